@@ -1,0 +1,3 @@
+from cpimportd.cli import main
+
+main()

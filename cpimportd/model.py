@@ -1,0 +1,284 @@
+"""The words that cross the doors between the rooms: frozen values, no behaviour beyond naming things.
+
+A workbook that was downloaded is a *snapshot*: it holds every document of its organizations since 2020, every day
+anew. What is published together or not at all is a *unit*: an organization's receipts, or its expenses with their
+details.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import date, datetime, time, timedelta
+from decimal import Decimal
+from enum import StrEnum
+from pathlib import Path
+from typing import NamedTuple
+
+from cpimportd.problems import Problem
+
+
+class Kind(StrEnum):
+    """The three kinds of documents that 1C exports; one workbook holds one kind."""
+
+    RECEIPTS = "receipts"
+    EXPENSES = "expenses"
+    DETAILS = "details"
+
+    @property
+    def table(self) -> str:
+        """The backend's table for this kind."""
+        return {"receipts": "fin_receipts", "expenses": "fin_expenses", "details": "fin_expense_details"}[self]
+
+    @property
+    def group(self) -> "Group":
+        """The group of kinds that is published together with this one."""
+        return Group.RECEIPTS if self is Kind.RECEIPTS else Group.EXPENSES
+
+
+class Group(StrEnum):
+    """Kinds that stand or fall together: expenses cannot be published without their details."""
+
+    RECEIPTS = "receipts"
+    EXPENSES = "expenses"
+
+    @property
+    def kinds(self) -> tuple[Kind, ...]:
+        """The kinds in this group, the one that owns the documents first."""
+        return (Kind.RECEIPTS,) if self is Group.RECEIPTS else (Kind.EXPENSES, Kind.DETAILS)
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class Unit:
+    """What is published together or not at all."""
+
+    organization: str
+    group: Group
+
+    @property
+    def name(self) -> str:
+        """How a human names the unit, as in ``--accept "ЛОТОС ООО/expenses"``."""
+        return f"{self.organization}/{self.group.value}"
+
+
+class CellError(str):
+    """An error value in a cell, such as ``#REF!``: neither empty nor text."""
+
+    __slots__ = ()
+
+
+Cell = str | float | int | bool | datetime | date | time | timedelta | CellError | None
+"""What a workbook's cell can hold; None is an empty cell."""
+
+Value = str | Decimal | date | datetime | bool | int | Mapping[str, object] | None
+"""What a cell means once it is understood; a mapping is the ``extra`` column."""
+
+KEY_COLUMNS = ("file_no", "row", "operation_id", "organization", "amount", "number", "moment")
+"""The first columns of every staged row, whatever its kind: what the checks need. ``organization`` is empty for
+details, ``amount`` is ``Сумма`` or ``Сумма платежа``; ``number`` and ``moment`` are those inside ``operation_id``."""
+
+STAGED_COLUMNS: Mapping[Kind, tuple[str, ...]] = {
+    Kind.RECEIPTS: (
+        *KEY_COLUMNS,
+        "operation_type",
+        "bank_account",
+        "accounting_account",
+        "document_number",
+        "document_date",
+        "payer",
+        "payer_account",
+        "settlement_account",
+        "contract",
+        "contract_date",
+        "currency",
+        "commission",
+        "payment_purpose",
+        "responsible_person",
+        "comment",
+        "extra",
+    ),
+    Kind.EXPENSES: (
+        *KEY_COLUMNS,
+        "operation_type",
+        "bank_account",
+        "accounting_account",
+        "document_number",
+        "document_date",
+        "recipient",
+        "recipient_account",
+        "debit_account",
+        "contract",
+        "contract_date",
+        "currency",
+        "expense_article",
+        "payment_purpose",
+        "responsible_person",
+        "comment",
+        "tax_period",
+        "unconfirmed_by_bank",
+        "extra",
+    ),
+    Kind.DETAILS: (
+        *KEY_COLUMNS,
+        "contract_number",
+        "repayment_type",
+        "settlement_account",
+        "advance_account",
+        "payment_type",
+        "settlement_rate",
+        "settlement_amount",
+        "vat_amount",
+        "expense_amount",
+        "vat_in_expense",
+        "extra",
+    ),
+}
+"""The columns of an understood row, in the order in which it travels to the temporary table of its kind. For details
+``operation_id`` is the expense's and ``amount`` goes to ``payment_amount``."""
+
+
+class Document(NamedTuple):
+    """The key of one understood row: what checks need to know of it; the rest travels past them."""
+
+    row: int
+    operation_id: str
+    organization: str | None
+    amount: Decimal
+    number: str | None
+    moment: datetime | None
+
+
+@dataclass(frozen=True, slots=True)
+class FetchedFile:
+    """A workbook that lies whole in the spool.
+
+    Attributes:
+        name: the name that the server gave it.
+        path: where it lies.
+        size: bytes.
+        modified: when the server says it was last written; None where it does not say.
+        sha256: of the bytes as they lie.
+    """
+
+    name: str
+    path: Path
+    size: int
+    modified: datetime | None
+    sha256: str
+
+
+@dataclass(frozen=True, slots=True)
+class Snapshot:
+    """One workbook, read and understood.
+
+    Attributes:
+        file: what was fetched.
+        file_no: its place among today's files, from 0; the first column of its staged rows.
+        digest: of the content: every part less ``docProps``, and the reader's version; "" where it could not be read.
+        kind: by header, else by name; None where neither speaks.
+        documents: the keys of the understood rows, in file order.
+        control_totals: per amount column (its title in the workbook), what the ``Итого`` row says.
+        sums: per amount column, the sum over the understood rows.
+        problems: everything that was noticed while reading, rejects and warnings included.
+        rows_path: the understood rows in PostgreSQL's COPY text format, columns as in STAGED_COLUMNS.
+        unchanged: the content is what was published last time, so nothing was read beyond the digest.
+        engine: what read it, ``calamine`` or ``openpyxl``.
+    """
+
+    file: FetchedFile
+    file_no: int
+    digest: str = ""
+    kind: Kind | None = None
+    documents: tuple[Document, ...] = ()
+    control_totals: Mapping[str, Decimal] = field(default_factory=dict)
+    sums: Mapping[str, Decimal] = field(default_factory=dict)
+    problems: tuple[Problem, ...] = ()
+    rows_path: Path | None = None
+    unchanged: bool = False
+    engine: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Served:
+    """One line of memory: from which file the books serve an organization's documents of one kind.
+
+    Attributes:
+        kind: of the documents.
+        organization: whose they are.
+        file: the file's name when it was published.
+        digest: of its content.
+        sha256: of its bytes.
+        rows: how many of the organization's rows it held.
+        control_total: its ``Итого`` for the main amount column.
+    """
+
+    kind: Kind
+    organization: str
+    file: str
+    digest: str
+    sha256: str
+    rows: int
+    control_total: Decimal
+
+
+class DocumentFact(NamedTuple):
+    """What the books know of a document that comes or goes."""
+
+    operation_id: str
+    number: str | None
+    year: int | None
+    amount: Decimal
+    document_date: date | None
+
+
+@dataclass(frozen=True, slots=True)
+class UnitFacts:
+    """How today's snapshot of a unit stands to the books, before anything is written.
+
+    Documents are counted, not detail lines. ``gone`` are documents of the unit's organization that the books hold and
+    the snapshot does not; ``new`` the reverse.
+
+    Attributes:
+        unit: which unit.
+        before: documents in the books.
+        after: documents in the snapshot.
+        sum_before: their sum in the books.
+        sum_after: their sum in the snapshot.
+        gone: documents that would be removed.
+        new: documents that would be added.
+        amount_changed: documents in both whose amount differs.
+        first_date: the oldest document date in the snapshot.
+        negative: documents with an amount below zero.
+        elsewhere: per organization, how many of the snapshot's documents the books hold under it instead.
+        other_departments: operation ids that another department owns.
+    """
+
+    unit: Unit
+    before: int
+    after: int
+    sum_before: Decimal
+    sum_after: Decimal
+    gone: tuple[DocumentFact, ...] = ()
+    new: tuple[DocumentFact, ...] = ()
+    amount_changed: int = 0
+    first_date: date | None = None
+    negative: tuple[DocumentFact, ...] = ()
+    elsewhere: Mapping[str, int] = field(default_factory=dict)
+    other_departments: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Progress:
+    """How far a stage of a run is.
+
+    Attributes:
+        stage: ``fetch``, ``read``, ``check``, ``publish`` or ``tell``.
+        file: the file being worked on, where there is one.
+        done: bytes while fetching, rows while reading, steps elsewhere.
+        total: of the same; None where nobody knows.
+        finished: whether this file or stage is through.
+    """
+
+    stage: str
+    file: str | None = None
+    done: int = 0
+    total: int | None = None
+    finished: bool = False

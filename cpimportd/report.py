@@ -141,6 +141,15 @@ class UnitReport:
         }
 
 
+def run_status(units: Iterable[UnitReport], files: Iterable[FileStatus]) -> RunStatus:
+    """How a run ended, from how its units and files fared."""
+    fared = {report.status for report in units}
+    held = UnitStatus.HELD in fared or FileStatus.HELD in set(files)
+    if UnitStatus.PUBLISHED in fared:
+        return RunStatus.PARTIAL if held else RunStatus.PUBLISHED
+    return RunStatus.HELD if held else RunStatus.UNCHANGED
+
+
 @dataclass(frozen=True, slots=True)
 class KindTotal:
     """What the books hold of one kind after the run, over the whole department."""

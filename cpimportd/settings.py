@@ -1,65 +1,31 @@
-"""What can be set, with its default: one frozen Settings. Where the values come from is configuration.py's business."""
+"""What can be set, with its default: one frozen Settings. Where the values come from is configuration's business."""
 
-import re
 from collections.abc import Mapping
 from datetime import timedelta
 from pathlib import Path
 from typing import Annotated, Literal
-from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
+from zoneinfo import ZoneInfo
 
-from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, SecretStr
+from pydantic import BaseModel, ConfigDict, Field, SecretStr
 
-_SPAN = re.compile(r"\s*(\d+(?:\.\d+)?)\s*([a-z]*)\s*")
-_SECONDS = {
-    **dict.fromkeys(("", "s", "sec", "second", "seconds"), 1.0),
-    **dict.fromkeys(("ms", "msec"), 0.001),
-    **dict.fromkeys(("m", "min", "minute", "minutes"), 60.0),
-    **dict.fromkeys(("h", "hr", "hour", "hours"), 3600.0),
-    **dict.fromkeys(("d", "day", "days"), 86400.0),
-    **dict.fromkeys(("w", "week", "weeks"), 604800.0),
-}
-_BYTES = {"": 1, "k": 1024, "m": 1024**2, "g": 1024**3}
-
-
-def parse_span(value: object) -> object:
-    """Read a time span as systemd.time(7) writes it (``90``, ``90s``, ``1h 30min``); other types pass through."""
-    if isinstance(value, int | float) and not isinstance(value, bool):
-        return timedelta(seconds=value)
-    if not isinstance(value, str):
-        return value
-    text, seconds, at = value.strip().lower(), 0.0, 0
-    while at < len(text):
-        match = _SPAN.match(text, at)
-        if match is None or match[2] not in _SECONDS:
-            raise ValueError(f"{value!r} is not a time span such as 90s, 20min or 1h 30min")
-        seconds += float(match[1]) * _SECONDS[match[2]]
-        at = match.end()
-    if not text:
-        raise ValueError("an empty text is not a time span such as 90s, 20min or 1h 30min")
-    return timedelta(seconds=seconds)
-
-
-def parse_size(value: object) -> object:
-    """Read a size in bytes with systemd's suffixes K, M, G (base 1024); anything but text passes through."""
-    if not isinstance(value, str):
-        return value
-    match = re.fullmatch(r"\s*(\d+)\s*([kmg]?)i?b?\s*", value.lower())
-    if match is None:
-        raise ValueError(f"{value!r} is not a size such as 200M or 1G")
-    return int(match[1]) * _BYTES[match[2]]
-
-
-def _known_zone(name: str) -> str:
-    try:
-        ZoneInfo(name)
-    except (ZoneInfoNotFoundError, ValueError, OSError) as error:
-        raise ValueError(f"{name!r} is no time zone of this machine's tz database") from error
-    return name
-
-
-Span = Annotated[timedelta, BeforeValidator(parse_span)]
-Size = Annotated[int, BeforeValidator(parse_size), Field(gt=0)]
-Zone = Annotated[str, AfterValidator(_known_zone)]
+from cpimportd.values import (
+    Calendar,
+    Channel,
+    DatabaseUrl,
+    Encoding,
+    KindName,
+    Line,
+    Password,
+    Percent,
+    PositiveSpan,
+    ScheduleName,
+    Size,
+    SourceUrl,
+    Span,
+    Whole,
+    Words,
+    Zone,
+)
 
 
 class Section(BaseModel):
@@ -69,107 +35,147 @@ class Section(BaseModel):
 
 
 class Database(Section):
-    """Where the books are.
+    """Where the books are: the backend's PostgreSQL."""
 
-    ``url`` is any libpq URL; ``?host=/folder`` for a Unix socket, ``sslmode``, ``sslrootcert`` for TLS.
-    ``direct_url`` goes past a connection pooler in transaction mode.
-    """
-
-    url: SecretStr | None = None
-    direct_url: SecretStr | None = None
-    password: SecretStr | None = None
-    connect_timeout: Span = timedelta(seconds=10)
-    statement_timeout: Span = timedelta(minutes=10)
-    lock_timeout: Span = timedelta(seconds=5)
+    url: DatabaseUrl | None = Field(
+        None,
+        description="Any libpq URL: ?host=/run/postgresql for a Unix socket, sslmode and sslrootcert for TLS.",
+        examples=["postgresql://cpimportd@db.example.org/backend"],
+    )
+    direct_url: DatabaseUrl | None = Field(
+        None,
+        description="The same database past a pooler in transaction mode, for migrations and locks.",
+        examples=["postgresql://cpimportd@db.example.org:5432/backend"],
+    )
+    password: Password | None = Field(
+        None,
+        description="Where the url holds none; better a credential named database.password than a line here.",
+        examples=["secret"],
+    )
+    connect_timeout: PositiveSpan = Field(timedelta(seconds=10), description="How long one connection may take.")
+    statement_timeout: PositiveSpan = Field(timedelta(minutes=10), description="How long one statement may take.")
+    lock_timeout: PositiveSpan = Field(
+        timedelta(seconds=5), description="How long a statement waits for a lock before it is tried again."
+    )
 
 
 class Source(Section):
-    """Where 1C uploads: ``ftp://``, ``ftps://`` (explicit TLS) or ``file://``."""
+    """Where 1C uploads its workbooks."""
 
-    url: str | None = None
-    user: str = "anonymous"
-    password: SecretStr | None = None
-    encoding: str = "utf-8"
-    parallel: Annotated[int, Field(ge=1, le=16)] = 4
-    stable_for: Span = timedelta(seconds=10)
-    max_file_size: Size = 200 * 1024**2
-    tls_ca: Path | None = None
-    connect_timeout: Span = timedelta(seconds=15)
-    command_timeout: Span = timedelta(seconds=30)
-    transfer_timeout: Span = timedelta(minutes=10)
+    url: SourceUrl | None = Field(
+        None,
+        description="ftp://, ftps:// (explicit TLS) or file://; user and password have keys of their own.",
+        examples=["ftps://ftp.example.org/1c"],
+    )
+    user: Line = Field("anonymous", description="Who logs in.")
+    password: Password | None = Field(
+        None, description="Better a credential named source.password than a line here.", examples=["secret"]
+    )
+    encoding: Encoding = Field("utf-8", description="Of the file names; an old Windows server may need cp1251.")
+    parallel: Annotated[Whole, Field(ge=1, le=16)] = Field(4, description="Connections at once.")
+    stable_for: Span = Field(
+        timedelta(seconds=10), description="A file that grew within this time is still being uploaded."
+    )
+    max_file_size: Size = Field(200 * 1024**2, description="A larger file is refused.")
+    tls_ca: Path | None = Field(
+        None,
+        description="The authority that signed the server's certificate, where the system does not know it.",
+        examples=["/etc/cpimportd/ca.pem"],
+    )
+    connect_timeout: PositiveSpan = Field(timedelta(seconds=15), description="How long one connection may take.")
+    command_timeout: PositiveSpan = Field(timedelta(seconds=30), description="How long the server may be silent.")
+    transfer_timeout: PositiveSpan = Field(timedelta(minutes=10), description="How long one file may take.")
 
 
 class Retry(Section):
     """How long passing faults (an FTP server that is away, a database that restarts) are tried again."""
 
-    within: Span = timedelta(minutes=20)
-    wait_first: Span = timedelta(seconds=2)
-    wait_longest: Span = timedelta(minutes=2)
+    within: Span = Field(timedelta(minutes=20), description="Since the run began; 0 tries once.")
+    wait_first: PositiveSpan = Field(timedelta(seconds=2), description="Before the second try; doubled each time.")
+    wait_longest: PositiveSpan = Field(timedelta(minutes=2), description="Between two tries.")
 
 
 class Reader(Section):
     """Limits of the child process that reads one workbook, and of the zip it reads."""
 
-    parallel: Annotated[int, Field(ge=1, le=64)] = 2
-    memory: Size = 1024**3
-    cpu_time: Span = timedelta(minutes=5)
-    wall_time: Span = timedelta(minutes=10)
-    max_entries: int = 1000
-    max_unpacked: Size = 2 * 1024**3
-    max_ratio: int = 400
+    parallel: Annotated[Whole, Field(ge=1, le=64)] = Field(2, description="Workbooks read at once.")
+    memory: Size = Field(1024**3, description="Address space of one child.")
+    cpu_time: PositiveSpan = Field(timedelta(minutes=5), description="Of one child.")
+    wall_time: PositiveSpan = Field(timedelta(minutes=10), description="For one workbook.")
+    max_entries: Annotated[Whole, Field(gt=0)] = Field(1000, description="Parts in a workbook's zip.")
+    max_unpacked: Size = Field(2 * 1024**3, description="Of all parts together.")
+    max_ratio: Annotated[Whole, Field(gt=0)] = Field(400, description="Unpacked to packed size of one part.")
 
 
 class Guards(Section):
     """When a snapshot is too different from the books to be believed without a human."""
 
-    removed_documents: Annotated[int, Field(ge=0)] = 3
-    removed_percent: Annotated[float, Field(ge=0, le=100)] = 1.0
-    removed_sum_percent: Annotated[float, Field(ge=0, le=100)] = 1.0
-    strict: bool = False
+    removed_documents: Annotated[Whole, Field(ge=0)] = Field(
+        3, description="Fewer or as many removed documents are always believed."
+    )
+    removed_percent: Percent = Field(1.0, description="Of an organization's documents that may be removed.")
+    removed_sum_percent: Percent = Field(1.0, description="Of their sum that may be removed.")
+    strict: bool = Field(False, description="One held unit holds all.")
 
 
 class Cache(Section):
-    """The backend's Redis cache; without a url (``redis://…``) nothing is deleted and reports may be 5 minutes old."""
+    """The backend's Redis cache; without a url nothing is deleted and reports may be 5 minutes old."""
 
-    url: SecretStr | None = None
-    password: SecretStr | None = None
-    pattern: str = "itbudget:cache:credit_portfolio:*"
-    again_after: Span = timedelta(seconds=5)
-    timeout: Span = timedelta(seconds=5)
+    url: SecretStr | None = Field(
+        None, description="redis://, rediss:// (TLS) or unix://", examples=["redis://redis.example.org:6379/0"]
+    )
+    password: Password | None = Field(
+        None, description="Better a credential named cache.password than a line here.", examples=["secret"]
+    )
+    pattern: str = Field("itbudget:cache:credit_portfolio:*", description="Of the keys that are deleted.")
+    again_after: Span = Field(
+        timedelta(seconds=5), description="They are deleted twice: a request under way may write an old answer."
+    )
+    timeout: PositiveSpan = Field(timedelta(seconds=5), description="How long Redis may be silent.")
 
 
 class Tell(Section):
     """What is told after COMMIT."""
 
-    channel: Annotated[str, Field(pattern=r"^[a-z_][a-z0-9_]{0,62}$")] = "cpimportd"
-    refresh_views: bool = True
-    allow_blocking_refresh: bool = False
+    channel: Channel = Field("cpimportd", description="PostgreSQL's NOTIFY channel; its payload is the run's number.")
+    refresh_views: bool = Field(True, description="Refresh the materialized views that can be refreshed CONCURRENTLY.")
+    allow_blocking_refresh: bool = Field(False, description="Refresh the others too: readers wait meanwhile.")
 
 
 class Spool(Section):
-    """Where fetched files lie."""
+    """Where fetched files lie: in the folder spool of state_directory."""
 
-    keep: Span = timedelta(days=30)
+    keep: Span = Field(timedelta(days=30), description="Older ones are deleted.")
 
 
 class Schedule(Section):
-    """When a job runs: ``at`` is a systemd OnCalendar expression."""
+    """When a job runs. More schedules may stand beside this one, each in a section of its own name."""
 
-    at: str = "*-*-* 06:00:00"
-    job: Literal["import", "report", "reconcile"] = "import"
-    enabled: bool = True
-    grace: Span = timedelta(hours=1)
-    catch_up: bool = True
-    only: tuple[Literal["receipts", "expenses", "details"], ...] = ()
-    wait_for_upload: Span = timedelta(0)
+    at: Calendar = Field(
+        "*-*-* 06:00:00", description="A systemd OnCalendar expression; `systemd-analyze calendar` explains it."
+    )
+    job: Literal["import", "report", "reconcile"] = Field("import", description="import, report or reconcile.")
+    enabled: bool = Field(True, description="false leaves it out.")
+    grace: PositiveSpan = Field(timedelta(hours=1), description="A slot older than this is not started any more.")
+    catch_up: bool = Field(True, description="Whether a slot missed while the daemon was down is made up for.")
+    only: Annotated[tuple[KindName, ...], Words] = Field(
+        (), description="Of receipts, expenses and details; empty means all."
+    )
+    wait_for_upload: Span = Field(timedelta(0), description="How long a run waits for files that are not yet there.")
 
 
 class Settings(Section):
     """Everything that can be set."""
 
-    department_id: int = 8
-    timezone: Zone = "Europe/Moscow"
-    state_directory: Path = Path("/var/lib/cpimportd")
+    department_id: Annotated[Whole, Field(gt=0, lt=2**31)] = Field(
+        8, description="Whose books these are: departments.id in the backend."
+    )
+    timezone: Zone = Field(
+        "Europe/Moscow", description="In which 1C writes its moments and in which schedules are computed."
+    )
+    state_directory: Path = Field(
+        Path("/var/lib/cpimportd"), description="For the spool and the daemon's memory; private to its user."
+    )
     database: Database = Database()
     source: Source = Source()
     retry: Retry = Retry()
@@ -178,7 +184,7 @@ class Settings(Section):
     cache: Cache = Cache()
     tell: Tell = Tell()
     spool: Spool = Spool()
-    schedules: Mapping[str, Schedule] = Field(default_factory=lambda: {"import": Schedule()})
+    schedules: Mapping[ScheduleName, Schedule] = Field(default_factory=lambda: {"import": Schedule()})
 
     @property
     def zone(self) -> ZoneInfo:

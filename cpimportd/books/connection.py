@@ -1,0 +1,174 @@
+"""Getting into the database: any libpq URL, timeouts for every statement, and failures as problems of the catalog."""
+
+import ssl
+from collections.abc import Mapping
+from datetime import timedelta
+from typing import TYPE_CHECKING, Final
+from urllib.parse import parse_qsl, unquote, urlencode, urlsplit
+
+import asyncpg
+
+from cpimportd.books.failures import connecting_failed
+from cpimportd.problems import ProblemError, problem
+from cpimportd.settings import Database
+
+if TYPE_CHECKING:
+    from sqlalchemy.ext.asyncio import AsyncEngine
+
+SCHEMA: Final = "cpimportd"
+"""Where our own tables are; the backend's are found by the search path."""
+
+# libpq's connection keywords that concern only libpq; asyncpg would send them to the server, which refuses them.
+# https://www.postgresql.org/docs/current/libpq-connect.html#LIBPQ-PARAMKEYWORDS
+_LIBPQ_ONLY: Final = frozenset(
+    {
+        "channel_binding",
+        "connect_timeout",
+        "fallback_application_name",
+        "gssencmode",
+        "keepalives",
+        "keepalives_count",
+        "keepalives_idle",
+        "keepalives_interval",
+        "load_balance_hosts",
+        "sslcompression",
+        "sslsni",
+        "tcp_user_timeout",
+    }
+)
+
+
+def _milliseconds(span: timedelta) -> str:
+    return str(max(1, round(span.total_seconds() * 1000)))
+
+
+def _url(database: Database, *, direct: bool) -> str:
+    chosen = (database.direct_url if direct else None) or database.url
+    if chosen is None:
+        raise ProblemError(
+            problem(
+                "config-incomplete",
+                key="database.url",
+                place="the configuration file",
+                variable="CPIMPORTD_DATABASE__URL",
+            )
+        )
+    scheme, separator, rest = chosen.get_secret_value().partition("://")
+    return scheme.partition("+")[0] + separator + rest
+
+
+class Target:
+    """Where a connection goes: the URL taken apart, so that no secret travels in it.
+
+    Attributes:
+        url: as libpq's programs understand it, without a password.
+        dsn: the same as asyncpg understands it.
+        password: the URL's own, else ``database.password``; None leaves it to ``PGPASSWORD`` and ``~/.pgpass``.
+        ssl: where the URL asks for the system's authorities; None leaves it to the URL.
+        place: host and database, for messages.
+
+    Args:
+        database: the settings.
+        direct: past the pooler, where ``database.direct_url`` is set.
+
+    Raises:
+        ProblemError: ``config-incomplete``, ``config-value``.
+    """
+
+    def __init__(self, database: Database, *, direct: bool) -> None:
+        try:
+            parts = urlsplit(_url(database, direct=direct))
+            query = dict(parse_qsl(parts.query, keep_blank_values=True))
+            user, password, host = _login(parts.netloc)
+        except ValueError:
+            raise _refused("it is not a URL; special characters must be percent-encoded") from None
+        if query.get("channel_binding") == "require":
+            raise _refused("channel_binding=require is beyond our driver; sslmode=verify-full does as much")
+        configured = None if database.password is None else database.password.get_secret_value()
+        self.password = unquote(password) or query.pop("password", None) or configured
+        parts = parts._replace(netloc=f"{user}@{host}" if user else host)
+        self.url = parts._replace(query=urlencode(query)).geturl()
+        self.ssl: ssl.SSLContext | None = None
+        if query.get("sslrootcert") == "system":  # libpq 16: any authority that the system trusts, host name checked
+            query.pop("sslrootcert")
+            query.pop("sslmode", None)
+            self.ssl = ssl.create_default_context()
+        kept = {name: value for name, value in query.items() if name not in _LIBPQ_ONLY}
+        self.dsn = parts._replace(query=urlencode(kept)).geturl()
+        name = kept.get("dbname") or unquote(parts.path.lstrip("/")) or "of the user's name"
+        self.place = f"{kept.get('host') or unquote(host) or 'the local server'}, database {name}"
+
+
+def _login(netloc: str) -> tuple[str, str, str]:
+    login, _, host = netloc.rpartition("@")
+    user, _, password = login.partition(":")
+    return user, password, host
+
+
+def _refused(reason: str) -> ProblemError:
+    return ProblemError(problem("config-value", key="database.url", place="the configuration", reason=reason))
+
+
+async def connect(
+    database: Database, *, direct: bool = False, application_name: str = "cpimportd"
+) -> asyncpg.Connection:
+    """Log in, with the configured timeouts in force for every statement of the session.
+
+    Whatever libpq understands works: Unix sockets (``?host=/run/postgresql``), ``sslmode`` and its certificates,
+    several hosts, ``~/.pgpass``, ``PG*`` variables. The session's time zone is the server's: the backend's timestamps
+    are naive and mean that. No statement is prepared by name, so that a pooler in transaction mode may stand between;
+    one that refuses timeouts as startup parameters gets none (the server's own are in force then).
+
+    Args:
+        database: url, password and timeouts.
+        direct: past the pooler, where ``database.direct_url`` is set.
+        application_name: what ``pg_stat_activity`` shows.
+
+    Raises:
+        ProblemError: ``database-unreachable``, ``database-login``, ``database-tls``, ``config-incomplete``,
+            ``config-value``; no text of theirs holds a password.
+    """
+    target = Target(database, direct=direct)
+    settings = {
+        "statement_timeout": _milliseconds(database.statement_timeout),
+        "lock_timeout": _milliseconds(database.lock_timeout),
+        "idle_in_transaction_session_timeout": "0",
+    }
+    try:
+        try:
+            return await _open(target, database, {"application_name": application_name, **settings})
+        except asyncpg.ProtocolViolationError as error:
+            if "startup parameter" not in str(error):
+                raise
+            return await _open(target, database, {"application_name": application_name})
+    except Exception as error:
+        raise ProblemError(connecting_failed(error, target.place)) from error
+
+
+async def _open(target: Target, database: Database, settings: Mapping[str, str]) -> asyncpg.Connection:
+    return await asyncpg.connect(
+        target.dsn,
+        password=target.password,
+        ssl=target.ssl,
+        timeout=database.connect_timeout.total_seconds(),
+        statement_cache_size=0,
+        server_settings=dict(settings),
+    )
+
+
+def engine(database: Database, *, direct: bool = False) -> "AsyncEngine":
+    """SQLAlchemy on top of :func:`connect`: no pool, no prepared statements by name.
+
+    Args:
+        database: url, password and timeouts.
+        direct: past the pooler, where ``database.direct_url`` is set.
+    """
+    from sqlalchemy.ext.asyncio import create_async_engine  # noqa: PLC0415 - a run never needs it, and it is heavy
+    from sqlalchemy.pool import NullPool  # noqa: PLC0415
+
+    async def creator() -> asyncpg.Connection:
+        return await connect(database, direct=direct)
+
+    return create_async_engine(
+        "postgresql+asyncpg://?prepared_statement_cache_size=0", async_creator=creator, poolclass=NullPool
+    )

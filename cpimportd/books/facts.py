@@ -1,0 +1,103 @@
+"""How today's snapshot stands to the books, before anything is written: the facts that the guards judge."""
+
+from collections import defaultdict
+from collections.abc import Collection, Sequence
+
+import asyncpg
+
+from cpimportd.books.queries import sql
+from cpimportd.books.shapes import EXPENSES, SHAPES, Shape
+from cpimportd.books.stage import drop_other_units
+from cpimportd.model import DocumentFact, Group, Unit, UnitFacts
+from cpimportd.problems import Problem, problem
+
+
+async def compare(connection: asyncpg.Connection) -> None:
+    """Match the staged documents with those in the books."""
+    await connection.execute(sql("facts", "find_organizations"))
+    for shape in SHAPES:
+        await connection.execute(sql("facts", "match", **shape.identifiers))
+    await connection.execute(sql("facts", "match_details"))
+    await connection.execute(sql("stage", "analyze_match"))
+
+
+async def gather(connection: asyncpg.Connection) -> Sequence[UnitFacts]:
+    """The facts of every unit that takes part, in order of unit."""
+    return sorted(
+        [facts for shape in SHAPES for facts in await _gather(connection, shape)], key=lambda facts: facts.unit
+    )
+
+
+async def _gather(connection: asyncpg.Connection, shape: Shape) -> list[UnitFacts]:
+    async def rows(name: str) -> list[asyncpg.Record]:
+        found: list[asyncpg.Record] = await connection.fetch(sql("facts", name, **shape.identifiers))
+        return found
+
+    gone, new = _documents(await rows("gone")), _documents(await rows("new"))
+    negative = _documents(await rows("negative"))
+    if shape is EXPENSES:
+        for organization, documents in _documents(await connection.fetch(sql("facts", "negative_lines"))).items():
+            negative[organization] = list(dict.fromkeys([*negative[organization], *documents]))
+    elsewhere: dict[str, dict[str, int]] = defaultdict(dict)
+    for row in await rows("elsewhere"):
+        elsewhere[row["organization"]][row["other"]] = row["documents"]
+    foreign: dict[str, list[str]] = defaultdict(list)
+    for row in await rows("other_departments"):
+        foreign[row["organization"]].append(row["operation_id"])
+    return [
+        UnitFacts(
+            unit=Unit(row["organization"], shape.group),
+            before=row["before"],
+            after=row["after"],
+            sum_before=row["sum_before"],
+            sum_after=row["sum_after"],
+            gone=tuple(gone[row["organization"]]),
+            new=tuple(new[row["organization"]]),
+            amount_changed=row["amount_changed"],
+            first_date=row["first_date"],
+            negative=tuple(negative[row["organization"]]),
+            elsewhere=elsewhere[row["organization"]],
+            other_departments=tuple(foreign[row["organization"]]),
+        )
+        for row in await rows("totals")
+    ]
+
+
+def _documents(rows: Sequence[asyncpg.Record]) -> defaultdict[str, list[DocumentFact]]:
+    grouped: defaultdict[str, list[DocumentFact]] = defaultdict(list)
+    for row in rows:
+        grouped[row["organization"]].append(
+            DocumentFact(row["operation_id"], row["number"], row["year"], row["amount"], row["document_date"])
+        )
+    return grouped
+
+
+async def equal_lines(connection: asyncpg.Connection, index: str | None) -> dict[Unit, tuple[Problem, ...]]:
+    """Units that need two equal detail lines where the backend's unique index forbids them.
+
+    Args:
+        connection: in the publishing transaction.
+        index: the index's name; None where the backend has none, and nothing is forbidden.
+    """
+    if index is None:
+        return {}
+    found: defaultdict[Unit, list[Problem]] = defaultdict(list)
+    for row in await connection.fetch(sql("facts", "equal_lines")):
+        organization = row["organization"]
+        found[Unit(organization, Group.EXPENSES)].append(
+            problem("equal-lines", value=row["operation_id"], index=index, organization=organization)
+        )
+    return {unit: tuple(problems) for unit, problems in found.items()}
+
+
+async def forget(connection: asyncpg.Connection, units: Collection[Unit]) -> None:
+    """Units that were held after comparing leave the stage and what was found about them."""
+    if not units:
+        return
+    for group in Group:
+        names = [unit.organization for unit in units if unit.group is group]
+        await connection.execute(sql("facts", "forget_units"), group.value, names)
+    await drop_other_units(connection)
+    for shape in SHAPES:
+        await connection.execute(sql("facts", "forget_matches", **shape.identifiers))
+    await connection.execute(sql("facts", "forget_detail_matches"))

@@ -1,0 +1,176 @@
+"""What a failure of the driver or the server means: exceptions of asyncpg as problems of the catalog.
+
+No text made here holds a secret: what the server says never repeats a password, and of a URL only host and database are
+shown.
+"""
+
+import os
+import re
+import ssl
+from collections.abc import Callable
+from typing import Any, Final
+
+import asyncpg
+
+from cpimportd.problems import Problem, ProblemError, problem
+
+_DENIED: Final = re.compile(
+    r"permission denied for (?P<sort>table|view|materialized view|sequence|schema|database) (?P<name>\S+)"
+)
+_NOT_OWNER: Final = re.compile(r"must be owner of (?P<sort>[a-z ]+?) (?P<name>\S+)$")
+_USER: Final = "the user of database.url"
+_GRANTS: Final = {
+    "table": "GRANT SELECT, INSERT, UPDATE, DELETE ON {name} TO {user};",
+    "view": "GRANT SELECT ON {name} TO {user};",
+    "materialized view": "GRANT SELECT ON {name} TO {user};",
+    "sequence": "GRANT USAGE ON SEQUENCE {name} TO {user};",
+    "schema": "GRANT USAGE, CREATE ON SCHEMA {name} TO {user};",
+    "database": "GRANT CREATE ON DATABASE {name} TO {user};",
+}
+
+
+def connecting_failed(error: Exception, place: str) -> Problem:
+    """What it means that a connection could not be made.
+
+    Args:
+        error: what asyncpg, the TLS library or the operating system raised.
+        place: host and database, without user or password.
+    """
+    if isinstance(error, TimeoutError):
+        return problem("database-unreachable", reason=f"{place}: no answer within database.connect_timeout")
+    for kinds, explain in _CONNECTING:
+        if isinstance(error, kinds):
+            return explain(error, place)
+    return problem("database-unreachable", reason=f"{place}: {_text(error)}")
+
+
+def translate(error: BaseException) -> Problem:
+    """What an exception on an open connection means.
+
+    A ``ProblemError`` gives its own problem; one that wraps an exception of asyncpg, as SQLAlchemy's do, is taken for
+    that. What is no database's failure at all is ``internal``.
+    """
+    cause: BaseException | None = error
+    while cause is not None:
+        if isinstance(cause, ProblemError):
+            return cause.problems[0]
+        for kinds, explain in _WORKING:
+            if isinstance(cause, kinds) and (found := explain(cause)):
+                return found
+        cause = cause.__cause__
+    return problem("internal", reason=f"{type(error).__name__}: {_text(error)}")
+
+
+def _tls(error: BaseException, place: str) -> Problem:
+    if isinstance(error, ssl.SSLCertVerificationError):
+        reason = error.verify_message
+    elif isinstance(error, ssl.SSLError):
+        reason = error.reason or str(error)
+    else:
+        reason = "the server offers no TLS, and sslmode asks for it"
+    return problem("database-tls", reason=f"{place}: {reason}")
+
+
+def _refused(error: BaseException, place: str) -> Problem:
+    if "rejected SSL" in str(error):
+        return _tls(error, place)
+    return problem("database-unreachable", reason=f"{place}: {_text(error)}")
+
+
+def _misconfigured(error: BaseException, _place: str) -> Problem:
+    # A text about a URL may repeat it with its password; only asyncpg's own sentences are known not to.
+    own = isinstance(error, asyncpg.ClientConfigurationError)
+    reason = str(error) if own else "it cannot be read; special characters must be percent-encoded"
+    return problem("config-value", key="database.url", place="the configuration", reason=reason)
+
+
+def _login(error: BaseException, _place: str = "") -> Problem:
+    return problem("database-login", reason=_text(error))
+
+
+def _rights(error: BaseException) -> Problem:
+    text = _text(error)
+    if found := _DENIED.search(text):
+        grant = _GRANTS[found["sort"]].format(name=found["name"], user=_USER)
+    elif found := _NOT_OWNER.search(text):
+        grant = f"ALTER {found['sort'].upper()} {found['name']} OWNER TO {_USER};"
+    else:
+        grant = "the GRANT for what is named; `cpimportd check` lists all that is needed"
+    return problem("database-rights", reason=text, grant=grant)
+
+
+def _locked(error: BaseException) -> Problem:
+    return problem("database-locked", value=getattr(error, "table_name", None) or "what we need", reason=_text(error))
+
+
+def _missing(error: BaseException) -> Problem:
+    text = _text(error)
+    return problem("database-schema" if "cpimportd" in text else "database-foreign", reason=text)
+
+
+def _gone(error: BaseException) -> Problem | None:
+    if getattr(error, "filename", None):  # a file of ours, no connection
+        return None
+    return problem("database-unreachable", reason=_text(error))
+
+
+def _misused(error: BaseException) -> Problem | None:
+    return problem("database-unreachable", reason=_text(error)) if "closed" in str(error) else None
+
+
+def _failed(error: BaseException) -> Problem:
+    text = _text(error)
+    if isinstance(error, asyncpg.QueryCanceledError):
+        text += " (database.statement_timeout, or somebody cancelled it)"
+    elif isinstance(error, asyncpg.ReadOnlySQLTransactionError):
+        text += " (a standby server, or default_transaction_read_only)"
+    return problem("database-failed", reason=text)
+
+
+def _text(error: BaseException) -> str:
+    if isinstance(error, asyncpg.PostgresError):
+        text, detail = getattr(error, "message", None) or str(error), getattr(error, "detail", None)
+        return f"{text} ({detail})" if detail else str(text)
+    if isinstance(error, OSError) and error.errno is not None:
+        text = os.strerror(error.errno) if error.errno > 0 else error.strerror
+        return f"{text}: {error.filename}" if error.filename else str(text)
+    return str(error) or type(error).__name__
+
+
+_Kinds = type[BaseException] | tuple[type[BaseException], ...]
+
+_REFUSED_LOGIN: Final = (
+    asyncpg.InvalidPasswordError,
+    asyncpg.InvalidAuthorizationSpecificationError,
+    asyncpg.InvalidCatalogNameError,
+)
+
+# The first rule that fits counts: what is more special stands first.
+_CONNECTING: Final[tuple[tuple[_Kinds, Callable[[Any, str], Problem]], ...]] = (
+    (ProblemError, lambda error, _place: error.problems[0]),
+    (ssl.SSLError, _tls),
+    (ConnectionError, _refused),
+    ((asyncpg.ClientConfigurationError, UnicodeError, ValueError), _misconfigured),
+    ((*_REFUSED_LOGIN, asyncpg.InsufficientPrivilegeError), _login),
+)
+
+_WORKING: Final[tuple[tuple[_Kinds, Callable[[Any], Problem | None]], ...]] = (
+    (asyncpg.InsufficientPrivilegeError, _rights),
+    ((asyncpg.LockNotAvailableError, asyncpg.DeadlockDetectedError), _locked),
+    (_REFUSED_LOGIN, _login),
+    ((asyncpg.UndefinedTableError, asyncpg.UndefinedColumnError, asyncpg.InvalidSchemaNameError), _missing),
+    (
+        (
+            asyncpg.PostgresConnectionError,
+            asyncpg.AdminShutdownError,
+            asyncpg.CrashShutdownError,
+            asyncpg.CannotConnectNowError,
+            asyncpg.TooManyConnectionsError,
+            asyncpg.InternalClientError,
+            OSError,
+        ),
+        _gone,
+    ),
+    (asyncpg.InterfaceError, _misused),
+    (asyncpg.PostgresError, _failed),
+)

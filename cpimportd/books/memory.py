@@ -1,0 +1,101 @@
+"""What the books remember: what they serve, from which files, and whether somebody else has written since."""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from decimal import Decimal
+
+import asyncpg
+
+from cpimportd.books.queries import sql
+from cpimportd.model import Kind, Served, Unit
+
+
+@dataclass(frozen=True, slots=True)
+class Fingerprint:
+    """What identifies the rows of one organization and kind: how many, their sum, and who wrote them last."""
+
+    rows: int
+    total: Decimal
+    marks: Decimal
+
+
+NOTHING = Fingerprint(0, Decimal(0), Decimal(0))
+"""The fingerprint of no rows."""
+
+Fingerprints = Mapping[tuple[Kind, str], Fingerprint]
+
+
+async def served(connection: asyncpg.Connection, department_id: int) -> tuple[Served, ...]:
+    """From which files the books serve each organization today."""
+    rows = await connection.fetch(sql("memory", "served"), department_id)
+    return tuple(Served(**{**dict(row), "kind": Kind(row["kind"])}) for row in rows)
+
+
+async def known_expenses(
+    connection: asyncpg.Connection, department_id: int, operation_ids: Iterable[str]
+) -> Mapping[str, tuple[str, Decimal]]:
+    """Organization and amount of the expenses among these operation ids that the books hold."""
+    wanted = list(operation_ids)
+    if not wanted:
+        return {}
+    rows = await connection.fetch(sql("memory", "known_expenses"), department_id, wanted)
+    return {row["operation_id"]: (row["organization"], row["amount"]) for row in rows}
+
+
+async def fingerprints(connection: asyncpg.Connection, department_id: int) -> Fingerprints:
+    """What identifies the present rows of every organization."""
+    return _keyed(await connection.fetch(sql("memory", "fingerprints"), department_id))
+
+
+async def foreign_writes(connection: asyncpg.Connection, department_id: int) -> frozenset[Unit]:
+    """Units whose rows are not those that our last publication left: somebody else wrote, deleted or added some."""
+    then = _keyed(await connection.fetch(sql("memory", "last_fingerprints"), department_id))
+    now = await fingerprints(connection, department_id)
+    return frozenset(
+        Unit(organization, kind.group)
+        for (kind, organization), fingerprint in then.items()
+        if now.get((kind, organization), NOTHING) != fingerprint
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class Totals:
+    """What a department's books hold: rows and sum per kind, and the details by what was paid."""
+
+    kinds: Mapping[Kind, tuple[int, Decimal]]
+    principal: Decimal
+    interest: Decimal
+    other: Decimal
+
+
+async def totals(connection: asyncpg.Connection, department_id: int) -> Totals:
+    """Rows and sums of each kind over the whole department."""
+    rows = await connection.fetch(sql("memory", "totals"), department_id)
+    payments = await connection.fetchrow(sql("memory", "payments"), department_id)
+    return Totals(
+        {Kind(row["kind"]): (row["rows"], row["total"]) for row in rows},
+        payments["principal"],
+        payments["interest"],
+        payments["other"],
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class Stranger:
+    """An organization with documents in the books that no file names; None stands for documents without one."""
+
+    organization: str | None
+    documents: int
+    total: Decimal
+
+
+async def strangers(connection: asyncpg.Connection, department_id: int) -> tuple[Stranger, ...]:
+    """Documents in the books that no file accounts for: left untouched, but never unsaid."""
+    rows = await connection.fetch(sql("memory", "strangers"), department_id)
+    return tuple(Stranger(row["organization"], row["documents"], row["total"] or Decimal(0)) for row in rows)
+
+
+def _keyed(rows: Iterable[asyncpg.Record]) -> Fingerprints:
+    return {
+        (Kind(row["kind"]), row["organization"]): Fingerprint(row["rows"], row["total"], row["marks"]) for row in rows
+    }

@@ -1,0 +1,198 @@
+"""The publishing transaction, in order: a whole day becomes visible in one COMMIT, or nothing does."""
+
+from collections.abc import Mapping
+
+import asyncpg
+
+from cpimportd.books import account, facts, merge, record, runs, stage
+from cpimportd.books.plan import Judgement, Publication, Published
+from cpimportd.books.queries import sql
+from cpimportd.books.rights import details_unique_index
+from cpimportd.model import Kind, Unit
+from cpimportd.problems import Problem, ProblemError, problem
+from cpimportd.report import Bridge, FileStatus, UnitReport, UnitStatus, run_status
+from cpimportd.uninterrupted import uninterrupted
+
+LOCK_TRIES = 3
+"""How often a lock held by somebody else is waited for, each time as long as database.lock_timeout."""
+
+
+async def publish(connection: asyncpg.Connection, publication: Publication) -> Published:
+    """Publish the units of a plan, or, where it has no run number, find out what that would do and roll it back.
+
+    Args:
+        connection: the run's own, holding the session lock, outside any transaction.
+        publication: what to do.
+
+    Raises:
+        ProblemError: nothing was published: a lock, the sums, or another process that took over.
+        asyncpg.PostgresError: the database failed before COMMIT; nothing was published.
+        CommitUncertainError: the connection was lost during COMMIT; ask :func:`runs.was_committed`.
+    """
+    transaction = connection.transaction()
+    await transaction.start()
+    try:
+        published = await _publish(connection, publication)
+    except BaseException:
+        if not connection.is_closed():
+            await transaction.rollback()
+        raise
+    if publication.run_id is None:
+        await transaction.rollback()
+        return published
+    try:
+        await uninterrupted(transaction.commit())
+    except (OSError, asyncpg.InterfaceError, asyncpg.PostgresError) as error:
+        if isinstance(error, asyncpg.PostgresError) and not connection.is_closed():
+            raise
+        raise CommitUncertainError(published) from error
+    return published
+
+
+class CommitUncertainError(Exception):
+    """The connection was lost during COMMIT: only the run's row can say whether it took place.
+
+    Attributes:
+        published: what was done if it did.
+    """
+
+    def __init__(self, published: Published) -> None:
+        super().__init__("the connection was lost during COMMIT")
+        self.published = published
+
+
+async def _publish(connection: asyncpg.Connection, publication: Publication) -> Published:
+    run_id = publication.run_id
+    if run_id is None:
+        run_id = await runs.begin_rehearsal(connection, publication.department_id)
+    await stage.create(connection, publication, run_id)
+    snapshot_ids = await record.add_snapshots(connection, publication, run_id)
+    judgements: Mapping[Unit, Judgement] = {}
+    units: tuple[UnitReport, ...] = ()
+    if publication.units:
+        await stage.fill(connection, publication, snapshot_ids)
+        await _lock(connection, publication, run_id)
+        judgements = await _judge(connection, publication)
+        units = await _merge(connection, publication, judgements)
+    else:
+        await _fence(connection, run_id)
+    units = tuple(sorted([*units, *_held(publication, judgements)], key=lambda report: report.unit))
+    files = _file_status(publication, units)
+    status = run_status(units, files.values())
+    await record.set_status(connection, snapshot_ids, files)
+    await record.add_units(connection, run_id, publication, units, snapshot_ids)
+    await record.add_import_logs(connection, publication, files)
+    await connection.execute(sql("runs", "notify"), publication.channel, str(run_id))
+    await connection.execute(sql("runs", "conclude"), run_id, status.value)
+    return Published(status, units, files)
+
+
+async def _merge(
+    connection: asyncpg.Connection, publication: Publication, judgements: Mapping[Unit, Judgement]
+) -> tuple[UnitReport, ...]:
+    """Write the difference of the units that stay in, and see that it adds up."""
+    going_on = {unit: judgement for unit, judgement in judgements.items() if not judgement.held}
+    await merge.merge(connection, going_on)
+    bridges = await account.bridges(connection)
+    counts = await account.counts(connection)
+    units = tuple(
+        _unit_report(publication, unit, judgement, counts.get(unit, account.Counts()), bridges)
+        for unit, judgement in going_on.items()
+    )
+    await record.remember(connection, publication, units)
+    return units
+
+
+async def _fence(connection: asyncpg.Connection, run_id: int) -> None:
+    """Only a run that nobody has declared abandoned goes on; its row stays locked until COMMIT."""
+    if await connection.fetchval(sql("runs", "fence"), run_id) is None:
+        raise ProblemError(problem("run-superseded", value=str(run_id)))
+
+
+async def _lock(connection: asyncpg.Connection, publication: Publication, run_id: int) -> None:
+    """From here to COMMIT we alone write; whoever reads is never blocked."""
+    await connection.execute(sql("runs", "serialize"), runs.LOCK_CLASS, publication.department_id)
+    await _fence(connection, run_id)
+    for _ in range(LOCK_TRIES):
+        try:
+            async with connection.transaction():
+                await connection.execute(sql("runs", "lock_tables"))
+        except asyncpg.LockNotAvailableError:
+            holders = await connection.fetchval(sql("runs", "lock_holders"))
+        else:
+            return
+    reason = holders or "the holder has gone meanwhile"
+    raise ProblemError(
+        problem("database-locked", value="fin_receipts, fin_expenses or fin_expense_details", reason=reason)
+    )
+
+
+async def _judge(connection: asyncpg.Connection, publication: Publication) -> Mapping[Unit, Judgement]:
+    """Let the guards judge how the snapshot stands to the books; what they hold leaves the stage."""
+    await facts.compare(connection)
+    forbidden = await facts.equal_lines(connection, await details_unique_index(connection))
+    judgements = dict(publication.judge(await facts.gather(connection)))
+    for unit in publication.units:
+        judgements.setdefault(unit, Judgement())
+    for unit, problems in forbidden.items():
+        judgements[unit] = Judgement(held=True, problems=(*problems, *judgements[unit].problems))
+    await facts.forget(connection, [unit for unit, judgement in judgements.items() if judgement.held])
+    return judgements
+
+
+def _unit_report(
+    publication: Publication,
+    unit: Unit,
+    judgement: Judgement,
+    counts: account.Counts,
+    bridges: Mapping[tuple[Kind, str], Bridge],
+) -> UnitReport:
+    plan = publication.units[unit]
+    foreign: tuple[Problem, ...] = ()
+    if plan.put_right and counts.put_right + counts.normalised + counts.inserted + counts.removed:
+        foreign = (
+            problem(
+                "foreign-writes",
+                value=unit.group.value,
+                organization=unit.organization,
+                run=publication.run_id or "RUN",
+            ),
+        )
+    return UnitReport(
+        unit=unit,
+        status=UnitStatus.PUBLISHED,
+        inserted=counts.inserted,
+        updated=counts.updated,
+        removed=counts.removed,
+        retimed=counts.retimed,
+        unchanged=counts.unchanged,
+        normalised=counts.normalised,
+        put_right=counts.put_right,
+        bridges=tuple(bridges[kind, unit.organization] for kind in unit.group.kinds),
+        problems=(*plan.problems, *judgement.problems, *foreign),
+        accepted=(*plan.accepted, *judgement.accepted),
+    )
+
+
+def _held(publication: Publication, judgements: Mapping[Unit, Judgement]) -> list[UnitReport]:
+    """Units that stay out: by the integrity checks, or by the guards."""
+    late = {unit: judgement.problems for unit, judgement in judgements.items() if judgement.held}
+    return [
+        UnitReport(unit=unit, status=UnitStatus.HELD, problems=problems)
+        for unit, problems in {**publication.held, **late}.items()
+    ]
+
+
+def _file_status(publication: Publication, units: tuple[UnitReport, ...]) -> dict[int, FileStatus]:
+    """A file is held if any unit that it belongs to is; what is wrong with it, or with its partner, says the report."""
+    held = {report.unit for report in units if report.status is UnitStatus.HELD}
+    status: dict[int, FileStatus] = {}
+    for file_no, plan in publication.files.items():
+        own = {Unit(organization, plan.kind.group) for organization in plan.organizations} if plan.kind else set()
+        if plan.ignored:
+            status[file_no] = FileStatus.IGNORED
+        elif own & held or not own & set(publication.units):
+            status[file_no] = FileStatus.HELD
+        else:
+            status[file_no] = FileStatus.PUBLISHED
+    return status

@@ -1,0 +1,148 @@
+"""What stays of a publication besides the documents: snapshots, what is served, bridges, logs, fingerprints."""
+
+import json
+from collections.abc import Iterable, Mapping
+
+import asyncpg
+
+from cpimportd.books.memory import NOTHING, fingerprints
+from cpimportd.books.plan import Publication
+from cpimportd.books.queries import sql
+from cpimportd.books.shapes import SHAPES
+from cpimportd.model import Kind
+from cpimportd.problems import Problem
+from cpimportd.report import FileStatus, UnitReport, UnitStatus
+
+_LOG_STATUS = {FileStatus.PUBLISHED: "success", FileStatus.HELD: "failed"}
+
+
+async def add_snapshots(connection: asyncpg.Connection, publication: Publication, run_id: int) -> dict[int, int]:
+    """Record today's workbooks; their status is set when it is known.
+
+    Returns:
+        ``file_no`` → the snapshot's id.
+    """
+    ids: dict[int, int] = {}
+    for file_no, plan in publication.files.items():
+        snapshot = plan.snapshot
+        totals = {title: f"{total:.2f}" for title, total in snapshot.control_totals.items()}
+        ids[file_no] = await connection.fetchval(
+            sql("record", "add_snapshot"),
+            run_id,
+            snapshot.file.name,
+            snapshot.file.sha256,
+            snapshot.digest,
+            snapshot.file.size,
+            snapshot.file.modified,
+            plan.kind.value if plan.kind else None,
+            len(snapshot.documents),
+            snapshot.main_total,
+            json.dumps(totals, ensure_ascii=False),
+            snapshot.engine,
+            "ignored" if plan.ignored else "read",
+            _json((*snapshot.problems, *plan.problems)),
+            list(plan.organizations),
+        )
+    return ids
+
+
+async def set_status(connection: asyncpg.Connection, ids: Mapping[int, int], status: Mapping[int, FileStatus]) -> None:
+    """Record how each workbook fared."""
+    await connection.executemany(
+        "UPDATE cpimportd.snapshot SET status = $2 WHERE id = $1",
+        [(ids[file_no], outcome.value) for file_no, outcome in status.items() if file_no in ids],
+    )
+
+
+async def remember(connection: asyncpg.Connection, publication: Publication, units: Iterable[UnitReport]) -> None:
+    """Remember from which files the published units are served now, and what identifies their rows."""
+    published = [report for report in units if report.status is UnitStatus.PUBLISHED]
+    await connection.execute(sql("record", "forget_served"))
+    for report in published:
+        plan = publication.units[report.unit]
+        for file_no in sorted(plan.file_nos):
+            kind = publication.files[file_no].kind
+            if kind is not None:
+                await connection.execute(sql("record", "add_served"), kind.value, report.unit.organization, file_no)
+    await connection.execute(sql("record", "forget_fingerprints"))
+    present = await fingerprints(connection, publication.department_id)
+    run_id = await connection.fetchval("SELECT run_id FROM stage_scope")
+    await connection.executemany(
+        sql("record", "add_fingerprint"),
+        [
+            (publication.department_id, kind.value, unit.organization, run_id, mark.rows, mark.total, mark.marks)
+            for unit in (report.unit for report in published)
+            for kind in unit.group.kinds
+            for mark in (present.get((kind, unit.organization), NOTHING),)
+        ],
+    )
+
+
+async def add_units(
+    connection: asyncpg.Connection,
+    run_id: int,
+    publication: Publication,
+    units: Iterable[UnitReport],
+    snapshot_ids: Mapping[int, int],
+) -> None:
+    """Record each unit's bridge, counts and problems: what undo and reconciliation aim at."""
+    for report in units:
+        plan = publication.units.get(report.unit)
+        files = sorted(snapshot_ids[n] for n in plan.file_nos if n in snapshot_ids) if plan else []
+        bridges = {bridge.kind: bridge for bridge in report.bridges}
+        for kind in report.unit.group.kinds:
+            bridge = bridges.get(kind)
+            sums = (
+                (bridge.rows_before, bridge.rows_after, bridge.opening, bridge.added, bridge.removed, bridge.changed,
+                 bridge.closing, bridge.control_total)
+                if bridge
+                else (None,) * 8
+            )  # fmt: skip
+            owner = kind is not Kind.DETAILS
+            changed = (report.inserted, report.updated, report.removed, report.retimed, report.unchanged,
+                       report.normalised, report.put_right) if owner else (0,) * 7  # fmt: skip
+            await connection.execute(
+                sql("record", "add_run_unit"),
+                run_id,
+                report.unit.organization,
+                kind.value,
+                report.status.value,
+                *sums,
+                *changed,
+                list(report.accepted),
+                files,
+                _json(report.problems),
+            )
+
+
+async def add_import_logs(
+    connection: asyncpg.Connection, publication: Publication, status: Mapping[int, FileStatus]
+) -> None:
+    """One line per workbook in the backend's own import log."""
+    written: dict[int, tuple[int, int]] = {}
+    pages = [("by_file", shape.identifiers) for shape in SHAPES] + [("by_file_details", {})]
+    for name, identifiers in pages:
+        for row in await connection.fetch(sql("account", name, **identifiers)):
+            written[row["file_no"]] = (row["inserted"], row["updated"])
+    for file_no, outcome in status.items():
+        plan = publication.files.get(file_no)
+        if plan is None or outcome not in _LOG_STATUS or plan.kind is None:
+            continue
+        problems = (*plan.problems, *plan.snapshot.problems)
+        inserted, updated = written.get(file_no, (0, 0)) if outcome is FileStatus.PUBLISHED else (0, 0)
+        await connection.execute(
+            sql("record", "add_import_log"),
+            plan.snapshot.file.name,
+            plan.kind.table,
+            inserted,
+            updated,
+            len({p.row for p in problems if p.code == "reject"}),
+            _LOG_STATUS[outcome],
+            str(problems[0]) if problems and outcome is FileStatus.HELD else None,
+            round(publication.seconds(), 2),
+            publication.department_id,
+        )
+
+
+def _json(problems: Iterable[Problem]) -> str:
+    return json.dumps([p.as_json() for p in problems], ensure_ascii=False)

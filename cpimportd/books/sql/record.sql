@@ -1,0 +1,52 @@
+-- name: add_snapshot
+-- One workbook of today.
+INSERT INTO cpimportd.snapshot (run_id, file, sha256, digest, size, modified, kind, rows, control_total, control_totals,
+                                engine, status, problems, organizations)
+VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14)
+RETURNING id;
+
+-- name: forget_served
+-- The published units are served from today's files alone.
+DELETE FROM cpimportd.served v USING stage_scope scope, stage_unit u
+WHERE v.department_id = scope.department_id AND v.organization = u.organization
+  AND (v.kind = u.kind OR (u.kind = 'expenses' AND v.kind = 'details'));
+
+-- name: add_served
+-- From which files the published units are served now, and how many of the unit's rows each holds (details through their
+-- expenses).
+INSERT INTO cpimportd.served (department_id, kind, organization, file, snapshot_id, run_id, digest, sha256, rows,
+                              control_total)
+SELECT scope.department_id, $1, $2, t.file, t.snapshot_id, scope.run_id, n.digest, n.sha256,
+       CASE $1 WHEN 'receipts' THEN (SELECT count(*) FROM stage_receipts s WHERE s.file_no = $3 AND s.organization = $2)
+               WHEN 'expenses' THEN (SELECT count(*) FROM stage_expenses s WHERE s.file_no = $3 AND s.organization = $2)
+               ELSE (SELECT count(*) FROM stage_details s JOIN stage_expenses e USING (operation_id)
+                     WHERE s.file_no = $3 AND e.organization = $2) END,
+       t.control_total
+FROM stage_file t
+CROSS JOIN stage_scope scope
+JOIN cpimportd.snapshot n ON n.id = t.snapshot_id
+WHERE t.file_no = $3;
+
+-- name: add_run_unit
+-- The bridge of one unit and kind, and its counts.
+INSERT INTO cpimportd.run_unit (run_id, organization, kind, status, rows_before, rows_after, opening, added, removed,
+                                changed, closing, control_total, inserted, updated, deleted, retimed, unchanged,
+                                normalised, put_right, accepted, snapshots, problems)
+VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20, $21, $22);
+
+-- name: add_import_log
+-- One line in the backend's own import log.
+INSERT INTO fin_import_logs (import_date, source_file, table_name, rows_inserted, rows_updated, rows_failed, status,
+                             error_message, processed_by, processing_time_seconds, department_id)
+VALUES (localtimestamp, left($1, 255), $2, $3, $4, $5, $6, $7, 'cpimportd', $8, $9);
+
+-- name: forget_fingerprints
+-- The published units are fingerprinted anew.
+DELETE FROM cpimportd.fingerprint p USING stage_scope scope, stage_unit u
+WHERE p.department_id = scope.department_id AND p.organization = u.organization
+  AND (p.kind = u.kind OR (u.kind = 'expenses' AND p.kind = 'details'));
+
+-- name: add_fingerprint
+-- What identifies the rows that this publication leaves, taken under its lock.
+INSERT INTO cpimportd.fingerprint (department_id, kind, organization, run_id, rows, total, marks)
+VALUES ($1, $2, $3, $4, $5, $6, $7);

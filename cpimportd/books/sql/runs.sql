@@ -1,0 +1,56 @@
+-- name: lock
+-- One run at once: answers at once whether another one holds the lock. Correctness does not rest on it (a connection
+-- pooler may lose it), but on the fencing update and the unique slot.
+SELECT pg_try_advisory_lock($1, $2);
+
+-- name: abandon
+-- Runs of a process that is gone: whoever holds the lock may say so.
+UPDATE cpimportd.runs SET status = 'abandoned', finished_at = now() WHERE department_id = $1 AND status = 'running';
+
+-- name: begin
+-- A run begins.
+INSERT INTO cpimportd.runs (department_id, schedule, slot, trigger, host, pid, version, accepted)
+VALUES ($1, $2, $3, $4, $5, $6, $7, $8)
+RETURNING id;
+
+-- name: slot
+-- The run that did, or is doing, a slot.
+SELECT id, status FROM cpimportd.runs
+WHERE department_id = $1 AND schedule = $2 AND slot = $3
+  AND status IN ('running', 'published', 'unchanged', 'partial', 'held');
+
+-- name: fence
+-- Only a run that nobody has declared abandoned may publish; the row stays locked until COMMIT.
+UPDATE cpimportd.runs SET status = 'running' WHERE id = $1 AND status = 'running' RETURNING id;
+
+-- name: serialize
+-- Two publications never overlap, even where the session's lock was lost; released with the transaction.
+SELECT pg_advisory_xact_lock($1, $2);
+
+-- name: conclude
+-- How the run ended; written in the publishing transaction, so that its presence says whether COMMIT took place.
+UPDATE cpimportd.runs SET status = $2, finished_at = now() WHERE id = $1;
+
+-- name: finish
+-- How the run ended, with its report.
+UPDATE cpimportd.runs SET status = $2, finished_at = coalesce(finished_at, now()), report = $3 WHERE id = $1;
+
+-- name: status
+-- Whether a run was committed.
+SELECT status FROM cpimportd.runs WHERE id = $1;
+
+-- name: lock_tables
+-- From here to COMMIT nobody else writes to the three tables; readers are never blocked.
+LOCK TABLE fin_receipts, fin_expenses, fin_expense_details IN SHARE ROW EXCLUSIVE MODE;
+
+-- name: lock_holders
+-- Who holds a lock on the tables that we wait for.
+SELECT string_agg(DISTINCT format('pid %s (%s, %s, since %s)', a.pid, a.usename, a.application_name,
+                                  to_char(a.xact_start, 'HH24:MI:SS')), '; ')
+FROM pg_locks l JOIN pg_stat_activity a USING (pid)
+WHERE l.relation IN ('fin_receipts'::regclass, 'fin_expenses'::regclass, 'fin_expense_details'::regclass)
+  AND l.granted AND l.mode <> 'AccessShareLock' AND l.pid <> pg_backend_pid();
+
+-- name: notify
+-- Listeners hear of the run when it is committed; the payload is its number alone.
+SELECT pg_notify($1, $2);

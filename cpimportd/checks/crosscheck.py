@@ -1,0 +1,117 @@
+"""Expenses against their details: every line has its expense, and the two sum to the same."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from decimal import Decimal
+
+from cpimportd.checks.attribution import AttributedFile, KnownExpenses
+from cpimportd.checks.listing import capped
+from cpimportd.checks.totals import money
+from cpimportd.model import Document, Kind
+from cpimportd.problems import Problem, problem
+
+ZERO = Decimal(0)
+
+
+@dataclass(frozen=True, slots=True)
+class ExpensesToday:
+    """What today's expenses files say, and how far that can be relied on.
+
+    Attributes:
+        organizations: per ``operation_id``, whose it is.
+        complete: organizations all of whose expenses were read, from files that are right.
+        doubtful: names of files that are wrong and may hold expenses.
+    """
+
+    organizations: Mapping[str, str]
+    complete: frozenset[str]
+    doubtful: tuple[str, ...]
+
+
+def orphan_details(file: AttributedFile, today: ExpensesToday, known_expenses: KnownExpenses) -> tuple[Problem, ...]:
+    """Documents that have details in this file, but no expense.
+
+    An expense that only the books know is good enough to say whose its details are. But where the organization's
+    expenses are all there today and this one is not among them, publishing would remove it: an orphan like one that
+    nobody knows. Where an expenses file is wrong, its expenses may be the missing ones: said once, with its name.
+    """
+    orphans: dict[str, Document] = {}
+    unseen: dict[str, Document] = {}
+    for document in file.snapshot.documents:
+        operation_id = document.operation_id
+        if operation_id in today.organizations:
+            continue
+        if operation_id in known_expenses:
+            if known_expenses[operation_id][0] in today.complete:
+                orphans.setdefault(operation_id, document)
+        elif today.doubtful:
+            unseen.setdefault(operation_id, document)
+        else:
+            orphans.setdefault(operation_id, document)
+    found = capped([problem("orphan-detail", file=file.name, row=d.row, value=key) for key, d in orphans.items()])
+    if unseen:
+        key, first = next(iter(unseen.items()))
+        other = ", ".join(f"«{name}»" for name in today.doubtful)
+        unread = problem("expense-unseen", file=file.name, row=first.row, value=key, count=len(unseen), other=other)
+        found = (*found, unread)
+    return found
+
+
+@dataclass(slots=True)
+class _Lines:
+    file: str
+    row: int
+    sum: Decimal = ZERO
+
+
+class DetailSums:
+    """The details of today, summed by document; made once and asked for every organization."""
+
+    def __init__(self, files: Iterable[AttributedFile]) -> None:
+        self._lines: dict[str, _Lines] = {}
+        for file in files:
+            if file.kind is Kind.DETAILS:
+                for document in file.snapshot.documents:
+                    lines = self._lines.setdefault(document.operation_id, _Lines(file.name, document.row))
+                    lines.sum += document.amount
+
+    def compare(self, organization: str, expenses: Sequence[Document]) -> tuple[Problem, ...]:
+        """Compare an organization's expenses with their details, document by document and in total.
+
+        Once every document that has details agrees with them, the totals can only differ by expenses that have none.
+        A single one that explains the whole difference is a warning: it was entered and its details were not. Several
+        are not told from a details file that was cut off or exported for a shorter period, whose own ``Итого`` is
+        right all the same: the totals decide, as they do where 1C exports both in one go.
+        """
+        details, bare, wrong = ZERO, [], []
+        for expense in expenses:
+            lines = self._lines.get(expense.operation_id)
+            if lines is not None:
+                details += lines.sum
+                if lines.sum != expense.amount:
+                    wrong.append(_details_sum(organization, expense, lines))
+            elif expense.amount:
+                bare.append(expense)
+        total = sum((expense.amount for expense in expenses), ZERO)
+        without = sum((expense.amount for expense in bare), ZERO)
+        found = capped(wrong)
+        if total != details and (len(bare) != 1 or total - details != without):
+            disagree = problem("totals-disagree", organization=organization, total=money(total), sum=money(details))
+            found = (disagree, *found)
+        if bare:
+            first, count = bare[0].operation_id, len(bare)
+            absent = problem("details-absent", organization=organization, value=first, count=count, sum=money(without))
+            found = (*found, absent)
+        return found
+
+
+def _details_sum(organization: str, expense: Document, lines: _Lines) -> Problem:
+    return problem(
+        "details-sum",
+        file=lines.file,
+        row=lines.row,
+        value=expense.operation_id,
+        organization=organization,
+        sum=money(lines.sum),
+        total=money(expense.amount),
+    )

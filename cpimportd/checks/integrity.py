@@ -1,0 +1,220 @@
+"""May today's files be believed: the decision for each of them and for each unit, before the books are asked."""
+
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Final
+
+from cpimportd.checks.attribution import AttributedFile, Claim, KnownExpenses, Memory, attribute, expense_index
+from cpimportd.checks.crosscheck import DetailSums, ExpensesToday, orphan_details
+from cpimportd.checks.duplicates import copies, duplicate_documents
+from cpimportd.checks.listing import stops
+from cpimportd.checks.totals import control_total_problems
+from cpimportd.checks.units import UnitParts, file_problems, first_of_each_code, gather, partner_problems
+from cpimportd.checks.verdicts import FileVerdict, UnitVerdict, Verdict
+from cpimportd.model import Group, Kind, Served, Snapshot, Unit
+from cpimportd.problems import Effect, Problem, problem
+
+ALL_KINDS: Final = frozenset(Kind)
+
+FileProblems = Mapping[int, tuple[Problem, ...]]
+
+
+def integrity(
+    snapshots: Sequence[Snapshot],
+    served: Sequence[Served],
+    *,
+    known_expenses: KnownExpenses,
+    fetch_problems: Sequence[Problem] = (),
+    only: frozenset[Kind] = ALL_KINDS,
+    strict: bool = False,
+    accepted: frozenset[str] = frozenset(),
+) -> Verdict:
+    """Decide which files and units can be trusted.
+
+    Args:
+        snapshots: today's files. Those left unread as unchanged stand for what the books serve of the same content.
+        served: what the books serve today.
+        known_expenses: what the books know of the ids that :func:`unknown_expenses` names.
+        fetch_problems: files that could not even be fetched (``Problem.file`` is the name): they count as unreadable.
+        only: the kinds that were asked for. Expenses and details are published together, so either asks for both.
+        strict: one held unit, or file, holds all.
+        accepted: names of units whose plausibility problems a human overrode; integrity cannot be overridden.
+
+    Raises:
+        ValueError: a unit is to be published, but one of its files was left unread though another changed; see
+            :func:`files_to_parse`. A defect of the caller.
+    """
+    groups = frozenset(kind.group for kind in only)
+    served = [entry for entry in served if entry.kind.group in groups]
+    every = attribute(snapshots, Memory(served), known_expenses)
+    asked_for = [file for file in every if _asked_for(file, groups)]
+    copied = copies(asked_for)
+    files = [file for file in asked_for if file.file_no not in copied]
+    unfetched = [failure for failure in fetch_problems if stops(failure)]
+    found = _problems_by_file(files, served, unfetched, known_expenses)
+    wrong = _wrong(found)
+    gathered = gather(files, wrong, served, unfetched)
+    judge = _Judge(
+        found=found,
+        details=DetailSums(files),
+        served=frozenset(Claim(entry.organization, entry.kind) for entry in served),
+        unattributed=_may_hold_details(files, wrong, served, unfetched),
+        accepted=accepted,
+    )
+    units = {unit: judge.unit(gathered[unit]) for unit in sorted(gathered)}
+    unknown = [problem("accept-unknown", value=name) for name in sorted(accepted - {unit.name for unit in units})]
+    verdict = Verdict(
+        units=units,
+        files={file.file_no: _file_verdict(file, found, copied) for file in every},
+        problems=(*fetch_problems, *unknown),
+    )
+    return apply_strict(verdict) if strict else verdict
+
+
+def apply_strict(verdict: Verdict, held: Collection[Unit] = ()) -> Verdict:
+    """Hold every unit that has something to publish, if any unit or file is held.
+
+    Args:
+        verdict: what :func:`integrity` decided.
+        held: further units that were held since, as by :func:`plausibility`.
+    """
+    any_held = (
+        bool(held)
+        or any(unit.held for unit in verdict.units.values())
+        or any(file.held for file in verdict.files.values())
+        or any(stops(found) for found in verdict.problems)
+    )
+    if not any_held:
+        return verdict
+    units = {
+        unit: one
+        if one.held or one.unchanged or unit in held
+        else replace(one, problems=(*one.problems, problem("strict", organization=unit.organization)))
+        for unit, one in verdict.units.items()
+    }
+    return replace(verdict, units=units)
+
+
+@dataclass(frozen=True, slots=True)
+class _Judge:
+    """Decides about one unit after the other."""
+
+    found: FileProblems
+    details: DetailSums
+    served: frozenset[Claim]
+    unattributed: tuple[str, ...]
+    accepted: frozenset[str]
+
+    def unit(self, parts: UnitParts) -> UnitVerdict:
+        problems = [
+            *(found for file in parts.wrong for found in first_of_each_code(self.found[file.file_no])),
+            *file_problems(parts),
+            *partner_problems(parts, self.served, self.unattributed),
+            *self._crosscheck(parts),
+        ]
+        remarkable = {found.code for found in problems if found.effect is Effect.PLAUSIBILITY}
+        verdict = UnitVerdict(
+            unit=parts.unit,
+            file_nos=frozenset(file.file_no for file in parts.files),
+            problems=tuple(problems),
+            unchanged=bool(parts.files) and all(file.snapshot.unchanged for file in parts.files),
+            accepted=tuple(sorted(remarkable)) if parts.unit.name in self.accepted else (),
+        )
+        if verdict.held:
+            return replace(verdict, unchanged=False)
+        unread = [file.name for file in parts.files if file.snapshot.unchanged]
+        if unread and (parts.gone or not verdict.unchanged):
+            raise ValueError(f"{parts.unit.name} is to be published, but {unread} was not read")
+        return verdict
+
+    def _crosscheck(self, parts: UnitParts) -> tuple[Problem, ...]:
+        """Compare expenses and details, where all rows of both are at hand."""
+        both = [parts.of_kind(kind) for kind in Group.EXPENSES.kinds]
+        complete = all(both) and not parts.unfetched and not parts.gone
+        if not complete or any(_rows_missing(file) for files in both for file in files):
+            return ()
+        organization = parts.unit.organization
+        expenses = [
+            document
+            for file in both[0]
+            for document in file.snapshot.documents
+            if document.organization == organization
+        ]
+        return self.details.compare(organization, expenses)
+
+
+def _problems_by_file(
+    files: Sequence[AttributedFile], served: Sequence[Served], unfetched: Sequence[Problem], known: KnownExpenses
+) -> FileProblems:
+    """Everything that is wrong with each file: what its reader found, its totals, duplicates, then orphans.
+
+    Orphans come last: only what is wrong with the expenses says whether a missing one can be blamed on its file.
+    """
+    duplicates = duplicate_documents(files)
+    found = {
+        file.file_no: (
+            *file.snapshot.problems,
+            *control_total_problems(file.snapshot),
+            *duplicates.get(file.file_no, ()),
+        )
+        for file in files
+    }
+    today = _expenses_today(files, _wrong(found), served, unfetched)
+    for file in files:
+        if file.kind is Kind.DETAILS:
+            found[file.file_no] += orphan_details(file, today, known)
+    return found
+
+
+def _expenses_today(
+    files: Sequence[AttributedFile], wrong: Collection[int], served: Sequence[Served], unfetched: Sequence[Problem]
+) -> ExpensesToday:
+    gathered = gather([file for file in files if file.kind in (Kind.EXPENSES, None)], wrong, served, unfetched)
+    complete = {
+        unit.organization
+        for unit, parts in gathered.items()
+        if parts.right
+        and not parts.wrong
+        and not parts.unfetched
+        and not any(file.snapshot.unchanged for file in parts.right)
+        and not any(entry.kind is Kind.EXPENSES for entry in parts.gone)
+    }
+    doubtful = [file.name for file in files if file.file_no in wrong and file.kind in (Kind.EXPENSES, None)]
+    memory = Memory(served)
+    for failure in unfetched:
+        kinds = {claim.kind for claim in memory.of_name(failure.file or "")}
+        if failure.file and (not kinds or Kind.EXPENSES in kinds):
+            doubtful.append(failure.file)
+    return ExpensesToday(expense_index(file.snapshot for file in files), frozenset(complete), tuple(sorted(doubtful)))
+
+
+def _may_hold_details(
+    files: Sequence[AttributedFile], wrong: Collection[int], served: Sequence[Served], unfetched: Sequence[Problem]
+) -> tuple[str, ...]:
+    """Names of wrong files of which neither content nor memory says whose they are, and that may hold details."""
+    memory = Memory(served)
+    unread = {
+        file.name for file in files if file.file_no in wrong and not file.every and file.kind in (Kind.DETAILS, None)
+    }
+    unread |= {failure.file for failure in unfetched if failure.file and not memory.of_name(failure.file)}
+    return tuple(sorted(unread))
+
+
+def _asked_for(file: AttributedFile, groups: Collection[Group]) -> bool:
+    return file.kind is None or file.kind.group in groups
+
+
+def _wrong(found: FileProblems) -> frozenset[int]:
+    return frozenset(file_no for file_no, problems in found.items() if any(stops(one) for one in problems))
+
+
+def _rows_missing(file: AttributedFile) -> bool:
+    """Whether its reader left rows out, so that its sums say nothing about single documents."""
+    return file.snapshot.unchanged or any(stops(found) for found in file.snapshot.problems)
+
+
+def _file_verdict(file: AttributedFile, found: FileProblems, copied: Mapping[int, Problem]) -> FileVerdict:
+    if file.file_no in found:
+        return FileVerdict(file.kind, file.organizations, ignored=False, problems=found[file.file_no])
+    warning = (copied[file.file_no],) if file.file_no in copied else ()
+    return FileVerdict(file.kind, file.organizations, ignored=True, problems=warning)

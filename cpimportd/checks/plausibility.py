@@ -1,0 +1,163 @@
+"""Should a human look first: how today's snapshot of each unit stands to the books."""
+
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from decimal import Decimal
+
+from cpimportd.checks.listing import capped
+from cpimportd.checks.pairs import rekeyed_pairs, retimed_pairs
+from cpimportd.checks.shrinkage import shrinkage
+from cpimportd.checks.totals import money
+from cpimportd.checks.verdicts import PlausibilityVerdict
+from cpimportd.model import Unit, UnitFacts
+from cpimportd.problems import Effect, Problem, problem
+from cpimportd.settings import Guards
+
+
+def plausibility(
+    facts: Sequence[UnitFacts],
+    guards: Guards,
+    accepted: frozenset[str],
+    *,
+    organizations_today: frozenset[str],
+) -> Mapping[Unit, PlausibilityVerdict]:
+    """Decide which units, though their files are right, differ too much from the books to be believed unseen.
+
+    Args:
+        facts: of the units that are to be published.
+        guards: the limits.
+        accepted: names of units that a human accepted for today; integrity problems stay.
+        organizations_today: whom today's files name: an organization in the books that none names may be renamed.
+
+    Returns:
+        Per unit, in the units' order.
+    """
+    verdicts = {
+        one.unit: _judge(one, guards, accepted, organizations_today) for one in sorted(facts, key=lambda one: one.unit)
+    }
+    return _with_moves(verdicts, facts, accepted, organizations_today)
+
+
+def _judge(
+    facts: UnitFacts, guards: Guards, accepted: frozenset[str], organizations_today: frozenset[str]
+) -> PlausibilityVerdict:
+    rekeyed = rekeyed_pairs(facts, guards.removed_documents)
+    gone = [document for document in facts.gone if document.operation_id not in rekeyed]
+    renewed = set(rekeyed.values())
+    retimed = retimed_pairs(gone, [document for document in facts.new if document.operation_id not in renewed])
+    removed = [document for document in gone if document.operation_id not in retimed]
+    renamed_from = _renamed_from(facts, organizations_today)
+    organization, unit = facts.unit.organization, facts.unit.name
+    problems = [*_other_department(facts), *_negative(facts)]
+    if rekeyed:
+        problems.append(problem("rekeyed", organization=organization, unit=unit, count=len(rekeyed)))
+    if renamed_from is not None:
+        problems.append(problem("renamed", organization=organization, unit=unit, value=renamed_from))
+    problems.extend(shrinkage(facts, removed, guards, moved=len(rekeyed) + len(retimed)))
+    problems.extend(
+        _elsewhere(facts, other)
+        for other in sorted(facts.elsewhere)
+        if other not in organizations_today and other != renamed_from
+    )
+    return _verdict(
+        PlausibilityVerdict(facts.unit, rekeyed=rekeyed, retimed=retimed, renamed_from=renamed_from),
+        problems,
+        accepted,
+    )
+
+
+def _with_moves(
+    verdicts: dict[Unit, PlausibilityVerdict],
+    facts: Sequence[UnitFacts],
+    accepted: frozenset[str],
+    organizations_today: frozenset[str],
+) -> Mapping[Unit, PlausibilityVerdict]:
+    """Hold both ends of a move of documents between organizations unless both are published, until it stands still.
+
+    Where only the new owner is published, the old one loses documents that no check of its own allowed; where only the
+    old one is, its documents stay in the books although its file lacks them, and its sums cannot come out right.
+    """
+    moves = [
+        (one, other, Unit(other, one.unit.group))
+        for one in sorted(facts, key=lambda one: one.unit)
+        for other in sorted(one.elsewhere)
+        if other in organizations_today
+    ]
+    settled = False
+    while not settled:
+        settled = True
+        for one, other, source in moves:
+            target = one.unit
+            source_published = source in verdicts and not verdicts[source].held
+            incomplete = _elsewhere(one, other)
+            if not source_published and incomplete not in verdicts[target].problems:
+                settled = False
+                verdicts[target] = _verdict(verdicts[target], [*verdicts[target].problems, incomplete], accepted)
+            left = _left(one, other)
+            if source_published and verdicts[target].held:
+                settled = False
+                verdicts[source] = _verdict(verdicts[source], [*verdicts[source].problems, left], accepted)
+    return verdicts
+
+
+def _verdict(
+    verdict: PlausibilityVerdict, problems: Sequence[Problem], accepted: Collection[str]
+) -> PlausibilityVerdict:
+    remarkable = sorted({found.code for found in problems if found.effect is Effect.PLAUSIBILITY})
+    return PlausibilityVerdict(
+        unit=verdict.unit,
+        problems=tuple(problems),
+        accepted=tuple(remarkable) if verdict.unit.name in accepted else (),
+        rekeyed=verdict.rekeyed,
+        retimed=verdict.retimed,
+        renamed_from=verdict.renamed_from,
+    )
+
+
+def _renamed_from(facts: UnitFacts, organizations_today: frozenset[str]) -> str | None:
+    """The organization without a file today under which the books hold most of the unit's documents."""
+    absent = {other: count for other, count in facts.elsewhere.items() if other not in organizations_today}
+    other = max(sorted(absent), key=absent.__getitem__, default=None)
+    return other if other is not None and 2 * absent[other] > facts.after else None
+
+
+def _elsewhere(facts: UnitFacts, other: str) -> Problem:
+    return problem(
+        "document-elsewhere",
+        organization=facts.unit.organization,
+        unit=facts.unit.name,
+        value=other,
+        count=facts.elsewhere[other],
+    )
+
+
+def _left(facts: UnitFacts, other: str) -> Problem:
+    return problem(
+        "move-incomplete",
+        organization=other,
+        value=facts.unit.organization,
+        count=facts.elsewhere[other],
+    )
+
+
+def _other_department(facts: UnitFacts) -> Iterable[Problem]:
+    return capped(
+        [
+            problem("other-department", organization=facts.unit.organization, value=operation_id)
+            for operation_id in facts.other_departments
+        ]
+    )
+
+
+def _negative(facts: UnitFacts) -> Iterable[Problem]:
+    if not facts.negative:
+        return ()
+    return (
+        problem(
+            "negative-amount",
+            organization=facts.unit.organization,
+            unit=facts.unit.name,
+            value=facts.negative[0].operation_id,
+            count=len(facts.negative),
+            sum=money(sum((document.amount for document in facts.negative), Decimal(0))),
+        ),
+    )

@@ -1,0 +1,156 @@
+"""What each unit is made of today, and what it lacks."""
+
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass, field
+
+from cpimportd.checks.attribution import AttributedFile, Claim, Memory
+from cpimportd.checks.listing import stops
+from cpimportd.model import Group, Kind, Served, Unit
+from cpimportd.problems import Problem, printable, problem
+
+KIND_NAMES = {Kind.RECEIPTS: "receipts", Kind.EXPENSES: "expenses", Kind.DETAILS: "expense details"}
+
+
+@dataclass(slots=True)
+class UnitParts:
+    """A unit's files of today.
+
+    Attributes:
+        unit: which unit.
+        right: files that name the organization and have nothing wrong.
+        wrong: files that are wrong and name it, or brought it last time.
+        unfetched: why files could not be fetched that brought it last time.
+        gone: what it was made of last time and nothing today accounts for.
+        kinds: the kinds that its files, right, wrong or unfetched, are there for.
+    """
+
+    unit: Unit
+    right: list[AttributedFile] = field(default_factory=list)
+    wrong: list[AttributedFile] = field(default_factory=list)
+    unfetched: list[Problem] = field(default_factory=list)
+    gone: list[Served] = field(default_factory=list)
+    kinds: set[Kind] = field(default_factory=set)
+
+    @property
+    def files(self) -> list[AttributedFile]:
+        """All its files that lie in the spool."""
+        return [*self.right, *self.wrong]
+
+    def of_kind(self, kind: Kind) -> list[AttributedFile]:
+        """Its files of one kind."""
+        return [file for file in self.files if file.kind is kind]
+
+
+def gather(
+    files: Sequence[AttributedFile],
+    wrong: Collection[int],
+    served: Sequence[Served],
+    unfetched: Sequence[Problem] = (),
+) -> Mapping[Unit, UnitParts]:
+    """Put the files together, unit by unit.
+
+    Args:
+        files: those that take part, in the order of their names.
+        wrong: the ``file_no`` of those that are wrong. A file is the atom of integrity, for its ``Итого`` covers all
+            its rows: each of the organizations that it names, and that its name brought last time, depends on it.
+        served: what the books serve.
+        unfetched: files that could not be fetched; only their names speak for them.
+    """
+    memory = Memory(served)
+    units: dict[Unit, UnitParts] = {}
+
+    def parts(unit: Unit) -> UnitParts:
+        return units.setdefault(unit, UnitParts(unit))
+
+    for file in files:
+        is_wrong = file.file_no in wrong
+        claims = file.every if is_wrong else file.today
+        for claim in claims:
+            parts(claim.unit).kinds.add(claim.kind)
+        for unit in {claim.unit for claim in claims}:
+            (parts(unit).wrong if is_wrong else parts(unit).right).append(file)
+    for failure in unfetched:
+        claims = memory.of_name(failure.file or "")
+        for claim in claims:
+            parts(claim.unit).kinds.add(claim.kind)
+        for unit in {claim.unit for claim in claims}:
+            parts(unit).unfetched.append(failure)
+    for entry in _gone(files, wrong, served, {failure.file for failure in unfetched}):
+        parts(Claim(entry.organization, entry.kind).unit).gone.append(entry)
+    return units
+
+
+def _gone(
+    files: Sequence[AttributedFile], wrong: Collection[int], served: Sequence[Served], unfetched: Collection[str | None]
+) -> list[Served]:
+    """What served an organization last time and neither came today nor was replaced.
+
+    Names mean little: the same content under another name came, and a new name that brings the organization's
+    documents takes the place of an old one. A file that is there under its old name and right, but names the
+    organization no more, is enough only where another file does.
+    """
+    by_name = {file.name: file for file in files}
+    contents = {content for file in files for content in (file.snapshot.digest, file.snapshot.file.sha256)} - {""}
+    named = {claim for file in files for claim in file.today}
+    came = {(Claim(entry.organization, entry.kind), entry.file) for entry in served}
+    replaced = {claim for file in files for claim in file.today if (claim, file.name) not in came}
+
+    def accounted(entry: Served) -> bool:
+        claim = Claim(entry.organization, entry.kind)
+        file = by_name.get(entry.file)
+        if printable(entry.file) in unfetched or claim in replaced:
+            return True
+        if entry.digest in contents or entry.sha256 in contents:
+            return True
+        return file is not None and (file.file_no in wrong or claim in named)
+
+    ordered = sorted(served, key=lambda entry: (entry.organization, entry.kind, entry.file))
+    return [entry for entry in ordered if not accounted(entry)]
+
+
+def file_problems(parts: UnitParts) -> tuple[Problem, ...]:
+    """Why a unit is held because of its files: of each wrong one the first problem of each code, and what is absent."""
+    found: list[Problem] = list(parts.unfetched)
+    for entry in parts.gone:
+        missing = problem("file-missing", file=entry.file, organization=parts.unit.organization, unit=parts.unit.name)
+        found.append(missing)
+    stopping = [failure.file for failure in parts.unfetched] + [file.name for file in parts.wrong]
+    if parts.right and stopping:
+        found.append(problem("partner-held", file=stopping[0], organization=parts.unit.organization))
+    return tuple(found)
+
+
+def first_of_each_code(problems: Sequence[Problem]) -> tuple[Problem, ...]:
+    """The first of those problems that hold, per code."""
+    first: dict[str, Problem] = {}
+    for found in problems:
+        if stops(found):
+            first.setdefault(found.code, found)
+    return tuple(first.values())
+
+
+def partner_problems(
+    parts: UnitParts, ever_served: Collection[Claim], unattributed: Sequence[str]
+) -> tuple[Problem, ...]:
+    """What follows where one of expenses and details is there without the other.
+
+    Details alone cannot be published: their expenses would be those of another day. Expenses alone can only where
+    nobody ever exported details for the organization, which is said; but not while a file lies there that nobody can
+    read or attribute and that may hold them.
+
+    Args:
+        parts: the unit.
+        ever_served: what the books serve, from whatever file.
+        unattributed: names of wrong files that may hold details of anybody.
+    """
+    if parts.unit.group is not Group.EXPENSES or not parts.files or len(parts.kinds) != 1:
+        return ()
+    organization = parts.unit.organization
+    (present,) = parts.kinds
+    absent = Kind.DETAILS if present is Kind.EXPENSES else Kind.EXPENSES
+    if present is Kind.EXPENSES and Claim(organization, Kind.DETAILS) not in ever_served:
+        if unattributed:
+            return (problem("partner-held", file=unattributed[0], organization=organization),)
+        return (problem("details-never", organization=organization),)
+    name = parts.files[0].name
+    return (problem("partner-missing", file=name, organization=organization, missing=KIND_NAMES[absent]),)

@@ -1,0 +1,110 @@
+"""What the checks decide: about each file, each unit, and the run as a whole."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from cpimportd.checks.listing import holds, stops
+from cpimportd.model import Kind, Unit
+from cpimportd.problems import Effect, Problem
+
+EXPORT_HOURS = frozenset({"orphan-detail", "details-sum", "totals-disagree"})
+"""What goes wrong where 1C wrote expenses and details at different hours, each file being right in itself."""
+
+
+@dataclass(frozen=True, slots=True)
+class FileVerdict:
+    """What is thought of one workbook.
+
+    Attributes:
+        kind: which documents it holds; None where neither name, header nor memory says.
+        organizations: whose documents it holds, sorted; of a file that names nobody, whose it held last time.
+        ignored: it takes no part: a copy of another file, or of a kind that was not asked for.
+        problems: everything that was noticed about the file, by its reader and here.
+    """
+
+    kind: Kind | None
+    organizations: tuple[str, ...]
+    ignored: bool = False
+    problems: tuple[Problem, ...] = ()
+
+    @property
+    def held(self) -> bool:
+        """Whether the file is wrong, and so holds every unit that depends on it."""
+        return not self.ignored and any(stops(found) for found in self.problems)
+
+
+@dataclass(frozen=True, slots=True)
+class UnitVerdict:
+    """Whether a unit's files can be trusted.
+
+    Attributes:
+        unit: which unit.
+        file_nos: the files that it is made of.
+        problems: why it is held, and warnings; of a wrong file the first problem of each code (the rest stand with
+            the file).
+        unchanged: all its files are those of last time: there is nothing to publish.
+        accepted: codes of plausibility problems that a human overrode.
+    """
+
+    unit: Unit
+    file_nos: frozenset[int]
+    problems: tuple[Problem, ...] = ()
+    unchanged: bool = False
+    accepted: tuple[str, ...] = ()
+
+    @property
+    def held(self) -> bool:
+        """Whether yesterday's books stay for this unit."""
+        return holds(self.problems, self.accepted)
+
+    @property
+    def closed(self) -> bool:
+        """No file names the organization any more and a human accepted that: its documents are to be removed."""
+        return not self.file_nos and not self.held
+
+    @property
+    def exports_disagree(self) -> bool:
+        """Held only because expenses and details do not match: exported at different hours, they may in a while."""
+        why = {found.code for found in self.problems if found.effect is not Effect.WARNS} - {"partner-held"}
+        return bool(why) and why <= EXPORT_HOURS
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """What may be published of today's files, before they are compared with the books.
+
+    Attributes:
+        units: by unit, in the units' order.
+        files: by ``Snapshot.file_no``.
+        problems: of the run as a whole: files that could not be fetched, accepts that name no unit.
+    """
+
+    units: Mapping[Unit, UnitVerdict]
+    files: Mapping[int, FileVerdict]
+    problems: tuple[Problem, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class PlausibilityVerdict:
+    """Whether a human should look before a unit is published.
+
+    Attributes:
+        unit: which unit.
+        problems: what is remarkable, whether accepted or not.
+        accepted: codes that a human overrode.
+        rekeyed: old ``operation_id`` to new, where all documents come under new names with equal sums.
+        retimed: old ``operation_id`` to new, where a document of the same number and year went and came.
+        renamed_from: the organization under which the books hold these documents, where 1C renamed it.
+    """
+
+    unit: Unit
+    problems: tuple[Problem, ...] = ()
+    accepted: tuple[str, ...] = ()
+    rekeyed: Mapping[str, str] = field(default_factory=dict)
+    retimed: Mapping[str, str] = field(default_factory=dict)
+    renamed_from: str | None = None
+
+    @property
+    def held(self) -> bool:
+        """Whether yesterday's books stay for this unit."""
+        return holds(self.problems, self.accepted)

@@ -1,0 +1,71 @@
+"""What pydantic finds wrong with the values, as problems: key, place, what was expected, the value if it is no secret."""
+
+import re
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from pydantic import ValidationError
+
+from cpimportd.configuration.keys import KeyPath, dotted, find, in_file, meant, variable
+from cpimportd.configuration.masking import masked
+from cpimportd.configuration.sources import ConfigFile, Found, unknown
+from cpimportd.problems import Problem, problem
+
+
+def faults(error: ValidationError, merged: Found, file: ConfigFile | None) -> Iterable[Problem]:
+    """Every fault that pydantic found, as a problem.
+
+    Args:
+        error: pydantic's.
+        merged: the values that were validated, with their origins.
+        file: the TOML file, for the lines in it.
+    """
+    for detail in error.errors(include_url=False, include_input=False, include_context=False):
+        path = tuple(part for part in detail["loc"] if isinstance(part, str) and part != "[key]")
+        if detail["type"] == "extra_forbidden":
+            yield _unknown(path, merged, file)
+        else:
+            yield _wrong(path, detail["msg"], merged, file)
+
+
+def _origin(path: KeyPath, merged: Found, file: ConfigFile | None) -> str:
+    inside = (origin for key, origin in merged.origins.items() if key[: len(path)] == path)
+    # A section without keys has no origin of its own; only a file can hold one.
+    return merged.origins.get(path) or next(inside, str(file.path) if file else "the configuration")
+
+
+def _place(path: KeyPath, merged: Found, file: ConfigFile | None) -> str:
+    origin = _origin(path, merged, file)
+    return file.place(path) if file is not None and origin == str(file.path) else origin
+
+
+def _unknown(path: KeyPath, merged: Found, file: ConfigFile | None) -> Problem:
+    section = isinstance(merged.get(path), Mapping)
+    candidates = meant(path, section=section)
+    origin = _origin(path, merged, file)
+    if origin.startswith("environment "):
+        return unknown(path, origin, [variable(key) for key in candidates])
+    names = [f"[{dotted(key)}]" if section else in_file(key) for key in candidates]
+    return unknown(path, _place(path, merged, file), names)
+
+
+def _wrong(path: KeyPath, message: str, merged: Found, file: ConfigFile | None) -> Problem:
+    reason = message.removeprefix("Value error, ").split(", unable")[0]
+    reason = re.sub(r"^(Input|String) should be", "expected", reason)
+    if find(path) is None and "dictionary" in reason:
+        reason = "expected a section with keys of its own"
+    shown = _shown(path, merged.get(path))
+    return problem(
+        "config-value",
+        key=dotted(path),
+        place=_place(path, merged, file),
+        reason=reason if shown is None else f"{reason}, not {shown!r}",
+        value=shown,
+    )
+
+
+def _shown(path: KeyPath, value: Any) -> object:  # noqa: ANN401 - whatever TOML can hold
+    key = find(path)
+    if key is None or key.secret or isinstance(value, Mapping):
+        return None
+    return masked(path, value)

@@ -1,0 +1,105 @@
+"""The tree of keys that Settings has: which there are, which are secret, and which one was meant."""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from difflib import SequenceMatcher, get_close_matches
+from functools import cache
+from typing import get_args
+
+from pydantic import SecretStr
+from pydantic.fields import FieldInfo
+
+from cpimportd.settings import Schedule, Section, Settings
+
+KeyPath = tuple[str, ...]
+"""A key with the sections around it, from the outside: ``("schedules", "import", "at")``."""
+
+PREFIX = "CPIMPORTD_"
+"""Of our environment variables."""
+
+SCHEDULE = "import"
+"""The schedule that is there without being asked for; it stands for every schedule in the tree of keys."""
+
+
+@dataclass(frozen=True, slots=True)
+class Key:
+    """One key: where it stands, and what settings.py says of it."""
+
+    path: KeyPath
+    field: FieldInfo
+    section: type[Section]
+
+    @property
+    def secret(self) -> bool:
+        """Whether its value must never be shown."""
+        return _mentions(self.field.annotation, SecretStr)
+
+
+def _mentions(annotation: object, wanted: type) -> bool:
+    return annotation is wanted or any(_mentions(part, wanted) for part in get_args(annotation))
+
+
+def _walk(section: type[Section], above: KeyPath) -> Iterator[Key]:
+    for name, field in section.model_fields.items():
+        inner = field.annotation
+        if name == "schedules":
+            yield from _walk(Schedule, (name, SCHEDULE))
+        elif isinstance(inner, type) and issubclass(inner, Section):
+            yield from _walk(inner, (*above, name))
+        else:
+            yield Key((*above, name), field, section)
+
+
+@cache
+def all_keys() -> Mapping[KeyPath, Key]:
+    """Every key there is, in the order of settings.py; schedules under the name of the default one."""
+    return {key.path: key for key in _walk(Settings, ())}
+
+
+def find(path: KeyPath) -> Key | None:
+    """The key at a path, whatever the schedule's name in it; None where there is none."""
+    return all_keys().get(_in_schedule(path, SCHEDULE))
+
+
+def _in_schedule(path: KeyPath, name: str) -> KeyPath:
+    return (path[0], name, path[2]) if len(path) == 3 and path[0] == "schedules" else path
+
+
+def dotted(path: KeyPath) -> str:
+    """A key as people write it: ``schedules.import.at``."""
+    return ".".join(path)
+
+
+def variable(path: KeyPath) -> str:
+    """The environment variable that sets a key: ``CPIMPORTD_SCHEDULES__IMPORT__AT``."""
+    return PREFIX + "__".join(path).upper()
+
+
+def in_file(path: KeyPath) -> str:
+    """A key as it stands in the file: ``[schedules.import] at``."""
+    *sections, leaf = path
+    return f"[{'.'.join(sections)}] {leaf}" if sections else f"{leaf}, above the first section"
+
+
+def meant(path: KeyPath, *, section: bool = False) -> tuple[KeyPath, ...]:
+    """The keys that an unknown one may have been meant for: misplaced first, else misspelt.
+
+    Args:
+        path: of the unknown key.
+        section: whether it is a section with keys of its own; then the answer is a section too.
+    """
+    if section:
+        sections = {dotted(key[:-1]): key[:-1] for key in all_keys() if len(key) > 1}
+        return tuple(sections[name] for name in get_close_matches(dotted(path), sections, n=1))
+    schedule = path[1] if len(path) == 3 and path[0] == "schedules" else SCHEDULE
+    return tuple(_in_schedule(key, schedule) for key in _nearest(_in_schedule(path, SCHEDULE)))
+
+
+def _nearest(path: KeyPath) -> list[KeyPath]:
+    known = {dotted(key): key for key in all_keys()}
+    close = [known[name] for name in get_close_matches(dotted(path), known, n=1, cutoff=0.8)]
+    misplaced = [key for key in all_keys() if key[-1] == path[-1]]
+    if misplaced and (not close or close[0] not in misplaced):
+        return sorted(misplaced, key=lambda key: -SequenceMatcher(None, dotted(key), dotted(path)).ratio())
+    leaves = {key[-1]: key for key in all_keys()}
+    return close or [leaves[name] for name in get_close_matches(path[-1], leaves, n=1)]

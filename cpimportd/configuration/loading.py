@@ -1,0 +1,184 @@
+"""From all places to one frozen Settings, with every fault said at once."""
+
+import os
+import stat
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import NoReturn
+
+from pydantic import BaseModel, SecretStr, ValidationError
+
+from cpimportd.configuration.faults import faults
+from cpimportd.configuration.keys import SCHEDULE, KeyPath, dotted, variable
+from cpimportd.configuration.login import split_login
+from cpimportd.configuration.masking import holds_secret
+from cpimportd.configuration.predecessor import from_predecessor
+from cpimportd.configuration.sources import (
+    DEFAULT_PATH,
+    ConfigFile,
+    Found,
+    Tree,
+    from_credentials,
+    from_environment,
+    leaves,
+    read_file,
+)
+from cpimportd.problems import Problem, ProblemError, problem
+from cpimportd.settings import Settings
+
+
+@dataclass(frozen=True, slots=True)
+class Loaded:
+    """The configuration, and where it comes from.
+
+    Attributes:
+        settings: what to go by.
+        origins: per dotted key, where its value stands: a path, ``environment CPIMPORTD_…``, ``credential …`` or
+            ``default``.
+        path: the file that was read; None where there is none.
+        problems: warnings; what is wrong raises instead.
+        notes: what is set and has no effect, in words for people.
+    """
+
+    settings: Settings
+    origins: Mapping[str, str]
+    path: Path | None
+    problems: tuple[Problem, ...] = ()
+    notes: tuple[str, ...] = ()
+
+
+def load(config: Path | None = None, environ: Mapping[str, str] = os.environ) -> Loaded:
+    """Read the configuration from everywhere.
+
+    Args:
+        config: the file that ``--config`` names; None means ``CPIMPORTD_CONFIG``, else the usual place.
+        environ: the environment.
+
+    Raises:
+        ProblemError: everything that is wrong, at once: ``config-missing``, ``config-unreadable``,
+            ``config-syntax``, ``config-unknown-key``, ``config-value``.
+    """
+    named = config or (Path(environ["CPIMPORTD_CONFIG"]) if environ.get("CPIMPORTD_CONFIG") else None)
+    path = named or DEFAULT_PATH
+    wrong: list[Problem] = []
+    file: ConfigFile | None = None
+    places = [from_predecessor(environ), from_credentials(environ), from_environment(environ)]
+    try:
+        file = read_file(path)
+        if file is None and (named or not any(place.values or place.problems for place in places)):
+            wrong.append(problem("config-missing", path=str(path)))
+    except ProblemError as error:
+        wrong.extend(error.problems)
+    if file is not None:
+        places.insert(1, file.found)
+    warnings = tuple(_warnings(file)) if file else ()  # a login inside source.url is still there
+    for place in places:
+        split_login(place)
+        wrong.extend(place.problems)
+    merged = _merge([_base(environ), *places])
+    settings, found_wrong = _validate(merged, file)
+    wrong.extend(found_wrong)
+    if settings is None or wrong:
+        raise ProblemError(*wrong)
+    return Loaded(
+        settings,
+        {dotted(key): merged.origins.get(key, "default") for key, _ in values(settings)},
+        file.path if file else None,
+        warnings,
+        tuple(note for place in places for note in place.notes),
+    )
+
+
+def _validate(merged: Found, file: ConfigFile | None) -> tuple[Settings | None, tuple[Problem, ...]]:
+    # The error is left behind here, so that no traceback can carry the values that it holds.
+    try:
+        return Settings.model_validate(merged.values), ()
+    except ValidationError as error:
+        return None, tuple(faults(error, merged, file))
+
+
+def _merge(places: Iterable[Found]) -> Found:
+    """All places in one, the later the stronger."""
+    merged = Found()
+    for place in places:
+        merged.values = _over(merged.values, place.values)
+        merged.origins |= place.origins
+    return merged
+
+
+def _over(below: Tree, above: Tree) -> Tree:
+    tree = dict(below)
+    for name, value in above.items():
+        under = tree.get(name)
+        tree[name] = _over(under, value) if isinstance(under, dict) and isinstance(value, dict) else value
+    return tree
+
+
+def _base(environ: Mapping[str, str]) -> Found:
+    """What is there without being asked for: the import's schedule, and a folder that this user can write to."""
+    base = Found(values={"schedules": {SCHEDULE: {}}})
+    if folders := environ.get("STATE_DIRECTORY"):  # systemd.exec(5): several are separated by colons
+        base.put(("state_directory",), folders.split(":")[0], "environment STATE_DIRECTORY")
+    else:
+        base.put(("state_directory",), str(_state_directory(environ)), "default")
+    return base
+
+
+def _state_directory(environ: Mapping[str, str]) -> Path:
+    usual: Path = Settings.model_fields["state_directory"].default
+    if os.geteuid() == 0 or (usual.is_dir() and os.access(usual, os.W_OK)):
+        return usual
+    state = Path(environ.get("XDG_STATE_HOME", ""))
+    if not state.is_absolute():  # XDG Base Directory Specification: a relative path is to be ignored
+        state = Path(environ.get("HOME") or "~").expanduser() / ".local" / "state"
+    return state / "cpimportd"
+
+
+def _warnings(file: ConfigFile) -> Iterator[Problem]:
+    if not file.mode & stat.S_IROTH:
+        return
+    for key, value in leaves(file.found.values):
+        if holds_secret(key, value):
+            mode = f"{stat.S_IMODE(file.mode):04o}"
+            yield problem("config-readable", path=str(file.path), key=dotted(key), mode=mode)
+
+
+def values(section: BaseModel | Mapping[str, object], above: KeyPath = ()) -> Iterator[tuple[KeyPath, object]]:
+    """Every key of the settings with its value, schedules under their names, in the order of settings.py."""
+    for name, value in section if isinstance(section, BaseModel) else section.items():
+        if isinstance(value, BaseModel | Mapping):
+            yield from values(value, (*above, name))
+        else:
+            yield (*above, name), value
+
+
+def require_source(settings: Settings, path: Path | None = None) -> str:
+    """The source's url, where a command cannot do without.
+
+    Args:
+        settings: what was loaded.
+        path: the file to name in the way out; None means the usual one.
+
+    Raises:
+        ProblemError: ``config-incomplete``.
+    """
+    return settings.source.url or _incomplete(("source", "url"), path)
+
+
+def require_database(settings: Settings, path: Path | None = None) -> SecretStr:
+    """The database's url, where a command cannot do without.
+
+    Args:
+        settings: what was loaded.
+        path: the file to name in the way out; None means the usual one.
+
+    Raises:
+        ProblemError: ``config-incomplete``.
+    """
+    return settings.database.url or _incomplete(("database", "url"), path)
+
+
+def _incomplete(key: KeyPath, path: Path | None) -> NoReturn:
+    place = str(path or DEFAULT_PATH)
+    raise ProblemError(problem("config-incomplete", key=dotted(key), place=place, variable=variable(key)))

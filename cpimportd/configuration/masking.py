@@ -1,0 +1,34 @@
+"""What may be shown of a value: never a secret."""
+
+import re
+
+from pydantic import SecretStr
+
+from cpimportd.configuration.keys import KeyPath, find
+
+MASK = "********"
+
+# Greedy to the last @: a password with an unencoded / or @ is covered whole, at worst with a bit of what follows it.
+_LOGIN = re.compile(r"(://[^:/?#@]*:).*@", re.DOTALL)
+_PARAMETER = re.compile(r"([?&](?:ssl)?password=)[^&#]*", re.IGNORECASE)
+
+
+def mask_url(text: str) -> str:
+    """A URL without its password; user, host and path stay, so that a reader knows which server is meant."""
+    return _PARAMETER.sub(rf"\g<1>{MASK}", _LOGIN.sub(rf"\g<1>{MASK}@", text))
+
+
+def masked(path: KeyPath, value: object) -> object:
+    """A key's value as it may be shown: secrets hidden, passwords inside URLs too, whatever the key."""
+    text = value.get_secret_value() if isinstance(value, SecretStr) else value
+    if not isinstance(text, str):
+        return text
+    key = find(path)
+    hidden = isinstance(value, SecretStr) or key is None or key.secret
+    return MASK if hidden and "://" not in text else mask_url(text)
+
+
+def holds_secret(path: KeyPath, value: object) -> bool:
+    """Whether a value of a file is one that others should not read."""
+    key = find(path)
+    return isinstance(value, str) and key is not None and (masked(path, value) != value)

@@ -1,0 +1,197 @@
+"""Where values are found: the TOML file, our environment variables, systemd's credentials. Each says from where."""
+
+import os
+import re
+import tomllib
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, cast
+
+from pydantic_settings import EnvSettingsSource
+
+from cpimportd.configuration.keys import PREFIX, KeyPath, all_keys, dotted, meant, variable
+from cpimportd.problems import Problem, ProblemError, problem
+from cpimportd.settings import Settings
+
+if TYPE_CHECKING:
+    from pydantic.fields import FieldInfo
+    from pydantic_settings import BaseSettings
+
+DEFAULT_PATH = Path("/etc/cpimportd/cpimportd.toml")
+"""Where the file lies when nobody names another."""
+
+_NOT_SETTINGS = ("CPIMPORTD_CONFIG", "CPIMPORTD_TEST_")
+
+Tree = dict[str, Any]
+"""Values in their sections, as TOML nests them."""
+
+
+@dataclass(slots=True)
+class Found:
+    """What one place says.
+
+    Attributes:
+        values: in their sections.
+        origins: per key, where it stands, in words for people.
+        problems: what is wrong with the place itself.
+        notes: what is there and has no effect, in words for people.
+    """
+
+    values: Tree = field(default_factory=dict)
+    origins: dict[KeyPath, str] = field(default_factory=dict)
+    problems: list[Problem] = field(default_factory=list)
+    notes: list[str] = field(default_factory=list)
+
+    def put(self, path: KeyPath, value: object, origin: str) -> None:
+        """Add a value; the sections around it come into being."""
+        tree = self.values
+        for section in path[:-1]:
+            tree = tree.setdefault(section, {})
+        tree[path[-1]] = value
+        self.origins[path] = origin
+
+    def get(self, path: KeyPath) -> object:
+        """The value at a path; None where there is none."""
+        node: object = self.values
+        for name in path:
+            node = node.get(name) if isinstance(node, Mapping) else None
+        return node
+
+
+def leaves(tree: Mapping[str, Any], above: KeyPath = ()) -> Iterator[tuple[KeyPath, Any]]:
+    """Every value in a tree of sections, with its path."""
+    for name, value in tree.items():
+        if isinstance(value, Mapping):
+            yield from leaves(value, (*above, name))
+        else:
+            yield (*above, name), value
+
+
+@dataclass(frozen=True, slots=True)
+class ConfigFile:
+    """The TOML file as it was read."""
+
+    path: Path
+    text: str
+    mode: int
+    found: Found
+
+    def place(self, path: KeyPath) -> str:
+        """The file, and the line where a key stands, as far as a look at single lines can tell."""
+        line = self._line(path)
+        return f"{self.path}, line {line}" if line else str(self.path)
+
+    def _line(self, path: KeyPath) -> int | None:
+        section: KeyPath = ()
+        for number, line in enumerate(self.text.splitlines(), 1):
+            if header := re.match(r"\s*\[+([^\]]+)\]", line):
+                section = _parts(header[1])
+                here = section
+            elif entry := re.match(r"\s*([^#=\[]+?)\s*=", line):
+                here = (*section, *_parts(entry[1]))
+            else:
+                continue
+            if here[: len(path)] == path:
+                return number
+        return None
+
+
+def _parts(text: str) -> KeyPath:
+    return tuple(part.strip().strip("\"'") for part in text.split("."))
+
+
+def read_file(path: Path) -> ConfigFile | None:
+    """Read the file.
+
+    Returns:
+        None where there is none.
+
+    Raises:
+        ProblemError: ``config-unreadable`` or ``config-syntax``.
+    """
+    try:
+        with path.open("rb") as stream:
+            mode = os.fstat(stream.fileno()).st_mode
+            text = stream.read().decode("utf-8-sig")
+    except (FileNotFoundError, NotADirectoryError):
+        return None
+    except OSError as error:
+        raise ProblemError(problem("config-unreadable", path=str(path), reason=error.strerror)) from None
+    except UnicodeDecodeError as error:
+        line = error.object[: error.start].count(b"\n") + 1
+        raise ProblemError(problem("config-syntax", path=str(path), reason=f"line {line} is not UTF-8")) from None
+    try:
+        tree = tomllib.loads(text)
+    except tomllib.TOMLDecodeError as error:
+        raise ProblemError(problem("config-syntax", path=str(path), reason=str(error))) from None
+    origins = {key: str(path) for key, _ in leaves(tree)}
+    return ConfigFile(path, text, mode, Found(tree, origins))
+
+
+class _Variables(EnvSettingsSource):
+    """pydantic-settings' reading of nested variables, from any mapping instead of ``os.environ``."""
+
+    def __init__(self, variables: Mapping[str, str]) -> None:
+        # Only the fields of the class are looked at, and Settings must not read the environment by itself.
+        super().__init__(cast("type[BaseSettings]", Settings), env_prefix=PREFIX, env_nested_delimiter="__")
+        self.env_vars = {name.lower(): text for name, text in variables.items()}
+
+    def decode_complex_value(self, field_name: str, field: "FieldInfo", value: Any) -> Any:  # noqa: ANN401
+        try:
+            return super().decode_complex_value(field_name, field, value)
+        except ValueError:
+            return value  # said with all other wrong values, by Settings, instead of ending it all here
+
+
+def from_environment(environ: Mapping[str, str]) -> Found:
+    """Our own environment variables; an empty one counts as unset, as systemd's EnvironmentFile habit has it."""
+    found = Found()
+    ours = {
+        tuple(name.removeprefix(PREFIX).lower().split("__")): name
+        for name, text in environ.items()
+        if name.startswith(PREFIX) and not name.startswith(_NOT_SETTINGS) and text
+    }
+    found.values = _Variables({name: environ[name] for name in ours.values()})()
+    for path, _ in leaves(found.values):
+        name = next(ours[path[:length]] for length in range(len(path), 0, -1) if path[:length] in ours)
+        found.origins[path] = f"environment {name}"
+    # pydantic-settings passes over variables whose section, or whose key as a section, it does not know.
+    read = {origin.removeprefix("environment ") for origin in found.origins.values()}
+    for path, name in ours.items():
+        if name not in read:
+            found.problems.append(unknown(path, f"environment {name}", [variable(key) for key in meant(path)]))
+    return found
+
+
+def unknown(path: KeyPath, place: str, candidates: Iterable[str]) -> Problem:
+    """The problem of a key that nobody reads."""
+    meant_for = " or ".join(candidates)
+    hint = f"; did you mean {meant_for}?" if meant_for else ""
+    return problem("config-unknown-key", key=dotted(path), place=place, hint=hint)
+
+
+def from_credentials(environ: Mapping[str, str]) -> Found:
+    """What stands in systemd's credentials (systemd.exec(5), ``LoadCredential=``): files named ``source.password`` and the like.
+
+    Only names of our secrets are opened: the folder may hold other programs' credentials.
+    """
+    found = Found()
+    if not (folder := environ.get("CREDENTIALS_DIRECTORY")):
+        return found
+    for key in all_keys().values():
+        if not key.secret and key.path != ("source", "url"):
+            continue
+        for name in ("__".join(key.path), ".".join(key.path)):
+            try:
+                text = (Path(folder) / name).read_text("utf-8").rstrip("\r\n")
+            except (FileNotFoundError, NotADirectoryError):
+                continue
+            except (OSError, UnicodeDecodeError) as error:
+                reason = error.strerror if isinstance(error, OSError) else "expected UTF-8"
+                found.problems.append(
+                    problem("config-value", key=dotted(key.path), place=f"credential {name}", reason=reason)
+                )
+                continue
+            found.put(key.path, text, f"credential {name}")
+    return found

@@ -1,0 +1,200 @@
+"""The demo's story: three mornings of a holding, told while they happen."""
+
+import asyncio
+import os
+import shutil
+import signal
+import sys
+import tempfile
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from datetime import timedelta
+from decimal import Decimal
+from io import StringIO
+from pathlib import Path
+from types import FrameType
+
+from pydantic import SecretStr
+from rich.console import Console
+
+from cpimportd.books import upgrade
+from cpimportd.demo.books import prepare_database, read_books
+from cpimportd.demo.exports import ExportDay, Holding, Truth, books_after
+from cpimportd.demo.ftp import LoopbackFtpServer
+from cpimportd.demo.postgres import EmbeddedPostgres
+from cpimportd.model import Kind
+from cpimportd.pipeline import RunRequest, run_once
+from cpimportd.rendering import render
+from cpimportd.report import RunReport, RunStatus, UnitStatus
+from cpimportd.settings import Database, Retry, Settings, Source
+
+Echo = Callable[[str], None]
+
+_DATABASE, _ROLE = "credit_portfolio", "cpimportd"
+
+
+@dataclass(frozen=True)
+class _Stage:
+    """Everything that stands while the story is told."""
+
+    folder: Path
+    settings: Settings
+    database_url: str
+    postgres: EmbeddedPostgres
+    ftp: LoopbackFtpServer
+    holding: Holding = field(default_factory=Holding)
+
+
+def tell_story(*, keep: bool, echo: Echo) -> int:
+    """Tell it from the empty database to the comparison; see :func:`cpimportd.demo.run_demo`."""
+    with _ending_once(), _stage(echo) as stage:
+        holding = stage.holding
+        days = (holding.day(1), holding.day(2), holding.broken_day(3))
+        went_well = all(_morning(stage, days[: n + 1], echo) for n in range(len(days)))
+        echo("")
+        echo(
+            "All three days went as told: the books agree with 1C to the kopeck, and nothing broken got in."
+            if went_well
+            else "Something did not go as told: see above. Please report this as a defect."
+        )
+        if keep:
+            _wait(stage, echo)
+    return 0 if went_well else 1
+
+
+@contextmanager
+def _ending_once() -> Iterator[None]:
+    """SIGTERM and a closed terminal end the demo like Ctrl-C does; from then on it cleans up undisturbed."""
+    signals = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+
+    def end(_number: int, _frame: FrameType | None) -> None:
+        for number in signals:
+            signal.signal(number, signal.SIG_IGN)
+        raise KeyboardInterrupt
+
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    # What was ignored stays so: nohup(1) means it.
+    before = {n: signal.signal(n, end) for n in signals if signal.getsignal(n) is not signal.SIG_IGN}
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+
+@contextmanager
+def _stage(echo: Echo) -> Iterator[_Stage]:
+    with tempfile.TemporaryDirectory(prefix="cpimportd-demo-") as name:
+        folder = Path(name)
+        uploads = folder / "ftp"
+        uploads.mkdir()
+        echo("Starting a PostgreSQL and an FTP server of our own, in temporary folders ...")
+        with EmbeddedPostgres() as postgres, LoopbackFtpServer(uploads) as ftp:
+            asyncio.run(prepare_database(postgres.url(), _DATABASE, _ROLE))
+            url = postgres.url(_DATABASE, _ROLE)
+            settings = Settings(
+                state_directory=folder / "state",
+                database=Database(url=SecretStr(url)),
+                source=Source(url=ftp.url, user=ftp.user, password=SecretStr(ftp.password), stable_for=timedelta(0)),
+                retry=Retry(within=timedelta(0)),
+            )
+            settings.state_directory.mkdir()
+            asyncio.run(upgrade(settings.database))
+            echo(f"  {postgres.version}, {ftp.url}")
+            yield _Stage(folder, settings, url, postgres, ftp)
+
+
+def _morning(stage: _Stage, days: tuple[ExportDay, ...], echo: Echo) -> bool:
+    """One day: the upload, the import, the comparison; whether it went as told."""
+    today = days[-1]
+    _announce(today, echo)
+    _upload(today, stage.folder / "ftp")
+    report = _run_import(stage.settings)
+    echo(_rendered(report))
+    return _compare(report, today, books_after(days), asyncio.run(read_books(stage.database_url)), echo)
+
+
+def _announce(day: ExportDay, echo: Echo) -> None:
+    echo(f"\n--- Day {day.number}, {day.stamp:%d.%m.%Y} " + "-" * 40)
+    if day.overnight:
+        echo("Overnight, in 1C:")
+    else:
+        echo(f"1C uploads {len(day.files)} workbooks for the first time; the database is empty.")
+    for name, night in day.overnight.items():
+        echo(
+            f"  {name}: {len(night.added)} documents new, {len(night.deleted)} deleted, "
+            f"{len(night.retimed)} posted at another time, {len(night.repriced)} with another amount"
+        )
+    for file in day.files:
+        if file.damage:
+            echo(f"  but the upload of {file.name} went wrong: {file.damage}")
+    echo("")
+
+
+def _upload(day: ExportDay, folder: Path) -> None:
+    an_hour_ago = time.time() - 3600
+    for path in day.write(folder):
+        os.utime(path, (an_hour_ago, an_hour_ago))
+
+
+def _run_import(settings: Settings) -> RunReport:
+    """The product's own run, as ``cpimportd run`` starts it."""
+    return asyncio.run(run_once(settings, RunRequest()))
+
+
+def _rendered(report: RunReport) -> str:
+    text = StringIO()
+    width = shutil.get_terminal_size((110, 25)).columns
+    render(report, Console(file=text, width=width, force_terminal=sys.stdout.isatty()))
+    return text.getvalue().rstrip()
+
+
+def _compare(report: RunReport, day: ExportDay, truth: Truth, found: Truth, echo: Echo) -> bool:
+    echo(f"\n  {'':<10} {'rows':>7} {'in the database':>22} {'by the documents':>22}")
+    lines = [(kind.value, str(found.rows[kind]), found.sums[kind], truth.sums[kind]) for kind in Kind]
+    lines += [("principal", "", found.principal, truth.principal), ("interest", "", found.interest, truth.interest)]
+    for name, rows, ours, theirs in lines:
+        echo(f"  {name:<10} {rows:>7} {_roubles(ours):>22} {_roubles(theirs):>22}  {'=' if ours == theirs else '≠'}")
+    held = frozenset(unit.unit for unit in report.units if unit.status is UnitStatus.HELD)
+    expected = RunStatus.PARTIAL if day.held else RunStatus.PUBLISHED
+    if report.status is not expected:
+        echo(f"  The run ended as {report.status}, not as {expected}.")
+    if held != day.held:
+        echo(f"  Held: {_names(held)}; it should have been: {_names(day.held)}.")
+    elif held:
+        echo(f"  Held, with yesterday's numbers: {_names(held)}.")
+    return found == truth and held == day.held and report.status is expected
+
+
+def _names(units: frozenset[object]) -> str:
+    return ", ".join(sorted(str(getattr(unit, "name", unit)) for unit in units)) or "nothing"
+
+
+def _roubles(amount: Decimal) -> str:
+    return f"{amount:,.2f}".replace(",", " ")
+
+
+def _wait(stage: _Stage, echo: Echo) -> None:
+    psql = stage.postgres.programs / "psql"
+    echo(
+        "\nThe servers keep running. Look at the books, in another terminal:\n\n"
+        f"  {psql} '{stage.database_url}'\n"
+        "      TABLE fin_receipts LIMIT 10;\n"
+        "      TABLE cpimportd.runs;\n\n"
+        f"  export CPIMPORTD_DATABASE__URL='{stage.database_url}'\n"
+        "  cpimportd history\n"
+        "  cpimportd summary\n\n"
+        f"The files of day 3 lie in {stage.folder / 'ftp'}, and on {stage.ftp.url}\n"
+        f"for user {stage.ftp.user} with password {stage.ftp.password}.\n\n"
+        "Ctrl-C ends the demo and removes everything."
+    )
+    try:
+        while True:
+            signal.pause()
+    except KeyboardInterrupt:
+        echo("\nThe servers and their files are gone.")

@@ -1,0 +1,171 @@
+"""From the source to a verdict: fetch, read, check; and once more where 1C is still uploading.
+
+The first half of the pipeline's line. It asks the books what they remember and writes nothing to them.
+"""
+
+import asyncio
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
+from pathlib import Path
+
+import asyncpg
+
+from cpimportd import checks, source
+from cpimportd.books import memory
+from cpimportd.books.rights import text_limits
+from cpimportd.documents import kind_by_name
+from cpimportd.model import FetchedFile, Kind, Progress, Served, Snapshot, Unit
+from cpimportd.reading import ReadJob, read, read_all
+from cpimportd.settings import Settings
+from cpimportd.spool import SpoolFolder
+
+LOOK_AGAIN = 30.0
+"""Seconds between two looks at a server where expenses and details do not match yet."""
+
+
+@dataclass(frozen=True, slots=True)
+class Intake:
+    """What today's files say, and what is thought of it.
+
+    Attributes:
+        snapshots: one per fetched file, by ``file_no``.
+        verdict: of the integrity checks.
+        served: what the books served when the checks ran.
+        foreign: units in whose rows somebody else has written since our last publication.
+    """
+
+    snapshots: tuple[Snapshot, ...]
+    verdict: checks.Verdict
+    served: tuple[Served, ...]
+    foreign: frozenset[Unit]
+
+    @property
+    def nothing_new(self) -> bool:
+        """Every unit is what the books serve already, and no file has anything wrong with it."""
+        verdict = self.verdict
+        return all(unit.unchanged for unit in verdict.units.values()) and not any(
+            file.held for file in verdict.files.values()
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """What the caller wants of the intake: which kinds, which units a human accepts, whether one held holds all."""
+
+    only: frozenset[Kind] = frozenset(Kind)
+    accepted: frozenset[str] = frozenset()
+    strict: bool = False
+
+
+async def take_in(
+    connection: asyncpg.Connection,
+    settings: Settings,
+    asked: Asked,
+    spool: SpoolFolder,
+    progress: Callable[[Progress], None],
+) -> Intake:
+    """Fetch, read and check, until it adds up or waiting is of no more use.
+
+    Expenses and details that were exported at different hours do not match; where that is all that is wrong and the
+    upload is fresh, its other half may be on its way, so the server is looked at again within ``retry.within``.
+
+    Raises:
+        ProblemError: the source failed as a whole.
+    """
+    deadline = time.monotonic() + settings.retry.within.total_seconds()
+    attempt = 0
+    while True:
+        folder = spool.files / f"{attempt:02}"
+        intake = await _look(connection, settings, asked, (folder, spool.rows), progress)
+        remaining = deadline - time.monotonic()
+        if remaining <= 0 or not _upload_under_way(intake, settings):
+            return intake
+        await asyncio.sleep(min(LOOK_AGAIN, remaining))
+        attempt += 1
+
+
+def _upload_under_way(intake: Intake, settings: Settings) -> bool:
+    """Whether the only fault is that two exports do not match yet, and 1C uploaded a moment ago, at different times."""
+    held = [unit for unit in intake.verdict.units.values() if unit.held]
+    if not held or not all(unit.exports_disagree for unit in held):
+        return False
+    times = {
+        intake.snapshots[file_no].file.modified
+        for unit in held
+        for file_no in unit.file_nos
+        if intake.snapshots[file_no].file.modified is not None
+    }
+    newest = max((moment for moment in times if moment is not None), default=None)
+    return newest is not None and len(times) > 1 and datetime.now(UTC) - newest < settings.retry.within
+
+
+async def _look(
+    connection: asyncpg.Connection,
+    settings: Settings,
+    asked: Asked,
+    folders: tuple[Path, Path],
+    progress: Callable[[Progress], None],
+) -> Intake:
+    groups = {kind.group for kind in asked.only}
+
+    def wanted(name: str) -> bool:
+        kind = kind_by_name(name)
+        return kind is None or kind.group in groups
+
+    fetched = await source.fetch(settings.source, settings.retry, folders[0], only_names=wanted, progress=progress)
+    served = await memory.served(connection, settings.department_id)
+    foreign = await memory.foreign_writes(connection, settings.department_id)
+    job = ReadJob(timezone=settings.timezone, lengths=_narrowest(await text_limits(connection)))
+    snapshots = await _read(fetched.files, served, foreign, job, settings, folders[1], progress)
+    known = await memory.known_expenses(connection, settings.department_id, checks.unknown_expenses(snapshots))
+    verdict = checks.integrity(
+        snapshots,
+        served,
+        known_expenses=known,
+        fetch_problems=fetched.problems,
+        only=asked.only,
+        strict=asked.strict,
+        accepted=asked.accepted,
+    )
+    return Intake(snapshots, verdict, served, foreign)
+
+
+async def _read(
+    files: tuple[FetchedFile, ...],
+    served: tuple[Served, ...],
+    foreign: frozenset[Unit],
+    job: ReadJob,
+    settings: Settings,
+    rows: Path,
+    progress: Callable[[Progress], None],
+) -> tuple[Snapshot, ...]:
+    """Read what changed; a file whose content the books serve already is read only if one of its units needs it."""
+    known = replace(job, known_digests=frozenset(entry.digest for entry in served))
+    snapshots = list(await read_all(files, known, settings.reader, rows, progress=progress))
+    turns = asyncio.Semaphore(settings.reader.parallel)
+
+    async def in_full(file_no: int) -> None:
+        async with turns:
+            snapshots[file_no] = await read(
+                files[file_no], file_no, job, settings.reader, rows, progress=progress
+            )
+
+    needed = checks.files_to_parse(snapshots, served, foreign)
+    async with asyncio.TaskGroup() as group:
+        for file_no in sorted(needed):
+            if snapshots[file_no].unchanged:
+                group.create_task(in_full(file_no))
+    return tuple(snapshots)
+
+
+def _narrowest(limits: Mapping[Kind, Mapping[str, int]]) -> dict[str, int]:
+    """One limit per field: the smallest of all kinds, since a file's kind is known only when it is read."""
+    narrowest: dict[str, int] = {}
+    for fields in limits.values():
+        for field, limit in fields.items():
+            narrowest[field] = min(limit, narrowest.get(field, limit))
+    return narrowest
+
+

@@ -1,0 +1,173 @@
+"""Downloaded workbooks become snapshots: one limited child process each (``worker``), listened to and not trusted.
+
+What is wrong with a file ends up in its snapshot's problems, never as an exception: one bad file stops no other.
+"""
+
+import asyncio
+import json
+import sys
+from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import Executor
+from contextlib import aclosing
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import cpimportd
+from cpimportd.documents import kind_by_name
+from cpimportd.model import FetchedFile, Progress, Snapshot
+from cpimportd.problems import ProblemError, problem
+from cpimportd.settings import Reader
+from cpimportd.workbook.protocol import Listener
+from cpimportd.workbook.sandbox import run_limited
+
+Report = Callable[[Progress], None]
+
+# -I: neither the environment nor the current folder decides what is imported, so the package's own folder is named.
+_START = (
+    "import runpy, sys; folder = sys.argv.pop(); folder in sys.path or sys.path.insert(0, folder); "
+    "runpy.run_module('cpimportd.worker', run_name='__main__')"
+)
+
+
+@dataclass(frozen=True, slots=True)
+class ReadJob:
+    """What reading needs to know beside the file.
+
+    Attributes:
+        timezone: in which 1C writes its moments.
+        lengths: per field, how many characters the books have room for.
+        known_digests: of contents that are published already and need not be parsed.
+    """
+
+    timezone: str
+    lengths: Mapping[str, int] = field(default_factory=dict)
+    known_digests: frozenset[str] = frozenset()
+
+
+def worker_command() -> tuple[str, ...]:
+    """The command that starts the child, from an installed package as from a source checkout."""
+    folder = str(Path(cpimportd.__file__).resolve().parent.parent)
+    return (sys.executable, "-I", "-B", "-c", _START, folder)
+
+
+async def read(
+    file: FetchedFile,
+    file_no: int,
+    job: ReadJob,
+    limits: Reader,
+    rows_folder: Path,
+    *,
+    progress: Report = lambda _: None,
+    command: Sequence[str] | None = None,
+) -> Snapshot:
+    """Read one workbook in a child process.
+
+    Args:
+        file: the workbook.
+        file_no: its place among today's files, from 0.
+        job: what to read it by.
+        limits: of the child, and of the zip.
+        rows_folder: where its understood rows go, as ``000.rows`` by file_no.
+        progress: told from time to time how many rows there are.
+        command: the child, where it is not to be ``worker_command()``.
+
+    Returns:
+        The snapshot. What could not be read has problems, and its kind by its name where no header spoke.
+
+    Raises:
+        OSError: the rows could not be written.
+    """
+    listener = Listener(file.name, file_no, progress)
+    rows_path = rows_folder / f"{file_no:03}.rows"
+    with await asyncio.to_thread(rows_path.open, "wb") as rows:
+        try:
+            lines = run_limited(command or worker_command(), _job(file, file_no, job, limits), limits, file=file.name)
+            async with aclosing(lines):
+                async for block in lines:
+                    await asyncio.to_thread(rows.write, listener.hear(block))
+            listener.end()
+        except ProblemError as error:
+            listener.problems.extend(error.problems)
+        except (ValueError, ArithmeticError, KeyError, TypeError, AttributeError) as error:
+            # A child of ours speaks the language; one that does not was taken over, or is a defect.
+            reason = f"its reader broke the protocol: {error}"
+            listener.problems.append(problem("reader-failed", file=file.name, reason=reason))
+        await asyncio.to_thread(rows.flush)
+    progress(Progress("read", file.name, len(listener.documents), len(listener.documents), finished=True))
+    said = listener.trailer
+    return Snapshot(
+        file=file,
+        file_no=file_no,
+        digest=said.digest,
+        kind=listener.kind or kind_by_name(file.name),
+        documents=tuple(listener.documents),
+        control_totals=said.control_totals,
+        sums=said.sums,
+        problems=tuple(listener.problems),
+        rows_path=rows_path,
+        unchanged=said.unchanged,
+        engine=listener.engine,
+    )
+
+
+def _job(file: FetchedFile, file_no: int, job: ReadJob, limits: Reader) -> bytes:
+    return json.dumps(
+        {
+            "path": str(file.path.resolve()),
+            "name": file.name,
+            "file_no": file_no,
+            "timezone": job.timezone,
+            "limits": dict(job.lengths),
+            "known_digests": sorted(job.known_digests),
+            "zip": {"entries": limits.max_entries, "unpacked": limits.max_unpacked, "ratio": limits.max_ratio},
+        }
+    ).encode()
+
+
+async def read_all(
+    files: Sequence[FetchedFile],
+    job: ReadJob,
+    limits: Reader,
+    rows_folder: Path,
+    *,
+    progress: Report = lambda _: None,
+    executor: Executor | None = None,
+) -> tuple[Snapshot, ...]:
+    """Read today's files, some at once.
+
+    Args:
+        files: what was fetched; a file's place here is its file_no.
+        job: what to read them by.
+        limits: of each child; ``parallel`` of them run at once.
+        rows_folder: where their understood rows go.
+        progress: told from time to time; not where an executor does the work.
+        executor: anything shaped like ``concurrent.futures.Executor`` whose workers see the same folders; it then
+            decides how many run at once.
+
+    Returns:
+        One snapshot per file, in the order of the files.
+
+    Raises:
+        OSError: rows could not be written.
+    """
+    if executor is not None:
+        loop = asyncio.get_running_loop()
+        calls = (
+            loop.run_in_executor(executor, read_here, file, file_no, job, limits, rows_folder)
+            for file_no, file in enumerate(files)
+        )
+        return tuple(await asyncio.gather(*calls))
+    turns = asyncio.Semaphore(limits.parallel)
+
+    async def in_turn(file_no: int, file: FetchedFile) -> Snapshot:
+        async with turns:
+            return await read(file, file_no, job, limits, rows_folder, progress=progress)
+
+    async with asyncio.TaskGroup() as group:
+        tasks = [group.create_task(in_turn(file_no, file)) for file_no, file in enumerate(files)]
+    return tuple(task.result() for task in tasks)
+
+
+def read_here(file: FetchedFile, file_no: int, job: ReadJob, limits: Reader, rows_folder: Path) -> Snapshot:
+    """Read one workbook from a process or thread that has no event loop, such as an executor's."""
+    return asyncio.run(read(file, file_no, job, limits, rows_folder))

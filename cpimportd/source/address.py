@@ -1,0 +1,91 @@
+"""``source.url``, understood in this one place."""
+
+import codecs
+from dataclasses import dataclass
+from typing import Literal
+from urllib.parse import unquote_to_bytes, urlsplit
+
+from cpimportd import settings
+from cpimportd.problems import ProblemError, problem
+
+DEFAULT_PORT = 21
+_SCHEMES: dict[str, Literal["ftp", "ftps", "file"]] = {"ftp": "ftp", "ftps": "ftps", "file": "file"}
+
+
+@dataclass(frozen=True, slots=True)
+class Address:
+    """Where the folder is.
+
+    Attributes:
+        scheme: ``ftp``, ``ftps`` (explicit TLS) or ``file``.
+        host: name or address; empty for ``file``.
+        port: of the control connection; 0 for ``file``.
+        path: the folder's bytes. As in RFC 1738, section 3.2.2, ``ftp://host/a/b`` is relative to the folder in which
+            the login ends, and ``ftp://host//a/b`` (or ``/%2Fa/b``) is absolute.
+    """
+
+    scheme: Literal["ftp", "ftps", "file"]
+    host: str
+    port: int
+    path: bytes
+
+    @property
+    def label(self) -> str:
+        """The server as problems name it."""
+        host = f"[{self.host}]" if ":" in self.host else self.host
+        return "the folder" if self.scheme == "file" else f"{self.scheme}://{host}:{self.port}"
+
+    @property
+    def folder(self) -> str:
+        """The folder as problems name it."""
+        return self.path.decode("utf-8", "backslashreplace") or "the login folder"
+
+
+def parse(source: settings.Source) -> Address:
+    """Read ``source.url`` and check the settings that belong to it.
+
+    Raises:
+        ProblemError: config-incomplete, config-value; the text of the url is never repeated, for it may hold a password.
+    """
+    try:
+        codecs.lookup(source.encoding)
+    except LookupError:
+        raise _wrong("source.encoding", f"{source.encoding!r} is no encoding that is known here") from None
+    if not source.url:
+        raise ProblemError(
+            problem("config-incomplete", key="source.url", place="[source]", variable="CPIMPORTD_SOURCE__URL")
+        )
+    try:
+        parts = urlsplit(source.url)
+        port = parts.port
+    except ValueError as error:
+        raise _wrong("source.url", "the host or port is not valid") from error
+    scheme = _SCHEMES.get(parts.scheme)
+    if scheme is None:
+        raise _wrong("source.url", "it must begin with ftp://, ftps:// or file://")
+    if parts.username is not None or parts.password is not None:
+        raise _wrong("source.url", "user and password belong into source.user and source.password")
+    if parts.query or parts.fragment:
+        raise _wrong("source.url", "write ? as %3F and # as %23")
+    path = _path_bytes(parts.path, source.encoding)
+    if scheme == "file":
+        if parts.hostname not in (None, "localhost") or not path.startswith(b"/"):
+            raise _wrong("source.url", "write file:///absolute/folder")
+        return Address(scheme, "", 0, path)
+    if not parts.hostname:
+        raise _wrong("source.url", "it names no host")
+    return Address(scheme, parts.hostname, port or DEFAULT_PORT, path.removeprefix(b"/"))
+
+
+def _path_bytes(path: str, encoding: str) -> bytes:
+    try:
+        raw = unquote_to_bytes(path.encode(encoding))
+    except UnicodeEncodeError:
+        raise _wrong("source.url", f"the folder's name cannot be written in {encoding}") from None
+    if any(byte in raw for byte in b"\0\r\n"):
+        raise _wrong("source.url", "the folder's name holds a line break or NUL")
+    return raw
+
+
+def _wrong(key: str, reason: str) -> ProblemError:
+    return ProblemError(problem("config-value", key=key, place="[source]", reason=reason))

@@ -1,0 +1,96 @@
+"""What every source of workbooks can do, and the words that it speaks."""
+
+from collections.abc import Callable
+from contextlib import AbstractAsyncContextManager
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Protocol
+
+from cpimportd.problems import Problem, ProblemError
+
+
+@dataclass(frozen=True, slots=True)
+class Look:
+    """What one look at a file showed.
+
+    Attributes:
+        size: bytes; None where the server does not tell.
+        modified: when it was last written, in UTC; None where the server does not tell.
+    """
+
+    size: int | None
+    modified: datetime | None
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """A workbook in the source's folder.
+
+    Attributes:
+        name: as people read it.
+        wire: the bytes by which the source itself calls it.
+        look: what the listing showed of it.
+    """
+
+    name: str
+    wire: bytes
+    look: Look
+
+
+@dataclass(frozen=True, slots=True)
+class Listing:
+    """The workbooks of a folder, sorted by name, and what was refused."""
+
+    entries: tuple[Entry, ...]
+    problems: tuple[Problem, ...] = ()
+
+
+class Session(Protocol):
+    """One conversation with a source: one thing at a time.
+
+    Every method raises ProblemError with a code of the catalog.
+    """
+
+    async def list(self) -> Listing:
+        """The workbooks in the folder."""
+
+    async def look(self, entry: Entry) -> Look:
+        """How the file stands at this moment."""
+
+    async def download(self, entry: Entry, write: Callable[[bytes], None]) -> None:
+        """Hand over the file's bytes in order, as many as come: the caller judges whether that was the whole file.
+
+        Raises:
+            InUseError: another program holds the file, most likely the one that writes it.
+        """
+
+
+class Source(Protocol):
+    """Where 1C uploads. A new kind of source is a class like this and a line in ``fetch.open_source``."""
+
+    @property
+    def label(self) -> str:
+        """How problems name it."""
+
+    @property
+    def folder(self) -> str:
+        """How problems name its folder."""
+
+    def session(self) -> AbstractAsyncContextManager[Session]:
+        """A conversation; waits while as many as allowed are under way. Raises ProblemError."""
+
+    async def close(self) -> None:
+        """End all conversations. Never raises."""
+
+
+class PermanentError(ProblemError):
+    """A failure that trying again cannot cure, though others with its code may pass."""
+
+    @property
+    def passing(self) -> bool:
+        """Never."""
+        return False
+
+
+class InUseError(Exception):
+    """The file cannot be had because somebody is at it; ``str`` of this says how that was seen."""

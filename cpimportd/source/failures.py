@@ -1,0 +1,166 @@
+"""What went wrong on the wire, as problems of the catalog."""
+
+import asyncio
+import re
+import ssl
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from enum import Enum
+
+import aioftp
+
+from cpimportd.problems import ProblemError, problem
+from cpimportd.source.contract import InUseError, PermanentError
+
+_LIMIT = re.compile(r"maximum|too many|limit|already connected|no more connections", re.IGNORECASE)
+_LOCKED_OUT = re.compile(r"fail|attempt|incorrect|password|auth", re.IGNORECASE)
+_WANTS_TLS = re.compile(r"\bTLS\b|\bSSL\b|encrypt|cleartext", re.IGNORECASE)
+_IN_USE = re.compile(r"used by another process|in use|being used|locked|sharing violation|file busy", re.IGNORECASE)
+
+
+class Step(Enum):
+    """The steps of a conversation; the value is how a problem calls it."""
+
+    CONNECT = "connecting"
+    GREET = "the greeting"
+    TLS = "the TLS handshake"
+    LOGIN = "the login"
+    LIST = "listing"
+    LOOK = "looking at a file"
+    DOWNLOAD = "the download"
+
+
+@dataclass(frozen=True, slots=True)
+class Interpreter:
+    """Makes coded problems of what aioftp, TLS and the network raise.
+
+    Attributes:
+        label: the server.
+        folder: the folder.
+        user: who logs in.
+        secret: the password; struck out wherever a server repeats it.
+        encrypted: whether the control connection is under TLS.
+    """
+
+    label: str
+    folder: str
+    user: str
+    secret: str
+    encrypted: bool
+
+    @asynccontextmanager
+    async def step(self, step: Step, seconds: float, file: str | None = None) -> AsyncIterator[None]:
+        """Do one step under a time limit; what fails in it becomes a ProblemError (or InUseError).
+
+        Args:
+            step: which.
+            seconds: the limit of the whole step.
+            file: the file's name, where the step is about one.
+        """
+        try:
+            async with asyncio.timeout(seconds):
+                yield
+        except (ProblemError, InUseError):
+            raise
+        except aioftp.StatusCodeError as error:
+            raise self._refused(step, error, file) from error
+        except TimeoutError as error:
+            raise self._silent(step, f"no answer within {seconds:g} s", file) from error
+        except ssl.SSLError as error:
+            raise self._insecure(step, error, file) from error
+        except OSError as error:
+            raise self._broken(step, self._reason(error), file) from error
+        except (aioftp.AIOFTPException, ValueError, IndexError) as error:
+            raise self._nonsense(step, error, file) from error
+
+    def _refused(self, step: Step, error: aioftp.StatusCodeError, file: str | None) -> ProblemError | InUseError:
+        code, reply = str(error.received_codes[-1]), self._reply(error)
+        if not self.encrypted and code[:1] in "45" and _WANTS_TLS.search(reply):
+            return self._tls(f"the server wants TLS, so write ftps:// in source.url ({reply})")
+        match step:
+            case Step.CONNECT | Step.GREET:
+                return self._busy(reply)
+            case Step.TLS:
+                return self._busy(reply) if code == "421" else self._tls(f"the server refuses it ({reply})")
+            case Step.LOGIN:
+                return self._login(code, reply)
+            case Step.LIST:
+                if code.startswith(("1", "2", "5")):
+                    return PermanentError(
+                        problem("source-listing", server=self.label, folder=self.folder, reason=reply)
+                    )
+                return self._unreachable(f"{reply} (while {step.value})")
+            case Step.LOOK | Step.DOWNLOAD:
+                if _IN_USE.search(reply):
+                    return InUseError(reply)
+                failed = problem("download-failed", file=file, reason=reply)
+                return PermanentError(failed) if code.startswith("5") else ProblemError(failed)
+
+    def _login(self, code: str, reply: str) -> ProblemError:
+        limit = _LIMIT.search(reply) and not _LOCKED_OUT.search(reply)
+        if code == "421" or limit:
+            return self._busy(reply)
+        return ProblemError(problem("source-login", server=self.label, user=self.user, reason=reply))
+
+    def _silent(self, step: Step, reason: str, file: str | None) -> ProblemError:
+        if step is Step.CONNECT:
+            return self._unreachable(reason)
+        if step in (Step.LOOK, Step.DOWNLOAD):
+            return ProblemError(problem("download-failed", file=file, reason=f"{reason} during {step.value}"))
+        return ProblemError(problem("source-stalled", server=self.label, step=step.value, reason=reason))
+
+    def _insecure(self, step: Step, error: ssl.SSLError, file: str | None) -> ProblemError:
+        if isinstance(error, ssl.SSLCertVerificationError):
+            return self._tls(error.verify_message or str(error))
+        if step is Step.TLS:
+            return self._tls(str(error))
+        return self._broken(step, str(error), file)
+
+    def _broken(self, step: Step, reason: str, file: str | None) -> ProblemError:
+        if step in (Step.LOOK, Step.DOWNLOAD):
+            return ProblemError(problem("download-failed", file=file, reason=reason))
+        return self._unreachable(reason if step is Step.CONNECT else f"{reason} (during {step.value})")
+
+    def _nonsense(self, step: Step, error: Exception, file: str | None) -> ProblemError:
+        if isinstance(error, aioftp.errors.InvalidCommand):
+            reason = "what is to be sent holds a line break"
+        else:
+            reason = f"its answer cannot be understood: {error}"
+        match step:
+            case Step.LOGIN:
+                return ProblemError(problem("source-login", server=self.label, user=self.user, reason=reason))
+            case Step.LIST:
+                return PermanentError(problem("source-listing", server=self.label, folder=self.folder, reason=reason))
+            case Step.LOOK | Step.DOWNLOAD:
+                return PermanentError(problem("download-failed", file=file, reason=reason))
+            case _:
+                return PermanentError(problem("source-unreachable", server=self.label, reason=reason))
+
+    def _busy(self, reason: str) -> ProblemError:
+        return ProblemError(problem("source-busy", server=self.label, reason=reason))
+
+    def _tls(self, reason: str) -> ProblemError:
+        return ProblemError(problem("source-tls", server=self.label, reason=reason))
+
+    def _unreachable(self, reason: str) -> ProblemError:
+        return ProblemError(problem("source-unreachable", server=self.label, reason=reason))
+
+    def _reason(self, error: OSError) -> str:
+        """Words for an error of the network; a server's farewell (421) hides in the context of the reset after it."""
+        cause: BaseException | None = error
+        while cause is not None:
+            if isinstance(cause, aioftp.StatusCodeError):
+                return self._reply(cause)
+            cause = cause.__context__
+        if isinstance(error, ConnectionResetError) and not error.strerror:
+            return "the server closed the connection"
+        return error.strerror or str(error) or type(error).__name__
+
+    def _reply(self, error: aioftp.StatusCodeError) -> str:
+        """The server's words, readable, without the password."""
+        lines = [error.info] if isinstance(error.info, str) else error.info
+        text = " ".join(line.lstrip(" -") for line in lines)
+        readable = text.encode("latin-1", "replace").decode("utf-8", "replace")
+        reply = f"{error.received_codes[-1]} {readable}".strip()
+        return reply.replace(self.secret, "***") if self.secret else reply

@@ -1,0 +1,192 @@
+"""How a value may be written in the configuration: time spans, sizes, calendar expressions, zones and URLs.
+
+The types here check what people write and say what was expected; they never repeat the value, which may be a secret.
+"""
+
+import re
+from datetime import UTC, datetime, timedelta
+from typing import Annotated, Literal
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
+
+from oncalendar import OnCalendar, OnCalendarError
+from pydantic import AfterValidator, BeforeValidator, Field, SecretStr
+
+_SPAN = re.compile(r"\s*(\d+(?:\.\d+)?)\s*([a-z]*)\s*")
+_SECONDS = {
+    **dict.fromkeys(("", "s", "sec", "second", "seconds"), 1.0),
+    **dict.fromkeys(("ms", "msec"), 0.001),
+    **dict.fromkeys(("m", "min", "minute", "minutes"), 60.0),
+    **dict.fromkeys(("h", "hr", "hour", "hours"), 3600.0),
+    **dict.fromkeys(("d", "day", "days"), 86400.0),
+    **dict.fromkeys(("w", "week", "weeks"), 604800.0),
+}
+_BYTES = {"": 1, "k": 1024, "m": 1024**2, "g": 1024**3}
+_EXPECTED_SPAN = "expected a time span such as 90s, 20min or 1h 30min"
+_DRIVER = re.compile(r"(postgres(?:ql)?)(?:\+\w+)?(://.*)", re.DOTALL)
+
+
+def parse_span(value: object) -> object:
+    """Read a time span as systemd.time(7) writes it: ``90``, ``90s``, ``1h 30min``.
+
+    Args:
+        value: text, seconds as a number, or a timedelta, which passes through.
+
+    Raises:
+        ValueError: it is no time span, or a negative one.
+    """
+    if isinstance(value, str):
+        value = _seconds(value)
+    if isinstance(value, int | float) and not isinstance(value, bool):
+        try:
+            value = timedelta(seconds=value)
+        except (OverflowError, ValueError) as error:
+            raise ValueError("expected a time span of less than 999999999 days") from error
+    if not isinstance(value, timedelta) or value < timedelta(0):
+        raise ValueError(_EXPECTED_SPAN)
+    return value
+
+
+def _seconds(text: str) -> float:
+    text, seconds, at = text.strip().lower(), 0.0, 0
+    while at < len(text):
+        match = _SPAN.match(text, at)
+        if match is None or match[2] not in _SECONDS:
+            raise ValueError(_EXPECTED_SPAN)
+        seconds += float(match[1]) * _SECONDS[match[2]]
+        at = match.end()
+    if not text:
+        raise ValueError(_EXPECTED_SPAN)
+    return seconds
+
+
+def format_span(span: timedelta) -> str:
+    """Write a time span as :func:`parse_span` reads it, in the largest units that fit: ``1h 30min``."""
+    microseconds = span // timedelta(microseconds=1)
+    if microseconds % 1_000_000:
+        return f"{microseconds / 1000:f}".rstrip("0").rstrip(".") + "ms"
+    seconds, words = microseconds // 1_000_000, []
+    for unit, size in (("d", 86400), ("h", 3600), ("min", 60), ("s", 1)):
+        if seconds >= size:
+            words.append(f"{seconds // size}{unit}")
+            seconds %= size
+    return " ".join(words) or "0s"
+
+
+def parse_size(value: object) -> object:
+    """Read a size in bytes with systemd's suffixes K, M, G (base 1024); anything but text passes through."""
+    if not isinstance(value, str):
+        return value
+    match = re.fullmatch(r"\s*(\d{1,19})\s*([kmg]?)i?b?\s*", value.lower())
+    if match is None:
+        raise ValueError("expected a size such as 200M or 1G")
+    return int(match[1]) * _BYTES[match[2]]
+
+
+def format_size(size: int) -> str:
+    """Write a size as :func:`parse_size` reads it: ``200M``."""
+    for suffix, unit in (("G", 1024**3), ("M", 1024**2), ("K", 1024)):
+        if size % unit == 0:
+            return f"{size // unit}{suffix}"
+    return str(size)
+
+
+def _positive(span: timedelta) -> timedelta:
+    if not span:
+        raise ValueError("expected a time span longer than 0")
+    return span
+
+
+def _number(value: object) -> object:
+    # To Python, and so to pydantic, true is 1; to a reader of a configuration it is a mistake.
+    if isinstance(value, bool):
+        raise ValueError("expected a number, not true or false")  # noqa: TRY004 - pydantic collects ValueErrors only
+    return value
+
+
+def _words(value: object) -> object:
+    # An environment variable holds no list; systemd separates words by blanks, others by commas.
+    return tuple(value.replace(",", " ").split()) if isinstance(value, str) else value
+
+
+def _known_zone(name: str) -> str:
+    try:
+        ZoneInfo(name)
+    except (ZoneInfoNotFoundError, ValueError, OSError) as error:
+        raise ValueError("expected a zone of this machine's tz database, such as Europe/Moscow") from error
+    return name
+
+
+def _known_encoding(name: str) -> str:
+    try:
+        "".encode(name)
+    except (LookupError, ValueError) as error:
+        raise ValueError("expected an encoding that Python knows, such as utf-8 or cp1251") from error
+    return name
+
+
+def _calendar(expression: str) -> str:
+    try:
+        OnCalendar(expression, datetime.now(UTC))
+    except (OnCalendarError, ValueError, OSError) as error:
+        reason = str(error)[:1].lower() + str(error)[1:]
+        raise ValueError(
+            f"expected an OnCalendar expression of systemd such as Mon..Fri *-*-* 06:00:00 ({reason})"
+        ) from error
+    return expression
+
+
+def _postgresql(url: SecretStr) -> SecretStr:
+    match = _DRIVER.fullmatch(url.get_secret_value())
+    if match is None:
+        raise ValueError("expected postgresql://user@host/database")
+    return SecretStr(match[1] + match[2])  # SQLAlchemy's name of a driver is none of libpq's business
+
+
+def _one_line(text: str) -> str:
+    # A line break in a login would be a second command to an FTP server (RFC 959, 5.3.1).
+    if not text.isprintable():
+        raise ValueError("expected one line without control characters")
+    return text
+
+
+def _secret_line(secret: SecretStr) -> SecretStr:
+    _one_line(secret.get_secret_value())
+    if not secret.get_secret_value():
+        raise ValueError("expected a secret, not an empty text")
+    return secret
+
+
+def _channel(name: str) -> str:
+    if not re.fullmatch(r"[a-z_][a-z0-9_]{0,62}", name):
+        raise ValueError("expected up to 63 small letters, digits and _")
+    return name
+
+
+def _schedule_name(name: str) -> str:
+    if not re.fullmatch(r"[a-z][a-z0-9_-]{0,62}", name):
+        raise ValueError("expected a name of small letters, digits, - and _")
+    return name
+
+
+def _with_scheme(url: str) -> str:
+    if not re.match(r"file:///|(?!file:)[a-z][a-z0-9+.-]*://[^/?#]", url):
+        raise ValueError("expected ftp://host/folder, ftps://host/folder or file:///folder")
+    return url
+
+
+Span = Annotated[timedelta, BeforeValidator(parse_span)]
+PositiveSpan = Annotated[Span, AfterValidator(_positive)]
+Whole = Annotated[int, BeforeValidator(_number)]
+Percent = Annotated[float, BeforeValidator(_number), Field(ge=0, le=100)]
+Size = Annotated[int, BeforeValidator(parse_size), BeforeValidator(_number), Field(gt=0, lt=2**63)]
+Zone = Annotated[str, AfterValidator(_known_zone)]
+Encoding = Annotated[str, AfterValidator(_known_encoding)]
+Calendar = Annotated[str, AfterValidator(_calendar)]
+DatabaseUrl = Annotated[SecretStr, AfterValidator(_postgresql)]
+SourceUrl = Annotated[str, AfterValidator(_with_scheme)]
+Words = BeforeValidator(_words)
+KindName = Literal["receipts", "expenses", "details"]
+ScheduleName = Annotated[str, AfterValidator(_schedule_name)]
+Channel = Annotated[str, AfterValidator(_channel)]
+Line = Annotated[str, AfterValidator(_one_line)]
+Password = Annotated[SecretStr, AfterValidator(_secret_line)]

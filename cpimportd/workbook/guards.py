@@ -1,0 +1,236 @@
+"""What a file is, whether it is safe to unpack, and the digest of its content, in one pass over its bytes.
+
+Runs in the child process. A zip's directory is judged before anything of it is read; then every part is unpacked once,
+in pieces, and what the reader must know is noticed on the way.
+"""
+
+import hashlib
+import re
+import struct
+import zipfile
+import zlib
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import IO
+
+from cpimportd.problems import ProblemError, problem
+
+READER_VERSION = "1"
+"""Part of every digest: raise it when a file that did not change must be read anew."""
+
+_PIECE = 1024 * 1024
+_OVERLAP = 4096
+_ZIP, _OLE2 = b"PK\x03\x04", bytes.fromhex("d0cf11e0a1b11ae1")
+_NESTED = (_ZIP, b"7z\xbc\xaf\x27\x1c", b"Rar!", b"\x1f\x8b\x08", b"\xfd7zXZ\x00")
+_UTF16 = (b"\xff\xfe", b"\xfe\xff")
+_MANIFEST = "[content_types].xml"
+# An entry of a zip's directory is 46 bytes, the name and extra fields (APPNOTE 4.3.12): a workbook's are far shorter.
+_DIRECTORY_BYTES_PER_ENTRY = 1024
+_SMALL_PART = 1024 * 1024
+_LONGEST_NAME = 512
+_DAMAGES = (
+    zipfile.BadZipFile,
+    zlib.error,
+    EOFError,
+    struct.error,
+    OSError,
+    ValueError,
+    IndexError,
+    NotImplementedError,
+)
+
+_ERROR_VALUE = re.compile(rb"""t\s*=\s*["']e["'](?!/>)[^<>]*(?<!/)>(?!\s*</|\s*<v\s*/|\s*<v>\s*</)""")
+_ROW = re.compile(rb"""<row\b[^<>]*?\sr=["'](\d{1,9})["']""")
+
+
+@dataclass(frozen=True, slots=True)
+class ZipLimits:
+    """What a workbook's zip may be at most: parts, bytes of all parts unpacked, unpacked to packed size of one part."""
+
+    entries: int
+    unpacked: int
+    ratio: int
+
+
+@dataclass(frozen=True, slots=True)
+class Contents:
+    """What one look over a file's bytes says.
+
+    Attributes:
+        digest: SHA-256, in hex, of READER_VERSION and every part less ``docProps`` (1C stamps the zip anew each day);
+            of the whole file where it is not a zip.
+        is_zip: XLSX or XLSB; else it is the binary XLS.
+        needs_openpyxl: something is inside that calamine does not show: an error value such as ``#REF!``, which it
+            gives as empty, or a part in UTF-16, which it takes for an empty sheet.
+    """
+
+    digest: str
+    is_zip: bool
+    needs_openpyxl: bool
+
+
+def inspect(path: Path, limits: ZipLimits, file: str) -> Contents:
+    """Say what a file is and digest its content.
+
+    Args:
+        path: the file.
+        limits: refused beyond these.
+        file: the name to use in problems.
+
+    Raises:
+        ProblemError: ``file-empty``, ``file-not-workbook``, ``file-damaged``, ``file-encrypted``, ``zip-suspicious``.
+    """
+    with path.open("rb") as handle:
+        head = handle.read(8)
+        if not head:
+            raise ProblemError(problem("file-empty", file=file))
+        if head.startswith(_OLE2):
+            return _inspect_ole2(handle, file)
+        if not head.startswith(_ZIP):
+            raise ProblemError(problem("file-not-workbook", file=file, reason=f"it begins with {head!r}"))
+        try:
+            return _inspect_zip(handle, limits, file)
+        except _DAMAGES as error:
+            raise ProblemError(problem("file-damaged", file=file, reason=str(error) or type(error).__name__)) from error
+
+
+def _inspect_ole2(handle: IO[bytes], file: str) -> Contents:
+    handle.seek(0)
+    whole = handle.read()
+    # [MS-OFFCRYPTO] 2.3.4.4: a workbook with a password is this stream inside an OLE2 container.
+    if "EncryptedPackage".encode("utf-16-le") in whole:
+        raise ProblemError(problem("file-encrypted", file=file))
+    digest = hashlib.sha256(READER_VERSION.encode() + b"\0" + whole).hexdigest()
+    return Contents(digest, is_zip=False, needs_openpyxl=False)
+
+
+def _inspect_zip(handle: IO[bytes], limits: ZipLimits, file: str) -> Contents:
+    entries, directory = _directory_size(handle)
+    if max(entries, directory // _DIRECTORY_BYTES_PER_ENTRY) > limits.entries:
+        raise _suspicious(file, f"its directory names {entries} parts in {directory} bytes; {limits.entries} may be")
+    with zipfile.ZipFile(handle) as package:
+        parts = [part for part in package.infolist() if not part.is_dir()]
+        _judge(parts, limits, file)
+        if _MANIFEST not in {part.filename.casefold() for part in parts}:
+            raise ProblemError(problem("file-not-workbook", file=file, reason="its zip holds no [Content_Types].xml"))
+        total = hashlib.sha256(READER_VERSION.encode() + b"\0")
+        needs_openpyxl = False
+        for part in sorted(parts, key=lambda part: part.filename):
+            sight = _Sight(part.filename, file)
+            digested = hashlib.sha256() if part.filename.casefold().startswith("docprops/") else total
+            digested.update(f"{part.filename}\0{part.file_size}\0".encode(errors="surrogatepass"))
+            for piece in _unpacked(package, part):
+                digested.update(piece)
+                sight.see(piece)
+            sight.end()
+            needs_openpyxl = needs_openpyxl or sight.needs_openpyxl
+    return Contents(total.hexdigest(), is_zip=True, needs_openpyxl=needs_openpyxl)
+
+
+def _directory_size(handle: IO[bytes]) -> tuple[int, int]:
+    """Entries and bytes of a zip's central directory as its end record says; the larger where two records speak.
+
+    zipfile makes an object of every entry before anybody can count them, so this must be known earlier (APPNOTE 4.3.14
+    and 4.3.16).
+    """
+    size = handle.seek(0, 2)
+    start = max(0, size - 65_557)
+    handle.seek(start)
+    tail = handle.read()
+    at = tail.rfind(b"PK\x05\x06")
+    if at < 0 or len(tail) - at < 22:
+        raise zipfile.BadZipFile("the end of the zip is missing")
+    entries, directory = struct.unpack_from("<HI", tail, at + 10)
+    locator = at - 20
+    if locator >= 0 and tail.startswith(b"PK\x06\x07", locator):
+        handle.seek(struct.unpack_from("<Q", tail, locator + 8)[0])
+        record = handle.read(56)
+        if record.startswith(b"PK\x06\x06"):
+            large_entries, large_directory = struct.unpack_from("<QQ", record, 32)
+            return max(entries % 0xFFFF, large_entries), max(directory % 0xFFFFFFFF, large_directory)
+    return entries, directory
+
+
+def _judge(parts: list[zipfile.ZipInfo], limits: ZipLimits, file: str) -> None:
+    """Refuse by what the directory declares; zipfile never unpacks more of a part than it declares."""
+    seen: set[str] = set()
+    total = 0
+    for part in parts:
+        name = part.filename
+        if part.flag_bits & 0x1:
+            raise ProblemError(problem("file-encrypted", file=file))
+        if len(name) > _LONGEST_NAME or name.startswith(("/", "\\")) or ".." in re.split(r"[/\\]", name):
+            raise _suspicious(file, f"a part is named {name[:80]!r}")
+        if not name.isprintable() or name.casefold() in seen:
+            raise _suspicious(file, f"a part's name is unprintable or there twice: {name[:80]!r}")
+        if part.compress_type not in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED):
+            raise _suspicious(file, f"{name} is packed by method {part.compress_type}, which no workbook uses")
+        if part.file_size > _SMALL_PART and part.file_size > limits.ratio * max(part.compress_size, 1):
+            raise _suspicious(file, f"{name} unpacks to {part.file_size // max(part.compress_size, 1)} times its size")
+        seen.add(name.casefold())
+        total += part.file_size
+        if total > limits.unpacked:
+            raise _suspicious(file, f"it unpacks to more than {limits.unpacked} bytes")
+
+
+def _unpacked(package: zipfile.ZipFile, part: zipfile.ZipInfo) -> Iterator[bytes]:
+    """A part's bytes in pieces; zipfile checks the CRC at the end of them."""
+    got = 0
+    with package.open(part) as stream:
+        while piece := stream.read(_PIECE):
+            got += len(piece)
+            yield piece
+    if got != part.file_size:
+        raise zipfile.BadZipFile(f"{part.filename} unpacks to {got} bytes, {part.file_size} were declared")
+
+
+def _suspicious(file: str, reason: str) -> ProblemError:
+    return ProblemError(problem("zip-suspicious", file=file, reason=reason))
+
+
+class _Sight:
+    """What is noticed in one part while its bytes pass by."""
+
+    def __init__(self, name: str, file: str) -> None:
+        self.needs_openpyxl = False
+        self._name, self._file = name, file
+        self._is_sheet = re.search(r"worksheets[/\\][^/\\]*\.xml$", name, re.IGNORECASE) is not None
+        self._rest: bytes | None = None
+        self._row = 0
+
+    def see(self, piece: bytes) -> None:
+        """Look at the next piece of the part.
+
+        Raises:
+            ProblemError: ``zip-suspicious`` for an archive inside, ``file-damaged`` for rows out of order.
+        """
+        if self._rest is None:
+            if piece.startswith(_NESTED):
+                raise _suspicious(self._file, f"{self._name} is an archive itself")
+            self.needs_openpyxl = self._name.casefold().endswith(".xml") and piece.startswith(_UTF16)
+            self._rest = b""
+        if self._is_sheet:
+            text = self._rest + piece
+            self.needs_openpyxl = self.needs_openpyxl or _ERROR_VALUE.search(text) is not None
+            # A tag that the piece's end cuts in two is seen whole with the next piece.
+            cut = max(text.rfind(b"<", 0, -_OVERLAP), 0)
+            self._rows(text, cut)
+            self._rest = text[cut:]
+
+    def end(self) -> None:
+        """Look at what the last piece left over."""
+        self._rows(self._rest or b"", len(self._rest or b""))
+
+    def _rows(self, text: bytes, until: int) -> None:
+        for match in _ROW.finditer(text):
+            if match.start() >= until:
+                break
+            self._in_order(int(match[1]))
+
+    def _in_order(self, row: int) -> None:
+        if row <= self._row:
+            # Both engines would keep only one of two rows with one number, in silence.
+            reason = f"in {self._name}, row {row} stands after row {self._row}"
+            raise ProblemError(problem("file-damaged", file=self._file, reason=reason))
+        self._row = row

@@ -1,0 +1,194 @@
+"""What the child that reads a workbook and its parent say to each other: one document in, lines out.
+
+Lines that begin with a digit are understood rows in the text format of PostgreSQL's COPY, columns as in STAGED_COLUMNS.
+Lines that begin with ``{`` are messages of one key: ``header`` (kind, engine), ``problem`` (as Problem.as_json),
+``progress`` (rows so far), and at the very end ``trailer``: without one the child died.
+"""
+
+import json
+import re
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, replace
+from decimal import Decimal
+from typing import IO, Any, TypedDict
+
+from cpimportd.model import STAGED_COLUMNS, Document, Kind, Progress
+from cpimportd.problems import CATALOG, Problem, printable
+from cpimportd.workbook.copytext import amount_of, decode_key
+
+_BATCH = 256
+_ROWS_PER_PROGRESS = 5_000
+_LONGEST_TEXT = 4000
+
+
+class Job(TypedDict):
+    """What the parent asks for.
+
+    ``zip`` holds the fields of ZipLimits; ``limits`` how many characters the books have room for, per field.
+    """
+
+    path: str
+    name: str
+    file_no: int
+    timezone: str
+    limits: dict[str, int]
+    known_digests: list[str]
+    zip: dict[str, int]
+
+
+@dataclass(frozen=True, slots=True)
+class Trailer:
+    """How reading ended; ``unchanged`` means that the digest is a known one and nothing was read beyond it."""
+
+    digest: str = ""
+    unchanged: bool = False
+    rows: int = 0
+    control_totals: Mapping[str, Decimal] = field(default_factory=dict)
+    sums: Mapping[str, Decimal] = field(default_factory=dict)
+
+    def as_json(self) -> dict[str, object]:
+        """The trailer as it travels: amounts as plain decimal text."""
+        return {
+            "digest": self.digest,
+            "unchanged": self.unchanged,
+            "rows": self.rows,
+            "control_totals": {title: f"{amount:f}" for title, amount in self.control_totals.items()},
+            "sums": {title: f"{amount:f}" for title, amount in self.sums.items()},
+        }
+
+    @classmethod
+    def from_json(cls, said: Mapping[str, Any]) -> "Trailer":
+        """What a child says of itself, with every doubt about it.
+
+        Raises:
+            ValueError: it makes no sense.
+        """
+        digest, unchanged, rows = said["digest"], said["unchanged"], said["rows"]
+        if not re.fullmatch("[0-9a-f]{64}|", digest) or not isinstance(unchanged, bool) or not isinstance(rows, int):
+            raise ValueError("its last line makes no sense")
+        totals, sums = (
+            {printable(title): amount_of(text) for title, text in said[name].items()}
+            for name in ("control_totals", "sums")
+        )
+        return cls(digest, unchanged, rows, totals, sums)
+
+
+class Output:
+    """The child's side: lines to the parent, written some hundreds at a time."""
+
+    def __init__(self, stream: IO[bytes]) -> None:
+        self._stream = stream
+        self._lines: list[bytes] = []
+        self._rows = 0
+
+    def row(self, line: bytes) -> None:
+        """Send an understood row, and from time to time how many there were."""
+        self._lines.append(line)
+        self._rows += 1
+        if self._rows % _ROWS_PER_PROGRESS == 0:
+            self.message("progress", self._rows)
+        if len(self._lines) >= _BATCH:
+            self._flush()
+
+    def message(self, name: str, content: object) -> None:
+        """Send a message."""
+        self._lines.append(json.dumps({name: content}).encode() + b"\n")
+
+    def end(self, trailer: Trailer) -> None:
+        """Send the last words, with the number of rows, and leave nothing unsent."""
+        self.message("trailer", replace(trailer, rows=self._rows).as_json())
+        self._flush()
+
+    def _flush(self) -> None:
+        self._stream.write(b"".join(self._lines))
+        self._stream.flush()
+        self._lines.clear()
+
+
+class Listener:
+    """The parent's side: what the child has said so far, checked line by line.
+
+    Attributes:
+        kind: by the header; None until it came.
+        engine: which read it.
+        documents: the keys of the rows so far.
+        problems: told by the child.
+        trailer: its last words; an empty one until they came.
+    """
+
+    def __init__(self, file: str, file_no: int, progress: Callable[[Progress], None]) -> None:
+        self.kind: Kind | None = None
+        self.engine = ""
+        self.documents: list[Document] = []
+        self.problems: list[Problem] = []
+        self.trailer = Trailer()
+        self._file, self._file_no, self._progress = file, file_no, progress
+        self._ended = False
+        self._row = 0
+        self._organizations: dict[str, str] = {}
+
+    def hear(self, block: bytes) -> bytes:
+        """Take whole lines; give back those that are rows, as they are.
+
+        Raises:
+            ValueError: a line is not what it must be.
+        """
+        lines = block.decode().split("\n")
+        if lines.pop():
+            raise ValueError("the last line is cut off")
+        rows = []
+        for line in lines:
+            if line.startswith("{"):
+                self._message(line)
+            else:
+                self._document(line)
+                rows.append(line)
+        return block if len(rows) == len(lines) else "".join(f"{row}\n" for row in rows).encode()
+
+    def end(self) -> None:
+        """Make sure that everything was said.
+
+        Raises:
+            ValueError: there was no trailer, or it counts other rows.
+        """
+        if not self._ended:
+            raise ValueError("it ended without its last line")
+        if self.trailer.rows != len(self.documents):
+            raise ValueError(f"it counts {self.trailer.rows} rows, {len(self.documents)} came")
+
+    def _document(self, line: str) -> None:
+        if self.kind is None or self._ended:
+            raise ValueError("a row stands where none may")
+        columns = len(STAGED_COLUMNS[self.kind])
+        document = decode_key(line, columns, self._file_no, self._row, self._organizations)
+        self._row = document.row
+        self.documents.append(document)
+
+    def _message(self, line: str) -> None:
+        ((name, content),) = json.loads(line).items()
+        if self._ended:
+            raise ValueError("something follows the last line")
+        if name == "problem":
+            self.problems.append(_problem(content, self._file))
+        elif name == "header":
+            self.kind, self.engine = Kind(content["kind"]), printable(content["engine"])
+        elif name == "progress":
+            self._progress(Progress("read", self._file, len(self.documents)))
+        elif name == "trailer":
+            self.trailer, self._ended = Trailer.from_json(content), True
+        else:
+            raise ValueError(f"unknown message {name[:40]!r}")
+
+
+def _problem(said: dict[str, Any], file: str) -> Problem:
+    """A problem as the child tells it: its code must exist, its texts are escaped anew, its file is the one we know."""
+    if said["code"] not in CATALOG:
+        raise ValueError("it names a problem that does not exist")
+    row = said["row"]
+    if row is not None and not isinstance(row, int):
+        raise ValueError("it names a row that is no number")
+    message, way_out, column, value, organization = (
+        None if said[name] is None else printable(said[name], _LONGEST_TEXT)
+        for name in ("message", "way_out", "column", "value", "organization")
+    )
+    return Problem(said["code"], message or "", way_out or "", printable(file), row, column, value, organization)

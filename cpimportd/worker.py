@@ -1,0 +1,97 @@
+"""The child process that reads one workbook: its job comes on stdin, what it finds goes to stdout (workbook.protocol).
+
+It imports no settings, no network and no database, and knows no secret.
+"""
+
+import json
+import sys
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+from zoneinfo import ZoneInfo
+
+from cpimportd import documents
+from cpimportd.documents import DocumentRow, Header, Totals
+from cpimportd.problems import Problem, ProblemError, problem
+from cpimportd.workbook.cells import Cells, open_cells
+from cpimportd.workbook.confine import confine
+from cpimportd.workbook.copytext import encode_row
+from cpimportd.workbook.guards import ZipLimits, inspect
+from cpimportd.workbook.protocol import Job, Output, Trailer
+from cpimportd.workbook.sheets import Sheet
+
+Item = Header | DocumentRow | Problem | Totals
+
+
+def work(job: Job, output: Output) -> None:
+    """Read the job's workbook and send what is in it; faults of the file are sent, not raised."""
+    trailer = Trailer()
+    try:
+        contents = inspect(Path(job["path"]), ZipLimits(**job["zip"]), job["name"])
+        trailer = Trailer(contents.digest, unchanged=contents.digest in job["known_digests"])
+        if not trailer.unchanged:
+            cells = open_cells(Path(job["path"]), contents, job["name"])
+            trailer = _send(_understood(cells, job), job["name"], cells.engine, trailer, output)
+    except ProblemError as error:
+        for found in error.problems:
+            output.message("problem", found.as_json())
+    output.end(trailer)
+
+
+def _understood(cells: Cells, job: Job) -> Iterator[Item]:
+    """What the one sheet with a header holds; where none has one, what is wrong with the first.
+
+    Raises:
+        ProblemError: ``several-sheets``.
+    """
+    several = cells.sheets if len(cells.sheets) > 1 else ()
+    headed = [sheet for sheet in several if _has_header(sheet, job)]
+    if len(headed) > 1:
+        names = ", ".join(sheet.name for sheet in headed)
+        raise ProblemError(problem("several-sheets", file=job["name"], count=len(headed), value=names))
+    return _items((*headed, *cells.sheets)[0], job)
+
+
+def _has_header(sheet: Sheet, job: Job) -> bool:
+    # A header comes before every row, so no more of a sheet than its head is understood twice.
+    return any(isinstance(item, Header) for item in _items(sheet, job))
+
+
+def _items(sheet: Sheet, job: Job) -> Iterator[Item]:
+    return documents.understand(
+        sheet.rows(),
+        file=job["name"],
+        sheet=sheet.name,
+        file_no=job["file_no"],
+        zone=ZoneInfo(job["timezone"]),
+        limits=job["limits"],
+    )
+
+
+def _send(items: Iterator[Item], file: str, engine: str, trailer: Trailer, output: Output) -> Trailer:
+    """Send what was found; the trailer comes back with the totals."""
+    for item in items:
+        if isinstance(item, DocumentRow):
+            try:
+                output.row(encode_row(item.values))
+            except ValueError as error:
+                output.message("problem", problem("reject", file=file, row=item.row, reason=str(error)).as_json())
+        elif isinstance(item, Problem):
+            output.message("problem", item.as_json())
+        elif isinstance(item, Header):
+            output.message("header", {"kind": item.kind.value, "engine": engine})
+        else:
+            trailer = replace(trailer, control_totals=item.control_totals, sums=item.sums)
+    return trailer
+
+
+def main() -> None:
+    """Read a job from stdin, do it, and end."""
+    confine()
+    asked = sys.stdin.buffer.read()
+    if asked:  # nothing comes where the parent is gone already
+        work(json.loads(asked), Output(sys.stdout.buffer))
+
+
+if __name__ == "__main__":
+    main()

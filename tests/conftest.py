@@ -1,0 +1,221 @@
+"""A real PostgreSQL for every test that needs one, and fresh databases from templates.
+
+CPIMPORTD_TEST_POSTGRES chooses it: ``16`` (the default) or ``18`` from the wheel, or a folder with programs, such as
+``/usr/lib/postgresql/15/bin``. Roles: ``postgres`` (superuser), ``backend`` (owns the ``fin_*`` tables where the
+backend made them), ``cpimportd`` (our own, never a superuser).
+"""
+
+import asyncio
+import itertools
+import os
+from collections.abc import AsyncIterator, Callable, Coroutine, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from pathlib import Path
+from typing import Any, Protocol, TypeVar
+
+import asyncpg
+import pytest
+
+from cpimportd.demo.postgres import EmbeddedPostgres, PostgresError
+from cpimportd.settings import Database
+
+BACKEND_SQL = Path(__file__).parent / "backend.sql"
+
+# Newer backends have this index; two equal lines of one document cannot be stored under it.
+DETAILS_INDEX = """
+    CREATE UNIQUE INDEX uq_fin_expense_details_line
+    ON fin_expense_details (expense_operation_id, payment_type, payment_amount, department_id)
+"""
+
+Result = TypeVar("Result")
+
+
+def _chosen_postgres() -> EmbeddedPostgres:
+    choice = os.environ.get("CPIMPORTD_TEST_POSTGRES", "16")
+    if choice.isdigit():
+        return EmbeddedPostgres(version=int(choice), fast=True)
+    return EmbeddedPostgres(bindir=Path(choice), fast=True)
+
+
+def pytest_report_header() -> str:
+    try:
+        return f"database: {_chosen_postgres().version}"
+    except PostgresError as error:
+        return f"database: none ({error})"
+
+
+def run_apart(work: Coroutine[Any, Any, Result]) -> Result:
+    """Run a coroutine to its end on a loop of its own, in a thread: from sync fixtures and within async tests alike."""
+    with ThreadPoolExecutor(max_workers=1) as pool:
+        return pool.submit(asyncio.run, work).result()
+
+
+async def _execute(url: str, statements: tuple[str, ...]) -> list[asyncpg.Record]:
+    connection = await asyncpg.connect(url)
+    try:
+        rows: list[asyncpg.Record] = []
+        for statement in statements[:-1]:
+            await connection.execute(statement)
+        for statement in statements[-1:]:
+            # A script of several statements cannot be fetched from; whatever gives rows is a single one.
+            if ";" in statement.strip().rstrip(";"):
+                await connection.execute(statement)
+            else:
+                rows = await connection.fetch(statement)
+        return rows
+    finally:
+        await connection.close()
+
+
+def run_sql(url: str, *statements: str) -> list[asyncpg.Record]:
+    """Execute statements in order on a connection of their own; gives the last one's rows."""
+    return run_apart(_execute(url, statements))
+
+
+class MakeDatabase(Protocol):
+    """Gives the URL of a fresh database, logged in as ``cpimportd``."""
+
+    def __call__(self, template: str | None = None, *, backend: bool = False, details_index: bool = False) -> str: ...
+
+
+class Templates:
+    """Databases that are made once and copied for every test; each is made when it is first asked for."""
+
+    def __init__(self, server: EmbeddedPostgres) -> None:
+        self.server = server
+        self._made: set[str] = set()
+        self._numbers = itertools.count(1)
+        run_sql(
+            server.url(),
+            "CREATE ROLE backend LOGIN",
+            "CREATE ROLE cpimportd LOGIN",
+        )
+
+    def create(self, name: str, template: str | None, owner: str) -> None:
+        source = template or "template0"
+        run_sql(
+            self.server.url(),
+            f'CREATE DATABASE "{name}" TEMPLATE "{source}" OWNER "{owner}"',
+            f'GRANT CREATE ON DATABASE "{name}" TO cpimportd',
+        )
+
+    def fresh(self, template: str | None, owner: str) -> str:
+        name = f"test_{next(self._numbers)}"
+        self.create(name, template, owner)
+        return name
+
+    def backend(self, *, details_index: bool) -> str:
+        name = "template_backend_index" if details_index else "template_backend"
+        if name not in self._made:
+            self.create(name, None, "backend")
+            run_sql(self.server.url(name, "backend"), BACKEND_SQL.read_text(encoding="utf-8"))
+            if details_index:
+                run_sql(self.server.url(name, "backend"), DETAILS_INDEX)
+            run_sql(
+                self.server.url(name, "backend"),
+                "GRANT USAGE ON SCHEMA public TO cpimportd",
+                "GRANT SELECT, INSERT, UPDATE, DELETE ON ALL TABLES IN SCHEMA public TO cpimportd",
+                "GRANT USAGE ON ALL SEQUENCES IN SCHEMA public TO cpimportd",
+            )
+            self._made.add(name)
+        return name
+
+    def migrated(self) -> str:
+        name = "template_migrated"
+        if name not in self._made:
+            from cpimportd.books import upgrade
+
+            self.create(name, None, "cpimportd")
+            run_apart(upgrade(Database(url=self.server.url(name, "cpimportd"))))
+            self._made.add(name)
+        return name
+
+    def drop(self, names: list[str]) -> None:
+        if names:
+            run_sql(self.server.url(), *(f'DROP DATABASE IF EXISTS "{name}" WITH (FORCE)' for name in names))
+
+
+@pytest.fixture(scope="session")
+def postgres_server() -> Iterator[EmbeddedPostgres]:
+    """A running server; it goes with all its data at the end of the session."""
+    with _chosen_postgres() as server:
+        yield server
+
+
+@pytest.fixture(scope="session")
+def templates(postgres_server: EmbeddedPostgres) -> Templates:
+    return Templates(postgres_server)
+
+
+@pytest.fixture
+def make_database(templates: Templates) -> Iterator[MakeDatabase]:
+    """Make as many databases as the test needs; they are dropped after it.
+
+    ``template``: an existing database's name, copied; ``backend``: with the backend's tables, owned by role
+    ``backend``; ``details_index``: with the newer backends' unique index on details, too.
+    """
+    made: list[str] = []
+
+    def make(template: str | None = None, *, backend: bool = False, details_index: bool = False) -> str:
+        owner = "backend" if backend else "cpimportd"
+        if backend:
+            template = template or templates.backend(details_index=details_index)
+        name = templates.fresh(template, owner)
+        made.append(name)
+        return templates.server.url(name, "cpimportd")
+
+    yield make
+    templates.drop(made)
+
+
+@pytest.fixture
+def empty_database(make_database: MakeDatabase) -> str:
+    """The URL of an empty database that belongs to role ``cpimportd``."""
+    return make_database()
+
+
+@pytest.fixture
+def backend_database(make_database: MakeDatabase) -> str:
+    """The URL of a database whose ``fin_*`` tables belong to the backend.
+
+    ``cpimportd`` has DML there and USAGE on their sequences, and may create a schema of its own.
+    """
+    return make_database(backend=True)
+
+
+@pytest.fixture
+def database(make_database: MakeDatabase, templates: Templates) -> str:
+    """The URL of a database that belongs to ``cpimportd``, with our migrations applied."""
+    return make_database(templates.migrated())
+
+
+@pytest.fixture
+def superuser_url(postgres_server: EmbeddedPostgres) -> Callable[[str], str]:
+    """From a test database's URL to the same database as superuser, to look or break things behind our back."""
+
+    def as_superuser(url: str) -> str:
+        return url.replace("//cpimportd@", "//postgres@", 1)
+
+    return as_superuser
+
+
+@pytest.fixture
+def sql() -> Callable[..., list[asyncpg.Record]]:
+    """``sql(url, *statements)`` executes them and gives the last one's rows; works in sync and async tests."""
+    return run_sql
+
+
+@pytest.fixture
+def connect() -> Callable[[str], AbstractAsyncContextManager[asyncpg.Connection]]:
+    """``async with connect(url) as connection``: a connection on the test's own loop, closed at the end."""
+
+    @asynccontextmanager
+    async def connected(url: str) -> AsyncIterator[asyncpg.Connection]:
+        connection = await asyncpg.connect(url)
+        try:
+            yield connection
+        finally:
+            await connection.close()
+
+    return connected

@@ -1,0 +1,43 @@
+"""The databases that tests stand on are what they claim to be."""
+
+import time
+
+import asyncpg
+import pytest
+
+
+def test_an_empty_database_belongs_to_a_role_that_is_no_superuser(empty_database, sql):
+    (row,) = sql(
+        empty_database,
+        """SELECT current_user AS name, r.rolsuper, d.datdba::regrole::text AS owner
+           FROM pg_roles r JOIN pg_database d ON d.datname = current_database() WHERE r.rolname = current_user""",
+    )
+    assert (row["name"], row["rolsuper"], row["owner"]) == ("cpimportd", False, "cpimportd")
+    assert sql(empty_database, "SELECT 1 FROM pg_tables WHERE schemaname = 'public'") == []
+
+
+def test_databases_of_one_test_do_not_see_each_other(make_database, sql):
+    first, second = make_database(), make_database()
+    sql(first, "CREATE TABLE here (id int)")
+    with pytest.raises(asyncpg.UndefinedTableError):
+        sql(second, "SELECT * FROM here")
+
+
+def test_a_database_costs_little(make_database):
+    make_database()
+    started = time.perf_counter()
+    for _ in range(5):
+        make_database()
+    assert (time.perf_counter() - started) / 5 < 0.5
+
+
+@pytest.mark.asyncio
+async def test_an_async_test_connects_on_its_own_loop(empty_database, connect):
+    async with connect(empty_database) as connection:
+        assert await connection.fetchval("SELECT upper('ёж')") == "ЁЖ"
+
+
+def test_the_superuser_sees_the_same_database(empty_database, superuser_url, sql):
+    sql(empty_database, "CREATE TABLE here (id int)")
+    (row,) = sql(superuser_url(empty_database), "SELECT count(*) AS found, current_user AS name FROM here")
+    assert (row["found"], row["name"]) == (0, "postgres")

@@ -1,0 +1,212 @@
+import os
+import struct
+import zipfile
+from dataclasses import replace
+
+import pytest
+
+from cpimportd.problems import ProblemError
+from cpimportd.workbook import guards
+from cpimportd.workbook.guards import inspect
+
+
+def code(path, limits) -> str:
+    with pytest.raises(ProblemError) as caught:
+        inspect(path, limits, path.name)
+    (problem,) = caught.value.problems
+    assert problem.file == path.name
+    return problem.code
+
+
+def test_zero_bytes_are_a_broken_upload(tmp_path, limits):
+    path = tmp_path / "a.xlsx"
+    path.touch()
+    assert code(path, limits) == "file-empty"
+
+
+@pytest.mark.parametrize("content", [b"hello", b"<html><table>", b"PK\x05\x06" + bytes(18), "текст".encode()])
+def test_what_is_no_workbook_is_called_so(tmp_path, limits, content):
+    path = tmp_path / "a.xlsx"
+    path.write_bytes(content)
+    assert code(path, limits) == "file-not-workbook"
+
+
+def test_a_zip_of_something_else_is_no_workbook(tmp_path, limits):
+    path = tmp_path / "a.xlsx"
+    with zipfile.ZipFile(path, "w") as package:
+        package.writestr("readme.txt", "hello")
+    assert code(path, limits) == "file-not-workbook"
+
+
+@pytest.mark.parametrize("share", [0.01, 0.3, 0.9, 0.999])
+def test_half_a_zip_is_damaged(tmp_path, limits, expenses, share):
+    path = tmp_path / "a.xlsx"
+    whole = expenses.read_bytes()
+    path.write_bytes(whole[: int(len(whole) * share)])
+    assert code(path, limits) == "file-damaged"
+
+
+def test_flipped_bits_are_damage_at_every_place(tmp_path, limits, expenses):
+    whole = expenses.read_bytes()
+    good = inspect(expenses, limits, "good").digest
+    path = tmp_path / "a.xlsx"
+    for at in range(7, len(whole), 997):
+        path.write_bytes(whole[:at] + bytes([whole[at] ^ 0x55]) + whole[at + 1 :])
+        try:
+            assert inspect(path, limits, path.name).digest == good  # a byte that means nothing, as in a time stamp
+        except ProblemError as error:
+            assert error.problems[0].code in {"file-damaged", "zip-suspicious", "file-encrypted", "file-not-workbook"}
+
+
+def test_holes_of_zeros_are_damage(tmp_path, limits, expenses):
+    whole = bytearray(expenses.read_bytes())
+    whole[4096:8192] = bytes(4096)
+    path = tmp_path / "a.xlsx"
+    path.write_bytes(whole)
+    assert code(path, limits) == "file-damaged"
+
+
+def test_a_zip_bomb_is_refused_before_it_is_unpacked(changed, limits, simple):
+    bomb = changed(simple, lambda part, content: (part, bytes(50_000_000) if "styles" in part else content))
+    assert code(bomb, limits) == "zip-suspicious"
+
+
+def test_many_parts_that_unpack_to_too_much_are_refused(changed, limits, simple):
+    big = changed(simple, lambda part, content: (part, os.urandom(3_000_000) if "styles" in part else content))
+    assert code(big, replace(limits, unpacked=2_000_000)) == "zip-suspicious"
+
+
+def test_a_part_that_unpacks_to_more_than_it_declares_is_damaged(tmp_path, limits, simple, changed):
+    path = changed(simple, lambda part, content: (part, bytes(9_000) if "styles" in part else content))
+    content = path.read_bytes()
+    assert content.count(struct.pack("<I", 9_000)) == 2
+    path.write_bytes(content.replace(struct.pack("<I", 9_000), struct.pack("<I", 90)))
+    assert code(path, limits) == "file-damaged"
+
+
+def test_a_million_entries_are_refused_unread(tmp_path, limits):
+    path = tmp_path / "a.xlsx"
+    entry = struct.pack("<4s6H3I5H2I", b"PK\x01\x02", 20, 20, 0, 0, 0, 0, 0, 0, 0, 8, 0, 0, 0, 0, 0, 0)
+    directory = b"".join(entry + b"%08d" % number for number in range(1_000_000))
+    with path.open("wb") as handle:
+        handle.write(b"PK\x03\x04" + bytes(30))
+        handle.write(directory)
+        handle.write(struct.pack("<4sQ2H2I4Q", b"PK\x06\x06", 44, 45, 45, 0, 0, 10**6, 10**6, len(directory), 34))
+        handle.write(struct.pack("<4sIQI", b"PK\x06\x07", 0, 34 + len(directory), 1))
+        handle.write(struct.pack("<4s4H2IH", b"PK\x05\x06", 0, 0, 0xFFFF, 0xFFFF, 0xFFFFFFFF, 0xFFFFFFFF, 0))
+    assert code(path, limits) == "zip-suspicious"
+    # The same with an end record that lies about the number.
+    path.write_bytes(
+        b"PK\x03\x04"
+        + bytes(30)
+        + directory
+        + struct.pack("<4s4H2IH", b"PK\x05\x06", 0, 0, 7, 7, len(directory), 34, 0)
+    )
+    assert code(path, limits) == "zip-suspicious"
+
+
+@pytest.mark.parametrize("name", ["../../etc/passwd", "/etc/passwd", "xl/\x1b[2J.xml", "a" * 600, "..\\x"])
+def test_absurd_part_names_are_refused(changed, limits, simple, name):
+    assert code(changed(simple, lambda part, content: (name if "styles" in part else part, content)), limits) == (
+        "zip-suspicious"
+    )
+
+
+def test_two_parts_that_differ_by_case_only_are_refused(changed, limits, simple):
+    # Which of the two holds the texts would depend on the engine.
+    both = changed(simple, lambda part, content: ("xl/SharedStrings.xml" if "styles" in part else part, content))
+    assert code(both, limits) == "zip-suspicious"
+
+
+def test_an_archive_inside_is_refused(changed, limits, simple):
+    assert code(
+        changed(simple, lambda part, content: (part, simple.read_bytes() if "styles" in part else content)), limits
+    ) == ("zip-suspicious")
+
+
+def test_other_ways_of_packing_are_refused(tmp_path, limits):
+    path = tmp_path / "a.xlsx"
+    with zipfile.ZipFile(path, "w", zipfile.ZIP_LZMA) as package:
+        package.writestr("[Content_Types].xml", "x" * 1000)
+    assert code(path, limits) == "zip-suspicious"
+
+
+def test_a_password_is_told_from_damage(tmp_path, limits, encrypted_ole2):
+    path = tmp_path / "a.xlsx"
+    path.write_bytes(encrypted_ole2)
+    assert code(path, limits) == "file-encrypted"
+
+
+def test_an_encrypted_part_is_told_from_damage(tmp_path, limits, simple):
+    content = bytearray(simple.read_bytes())
+    at = content.index(b"PK\x01\x02")
+    content[at + 8] |= 1
+    path = tmp_path / "a.xlsx"
+    path.write_bytes(content)
+    assert code(path, limits) == "file-encrypted"
+
+
+def test_the_digest_follows_the_content_and_not_the_stamps(changed, limits, simple, monkeypatch):
+    digest = inspect(simple, limits, "a").digest
+    again = changed(simple, lambda part, content: (part, content))  # packed today, so with other stamps and order
+    assert again.read_bytes() != simple.read_bytes()
+    assert inspect(again, limits, "a").digest == digest
+    other = changed(simple, lambda part, content: (part, content.replace(b"<v>2.5</v>", b"<v>2.6</v>")))
+    assert inspect(other, limits, "a").digest != digest
+    monkeypatch.setattr(guards, "READER_VERSION", "another")
+    assert inspect(simple, limits, "a").digest != digest
+
+
+def test_document_properties_do_not_count_for_the_digest(tmp_path, limits, simple):
+    digests = set()
+    for stamp in ("2026-01-01", "2026-01-02"):
+        path = tmp_path / f"{stamp}.xlsx"
+        path.write_bytes(simple.read_bytes())
+        with zipfile.ZipFile(path, "a") as package:
+            package.writestr("docProps/core.xml", stamp)
+        digests.add(inspect(path, limits, "a").digest)
+    assert digests == {inspect(simple, limits, "a").digest}
+
+
+def test_what_moves_from_one_part_to_the_next_changes_the_digest(changed, limits, simple):
+    moved = changed(simple, lambda part, content: ("xl/stylesX.xml" if "styles" in part else part, content))
+    assert inspect(moved, limits, "a").digest != inspect(simple, limits, "a").digest
+
+
+def test_1c_empties_are_no_error_values(expenses, limits):
+    assert not inspect(expenses, limits, "a").needs_openpyxl
+
+
+@pytest.mark.parametrize(
+    ("cell", "noticed"),
+    [
+        (b'<c r="C2" s="3" t="e"><v>#REF!</v></c>', True),
+        (b"<c r='C2' t='e'><v>#REF!</v></c>", True),
+        (b'<c r="C2" t = "e"><f>1/0</f><v>#DIV/0!</v></c>', True),
+        (b'<c t="e" r="C2" >\n\t<v>#N/A</v></c>', True),
+        (b'<c r="C2" t="e"></c>', False),
+        (b'<c r="C2" t="e"><v/></c>', False),
+        (b'<c r="C2" t="e"><v></v></c>', False),
+        (b'<c r="C2" t="e" />', False),
+    ],
+)
+def test_error_values_are_noticed(in_sheet, limits, simple, cell, noticed):
+    path = in_sheet(simple, b'<c r="C2" s="3" t="e"/>', cell)
+    assert inspect(path, limits, "a").needs_openpyxl is noticed
+
+
+@pytest.mark.parametrize("shift", range(0, 60, 3))
+def test_an_error_value_is_noticed_across_pieces(in_sheet, limits, simple, monkeypatch, shift):
+    monkeypatch.setattr(guards, "_PIECE", 8192)
+    filler = b"<!--" + b"." * (8192 * 2 + shift) + b"-->"
+    cell = b'<c r="C2" s="3" t="e"><v>#REF!</v></c>'
+    path = in_sheet(simple, b'<c r="C2" s="3" t="e"/>', filler + cell)
+    assert inspect(path, limits, "a").needs_openpyxl
+
+
+@pytest.mark.parametrize("piece", [5000, 8192, 20_000, 2**20])
+def test_two_rows_of_one_number_are_damage(in_sheet, expenses, limits, monkeypatch, piece):
+    monkeypatch.setattr(guards, "_PIECE", piece)
+    inspect(expenses, limits, "a")
+    assert code(in_sheet(expenses, b'<row r="78" ', b'<row r="77" '), limits) == "file-damaged"
+    assert code(in_sheet(expenses, b'<row r="202" ', b'<row r="2" '), limits) == "file-damaged"

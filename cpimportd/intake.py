@@ -5,7 +5,7 @@ The first half of the pipeline's line. It asks the books what they remember and 
 
 import asyncio
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -17,7 +17,7 @@ from cpimportd.books import memory
 from cpimportd.books.rights import text_limits
 from cpimportd.documents import kind_by_name
 from cpimportd.model import FetchedFile, Kind, Progress, Served, Snapshot, Unit
-from cpimportd.reading import ReadJob, read, read_all
+from cpimportd.reading import ReadJob, read
 from cpimportd.settings import Settings
 from cpimportd.spool import SpoolFolder
 
@@ -118,8 +118,15 @@ async def _look(
     served = await memory.served(connection, settings.department_id)
     foreign = await memory.foreign_writes(connection, settings.department_id)
     job = ReadJob(timezone=settings.timezone, lengths=_narrowest(await text_limits(connection)))
-    snapshots = await _read(fetched.files, served, foreign, job, settings, folders[1], progress)
-    known = await memory.known_expenses(connection, settings.department_id, checks.unknown_expenses(snapshots))
+    reader = _Reader(fetched.files, job, settings, folders[1], progress)
+    snapshots = await reader.changed(served)
+    while True:
+        unknown = checks.unknown_expenses(snapshots)
+        known = await memory.known_expenses(connection, settings.department_id, unknown)
+        needed = checks.files_to_parse(snapshots, served, foreign, known_expenses=known)
+        if not needed:
+            break
+        snapshots = await reader.also(snapshots, needed)
     verdict = checks.integrity(
         snapshots,
         served,
@@ -132,32 +139,44 @@ async def _look(
     return Intake(snapshots, verdict, served, foreign)
 
 
-async def _read(
-    files: tuple[FetchedFile, ...],
-    served: tuple[Served, ...],
-    foreign: frozenset[Unit],
-    job: ReadJob,
-    settings: Settings,
-    rows: Path,
-    progress: Callable[[Progress], None],
-) -> tuple[Snapshot, ...]:
-    """Read what changed; a file whose content the books serve already is read only if one of its units needs it."""
-    known = replace(job, known_digests=frozenset(entry.digest for entry in served))
-    snapshots = list(await read_all(files, known, settings.reader, rows, progress=progress))
-    turns = asyncio.Semaphore(settings.reader.parallel)
+@dataclass(frozen=True, slots=True)
+class _Reader:
+    """Reads today's files: what changed at once, the rest only where one of its units needs it."""
 
-    async def in_full(file_no: int) -> None:
-        async with turns:
-            snapshots[file_no] = await read(
-                files[file_no], file_no, job, settings.reader, rows, progress=progress
-            )
+    files: tuple[FetchedFile, ...]
+    job: ReadJob
+    settings: Settings
+    rows: Path
+    progress: Callable[[Progress], None]
 
-    needed = checks.files_to_parse(snapshots, served, foreign)
-    async with asyncio.TaskGroup() as group:
-        for file_no in sorted(needed):
-            if snapshots[file_no].unchanged:
-                group.create_task(in_full(file_no))
-    return tuple(snapshots)
+    async def changed(self, served: tuple[Served, ...]) -> tuple[Snapshot, ...]:
+        """All files; one whose content the books serve already is recognised and not parsed."""
+        job = replace(self.job, known_digests=frozenset(entry.digest for entry in served))
+        as_they_lie = {entry.sha256: entry.digest for entry in served}
+        changed = [file for file in self.files if file.sha256 not in as_they_lie]
+        read_now = dict(zip(changed, await self._read(changed, job), strict=True))
+        return tuple(
+            read_now[file]
+            if file in read_now
+            else Snapshot(file, file_no, digest=as_they_lie[file.sha256], unchanged=True)
+            for file_no, file in enumerate(self.files)
+        )
+
+    async def also(self, snapshots: tuple[Snapshot, ...], needed: frozenset[int]) -> tuple[Snapshot, ...]:
+        """The same snapshots, with these files read in full."""
+        wanted = [self.files[file_no] for file_no in sorted(needed)]
+        read_now = dict(zip(sorted(needed), await self._read(wanted, self.job), strict=True))
+        return tuple(read_now.get(file_no, snapshot) for file_no, snapshot in enumerate(snapshots))
+
+    async def _read(self, files: Sequence[FetchedFile], job: ReadJob) -> tuple[Snapshot, ...]:
+        numbers = {file: file_no for file_no, file in enumerate(self.files)}
+        turns = asyncio.Semaphore(self.settings.reader.parallel)
+
+        async def in_turn(file: FetchedFile) -> Snapshot:
+            async with turns:
+                return await read(file, numbers[file], job, self.settings.reader, self.rows, progress=self.progress)
+
+        return tuple(await asyncio.gather(*(in_turn(file) for file in files)))
 
 
 def _narrowest(limits: Mapping[Kind, Mapping[str, int]]) -> dict[str, int]:
@@ -167,5 +186,3 @@ def _narrowest(limits: Mapping[Kind, Mapping[str, int]]) -> dict[str, int]:
         for field, limit in fields.items():
             narrowest[field] = min(limit, narrowest.get(field, limit))
     return narrowest
-
-

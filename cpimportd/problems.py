@@ -691,10 +691,13 @@ CATALOG: dict[str, ProblemKind] = _catalog(
             "Reports may be up to 5 minutes old; check [cache].",
         ),
         ProblemKind(
+            "cache-unreachable", _W, "the cache cannot be reached: {reason}", "Check cache.url and cache.password."
+        ),
+        ProblemKind(
             "views-stale",
             _W,
             "the materialized view {value} was not refreshed: {reason}",
-            "Refresh it by hand, or see tell.allow_blocking_refresh.",
+            "Reports that read it show what it held before. {remedy}",
         ),
         # The machine.
         ProblemKind("disk", _F, "{path}: {reason}", "Free space, or correct the folder's owner and mode."),

@@ -88,9 +88,9 @@ async def read(
             listener.end()
         except ProblemError as error:
             listener.problems.extend(error.problems)
-        except (ValueError, ArithmeticError, KeyError, TypeError, AttributeError) as error:
+        except (ValueError, LookupError, TypeError, AttributeError, RecursionError) as error:
             # A child of ours speaks the language; one that does not was taken over, or is a defect.
-            reason = f"its reader broke the protocol: {error}"
+            reason = f"its reader broke the protocol: {error or type(error).__name__}"
             listener.problems.append(problem("reader-failed", file=file.name, reason=reason))
         await asyncio.to_thread(rows.flush)
     progress(Progress("read", file.name, len(listener.documents), len(listener.documents), finished=True))

@@ -72,7 +72,7 @@ async def backup(database: Database, folder: Path, *, tables: Sequence[str] = BA
     target = Target(database, direct=True)
     skipped = await _unreadable_sequences(database, tables)
     try:
-        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        _make(folder)
         final = folder / f"{SCHEMA}-{datetime.now(UTC):%Y%m%dT%H%M%S.%fZ}.dump"
         partial = final.with_suffix(".partial")
         try:
@@ -93,6 +93,10 @@ async def _unreadable_sequences(database: Database, tables: Sequence[str]) -> li
         return [row["sequence"] for row in await connection.fetch(_UNREADABLE_SEQUENCES, plain)]
     finally:
         await connection.close()
+
+
+def _make(folder: Path) -> None:
+    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
 
 
 def _selected(tables: Sequence[str]) -> list[str]:
@@ -180,7 +184,7 @@ def _publish(partial: Path, final: Path) -> None:
 
 def _prune(folder: Path, keep: int) -> None:
     # The names sort by time.
-    for old in sorted(folder.glob(_NAME))[: -keep or None]:
+    for old in sorted(folder.glob(_NAME))[:-keep]:
         old.unlink(missing_ok=True)
 
 

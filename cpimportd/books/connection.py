@@ -85,7 +85,8 @@ class Target:
         if query.get("channel_binding") == "require":
             raise _refused("channel_binding=require is beyond our driver; sslmode=verify-full does as much")
         configured = None if database.password is None else database.password.get_secret_value()
-        self.password = unquote(password) or query.pop("password", None) or configured
+        in_query = query.pop("password", "")
+        self.password = unquote(password) or in_query or configured
         parts = parts._replace(netloc=f"{user}@{host}" if user else host)
         self.url = parts._replace(query=urlencode(query)).geturl()
         self.ssl: ssl.SSLContext | None = None

@@ -57,6 +57,8 @@ class Judgement:
         accepted: codes that a human overrode.
         retimed: removed operation id → added one, where the two are one document.
         rekeyed: the same where every document came under a new id, and a human accepted it.
+        renamed_from: the organization under which the books held these documents, where a human accepted that it is
+            the same one.
     """
 
     held: bool = False
@@ -64,6 +66,7 @@ class Judgement:
     accepted: tuple[str, ...] = ()
     retimed: Mapping[str, str] = field(default_factory=dict)
     rekeyed: Mapping[str, str] = field(default_factory=dict)
+    renamed_from: str | None = None
 
 
 Judge = Callable[[Sequence[UnitFacts]], Mapping[Unit, Judgement]]

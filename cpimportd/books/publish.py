@@ -99,6 +99,7 @@ async def _merge(
         _unit_report(publication, unit, judgement, counts.get(unit, account.Counts()), bridges)
         for unit, judgement in going_on.items()
     )
+    await record.forget_renamed(connection, going_on)
     await record.remember(connection, publication, units)
     return units
 

@@ -6,10 +6,10 @@ from collections.abc import Iterable, Mapping
 import asyncpg
 
 from cpimportd.books.memory import NOTHING, fingerprints
-from cpimportd.books.plan import Publication
+from cpimportd.books.plan import Judgement, Publication
 from cpimportd.books.queries import sql
 from cpimportd.books.shapes import SHAPES
-from cpimportd.model import Kind
+from cpimportd.model import Kind, Unit
 from cpimportd.problems import Problem
 from cpimportd.report import FileStatus, UnitReport, UnitStatus
 
@@ -74,6 +74,18 @@ async def remember(connection: asyncpg.Connection, publication: Publication, uni
             for unit in (report.unit for report in published)
             for kind in unit.group.kinds
             for mark in (present.get((kind, unit.organization), NOTHING),)
+        ],
+    )
+
+
+async def forget_renamed(connection: asyncpg.Connection, judgements: Mapping[Unit, Judgement]) -> None:
+    """An organization that goes on under another name is no longer waited for under its old one."""
+    await connection.executemany(
+        sql("record", "forget_renamed"),
+        [
+            (judgement.renamed_from, [kind.value for kind in unit.group.kinds])
+            for unit, judgement in judgements.items()
+            if judgement.renamed_from is not None
         ],
     )
 

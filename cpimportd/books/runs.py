@@ -42,7 +42,7 @@ async def lock(connection: asyncpg.Connection, department_id: int) -> None:
 
 
 async def begin(connection: asyncpg.Connection, department_id: int, trigger: Trigger) -> int:
-    """Open a run's row. The caller holds the lock, so a row that still says ``running`` is one of a process that is gone.
+    """Open a run's row. The caller holds the lock, so a row that still says ``running`` is that of a dead process.
 
     Returns:
         The run's number.

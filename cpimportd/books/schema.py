@@ -121,7 +121,7 @@ snapshot = Table(
     Column("control_total", _SUM, comment="What its Итого row says of the main amount column."),
     _needed("control_totals", JSONB(), "What its Итого row says, per column title.", "'{}'"),
     Column("engine", Text(), comment="What read it: calamine or openpyxl."),
-    _needed("status", Text(), "How the workbook fared: published, unchanged, held or ignored."),
+    _needed("status", Text(), "How the workbook fared: published, unchanged, held or ignored; read: never decided."),
     _needed("problems", JSONB(), "Everything noticed in it.", "'[]'"),
     _needed("organizations", ARRAY(Text()), "Whose documents it holds.", "'{}'"),
     Index(None, "run_id"),

@@ -23,6 +23,12 @@ _LOCK: Final = int.from_bytes(b"cpimport")
 _VERSION_TABLE: Final = f"{SCHEMA}.alembic_version"
 _IS_THERE: Final = f"SELECT to_regclass('{_VERSION_TABLE}') IS NOT NULL"
 _VERSION: Final = f"SELECT version_num FROM {_VERSION_TABLE}"  # noqa: S608 - a constant of ours
+# A user who is called as our schema is has it first in his search path ("$user"): the backend's tables, where we create
+# them, belong into the schema behind it.
+_THEIR_PATH: Final = f"""
+    SELECT set_config('search_path', coalesce(string_agg(quote_ident(schema), ', '), 'public'), true)
+    FROM unnest(current_schemas(false)) AS path (schema) WHERE schema <> '{SCHEMA}'
+"""  # noqa: S608
 _ANY_RUN: Final = f"SELECT EXISTS (SELECT FROM {SCHEMA}.runs)"  # noqa: S608
 
 
@@ -163,6 +169,7 @@ def _migrate(connection: "Connection", new: bool, department_id: int) -> bool:
 
     if new and not connection.exec_driver_sql(f"SELECT to_regnamespace('{SCHEMA}')").scalar():
         connection.exec_driver_sql(f"CREATE SCHEMA {SCHEMA}")
+    connection.exec_driver_sql(_THEIR_PATH)
     config = alembic_config()
     config.attributes.update(connection=connection, department_id=department_id, created_backend_tables=False)
     command.upgrade(config, REVISION)

@@ -59,7 +59,8 @@ class AttributedFile:
     @property
     def organizations(self) -> tuple[str, ...]:
         """Whose documents it holds, sorted."""
-        return tuple(sorted({claim.organization for claim in self.today or self.last}))
+        of_this_kind = {claim for claim in self.last if self.kind in (claim.kind, None)}
+        return tuple(sorted({claim.organization for claim in self.today or of_this_kind}))
 
 
 class Memory:
@@ -125,7 +126,7 @@ def attribute(
         kind = snapshot.kind or _only_kind(content) or _only_kind(last)
         named = content or frozenset(_named(snapshot, index, known_expenses))
         if not named and not snapshot.documents:
-            named = frozenset(claim for claim in last if kind is None or claim.kind is kind)
+            named = frozenset(claim for claim in last if kind in (claim.kind, None))
         files.append(AttributedFile(snapshot, kind, named, last))
     return tuple(files)
 

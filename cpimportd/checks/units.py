@@ -90,7 +90,13 @@ def _gone(
     organization no more, is enough only where another file does.
     """
     by_name = {file.name: file for file in files}
-    contents = {content for file in files for content in (file.snapshot.digest, file.snapshot.file.sha256)} - {""}
+    contents = {
+        (claim, content)
+        for file in files
+        for claim in file.today
+        for content in (file.snapshot.digest, file.snapshot.file.sha256)
+        if content
+    }
     named = {claim for file in files for claim in file.today}
     came = {(Claim(entry.organization, entry.kind), entry.file) for entry in served}
     replaced = {claim for file in files for claim in file.today if (claim, file.name) not in came}
@@ -100,7 +106,7 @@ def _gone(
         file = by_name.get(entry.file)
         if printable(entry.file) in unfetched or claim in replaced:
             return True
-        if entry.digest in contents or entry.sha256 in contents:
+        if (claim, entry.digest) in contents or (claim, entry.sha256) in contents:
             return True
         return file is not None and (file.file_no in wrong or claim in named)
 

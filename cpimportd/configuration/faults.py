@@ -1,4 +1,4 @@
-"""What pydantic finds wrong with the values, as problems: key, place, what was expected, the value if it is no secret."""
+"""What pydantic finds wrong, as problems: key, place, what was expected, and the value where it is no secret."""
 
 import re
 from collections.abc import Iterable, Mapping

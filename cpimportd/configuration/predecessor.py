@@ -110,9 +110,9 @@ def _database(aliases: _Aliases) -> None:
         aliases.put_text(url, "DATABASE_URL")
         return
     host, name, user, password = (aliases.text(f"DB_{part}") for part in ("HOST", "NAME", "USER", "PASSWORD"))
-    port = aliases.number("DB_PORT", url, 1, 65535)
     if not host and not name:
         return
+    port = aliases.number("DB_PORT", url, 1, 65535)
     # A socket's folder cannot stand where a host does; libpq takes it as a parameter.
     server, parameters = (
         ("", f"?host={quote(host, safe='/')}") if host and host[0] == "/" else (host or "localhost", "")
@@ -123,10 +123,9 @@ def _database(aliases: _Aliases) -> None:
 
 def _cache(aliases: _Aliases) -> None:
     url = ("cache", "url")
-    used = aliases.flag("USE_REDIS", url)
-    port = aliases.number("REDIS_PORT", url, 1, 65535)
-    database = aliases.number("REDIS_DB", url, 0, 65535)
-    if used:
+    if aliases.flag("USE_REDIS", url):
+        port = aliases.number("REDIS_PORT", url, 1, 65535)
+        database = aliases.number("REDIS_DB", url, 0, 65535)
         login = _login(None, aliases.text("REDIS_PASSWORD"))
         text = f"redis://{login}{aliases.text('REDIS_HOST') or 'localhost'}:{port or 6379}/{database or 0}"
         aliases.put(url, text, "USE_REDIS", "REDIS_HOST", "REDIS_PORT", "REDIS_DB", "REDIS_PASSWORD")

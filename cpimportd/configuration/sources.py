@@ -172,7 +172,7 @@ def unknown(path: KeyPath, place: str, candidates: Iterable[str]) -> Problem:
 
 
 def from_credentials(environ: Mapping[str, str]) -> Found:
-    """What stands in systemd's credentials (systemd.exec(5), ``LoadCredential=``): files named ``source.password`` and the like.
+    """Read systemd's credentials: files named ``source.password`` and the like (systemd.exec(5), ``LoadCredential=``).
 
     Only names of our secrets are opened: the folder may hold other programs' credentials.
     """

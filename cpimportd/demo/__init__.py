@@ -23,6 +23,8 @@ def run_demo(*, keep: bool, echo: Callable[[str], None]) -> int:
         from cpimportd.demo.postgres import PostgresError  # noqa: PLC0415
         from cpimportd.demo.story import tell_story  # noqa: PLC0415
     except ModuleNotFoundError as error:
+        if (error.name or "").startswith("cpimportd"):
+            raise
         raise ProblemError(problem("demo-not-installed", reason=str(error))) from error
     try:
         return tell_story(keep=keep, echo=echo)

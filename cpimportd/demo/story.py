@@ -62,6 +62,8 @@ def tell_story(*, keep: bool, echo: Echo) -> int:
         )
         if keep:
             _wait(stage, echo)
+    if keep:
+        echo("The servers and their files are gone.")
     return 0 if went_well else 1
 
 
@@ -104,7 +106,7 @@ def _stage(echo: Echo) -> Iterator[_Stage]:
                 retry=Retry(within=timedelta(0)),
             )
             settings.state_directory.mkdir()
-            asyncio.run(upgrade(settings.database))
+            asyncio.run(upgrade(settings.database, department_id=settings.department_id))
             echo(f"  {postgres.version}, {ftp.url}")
             yield _Stage(folder, settings, url, postgres, ftp)
 
@@ -181,7 +183,7 @@ def _roubles(amount: Decimal) -> str:
 
 def _wait(stage: _Stage, echo: Echo) -> None:
     psql = stage.postgres.programs / "psql"
-    echo(
+    invitation = (
         "\nThe servers keep running. Look at the books, in another terminal:\n\n"
         f"  {psql} '{stage.database_url}'\n"
         "      TABLE fin_receipts LIMIT 10;\n"
@@ -194,7 +196,8 @@ def _wait(stage: _Stage, echo: Echo) -> None:
         "Ctrl-C ends the demo and removes everything."
     )
     try:
+        echo(invitation)
         while True:
             signal.pause()
     except KeyboardInterrupt:
-        echo("\nThe servers and their files are gone.")
+        echo("")

@@ -1,6 +1,5 @@
 """``source.url``, understood in this one place."""
 
-import codecs
 from dataclasses import dataclass
 from typing import Literal
 from urllib.parse import unquote_to_bytes, urlsplit
@@ -21,7 +20,8 @@ class Address:
         host: name or address; empty for ``file``.
         port: of the control connection; 0 for ``file``.
         path: the folder's bytes. As in RFC 1738, section 3.2.2, ``ftp://host/a/b`` is relative to the folder in which
-            the login ends, and ``ftp://host//a/b`` (or ``/%2Fa/b``) is absolute.
+            the login ends, and ``ftp://host//a/b`` (or ``/%2Fa/b``) is absolute. Where there is no such relative
+            folder the absolute one is tried, for that is what people mean who do not know the RFC.
     """
 
     scheme: Literal["ftp", "ftps", "file"]
@@ -42,15 +42,11 @@ class Address:
 
 
 def parse(source: settings.Source) -> Address:
-    """Read ``source.url`` and check the settings that belong to it.
+    """Read ``source.url``.
 
     Raises:
         ProblemError: config-incomplete, config-value; the text of the url is never repeated, for it may hold a password.
     """
-    try:
-        codecs.lookup(source.encoding)
-    except LookupError:
-        raise _wrong("source.encoding", f"{source.encoding!r} is no encoding that is known here") from None
     if not source.url:
         raise ProblemError(
             problem("config-incomplete", key="source.url", place="[source]", variable="CPIMPORTD_SOURCE__URL")

@@ -27,6 +27,20 @@ class Client(aioftp.Client):
             trust_server_pasv_ipv4_address=False,
         )
 
+    async def reach(self, host: str, port: int) -> None:
+        """Open the control connection; the server's greeting is still to be read."""
+        await aioftp.BaseClient.connect(self, host, port)
+
+    async def greeting(self) -> str:
+        """Read what the server says first."""
+        _, lines = await self.command(None, "220", "120")
+        return " ".join(line.lstrip(" -") for line in lines)
+
+    def tls_version(self) -> str:
+        """Of the control connection, such as ``TLSv1.3``; empty where it is plain."""
+        secured = self.stream.writer.get_extra_info("ssl_object")
+        return secured.version() or "" if secured is not None else ""
+
     async def _open_connection(self, host: str, port: int) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
         """Open every connection plain: TLS on it begins where :meth:`data` or ``upgrade_to_tls`` says."""
         async with asyncio.timeout(self.connection_timeout):

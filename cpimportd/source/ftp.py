@@ -1,8 +1,9 @@
 """A conversation with an FTP server, plain or under explicit TLS (RFC 4217)."""
 
 import ssl
-from collections.abc import Callable
-from contextlib import suppress
+from collections.abc import Callable, Iterable
+from dataclasses import replace
+from datetime import datetime
 
 import aioftp
 
@@ -11,7 +12,7 @@ from cpimportd.problems import ProblemError, problem
 from cpimportd.source import listing, names
 from cpimportd.source.address import Address
 from cpimportd.source.client import TRANSPARENT, Client
-from cpimportd.source.contract import Entry, Listing, Look, PermanentError
+from cpimportd.source.contract import Entry, Listing, Look
 from cpimportd.source.failures import Interpreter, Step
 
 BLOCK = 64 * 1024
@@ -20,30 +21,191 @@ MOST_LINES = 100_000
 
 
 class FtpSession:
-    """One logged-in control connection. Use it for one thing at a time.
+    """One control connection. Use it for one thing at a time: two transfers at once break it.
 
-    ``in_step`` says whether the last exchange ended as the protocol wants; otherwise only :meth:`abort` is left.
+    Attributes:
+        in_step: whether the last exchange ended as the protocol wants; if not, only :meth:`abort` is left.
     """
 
     def __init__(self, address: Address, source: settings.Source) -> None:
-        self._address = address
-        self._source = source
-        self._password = source.password.get_secret_value() if source.password else ""
-        self._client = Client(
-            connect_timeout=source.connect_timeout.total_seconds(),
-            socket_timeout=source.command_timeout.total_seconds(),
-        )
-        self._understand = Interpreter(address.label, address.folder, source.user, self._password, encrypted=False)
-        self._machine_listing = True
         self.in_step = False
+        self._address = address
+        self._encoding = source.encoding
+        self._user = source.user
+        # RFC 1635 asks for an address as the password of anonymous users; any will do.
+        self._password = source.password.get_secret_value() if source.password else "anonymous@"
+        self._tls_ca = source.tls_ca
+        self._connect_limit = source.connect_timeout.total_seconds()
+        self._command_limit = source.command_timeout.total_seconds()
+        self._transfer_limit = source.transfer_timeout.total_seconds()
+        self._client = Client(connect_timeout=self._connect_limit, socket_timeout=self._command_limit)
+        self._understand = Interpreter(
+            address.label,
+            address.folder,
+            source.user,
+            self._password if source.password else "",
+            encrypted=address.scheme == "ftps",
+        )
+        self._machine_listing = True
 
     async def connect(self) -> str:
-        """Reach the server and, for ``ftps``, secure the connection; returns the server's greeting.
+        """Reach the server and, for ``ftps``, secure the connection.
+
+        Returns:
+            What was found, for people.
 
         Raises:
             ProblemError: source-unreachable, source-busy, source-stalled, source-tls.
         """
-        limit = self._source.connect_timeout.total_seconds()
-        async with self._understand.step(Step.CONNECT, limit):
-            await super(Client, self._client).__class__.__mro__[0] and None  # placeholder
-        return ""
+        context = self._tls_context() if self._address.scheme == "ftps" else None
+        async with self._understand.step(Step.CONNECT, self._connect_limit):
+            await self._client.reach(self._address.host, self._address.port)
+        async with self._understand.step(Step.GREET, self._connect_limit):
+            greeting = await self._client.greeting()
+        if context is None:
+            return greeting
+        async with self._understand.step(Step.TLS, self._connect_limit):
+            await self._client.upgrade_to_tls(context)
+        return f"{self._client.tls_version()}, {greeting}"
+
+    async def login(self) -> str:
+        """Log in and enter the login folder in binary mode.
+
+        Raises:
+            ProblemError: source-login, source-busy, source-stalled, source-unreachable, source-tls.
+        """
+        async with self._understand.step(Step.LOGIN, self._command_limit):
+            await self._client.login(self._bytewise(self._user), self._bytewise(self._password))
+            await self._client.command("TYPE I", "2xx")
+            if self._encoding.lower().replace("-", "").replace("_", "") == "utf8":
+                # IIS and others send names in their own code page until they are asked; most say no, and need not care.
+                await self._client.command("OPTS UTF8 ON", ("2xx", "4xx", "5xx"))
+        return f"as {self._user}"
+
+    async def enter(self) -> None:
+        """Change to the folder. vsftpd lists a folder that does not exist as an empty one; this cannot be fooled.
+
+        Raises:
+            ProblemError: source-listing, source-stalled, source-unreachable.
+        """
+        path = self._address.path.decode(TRANSPARENT)
+        async with self._understand.step(Step.LIST, self._command_limit):
+            if path:
+                try:
+                    await self._client.command(f"CWD {path}", "2xx")
+                except aioftp.StatusCodeError as error:
+                    if path.startswith("/") or not error.received_codes[-1].matches("5xx"):
+                        raise
+                    await self._client.command(f"CWD /{path}", "2xx")
+        self.in_step = True
+
+    async def list(self) -> Listing:
+        """The workbooks in the folder, with size and, where the server tells it reliably, modification time.
+
+        The time comes from MLSD or MDTM, never from LIST, whose times have no seconds and no zone.
+
+        Raises:
+            ProblemError: source-listing, source-stalled, source-unreachable, source-tls.
+        """
+        self.in_step = False
+        async with self._understand.step(Step.LIST, self._transfer_limit):
+            found = names.sort_out(await self._lines(), self._encoding)
+        if not self._machine_listing:
+            entries = []
+            for entry in found.entries:
+                async with self._understand.step(Step.LIST, self._command_limit):
+                    entries.append(replace(entry, look=Look(entry.look.size, await self._modified(entry))))
+            found = replace(found, entries=tuple(entries))
+        self.in_step = True
+        return found
+
+    async def _lines(self) -> Iterable[names.Line]:
+        if self._machine_listing:
+            try:
+                return tuple(listing.parse_mlsd(await self._read_lines("MLSD")))
+            except aioftp.StatusCodeError as error:
+                if not error.received_codes[-1].matches("50x"):
+                    raise
+                self._machine_listing = False  # vsftpd, IIS
+        return tuple(listing.parse_list(await self._read_lines("LIST")))
+
+    async def _read_lines(self, command: str) -> list[bytes]:
+        lines: list[bytes] = []
+        async with self._client.data(command) as stream:
+            while line := await stream.readline():
+                lines.append(line)
+                if len(lines) > MOST_LINES:
+                    raise ValueError(f"the listing has more than {MOST_LINES} lines")
+        return lines
+
+    async def look(self, entry: Entry) -> Look:
+        """The file's SIZE and MDTM (RFC 3659) at this moment; None for what the server does not support.
+
+        Raises:
+            ProblemError: download-failed.
+        """
+        self.in_step = False
+        async with self._understand.step(Step.LOOK, self._command_limit, entry.name):
+            look = Look(await self._size(entry), await self._modified(entry))
+        self.in_step = True
+        return look
+
+    async def download(self, entry: Entry, write: Callable[[bytes], None]) -> None:
+        """Hand over the bytes of the file.
+
+        Raises:
+            ProblemError: download-failed.
+            InUseError: the server says that another program has the file.
+        """
+        self.in_step = False
+        async with (
+            self._understand.step(Step.DOWNLOAD, self._transfer_limit, entry.name),
+            self._client.data(f"RETR {entry.wire.decode(TRANSPARENT)}") as stream,
+        ):
+            while block := await stream.read(BLOCK):
+                write(block)
+        self.in_step = True
+
+    async def leave(self) -> None:
+        """Say goodbye and close. Never raises."""
+        await self._client.leave()
+
+    def abort(self) -> None:
+        """Drop the connection."""
+        self._client.abort()
+
+    async def is_alive(self) -> bool:
+        """Whether the server still answers on this connection."""
+        try:
+            async with self._understand.step(Step.LOGIN, self._command_limit):
+                await self._client.command("NOOP", "2xx")
+        except ProblemError:
+            return False
+        return True
+
+    async def _size(self, entry: Entry) -> int | None:
+        reply = await self._ask(f"SIZE {entry.wire.decode(TRANSPARENT)}")
+        return int(reply) if reply is not None and reply.isdecimal() else None
+
+    async def _modified(self, entry: Entry) -> datetime | None:
+        reply = await self._ask(f"MDTM {entry.wire.decode(TRANSPARENT)}")
+        return None if reply is None else listing.parse_time(reply.encode(TRANSPARENT))
+
+    async def _ask(self, command: str) -> str | None:
+        """A 213 reply's text; None where the server does not know the command."""
+        code, lines = await self._client.command(command, ("213", "50x"))
+        return lines[-1].strip() if code == "213" else None
+
+    def _tls_context(self) -> ssl.SSLContext:
+        context = ssl.create_default_context()
+        if self._tls_ca is not None:
+            try:
+                context.load_verify_locations(cafile=self._tls_ca)
+            except (OSError, ssl.SSLError) as error:
+                reason = f"source.tls_ca cannot be read: {error.strerror or error}"
+                raise ProblemError(problem("source-tls", server=self._address.label, reason=reason)) from error
+        return context
+
+    def _bytewise(self, text: str) -> str:
+        """Text as the client must be given it, so that the wire carries it in the server's encoding."""
+        return text.encode(self._encoding, "replace").decode(TRANSPARENT)

@@ -2,13 +2,14 @@
 
 import asyncio
 import logging
+from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 from urllib.parse import parse_qs, unquote, urlsplit
 
 import tenacity
 
-from cpimportd.problems import Problem, problem
+from cpimportd.problems import Problem, ProblemError, problem
 from cpimportd.settings import Cache
 
 if TYPE_CHECKING:
@@ -76,10 +77,84 @@ async def clear_once(cache: Cache) -> Cleared:
     return Cleared(deleted)
 
 
-async def count_keys(cache: Cache) -> int:
-    """How many cached answers there are, with one try: for ``check``.
+async def count_cached(cache: Cache) -> int:
+    """How many cached answers lie in Redis now; 0 where no cache is configured.
 
     Raises:
-        ProblemError: never; a failure is raised as the driver's exception. Use :func:`probe_cache`.
+        ProblemError: ``cache-unreachable``.
     """
-    raise NotImplementedError
+    if cache.url is None:
+        return 0
+    count = 0
+    try:
+        async with _client(cache) as client:
+            async for batch in _batches(client, cache.pattern):
+                count += len(batch)
+    except Exception as error:  # noqa: BLE001 - whatever it is, it is what `check` has to say
+        raise ProblemError(problem("cache-unreachable", reason=_reason(error, cache))) from None
+    return count
+
+
+def _attempts(cache: Cache) -> tenacity.AsyncRetrying:
+    from redis import exceptions  # noqa: PLC0415 - a run without a cache does not need the client
+
+    def passing(error: BaseException) -> bool:
+        # A refused login is a ConnectionError to redis-py, yet no second try will cure it.
+        refused = isinstance(error, exceptions.AuthenticationError)
+        return isinstance(error, exceptions.ConnectionError | exceptions.TimeoutError | OSError) and not refused
+
+    return tenacity.AsyncRetrying(
+        retry=tenacity.retry_if_exception(passing),
+        stop=tenacity.stop_after_attempt(_TRIES) | tenacity.stop_after_delay(cache.timeout),
+        wait=tenacity.wait_exponential(multiplier=0.2, max=1),
+        reraise=True,
+    )
+
+
+def _client(cache: Cache) -> "Redis":
+    from redis.asyncio import Redis  # noqa: PLC0415
+    from redis.asyncio.retry import Retry  # noqa: PLC0415
+    from redis.backoff import NoBackoff  # noqa: PLC0415
+
+    if cache.url is None:
+        raise ValueError("no cache is configured")
+    seconds = cache.timeout.total_seconds()
+    return Redis.from_url(
+        cache.url.get_secret_value(),
+        # What stands in the url is stronger than these.
+        password=None if cache.password is None else cache.password.get_secret_value(),
+        socket_timeout=seconds,
+        socket_connect_timeout=seconds,
+        retry=Retry(NoBackoff(), 0),
+    )
+
+
+async def _batches(client: "Redis", pattern: str) -> AsyncIterator[list[bytes]]:
+    """The matching keys, some hundreds at a time; SCAN may name a key twice, which does no harm to UNLINK."""
+    batch: list[bytes] = []
+    async for key in client.scan_iter(match=pattern, count=_BATCH):
+        batch.append(key)
+        if len(batch) >= _BATCH:
+            yield batch
+            batch = []
+    if batch:
+        yield batch
+
+
+def _reason(error: Exception, cache: Cache) -> str:
+    """What went wrong, without any password: servers and clients may repeat one in their texts."""
+    if isinstance(error, ValueError):
+        return "cache.url cannot be read; it begins with redis://, rediss:// or unix://"
+    text = str(error) or type(error).__name__
+    for secret in sorted(_secrets(cache), key=len, reverse=True):
+        text = text.replace(secret, _MASK)
+    return text
+
+
+def _secrets(cache: Cache) -> set[str]:
+    found = {cache.password.get_secret_value()} if cache.password else set()
+    if cache.url is not None:
+        parts = urlsplit(cache.url.get_secret_value())
+        written = [parts.password or "", *parse_qs(parts.query).get("password", [])]
+        found.update(written, map(unquote, written))
+    return found - {""}

@@ -42,9 +42,7 @@ async def run_limited(argv: Sequence[str], job: bytes, limits: Reader, *, file: 
         ProblemError: ``reader-limit`` naming the limit; ``reader-failed`` with the last it said on stderr.
     """
     deadline = asyncio.get_running_loop().time() + limits.wall_time.total_seconds()
-    process = await asyncio.create_subprocess_exec(
-        *argv, stdin=PIPE, stdout=PIPE, stderr=PIPE, env=_ENVIRONMENT, start_new_session=True, limit=_PIECE
-    )
+    process = await _start(argv, file)
     complaint = bytearray()
     listener = asyncio.create_task(_listen(process, complaint))
     try:
@@ -62,6 +60,15 @@ async def run_limited(argv: Sequence[str], job: bytes, limits: Reader, *, file: 
         await _end(process, listener)
     if status != 0:
         raise _why(status, bytes(complaint), limits, file)
+
+
+async def _start(argv: Sequence[str], file: str) -> Process:
+    try:
+        return await asyncio.create_subprocess_exec(
+            *argv, stdin=PIPE, stdout=PIPE, stderr=PIPE, env=_ENVIRONMENT, start_new_session=True, limit=_PIECE
+        )
+    except OSError as error:
+        raise _failed(file, f"its reader could not be started: {error}") from error
 
 
 def _limit(pid: int, limits: Reader) -> None:

@@ -23,12 +23,31 @@ from cpimportd.workbook.cells import open_cells
 from cpimportd.workbook.guards import ZipLimits, inspect
 
 ROWS = 60_000
-TITLES = (
-    "Списание с расчетного счета, Вид операции, Организация, Банковский счет, Счет учета, Вх. номер, Вх. дата, "
-    "Получатель, Счет получателя, Счет дебета, Договор, Дата договора, Валюта, Статья расходов, Назначение платежа, "
-    "Ответственный, Комментарий, Налоговый период, Не подтверждено выпиской банка, Сумма"
-).split(", ")
+TITLES = """Списание с расчетного счета
+Вид операции
+Организация
+Банковский счет
+Счет учета
+Вх. номер
+Вх. дата
+Получатель
+Счет получателя
+Счет дебета
+Договор
+Дата договора
+Валюта
+Статья расходов
+Назначение платежа
+Ответственный
+Комментарий
+Налоговый период
+Не подтверждено выпиской банка
+Сумма""".splitlines()
 OTHER_TITLES = [f"Реквизит {place}" for place in range(38 - len(TITLES))]
+
+
+def say(text: str) -> None:
+    sys.stdout.write(f"{text}\n")
 
 
 def write(path: Path) -> None:
@@ -74,9 +93,9 @@ def timed(path: Path, job: ReadJob, folder: Path) -> Snapshot:
     child = resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss // 1024
     parent = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024
     rows = len(snapshot.documents)
-    print(f"{seconds:6.2f} s {rows:7} rows {rows / seconds:9,.0f} rows/s; MiB at most: child {child}, parent {parent}")
+    say(f"{seconds:6.2f} s {rows:7} rows {rows / seconds:9,.0f} rows/s; MiB at most: child {child}, parent {parent}")
     for found in snapshot.problems[:3]:
-        print(f"  {found}")
+        say(f"  {found}")
     return snapshot
 
 
@@ -85,11 +104,11 @@ def stages(path: Path) -> None:
     contents = inspect(path, ZipLimits(1000, 2**31, 400), path.name)
     digested = time.perf_counter()
     cells = sum(len(row) for _, row in open_cells(path, contents, path.name).sheets[0].rows())
-    print(f"digest and guards {digested - started:.2f} s, {cells:,} cells {time.perf_counter() - digested:.2f} s")
+    say(f"digest and guards {digested - started:.2f} s, {cells:,} cells {time.perf_counter() - digested:.2f} s")
 
 
 def measure(path: Path) -> None:
-    print(f"{path.stat().st_size / 2**20:.1f} MiB, {ROWS} rows of 38 columns")
+    say(f"{path.stat().st_size / 2**20:.1f} MiB, {ROWS} rows of 38 columns")
     snapshot = timed(path, ReadJob("Europe/Moscow"), path.parent)
     timed(path, ReadJob("Europe/Moscow", known_digests=frozenset({snapshot.digest})), path.parent)
     stages(path)

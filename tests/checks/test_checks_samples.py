@@ -4,7 +4,7 @@ import hashlib
 import json
 import re
 from collections import Counter
-from datetime import datetime
+from datetime import date
 from decimal import Decimal
 from pathlib import Path
 
@@ -48,9 +48,8 @@ def read_file(path, no, kind):
 
 
 def facts(document):
-    year = int(NUMBER.search(document.operation_id)[4])
-    on = datetime.strptime(re.search(r"\d{2}\.\d{2}\.\d{4}", document.operation_id)[0], "%d.%m.%Y").date()
-    return DocumentFact(document.operation_id, document.number, year, document.amount, on)
+    day, month, year = (int(text) for text in NUMBER.search(document.operation_id).groups()[1:])
+    return DocumentFact(document.operation_id, document.number, year, document.amount, date(year, month, day))
 
 
 def of_unit(day, unit):

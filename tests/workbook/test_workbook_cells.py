@@ -3,8 +3,8 @@ from pathlib import Path
 
 import pytest
 
-from cpimportd.model import CellError
 from cpimportd.demo.workbook import write_workbook
+from cpimportd.model import CellError
 from cpimportd.problems import ProblemError
 from cpimportd.workbook import second_engine
 from cpimportd.workbook.cells import open_cells
@@ -150,9 +150,9 @@ def test_half_a_binary_workbook_is_damaged(tmp_path, limits, binary_xls):
     ],
 )
 def test_broken_xml_is_damage_with_a_reason(in_sheet, simple, limits, old, new):
+    path = in_sheet(simple, old, new)
     with pytest.raises(ProblemError) as caught:
-        for sheet in cells(in_sheet(simple, old, new), limits).sheets:
-            list(sheet.rows())
+        [list(sheet.rows()) for sheet in cells(path, limits).sheets]
     (problem,) = caught.value.problems
     assert problem.code == "file-damaged"
     assert len(problem.message) > len("is damaged: ")

@@ -1,9 +1,11 @@
 import asyncio
+import hashlib
 import os
 import sys
 import time
 from contextlib import aclosing
 from datetime import timedelta
+from pathlib import Path
 
 import psutil
 import pytest
@@ -12,6 +14,8 @@ from cpimportd.problems import ProblemError
 from cpimportd.settings import Reader
 from cpimportd.workbook import sandbox
 from cpimportd.workbook.sandbox import run_limited
+
+ROOT = str(Path(sandbox.__file__).parents[2])
 
 pytestmark = pytest.mark.asyncio
 
@@ -36,7 +40,7 @@ async def refused(code: str, **limits) -> tuple[str, str]:
 async def test_the_job_goes_in_and_lines_come_out():
     job = os.urandom(3_000_000)
     assert await heard("import hashlib; print(hashlib.sha256(job).hexdigest()); print(len(job))", job) == (
-        __import__("hashlib").sha256(job).hexdigest().encode() + b"\n3000000\n"
+        hashlib.sha256(job).hexdigest().encode() + b"\n3000000\n"
     )
 
 
@@ -201,15 +205,55 @@ async def test_the_loop_goes_on_while_a_child_works():
     assert ticks > 50
 
 
-async def test_a_program_that_is_not_there_is_an_error():
-    with pytest.raises(OSError, match="nowhere"):
-        async for _ in run_limited(["/nowhere/python"], b"", Reader(), file="a"):
-            pass
+async def test_a_program_that_is_not_there_is_said():
+    with pytest.raises(ProblemError) as caught:
+        await anext(run_limited(["/nowhere/python"], b"", Reader(), file="a"))
+    assert caught.value.problems[0].code == "reader-failed"
+    assert "/nowhere/python" in caught.value.problems[0].message
 
 
 async def test_the_worker_gives_up_what_it_does_not_need():
-    code = "from cpimportd.workbook.confine import confine; confine()\nprint(open('/proc/self/status').read())\nimport signal, ctypes\nkept = ctypes.c_int()\nctypes.CDLL(None).prctl(2, ctypes.byref(kept))\nprint('dies with parent', kept.value == signal.SIGKILL)"
-    root = str(sandbox.__file__).removesuffix("/cpimportd/workbook/sandbox.py")
-    said = await heard(f"sys.path.insert(0, {root!r})\n{code}")
+    code = f"""
+import ctypes, signal
+sys.path.insert(0, {ROOT!r})
+from cpimportd.workbook.confine import confine
+confine()
+signal_at_parents_death = ctypes.c_int()
+ctypes.CDLL(None).prctl(2, ctypes.byref(signal_at_parents_death))
+print("dies with its parent:", signal_at_parents_death.value == signal.SIGKILL)
+print(open("/proc/self/status").read())
+"""
+    said = await heard(code)
+    assert b"dies with its parent: True" in said
     assert b"NoNewPrivs:\t1" in said
-    assert b"dies with parent True" in said
+
+
+CHILD = f"""
+import os, sys, time
+sys.path.insert(0, {ROOT!r})
+from cpimportd.workbook.confine import confine
+confine()
+sys.stdin.buffer.read()
+print(os.getpid(), flush=True)
+time.sleep(60)
+"""
+PARENT = f"""
+import asyncio, sys
+sys.path.insert(0, {ROOT!r})
+from cpimportd.settings import Reader
+from cpimportd.workbook.sandbox import run_limited
+async def main():
+    async for block in run_limited([sys.executable, "-I", "-c", {CHILD!r}], b"", Reader(), file="a"):
+        print(block.decode(), end="", flush=True)
+asyncio.run(main())
+"""
+
+
+async def test_the_child_dies_with_a_parent_that_has_no_time_to_clean_up():
+    parent = await asyncio.create_subprocess_exec(sys.executable, "-c", PARENT, stdout=asyncio.subprocess.PIPE)
+    child = psutil.Process(int(await parent.stdout.readline()))
+    assert child.is_running()
+    parent.kill()
+    await parent.wait()
+    await asyncio.to_thread(psutil.wait_procs, [child], 5)
+    assert not child.is_running() or child.status() == psutil.STATUS_ZOMBIE

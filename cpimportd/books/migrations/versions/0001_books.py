@@ -280,7 +280,7 @@ COMMENTS = {
     "snapshot.control_total": "What its Итого row says of the main amount column.",
     "snapshot.control_totals": "What its Итого row says, per column title.",
     "snapshot.engine": "What read it: calamine or openpyxl.",
-    "snapshot.status": "How the workbook fared: published, unchanged, held or ignored.",
+    "snapshot.status": "How the workbook fared: published, unchanged, held or ignored; read: never decided.",
     "snapshot.problems": "Everything noticed in it.",
     "snapshot.organizations": "Whose documents it holds.",
     "served": "From which workbooks the books are served now, per organization and kind.",

@@ -1,0 +1,40 @@
+"""After a connection lost during COMMIT: ask the database how it ended, never guess."""
+
+import asyncpg
+import tenacity
+
+from cpimportd.books import runs
+from cpimportd.books.connection import connect
+from cpimportd.problems import ProblemError, problem
+from cpimportd.settings import Database, Retry
+
+
+async def was_committed(database: Database, retry: Retry, run_id: int) -> bool:
+    """Whether the run's publishing transaction took place; asked until the database answers.
+
+    Args:
+        database: where the run's row is.
+        retry: how long, and at what intervals, to ask.
+        run_id: the run.
+
+    Raises:
+        ProblemError: ``commit-unknown`` where the database did not come back in time.
+    """
+    attempts = tenacity.AsyncRetrying(
+        retry=tenacity.retry_if_exception_type((ProblemError, OSError, asyncpg.PostgresError, asyncpg.InterfaceError)),
+        wait=tenacity.wait_exponential_jitter(retry.wait_first.total_seconds(), retry.wait_longest.total_seconds()),
+        stop=tenacity.stop_after_delay(retry.within.total_seconds()),
+    )
+
+    async def ask() -> bool:
+        connection = await connect(database, direct=True)
+        try:
+            return await runs.was_committed(connection, run_id)
+        finally:
+            await connection.close()
+
+    try:
+        committed: bool = await attempts(ask)
+    except tenacity.RetryError as error:
+        raise ProblemError(problem("commit-unknown")) from error
+    return committed

@@ -1,0 +1,240 @@
+"""What earlier runs did, read back: the list of runs, one run with its bridges, and its journal of changes."""
+
+import json
+from collections.abc import AsyncIterator, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from decimal import Decimal
+from typing import Any, Final
+
+import asyncpg
+
+from cpimportd.problems import ProblemError, problem
+from cpimportd.report import money
+
+_RUNS: Final = """
+    SELECT r.id AS run, r.status, r.trigger, r.schedule, r.slot, r.started_at, r.finished_at, r.host, r.version,
+           r.accepted, u.published, u.held, u.inserted, u.updated, u.removed, u.retimed
+    FROM cpimportd.runs r
+    CROSS JOIN LATERAL (
+        SELECT count(DISTINCT name) FILTER (WHERE status = 'published') AS published,
+               count(DISTINCT name) FILTER (WHERE status = 'held') AS held,
+               coalesce(sum(inserted), 0)::int AS inserted, coalesce(sum(updated), 0)::int AS updated,
+               coalesce(sum(deleted), 0)::int AS removed, coalesce(sum(retimed), 0)::int AS retimed
+        -- A unit's name; its details' counts are lines, not documents.
+        FROM (SELECT *, (organization, kind) AS name FROM cpimportd.run_unit WHERE kind <> 'details') units
+        WHERE run_id = r.id
+    ) u
+"""
+
+_LATEST: Final = """
+    WHERE r.department_id = $1 AND ($2::bigint IS NULL OR r.id < $2) AND ($3::text[] IS NULL OR r.status = ANY ($3))
+    ORDER BY r.id DESC LIMIT $4
+"""
+
+_CHANGES: Final = """
+    SELECT seq, kind, op, operation_id, organization, amount_before, amount_after, old, new, why, paired_with
+    FROM cpimportd.change
+    WHERE run_id = $1 AND seq > $2 AND ($3::text IS NULL OR organization = $3)
+    ORDER BY seq LIMIT $4
+"""
+
+_INSERTED: Final = """
+    SELECT l.kind, l.operation_id, l.organization, s.file, l.source_row
+    FROM cpimportd.lineage l JOIN cpimportd.snapshot s ON s.id = l.snapshot_id
+    WHERE l.first_run = $1 AND ($2::text IS NULL OR l.organization = $2) AND (l.kind, l.operation_id) > ($3, $4)
+    ORDER BY l.kind, l.operation_id LIMIT $5
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class RunLine:
+    """One run in a list; units and documents are counted, detail lines are not.
+
+    Attributes:
+        run: its number.
+        status: how it ended; ``running`` while it does, ``abandoned`` where its process is gone without a word.
+        trigger: what started it.
+        schedule: which schedule was due; None for a run by hand.
+        slot: when it was due.
+        started_at: when it began.
+        finished_at: when it ended.
+        host: where it ran.
+        version: of cpimportd.
+        accepted: the units that a human accepted.
+        published: units that were published.
+        held: units that were held.
+        inserted: documents that came.
+        updated: documents that changed.
+        removed: documents that went.
+        retimed: documents that came back under another time.
+    """
+
+    run: int
+    status: str
+    trigger: str
+    schedule: str | None
+    slot: datetime | None
+    started_at: datetime
+    finished_at: datetime | None
+    host: str | None
+    version: str | None
+    accepted: tuple[str, ...]
+    published: int
+    held: int
+    inserted: int
+    updated: int
+    removed: int
+    retimed: int
+
+    @property
+    def seconds(self) -> float | None:
+        """How long it took; None while it runs."""
+        return None if self.finished_at is None else (self.finished_at - self.started_at).total_seconds()
+
+    def as_json(self) -> dict[str, object]:
+        """The line as scripts get it; instants with their offset."""
+        moments = {name: _iso(getattr(self, name)) for name in ("slot", "started_at", "finished_at")}
+        names = ("run", "status", "trigger", "schedule", "host", "version")
+        counts = ("published", "held", "inserted", "updated", "removed", "retimed")
+        return {
+            **{name: getattr(self, name) for name in (*names, *counts)},
+            **moments,
+            "seconds": None if self.seconds is None else round(self.seconds, 3),
+            "accepted": list(self.accepted),
+        }
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """One line of the journal: what a run changed or removed, with what was before.
+
+    Attributes:
+        seq: its place within the run, from 1.
+        kind: ``receipts`` or ``expenses``; of references ``organization``, ``bank_account`` or ``contract``.
+        op: ``update``, ``delete``, ``rekey`` or ``reference``.
+        operation_id: the document, or the reference's text.
+        organization: whose.
+        amount_before: the document's amount before.
+        amount_after: after; None where it was removed.
+        old: the differing columns before, of a removed document all of them; amounts are strings.
+        new: the differing columns after.
+        why: ``snapshot``, ``normalised``, ``put-right`` or ``accepted``.
+        paired_with: the other operation id of a re-timed or re-keyed document.
+    """
+
+    seq: int
+    kind: str
+    op: str
+    operation_id: str | None
+    organization: str | None
+    amount_before: Decimal | None
+    amount_after: Decimal | None
+    old: Mapping[str, object] | None
+    new: Mapping[str, object] | None
+    why: str | None
+    paired_with: str | None
+
+    def as_json(self) -> dict[str, object]:
+        """The change as scripts get it; sums are strings with two decimals."""
+        plain = {name: getattr(self, name) for name in self.__slots__}
+        amounts = {name: None if plain[name] is None else money(plain[name]) for name in _AMOUNTS}
+        return {**plain, **amounts}
+
+
+_AMOUNTS: Final = ("amount_before", "amount_after")
+
+
+@dataclass(frozen=True, slots=True)
+class Inserted:
+    """One document that a run brought and that is still in the books, with where it came from."""
+
+    kind: str
+    operation_id: str
+    organization: str
+    file: str
+    row: int
+
+
+@dataclass(frozen=True, slots=True)
+class Shown:
+    """One run: its line, and the report that it stored (None where it ended without one)."""
+
+    line: RunLine
+    report: Mapping[str, Any] | None
+
+
+async def history(
+    connection: asyncpg.Connection,
+    *,
+    department_id: int,
+    limit: int = 20,
+    before: int | None = None,
+    statuses: Sequence[str] | None = None,
+) -> list[RunLine]:
+    """The latest runs, newest first.
+
+    Args:
+        connection: any.
+        department_id: whose books.
+        limit: how many.
+        before: only runs with a smaller number: the next page.
+        statuses: only runs that ended so.
+    """
+    rows = await connection.fetch(_RUNS + _LATEST, department_id, before, statuses, limit)
+    return [_line(row) for row in rows]
+
+
+async def show(connection: asyncpg.Connection, run_id: int) -> Shown:
+    """One run with its stored report; :func:`changes` and :func:`inserted` give its journal.
+
+    Raises:
+        ProblemError: ``wrong-use``: there is no such run.
+    """
+    row = await connection.fetchrow(_RUNS + "WHERE r.id = $1", run_id)
+    if row is None:
+        raise ProblemError(problem("wrong-use", reason=f"there is no run {run_id}", verb="show"))
+    report = await connection.fetchval("SELECT report FROM cpimportd.runs WHERE id = $1", run_id)
+    return Shown(_line(row), _json(report))
+
+
+async def changes(
+    connection: asyncpg.Connection, run_id: int, *, organization: str | None = None, page: int = 500
+) -> AsyncIterator[Change]:
+    """The journal of one run in its order, fetched by pages: it may hold every document of the books.
+
+    Args:
+        connection: any; it may be used for other things between two changes.
+        run_id: of which run.
+        organization: only its changes.
+        page: how many are fetched at once.
+    """
+    last = 0
+    while rows := await connection.fetch(_CHANGES, run_id, last, organization, page):
+        for row in rows:
+            yield Change(**{**dict(row), "old": _json(row["old"]), "new": _json(row["new"])})
+        last = rows[-1]["seq"]
+
+
+async def inserted(
+    connection: asyncpg.Connection, run_id: int, *, organization: str | None = None, page: int = 500
+) -> AsyncIterator[Inserted]:
+    """The documents that a run brought, as far as they are still in the books; by pages, by kind and operation id."""
+    last = ("", "")
+    while rows := await connection.fetch(_INSERTED, run_id, organization, *last, page):
+        for row in rows:
+            yield Inserted(row["kind"], row["operation_id"], row["organization"], row["file"], row["source_row"])
+        last = (rows[-1]["kind"], rows[-1]["operation_id"])
+
+
+def _line(row: asyncpg.Record) -> RunLine:
+    return RunLine(**{**dict(row), "accepted": tuple(row["accepted"])})
+
+
+def _json(value: str | None) -> Any:  # noqa: ANN401 - whatever JSON holds
+    # Amounts stay as they are written: 100.10 is no float.
+    return None if value is None else json.loads(value, parse_float=str)
+
+
+def _iso(moment: datetime | None) -> str | None:
+    return None if moment is None else moment.isoformat()

@@ -1,0 +1,37 @@
+"""The verbs. Each one calls a function of a room; what it needs is imported when it is called, so --help is quick."""
+
+import click
+
+from cpimportd import __version__
+from cpimportd.cli.configuring import config
+from cpimportd.cli.importing import demo, run
+from cpimportd.cli.keeping import backup, db
+from cpimportd.cli.looking import check, history, show, summary
+
+_EPILOG = """
+Exit codes: 0 done, or nothing new · 1 failed, nothing published · 2 wrong use or configuration ·
+3 part of it held · 4 another run is under way · 5 that slot was done already.
+"""
+
+
+@click.group(
+    context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110},
+    epilog=_EPILOG,
+)
+@click.version_option(__version__, prog_name="cpimportd")
+def cli() -> None:
+    """Bring the credit portfolio from 1C's exports on an FTP server into PostgreSQL, to the kopeck.
+
+    New here? `cpimportd demo` shows everything on generated data and needs nothing else.
+    Then: `cpimportd config example > /etc/cpimportd/cpimportd.toml`, edit it, `cpimportd check`,
+    `cpimportd db upgrade`, `cpimportd run --dry-run`, `cpimportd run`.
+    """
+
+
+for verb in (run, demo, check, summary, history, show, backup, db, config):
+    cli.add_command(verb)
+
+
+def main() -> None:
+    """The console script's entry."""
+    cli(prog_name="cpimportd")

@@ -1,0 +1,107 @@
+"""What all verbs share: --config and --json, and one way to end badly: a coded problem, its way out, an exit code."""
+
+import asyncio
+import functools
+import json
+import logging
+import signal
+import sys
+from collections.abc import Callable, Coroutine
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, NoReturn, ParamSpec, TypeVar
+
+import click
+
+if TYPE_CHECKING:
+    from cpimportd.configuration import Loaded
+    from cpimportd.problems import Problem
+
+Arguments = ParamSpec("Arguments")
+Result = TypeVar("Result")
+
+config_option = click.option(
+    "--config",
+    "config_file",
+    type=click.Path(path_type=Path, dir_okay=False),
+    metavar="FILE",
+    help="Configuration file.  [default: $CPIMPORTD_CONFIG, else /etc/cpimportd/cpimportd.toml]",
+)
+json_option = click.option("--json", "as_json", is_flag=True, help="One JSON document on stdout, all else on stderr.")
+
+INTERRUPTED = 128 + signal.SIGINT
+"""Exit code after Ctrl-C, as shells count it."""
+
+
+def guarded(verb: Callable[Arguments, int | None]) -> Callable[Arguments, NoReturn]:
+    """Turn what a verb returns or raises into its exit code; nobody is ever shown a traceback.
+
+    A defect of ours is a problem like any other to the user; its traceback goes to the log at level debug.
+    """
+
+    @functools.wraps(verb)
+    def wrapper(*args: Arguments.args, **kwargs: Arguments.kwargs) -> NoReturn:
+        from cpimportd.problems import ProblemError, problem
+
+        logging.basicConfig(level=logging.WARNING, format="%(levelname)s: %(message)s", stream=sys.stderr)
+        try:
+            code = verb(*args, **kwargs) or 0
+        except ProblemError as error:
+            say(error.problems)
+            code = error.exit_code
+        except (click.ClickException, click.exceptions.Exit, click.Abort):
+            raise
+        except KeyboardInterrupt:
+            click.echo("interrupted", err=True)
+            code = INTERRUPTED
+        except BrokenPipeError:
+            # Whoever read us has seen enough; Python would complain once more while it closes stdout.
+            sys.stderr.close()
+            code = 0
+        except Exception as error:
+            logging.getLogger(__name__).debug("a defect", exc_info=True)
+            say((problem("internal", reason=f"{type(error).__name__}: {error}"),))
+            code = 1
+        sys.exit(code)
+
+    return wrapper
+
+
+def say(problems: "tuple[Problem, ...]") -> None:
+    """Show problems to a human, each with its way out, on stderr."""
+    for one in problems:
+        click.echo(f"cpimportd: {one}", err=True)
+        click.echo(f"  → {one.way_out}", err=True)
+
+
+def load(config_file: Path | None) -> "Loaded":
+    """The configuration; its warnings are said on stderr.
+
+    Raises:
+        ProblemError: it cannot be used.
+    """
+    from cpimportd.configuration import load as load_configuration
+
+    loaded = load_configuration(config_file)
+    say(loaded.problems)
+    return loaded
+
+
+def print_json(document: object) -> None:
+    """One JSON document on stdout, readable by people too."""
+    click.echo(json.dumps(document, ensure_ascii=False, indent=2))
+
+
+def run_async(work: Coroutine[Any, Any, Result]) -> Result:
+    """Run a verb's work; SIGTERM stops it as Ctrl-C does: in order, before COMMIT or after it."""
+
+    async def stoppable() -> Result:
+        task = asyncio.ensure_future(work)
+        loop = asyncio.get_running_loop()
+        for number in (signal.SIGTERM, signal.SIGINT):
+            loop.add_signal_handler(number, task.cancel)
+        return await task
+
+    try:
+        return asyncio.run(stoppable())
+    except asyncio.CancelledError:
+        raise KeyboardInterrupt from None

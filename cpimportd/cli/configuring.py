@@ -1,0 +1,40 @@
+"""``config``: what is set, where it comes from, and what could be set."""
+
+from pathlib import Path
+
+import click
+
+from cpimportd.cli.common import config_option, guarded, json_option, load, print_json
+
+
+@click.group()
+def config() -> None:
+    """Show the effective configuration, or an annotated example of one."""
+
+
+@config.command(name="show")
+@config_option
+@click.option("--set", "only_set", is_flag=True, help="Only what is set somewhere, without the defaults.")
+@json_option
+@guarded
+def show_config(config_file: Path | None, only_set: bool, as_json: bool) -> None:
+    """Every key with its effective value and where it comes from; secrets are masked."""
+    from cpimportd.configuration import as_json as configuration_as_json
+    from cpimportd.configuration import render
+
+    loaded = load(config_file)
+    if as_json:
+        print_json(configuration_as_json(loaded))
+        return
+    from cpimportd.rendering import render_config, stdout_console
+
+    render_config(render(loaded, "set" if only_set else "all"), loaded.notes, stdout_console())
+
+
+@config.command()
+@guarded
+def example() -> None:
+    """Print a configuration file with every key, commented out at its default."""
+    from cpimportd.configuration import example as write_example
+
+    click.echo(write_example(), nl=False)

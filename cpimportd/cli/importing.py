@@ -1,0 +1,128 @@
+"""``run`` and ``demo``: the verbs that import."""
+
+from datetime import datetime
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from cpimportd.cli.common import config_option, guarded, json_option, load, print_json, run_async, say
+
+if TYPE_CHECKING:
+    from cpimportd.pipeline import RunRequest
+    from cpimportd.report import RunReport
+    from cpimportd.settings import Settings
+
+_KINDS = ("receipts", "expenses", "details")
+
+
+@click.command()
+@config_option
+@click.option("--from", "folder", type=click.Path(path_type=Path, exists=True, file_okay=False), metavar="FOLDER",
+              help="Take the workbooks from this folder instead of the configured source.")  # fmt: skip
+@click.option("--dry-run", is_flag=True, help="Do everything but COMMIT, and show what would change.")
+@click.option("--only", multiple=True, type=click.Choice(_KINDS),
+              help="Import this kind only (repeatable). Expenses and details go together.")  # fmt: skip
+@click.option("--strict", is_flag=True, default=None, help="One held unit holds all.")
+@click.option("--accept", "accepted", multiple=True, metavar="UNIT",
+              help='Publish this unit although its difference is implausible, e.g. "ЛОТОС ООО/expenses" (repeatable). '
+                   "Integrity checks cannot be overridden.")  # fmt: skip
+@click.option("--schedule", metavar="NAME", help="The schedule whose slot this run is for.")
+@click.option("--slot", metavar="INSTANT", help="The slot: an ISO instant with offset. Done slots are not done again.")
+@click.option("--progress", "progress_form", type=click.Choice(["auto", "json", "none"]), default="auto",
+              show_default=True, help="How progress is shown on stderr.")  # fmt: skip
+@json_option
+@guarded
+def run(
+    config_file: Path | None,
+    folder: Path | None,
+    dry_run: bool,
+    only: tuple[str, ...],
+    strict: bool | None,
+    accepted: tuple[str, ...],
+    schedule: str | None,
+    slot: str | None,
+    progress_form: str,
+    as_json: bool,
+) -> int:
+    """Import today's workbooks now.
+
+    Fetches, reads and checks every workbook, and publishes what adds up in one transaction. What does not is held:
+    yesterday's books stay for it, and the report says why. Running it again changes nothing.
+    """
+    from cpimportd.configuration import require_database, require_source
+    from cpimportd.model import Kind
+    from cpimportd.pipeline import RunRequest
+    from cpimportd.problems import ProblemError
+
+    request = RunRequest(
+        from_folder=folder,
+        dry_run=dry_run,
+        only=frozenset(Kind(name) for name in only) or frozenset(Kind),
+        strict=strict,
+        accepted=accepted,
+        schedule=schedule,
+        slot=_instant(slot, schedule),
+    )
+    try:
+        loaded = load(config_file)
+        require_database(loaded.settings, loaded.path)
+        if folder is None:
+            require_source(loaded.settings, loaded.path)
+    except ProblemError as error:
+        if not as_json:
+            raise
+        print_json({"run": None, "status": "failed", "seconds": 0, "files": [], "units": [], "totals": {},
+                    "problems": [p.as_json() for p in error.problems]})  # fmt: skip
+        return error.exit_code
+    report = run_async(_run(loaded.settings, request, progress_form))
+    _show(report, as_json=as_json)
+    return report.code
+
+
+def _instant(slot: str | None, schedule: str | None) -> datetime | None:
+    if (slot is None) != (schedule is None):
+        raise click.UsageError("--schedule and --slot go together")
+    if slot is None:
+        return None
+    try:
+        instant = datetime.fromisoformat(slot)
+    except ValueError:
+        raise click.BadParameter(f"{slot!r} is not an ISO instant such as 2026-11-24T06:00:00+03:00") from None
+    if instant.tzinfo is None:
+        raise click.BadParameter(f"{slot!r} has no offset; write e.g. {slot}+03:00")
+    return instant
+
+
+async def _run(settings: "Settings", request: "RunRequest", progress_form: str) -> "RunReport":
+    from cpimportd.pipeline import run_once
+    from cpimportd.progress import choose_progress
+
+    with choose_progress(progress_form) as progress:
+        return await run_once(settings, request, progress)
+
+
+def _show(report: "RunReport", *, as_json: bool) -> None:
+    if as_json:
+        print_json(report.as_json())
+        return
+    from cpimportd.rendering import render, stdout_console
+
+    if report.run is None and not report.files:
+        say(report.problems)
+    else:
+        render(report, stdout_console())
+
+
+@click.command()
+@click.option("--keep", is_flag=True, help="Leave the database and the FTP server running, to look around.")
+@guarded
+def demo(keep: bool) -> int:
+    """Show the product on generated exports: day 1, day 2 and a broken day.
+
+    Needs nothing but `pip install 'cpimportd[demo]'`: an embedded PostgreSQL and a loopback FTP server are started,
+    and are gone afterwards.
+    """
+    from cpimportd.demo import run_demo
+
+    return run_demo(keep=keep, echo=click.echo)

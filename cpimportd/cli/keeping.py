@@ -1,0 +1,95 @@
+"""``backup`` and ``db``: the verbs that look after the database."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from cpimportd.cli.common import config_option, guarded, json_option, load, print_json, run_async
+
+if TYPE_CHECKING:
+    from cpimportd.configuration import Loaded
+
+
+async def _back_up(loaded: "Loaded") -> Path:
+    from cpimportd.books.backup import backup as dump
+
+    return await dump(loaded.settings.database, loaded.settings.state_directory / "backups")
+
+
+@click.command()
+@config_option
+@json_option
+@guarded
+def backup(config_file: Path | None, as_json: bool) -> None:
+    """Dump the tables concerned into the state folder (pg_dump's custom format, for pg_restore).
+
+    The last seven are kept. Also made by itself before a migration touches existing data.
+    """
+    from cpimportd.configuration import require_database
+
+    loaded = load(config_file)
+    require_database(loaded.settings, loaded.path)
+    file = run_async(_back_up(loaded))
+    if as_json:
+        print_json({"file": str(file), "bytes": file.stat().st_size})
+    else:
+        click.echo(f"{file} ({file.stat().st_size:,} bytes)")
+
+
+@click.group()
+def db() -> None:
+    """Bring the database to what this version needs, or look where it stands."""
+
+
+@db.command()
+@config_option
+@json_option
+@guarded
+def upgrade(config_file: Path | None, as_json: bool) -> None:
+    """Create or upgrade cpimportd's own schema; on an empty database also the backend's tables.
+
+    Where the backend's tables exist, nothing is added to them. Running it again changes nothing.
+    """
+    from cpimportd.books import upgrade as migrate
+    from cpimportd.configuration import require_database
+
+    loaded = load(config_file)
+    require_database(loaded.settings, loaded.path)
+    result = run_async(
+        migrate(
+            loaded.settings.database,
+            department_id=loaded.settings.department_id,
+            backup=lambda: _back_up(loaded),
+            echo=lambda line: click.echo(line, err=True),
+        )
+    )
+    if as_json:
+        print_json({"before": result.before, "after": result.after, "created_tables": result.created_backend_tables})
+    elif result.before == result.after:
+        click.echo(f"the database is at {result.after} already")
+    else:
+        made = ", with the backend's tables" if result.created_backend_tables else ""
+        click.echo(f"the database is at {result.after} now{made}")
+
+
+@db.command()
+@config_option
+@json_option
+@guarded
+def current(config_file: Path | None, as_json: bool) -> int:
+    """Where the database stands, and what this version needs. Exit code 1 where an upgrade is due."""
+    from cpimportd.books import current as read_current
+    from cpimportd.books.upgrade import REVISION
+    from cpimportd.configuration import require_database
+
+    loaded = load(config_file)
+    require_database(loaded.settings, loaded.path)
+    found = run_async(read_current(loaded.settings.database))
+    if as_json:
+        print_json({"current": found, "needed": REVISION})
+    elif found == REVISION:
+        click.echo(f"{found} (up to date)")
+    else:
+        click.echo(f"{found or 'no schema'}; this version needs {REVISION}: run `cpimportd db upgrade`")
+    return 0 if found == REVISION else 1

@@ -1,0 +1,83 @@
+"""From the checks' verdict to the books' plan: which files and units go on, and how the guards are asked."""
+
+from collections.abc import Callable, Sequence
+
+from cpimportd import checks
+from cpimportd.books.plan import FilePlan, Judge, Judgement, Publication, UnitPlan
+from cpimportd.intake import Asked, Intake
+from cpimportd.model import Unit, UnitFacts
+from cpimportd.problems import Problem, problem
+from cpimportd.settings import Settings
+
+
+def plan_publication(
+    settings: Settings, asked: Asked, intake: Intake, run_id: int | None, seconds: Callable[[], float]
+) -> Publication:
+    """What the checks let through becomes what the books are asked to do.
+
+    Args:
+        settings: the effective settings.
+        asked: what the caller wants.
+        intake: today's files and the checks' verdict.
+        run_id: the run's number; None for a dry run.
+        seconds: how long the run has lasted so far.
+    """
+    verdict = intake.verdict
+    files = {
+        file_no: FilePlan(intake.snapshots[file_no], file.kind, file.organizations, _own(file, intake), file.ignored)
+        for file_no, file in verdict.files.items()
+        if not intake.snapshots[file_no].unchanged
+    }
+    units = {
+        unit: UnitPlan(unit, found.file_nos, _only_put_right(intake, unit), found.problems, found.accepted)
+        for unit, found in verdict.units.items()
+        if not found.held and not found.unchanged
+    }
+    return Publication(
+        run_id=run_id,
+        department_id=settings.department_id,
+        zone=settings.zone,
+        files=files,
+        units=units,
+        held={unit: found.problems for unit, found in verdict.units.items() if found.held},
+        judge=_judge(settings, asked, intake),
+        channel=settings.tell.channel,
+        seconds=seconds,
+    )
+
+
+def _own(file: checks.FileVerdict, intake: Intake) -> tuple[Problem, ...]:
+    """A file's problems less those that its reader found, which its snapshot holds."""
+    read = {p for snapshot in intake.snapshots for p in snapshot.problems}
+    return tuple(p for p in file.problems if p not in read)
+
+
+def _only_put_right(intake: Intake, unit: Unit) -> bool:
+    """Whether the unit is published only because somebody else wrote to it: its files are those of last time."""
+    then = {entry.digest for entry in intake.served if entry.organization == unit.organization
+            and entry.kind.group is unit.group}  # fmt: skip
+    today = {intake.snapshots[n].digest for n in intake.verdict.units[unit].file_nos}
+    return unit in intake.foreign and today == then
+
+
+def _judge(settings: Settings, asked: Asked, intake: Intake) -> Judge:
+    """The guards, in the form in which the books ask them."""
+    organizations = frozenset(unit.organization for unit, found in intake.verdict.units.items() if found.file_nos)
+
+    def judge(facts: Sequence[UnitFacts]) -> dict[Unit, Judgement]:
+        found = checks.plausibility(facts, settings.guards, asked.accepted, organizations_today=organizations)
+        one_holds_all = asked.strict and any(verdict.held for verdict in found.values())
+        judgements = {}
+        for unit, verdict in found.items():
+            late = (problem("strict", organization=unit.organization),) if one_holds_all and not verdict.held else ()
+            judgements[unit] = Judgement(
+                held=verdict.held or bool(late),
+                problems=(*verdict.problems, *late),
+                accepted=verdict.accepted,
+                retimed=verdict.retimed,
+                rekeyed=verdict.rekeyed,
+                renamed_from=verdict.renamed_from,
+            )
+        return judgements
+
+    return judge

@@ -1,0 +1,135 @@
+"""Tables for people: framed by space in a terminal, plain aligned text in a pipe, never a cell cut off."""
+
+import sys
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import IO, Final
+
+from rich import box
+from rich.cells import cell_len
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+from cpimportd.rendering.numbers import clean
+
+_ENDLESS: Final = 100_000
+"""Columns of a pipe: no line of ours is longer, so nothing is ever wrapped there."""
+
+_NARROWEST_TEXT: Final = 16
+_GAP: Final = 2
+
+Cell = str | Text
+
+
+@dataclass(frozen=True, slots=True)
+class Column:
+    """A column of a table.
+
+    Attributes:
+        title: its header.
+        number: aligned to the right and never wrapped.
+    """
+
+    title: str
+    number: bool = False
+
+
+def make_console(stream: IO[str] | None = None, *, color: bool | None = None) -> Console:
+    """A console for a stream: the terminal's width in a terminal, plain and endless in a pipe.
+
+    A character that the stream's encoding does not know is written escaped: a report must not fail on a name.
+
+    Args:
+        stream: standard output if none is given.
+        color: True or False to insist; else a terminal gets colours unless NO_COLOR (https://no-color.org) is set.
+    """
+    stream = stream or sys.stdout
+    reconfigure = getattr(stream, "reconfigure", None)
+    if reconfigure is not None:
+        reconfigure(errors="backslashreplace")
+    return Console(file=stream, highlight=False, markup=False, emoji=False, force_terminal=color, no_color=color is False)
+
+
+@contextmanager
+def unwrapped(console: Console) -> Iterator[None]:
+    """Within it, a console that is no terminal is so wide that no line is wrapped or cut."""
+    if console.is_terminal:
+        yield
+        return
+    width = console.width
+    console.width = _ENDLESS
+    try:
+        yield
+    finally:
+        console.width = width
+
+
+def print_line(console: Console, text: Cell = "", *, indent: int = 0) -> None:
+    """Print a paragraph; in a terminal it is wrapped between words and its further lines are indented alike."""
+    content = text if isinstance(text, Text) else Text(text)
+    if not console.is_terminal or not indent:
+        console.print(Text(" " * indent) + content, overflow="fold")
+        return
+    for line in content.wrap(console, max(20, console.width - indent), overflow="fold"):
+        line.rstrip()
+        console.print(Text(" " * indent) + line, overflow="fold", no_wrap=True, crop=False)
+
+
+def print_heading(console: Console, title: str) -> None:
+    """Print a blank line and a heading."""
+    console.print()
+    console.print(Text(title, style="bold"))
+
+
+def print_table(console: Console, columns: Sequence[Column], rows: Sequence[Sequence[Cell]]) -> None:
+    """Print a table; where a terminal is too narrow for its numbers, each row as a list of its own.
+
+    Args:
+        console: where to.
+        columns: the headers.
+        rows: a cell per column; texts are taken literally, and what comes from outside is to be :func:`clean`.
+    """
+    if console.is_terminal and _needed(columns, rows) > console.width:
+        _print_stacked(console, columns, rows)
+        return
+    table = Table(
+        box=box.SIMPLE_HEAD if console.is_terminal else None,
+        pad_edge=False,
+        padding=(0, _GAP, 0, 0),
+        header_style="bold",
+        show_edge=False,
+    )
+    for column in columns:
+        table.add_column(
+            Text(column.title), justify="right" if column.number else "left", no_wrap=column.number, overflow="fold"
+        )
+    for row in rows:
+        table.add_row(*(cell if isinstance(cell, Text) else Text(cell) for cell in row))
+    with unwrapped(console):
+        console.print(table)
+
+
+def _needed(columns: Sequence[Column], rows: Sequence[Sequence[Cell]]) -> int:
+    """The columns of a terminal below which a number, or a short text, would no longer fit on its line."""
+    total = 0
+    for place, column in enumerate(columns):
+        widest = max(cell_len(str(cell)) for cell in (column.title, *(row[place] for row in rows)))
+        total += (widest if column.number else min(widest, _NARROWEST_TEXT)) + _GAP + 1
+    return total
+
+
+def _print_stacked(console: Console, columns: Sequence[Column], rows: Sequence[Sequence[Cell]]) -> None:
+    label = max(cell_len(column.title) for column in columns) + 1
+    for number, row in enumerate(rows):
+        if number:
+            console.print()
+        for column, cell in zip(columns, row, strict=True):
+            head = Text(f"{column.title}:".ljust(label) + " ", style="dim" if column.title else "")
+            console.print(head + cell if isinstance(cell, Text) else head + Text(cell), overflow="fold")
+
+
+def foreign(text: object, style: str = "") -> Text:
+    """A text from outside as a cell: cleaned, and taken literally."""
+    return Text(clean(text), style=style)

@@ -1,0 +1,116 @@
+"""A folder of this machine as a source: for tests, mounts, and servers whose FTP daemon runs beside us."""
+
+import asyncio
+import os
+import stat
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from datetime import UTC, datetime
+
+from cpimportd import settings
+from cpimportd.problems import ProblemError, problem
+from cpimportd.source import names
+from cpimportd.source.address import Address
+from cpimportd.source.contract import Entry, Listing, Look
+
+BLOCK = 1024 * 1024
+_NO_SURPRISES = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
+"""No symbolic link is followed, and a pipe that took the file's name cannot make us wait."""
+
+
+class FolderSource:
+    """Regular files of one folder; its subfolders and symbolic links are left alone. Session and source in one."""
+
+    def __init__(self, address: Address, source: settings.Source) -> None:
+        self._path = address.path
+        self._encoding = source.encoding
+        self._limit = source.transfer_timeout.total_seconds()
+        self._permits = asyncio.Semaphore(source.parallel)
+
+    @property
+    def label(self) -> str:
+        """How problems name it."""
+        return "this machine"
+
+    @property
+    def folder(self) -> str:
+        """The folder's path."""
+        return os.fsdecode(self._path)
+
+    @asynccontextmanager
+    async def session(self) -> AsyncIterator["FolderSource"]:
+        """The folder itself; as many at once as source.parallel says."""
+        async with self._permits:
+            yield self
+
+    async def close(self) -> None:
+        """Nothing is held open."""
+
+    async def list(self) -> Listing:
+        """The workbooks in the folder.
+
+        Raises:
+            ProblemError: source-listing.
+        """
+        try:
+            lines = await asyncio.to_thread(self._lines)
+        except OSError as error:
+            reason = error.strerror or str(error)
+            raise ProblemError(
+                problem("source-listing", server=self.label, folder=self.folder, reason=reason)
+            ) from error
+        return names.sort_out(lines, self._encoding)
+
+    def _lines(self) -> list[names.Line]:
+        lines = []
+        with os.scandir(self._path) as entries:
+            for entry in entries:
+                kind: names.FileKind = "other"
+                if entry.is_symlink():
+                    kind = "link"
+                elif entry.is_file(follow_symlinks=False):
+                    kind = "file"
+                try:
+                    lines.append(names.Line(entry.name, kind, _look(entry.stat(follow_symlinks=False))))
+                except FileNotFoundError:
+                    continue  # it was renamed or removed while the folder was read
+        return lines
+
+    async def look(self, entry: Entry) -> Look:
+        """The file's size and modification time at this moment.
+
+        Raises:
+            ProblemError: download-failed.
+        """
+        try:
+            return _look(await asyncio.to_thread(os.lstat, self._place(entry)))
+        except OSError as error:
+            raise _failed(entry, error) from error
+
+    async def download(self, entry: Entry, write: Callable[[bytes], None]) -> None:
+        """Hand over the file's bytes.
+
+        Raises:
+            ProblemError: download-failed.
+        """
+        try:
+            async with asyncio.timeout(self._limit):
+                descriptor = await asyncio.to_thread(os.open, self._place(entry), _NO_SURPRISES)
+                with open(descriptor, "rb", buffering=0) as file:  # noqa: ASYNC230, PTH123 - opened in a thread above
+                    if not stat.S_ISREG(os.fstat(descriptor).st_mode):
+                        raise OSError("it is no regular file any more")
+                    while block := await asyncio.to_thread(file.read, BLOCK):
+                        write(block)
+        except (OSError, TimeoutError) as error:
+            raise _failed(entry, error) from error
+
+    def _place(self, entry: Entry) -> bytes:
+        return os.path.join(self._path, entry.wire)  # noqa: PTH118 - pathlib knows no bytes
+
+
+def _look(status: os.stat_result) -> Look:
+    return Look(status.st_size, datetime.fromtimestamp(status.st_mtime, UTC))
+
+
+def _failed(entry: Entry, error: OSError) -> ProblemError:
+    return ProblemError(problem("download-failed", file=entry.name, reason=error.strerror or str(error) or "no answer"))

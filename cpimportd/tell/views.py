@@ -1,0 +1,181 @@
+"""Materialized views over the books, refreshed after COMMIT without making their readers wait."""
+
+import logging
+from collections.abc import Awaitable, Callable
+from contextlib import suppress
+from dataclasses import dataclass
+from typing import Final
+
+import asyncpg
+
+from cpimportd.problems import Problem, ProblemError, problem
+from cpimportd.settings import Tell
+
+logger = logging.getLogger(__name__)
+
+Connect = Callable[[], Awaitable[asyncpg.Connection]]
+"""Opens a connection of its own for the refreshes."""
+
+_TABLES: Final = (
+    "fin_organizations",
+    "fin_bank_accounts",
+    "fin_contracts",
+    "fin_receipts",
+    "fin_expenses",
+    "fin_expense_details",
+    "fin_import_logs",
+)
+_LOCK_TIMEOUT: Final = "2s"
+
+# A view depends on what its rewrite rule names. Depth is the longest way to one of the tables, so that a view comes
+# after all views that it reads; 100 ends the search where a view was made to read itself.
+# An index serves CONCURRENTLY if it is as is_usable_unique_index() in PostgreSQL's matview.c wants it.
+_VIEWS: Final = """
+WITH RECURSIVE reads AS (
+    SELECT DISTINCT rule.ev_class AS reader, d.refobjid AS source
+    FROM pg_depend d JOIN pg_rewrite rule ON rule.oid = d.objid
+    WHERE d.classid = 'pg_rewrite'::regclass AND d.refclassid = 'pg_class'::regclass AND d.refobjid <> rule.ev_class
+), behind (oid, depth) AS (
+    SELECT to_regclass(name)::oid, 0 FROM unnest($1::text[]) AS name WHERE to_regclass(name) IS NOT NULL
+    UNION
+    SELECT reads.reader, behind.depth + 1 FROM reads JOIN behind ON behind.oid = reads.source WHERE behind.depth < 100
+)
+SELECT format('%I.%I', n.nspname, c.relname) AS name,
+       c.relispopulated AS populated,
+       quote_ident(pg_get_userbyid(c.relowner)) AS owner,
+       quote_ident(current_user) AS us,
+       current_setting('server_version_num')::int >= 170000 AS can_grant,
+       CASE WHEN current_setting('server_version_num')::int >= 170000 THEN has_table_privilege(c.oid, 'MAINTAIN')
+            ELSE pg_has_role(c.relowner, 'USAGE') END AS allowed,
+       EXISTS (SELECT FROM pg_index i
+               WHERE i.indrelid = c.oid AND i.indisunique AND i.indisvalid AND i.indimmediate AND i.indnkeyatts > 0
+                 AND i.indpred IS NULL AND i.indexprs IS NULL
+                 AND NOT EXISTS (SELECT FROM unnest(i.indkey::int2[]) AS k WHERE k <= 0)) AS has_key
+FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
+JOIN (SELECT oid, max(depth) AS depth FROM behind GROUP BY oid) AS found ON found.oid = c.oid
+WHERE c.relkind = 'm'
+ORDER BY found.depth, 1
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class View:
+    """A materialized view that shows the books.
+
+    Attributes:
+        name: with its schema, quoted as SQL needs it.
+        populated: whether it holds anything yet; one that does not cannot be read at all.
+        owner: whose it is, quoted.
+        us: the role that we are, quoted.
+        can_grant: whether this server (17 or newer) knows the right MAINTAIN.
+        allowed: whether we may refresh it.
+        has_key: whether it has a unique index that lets readers go on meanwhile.
+    """
+
+    name: str
+    populated: bool
+    owner: str
+    us: str
+    can_grant: bool
+    allowed: bool
+    has_key: bool
+
+    def obstacle(self) -> tuple[str, str] | None:
+        """Why it cannot be refreshed while others read it, and the way out; None where it can."""
+        if not self.allowed:
+            grant = (
+                f"GRANT MAINTAIN ON {self.name} TO {self.us};"
+                if self.can_grant
+                else f"GRANT {self.owner} TO {self.us};"
+            )
+            return f"it belongs to {self.owner}, and only its owner may", f"Let {self.owner} refresh it, or: {grant}"
+        if not self.populated:
+            reason = "it was made WITH NO DATA and never filled"
+            return reason, f"Fill it once: REFRESH MATERIALIZED VIEW {self.name};"
+        if not self.has_key:
+            reason = "it has no unique index over whole columns of all its rows, so its readers would have to wait"
+            return reason, "Create such an index, or let readers wait: tell.allow_blocking_refresh = true."
+        return None
+
+    def statement(self, *, allow_blocking: bool) -> str | None:
+        """What refreshes it; None where nothing may."""
+        if self.obstacle() is None:
+            return f"REFRESH MATERIALIZED VIEW CONCURRENTLY {self.name}"
+        return f"REFRESH MATERIALIZED VIEW {self.name}" if self.allowed and allow_blocking else None
+
+
+async def refresh_views(connect: Connect, tell: Tell) -> tuple[Problem, ...]:
+    """Refresh every materialized view that reads the books, directly or through other views.
+
+    Each in a transaction of its own that waits 2 s for a lock at most, a view after those that it reads. Where the view
+    has the index for it, ``CONCURRENTLY``: its readers never wait. The others keep their readers out meanwhile, and
+    are refreshed only with ``tell.allow_blocking_refresh``.
+
+    What a view reads inside a function's text is unknown to PostgreSQL, and so to us.
+
+    Args:
+        connect: opens a connection; it is closed at the end.
+        tell: whether, and how, to refresh.
+
+    Returns:
+        ``views-stale`` for each view that still shows what it held before; never raises for that.
+    """
+    if not tell.refresh_views:
+        return ()
+    session = _Session(connect)
+    try:
+        rows = await (await session.connection()).fetch(_VIEWS, list(_TABLES))
+        views = [View(**row) for row in rows]
+        return tuple([found for view in views if (found := await _refresh(session, view, tell))])
+    except (ProblemError, asyncpg.PostgresError, asyncpg.InterfaceError, OSError) as error:
+        reason = f"which views there are could not be found out: {_reason(error)}"
+        return (_stale("(all)", reason, "Refresh them by hand, or wait for the next run."),)
+    finally:
+        await session.close()
+
+
+async def _refresh(session: "_Session", view: View, tell: Tell) -> Problem | None:
+    statement = view.statement(allow_blocking=tell.allow_blocking_refresh)
+    if statement is None:
+        reason, remedy = view.obstacle() or ("", "")
+        return _stale(view.name, reason, remedy)
+    try:
+        connection = await session.connection()
+        async with connection.transaction():
+            await connection.execute(f"SET LOCAL lock_timeout = '{_LOCK_TIMEOUT}'")
+            await connection.execute(statement)
+    except asyncpg.LockNotAvailableError:
+        reason = f"somebody else held it locked for more than {_LOCK_TIMEOUT}"
+        return _stale(view.name, reason, f"By hand: {statement};")
+    except (ProblemError, asyncpg.PostgresError, asyncpg.InterfaceError, OSError) as error:
+        return _stale(view.name, _reason(error), f"By hand: {statement};")
+    logger.info("refreshed %s", view.name)
+    return None
+
+
+def _stale(name: str, reason: str, remedy: str) -> Problem:
+    return problem("views-stale", value=name, reason=reason, remedy=remedy)
+
+
+def _reason(error: Exception) -> str:
+    if isinstance(error, ProblemError):
+        return error.problems[0].message
+    return str(error) or type(error).__name__
+
+
+class _Session:
+    """One connection for all views, opened anew where it was lost in between."""
+
+    def __init__(self, connect: Connect) -> None:
+        self._connect = connect
+        self._open: asyncpg.Connection | None = None
+
+    async def connection(self) -> asyncpg.Connection:
+        if self._open is None or self._open.is_closed():
+            self._open = await self._connect()
+        return self._open
+
+    async def close(self) -> None:
+        if self._open is not None and not self._open.is_closed():
+            with suppress(OSError, asyncpg.InterfaceError, asyncpg.PostgresError, TimeoutError):
+                await self._open.close(timeout=5)

@@ -627,6 +627,24 @@ CATALOG: dict[str, ProblemKind] = _catalog(
             "Create it in the backend, or correct department_id.",
         ),
         ProblemKind(
+            "department-inactive",
+            _W,
+            "department {value} is not active",
+            "Reports of the backend may leave it out; correct department_id, or activate it there.",
+        ),
+        ProblemKind(
+            "old-importer",
+            _F,
+            "the old importer still runs: it wrote to fin_import_logs at {value}, after our first run",
+            "Switch it off in the backend; two importers undo each other's work.",
+        ),
+        ProblemKind(
+            "pooler",
+            _W,
+            "a pooler in transaction mode stands before the database",
+            "Set database.direct_url to the database itself: locks and migrations need one server process.",
+        ),
+        ProblemKind(
             "database-locked",
             _F,
             "{value} is locked by somebody else: {reason}",
@@ -701,6 +719,25 @@ CATALOG: dict[str, ProblemKind] = _catalog(
         ),
         # The machine.
         ProblemKind("disk", _F, "{path}: {reason}", "Free space, or correct the folder's owner and mode."),
+        ProblemKind(
+            "state-folder",
+            _W,
+            "{path}: {reason}",
+            "It belongs to the daemon's user alone: chmod 0700 it, and run `cpimportd check` as that user.",
+        ),
+        ProblemKind(
+            "pg-dump-missing",
+            _W,
+            "there is no pg_dump: {reason}",
+            "Install PostgreSQL's client programs; without them nothing is accepted, undone or upgraded.",
+        ),
+        ProblemKind(
+            "clock-apart",
+            _W,
+            "the database's clock is {value} apart from ours",
+            "Let both machines take their time from NTP; schedules follow this machine's clock.",
+        ),
+        ProblemKind("check-timeout", _F, "no answer within {value}", "Check the network and the server's log."),
         ProblemKind(
             "interrupted",
             _F,

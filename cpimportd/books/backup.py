@@ -11,7 +11,7 @@ import importlib.util
 import os
 import re
 import shutil
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Final
@@ -50,7 +50,14 @@ _UNREADABLE_SEQUENCES: Final = """
 """
 
 
-async def backup(database: Database, folder: Path, *, tables: Sequence[str] = BACKED_UP, keep: int = KEPT) -> Path:
+async def backup(
+    database: Database,
+    folder: Path,
+    *,
+    tables: Sequence[str] = BACKED_UP,
+    keep: int = KEPT,
+    programs: Sequence[Path] | None = None,
+) -> Path:
     """Write a dump in pg_dump's custom format and remove the oldest ones.
 
     The newest pg_dump at hand is not always new enough for the server: one after another is tried. The password goes
@@ -61,6 +68,7 @@ async def backup(database: Database, folder: Path, *, tables: Sequence[str] = BA
         folder: made with mode 0700 where it is missing.
         tables: pg_dump's patterns.
         keep: how many backups stay, this one included.
+        programs: the pg_dump to try, in this order; by default :func:`pg_dumps`.
 
     Returns:
         The file, ``cpimportd-DATETIME.dump`` in UTC.
@@ -76,7 +84,8 @@ async def backup(database: Database, folder: Path, *, tables: Sequence[str] = BA
         final = folder / f"{SCHEMA}-{datetime.now(UTC):%Y%m%dT%H%M%S.%fZ}.dump"
         partial = final.with_suffix(".partial")
         try:
-            await _dump(target, database, partial, [*_selected(tables), *_skipped(skipped)])
+            options = [*_selected(tables), *_skipped(skipped)]
+            await _dump(pg_dumps() if programs is None else programs, target, database, partial, options)
             _publish(partial, final)
         finally:
             partial.unlink(missing_ok=True)
@@ -107,14 +116,16 @@ def _skipped(sequences: Sequence[str]) -> list[str]:
     return [f"--exclude-table-data={name}" for name in sequences]
 
 
-async def _dump(target: Target, database: Database, file: Path, options: Sequence[str]) -> None:
+async def _dump(
+    programs: Sequence[Path], target: Target, database: Database, file: Path, options: Sequence[str]
+) -> None:
     environment = {**os.environ, "PGCONNECT_TIMEOUT": str(max(2, round(database.connect_timeout.total_seconds())))}
     if target.password is not None:
         environment["PGPASSWORD"] = target.password
     lock_wait = round(database.lock_timeout.total_seconds() * 1000)
     arguments = ["--format=custom", "--no-password", f"--lock-wait-timeout={lock_wait}", *options]
     said = "no pg_dump was found"
-    for program in _programs():
+    for program in programs:
         try:
             code, said = await _run(str(program), [*arguments, f"--dbname={target.url}"], environment, file)
         except OSError as error:
@@ -151,7 +162,7 @@ async def _run(program: str, arguments: Sequence[str], environment: dict[str, st
     return process.returncode or 0, errors.decode(errors="replace").strip()
 
 
-def _programs() -> Iterator[Path]:
+def pg_dumps() -> tuple[Path, ...]:
     """Every pg_dump at hand: on PATH, Debian's (newest first), the embedded ones."""
     found = [Path(on_path)] if (on_path := shutil.which("pg_dump")) else []
     debian = Path("/usr/lib/postgresql").glob("*/bin/pg_dump")
@@ -160,7 +171,7 @@ def _programs() -> Iterator[Path]:
     if wheel is not None and wheel.origin is not None:
         embedded = Path(wheel.origin).parent.glob("pginstall*/bin/pg_dump")
         found += sorted(embedded, key=lambda path: _number(path.parts[-3]), reverse=True)
-    yield from dict.fromkeys(found)
+    return tuple(dict.fromkeys(found))
 
 
 def _number(text: str) -> int:

@@ -1,5 +1,6 @@
 """Getting into the database: any libpq URL, timeouts for every statement, and failures as problems of the catalog."""
 
+import os
 import ssl
 from collections.abc import Mapping
 from datetime import timedelta
@@ -89,6 +90,7 @@ class Target:
         self.password = unquote(password) or in_query or configured
         parts = parts._replace(netloc=f"{user}@{host}" if user else host)
         self.url = parts._replace(query=urlencode(query)).geturl()
+        _check_files(query)
         self.ssl: ssl.SSLContext | None = None
         if query.get("sslrootcert") == "system":  # libpq 16: any authority that the system trusts, host name checked
             query.pop("sslrootcert")
@@ -98,6 +100,14 @@ class Target:
         self.dsn = parts._replace(query=urlencode(kept)).geturl()
         name = kept.get("dbname") or unquote(parts.path.lstrip("/")) or "of the user's name"
         self.place = f"{kept.get('host') or unquote(host) or 'the local server'}, database {name}"
+
+
+def _check_files(query: Mapping[str, str]) -> None:
+    # The driver's own error would not say which file.
+    for name in ("sslrootcert", "sslcert", "sslkey", "sslcrl"):
+        file = query.get(name)
+        if file and not (name == "sslrootcert" and file == "system") and not os.access(file, os.R_OK):
+            raise _refused(f"{name}: {file} cannot be read")
 
 
 def _login(netloc: str) -> tuple[str, str, str]:

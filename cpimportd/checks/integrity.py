@@ -130,8 +130,7 @@ class _Judge:
     def _crosscheck(self, parts: UnitParts) -> tuple[Problem, ...]:
         """Compare expenses and details, where all rows of both are at hand."""
         both = [parts.of_kind(kind) for kind in Group.EXPENSES.kinds]
-        complete = all(both) and not parts.unfetched and not parts.gone
-        if not complete or any(_rows_missing(file) for files in both for file in files):
+        if not all(both) or parts.unfetched or any(_rows_missing(file) for files in both for file in files):
             return ()
         organization = parts.unit.organization
         expenses = [
@@ -177,7 +176,6 @@ def _expenses_today(
         and not parts.wrong
         and not parts.unfetched
         and not any(file.snapshot.unchanged for file in parts.right)
-        and not any(entry.kind is Kind.EXPENSES for entry in parts.gone)
     }
     doubtful = [file.name for file in files if file.file_no in wrong and file.kind in (Kind.EXPENSES, None)]
     memory = Memory(served)

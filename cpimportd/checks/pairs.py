@@ -31,7 +31,7 @@ def rekeyed_pairs(facts: UnitFacts, tolerated: int) -> dict[str, str]:
     Returns:
         Nothing unless no document kept its id and more than half of those gone have such a pair.
     """
-    if facts.before != len(facts.gone) or facts.after != len(facts.new) or len(facts.gone) <= tolerated:
+    if facts.before != len(facts.gone) or len(facts.gone) <= tolerated:
         return {}
     pairs = _pairs(facts.gone, facts.new, _number_year_and_amount)
     pairs |= _pairs(*_rest(facts, pairs), _date_and_amount, repeated=True)

@@ -85,18 +85,10 @@ def _gone(
 ) -> list[Served]:
     """What served an organization last time and neither came today nor was replaced.
 
-    Names mean little: the same content under another name came, and a new name that brings the organization's
-    documents takes the place of an old one. A file that is there under its old name and right, but names the
-    organization no more, is enough only where another file does.
+    Names mean little: a new name that brings the organization's documents takes the place of an old one. A file that
+    is there under its old name and right, but names the organization no more, is enough only where another file does.
     """
     by_name = {file.name: file for file in files}
-    contents = {
-        (claim, content)
-        for file in files
-        for claim in file.today
-        for content in (file.snapshot.digest, file.snapshot.file.sha256)
-        if content
-    }
     named = {claim for file in files for claim in file.today}
     came = {(Claim(entry.organization, entry.kind), entry.file) for entry in served}
     replaced = {claim for file in files for claim in file.today if (claim, file.name) not in came}
@@ -105,8 +97,6 @@ def _gone(
         claim = Claim(entry.organization, entry.kind)
         file = by_name.get(entry.file)
         if printable(entry.file) in unfetched or claim in replaced:
-            return True
-        if (claim, entry.digest) in contents or (claim, entry.sha256) in contents:
             return True
         return file is not None and (file.file_no in wrong or claim in named)
 

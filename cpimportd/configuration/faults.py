@@ -7,7 +7,7 @@ from typing import Any
 from pydantic import ValidationError
 
 from cpimportd.configuration.keys import KeyPath, dotted, find, in_file, meant, variable
-from cpimportd.configuration.masking import masked
+from cpimportd.configuration.masking import MASK, masked
 from cpimportd.configuration.sources import ConfigFile, Found, unknown
 from cpimportd.problems import Problem, problem
 
@@ -68,4 +68,5 @@ def _shown(path: KeyPath, value: Any) -> object:  # noqa: ANN401 - whatever TOML
     key = find(path)
     if key is None or key.secret or isinstance(value, Mapping):
         return None
-    return masked(path, value)
+    shown = masked(path, value)
+    return None if shown == MASK else shown

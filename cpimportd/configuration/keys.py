@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from difflib import SequenceMatcher, get_close_matches
+from difflib import get_close_matches
 from functools import cache
 from typing import get_args
 
@@ -96,10 +96,11 @@ def meant(path: KeyPath, *, section: bool = False) -> tuple[KeyPath, ...]:
 
 
 def _nearest(path: KeyPath) -> list[KeyPath]:
+    if misplaced := {dotted(key[:-1]): key for key in all_keys() if key[-1] == path[-1]}:
+        close = get_close_matches(dotted(path[:-1]), misplaced, n=1)
+        return [misplaced[section] for section in close] or list(misplaced.values())
     known = {dotted(key): key for key in all_keys()}
-    close = [known[name] for name in get_close_matches(dotted(path), known, n=1, cutoff=0.8)]
-    misplaced = [key for key in all_keys() if key[-1] == path[-1]]
-    if misplaced and (not close or close[0] not in misplaced):
-        return sorted(misplaced, key=lambda key: -SequenceMatcher(None, dotted(key), dotted(path)).ratio())
     leaves = {key[-1]: key for key in all_keys()}
-    return close or [leaves[name] for name in get_close_matches(path[-1], leaves, n=1)]
+    return [known[name] for name in get_close_matches(dotted(path), known, n=1, cutoff=0.8)] or [
+        leaves[name] for name in get_close_matches(path[-1], leaves, n=1)
+    ]

@@ -21,10 +21,11 @@ def mask_url(text: str) -> str:
 def masked(path: KeyPath, value: object) -> object:
     """A key's value as it may be shown: secrets hidden, passwords inside URLs too, whatever the key."""
     text = value.get_secret_value() if isinstance(value, SecretStr) else value
-    if not isinstance(text, str):
-        return text
     key = find(path)
-    hidden = isinstance(value, SecretStr) or key is None or key.secret
+    if not isinstance(text, str):
+        return MASK if key is not None and key.secret and text is not None else text
+    login = "@" in text and path[-1].endswith("url")  # of a url whose scheme was forgotten
+    hidden = isinstance(value, SecretStr) or key is None or key.secret or login
     return MASK if hidden and "://" not in text else mask_url(text)
 
 

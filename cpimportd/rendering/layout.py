@@ -1,6 +1,7 @@
 """Tables for people: framed by space in a terminal, plain aligned text in a pipe, never a cell cut off."""
 
 import sys
+import textwrap
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -36,20 +37,26 @@ class Column:
     number: bool = False
 
 
-def make_console(stream: IO[str] | None = None, *, color: bool | None = None) -> Console:
+def make_console(stream: IO[str], *, color: bool | None = None) -> Console:
     """A console for a stream: the terminal's width in a terminal, plain and endless in a pipe.
 
     A character that the stream's encoding does not know is written escaped: a report must not fail on a name.
 
     Args:
-        stream: standard output if none is given.
+        stream: where to.
         color: True or False to insist; else a terminal gets colours unless NO_COLOR (https://no-color.org) is set.
     """
-    stream = stream or sys.stdout
     reconfigure = getattr(stream, "reconfigure", None)
     if reconfigure is not None:
         reconfigure(errors="backslashreplace")
-    return Console(file=stream, highlight=False, markup=False, emoji=False, force_terminal=color, no_color=color is False)
+    return Console(
+        file=stream, highlight=False, markup=False, emoji=False, force_terminal=color, no_color=color is False
+    )
+
+
+def stdout_console() -> Console:
+    """The console of reports: standard output."""
+    return make_console(sys.stdout)
 
 
 @contextmanager
@@ -66,15 +73,15 @@ def unwrapped(console: Console) -> Iterator[None]:
         console.width = width
 
 
-def print_line(console: Console, text: Cell = "", *, indent: int = 0) -> None:
-    """Print a paragraph; in a terminal it is wrapped between words and its further lines are indented alike."""
-    content = text if isinstance(text, Text) else Text(text)
-    if not console.is_terminal or not indent:
-        console.print(Text(" " * indent) + content, overflow="fold")
-        return
-    for line in content.wrap(console, max(20, console.width - indent), overflow="fold"):
-        line.rstrip()
-        console.print(Text(" " * indent) + line, overflow="fold", no_wrap=True, crop=False)
+def print_line(console: Console, text: str = "", *, style: str = "", indent: int = 0) -> None:
+    """Print a paragraph, cleaned; a terminal gets it wrapped between words, its lines indented alike."""
+    margin, text = " " * indent, clean(text)
+    # textwrap, unlike rich, keeps a number together at its no-break spaces.
+    width = max(_NARROWEST_TEXT, console.width - indent)
+    lines = textwrap.wrap(text, width, break_on_hyphens=False) if console.is_terminal else [text]
+    with unwrapped(console):
+        for line in lines or [""]:
+            console.print(Text(margin + line, style=style), overflow="fold")
 
 
 def print_heading(console: Console, title: str) -> None:
@@ -97,7 +104,7 @@ def print_table(console: Console, columns: Sequence[Column], rows: Sequence[Sequ
     table = Table(
         box=box.SIMPLE_HEAD if console.is_terminal else None,
         pad_edge=False,
-        padding=(0, _GAP, 0, 0),
+        padding=(0, 1 if console.is_terminal else _GAP, 0, 0),  # a box adds a column of its own
         header_style="bold",
         show_edge=False,
     )
@@ -116,7 +123,7 @@ def _needed(columns: Sequence[Column], rows: Sequence[Sequence[Cell]]) -> int:
     total = 0
     for place, column in enumerate(columns):
         widest = max(cell_len(str(cell)) for cell in (column.title, *(row[place] for row in rows)))
-        total += (widest if column.number else min(widest, _NARROWEST_TEXT)) + _GAP + 1
+        total += (widest if column.number else min(widest, _NARROWEST_TEXT)) + _GAP
     return total
 
 
@@ -126,8 +133,13 @@ def _print_stacked(console: Console, columns: Sequence[Column], rows: Sequence[S
         if number:
             console.print()
         for column, cell in zip(columns, row, strict=True):
-            head = Text(f"{column.title}:".ljust(label) + " ", style="dim" if column.title else "")
-            console.print(head + cell if isinstance(cell, Text) else head + Text(cell), overflow="fold")
+            if not cell:
+                continue
+            head = Text(f"{column.title}:".ljust(label) + " ", style="dim")
+            # A number is shorter than any terminal, but rich would tear it apart where a long label leaves no room.
+            console.print(
+                head + (cell if isinstance(cell, Text) else Text(cell)), overflow="fold", no_wrap=column.number
+            )
 
 
 def foreign(text: object, style: str = "") -> Text:

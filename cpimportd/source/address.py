@@ -45,7 +45,7 @@ def parse(source: settings.Source) -> Address:
     """Read ``source.url``.
 
     Raises:
-        ProblemError: config-incomplete, config-value; the text of the url is never repeated, for it may hold a password.
+        ProblemError: config-incomplete, config-value; the url is never repeated, for it may hold a password.
     """
     if not source.url:
         raise ProblemError(

@@ -19,8 +19,8 @@ _WANTS_TLS = re.compile(r"\bTLS\b|\bSSL\b|encrypt|cleartext", re.IGNORECASE)
 _IN_USE = re.compile(r"used by another process|in use|being used|locked|sharing violation|file busy", re.IGNORECASE)
 
 
-class Step(Enum):
-    """The steps of a conversation; the value is how a problem calls it."""
+class Phase(Enum):
+    """The phases of a conversation; the value is how a problem calls it."""
 
     CONNECT = "connecting"
     GREET = "the greeting"
@@ -50,13 +50,13 @@ class Interpreter:
     encrypted: bool
 
     @asynccontextmanager
-    async def step(self, step: Step, seconds: float, file: str | None = None) -> AsyncIterator[None]:
-        """Do one step under a time limit; what fails in it becomes a ProblemError (or InUseError).
+    async def during(self, phase: Phase, seconds: float, file: str | None = None) -> AsyncIterator[None]:
+        """Go through one phase under a time limit; what fails in it becomes a ProblemError (or InUseError).
 
         Args:
-            step: which.
-            seconds: the limit of the whole step.
-            file: the file's name, where the step is about one.
+            phase: which.
+            seconds: the limit of the whole of it.
+            file: the file's name, where it is about one.
         """
         try:
             async with asyncio.timeout(seconds):
@@ -64,38 +64,41 @@ class Interpreter:
         except (ProblemError, InUseError):
             raise
         except aioftp.StatusCodeError as error:
-            raise self._refused(step, error, file) from error
+            raise self._refused(phase, error, file) from error
         except TimeoutError as error:
-            raise self._silent(step, f"no answer within {seconds:g} s", file) from error
+            raise self._silent(phase, f"no answer within {seconds:g} s", file) from error
         except ssl.SSLError as error:
-            raise self._insecure(step, error, file) from error
+            raise self._insecure(phase, error, file) from error
         except OSError as error:
-            raise self._broken(step, self._reason(error), file) from error
+            raise self._broken(phase, self._reason(error), file) from error
         except (aioftp.AIOFTPException, ValueError, IndexError) as error:
-            raise self._nonsense(step, error, file) from error
+            raise self._nonsense(phase, error, file) from error
 
-    def _refused(self, step: Step, error: aioftp.StatusCodeError, file: str | None) -> ProblemError | InUseError:
+    def _refused(self, phase: Phase, error: aioftp.StatusCodeError, file: str | None) -> ProblemError | InUseError:
         code, reply = str(error.received_codes[-1]), self._reply(error)
         if not self.encrypted and code[:1] in "45" and _WANTS_TLS.search(reply):
             return self._tls(f"the server wants TLS, so write ftps:// in source.url ({reply})")
-        match step:
-            case Step.CONNECT | Step.GREET:
-                return self._busy(reply)
-            case Step.TLS:
-                return self._busy(reply) if code == "421" else self._tls(f"the server refuses it ({reply})")
-            case Step.LOGIN:
-                return self._login(code, reply)
-            case Step.LIST:
-                if code.startswith(("1", "2", "5")):
-                    return PermanentError(
-                        problem("source-listing", server=self.label, folder=self.folder, reason=reply)
-                    )
-                return self._unreachable(f"{reply} (while {step.value})")
-            case Step.LOOK | Step.DOWNLOAD:
-                if _IN_USE.search(reply):
-                    return InUseError(reply)
-                failed = problem("download-failed", file=file, reason=reply)
-                return PermanentError(failed) if code.startswith("5") else ProblemError(failed)
+        if phase in (Phase.LOOK, Phase.DOWNLOAD):
+            return self._file_refused(code, reply, file)
+        if phase is Phase.LIST:
+            return self._listing(code, reply)
+        if phase is Phase.LOGIN:
+            return self._login(code, reply)
+        if phase is Phase.TLS and code != "421":
+            return self._tls(f"the server refuses it ({reply})")
+        return self._busy(reply)
+
+    def _file_refused(self, code: str, reply: str, file: str | None) -> ProblemError | InUseError:
+        if _IN_USE.search(reply):
+            return InUseError(reply)
+        failed = problem("download-failed", file=file, reason=reply)
+        # RFC 959, 4.2.1: 4xx invites to try again, 5xx says not to.
+        return PermanentError(failed) if code.startswith("5") else ProblemError(failed)
+
+    def _listing(self, code: str, reply: str) -> ProblemError:
+        if code.startswith("4"):
+            return self._unreachable(f"{reply} (during {Phase.LIST.value})")
+        return ProblemError(problem("source-listing", server=self.label, folder=self.folder, reason=reply))
 
     def _login(self, code: str, reply: str) -> ProblemError:
         limit = _LIMIT.search(reply) and not _LOCKED_OUT.search(reply)
@@ -103,36 +106,36 @@ class Interpreter:
             return self._busy(reply)
         return ProblemError(problem("source-login", server=self.label, user=self.user, reason=reply))
 
-    def _silent(self, step: Step, reason: str, file: str | None) -> ProblemError:
-        if step is Step.CONNECT:
+    def _silent(self, phase: Phase, reason: str, file: str | None) -> ProblemError:
+        if phase is Phase.CONNECT:
             return self._unreachable(reason)
-        if step in (Step.LOOK, Step.DOWNLOAD):
-            return ProblemError(problem("download-failed", file=file, reason=f"{reason} during {step.value}"))
-        return ProblemError(problem("source-stalled", server=self.label, step=step.value, reason=reason))
+        if phase in (Phase.LOOK, Phase.DOWNLOAD):
+            return ProblemError(problem("download-failed", file=file, reason=f"{reason} during {phase.value}"))
+        return ProblemError(problem("source-stalled", server=self.label, step=phase.value, reason=reason))
 
-    def _insecure(self, step: Step, error: ssl.SSLError, file: str | None) -> ProblemError:
+    def _insecure(self, phase: Phase, error: ssl.SSLError, file: str | None) -> ProblemError:
         if isinstance(error, ssl.SSLCertVerificationError):
             return self._tls(error.verify_message or str(error))
-        if step is Step.TLS:
+        if phase is Phase.TLS:
             return self._tls(str(error))
-        return self._broken(step, str(error), file)
+        return self._broken(phase, str(error), file)
 
-    def _broken(self, step: Step, reason: str, file: str | None) -> ProblemError:
-        if step in (Step.LOOK, Step.DOWNLOAD):
+    def _broken(self, phase: Phase, reason: str, file: str | None) -> ProblemError:
+        if phase in (Phase.LOOK, Phase.DOWNLOAD):
             return ProblemError(problem("download-failed", file=file, reason=reason))
-        return self._unreachable(reason if step is Step.CONNECT else f"{reason} (during {step.value})")
+        return self._unreachable(reason if phase is Phase.CONNECT else f"{reason} (during {phase.value})")
 
-    def _nonsense(self, step: Step, error: Exception, file: str | None) -> ProblemError:
+    def _nonsense(self, phase: Phase, error: Exception, file: str | None) -> ProblemError:
         if isinstance(error, aioftp.errors.InvalidCommand):
             reason = "what is to be sent holds a line break"
         else:
             reason = f"its answer cannot be understood: {error}"
-        match step:
-            case Step.LOGIN:
+        match phase:
+            case Phase.LOGIN:
                 return ProblemError(problem("source-login", server=self.label, user=self.user, reason=reason))
-            case Step.LIST:
-                return PermanentError(problem("source-listing", server=self.label, folder=self.folder, reason=reason))
-            case Step.LOOK | Step.DOWNLOAD:
+            case Phase.LIST:
+                return ProblemError(problem("source-listing", server=self.label, folder=self.folder, reason=reason))
+            case Phase.LOOK | Phase.DOWNLOAD:
                 return PermanentError(problem("download-failed", file=file, reason=reason))
             case _:
                 return PermanentError(problem("source-unreachable", server=self.label, reason=reason))

@@ -3,7 +3,7 @@
 import asyncio
 import os
 import stat
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime
 
@@ -61,7 +61,7 @@ class FolderSource:
             ) from error
         return names.sort_out(lines, self._encoding)
 
-    def _lines(self) -> list[names.Line]:
+    def _lines(self) -> Sequence[names.Line]:
         lines = []
         with os.scandir(self._path) as entries:
             for entry in entries:
@@ -95,17 +95,23 @@ class FolderSource:
         """
         try:
             async with asyncio.timeout(self._limit):
-                descriptor = await asyncio.to_thread(os.open, self._place(entry), _NO_SURPRISES)
+                descriptor = await asyncio.to_thread(_open_regular, self._place(entry))
                 with open(descriptor, "rb", buffering=0) as file:  # noqa: ASYNC230, PTH123 - opened in a thread above
-                    if not stat.S_ISREG(os.fstat(descriptor).st_mode):
-                        raise OSError("it is no regular file any more")
                     while block := await asyncio.to_thread(file.read, BLOCK):
                         write(block)
-        except (OSError, TimeoutError) as error:
+        except OSError as error:
             raise _failed(entry, error) from error
 
     def _place(self, entry: Entry) -> bytes:
         return os.path.join(self._path, entry.wire)  # noqa: PTH118 - pathlib knows no bytes
+
+
+def _open_regular(path: bytes) -> int:
+    descriptor = os.open(path, _NO_SURPRISES)
+    if not stat.S_ISREG(os.fstat(descriptor).st_mode):
+        os.close(descriptor)
+        raise OSError("it is no regular file any more")
+    return descriptor
 
 
 def _look(status: os.stat_result) -> Look:

@@ -13,7 +13,7 @@ from cpimportd.source import listing, names
 from cpimportd.source.address import Address
 from cpimportd.source.client import TRANSPARENT, Client
 from cpimportd.source.contract import Entry, Listing, Look
-from cpimportd.source.failures import Interpreter, Step
+from cpimportd.source.failures import Interpreter, Phase
 
 BLOCK = 64 * 1024
 MOST_LINES = 100_000
@@ -58,13 +58,13 @@ class FtpSession:
             ProblemError: source-unreachable, source-busy, source-stalled, source-tls.
         """
         context = self._tls_context() if self._address.scheme == "ftps" else None
-        async with self._understand.step(Step.CONNECT, self._connect_limit):
+        async with self._understand.during(Phase.CONNECT, self._connect_limit):
             await self._client.reach(self._address.host, self._address.port)
-        async with self._understand.step(Step.GREET, self._connect_limit):
+        async with self._understand.during(Phase.GREET, self._connect_limit):
             greeting = await self._client.greeting()
         if context is None:
             return greeting
-        async with self._understand.step(Step.TLS, self._connect_limit):
+        async with self._understand.during(Phase.TLS, self._connect_limit):
             await self._client.upgrade_to_tls(context)
         return f"{self._client.tls_version()}, {greeting}"
 
@@ -74,7 +74,7 @@ class FtpSession:
         Raises:
             ProblemError: source-login, source-busy, source-stalled, source-unreachable, source-tls.
         """
-        async with self._understand.step(Step.LOGIN, self._command_limit):
+        async with self._understand.during(Phase.LOGIN, self._command_limit):
             await self._client.login(self._bytewise(self._user), self._bytewise(self._password))
             await self._client.command("TYPE I", "2xx")
             if self._encoding.lower().replace("-", "").replace("_", "") == "utf8":
@@ -89,7 +89,7 @@ class FtpSession:
             ProblemError: source-listing, source-stalled, source-unreachable.
         """
         path = self._address.path.decode(TRANSPARENT)
-        async with self._understand.step(Step.LIST, self._command_limit):
+        async with self._understand.during(Phase.LIST, self._command_limit):
             if path:
                 try:
                     await self._client.command(f"CWD {path}", "2xx")
@@ -108,12 +108,12 @@ class FtpSession:
             ProblemError: source-listing, source-stalled, source-unreachable, source-tls.
         """
         self.in_step = False
-        async with self._understand.step(Step.LIST, self._transfer_limit):
+        async with self._understand.during(Phase.LIST, self._transfer_limit):
             found = names.sort_out(await self._lines(), self._encoding)
         if not self._machine_listing:
             entries = []
             for entry in found.entries:
-                async with self._understand.step(Step.LIST, self._command_limit):
+                async with self._understand.during(Phase.LIST, self._command_limit):
                     entries.append(replace(entry, look=Look(entry.look.size, await self._modified(entry))))
             found = replace(found, entries=tuple(entries))
         self.in_step = True
@@ -129,8 +129,8 @@ class FtpSession:
                 self._machine_listing = False  # vsftpd, IIS
         return tuple(listing.parse_list(await self._read_lines("LIST")))
 
-    async def _read_lines(self, command: str) -> list[bytes]:
-        lines: list[bytes] = []
+    async def _read_lines(self, command: str) -> Iterable[bytes]:
+        lines = []
         async with self._client.data(command) as stream:
             while line := await stream.readline():
                 lines.append(line)
@@ -145,7 +145,7 @@ class FtpSession:
             ProblemError: download-failed.
         """
         self.in_step = False
-        async with self._understand.step(Step.LOOK, self._command_limit, entry.name):
+        async with self._understand.during(Phase.LOOK, self._command_limit, entry.name):
             look = Look(await self._size(entry), await self._modified(entry))
         self.in_step = True
         return look
@@ -159,7 +159,7 @@ class FtpSession:
         """
         self.in_step = False
         async with (
-            self._understand.step(Step.DOWNLOAD, self._transfer_limit, entry.name),
+            self._understand.during(Phase.DOWNLOAD, self._transfer_limit, entry.name),
             self._client.data(f"RETR {entry.wire.decode(TRANSPARENT)}") as stream,
         ):
             while block := await stream.read(BLOCK):
@@ -177,7 +177,7 @@ class FtpSession:
     async def is_alive(self) -> bool:
         """Whether the server still answers on this connection."""
         try:
-            async with self._understand.step(Step.LOGIN, self._command_limit):
+            async with self._understand.during(Phase.LOGIN, self._command_limit):
                 await self._client.command("NOOP", "2xx")
         except ProblemError:
             return False

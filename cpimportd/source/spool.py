@@ -2,7 +2,7 @@
 
 import hashlib
 import io
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 from types import TracebackType
 from typing import Self
 
@@ -33,8 +33,8 @@ class Spool:
 
     def receive(self, number: int, entry: Entry) -> "Incoming":
         """Begin to take a file. It is stored under its number: the server's name is never a path here."""
-        suffix = PurePosixPath(entry.name.partition(" [")[0]).suffix.lower()
-        return Incoming(self._folder / f"{number:03}{suffix}", entry, self._largest)
+        suffix = entry.wire.rpartition(b".")[2].decode("ascii").lower()
+        return Incoming(self._folder / f"{number:03}.{suffix}", entry, self._largest)
 
 
 class Incoming:

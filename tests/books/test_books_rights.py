@@ -16,7 +16,6 @@ from cpimportd.model import STAGED_COLUMNS, Kind
 from cpimportd.problems import ProblemError
 from cpimportd.settings import Database
 
-
 VIEWS = [f"mv_credit_{name}" for name in ("monthly", "by_contract", "by_organization", "payments", "totals")]
 
 

@@ -128,3 +128,57 @@ def test_a_wrong_total_and_the_document_that_explains_it_are_both_told(day):
     unit = judge(day).units[A]
     assert codes(unit) == ["control-total", "partner-held", "totals-disagree", "details-sum"]
     assert not unit.exports_disagree
+
+
+@pytest.fixture
+def halves(day):
+    """One organization with its expenses in two files and its details in one."""
+    day.add("e1.xlsx", Kind.EXPENSES, [("1", "А", 10)])
+    day.add("e2.xlsx", Kind.EXPENSES, [("2", "А", 5), ("3", "А", 5)])
+    day.add("d.xlsx", Kind.DETAILS, [("1", None, 10), ("2", None, 5), ("3", None, 5)])
+    return day
+
+
+def test_half_of_the_expenses_cannot_be_accepted_away_from_under_their_details(halves):
+    today = halves.without("e2.xlsx")
+    verdict = judge(today, halves.remembered(), halves.known_expenses(), accepted=frozenset({"А/expenses"}))
+    assert codes(verdict.units[A]) == ["orphan-detail", "file-missing", "partner-held"]
+    assert verdict.units[A].held
+
+
+def test_half_of_the_details_cannot_be_accepted_away(day):
+    day.add("e.xlsx", Kind.EXPENSES, [("1", "А", 10), ("2", "А", 5), ("3", "А", 5)])
+    day.add("d1.xlsx", Kind.DETAILS, [("1", None, 10)])
+    day.add("d2.xlsx", Kind.DETAILS, [("2", None, 5), ("3", None, 5)])
+    verdict = judge(day.without("d2.xlsx"), day.remembered(), accepted=frozenset({"А/expenses"}))
+    assert codes(verdict.units[A]) == ["file-missing", "totals-disagree", "details-absent"]
+    assert verdict.units[A].held
+
+
+@pytest.mark.parametrize("fetched", [True, False])
+def test_details_are_no_orphans_while_the_file_of_their_expenses_is_broken(halves, fetched):
+    today = halves.without("e2.xlsx")
+    failures = []
+    if fetched:
+        today.snapshots.append(halves.broken("e2.xlsx"))
+    else:
+        failures = [problem("download-failed", file="e2.xlsx", reason="gone")]
+    verdict = judge(today, halves.remembered(), halves.known_expenses(), fetch_problems=failures)
+    assert codes(verdict.units[A]) == ["file-empty" if fetched else "download-failed", "partner-held"]
+    assert verdict.files[today.number("d.xlsx")].problems == ()
+
+
+def test_details_that_could_not_be_fetched_are_not_told_a_second_time_as_missing_sums(day):
+    day.add("e.xlsx", Kind.EXPENSES, [("1", "А", 10), ("2", "А", 5), ("3", "А", 5)])
+    day.add("d1.xlsx", Kind.DETAILS, [("1", None, 10)])
+    day.add("d2.xlsx", Kind.DETAILS, [("2", None, 5), ("3", None, 5)])
+    failure = problem("download-failed", file="d2.xlsx", reason="gone")
+    verdict = judge(day.without("d2.xlsx"), day.remembered(), fetch_problems=[failure])
+    assert codes(verdict.units[A]) == ["download-failed", "partner-held"]
+
+
+def test_details_are_no_orphans_while_the_file_of_their_expenses_is_unread(halves):
+    served = halves.remembered()
+    today = halves.unread("e1.xlsx", "e2.xlsx")
+    with pytest.raises(ValueError, match="not read"):
+        judge(today, served, halves.known_expenses())

@@ -94,6 +94,7 @@ def test_retimed_documents_do_not_count_as_removed():
     [
         ([("a", "7", 2023)], [("b", "7", 2024)]),  # numbers begin anew each year
         ([("a", "7", 2024), ("b", "7", 2024)], [("c", "7", 2024)]),  # which of the two?
+        ([("a", "7", 2024), ("b", "7", 2024)], [("c", "7", 2024), ("d", "7", 2024)]),
         ([("a", None, 2024)], [("b", None, 2024)]),
         ([("a", "7", None)], [("b", "7", None)]),
     ],
@@ -167,6 +168,7 @@ OLD = [fact(i, on=date(2020, 1, 1 + i)) for i in range(20)]
         ({}, "period-moved"),
         ({"new": [fact("new", on=date(2024, 1, 1))]}, "period-moved"),
         ({"amount_changed": 1}, "shrunk"),
+        ({"gone": [*OLD, fact("a", number="7")], "new": [fact("b", number="7")]}, "shrunk"),
         ({"first_date": date(2020, 1, 20)}, "shrunk"),
         ({"first_date": None}, "shrunk"),
         ({"gone": [*OLD, fact("no date", on=None)]}, "shrunk"),

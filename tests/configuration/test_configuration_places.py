@@ -24,7 +24,13 @@ CREDENTIAL = {"source.password": "from credential\n"}
         (FILE, CREDENTIAL, {**OURS, **PREDECESSOR}, "from environment", "environment CPIMPORTD_SOURCE__PASSWORD"),
         (FILE, CREDENTIAL, PREDECESSOR, "from credential", "credential source.password"),
         (FILE, None, PREDECESSOR, "from file", "{file}"),
-        ("", None, PREDECESSOR, "from predecessor", "environment CREDIT_PORTFOLIO_FTP_PASSWORD (the predecessor's name)"),
+        (
+            "",
+            None,
+            PREDECESSOR,
+            "from predecessor",
+            "environment CREDIT_PORTFOLIO_FTP_PASSWORD (the predecessor's name)",
+        ),
         ("", None, {}, None, "default"),
     ],
 )
@@ -122,7 +128,12 @@ def test_a_folder_in_place_of_the_file_is_unreadable_not_missing(tmp_path):
         ("CPIMPORTD_READER__MEMORY", "512M", lambda s: s.reader.memory, 512 * 1024**2),
         ("CPIMPORTD_GUARDS__STRICT", "yes", lambda s: s.guards.strict, True),
         ("CPIMPORTD_SCHEDULES__WEEKLY__AT", "Sun 03:00", lambda s: s.schedules["weekly"].at, "Sun 03:00"),
-        ("CPIMPORTD_SCHEDULES__IMPORT__ONLY", "receipts, details", lambda s: s.schedules["import"].only, ("receipts", "details")),
+        (
+            "CPIMPORTD_SCHEDULES__IMPORT__ONLY",
+            "receipts, details",
+            lambda s: s.schedules["import"].only,
+            ("receipts", "details"),
+        ),
         ("CPIMPORTD_SOURCE__USER", "", lambda s: s.source.user, "anonymous"),
     ],
 )
@@ -151,7 +162,10 @@ def test_a_credential_loses_its_line_end_and_nothing_else(read, name, text):
     assert loaded.origins["database.password"] == f"credential {name}"
 
 
-@pytest.mark.parametrize("key", ["source.password", "database.password", "database.url", "database.direct_url", "cache.password", "cache.url"])
+@pytest.mark.parametrize(
+    "key",
+    ["source.password", "database.password", "database.url", "database.direct_url", "cache.password", "cache.url"],
+)
 def test_every_secret_can_be_a_credential(read, key):
     loaded = read("", {key: "postgresql://h/d"})
     assert loaded.origins[key] == f"credential {key}"
@@ -228,7 +242,11 @@ def test_root_keeps_state_in_the_usual_folder(read, monkeypatch):
 @pytest.mark.parametrize(
     ("text", "mode", "keys"),
     [
-        ("[source]\npassword = 'x'\n[database]\nurl = 'postgresql://u:p@h/d'", 0o644, ["source.password", "database.url"]),
+        (
+            "[source]\npassword = 'x'\n[database]\nurl = 'postgresql://u:p@h/d'",
+            0o644,
+            ["source.password", "database.url"],
+        ),
         ("[source]\nurl = 'ftp://u:p@h/d'", 0o604, ["source.url"]),
         ("[source]\npassword = 'x'", 0o640, []),
         ("[source]\nuser = 'x'\n[database]\nurl = 'postgresql://u@h/d'", 0o644, []),

@@ -48,13 +48,21 @@ def test_hour_and_minute_become_an_expression(read, environ, at):
     ("host", "folder", "url"),
     [
         ("ftp.example.org", None, "ftp://ftp.example.org/"),
-        ("ftp.example.org:2121", "/1c/кредиты", "ftp://ftp.example.org:2121/1c/%D0%BA%D1%80%D0%B5%D0%B4%D0%B8%D1%82%D1%8B"),
+        (
+            "ftp.example.org:2121",
+            "/1c/кредиты",
+            "ftp://ftp.example.org:2121/1c/%D0%BA%D1%80%D0%B5%D0%B4%D0%B8%D1%82%D1%8B",
+        ),
         ("ftp.example.org", "a@b #2", "ftp://ftp.example.org/a%40b%20%232"),
         ("ftps://ftp.example.org/", "1c", "ftps://ftp.example.org/1c"),
     ],
 )
 def test_host_and_folder_become_the_sources_url(read, host, folder, url):
-    loaded = read("", **{f"{FTP}HOST": host, f"{FTP}USER": "u", f"{FTP}PASSWORD": " p "} | ({f"{FTP}REMOTE_DIR": folder} if folder else {}))
+    loaded = read(
+        "",
+        **{f"{FTP}HOST": host, f"{FTP}USER": "u", f"{FTP}PASSWORD": " p "}
+        | ({f"{FTP}REMOTE_DIR": folder} if folder else {}),
+    )
     source = loaded.settings.source
     assert (source.url, source.user, source.password.get_secret_value()) == (url, "u", " p ")
     assert f"{FTP}HOST" in loaded.origins["source.url"]
@@ -71,7 +79,10 @@ def test_the_old_download_folder_is_said_to_be_unused(read):
     [
         ({"DATABASE_URL": "postgresql+asyncpg://u:p@h/d"}, "postgresql://u:p@h/d"),
         ({"DATABASE_URL": "postgresql://h/d", "DB_HOST": "other"}, "postgresql://h/d"),
-        ({"DB_HOST": "h", "DB_PORT": "5433", "DB_NAME": "d", "DB_USER": "u", "DB_PASSWORD": "p@/:"}, "postgresql://u:p%40%2F%3A@h:5433/d"),
+        (
+            {"DB_HOST": "h", "DB_PORT": "5433", "DB_NAME": "d", "DB_USER": "u", "DB_PASSWORD": "p@/:"},
+            "postgresql://u:p%40%2F%3A@h:5433/d",
+        ),
         ({"DB_HOST": "/run/postgresql", "DB_NAME": "d"}, "postgresql:///d?host=/run/postgresql"),
         ({"DB_NAME": "d"}, "postgresql://localhost/d"),
         ({"DB_PASSWORD": "p"}, None),
@@ -85,7 +96,10 @@ def test_the_database_is_one_url_or_its_parts(read, environ, url):
 @pytest.mark.parametrize(
     ("environ", "url"),
     [
-        ({"USE_REDIS": "true", "REDIS_HOST": "r", "REDIS_PORT": "6380", "REDIS_DB": "2", "REDIS_PASSWORD": "p w"}, "redis://:p%20w@r:6380/2"),
+        (
+            {"USE_REDIS": "true", "REDIS_HOST": "r", "REDIS_PORT": "6380", "REDIS_DB": "2", "REDIS_PASSWORD": "p w"},
+            "redis://:p%20w@r:6380/2",
+        ),
         ({"USE_REDIS": "1"}, "redis://localhost:6379/0"),
         ({"REDIS_HOST": "r"}, None),
         ({"USE_REDIS": "no", "REDIS_HOST": "r", "REDIS_PORT": "tcp://10.0.0.1:6379"}, None),

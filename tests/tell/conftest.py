@@ -36,11 +36,12 @@ class RedisServer:
             try:
                 with redis.Redis(port=self.port, retry=Retry(NoBackoff(), 0)) as client:
                     client.ping()
-                return
             except redis.AuthenticationError:
                 return
             except redis.ConnectionError:
                 time.sleep(0.02)
+            else:
+                return
         raise RuntimeError("Redis does not start")
 
     def stop(self) -> None:

@@ -57,7 +57,8 @@ async def test_a_view_comes_after_the_views_that_it_reads(views_database, sql):
         CREATE MATERIALIZED VIEW zz AS SELECT 1 AS one, sum(amount) AS total FROM fin_receipts;
         CREATE MATERIALIZED VIEW mm AS SELECT one, total FROM zz;
         CREATE MATERIALIZED VIEW aa_report AS
-            SELECT zz.one, zz.total + mm.total + (SELECT sum(amount) FROM fin_receipts) AS total FROM zz JOIN mm USING (one);
+            SELECT zz.one, zz.total + mm.total + (SELECT sum(amount) FROM fin_receipts) AS total
+            FROM zz JOIN mm USING (one);
         CREATE UNIQUE INDEX ON zz (one);
         CREATE UNIQUE INDEX ON mm (one);
         CREATE UNIQUE INDEX ON aa_report (one);
@@ -165,7 +166,8 @@ async def test_a_connection_lost_at_one_view_is_opened_anew_for_the_next(views_d
         views_database,
         """
         CREATE FUNCTION suicide() RETURNS boolean LANGUAGE plpgsql AS $$ BEGIN
-            IF (SELECT count(*) FROM public.fin_receipts) > 2 THEN PERFORM pg_terminate_backend(pg_backend_pid()); END IF;
+            IF (SELECT count(*) FROM public.fin_receipts) > 2
+            THEN PERFORM pg_terminate_backend(pg_backend_pid()); END IF;
             RETURN true; END $$;
         CREATE MATERIALIZED VIEW "0 deadly" AS SELECT id, public.suicide() AS x FROM fin_receipts;
         CREATE UNIQUE INDEX ON "0 deadly" (id);

@@ -1,0 +1,81 @@
+"""The ``check`` verb's room: is everything there that a run needs? It changes nothing."""
+
+import asyncio
+from collections.abc import Sequence
+from datetime import timedelta
+from pathlib import Path
+from typing import Final
+
+from cpimportd.checkup import machine
+from cpimportd.checkup.line import CheckLine, attempt, bad, good
+from cpimportd.configuration import Loaded, load, require_source
+from cpimportd.problems import ProblemError
+from cpimportd.settings import Settings
+
+__all__ = ["WITHIN", "CheckLine", "checkup"]
+
+WITHIN: Final = timedelta(seconds=30)
+"""How long one line may take."""
+
+
+async def checkup(configuration: Loaded | Path | None = None, *, within: timedelta = WITHIN) -> tuple[CheckLine, ...]:
+    """Try everything that a run needs, each by itself: one failure never hides another.
+
+    Args:
+        configuration: what was loaded, or the file to load; None means the usual one.
+        within: how long one line may take.
+
+    Returns:
+        A line for each thing, always in the same order: configuration, source, database, cache, machine.
+    """
+    if isinstance(configuration, Loaded):
+        loaded = configuration
+    else:
+        try:
+            loaded = load(configuration)
+        except ProblemError as error:
+            return tuple(bad("configuration", found) for found in error.problems)
+    from cpimportd.checkup.database import database  # noqa: PLC0415 - a broken configuration needs no driver
+
+    settings = loaded.settings
+    found = await asyncio.gather(
+        attempt("configuration", _configuration(loaded), within),
+        attempt("source", _source(loaded), within),
+        database(loaded, within),
+        attempt("cache", _cache(settings), within),
+        attempt("state folder", asyncio.to_thread(machine.state_folder, settings), within),
+        attempt("time zone", asyncio.to_thread(machine.time_zone, settings), within),
+    )
+    return tuple(line for lines in found for line in lines)
+
+
+async def _configuration(loaded: Loaded) -> Sequence[CheckLine]:
+    place = str(loaded.path) if loaded.path else "no file: environment and defaults"
+    notes = (CheckLine("configuration", ok=True, warning=True, text=note) for note in loaded.notes)
+    schedules = [f"{name} at {schedule.at}" for name, schedule in loaded.settings.schedules.items() if schedule.enabled]
+    return (
+        good("configuration", place),
+        *(bad("configuration", found) for found in loaded.problems),
+        *notes,
+        good("schedules", ", ".join(schedules))
+        if schedules
+        else CheckLine("schedules", ok=True, warning=True, text="none is enabled: nothing is imported by itself"),
+    )
+
+
+async def _source(loaded: Loaded) -> Sequence[CheckLine]:
+    from cpimportd.source import probe  # noqa: PLC0415 - so that --help stays fast
+
+    require_source(loaded.settings, loaded.path)
+    return [
+        bad(f"source: {step.name}", step.problem) if step.problem else good(f"source: {step.name}", step.detail)
+        for step in await probe(loaded.settings.source)
+    ]
+
+
+async def _cache(settings: Settings) -> Sequence[CheckLine]:
+    from cpimportd.tell import count_cached  # noqa: PLC0415
+
+    if settings.cache.url is None:
+        return (good("cache", "no cache.url: nothing is deleted, reports may be up to 5 minutes old"),)
+    return (good("cache", f"Redis answers; {await count_cached(settings.cache)} keys match cache.pattern"),)

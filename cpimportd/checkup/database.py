@@ -1,0 +1,188 @@
+"""The database: reach, rights, schema, department, pooler, the predecessor, the clock."""
+
+import asyncio
+import re
+import time
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from contextlib import AsyncExitStack, asynccontextmanager, suppress
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Final
+
+import asyncpg
+
+from cpimportd.books import connect, require_current, rights, translate
+from cpimportd.books.backup import pg_dumps
+from cpimportd.checkup.line import CheckLine, attempt, bad, good, skipped
+from cpimportd.configuration import Loaded, require_database
+from cpimportd.problems import ProblemError, problem
+from cpimportd.settings import Database
+
+_CLOCKS_APART: Final = timedelta(seconds=5)
+
+# import_date is naive, in the server's zone, which is our session's too.
+_PREDECESSOR: Final = """
+    SELECT max(l.import_date) FROM fin_import_logs l
+    WHERE l.department_id = $1 AND l.processed_by = 'auto_importer'
+      AND l.import_date > (SELECT min(started_at)::timestamp FROM cpimportd.runs WHERE department_id = $1)
+"""
+
+Step = Callable[[asyncpg.Connection], Awaitable[Sequence[CheckLine]]]
+
+
+async def database(loaded: Loaded, within: timedelta) -> tuple[CheckLine, ...]:
+    """Everything about the database, each thing by itself; where it cannot be reached the rest is not tried."""
+    settings = loaded.settings
+    steps: dict[str, Step] = {
+        "database rights": _rights,
+        "database tables": _tables,
+        "database schema": _schema,
+        "department": lambda connection: _department(connection, settings.department_id),
+        "detail lines": _details_index,
+        "old importer": lambda connection: _predecessor(connection, settings.department_id),
+        "clock": _clock,
+        "pg_dump": _pg_dump,
+    }
+    names = (*steps, "pooler")
+    async with AsyncExitStack() as stack:
+        connection: list[asyncpg.Connection] = []
+
+        async def reach() -> Sequence[CheckLine]:
+            require_database(settings, loaded.path)
+            connection.append(await stack.enter_async_context(_connected(settings.database, direct=True)))
+            return (good("database", await _server(connection[0])),)
+
+        lines = await attempt("database", reach(), within)
+        if not connection:
+            return (*lines, *(skipped(name, "the database cannot be reached") for name in names))
+        for name, step in steps.items():
+            lines += await attempt(name, _translated(step(connection[0])), within)
+        return (*lines, *await attempt("pooler", _translated(_pooler(settings.database)), within))
+
+
+@asynccontextmanager
+async def _connected(settings: Database, *, direct: bool) -> AsyncIterator[asyncpg.Connection]:
+    connection = await connect(settings, direct=direct, application_name="cpimportd check")
+    try:
+        yield connection
+    finally:
+        with suppress(OSError, asyncpg.InterfaceError, asyncpg.PostgresError, TimeoutError):
+            await connection.close(timeout=2)
+
+
+async def _translated(work: Awaitable[Sequence[CheckLine]]) -> Sequence[CheckLine]:
+    try:
+        return await work
+    except (asyncpg.PostgresError, asyncpg.InterfaceError, ConnectionError) as error:
+        raise ProblemError(translate(error)) from error
+
+
+async def _server(connection: asyncpg.Connection) -> str:
+    row = await connection.fetchrow(
+        "SELECT current_setting('server_version') AS version, current_database() AS name, current_user AS user"
+    )
+    return f"PostgreSQL {row['version']}, database {row['name']}, user {row['user']}"
+
+
+async def _rights(connection: asyncpg.Connection) -> Sequence[CheckLine]:
+    missing = await rights.missing_rights(connection)
+    name = "database rights"
+    return [bad(name, found) for found in missing] or [good(name, "all that a run needs")]
+
+
+async def _tables(connection: asyncpg.Connection) -> Sequence[CheckLine]:
+    await rights.check_tables(connection)
+    return (good("database tables", "the backend's tables are as expected"),)
+
+
+async def _schema(connection: asyncpg.Connection) -> Sequence[CheckLine]:
+    await require_current(connection)
+    return (good("database schema", "up to date"),)
+
+
+async def _department(connection: asyncpg.Connection, department_id: int) -> Sequence[CheckLine]:
+    row = await connection.fetchrow("SELECT name, is_active FROM departments WHERE id = $1", department_id)
+    if row is None:
+        return (bad("department", problem("department-missing", value=str(department_id))),)
+    if not row["is_active"]:
+        return (bad("department", problem("department-inactive", value=f"{department_id} ({row['name']})")),)
+    return (good("department", f"{department_id} ({row['name']})"),)
+
+
+async def _details_index(connection: asyncpg.Connection) -> Sequence[CheckLine]:
+    index = await rights.details_unique_index(connection)
+    if index is None:
+        return (good("detail lines", "equal lines of one document can be stored"),)
+    text = f"the backend's unique index {index} forbids equal lines of one document; a unit that has any is held"
+    return (good("detail lines", text),)
+
+
+async def _predecessor(connection: asyncpg.Connection, department_id: int) -> Sequence[CheckLine]:
+    latest = await connection.fetchval(_PREDECESSOR, department_id)
+    if latest is not None:
+        return (bad("old importer", problem("old-importer", value=f"{latest:%Y-%m-%d %H:%M}")),)
+    return (good("old importer", "it has not written since our first run"),)
+
+
+async def _clock(connection: asyncpg.Connection) -> Sequence[CheckLine]:
+    before = time.monotonic()
+    ours = datetime.now(UTC)
+    theirs = await connection.fetchval("SELECT clock_timestamp()")
+    took = timedelta(seconds=time.monotonic() - before)
+    apart = theirs - (ours + took / 2)
+    if abs(apart) > _CLOCKS_APART + took / 2:
+        return (bad("clock", problem("clock-apart", value=f"{apart.total_seconds():+.0f} s")),)
+    return (good("clock", f"the database's is {apart.total_seconds():+.1f} s apart from ours"),)
+
+
+async def _pg_dump(connection: asyncpg.Connection) -> Sequence[CheckLine]:
+    """Whether a pg_dump is at hand that is not older than the server: an older one refuses."""
+    server = connection.get_server_version().major
+    found = [(program, await _major(program)) for program in pg_dumps()]
+    for program, version in found:
+        if version >= server:
+            return (good("pg_dump", f"{program}, version {version}"),)
+    newest = max((version for _, version in found), default=0)
+    reason = (
+        f"the newest is {newest}, the server is {server}" if newest else "neither on PATH nor where Debian keeps it"
+    )
+    return (bad("pg_dump", problem("pg-dump-missing", reason=reason)),)
+
+
+async def _major(program: Path) -> int:
+    """The major version that a program says it is; 0 where it cannot be run."""
+    try:
+        process = await asyncio.create_subprocess_exec(
+            program, "--version", stdin=asyncio.subprocess.DEVNULL, stdout=asyncio.subprocess.PIPE
+        )
+    except OSError:
+        return 0
+    said, _ = await process.communicate()
+    number = re.search(r"\) (\d+)", said.decode(errors="replace"))  # "pg_dump (PostgreSQL) 15.13 (Debian …)"
+    return int(number[1]) if number else 0
+
+
+async def _pooler(settings: Database) -> Sequence[CheckLine]:
+    """Whether a pooler gives every transaction another server process, as one in transaction mode may do.
+
+    While the first connection rests between two transactions, a second one begins its own: it takes the process that
+    became free, and the first gets another.
+    """
+    async with _connected(settings, direct=False) as first, _connected(settings, direct=False) as second:
+        processes = set()
+        for _ in range(2):
+            processes.add(await _process(first))
+            async with second.transaction():
+                await second.fetchval("SELECT 1")
+                processes.add(await _process(first))
+    if len(processes) == 1:
+        return (good("pooler", "none, or one that keeps a session together"),)
+    if settings.direct_url is not None:
+        return (good("pooler", "in transaction mode; runs and migrations go past it by database.direct_url"),)
+    return (bad("pooler", problem("pooler")),)
+
+
+async def _process(connection: asyncpg.Connection) -> int:
+    async with connection.transaction():
+        process: int = await connection.fetchval("SELECT pg_backend_pid()")
+        return process

@@ -1,0 +1,139 @@
+"""The row with the titles: where it is, which kind it speaks of, and what that means for every column below it."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from cpimportd.documents.columns import COLUMNS, IDENTIFYING, Column, Meaning, Presence
+from cpimportd.documents.titles import column_letter, fold
+from cpimportd.documents.values import is_blank
+from cpimportd.model import MAIN_AMOUNT, Cell, Kind
+from cpimportd.problems import Problem, problem
+
+HEADER_WITHIN = 50
+"""In how many of a sheet's first rows the header is looked for."""
+
+_KNOWN: Mapping[Kind, Mapping[str, Column]] = {
+    kind: {fold(title): column for column in columns for title in column.titles} for kind, columns in COLUMNS.items()
+}
+_IDENTIFYING = {kind: fold(title) for kind, title in IDENTIFYING.items()}
+_AMOUNT = {kind: fold(title) for kind, title in MAIN_AMOUNT.items()}
+# A row that names the document and so many more of its columns is a header, even if the amount was forgotten.
+_ENOUGH_TITLES = 4
+_NUMERIC = (Meaning.MONEY, Meaning.RATE)
+
+
+@dataclass(frozen=True, slots=True)
+class KnownColumn:
+    """A column of this sheet that goes into a field: its place from 0, its title here, and what is known of it."""
+
+    index: int
+    title: str
+    column: Column
+
+
+@dataclass(frozen=True, slots=True)
+class Layout:
+    """What stands where in a sheet.
+
+    Attributes:
+        kind: of the documents.
+        row: the header's row, from 1.
+        titles: as the workbook writes them; "" where a column has none.
+        known: the columns that go into fields, in the sheet's order.
+        others: the columns that go into ``extra``: place, and title there, which no two have in common.
+    """
+
+    kind: Kind
+    row: int
+    titles: tuple[str, ...]
+    known: tuple[KnownColumn, ...]
+    others: tuple[tuple[int, str], ...]
+
+    def find(self, field: str) -> KnownColumn | None:
+        """The column of a field; None where this sheet has none."""
+        return next((known for known in self.known if known.column.field == field), None)
+
+    def title_of(self, field: str) -> str:
+        """A field's title here; where this sheet has no such column, the one that 1C gives it."""
+        known = self.find(field)
+        if known is not None:
+            return known.title
+        return next(column.titles[0] for column in COLUMNS[self.kind] if column.field == field)
+
+    @property
+    def numeric(self) -> tuple[KnownColumn, ...]:
+        """The columns of amounts and rates, which 1C may add up in its last row."""
+        return tuple(known for known in self.known if known.column.meaning in _NUMERIC)
+
+
+def kind_of_header(cells: Sequence[Cell]) -> Kind | None:
+    """The kind of documents whose header a row is; None if it is no header.
+
+    A header names the document, and the amount or several more columns. Expenses and their details name the document
+    alike: the kind of which more titles are there wins.
+    """
+    titles = {fold(cell) for cell in cells if isinstance(cell, str)}
+    best: tuple[int, Kind] | None = None
+    for kind in (Kind.DETAILS, Kind.EXPENSES, Kind.RECEIPTS):
+        count = len(titles & _KNOWN[kind].keys())
+        if _IDENTIFYING[kind] not in titles or not (_AMOUNT[kind] in titles or count >= _ENOUGH_TITLES):
+            continue
+        if best is None or count > best[0]:
+            best = (count, kind)
+    return best[1] if best else None
+
+
+def has_header(rows: Sequence[tuple[Cell, ...]]) -> Kind | None:
+    """The kind of the first header among a sheet's first rows; None where there is none.
+
+    Args:
+        rows: the sheet's first rows; those after the fiftieth are not looked at.
+    """
+    return next((kind for cells in rows[:HEADER_WITHIN] if (kind := kind_of_header(cells))), None)
+
+
+def lay_out(kind: Kind, row: int, cells: Sequence[Cell]) -> Layout:
+    """Say of every column where it goes.
+
+    Args:
+        kind: of the documents, by :func:`kind_of_header`.
+        row: the header's row, from 1.
+        cells: its cells.
+    """
+    titles = tuple("" if is_blank(cell) else " ".join(str(cell).split()) for cell in cells)
+    known, others, taken = [], [], set[str]()
+    for index, title in enumerate(titles):
+        column = _KNOWN[kind].get(fold(title))
+        if column is not None:
+            known.append(KnownColumn(index, title, column))
+        if column is None or column.field == "extra":
+            others.append((index, _unused(title or f"({column_letter(index)})", taken)))
+    return Layout(kind, row, titles, tuple(known), tuple(others))
+
+
+def layout_problems(layout: Layout, file: str) -> list[Problem]:
+    """Columns that are missing, and columns that are there twice: each a problem of its own."""
+    found = []
+    seen: set[str] = set()
+    for known in layout.known:
+        if known.column.field in seen:
+            found.append(problem("column-twice", file=file, row=layout.row, column=known.title))
+        seen.add(known.column.field)
+    absent = [column for column in COLUMNS[layout.kind] if column.field not in seen]
+    for column in absent:
+        if column.presence is Presence.REQUIRED:
+            found.append(problem("column-missing", file=file, row=layout.row, column=column.titles[0]))
+    unfilled = [column.titles[0] for column in absent if column.presence is Presence.EXPECTED]
+    if unfilled:
+        names = ", ".join(f"«{title}»" for title in unfilled)
+        found.append(problem("column-absent", file=file, row=layout.row, value=names))
+    return found
+
+
+def _unused(title: str, taken: set[str]) -> str:
+    candidate, count = title, 1
+    while candidate in taken:
+        count += 1
+        candidate = f"{title} ({count})"
+    taken.add(candidate)
+    return candidate

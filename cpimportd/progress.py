@@ -1,0 +1,184 @@
+"""How far a run is: bars for a person at a terminal, JSON lines for the daemon, nothing for everybody else.
+
+Each is called with every :class:`~cpimportd.model.Progress` and used as a context manager around the run. None of them
+can stop a run: a reader that went away is no reason to publish nothing.
+"""
+
+import json
+import sys
+import threading
+import time
+from collections.abc import Callable, Iterator
+from types import TracebackType
+from typing import IO, Final, Self
+
+from rich.console import Console
+from rich.filesize import decimal
+from rich.progress import BarColumn, ProgressColumn, SpinnerColumn, Task, TaskID, TimeElapsedColumn
+from rich.progress import Progress as Bars
+from rich.text import Text
+
+from cpimportd.model import Progress
+from cpimportd.rendering.layout import make_console
+from cpimportd.rendering.numbers import clean, count
+
+_STAGES: Final = {
+    "fetch": "Fetching",
+    "read": "Reading",
+    "check": "Checking",
+    "publish": "Publishing",
+    "tell": "Telling",
+}
+_PER_SECOND: Final = 5
+
+Key = tuple[str, str | None]
+"""What an event is about: its stage and, where there is one, its file."""
+
+
+def choose_progress(
+    form: str = "auto", stream: IO[str] | None = None
+) -> "NoProgress | JsonProgress | TerminalProgress":
+    """Choose who is told.
+
+    Args:
+        form: ``json``, ``none``, or ``auto``: bars if the stream is a terminal, else nothing.
+        stream: where to; standard error if none is given, because standard output belongs to the report.
+
+    Raises:
+        ValueError: there is no such form.
+    """
+    stream = stream or sys.stderr
+    if form == "json":
+        return JsonProgress(stream)
+    if form not in {"auto", "none"}:
+        raise ValueError(f"there is no form of progress {form!r}")
+    console = make_console(stream)
+    return TerminalProgress(console) if form == "auto" and console.is_terminal else NoProgress()
+
+
+class NoProgress:
+    """Tells nobody."""
+
+    def __call__(self, progress: Progress) -> None:
+        """Do nothing."""
+
+    def __enter__(self) -> Self:
+        """Do nothing."""
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
+        """Do nothing."""
+
+
+class JsonProgress:
+    """One JSON line per event: ``stage``, ``file``, ``done``, ``total``, ``finished``.
+
+    At most 5 lines a second for each stage and file; the first and the last are always written. A stream that cannot be
+    written to any more is left alone: whoever read it is gone, the run is not.
+
+    Args:
+        stream: where to; each line is flushed.
+        clock: seconds on a clock that is never set back.
+    """
+
+    def __init__(self, stream: IO[str], clock: Callable[[], float] = time.monotonic) -> None:
+        self._stream = stream
+        self._clock = clock
+        self._lock = threading.Lock()
+        self._written_at: dict[Key, float] = {}
+        self._waiting: dict[Key, Progress] = {}
+        self._gone = False
+
+    def __call__(self, progress: Progress) -> None:
+        """Write the event, unless one about the same was written a moment ago."""
+        key = (progress.stage, progress.file)
+        with self._lock:
+            now = self._clock()
+            if not progress.finished and now - self._written_at.get(key, float("-inf")) < 1 / _PER_SECOND:
+                self._waiting[key] = progress
+                return
+            self._waiting.pop(key, None)
+            self._written_at[key] = now
+            self._write(progress)
+
+    def __enter__(self) -> Self:
+        """The run begins."""
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
+        """Write what was held back, so that the last line about each file is the last that happened."""
+        with self._lock:
+            for progress in self._waiting.values():
+                self._write(progress)
+            self._waiting.clear()
+
+    def _write(self, progress: Progress) -> None:
+        if self._gone:
+            return
+        event = {name: getattr(progress, name) for name in ("stage", "file", "done", "total", "finished")}
+        try:
+            self._stream.write(json.dumps(event) + "\n")
+            self._stream.flush()
+        except (OSError, ValueError):  # ValueError: the stream was closed
+            self._gone = True
+
+
+class TerminalProgress:
+    """A bar for each file and stage under way; gone when the run is over, so that only the report stays.
+
+    Args:
+        console: a terminal, standard error as a rule.
+    """
+
+    def __init__(self, console: Console) -> None:
+        columns = (SpinnerColumn(), _What(), BarColumn(bar_width=None), _HowFar(), TimeElapsedColumn())
+        self._bars = Bars(*columns, console=console, transient=True, expand=True)
+        self._tasks: dict[Key, TaskID] = {}
+
+    def __call__(self, progress: Progress) -> None:
+        """Show the event; what is finished makes room for what is not."""
+        key = (progress.stage, progress.file)
+        task = self._tasks.get(key)
+        if progress.finished:
+            if task is not None:
+                self._bars.remove_task(self._tasks.pop(key))
+            return
+        if task is None:
+            what = _STAGES.get(progress.stage, progress.stage) + (f" {clean(progress.file)}" if progress.file else "")
+            task = self._tasks[key] = self._bars.add_task(what, total=None, stage=progress.stage)
+        self._bars.update(task, completed=progress.done, total=progress.total)
+
+    def __enter__(self) -> Self:
+        """Begin to draw."""
+        self._bars.start()
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
+        """Wipe the bars."""
+        self._bars.stop()
+
+
+class _What(ProgressColumn):
+    """What is under way; a file's name is taken literally."""
+
+    def render(self, task: Task) -> Text:
+        return Text(task.description, overflow="ellipsis", no_wrap=True)
+
+
+class _HowFar(ProgressColumn):
+    """Bytes while fetching, rows while reading, nothing elsewhere."""
+
+    def render(self, task: Task) -> Text:
+        stage = task.fields.get("stage")
+        if stage not in {"fetch", "read"}:
+            return Text()
+        return Text(" of ".join(self._amounts(task, stage)), no_wrap=True)
+
+    @staticmethod
+    def _amounts(task: Task, stage: str) -> Iterator[str]:
+        written = decimal if stage == "fetch" else count
+        yield written(int(task.completed))
+        if task.total is not None:
+            yield written(int(task.total)) + (" rows" if stage == "read" else "")
+        elif stage == "read":
+            yield "? rows"

@@ -1,0 +1,186 @@
+"""A run in lines: one true sentence, and what the journal keeps of the rest."""
+
+import logging
+import uuid
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from typing import NamedTuple
+
+from cpimportd.problems import Effect, Problem
+from cpimportd.rendering.bridge import unexplained
+from cpimportd.rendering.numbers import clean
+from cpimportd.report import FileReport, FileStatus, RunReport, RunStatus, UnitReport, UnitStatus, money
+
+_NAMESPACE = uuid.UUID("8f0e3c1a-5d0b-4a57-9d0e-3f1f6f0c5b11")
+_NAMED_AT_MOST = 5
+
+_LEVELS = {
+    Effect.FAILS: logging.ERROR,
+    Effect.INTEGRITY: logging.ERROR,
+    Effect.PLAUSIBILITY: logging.WARNING,
+    Effect.WARNS: logging.WARNING,
+}
+_RUN_LEVELS = {
+    RunStatus.FAILED: logging.ERROR,
+    RunStatus.HELD: logging.ERROR,
+    RunStatus.PARTIAL: logging.WARNING,
+}
+
+
+class JournalLine(NamedTuple):
+    """One line for the journal: a level of :mod:`logging`, a text on one line, and fields for ``journalctl FIELD=``."""
+
+    level: int
+    text: str
+    fields: Mapping[str, str]
+
+
+def with_commas(number: int) -> str:
+    """``1,050``: how a log writes numbers."""
+    return f"{number:,}"
+
+
+def summary_line(report: RunReport, number: Callable[[int], str] = with_commas) -> str:
+    """The run in one sentence, without a full stop.
+
+    Such as ``published 1,050 rows of 6 files in 1.3 s (12 changed, 4 removed); 1 unit held: ЛОТОС ООО/expenses
+    (control-total)``.
+
+    Args:
+        report: of the run.
+        number: how a count is written.
+    """
+    if report.status is RunStatus.FAILED:
+        return _failure(report)
+    parts = [_deed(report, number), *_held(report, number)]
+    if warnings := sum(p.effect is Effect.WARNS for p in report.all_problems):
+        parts.append(_counted(warnings, "warning", number))
+    return "; ".join(parts)
+
+
+def journal_lines(report: RunReport) -> list[JournalLine]:
+    """What the journal keeps of a run: the summary, each unit with its bridge, each problem with its way out.
+
+    Every problem has its own MESSAGE_ID; the fields CPIMPORTD_RUN, _STATUS, _UNIT, _CODE, _FILE, _ROW, _COLUMN and
+    _ORGANIZATION serve ``journalctl``. No text holds a control character.
+    """
+    run = {} if report.run is None else {"CPIMPORTD_RUN": str(report.run)}
+    level = logging.INFO if report.code in {4, 5} else _RUN_LEVELS.get(report.status, logging.INFO)
+    head = {"MESSAGE_ID": run_message_id(report.status), "CPIMPORTD_STATUS": report.status.value}
+    lines = [JournalLine(level, summary_line(report), {**head, **run})]
+    lines += [line._replace(fields={**line.fields, **run}) for unit in report.units for line in _unit_lines(unit)]
+    lines += [_problem_line(p, run, level) for p in report.all_problems]
+    return lines
+
+
+def run_message_id(status: RunStatus) -> str:
+    """The journal's MESSAGE_ID (sd-id128(3)) of the line that ends a run with this status."""
+    return uuid.uuid5(_NAMESPACE, f"run {status.value}").hex
+
+
+def _failure(report: RunReport) -> str:
+    if not report.problems:
+        return f"failed after {report.seconds:.1f} s; nothing was published"
+    gravest = report.problems[0]
+    more = len(report.problems) - 1
+    rest = f", and {_counted(more, 'more problem', with_commas)}" if more else ""
+    # 4 and 5: somebody else is at it, or was; that is no failure of ours.
+    begin = "did nothing" if report.code in {4, 5} else f"failed after {report.seconds:.1f} s"
+    sentence = f"{begin}: {clean(gravest)}{rest}"
+    said = gravest.code == "commit-unknown" or "nothing was published" in gravest.message or report.code in {4, 5}
+    return sentence if said else f"{sentence}; nothing was published"
+
+
+def _deed(report: RunReport, number: Callable[[int], str]) -> str:
+    took = f"in {report.seconds:.1f} s"
+    published = [unit for unit in report.units if unit.status is UnitStatus.PUBLISHED]
+    files = [file for file in report.files if file.status is FileStatus.PUBLISHED]
+    dry = report.status is RunStatus.DRY_RUN
+    if not published:
+        looked_at = _counted(len(report.files), "file", number)
+        if any(_is_held(report)):
+            return f"{'would publish' if dry else 'published'} nothing of {looked_at} {took}"
+        return f"nothing new in {looked_at}, looked at {took}"
+    verb = "would publish" if dry else "published"
+    if files:
+        rows = _counted(sum(file.rows for file in files), "row", number)
+        what = f"{verb} {rows} of {_counted(len(files), 'file', number)}"
+    else:
+        what = f"{'would put' if dry else 'put'} right {_counted(len(published), 'unit', number)}"
+    changes = _changes(published, number)
+    return f"{what} {took} ({changes or 'no document changed'})"
+
+
+def _changes(units: Sequence[UnitReport], number: Callable[[int], str]) -> str:
+    counts = (
+        ("new", sum(u.inserted for u in units)),
+        ("changed", sum(u.updated for u in units)),
+        ("removed", sum(u.removed for u in units)),
+        ("re-timed", sum(u.retimed for u in units)),
+        ("normalised", sum(u.normalised for u in units)),
+        ("put right", sum(u.put_right for u in units)),
+    )
+    return ", ".join(f"{number(n)} {what}" for what, n in counts if n)
+
+
+def _is_held(report: RunReport) -> Iterator[bool]:
+    yield from (unit.status is UnitStatus.HELD for unit in report.units)
+    yield from (file.status is FileStatus.HELD for file in report.files)
+
+
+def _held(report: RunReport, number: Callable[[int], str]) -> Iterator[str]:
+    """The held units, and the held files that belong to none of them."""
+    units = [unit for unit in report.units if unit.status is UnitStatus.HELD]
+    holding = {unit.unit.organization for unit in units}
+    files = [f for f in report.files if f.status is FileStatus.HELD and not holding & set(f.organizations)]
+    if units:
+        yield f"{_counted(len(units), 'unit', number)} held: {_named(units)}"
+    if files:
+        yield f"{_counted(len(files), 'file', number)} held: {_named(files)}"
+
+
+def _named(held: Sequence[UnitReport] | Sequence[FileReport]) -> str:
+    names = []
+    for one in held[:_NAMED_AT_MOST]:
+        codes = dict.fromkeys(p.code for p in one.problems if p.effect is not Effect.WARNS)
+        name = clean(one.unit.name if isinstance(one, UnitReport) else one.name)
+        names.append(f"{name} ({', '.join(codes)})" if codes else name)
+    more = len(held) - _NAMED_AT_MOST
+    return ", ".join(names) + (f" and {more} more" if more > 0 else "")
+
+
+def _counted(count: int, noun: str, number: Callable[[int], str]) -> str:
+    return f"{number(count)} {noun if count == 1 else noun + 's'}"
+
+
+def _unit_lines(unit: UnitReport) -> Iterator[JournalLine]:
+    fields = {"CPIMPORTD_UNIT": unit.unit.name, "CPIMPORTD_STATUS": unit.status.value}
+    name = clean(unit.unit.name)
+    if unit.status is UnitStatus.HELD:
+        yield JournalLine(logging.WARNING, f"{name}: held; its books stay as they were", fields)
+    elif unit.status is UnitStatus.PUBLISHED:
+        accepted = f", accepted by hand: {', '.join(unit.accepted)}" if unit.accepted else ""
+        changes = _changes([unit], with_commas) or "no document changed"
+        yield JournalLine(logging.INFO, f"{name}: {changes}{accepted}", fields)
+    for bridge in unit.bridges:
+        total = "" if bridge.control_total is None else f" = Итого {money(bridge.control_total)}"
+        text = (
+            f"{name}: {bridge.kind.value}: opening {money(bridge.opening)} + added {money(bridge.added)} - removed "
+            f"{money(bridge.removed)} + changed {money(bridge.changed)} = closing {money(bridge.closing)}{total}, "
+            f"unexplained {money(bridge.unexplained)}"
+        )
+        yield JournalLine(logging.ERROR if bridge.unexplained else logging.INFO, text, fields)
+    for sentence in unexplained([unit]):
+        yield JournalLine(logging.CRITICAL, clean(sentence), fields)
+
+
+def _problem_line(found: Problem, run: Mapping[str, str], at_most: int) -> JournalLine:
+    level = min(_LEVELS[found.effect], at_most) if found.effect is Effect.FAILS else _LEVELS[found.effect]
+    facts = {
+        "CODE": found.code,
+        "FILE": found.file,
+        "ROW": found.row,
+        "COLUMN": found.column,
+        "ORGANIZATION": found.organization,
+    }
+    fields = {f"CPIMPORTD_{name}": str(fact) for name, fact in facts.items() if fact is not None}
+    return JournalLine(level, clean(f"{found} {found.way_out}"), {"MESSAGE_ID": found.kind.message_id, **fields, **run})

@@ -1,0 +1,80 @@
+"""Lists of the other verbs: check, summary, config show."""
+
+from collections.abc import Iterable, Sequence
+from typing import TYPE_CHECKING, Final, Literal, Protocol
+
+from rich.console import Console
+from rich.text import Text
+
+from cpimportd.rendering.layout import Column, foreign, print_heading, print_line, print_table
+from cpimportd.rendering.numbers import amount, clean, count, moment
+
+if TYPE_CHECKING:
+    from cpimportd.books.summary import Summary
+
+_STYLES: Final = {"OK": "", "WARNING": "yellow", "FAILED": "bold red"}
+
+
+class Checked(Protocol):
+    """One line of ``check``."""
+
+    @property
+    def name(self) -> str:
+        """What was tried."""
+
+    @property
+    def status(self) -> Literal["OK", "WARNING", "FAILED"]:
+        """How it went."""
+
+    @property
+    def text(self) -> str:
+        """What was found."""
+
+    @property
+    def way_out(self) -> str | None:
+        """What the reader can do about it."""
+
+
+def render_summary(found: "Summary", department_id: int, console: Console) -> None:
+    """Print what a department's books say in a few figures."""
+    print_line(console, f"The books of department {department_id}", style="bold")
+    rows = [(kind.value, count(total.rows), amount(total.sum)) for kind, total in found.documents.items()]
+    rows += [
+        ("details: principal", "", amount(found.principal)),
+        ("details: interest", "", amount(found.interest)),
+        ("details: other", "", amount(found.other)),
+        ("expenses not confirmed by the bank", count(found.unconfirmed.rows), amount(found.unconfirmed.sum)),
+        ("receipts less expenses", "", amount(found.net_balance)),
+        ("active contracts", count(found.active_contracts), ""),
+    ]
+    print_table(console, (Column("What"), Column("Rows", number=True), Column("Sum", number=True)), rows)
+    if len(found.currencies) > 1:
+        print_heading(console, "By currency: the sums above add unlike currencies")
+        columns = (Column("Currency"), Column("Receipts", number=True), Column("Expenses", number=True))
+        by_currency = [(foreign(c.currency or "?"), amount(c.receipts), amount(c.expenses)) for c in found.currencies]
+        print_table(console, columns, by_currency)
+    for title, run in (("Last run", found.last_run), ("Last published", found.last_published)):
+        said = "none yet" if run is None else f"run {run.run}, {run.status}, began {moment(run.started_at)}"
+        print_line(console, f"{title}: {said}")
+
+
+def render_config(rows: Iterable[Sequence[str]], notes: Iterable[str], console: Console) -> None:
+    """Print key, value and origin of everything that is set, then what is set in vain; secrets are hidden already."""
+    cells = [[Text(clean(part)) for part in row] for row in rows]
+    print_table(console, (Column("Key"), Column("Value"), Column("From")), cells)
+    for note in notes:
+        print_line(console, f"Note: {note}")
+
+
+def render_checks(lines: Iterable[Checked], console: Console) -> None:
+    """Print one line for each thing that was tried, with the way out where it did not go well."""
+    for line in lines:
+        render_check(line, console)
+
+
+def render_check(line: Checked, console: Console) -> None:
+    """Print one line of ``check`` as soon as it is known."""
+    text = f"{line.name}: {line.status}" + (f" ({line.text})" if line.text else "")
+    print_line(console, text, style=_STYLES[line.status])
+    if line.way_out and line.status != "OK":
+        print_line(console, line.way_out, indent=4)

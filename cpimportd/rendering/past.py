@@ -1,0 +1,199 @@
+"""Earlier runs as people read them: the list, a stored report, and the journal of changes."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import fields
+from datetime import datetime, tzinfo
+from decimal import Decimal
+from typing import TYPE_CHECKING, Any, Final
+
+from rich.console import Console
+from rich.text import Text
+
+from cpimportd.model import Kind, Unit
+from cpimportd.problems import CATALOG, Problem
+from cpimportd.rendering.layout import Column, foreign, print_heading, print_line, print_table
+from cpimportd.rendering.numbers import amount, clean, count, moment
+from cpimportd.rendering.run import render
+from cpimportd.report import (
+    Bridge,
+    FileReport,
+    FileStatus,
+    KindTotal,
+    RunReport,
+    RunStatus,
+    UnitReport,
+    UnitStatus,
+)
+
+if TYPE_CHECKING:
+    from cpimportd.books.history import Change, Inserted, RunLine, Shown
+
+_HISTORY: Final = (
+    Column("Run", number=True),
+    Column("Began"),
+    Column("Seconds", number=True),
+    Column("Why"),
+    Column("Inserted", number=True),
+    Column("Updated", number=True),
+    Column("Removed", number=True),
+    Column("Re-timed", number=True),
+    Column("Held", number=True),
+    Column("Status"),
+)
+_STYLES: Final = {"published": "green", "unchanged": "dim", "partial": "yellow", "running": "cyan"}
+_DONE: Final = {"update": "changed", "delete": "removed", "rekey": "re-keyed", "reference": "changed"}
+_COUNTS: Final = ("inserted", "updated", "removed", "retimed", "unchanged", "normalised", "put_right")
+_BRIDGE_SUMS: Final = ("opening", "added", "removed", "changed", "closing")
+
+
+def render_history(runs: "Sequence[RunLine]", zone: tzinfo, console: Console) -> None:
+    """Print past runs, the newest first; instants in the given zone."""
+    if not runs:
+        print_line(console, "No run yet.")
+        return
+    rows = [
+        (
+            str(line.run),
+            moment(line.started_at, zone),
+            "" if line.seconds is None else f"{line.seconds:.1f}",
+            foreign(_why(line, zone)),
+            *(count(number) for number in (line.inserted, line.updated, line.removed, line.retimed, line.held)),
+            Text(line.status, style=_STYLES.get(line.status, "bold red")),
+        )
+        for line in runs
+    ]
+    print_table(console, _HISTORY, rows)
+
+
+def _why(line: "RunLine", zone: tzinfo) -> str:
+    slot = f" {moment(line.slot, zone)}" if line.slot else ""
+    return f"{line.schedule}{slot}" if line.schedule else line.trigger
+
+
+def render_stored(shown: "Shown", zone: tzinfo, console: Console) -> None:
+    """Print an earlier run as it was printed when it ended, and who started it where."""
+    line = shown.line
+    by = f"Run {line.run}: {_why(line, zone)}, on {line.host or 'an unknown host'}, version {line.version or 'unknown'}"
+    print_line(console, by, style="dim")
+    if shown.report is None:
+        print_line(console, f"{line.status}, began {moment(line.started_at, zone)}; it left no report")
+        return
+    render(stored_report(shown.report), console)
+
+
+def stored_report(stored: Mapping[str, Any]) -> RunReport:
+    """A report from the JSON that its run left in the database."""
+    return RunReport(
+        run=stored["run"],
+        status=RunStatus(stored["status"]),
+        started_at=datetime.fromisoformat(stored["started_at"]),
+        seconds=float(stored["seconds"]),
+        files=tuple(_file(file) for file in stored["files"]),
+        units=tuple(_unit(unit) for unit in stored["units"]),
+        totals={Kind(kind): KindTotal(t["rows"], Decimal(t["sum"])) for kind, t in stored["totals"].items()},
+        principal=_sum(stored.get("principal")),
+        interest=_sum(stored.get("interest")),
+        other=_sum(stored.get("other")),
+        problems=_problems(stored["problems"]),
+    )
+
+
+def _file(file: Mapping[str, Any]) -> FileReport:
+    return FileReport(
+        name=file["name"],
+        kind=Kind(file["kind"]) if file["kind"] else None,
+        organizations=tuple(file["organizations"]),
+        rows=file["rows"],
+        control_total=_sum(file["control_total"]),
+        status=FileStatus(file["status"]),
+        problems=_problems(file["problems"]),
+    )
+
+
+def _unit(unit: Mapping[str, Any]) -> UnitReport:
+    return UnitReport(
+        unit=Unit(unit["organization"], Kind(unit["kinds"][0]).group),
+        status=UnitStatus(unit["status"]),
+        **{name: unit.get(name, 0) for name in _COUNTS},
+        bridges=tuple(_bridge(bridge) for bridge in unit["bridge"]),
+        problems=_problems(unit["problems"]),
+        accepted=tuple(unit["accepted"]),
+    )
+
+
+def _bridge(bridge: Mapping[str, Any]) -> Bridge:
+    return Bridge(
+        kind=Kind(bridge["kind"]),
+        rows_before=bridge["rows_before"],
+        rows_after=bridge["rows_after"],
+        **{name: Decimal(bridge[name]) for name in _BRIDGE_SUMS},
+        control_total=_sum(bridge["control_total"]),
+    )
+
+
+def _sum(text: str | None) -> Decimal | None:
+    return None if text is None else Decimal(text)
+
+
+def _problems(stored: Sequence[Mapping[str, Any]]) -> tuple[Problem, ...]:
+    """Problems as they were; a code that this version does not know keeps its text under ``internal``."""
+    names = {field.name for field in fields(Problem)}
+    found = []
+    for one in stored:
+        facts = {name: fact for name, fact in one.items() if name in names}
+        if facts["code"] not in CATALOG:
+            facts |= {"code": "internal", "message": f"{facts['message']} ({facts['code']})"}
+        found.append(Problem(**facts))
+    return tuple(found)
+
+
+def render_changes(changes: "Sequence[Change]", inserted: "Sequence[Inserted]", console: Console) -> None:
+    """Print a run's journal: each document that was changed or removed, with what was before; then what it brought."""
+    if changes:
+        print_heading(console, "Changed and removed")
+    for change in changes:
+        style = {"delete": "red", "update": "yellow"}.get(change.op, "")
+        print_line(console, _sentence(change), style=style)
+        for line in _differences(change):
+            print_line(console, line, indent=4)
+    if inserted:
+        print_heading(console, "Inserted, and still in the books")
+        columns = (
+            Column("Kind"),
+            Column("Organization"),
+            Column("Document"),
+            Column("File"),
+            Column("Row", number=True),
+        )
+        rows = [
+            (one.kind, *(foreign(text) for text in (one.organization, one.operation_id, one.file)), str(one.row))
+            for one in inserted
+        ]
+        print_table(console, columns, rows)
+    if not changes and not inserted:
+        print_line(console, "It changed nothing.")
+
+
+def _sentence(change: "Change") -> str:
+    what = "re-timed" if change.op == "delete" and change.paired_with else _DONE.get(change.op, change.op)
+    of = f", {change.organization}" if change.organization else ""
+    sums = ""
+    if change.amount_before is not None:
+        sums = f", {amount(change.amount_before)}"
+        if change.amount_after is not None and change.amount_after != change.amount_before:
+            sums += f" → {amount(change.amount_after)}"
+    paired = f", now {change.paired_with}" if change.paired_with else ""
+    why = f" ({change.why})" if change.why else ""
+    return f"{what}: {change.kind}{of}: {change.operation_id}{sums}{paired}{why}"
+
+
+def _differences(change: "Change") -> Iterator[str]:
+    if change.op == "delete":
+        return  # the whole document is in the journal; `show --json` has it
+    old, new = change.old or {}, change.new or {}
+    for name in dict.fromkeys((*old, *new)):
+        yield f"{name}: {_shown(old.get(name))} → {_shown(new.get(name))}"
+
+
+def _shown(value: object) -> str:
+    return "nothing" if value is None else clean(value)

@@ -1,0 +1,158 @@
+"""The report of a run as people read it: what happened, file by file, unit by unit, why not, and what now."""
+
+import shlex
+from collections.abc import Sequence
+
+from rich.console import Console
+from rich.text import Text
+
+from cpimportd.model import Kind
+from cpimportd.problems import Effect, Problem
+from cpimportd.rendering.bridge import render_bridge
+from cpimportd.rendering.journal import summary_line
+from cpimportd.rendering.layout import Column, foreign, print_heading, print_line, print_table
+from cpimportd.rendering.numbers import amount, clean, count, moment
+from cpimportd.report import FileReport, FileStatus, KindTotal, RunReport, RunStatus, UnitReport, UnitStatus
+
+_RUN_STYLES = {
+    RunStatus.PUBLISHED: "bold green",
+    RunStatus.UNCHANGED: "bold green",
+    RunStatus.DRY_RUN: "bold cyan",
+    RunStatus.PARTIAL: "bold yellow",
+    RunStatus.HELD: "bold red",
+    RunStatus.FAILED: "bold red",
+}
+_STYLES = {"published": "green", "unchanged": "dim", "ignored": "dim", "held": "bold red"}
+_EFFECTS = {
+    Effect.FAILS: ("failed", "bold red"),
+    Effect.INTEGRITY: ("held", "bold red"),
+    Effect.PLAUSIBILITY: ("held until accepted", "bold yellow"),
+    Effect.WARNS: ("warning", "yellow"),
+}
+_FILE_COLUMNS = (
+    Column("File"),
+    Column("Kind"),
+    Column("Organizations"),
+    Column("Rows", number=True),
+    Column("Итого", number=True),
+    Column("Status"),
+)
+_INDENT = 2
+
+
+def render(report: RunReport, console: Console) -> None:
+    """Print the report: the outcome in a sentence first, what to do next last.
+
+    In a terminal it is coloured and fits its width; in a pipe it is plain aligned text whose lines are never wrapped.
+    Texts of files and servers are shown literally, control characters escaped.
+
+    Args:
+        report: of one run, dry or not.
+        console: where to; :func:`~cpimportd.rendering.make_console` makes a fitting one.
+    """
+    sentence = summary_line(report, count)
+    print_line(console, sentence[:1].upper() + sentence[1:] + ".", style=_RUN_STYLES[report.status])
+    number = f"Run {report.run}, began" if report.run is not None else "Began"
+    print_line(console, f"{number} {moment(report.started_at)}", style="dim")
+    if report.files:
+        _files(report.files, console)
+    if report.units:
+        _units(report.units, console)
+    if report.all_problems:
+        _problems(report.all_problems, console)
+    render_bridge(report.units, console)
+    if report.totals:
+        _totals(report, console)
+    _next(report, console)
+
+
+def _files(files: Sequence[FileReport], console: Console) -> None:
+    print_heading(console, "Files")
+    rows = [
+        (
+            foreign(file.name),
+            file.kind.value if file.kind else "",
+            foreign(", ".join(file.organizations)),
+            count(file.rows),
+            "" if file.control_total is None else amount(file.control_total),
+            _status(file.status.value),
+        )
+        for file in files
+    ]
+    print_table(console, _FILE_COLUMNS, rows)
+
+
+def _units(units: Sequence[UnitReport], console: Console) -> None:
+    print_heading(console, "Units, in documents")
+    # What hardly ever happens gets a column only where it did.
+    rare = {
+        "Normalised": [unit.normalised for unit in units],
+        "Put right": [unit.put_right for unit in units],
+    }
+    shown = [title for title, numbers in rare.items() if any(numbers)]
+    titles = ("Inserted", "Updated", "Removed", "Re-timed", "Unchanged", *shown)
+    columns = (Column("Unit"), *(Column(title, number=True) for title in titles), Column("Status"))
+    rows: list[tuple[str | Text, ...]] = [
+        (
+            foreign(unit.unit.name),
+            *(count(n) for n in (unit.inserted, unit.updated, unit.removed, unit.retimed, unit.unchanged)),
+            *(count(rare[title][place]) for title in shown),
+            _status(unit.status.value, unit.accepted),
+        )
+        for place, unit in enumerate(units)
+    ]
+    print_table(console, columns, rows)
+
+
+def _status(status: str, accepted: Sequence[str] = ()) -> Text:
+    suffix = f", accepted: {', '.join(accepted)}" if accepted else ""
+    return Text(status + suffix, style=_STYLES.get(status, ""))
+
+
+def _problems(problems: Sequence[Problem], console: Console) -> None:
+    print_heading(console, "Problems")
+    for found in problems:
+        label, style = _EFFECTS[found.effect]
+        of = found.organization
+        place = f"{of}: " if of and found.file is None and clean(of) not in found.message else ""
+        print_line(console, f"{label}: {place}{found}", style=style)
+        print_line(console, found.way_out, indent=_INDENT)
+
+
+def _totals(report: RunReport, console: Console) -> None:
+    print_heading(console, "In the books now")
+    columns = (Column("Kind"), Column("Rows", number=True), Column("Sum", number=True))
+    rows = []
+    for kind in Kind:
+        total = report.totals.get(kind, KindTotal())
+        rows.append((kind.value, count(total.rows), amount(total.sum)))
+    parts = (("principal", report.principal), ("interest", report.interest), ("other", report.other))
+    rows += [(f"details: {name}", "", amount(value)) for name, value in parts if value is not None]
+    print_table(console, columns, rows)
+
+
+def _next(report: RunReport, console: Console) -> None:
+    """What the reader can do now, where something is held."""
+    units = [unit for unit in report.units if unit.status is UnitStatus.HELD]
+    files = [file for file in report.files if file.status is FileStatus.HELD]
+    if not units and not files:
+        return
+    print_heading(console, "What next")
+    if units and report.status is not RunStatus.DRY_RUN:
+        print_line(console, "Of the held units yesterday's books stay.", indent=_INDENT)
+    acceptable = [unit for unit in units if _can_be_accepted(unit)]
+    stuck = [unit for unit in units if not _can_be_accepted(unit)]
+    if acceptable:
+        print_line(console, "Look at the problems above. If the new files are right, accept them:", indent=_INDENT)
+        options = " ".join(f"--accept {shlex.quote(clean(unit.unit.name))}" for unit in acceptable)
+        # One line, whatever the width: it is there to be copied.
+        console.print(Text(f"    cpimportd run {options}", style="bold"), soft_wrap=True)
+    if stuck or not units:
+        named = ", ".join([unit.unit.name for unit in stuck] or [file.name for file in files])
+        sentence = f"Nobody can accept {named}: correct what is named above, export again, then: cpimportd run"
+        print_line(console, sentence, indent=_INDENT)
+
+
+def _can_be_accepted(unit: UnitReport) -> bool:
+    holding = {found.effect for found in unit.problems} - {Effect.WARNS}
+    return holding == {Effect.PLAUSIBILITY}

@@ -1,0 +1,214 @@
+"""GET, the whole: list the folder, wait for what is still being written, download several at a time, verify, retry."""
+
+import asyncio
+import logging
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+from cpimportd import settings
+from cpimportd.model import FetchedFile, Progress
+from cpimportd.problems import Effect, Problem, ProblemError, problem
+from cpimportd.source import address
+from cpimportd.source.contract import Entry, InUseError, Listing, Look, PermanentError, Source
+from cpimportd.source.folder import FolderSource
+from cpimportd.source.patience import Patience
+from cpimportd.source.pool import FtpSource
+from cpimportd.source.settling import settle
+from cpimportd.source.spool import Spool, too_large
+
+_log = logging.getLogger(__name__)
+
+PROGRESS_EVERY = 1024 * 1024
+"""Bytes between two words on a file's progress."""
+
+
+@dataclass(frozen=True, slots=True)
+class Fetched:
+    """What a fetch brought.
+
+    Attributes:
+        files: whole, sorted by name; a file that has 0 bytes on the server is one of them.
+        problems: per file that did not come, why; and the names that were refused.
+    """
+
+    files: tuple[FetchedFile, ...]
+    problems: tuple[Problem, ...] = ()
+
+
+def open_source(source: settings.Source) -> Source:
+    """The source that ``source.url`` names. Nothing is connected yet.
+
+    Raises:
+        ProblemError: config-incomplete, config-value.
+    """
+    place = address.parse(source)
+    return FolderSource(place, source) if place.scheme == "file" else FtpSource(place, source)
+
+
+def _say_nothing(_: Progress) -> None:
+    """Nobody wants to know."""
+
+
+async def fetch(
+    source: settings.Source,
+    retry: settings.Retry,
+    folder: Path,
+    *,
+    only_names: Callable[[str], bool] | None = None,
+    progress: Callable[[Progress], None] = _say_nothing,
+) -> Fetched:
+    """Bring today's workbooks into a folder of this run.
+
+    When it is cancelled it ends at once and leaves neither tasks nor connections nor unfinished files.
+
+    Args:
+        source: where they are.
+        retry: how long to go on trying, the waiting for unfinished uploads included.
+        folder: the spool of this run; made with mode 0700. Files are stored under numbers, never under the names
+            that the server sends.
+        only_names: which names are wanted; all by default.
+        progress: called with stage ``fetch`` and bytes, per file.
+
+    Returns:
+        The files that came whole, and a problem for each that did not.
+
+    Raises:
+        ProblemError: nothing could be fetched at all: source-unreachable, source-login, source-busy, source-tls,
+            source-listing, source-stalled, source-empty, disk, config-incomplete, config-value.
+    """
+    remote = open_source(source)
+    try:
+        spool = Spool(folder, source.max_file_size)
+        return await _Fetch(remote, source, Patience(retry), spool, progress).run(only_names)
+    finally:
+        await remote.close()
+
+
+class _Fetch:
+    """One fetch under way."""
+
+    def __init__(
+        self,
+        remote: Source,
+        source: settings.Source,
+        patience: Patience,
+        spool: Spool,
+        progress: Callable[[Progress], None],
+    ) -> None:
+        self._remote = remote
+        self._stable_for = source.stable_for.total_seconds()
+        self._largest = source.max_file_size
+        self._patience = patience
+        self._spool = spool
+        self._progress = progress
+        self._connection_lost: list[ProblemError] = []
+
+    async def run(self, only_names: Callable[[str], bool] | None) -> Fetched:
+        listing = await self._patience.insist(self._list)
+        if not listing.entries and not listing.problems:
+            raise ProblemError(problem("source-empty", server=self._remote.label, folder=self._remote.folder))
+        wanted = [entry for entry in listing.entries if only_names is None or only_names(entry.name)]
+        outcomes = await self._bring(wanted)
+        if wanted and len(self._connection_lost) == len(wanted):
+            raise self._connection_lost[0]
+        return Fetched(
+            tuple(outcome for outcome in outcomes if isinstance(outcome, FetchedFile)),
+            (*listing.problems, *(outcome for outcome in outcomes if isinstance(outcome, Problem))),
+        )
+
+    async def _list(self) -> Listing:
+        async with self._remote.session() as session:
+            return await session.list()
+
+    async def _bring(self, wanted: list[Entry]) -> list[FetchedFile | Problem]:
+        try:
+            async with asyncio.TaskGroup() as group:
+                tasks = [group.create_task(self._bring_one(*numbered)) for numbered in enumerate(wanted)]
+        except ExceptionGroup as failures:
+            for failure in failures.exceptions:
+                if isinstance(failure, ProblemError):
+                    raise failure from failures
+            raise
+        return [task.result() for task in tasks]
+
+    async def _bring_one(self, number: int, entry: Entry) -> FetchedFile | Problem:
+        """One file, through all its tries.
+
+        Raises:
+            ProblemError: what ends the whole fetch: a login or certificate that is suddenly wrong, a full disk.
+        """
+        try:
+            file = await self._wait_and_transfer(number, entry)
+        except ProblemError as error:
+            first = error.problems[0]
+            if first.effect is not Effect.FAILS:
+                return first
+            if not error.passing:
+                raise
+            self._connection_lost.append(error)
+            return problem("download-failed", file=entry.name, reason=first.message)
+        self._progress(Progress("fetch", entry.name, file.size, file.size, finished=True))
+        return file
+
+    async def _wait_and_transfer(self, number: int, entry: Entry) -> FetchedFile:
+        stable_for, doubt = self._stable_for, None
+        while True:
+            entry = await settle(entry, lambda: self._look(entry), stable_for, self._patience, doubt=doubt)  # noqa: B023 - called before entry changes
+            try:
+                return await self._patience.insist(lambda: self._transfer(number, entry))  # noqa: B023 - as above
+            except InUseError as error:
+                doubt = str(error)
+                # Even with stable_for = 0 the one that writes needs a moment.
+                stable_for = max(self._stable_for, self._patience.first)
+                _log.info("%s: %s", entry.name, doubt, extra={"action": "source.still_uploading"})
+
+    async def _look(self, entry: Entry) -> Look:
+        async def attempt() -> Look:
+            async with self._remote.session() as session:
+                return await session.look(entry)
+
+        return await self._patience.insist(attempt)
+
+    async def _transfer(self, number: int, entry: Entry) -> FetchedFile:
+        """Download one file once, and believe it only if its size and time stood still and all bytes came.
+
+        A server's 226 proves nothing: it comes after half a file too.
+
+        Raises:
+            ProblemError: download-short, download-failed, file-too-large, disk, source-….
+            InUseError: the file changed since the last look.
+        """
+        async with self._remote.session() as session:
+            before = await session.look(entry)
+            expected = entry.look.size if before.size is None else before.size
+            if expected is None:
+                reason = "the server tells no size, so nobody could know whether it arrived whole"
+                raise PermanentError(problem("download-failed", file=entry.name, reason=reason))
+            if entry.look.size not in (None, expected):
+                raise InUseError(f"it had {entry.look.size} bytes, then {expected}")
+            if expected > self._largest:
+                raise too_large(entry, expected, self._largest)
+            with self._spool.receive(number, entry) as incoming:
+                await session.download(entry, self._told(entry, expected, incoming.write))
+                after = await session.look(entry)
+                if after != before:
+                    raise InUseError(f"it changed during the download (it had {before.size} bytes, then {after.size})")
+                if incoming.size != expected:
+                    raise ProblemError(problem("download-short", file=entry.name, got=incoming.size, expected=expected))
+                return incoming.keep(Look(expected, entry.look.modified or after.modified))
+
+    def _told(self, entry: Entry, total: int, write: Callable[[bytes], None]) -> Callable[[bytes], None]:
+        """``write``, with a word on the progress now and then."""
+        done = told = 0
+        self._progress(Progress("fetch", entry.name, 0, total))
+
+        def write_and_tell(block: bytes) -> None:
+            nonlocal done, told
+            write(block)
+            done += len(block)
+            if done - told >= PROGRESS_EVERY:
+                told = done
+                self._progress(Progress("fetch", entry.name, done, total))
+
+        return write_and_tell

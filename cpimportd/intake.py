@@ -17,6 +17,7 @@ from cpimportd.books import memory
 from cpimportd.books.rights import text_limits
 from cpimportd.documents import kind_by_name
 from cpimportd.model import FetchedFile, Kind, Progress, Served, Snapshot, Unit
+from cpimportd.problems import Effect
 from cpimportd.reading import ReadJob, read
 from cpimportd.settings import Settings
 from cpimportd.spool import SpoolFolder
@@ -88,7 +89,7 @@ async def take_in(
 
 def _upload_under_way(intake: Intake, settings: Settings) -> bool:
     """Whether the only fault is that two exports do not match yet, and 1C uploaded a moment ago, at different times."""
-    held = [unit for unit in intake.verdict.units.values() if unit.held]
+    held = [unit for unit in intake.verdict.units.values() if unit.held and not _only_strict(unit)]
     if not held or not all(unit.exports_disagree for unit in held):
         return False
     times = {
@@ -99,6 +100,11 @@ def _upload_under_way(intake: Intake, settings: Settings) -> bool:
     }
     newest = max((moment for moment in times if moment is not None), default=None)
     return newest is not None and len(times) > 1 and datetime.now(UTC) - newest < settings.retry.within
+
+
+def _only_strict(unit: checks.UnitVerdict) -> bool:
+    """Whether the unit is right in itself, and held only because another one is."""
+    return all(found.code == "strict" or found.effect is Effect.WARNS for found in unit.problems)
 
 
 async def _look(

@@ -34,8 +34,3 @@ def clean(text: object) -> str:
 def moment(value: datetime, zone: tzinfo | None = None) -> str:
     """An instant to the second with its offset, in a zone or in the machine's own: ``2025-03-01 06:00:04 +0300``."""
     return f"{value.astimezone(zone):%Y-%m-%d %H:%M:%S %z}"
-
-
-def plural(number: int, one: str, many: str | None = None) -> str:
-    """A number with its noun: ``1 file``, ``1,050 rows``."""
-    return f"{number:,} {one if number == 1 else many or one + 's'}"

@@ -51,7 +51,7 @@ def render_history(runs: "Sequence[RunLine]", zone: tzinfo, console: Console) ->
     if not runs:
         print_line(console, "No run yet.")
         return
-    rows = [
+    rows: list[tuple[str | Text, ...]] = [
         (
             str(line.run),
             moment(line.started_at, zone),
@@ -165,7 +165,7 @@ def render_changes(changes: "Sequence[Change]", inserted: "Sequence[Inserted]", 
             Column("File"),
             Column("Row", number=True),
         )
-        rows = [
+        rows: list[tuple[str | Text, ...]] = [
             (one.kind, *(foreign(text) for text in (one.organization, one.operation_id, one.file)), str(one.row))
             for one in inserted
         ]

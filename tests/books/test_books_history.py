@@ -40,7 +40,8 @@ async def test_a_line_counts_units_and_documents_but_no_detail_lines(database, c
     async with connect(database) as connection:
         run = await begin(connection, status="partial", accepted=["A/receipts"])
         unit = """INSERT INTO cpimportd.run_unit
-                  (run_id, organization, kind, status, inserted, updated, deleted, retimed) VALUES ($1, $2, $3, $4, $5, $6, $7, $8)"""
+                  (run_id, organization, kind, status, inserted, updated, deleted, retimed)
+                  VALUES ($1, $2, $3, $4, $5, $6, $7, $8)"""
         await connection.execute(unit, run, "A", "receipts", "published", 3, 2, 1, 0)
         await connection.execute(unit, run, "A", "expenses", "published", 10, 0, 0, 4)
         await connection.execute(unit, run, "A", "details", "published", 99, 99, 99, 0)

@@ -50,7 +50,7 @@ async def test_a_first_day_fills_the_tables_and_what_they_refer_to(database, pub
 async def test_the_bridge_explains_every_kopeck(publish_day, made):
     day = first_day(made)
     await publish_day(day)
-    one, two, three = day.expenses
+    _one, two, three = day.expenses
     dearer = {**two, "amount": Decimal("250.00")}
     four = made.expense(4, "7.00")
     published = await publish_day(

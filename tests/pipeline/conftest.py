@@ -67,7 +67,9 @@ class Workplace:
     def config(self) -> Path:
         path = self.state / "cpimportd.toml"
         path.write_text(
-            f'state_directory = "{self.state}"\n[database]\nurl = "{self.url}"\n[source]\nurl = "{self.upload.as_uri()}"\n'
+            f'state_directory = "{self.state}"\n'
+            f'[database]\nurl = "{self.url}"\n'
+            f'[source]\nurl = "{self.upload.as_uri()}"\n'
         )
         path.chmod(0o600)
         return path

@@ -1,4 +1,4 @@
-"""Broken uploads: each gives a coded problem with a way out and the right exit code, and the books stay as they were."""
+"""Broken uploads: each gives a coded problem with a way out and the right exit code; the books stay as they were."""
 
 import shutil
 import zipfile
@@ -54,7 +54,10 @@ BROKEN = {
     "not a workbook": (text, "file-not-workbook"),
     "a zip bomb": (bomb, "zip-suspicious"),
     "no header": (rewrite(STRINGS, "Списание с расчетного счета</t>".encode(), "Что-то</t>".encode()), "no-header"),
-    "a missing column": (rewrite(STRINGS, "<t>Организация</t>".encode(), "<t>Хозяйство</t>".encode()), "column-missing"),
+    "a missing column": (
+        rewrite(STRINGS, "<t>Организация</t>".encode(), "<t>Хозяйство</t>".encode()),
+        "column-missing",
+    ),
     "text in an amount": (rewrite(SHEET, b"<v>176319.3</v>", b"<v>0</v>".replace(b"0", b"abc")), None),
     "no control total": (rewrite(STRINGS, "<t>Итого</t>".encode(), "<t>Ничего</t>".encode()), None),
     "a wrong control total": (rewrite(SHEET, b"<v>125016938</v>", b"<v>125016939</v>"), "control-total"),
@@ -152,7 +155,7 @@ async def test_the_same_documents_in_two_files_are_held_and_not_doubled(workplac
     report = await workplace.run()
     assert "same-content" in {p.code for p in report.all_problems}
     assert workplace.books == books
-    rewrite(STRINGS, "</sst>".encode(), b"<si><t>more</t></si></sst>")(keep)
+    rewrite(STRINGS, b"</sst>", b"<si><t>more</t></si></sst>")(keep)
     report = await workplace.run()
     assert report.code == 3
     assert "duplicate-document" in {p.code for p in report.all_problems}
@@ -199,7 +202,9 @@ async def test_an_empty_folder_is_a_failure_and_not_an_empty_day(workplace):
     for file in workplace.upload.iterdir():
         file.unlink()
     settings = workplace.settings
-    quick = settings.model_copy(update={"retry": settings.retry.model_copy(update={"within": settings.retry.wait_first})})
+    quick = settings.model_copy(
+        update={"retry": settings.retry.model_copy(update={"within": settings.retry.wait_first})}
+    )
     report = await workplace.run(quick)
     assert (report.status, report.code) == (RunStatus.FAILED, 1)
     assert [p.code for p in report.problems] == ["source-empty"]

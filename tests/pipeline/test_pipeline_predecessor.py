@@ -18,8 +18,7 @@ def predecessor(make_database, workplace_for, sql):
     """The backend's tables with day 1 as the predecessor would have left it, in the ways that it was wrong."""
 
     def make(*, index: bool = False):
-        workplace = workplace_for(make_database(backend=True, details_index=index))
-        return workplace
+        return workplace_for(make_database(backend=True, details_index=index))
 
     return make
 
@@ -85,7 +84,10 @@ async def test_the_first_run_puts_the_predecessors_books_right(predecessor, sql,
     assert all(account.endswith(".0") for account in accounts)
     contracts = sql(workplace.url, "SELECT * FROM cpimportd.change WHERE op = 'reference'")
     assert {c["kind"] for c in contracts} == {"contract"}
-    dates = sql(workplace.url, "SELECT contract_date FROM fin_contracts WHERE contract_number LIKE '% от %' AND department_id = 8")
+    dates = sql(
+        workplace.url,
+        "SELECT contract_date FROM fin_contracts WHERE contract_number LIKE '% от %' AND department_id = 8",
+    )
     assert all(row["contract_date"] is not None for row in dates)
     assert sql(workplace.url, "SELECT * FROM fin_expenses WHERE department_id <> 8 ORDER BY id") == others
     assert sql(workplace.url, "SELECT version_num FROM public.alembic_version")[0][0] == "f3a91c0b77de"

@@ -99,8 +99,14 @@ async def test_every_published_row_says_which_file_and_row_it_came_from(workplac
         FROM cpimportd.lineage l JOIN cpimportd.snapshot s ON s.id = l.snapshot_id
         LEFT JOIN cpimportd.snapshot d ON d.id = l.detail_snapshot_id WHERE l.kind = 'expenses'""")  # fmt: skip
     assert len(rows) == 400
-    first = next(r for r in rows if r["operation_id"] == "Списание с расчетного счета 0Л0Л-000041 от 20.12.2020 1:08:15")
-    assert (first["source_row"], first["file"], first["number"]) == (2, "Lotos - Spisanie kredity XLSX.xlsx", "0Л0Л-000041")
+    first = next(
+        r for r in rows if r["operation_id"] == "Списание с расчетного счета 0Л0Л-000041 от 20.12.2020 1:08:15"
+    )
+    assert (first["source_row"], first["file"], first["number"]) == (
+        2,
+        "Lotos - Spisanie kredity XLSX.xlsx",
+        "0Л0Л-000041",
+    )
     assert (first["detail_rows"], first["detail_file"]) == ([2], "Lotos - Spisanie(rasshifrovka) XLSX.xlsx")
     assert first["moment"].isoformat() == "2020-12-19T22:08:15+00:00"
     assert sum(len(r["detail_rows"]) for r in rows) == 570

@@ -378,6 +378,12 @@ CATALOG: dict[str, ProblemKind] = _catalog(
             "Remove one of them from the export's settings in 1C.",
         ),
         ProblemKind(
+            "column-absent",
+            _W,
+            "{value}: columns that other exports have are missing; their fields stay empty",
+            "Add them to the export's settings in 1C if reports need them.",
+        ),
+        ProblemKind(
             "kind-disagrees",
             _I,
             "its name says {by_name}, its header says {by_header}",
@@ -444,6 +450,12 @@ CATALOG: dict[str, ProblemKind] = _catalog(
             _W,
             "{count} rows below the last total hold no document and were left out (first: row {row})",
             "Nothing to do: 1C leaves such rows; check them if they look like documents.",
+        ),
+        ProblemKind(
+            "documents-below-total",
+            _I,
+            "{count} documents stand below the last total (first: row {row}), which cannot cover them",
+            "Export again; the total must be the last row.",
         ),
         # Checks: integrity.
         ProblemKind(

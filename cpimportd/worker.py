@@ -7,6 +7,7 @@ import json
 import sys
 from collections.abc import Iterator
 from dataclasses import replace
+from itertools import islice
 from pathlib import Path
 from zoneinfo import ZoneInfo
 
@@ -19,6 +20,8 @@ from cpimportd.workbook.copytext import encode_row
 from cpimportd.workbook.guards import ZipLimits, inspect
 from cpimportd.workbook.protocol import Job, Output, Trailer
 from cpimportd.workbook.sheets import Sheet
+
+_HEAD = 50
 
 Item = Header | DocumentRow | Problem | Totals
 
@@ -45,16 +48,15 @@ def _understood(cells: Cells, job: Job) -> Iterator[Item]:
         ProblemError: ``several-sheets``.
     """
     several = cells.sheets if len(cells.sheets) > 1 else ()
-    headed = [sheet for sheet in several if _has_header(sheet, job)]
+    headed = [sheet for sheet in several if _has_header(sheet)]
     if len(headed) > 1:
         names = ", ".join(sheet.name for sheet in headed)
         raise ProblemError(problem("several-sheets", file=job["name"], count=len(headed), value=names))
     return _items((*headed, *cells.sheets)[0], job)
 
 
-def _has_header(sheet: Sheet, job: Job) -> bool:
-    # A header comes before every row, so no more of a sheet than its head is understood twice.
-    return any(isinstance(item, Header) for item in _items(sheet, job))
+def _has_header(sheet: Sheet) -> bool:
+    return documents.has_header([cells for _, cells in islice(sheet.rows(), _HEAD)]) is not None
 
 
 def _items(sheet: Sheet, job: Job) -> Iterator[Item]:

@@ -16,7 +16,10 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Final
 
+import asyncpg
+
 from cpimportd.books.connection import SCHEMA, Target, connect
+from cpimportd.books.failures import translate
 from cpimportd.problems import ProblemError, printable, problem
 from cpimportd.settings import Database
 
@@ -46,7 +49,7 @@ _UNREADABLE_SEQUENCES: Final = """
     JOIN pg_depend d ON d.classid = 'pg_class'::regclass AND d.objid = s.oid AND d.refclassid = 'pg_class'::regclass
         AND d.deptype IN ('a', 'i')
     JOIN unnest($1::text[]) AS wanted (name) ON to_regclass(wanted.name) = d.refobjid
-    WHERE s.relkind = 'S' AND NOT has_sequence_privilege(s.oid, 'SELECT')
+    WHERE CASE WHEN s.relkind = 'S' THEN NOT has_sequence_privilege(s.oid, 'SELECT') END
 """
 
 
@@ -100,6 +103,8 @@ async def _unreadable_sequences(database: Database, tables: Sequence[str]) -> li
     try:
         plain = [name for name in tables if re.fullmatch(r"[a-z_][a-z0-9_.]*", name)]
         return [row["sequence"] for row in await connection.fetch(_UNREADABLE_SEQUENCES, plain)]
+    except (asyncpg.PostgresError, asyncpg.InterfaceError, OSError) as error:
+        raise ProblemError(translate(error)) from error
     finally:
         await connection.close()
 
@@ -133,6 +138,7 @@ async def _dump(
             continue
         if code == 0:
             return
+        said = said or f"{program} ended with {code}"
         if "server version mismatch" not in said:
             break
     raise _failed(printable(said.removeprefix("pg_dump: ").replace("\n", "; ")))

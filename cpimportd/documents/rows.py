@@ -1,28 +1,29 @@
 """One document's row: from cells to the values that are staged, or to everything that is wrong with it."""
 
 from collections.abc import Callable, Mapping, Sequence
-from datetime import date
 from decimal import Decimal
-from typing import NamedTuple
+from typing import NamedTuple, cast
 from zoneinfo import ZoneInfo
 
-from cpimportd.documents.contracts import date_in_contract
-from cpimportd.documents.currencies import ROUBLE, is_rouble_account
 from cpimportd.documents.extra import ExtraColumns
+from cpimportd.documents.faults import Fault
 from cpimportd.documents.header import Layout
-from cpimportd.documents.identity import Identity, parse_identity
+from cpimportd.documents.identity import NOTHING, parse_identity
 from cpimportd.documents.items import DocumentRow
+from cpimportd.documents.rules import Values, places, rules_for
 from cpimportd.documents.tallies import Tallies
-from cpimportd.documents.values import KOPECK, PARSERS
-from cpimportd.model import STAGED_COLUMNS, Cell, Kind, Value
-from cpimportd.problems import Problem, problem
+from cpimportd.documents.values import PARSERS
+from cpimportd.model import KEY_COLUMNS, STAGED_COLUMNS, Cell, Value
+from cpimportd.problems import Problem
 
 _NO_LIMIT = 2**31
-_SHOWN = 80
+_ROW, _OPERATION_ID, _NUMBER, _MOMENT = (
+    KEY_COLUMNS.index(field) for field in ("row", "operation_id", "number", "moment")
+)
 
 
 class _Step(NamedTuple):
-    """What to do with one cell of a row."""
+    """What to do with one cell of each row."""
 
     index: int
     place: int
@@ -32,37 +33,24 @@ class _Step(NamedTuple):
     title: str
 
 
-class _Fault(NamedTuple):
-    title: str
-    cell: Cell
-    reason: str
-
-
 class RowReader:
     """Reads the rows of one sheet and adds up what they hold.
 
     Attributes:
-        sums: per numeric column of the layout, the sum over the understood rows.
         rows: how many were understood.
         rejected: how many were not.
+        sums: per numeric column of the layout, the sum over the understood rows.
         extra: the columns that have no field.
         tallies: what is worth a warning.
     """
 
-    def __init__(
-        self, layout: Layout, *, file: str, file_no: int, zone: ZoneInfo, limits: Mapping[str, int]
-    ) -> None:
-        self.rows = self.rejected = 0
-        self.extra = ExtraColumns(layout.others)
-        self.tallies = Tallies(file)
+    def __init__(self, layout: Layout, *, file: str, file_no: int, zone: ZoneInfo, limits: Mapping[str, int]) -> None:
+        at = places(layout.kind)
         self._file, self._zone = file, zone
-        self._layout = layout
-        places = {field: place for place, field in enumerate(STAGED_COLUMNS[layout.kind])}
-        self._places = places
         self._steps = [
             _Step(
                 known.index,
-                places[known.column.field],
+                at[known.column.field],
                 PARSERS[known.column.meaning],
                 limits.get(known.column.field, _NO_LIMIT),
                 known.column.key,
@@ -70,22 +58,16 @@ class RowReader:
             )
             for known in layout.known
         ]
-        self._filled = [(places[k.column.field], k.title) for k in layout.known if k.column.filled]
-        self._numeric = [places[known.column.field] for known in layout.numeric]
-        self._sums = [Decimal(0)] * len(self._numeric)
+        self._filled = [(at[known.column.field], known.title) for known in layout.known if known.column.filled]
+        self._numeric = [at[known.column.field] for known in layout.numeric]
         defaults: dict[str, Value] = {"file_no": file_no, "unconfirmed_by_bank": False, "settlement_rate": Decimal(1)}
-        self._empty: list[Value] = [defaults.get(field) for field in STAGED_COLUMNS[layout.kind]]
-        self._finish = self._finish_detail if layout.kind is Kind.DETAILS else self._finish_document
-
-    @property
-    def sums(self) -> list[Decimal]:
-        """Per numeric column of the layout, the sum over the understood rows."""
-        return self._sums
-
-    @property
-    def main_sum(self) -> Decimal:
-        """The sum of the main amount column so far."""
-        return self._sums[self._numeric.index(self._places["amount"])]
+        self._empty: Values = [defaults.get(field) for field in STAGED_COLUMNS[layout.kind]]
+        self._extra = at["extra"]
+        self.tallies = Tallies(file)
+        self._rules = rules_for(layout, self.tallies)
+        self.extra = ExtraColumns(layout.others, len(layout.titles), [known.index for known in layout.numeric])
+        self.sums = [Decimal(0)] * len(self._numeric)
+        self.rows = self.rejected = 0
 
     def read(self, row: int, cells: Sequence[Cell]) -> DocumentRow | list[Problem]:
         """Understand one document.
@@ -95,23 +77,62 @@ class RowReader:
             cells: at least as many as the header has.
 
         Returns:
-            The row; or, for each of its columns that cannot be understood, a reject.
+            The row; or, for each of its cells that cannot be understood, a reject.
         """
         values = self._empty.copy()
-        values[self._places["row"]] = row
-        faults: list[_Fault] = []
-        long: list[_Step] = []
+        values[_ROW] = row
+        faults: list[Fault] = []
+        too_long = self._parse(cells, values, faults)
+        name = values[_OPERATION_ID]
+        identity = parse_identity(name) if isinstance(name, str) else NOTHING
+        values[_NUMBER], values[_MOMENT] = identity.number, identity.moment_in(self._zone)
+        faulty = {fault.title for fault in faults}
+        faults += [
+            Fault(title, None, "is empty")
+            for place, title in self._filled
+            if values[place] is None and title not in faulty
+        ]
+        faults += self._rules.complete(values, identity, faulty)
+        numbers = [values[place] for place in self._numeric]
+        extra = self.extra.read(cells, faults)
+        if faults:
+            self.rejected += 1
+            return [fault.reject(self._file, row) for fault in faults]
+        values[self._extra] = extra
+        for step in too_long:
+            self._cut(row, values, step, extra)
+        self._rules.note(row, values)
+        for place, number in enumerate(numbers):
+            if number:
+                self.sums[place] += cast("Decimal", number)
+        self.rows += 1
+        return DocumentRow(row, tuple(values))
+
+    def _parse(self, cells: Sequence[Cell], values: Values, faults: list[Fault]) -> list[_Step]:
+        """Read the cells that have a field; gives the steps whose text is to be cut."""
+        too_long = []
         for step in self._steps:
-            index, place, parse, limit, _, title = step
+            index, place, parse, limit, key, title = step
             cell = cells[index]
             if cell is None:
                 continue
             try:
                 value = parse(cell)
             except ValueError as error:
-                faults.append(_Fault(title, cell, str(error)))
+                faults.append(Fault(title, cell, str(error)))
                 continue
-            if value is not None:
-                values[place] = value
-                if type(value) is str and len(value) > limit:
-                    long.append(step)
+            if value is None:
+                continue
+            values[place] = value
+            if type(value) is str and len(value) > limit:
+                if key:
+                    faults.append(Fault(title, cell, f"has {len(value)} characters, {limit} fit"))
+                else:
+                    too_long.append(step)
+        return too_long
+
+    def _cut(self, row: int, values: Values, step: _Step, extra: dict[str, object]) -> None:
+        text = cast("str", values[step.place])
+        values[step.place] = text[: step.limit]
+        extra[step.title] = text
+        self.tallies.text_cut(row, step.title, text, step.limit)

@@ -61,7 +61,11 @@ class Tallies:
     def settlement(self, row: int, column: str, value: Decimal, expected: Decimal) -> None:
         """Mention a settlement amount that does not follow from payment and rate."""
         self._list(
-            "settlement-mismatch", row=row, column=column, value=value, expected=f"{expected.quantize(Decimal('0.01')):f}"
+            "settlement-mismatch",
+            row=row,
+            column=column,
+            value=value,
+            expected=f"{expected.quantize(Decimal('0.01')):f}",
         )
 
     def text_cut(self, row: int, column: str, text: str, limit: int) -> None:

@@ -1,0 +1,69 @@
+"""The columns that have no field: kept as they are, so that nothing that 1C sent is lost."""
+
+from collections.abc import Collection, Sequence
+from decimal import Decimal
+
+from cpimportd.documents.columns import Meaning
+from cpimportd.documents.faults import Fault
+from cpimportd.documents.titles import column_letter
+from cpimportd.documents.values import is_blank, json_value, parse_total
+from cpimportd.model import Cell
+
+
+class ExtraColumns:
+    """Reads the columns without a field, and adds up those that hold nothing but numbers.
+
+    Args:
+        columns: place and title of each; no two titles are the same.
+        width: how many columns the header has. Cells to the right of it are named by their column's letter.
+        summed: places of columns that somebody else adds up.
+    """
+
+    def __init__(self, columns: Sequence[tuple[int, str]], width: int, summed: Collection[int] = ()) -> None:
+        self._columns = columns
+        self._width = width
+        self._titles = dict(columns)
+        self._sums: dict[int, Decimal] = {}
+        self._no_amounts = set(summed)
+
+    def read(self, cells: Sequence[Cell], faults: list[Fault]) -> dict[str, object]:
+        """What stands in these columns, empty cells left out; what cannot be stored is added to the faults."""
+        extra: dict[str, object] = {}
+        for index, title in self._columns:
+            cell = cells[index]
+            if cell is not None:
+                self._keep(extra, index, title, cell, faults)
+        if len(cells) > self._width:
+            for index in range(self._width, len(cells)):
+                self._keep(extra, index, f"({column_letter(index)})", cells[index], faults)
+        return extra
+
+    def control_total(self, index: int, cell: Cell) -> tuple[Decimal, Decimal] | None:
+        """What the last row says of a column, and what its cells sum to; None where either is not a number."""
+        if index in self._no_amounts or is_blank(cell):
+            return None
+        try:
+            total = parse_total(cell, Meaning.RATE)
+        except ValueError:
+            return None
+        return None if total is None else (total, self._sums.get(index, Decimal(0)))
+
+    def _keep(self, extra: dict[str, object], index: int, title: str, cell: Cell, faults: list[Fault]) -> None:
+        if is_blank(cell):
+            return
+        try:
+            extra[title] = json_value(cell)
+        except ValueError as error:
+            faults.append(Fault(title, cell, str(error)))
+        if index not in self._no_amounts:
+            self._add(index, cell)
+
+    def _add(self, index: int, cell: Cell) -> None:
+        # Text may be an amount too, or a number of something; only doubles are surely what 1C adds up.
+        if not isinstance(cell, float | int) or isinstance(cell, bool):
+            self._no_amounts.add(index)
+        elif cell:
+            try:
+                self._sums[index] = self._sums.get(index, Decimal(0)) + (parse_total(cell, Meaning.RATE) or 0)
+            except ValueError:
+                self._no_amounts.add(index)

@@ -1,0 +1,28 @@
+"""What makes a row a reject: one cell that cannot be understood."""
+
+from typing import NamedTuple
+
+from cpimportd.documents.values import is_blank
+from cpimportd.model import Cell
+from cpimportd.problems import Problem, problem
+
+_SHOWN = 80
+
+
+class Fault(NamedTuple):
+    """A cell that cannot be understood: its column's title, the cell, and what is wrong with it.
+
+    ``reason`` goes on a sentence that begins with the cell: «abc» *is no number*.
+    """
+
+    title: str
+    cell: Cell
+    reason: str
+
+    def reject(self, file: str, row: int) -> Problem:
+        """The fault as a problem of its row."""
+        if is_blank(self.cell):
+            return problem("reject", file=file, row=row, column=self.title, reason=self.reason)
+        text = str(self.cell)
+        shown = text if len(text) <= _SHOWN else f"{text[:_SHOWN]}…"
+        return problem("reject", file=file, row=row, column=self.title, value=text, reason=f"«{shown}» {self.reason}")

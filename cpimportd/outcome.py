@@ -1,7 +1,7 @@
 """What is told of a run: its files, its units, what the books hold now, and what nobody's file accounts for."""
 
+from dataclasses import dataclass
 from decimal import Decimal
-from typing import TypedDict
 
 import asyncpg
 
@@ -13,31 +13,36 @@ from cpimportd.problems import Problem, problem
 from cpimportd.report import FileReport, FileStatus, KindTotal, UnitReport, UnitStatus
 
 
-class Parts(TypedDict):
-    """The parts of a RunReport that the books and the files tell."""
+@dataclass(frozen=True, slots=True)
+class Books:
+    """What the department's books hold when a run ends.
 
-    files: tuple[FileReport, ...]
-    units: tuple[UnitReport, ...]
+    Attributes:
+        totals: rows and sum per kind.
+        principal: of the details; with interest and other it makes up their sum. None where nobody could ask.
+        interest: as above.
+        other: as above.
+        problems: documents that no file accounts for.
+    """
+
     totals: dict[Kind, KindTotal]
-    principal: Decimal
-    interest: Decimal
-    other: Decimal
-    problems: tuple[Problem, ...]
+    principal: Decimal | None = None
+    interest: Decimal | None = None
+    other: Decimal | None = None
+    problems: tuple[Problem, ...] = ()
 
 
-async def describe(connection: asyncpg.Connection, department_id: int, intake: Intake, published: Published) -> Parts:
-    """Put together what a run's report says of files, units and books."""
+async def books(connection: asyncpg.Connection, department_id: int, intake: Intake) -> Books:
+    """Read what the books hold now, and what in them belongs to organizations that nobody's file names."""
     totals = await memory.totals(connection, department_id)
     named = {unit.organization for unit in intake.verdict.units}
     strangers = [s for s in await memory.strangers(connection, department_id) if s.organization not in named]
-    return Parts(
-        files=_files(intake, published),
-        units=_units(intake, published),
+    return Books(
         totals={kind: KindTotal(rows, total) for kind, (rows, total) in totals.kinds.items()},
         principal=totals.principal,
         interest=totals.interest,
         other=totals.other,
-        problems=(*intake.verdict.problems, *(_stranger(s) for s in strangers)),
+        problems=tuple(_stranger(stranger) for stranger in strangers),
     )
 
 
@@ -50,7 +55,8 @@ def _stranger(stranger: memory.Stranger) -> Problem:
     )
 
 
-def _units(intake: Intake, published: Published) -> tuple[UnitReport, ...]:
+def units(intake: Intake, published: Published) -> tuple[UnitReport, ...]:
+    """Every unit of the run, those that did not change included."""
     unchanged = [
         UnitReport(unit=unit, status=UnitStatus.UNCHANGED, unchanged=_served_rows(intake, unit))
         for unit, found in intake.verdict.units.items()
@@ -65,7 +71,8 @@ def _served_rows(intake: Intake, unit: Unit) -> int:
     return sum(s.rows for s in intake.served if s.kind is owner and s.organization == unit.organization)
 
 
-def _files(intake: Intake, published: Published) -> tuple[FileReport, ...]:
+def files(intake: Intake, published: Published) -> tuple[FileReport, ...]:
+    """Every workbook that was fetched, and how it fared."""
     reports = []
     for file_no, file in intake.verdict.files.items():
         snapshot = intake.snapshots[file_no]

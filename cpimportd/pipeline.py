@@ -193,21 +193,36 @@ async def _publish(run: _Run, connection: asyncpg.Connection, publication: Publi
 
 
 async def _told(run: _Run, connection: asyncpg.Connection, intake: Intake, published: Published) -> RunReport:
-    """After COMMIT: tell who reads the books, then report; nothing here can undo the import."""
+    """After COMMIT: tell who reads the books, then report; nothing here can undo the import or call it failed."""
     settings = run.settings
-    if connection.is_closed():
-        connection = await connect(settings.database, direct=True)
-    problems: tuple[Problem, ...] = ()
+    told: tuple[Problem, ...] = ()
     if published.status in {RunStatus.PUBLISHED, RunStatus.PARTIAL} and not run.request.dry_run:
         run.progress(Progress("tell"))
         cache, views = await asyncio.gather(
             tell.clear_cache(settings.cache),
             tell.refresh_views(lambda: connect(settings.database, direct=True), settings.tell),
         )
-        problems = (*cache, *views)
+        told = (*cache, *views)
         run.progress(Progress("tell", finished=True))
-    parts = await outcome.describe(connection, settings.department_id, intake, published)
-    return run.report(published.status, **parts).with_problems(problems)
+    files, units = outcome.files(intake, published), outcome.units(intake, published)
+    try:
+        if connection.is_closed():
+            connection = await connect(settings.database, direct=True)
+        books = await outcome.books(connection, settings.department_id, intake)
+    except (ProblemError, asyncpg.PostgresError, asyncpg.InterfaceError, OSError) as error:
+        reason = str(error.problems[0]) if isinstance(error, ProblemError) else translate(error).message
+        told = (*told, problem("totals-unread", reason=reason))
+        books = outcome.Books(totals={})
+    return run.report(
+        published.status,
+        files=files,
+        units=units,
+        totals=books.totals,
+        principal=books.principal,
+        interest=books.interest,
+        other=books.other,
+        problems=(*intake.verdict.problems, *books.problems, *told),
+    )
 
 
 def _failed(run: _Run, error: BaseException) -> RunReport:

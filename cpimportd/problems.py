@@ -5,6 +5,7 @@ it. A code that is not in the catalog does not exist. Texts that come from files
 characters are escaped here, before they can reach a log line or a terminal.
 """
 
+import shlex
 import string
 import uuid
 from collections.abc import Iterable, Mapping, Sequence
@@ -147,6 +148,8 @@ def problem(
         "organization": printable(organization) if organization is not None else None,
     }
     texts = {key: printable(fact) if isinstance(fact, str) else fact for key, fact in facts.items()}
+    if isinstance(unit := texts.get("unit"), str):
+        texts["unit"] = shlex.quote(unit)  # it stands in commands that people paste
     return Problem(
         code=code,
         message=_Sentence().vformat(kind.sentence, (), {**named, **texts}),
@@ -511,7 +514,7 @@ CATALOG: dict[str, ProblemKind] = _catalog(
             _P,
             "{organization}: {file} brought its documents last time; today it is absent or names them no more",
             "Let 1C export it again; yesterday's books stay. "
-            'If the organization is closed for good: cpimportd run --accept "{unit}".',
+            "If the organization is closed for good: cpimportd run --accept {unit}.",
         ),
         ProblemKind(
             "partner-missing",
@@ -570,37 +573,37 @@ CATALOG: dict[str, ProblemKind] = _catalog(
             "shrunk",
             _P,
             "{organization}: {count} of {before} documents, {sum}, would be removed (allowed: {limit})",
-            'Look at what is gone; if it is right: cpimportd run --accept "{unit}".',
+            "Look at what is gone; if it is right: cpimportd run --accept {unit}.",
         ),
         ProblemKind(
             "rekeyed",
             _P,
             "{organization}: all {count} documents come under new names with equal sums (a title changed in 1C?)",
-            'Look at one of them; if it is right: cpimportd run --accept "{unit}".',
+            "Look at one of them; if it is right: cpimportd run --accept {unit}.",
         ),
         ProblemKind(
             "renamed",
             _P,
             "{organization}: its documents are in the books under {value} (renamed in 1C?)",
-            'If it is the same organization: cpimportd run --accept "{unit}".',
+            "If it is the same organization: cpimportd run --accept {unit}.",
         ),
         ProblemKind(
             "document-elsewhere",
             _P,
             "{organization}: {count} of its documents are in the books under {value}, which is not published together with it",
-            'Check in 1C whose they are; if they are its own: cpimportd run --accept "{unit}".',
+            "Check in 1C whose they are; if they are its own: cpimportd run --accept {unit}.",
         ),
         ProblemKind(
             "negative-amount",
             _P,
             "{organization}: {count} documents have a negative amount, {sum} (first: {value})",
-            'Check them in 1C; if they are right: cpimportd run --accept "{unit}".',
+            "Check them in 1C; if they are right: cpimportd run --accept {unit}.",
         ),
         ProblemKind(
             "period-moved",
             _P,
             "{organization}: {count} documents before {date} are gone, {sum}: the export's period begins later now",
-            'Widen the period in 1C, or: cpimportd run --accept "{unit}".',
+            "Widen the period in 1C, or: cpimportd run --accept {unit}.",
         ),
         # Books.
         ProblemKind(
@@ -699,6 +702,12 @@ CATALOG: dict[str, ProblemKind] = _catalog(
             _W,
             "{organization}: {count} documents, {sum}, are in the books, but no file names the organization; left as they are",
             "Test data, or an organization that is no longer exported.",
+        ),
+        ProblemKind(
+            "totals-unread",
+            _W,
+            "the run was published, but the totals could not be read afterwards: {reason}",
+            "Look with `cpimportd summary`.",
         ),
         ProblemKind(
             "commit-unknown",

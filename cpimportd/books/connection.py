@@ -1,11 +1,12 @@
 """Getting into the database: any libpq URL, timeouts for every statement, and failures as problems of the catalog."""
 
 import os
+import re
 import ssl
 from collections.abc import Mapping
 from datetime import timedelta
 from typing import TYPE_CHECKING, Final
-from urllib.parse import parse_qsl, unquote, urlencode, urlsplit
+from urllib.parse import parse_qsl, quote, unquote, urlencode, urlsplit
 
 import asyncpg
 
@@ -37,6 +38,8 @@ _LIBPQ_ONLY: Final = frozenset(
         "tcp_user_timeout",
     }
 )
+
+_KEYWORD: Final = re.compile(r"[A-Za-z_][A-Za-z0-9_.]*")
 
 
 def _milliseconds(span: timedelta) -> str:
@@ -77,29 +80,49 @@ class Target:
     """
 
     def __init__(self, database: Database, *, direct: bool) -> None:
-        try:
-            parts = urlsplit(_url(database, direct=direct))
-            query = dict(parse_qsl(parts.query, keep_blank_values=True))
-            user, password, host = _login(parts.netloc)
-        except ValueError:
-            raise _refused("it is not a URL; special characters must be percent-encoded") from None
+        scheme, login, host, path, query = _taken_apart(_url(database, direct=direct))
         if query.get("channel_binding") == "require":
             raise _refused("channel_binding=require is beyond our driver; sslmode=verify-full does as much")
+        _check_files(query)
+        user, _, password = login.partition(":")
         configured = None if database.password is None else database.password.get_secret_value()
         in_query = query.pop("password", "")
         self.password = unquote(password) or in_query or configured
-        parts = parts._replace(netloc=f"{user}@{host}" if user else host)
-        self.url = parts._replace(query=urlencode(query)).geturl()
-        _check_files(query)
+        start = f"{scheme}://{user}@{host}{path}?" if user else f"{scheme}://{host}{path}?"
+        # A key file's own password has no place but a command line there: pg_dump has to do without.
+        self.url = start + _encoded({name: value for name, value in query.items() if name != "sslpassword"})
         self.ssl: ssl.SSLContext | None = None
         if query.get("sslrootcert") == "system":  # libpq 16: any authority that the system trusts, host name checked
             query.pop("sslrootcert")
             query.pop("sslmode", None)
             self.ssl = ssl.create_default_context()
         kept = {name: value for name, value in query.items() if name not in _LIBPQ_ONLY}
-        self.dsn = parts._replace(query=urlencode(kept)).geturl()
-        name = kept.get("dbname") or unquote(parts.path.lstrip("/")) or "of the user's name"
+        self.dsn = start + _encoded(kept)
+        name = kept.get("dbname") or unquote(path.lstrip("/")) or "of the user's name"
         self.place = f"{kept.get('host') or unquote(host) or 'the local server'}, database {name}"
+
+
+def _taken_apart(url: str) -> tuple[str, str, str, str, dict[str, str]]:
+    """Scheme, user and password, host and port, path, and the query's keywords.
+
+    What looks as if a bare ``/``, ``?`` or ``#`` of a password had cut the URL is refused: its rest would be shown as
+    the name of a host or database.
+    """
+    unreadable = _refused("it cannot be read: special characters of a password must be percent-encoded (/ as %2F)")
+    try:
+        parts = urlsplit(url)
+        # To libpq a plus sign is a plus sign.
+        query = dict(parse_qsl(parts.query.replace("+", "%2B"), keep_blank_values=True))
+    except ValueError:
+        raise unreadable from None
+    login, _, host = parts.netloc.rpartition("@")
+    if "@" in parts.path or parts.fragment or not all(_KEYWORD.fullmatch(name) for name in query):
+        raise unreadable
+    return parts.scheme, login, host, parts.path, query
+
+
+def _encoded(query: Mapping[str, str]) -> str:
+    return urlencode(query, quote_via=quote)
 
 
 def _check_files(query: Mapping[str, str]) -> None:
@@ -108,12 +131,6 @@ def _check_files(query: Mapping[str, str]) -> None:
         file = query.get(name)
         if file and not (name == "sslrootcert" and file == "system") and not os.access(file, os.R_OK):
             raise _refused(f"{name}: {file} cannot be read")
-
-
-def _login(netloc: str) -> tuple[str, str, str]:
-    login, _, host = netloc.rpartition("@")
-    user, _, password = login.partition(":")
-    return user, password, host
 
 
 def _refused(reason: str) -> ProblemError:

@@ -106,12 +106,13 @@ def show(config_file: Path | None, run: int, organization: str | None, as_json: 
 async def _show(
     connection: "asyncpg.Connection", run: int, organization: str | None
 ) -> "tuple[Shown, list[Change], list[Inserted]]":
-    from cpimportd.books import history
+    from cpimportd.books.history import changes, inserted
+    from cpimportd.books.history import show as read_run
 
-    shown = await history.show(connection, run)
-    changes = [change async for change in history.changes(connection, run, organization=organization)]
-    inserted = [document async for document in history.inserted(connection, run, organization=organization)]
-    return shown, changes, inserted
+    shown = await read_run(connection, run)
+    changed = [change async for change in changes(connection, run, organization=organization)]
+    added = [document async for document in inserted(connection, run, organization=organization)]
+    return shown, changed, added
 
 
 async def _reading(loaded: "Loaded", read: "Callable[[asyncpg.Connection], Awaitable[Result]]") -> Result:

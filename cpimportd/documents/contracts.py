@@ -4,9 +4,12 @@ import re
 from datetime import date
 from functools import lru_cache
 
-from cpimportd.documents.values import FIRST_YEAR, LAST_YEAR
+from cpimportd.documents.dates import in_years
 
-_MONTHS = "января февраля марта апреля мая июня июля августа сентября октября ноября декабря".split()
+_MONTHS = (
+    "января", "февраля", "марта", "апреля", "мая", "июня",
+    "июля", "августа", "сентября", "октября", "ноября", "декабря",
+)  # fmt: skip
 # `7/2020` is a number, and so is `1.2.23.09.2021`; `28.07.2020г.` is a date.
 _FIGURES = re.compile(r"(?<![0-9.])([0-9]{1,2})\.([0-9]{2})\.([0-9]{4})(?![0-9]|\.[0-9])")
 _WORDS = re.compile(rf"(?<![0-9])([0-9]{{1,2}})\s+({'|'.join(_MONTHS)})\s+([0-9]{{4}})(?![0-9])", re.IGNORECASE)
@@ -14,15 +17,14 @@ _WORDS = re.compile(rf"(?<![0-9])([0-9]{{1,2}})\s+({'|'.join(_MONTHS)})\s+([0-9]
 
 @lru_cache(maxsize=16_384)
 def date_in_contract(text: str) -> date | None:
-    """The date inside a contract's text, such as ``Договор займа № 7/2020 от 28.07.2020г.``
+    """The date inside a contract's text: 28 July 2020 in ``Договор займа № 7/2020 от 28.07.2020г.``, in words too.
 
     Returns:
         The date where the text holds exactly one; with several, nobody can say which is the contract's.
     """
-    found = {day for match in _FIGURES.finditer(text) if (day := _day(match[1], int(match[2]), match[3]))}
-    for match in _WORDS.finditer(text):
-        day = _day(match[1], _MONTHS.index(match[2].lower()) + 1, match[3])
-        found |= {day} if day else set()
+    figures = [(match[1], int(match[2]), match[3]) for match in _FIGURES.finditer(text)]
+    words = [(match[1], _MONTHS.index(match[2].lower()) + 1, match[3]) for match in _WORDS.finditer(text)]
+    found = {found for parts in (*figures, *words) if (found := _day(*parts))}
     return found.pop() if len(found) == 1 else None
 
 
@@ -31,4 +33,4 @@ def _day(day: str, month: int, year: str) -> date | None:
         found = date(int(year), month, int(day))
     except ValueError:
         return None
-    return found if FIRST_YEAR <= found.year <= LAST_YEAR else None
+    return found if in_years(found) else None

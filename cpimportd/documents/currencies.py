@@ -1,18 +1,23 @@
 """Currencies by the names, codes and numbers under which 1C writes them."""
 
-from functools import lru_cache
+import re
 
 from cpimportd.documents.titles import fold
 
 ROUBLE = "RUB"
 
 _CODES = frozenset(
-    """AED AFN ALL AMD ANG AOA ARS AUD AWG AZN BAM BBD BDT BGN BHD BIF BMD BND BOB BRL BSD BTN BWP BYN BZD CAD CDF CHF
+    re.findall(
+        "[A-Z]{3}",
+        """
+    AED AFN ALL AMD ANG AOA ARS AUD AWG AZN BAM BBD BDT BGN BHD BIF BMD BND BOB BRL BSD BTN BWP BYN BZD CAD CDF CHF
     CLP CNY COP CRC CUP CVE CZK DJF DKK DOP DZD EGP ERN ETB EUR FJD FKP GBP GEL GHS GIP GMD GNF GTQ GYD HKD HNL HTG HUF
     IDR ILS INR IQD IRR ISK JMD JOD JPY KES KGS KHR KMF KPW KRW KWD KYD KZT LAK LBP LKR LRD LSL LYD MAD MDL MGA MKD MMK
     MNT MOP MRU MUR MVR MWK MXN MYR MZN NAD NGN NIO NOK NPR NZD OMR PAB PEN PGK PHP PKR PLN PYG QAR RON RSD RUB RWF SAR
     SBD SCR SDG SEK SGD SHP SLE SOS SRD SSP STN SVC SYP SZL THB TJS TMT TND TOP TRY TTD TWD TZS UAH UGX USD UYU UZS VED
-    VES VND VUV WST XAF XCD XOF XPF YER ZAR ZMW ZWG""".split()
+    VES VND VUV WST XAF XCD XOF XPF YER ZAR ZMW ZWG
+    """,
+    )
 )
 """ISO 4217, list one, less funds and metals."""
 
@@ -43,7 +48,6 @@ _BY_NAME = {
 }
 
 
-@lru_cache(maxsize=1_024)
 def currency_code(text: str) -> str:
     """The ISO 4217 code of a currency.
 

@@ -3,11 +3,13 @@
 from collections.abc import Collection, Sequence
 from decimal import Decimal
 
-from cpimportd.documents.columns import Meaning
 from cpimportd.documents.faults import Fault
+from cpimportd.documents.numbers import RATE_TOTAL, parse_number
 from cpimportd.documents.titles import column_letter
-from cpimportd.documents.values import is_blank, json_value, parse_total
+from cpimportd.documents.values import is_blank, json_value
 from cpimportd.model import Cell
+
+_REMEMBERED = 16_384
 
 
 class ExtraColumns:
@@ -22,7 +24,8 @@ class ExtraColumns:
     def __init__(self, columns: Sequence[tuple[int, str]], width: int, summed: Collection[int] = ()) -> None:
         self._columns = columns
         self._width = width
-        self._titles = dict(columns)
+        # Texts that were found fit to be stored: most columns repeat few.
+        self._texts: set[str] = set()
         self._sums: dict[int, Decimal] = {}
         self._no_amounts = set(summed)
 
@@ -31,7 +34,10 @@ class ExtraColumns:
         extra: dict[str, object] = {}
         for index, title in self._columns:
             cell = cells[index]
-            if cell is not None:
+            if type(cell) is str and cell in self._texts:
+                extra[title] = cell
+                self._no_amounts.add(index)
+            elif cell is not None:
                 self._keep(extra, index, title, cell, faults)
         if len(cells) > self._width:
             for index in range(self._width, len(cells)):
@@ -43,7 +49,7 @@ class ExtraColumns:
         if index in self._no_amounts or is_blank(cell):
             return None
         try:
-            total = parse_total(cell, Meaning.RATE)
+            total = parse_number(cell, RATE_TOTAL)
         except ValueError:
             return None
         return None if total is None else (total, self._sums.get(index, Decimal(0)))
@@ -55,6 +61,9 @@ class ExtraColumns:
             extra[title] = json_value(cell)
         except ValueError as error:
             faults.append(Fault(title, cell, str(error)))
+        else:
+            if type(cell) is str and len(self._texts) < _REMEMBERED:
+                self._texts.add(cell)
         if index not in self._no_amounts:
             self._add(index, cell)
 
@@ -64,6 +73,6 @@ class ExtraColumns:
             self._no_amounts.add(index)
         elif cell:
             try:
-                self._sums[index] = self._sums.get(index, Decimal(0)) + (parse_total(cell, Meaning.RATE) or 0)
+                self._sums[index] = self._sums.get(index, Decimal(0)) + (parse_number(cell, RATE_TOTAL) or 0)
             except ValueError:
                 self._no_amounts.add(index)

@@ -120,9 +120,11 @@ def layout_problems(layout: Layout, file: str) -> list[Problem]:
             found.append(problem("column-twice", file=file, row=layout.row, column=known.title))
         seen.add(known.column.field)
     absent = [column for column in COLUMNS[layout.kind] if column.field not in seen]
-    for column in absent:
-        if column.presence is Presence.REQUIRED:
-            found.append(problem("column-missing", file=file, row=layout.row, column=column.titles[0]))
+    found += [
+        problem("column-missing", file=file, row=layout.row, column=column.titles[0])
+        for column in absent
+        if column.presence is Presence.REQUIRED
+    ]
     unfilled = [column.titles[0] for column in absent if column.presence is Presence.EXPECTED]
     if unfilled:
         names = ", ".join(f"«{title}»" for title in unfilled)

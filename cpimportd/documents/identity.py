@@ -1,5 +1,54 @@
-"""NOTE to the author of cpimportd/documents: the architect overwrote this file by accident at 05:01 (values.py, identity.py
-and columns.py, these three only). Please write your own version of it again; the architect's versions lie in
-/tmp/arch_documents/ if you want to take something from them. Nobody else touches cpimportd/documents from now on.
-"""
-raise RuntimeError("overwritten by the architect by accident; see this file's docstring, and write it again")
+"""A document's own number and moment, out of the text by which 1C names it."""
+
+import re
+from datetime import datetime
+from functools import lru_cache
+from typing import NamedTuple
+from zoneinfo import ZoneInfo
+
+from cpimportd.documents.dates import in_years
+
+_MOMENT = re.compile(r"([0-9]{1,2})\.([0-9]{2})\.([0-9]{4})(?:\s?г\.?)?(?:\s+([0-9]{1,2}):([0-9]{2})(?::([0-9]{2}))?)?")
+_DIGIT = re.compile("[0-9]")
+_FROM = " от "
+
+
+class Identity(NamedTuple):
+    """What a document's name says: its number, and when it was, on a clock of the place where 1C runs."""
+
+    number: str | None
+    moment: datetime | None
+
+    def moment_in(self, zone: ZoneInfo) -> datetime | None:
+        """The moment as an instant.
+
+        An hour that the clock showed twice is taken the first time; one that it skipped is counted on from before the
+        gap (both are what PEP 495 calls fold=0).
+        """
+        return None if self.moment is None else self.moment.replace(tzinfo=zone)
+
+
+NOTHING = Identity(None, None)
+
+
+@lru_cache(maxsize=16_384)
+def parse_identity(operation_id: str) -> Identity:
+    """Number and moment, e.g. of ``Списание с расчетного счета 0А00-000523 от 22.04.2022 8:01:53``.
+
+    The hour has no leading zero, and the time may be absent: then the day begins.
+
+    Returns:
+        What was found; what was not is None.
+    """
+    name, found, when = operation_id.replace("\u00a0", " ").rpartition(_FROM)
+    match = _MOMENT.fullmatch(when.strip()) if found else None
+    if match is None:
+        return NOTHING
+    last_word = name.split()[-1] if name.strip() else ""
+    number = last_word if _DIGIT.search(last_word) else None
+    day, month, year, hour, minute, second = (int(part) for part in match.groups("0"))
+    try:
+        moment = datetime(year, month, day, hour, minute, second)  # noqa: DTZ001 - moment_in gives it its zone
+    except ValueError:
+        return Identity(number, None)
+    return Identity(number, moment if in_years(moment) else None)

@@ -17,20 +17,23 @@ from cpimportd.model import KEY_COLUMNS, STAGED_COLUMNS, Cell, Value
 from cpimportd.problems import Problem
 
 _NO_LIMIT = 2**31
-_ROW, _OPERATION_ID, _NUMBER, _MOMENT = (
+# Most columns repeat few texts. Where all differ, remembering more of them would only cost memory.
+_REMEMBERED = 4_096
+_ROW_NO, _OPERATION_ID, _NUMBER, _MOMENT = (
     KEY_COLUMNS.index(field) for field in ("row", "operation_id", "number", "moment")
 )
 
 
 class _Step(NamedTuple):
-    """What to do with one cell of each row."""
+    """What to do with one cell of each row; ``memory`` holds what texts were understood to mean."""
 
-    index: int
+    cell: int
     place: int
     parse: Callable[[Cell], Value]
     limit: int
     key: bool
     title: str
+    memory: dict[str, Value]
 
 
 class RowReader:
@@ -55,6 +58,7 @@ class RowReader:
                 limits.get(known.column.field, _NO_LIMIT),
                 known.column.key,
                 known.title,
+                {},
             )
             for known in layout.known
         ]
@@ -63,7 +67,7 @@ class RowReader:
         defaults: dict[str, Value] = {"file_no": file_no, "unconfirmed_by_bank": False, "settlement_rate": Decimal(1)}
         self._empty: Values = [defaults.get(field) for field in STAGED_COLUMNS[layout.kind]]
         self._extra = at["extra"]
-        self.tallies = Tallies(file)
+        self.tallies = Tallies(layout, file)
         self._rules = rules_for(layout, self.tallies)
         self.extra = ExtraColumns(layout.others, len(layout.titles), [known.index for known in layout.numeric])
         self.sums = [Decimal(0)] * len(self._numeric)
@@ -80,7 +84,7 @@ class RowReader:
             The row; or, for each of its cells that cannot be understood, a reject.
         """
         values = self._empty.copy()
-        values[_ROW] = row
+        values[_ROW_NO] = row
         faults: list[Fault] = []
         too_long = self._parse(cells, values, faults)
         name = values[_OPERATION_ID]
@@ -112,12 +116,20 @@ class RowReader:
         """Read the cells that have a field; gives the steps whose text is to be cut."""
         too_long = []
         for step in self._steps:
-            index, place, parse, limit, key, title = step
+            index, place, parse, limit, key, title, memory = step
             cell = cells[index]
             if cell is None:
                 continue
             try:
-                value = parse(cell)
+                # Only text is looked up: to a dict, 1, 1.0 and True are the same.
+                if type(cell) is not str:
+                    value = parse(cell)
+                elif cell in memory:
+                    value = memory[cell]
+                else:
+                    value = parse(cell)
+                    if len(memory) < _REMEMBERED:
+                        memory[cell] = value
             except ValueError as error:
                 faults.append(Fault(title, cell, str(error)))
                 continue

@@ -1,7 +1,6 @@
 """What the fields of one document mean together: dates and currency that follow from others, and what to warn of."""
 
 from collections.abc import Collection, Mapping, Sequence
-
 from decimal import Decimal
 from typing import Protocol, cast
 
@@ -10,8 +9,8 @@ from cpimportd.documents.currencies import ROUBLE, is_rouble_account
 from cpimportd.documents.faults import Fault
 from cpimportd.documents.header import Layout
 from cpimportd.documents.identity import Identity
+from cpimportd.documents.numbers import KOPECK
 from cpimportd.documents.tallies import Tallies
-from cpimportd.documents.values import KOPECK
 from cpimportd.model import STAGED_COLUMNS, Kind, Value
 
 Values = list[Value]

@@ -5,6 +5,8 @@ from dataclasses import dataclass
 from decimal import Decimal
 
 from cpimportd.documents.columns import INTEREST, KNOWN_OPERATION_TYPES, PRINCIPAL
+from cpimportd.documents.header import Layout
+from cpimportd.documents.numbers import KOPECK
 from cpimportd.documents.titles import fold
 from cpimportd.problems import Problem, problem
 
@@ -40,9 +42,9 @@ class Tallies:
         unconfirmed: documents that the bank's statement does not confirm.
     """
 
-    def __init__(self, file: str) -> None:
+    def __init__(self, layout: Layout, file: str) -> None:
         self.undated, self.zero, self.unconfirmed = Tally(), Tally(), Tally()
-        self._file = file
+        self._layout, self._file = layout, file
         self._operation_types: dict[str, Tally] = {}
         self._payment_types: dict[str, Tally] = {}
         self._listed: dict[str, list[Problem]] = {}
@@ -60,33 +62,28 @@ class Tallies:
 
     def settlement(self, row: int, column: str, value: Decimal, expected: Decimal) -> None:
         """Mention a settlement amount that does not follow from payment and rate."""
-        self._list(
-            "settlement-mismatch",
-            row=row,
-            column=column,
-            value=value,
-            expected=f"{expected.quantize(Decimal('0.01')):f}",
-        )
+        code = "settlement-mismatch"
+        if self._has_room(code):
+            shown = f"{expected.quantize(KOPECK):f}"
+            found = problem(code, file=self._file, row=row, column=column, value=value, expected=shown)
+            self._listed[code].append(found)
 
     def text_cut(self, row: int, column: str, text: str, limit: int) -> None:
         """Mention a text that was cut."""
-        self._list("text-cut", row=row, column=column, value=text, length=len(text), limit=limit)
+        code = "text-cut"
+        if self._has_room(code):
+            found = problem(code, file=self._file, row=row, column=column, value=text, length=len(text), limit=limit)
+            self._listed[code].append(found)
 
-    def problems(self, date_title: str, amount_title: str, flag_title: str) -> Iterator[Problem]:
-        """Everything that was seen, as warnings.
-
-        Args:
-            date_title: of the column with the documents' dates.
-            amount_title: of the column with their amounts.
-            flag_title: of the column that says what the bank did not confirm.
-        """
-        for code, tally, title in (
-            ("date-from-document", self.undated, date_title),
-            ("amount-zero", self.zero, amount_title),
-            ("unconfirmed", self.unconfirmed, flag_title),
+    def problems(self) -> Iterator[Problem]:
+        """Everything that was seen, as warnings."""
+        for code, tally, field in (
+            ("date-from-document", self.undated, "document_date"),
+            ("amount-zero", self.zero, "amount"),
+            ("unconfirmed", self.unconfirmed, "unconfirmed_by_bank"),
         ):
             if tally.count:
-                yield self._told(code, tally, title)
+                yield self._told(code, tally, self._layout.title_of(field))
         for code, types in (
             ("operation-type-new", self._operation_types),
             ("payment-type-other", self._payment_types),
@@ -110,12 +107,12 @@ class Tallies:
             sum=f"{tally.sum:.2f}",
         )
 
-    def _list(self, code: str, *, row: int, column: str, value: object, **facts: object) -> None:
-        listed = self._listed.setdefault(code, [])
-        if len(listed) < LISTED:
-            listed.append(problem(code, file=self._file, row=row, column=column, value=value, **facts))
-        else:
-            self._unlisted[code] = self._unlisted.get(code, 0) + 1
+    def _has_room(self, code: str) -> bool:
+        """Whether one more of a code is told one by one; else it is counted here."""
+        if len(self._listed.setdefault(code, [])) < LISTED:
+            return True
+        self._unlisted[code] = self._unlisted.get(code, 0) + 1
+        return False
 
     def _rest(self, code: str, count: int) -> Iterator[Problem]:
         if count > 0:

@@ -4,11 +4,12 @@ from collections.abc import Iterable, Iterator, Mapping
 from zoneinfo import ZoneInfo
 
 from cpimportd.documents.columns import IDENTIFYING
-from cpimportd.documents.header import HEADER_WITHIN, kind_of_header, lay_out, layout_problems
+from cpimportd.documents.header import HEADER_WITHIN, Layout, kind_of_header, lay_out, layout_problems
 from cpimportd.documents.items import DocumentRow, Header, Totals
 from cpimportd.documents.names import kind_by_name
 from cpimportd.documents.rows import RowReader
-from cpimportd.documents.sheet import Row, SheetReader
+from cpimportd.documents.sheet import SheetReader
+from cpimportd.documents.totals import Row
 from cpimportd.model import Cell, Kind
 from cpimportd.problems import Effect, Problem, problem
 
@@ -45,30 +46,24 @@ def understand(
         looked_at = row
         kind = kind_of_header(titles)
         if kind is not None:
-            yield from _below(kind, (row, titles), rows, file, file_no, zone, limits)
+            layout = lay_out(kind, row, titles)
+            yield Header(kind, row, layout.titles)
+            reader = RowReader(layout, file=file, file_no=file_no, zone=zone, limits=limits)
+            yield from _below(layout, reader, rows, file)
             return
     example = IDENTIFYING[kind_by_name(file) or Kind.RECEIPTS]
     yield problem("no-header", file=file, sheet=sheet, rows=looked_at, example=example)
 
 
 def _below(
-    kind: Kind,
-    header: Row,
-    rows: Iterable[Row],
-    file: str,
-    file_no: int,
-    zone: ZoneInfo,
-    limits: Mapping[str, int],
-) -> Iterator[Header | DocumentRow | Problem | Totals]:
-    layout = lay_out(kind, *header)
-    yield Header(kind, layout.row, layout.titles)
-    found = layout_problems(layout, file)
+    layout: Layout, reader: RowReader, rows: Iterable[Row], file: str
+) -> Iterator[DocumentRow | Problem | Totals]:
     by_name = kind_by_name(file)
-    if by_name not in (None, kind):
-        yield problem("kind-disagrees", file=file, by_name=by_name, by_header=kind.value)
+    if by_name not in (None, layout.kind):
+        yield problem("kind-disagrees", file=file, by_name=str(by_name), by_header=str(layout.kind))
+    found = layout_problems(layout, file)
     yield from found
     if any(one.effect is Effect.INTEGRITY for one in found):
         yield Totals({}, {}, 0)
-        return
-    reader = RowReader(layout, file=file, file_no=file_no, zone=zone, limits=limits)
-    yield from SheetReader(layout, reader, file).read(rows)
+    else:
+        yield from SheetReader(layout, reader, file).read(rows)

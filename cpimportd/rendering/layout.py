@@ -114,8 +114,11 @@ def print_table(console: Console, columns: Sequence[Column], rows: Sequence[Sequ
         )
     for row in rows:
         table.add_row(*(cell if isinstance(cell, Text) else Text(cell) for cell in row))
-    with unwrapped(console):
+    with unwrapped(console), console.capture() as printed:
         console.print(table)
+    # A cell is padded to its column's width, the last one of a line in vain.
+    with unwrapped(console):
+        console.out("\n".join(line.rstrip() for line in printed.get().splitlines()), highlight=False)
 
 
 def _needed(columns: Sequence[Column], rows: Sequence[Sequence[Cell]]) -> int:

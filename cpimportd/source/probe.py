@@ -71,4 +71,5 @@ def _listed(server: str, folder: str, listing: Listing) -> Step:
     times = [entry.look.modified for entry in listing.entries if entry.look.modified]
     newest = f", the newest of {max(times):%Y-%m-%d %H:%M} UTC" if times else ""
     refused = f", {len(listing.problems)} refused" if listing.problems else ""
-    return Step("list", printable(f"{len(listing.entries)} workbooks in {folder}{newest}{refused}"))
+    workbooks = "1 workbook" if len(listing.entries) == 1 else f"{len(listing.entries)} workbooks"
+    return Step("list", printable(f"{workbooks} in {folder}{newest}{refused}"))

@@ -169,6 +169,14 @@ async def test_no_password_stays_in_a_url_that_travels(guarded):
         assert PASSWORD not in text_
 
 
+def test_a_url_keeps_the_form_that_libpq_knows():
+    url = "postgresql:///books?host=/run/postgresql&options=-c%20search_path%3Da%2Cb&sslpassword=wr0ng"
+    target = Target(at(url), direct=False)
+    assert target.url == "postgresql:///books?host=%2Frun%2Fpostgresql&options=-c%20search_path%3Da%2Cb"
+    several = Target(at("postgres://u:x@one:5432,two:5433/d?target_session_attrs=primary"), direct=False)
+    assert several.url == "postgres://u@one:5432,two:5433/d?target_session_attrs=primary"
+
+
 @pytest.mark.asyncio
 @pytest.mark.skipif(server_with_tls() is None, reason="no PostgreSQL with TLS here")
 async def test_tls_is_verified_where_the_url_asks_for_it(guarded):
@@ -257,6 +265,10 @@ async def test_a_server_that_says_nothing_is_given_up_after_the_timeout():
         "postgresql://u:wr0ng@[::1/d",
         "postgresql://u:wr0ng@h:port/d",
         "postgresql://u:wr0ng@h/d?sslmode=strict",
+        "postgresql://u:p/wr0ng@h/d",
+        "postgresql://u:p?wr0ng@h/d",
+        "postgresql://u:p#wr0ng@h/d",
+        "postgresql://u:p/?wr0ng@h/d",
         "postgresql://u:wr0ng@h/d?channel_binding=require",
         "postgresql://u:wr0ng@localhost/d?sslmode=verify-full&sslrootcert=/nowhere/ca.pem",
     ],

@@ -12,7 +12,7 @@ from cpimportd.books import REVISION, connect, current, engine, require_current,
 from cpimportd.books.backend import backend_metadata
 from cpimportd.books.schema import metadata
 from cpimportd.books.upgrade import alembic_config
-from cpimportd.problems import ProblemError
+from cpimportd.problems import ProblemError, problem
 from cpimportd.settings import Database
 
 THEIR_TABLES = """
@@ -168,9 +168,9 @@ async def test_nothing_is_migrated_when_the_backup_before_it_fails(database, sql
 
     async def failing():
         called.append(True)
-        raise ProblemError(*[])
+        raise ProblemError(problem("backup-failed", reason="the disk is full"))
 
-    with pytest.raises(ProblemError):
+    with pytest.raises(ProblemError, match="the disk is full"):
         await upgrade(at(database), backup=failing)
     assert called
     assert await current(at(database)) == "0000"

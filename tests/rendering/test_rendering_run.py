@@ -8,6 +8,7 @@ import pytest
 from cpimportd.model import Group, Unit
 from cpimportd.problems import problem
 from cpimportd.rendering import make_console, render
+from cpimportd.rendering.layout import Column, print_table
 from cpimportd.report import Bridge, RunStatus, UnitReport, UnitStatus
 
 LOTOS = "ЛОТОС ООО"
@@ -59,6 +60,12 @@ def test_every_letter_of_a_long_name_is_shown_in_a_narrow_terminal(make_report, 
     assert LONG.replace(" ", "") in "".join(line[column] for line in table).replace(" ", "")
 
 
+def test_texts_make_room_for_numbers_never_the_reverse(make_terminal):
+    shown, number = make_terminal(52), "1\u00a0" * 15
+    print_table(shown.console, (Column("Text"), Column("Number", number=True)), [("word " * 8, number)])
+    assert number.strip() in shown.text
+
+
 def test_every_letter_of_a_long_name_is_shown_where_rows_become_lists(make_report, make_terminal):
     shown = make_terminal(40)
     render(make_report(), shown.console)
@@ -68,7 +75,8 @@ def test_every_letter_of_a_long_name_is_shown_where_rows_become_lists(make_repor
 
 def test_markup_in_a_name_is_shown_literally(make_report, pipe):
     render(make_report(), pipe.console)
-    assert f"{STAR}/receipts" in pipe.text
+    assert any(line.startswith(f"{STAR}/receipts  ") for line in pipe.lines)
+    assert any(line.startswith("Severnaya.xlsx") and f"  {STAR}  " in line for line in pipe.lines)
 
 
 def test_markup_is_literal_in_a_terminal_with_colours(make_report):

@@ -13,8 +13,8 @@ from pathlib import Path
 
 import pytest
 
-USER, PASSWORD = "finance", "Pärole 42$"  # noqa: S105
-ASCII_PASSWORD = "p4rol-finance"  # noqa: S105  vsftpd's list of passwords and Pure-FTPd's file are ASCII's business
+USER, PASSWORD = "finance", "Pärole 42$"
+ASCII_PASSWORD = "p4rol-finance"
 BINARIES = {"vsftpd": "vsftpd", "proftpd": "proftpd", "pure-ftpd": "pure-ftpd"}
 
 

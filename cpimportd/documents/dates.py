@@ -1,0 +1,70 @@
+"""Dates, however a workbook writes them."""
+
+import math
+import re
+from datetime import date, datetime, time, timedelta
+
+from cpimportd.model import Cell, CellError
+
+FIRST_YEAR, LAST_YEAR = 1990, 2100
+"""What lies outside is a slip of the hand."""
+
+_DAY = re.compile(r"([0-9]{1,2})\.([0-9]{1,2})\.([0-9]{4})(?:\s?г\.?)?(?:\s+([0-9]{1,2}:[0-9]{2}(?::[0-9]{2})?))?")
+_ISO_DAY = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}(?:[ T].+)?")
+# How 1C shows a date that was never filled in.
+_EMPTY_DAY = re.compile(r"01\.01\.0001(?:\s+0?0:00:00)?|[\s.:]+")
+# Day 0 of spreadsheet programs, in their default date system.
+_SERIAL_ZERO = date(1899, 12, 30)
+_LAST_SERIAL = 100_000
+
+
+def parse_day(cell: Cell) -> date | None:
+    """A date between 1990 and 2100: text (``24.09.2021``, ISO), a date cell, or its serial number; a time is dropped.
+
+    Raises:
+        ValueError: it is no date.
+    """
+    if cell is None:
+        return None
+    if type(cell) is str:
+        return _day_in_text(cell)
+    if isinstance(cell, datetime):
+        return _in_range(cell.date())
+    if isinstance(cell, date):
+        return _in_range(cell)
+    if (type(cell) is float or type(cell) is int) and math.isfinite(cell) and 0 < cell < _LAST_SERIAL:
+        return _in_range(_SERIAL_ZERO + timedelta(days=int(cell)))
+    raise ValueError("is an error value" if isinstance(cell, CellError) else "is no date")
+
+
+def in_years(day: date) -> bool:
+    """Whether a date lies in the years that are believed."""
+    return FIRST_YEAR <= day.year <= LAST_YEAR
+
+
+def _day_in_text(text: str) -> date | None:
+    stripped = text.strip()
+    if not stripped or _EMPTY_DAY.fullmatch(stripped):
+        return None
+    try:
+        found = _calendar_day(stripped)
+    except ValueError:
+        raise ValueError("is no date") from None
+    return _in_range(found)
+
+
+def _calendar_day(text: str) -> date:
+    if match := _DAY.fullmatch(text):
+        day, month, year, clock = match.groups()
+        if clock:
+            time.fromisoformat(clock if clock[2] == ":" else f"0{clock}")
+        return date(int(year), int(month), int(day))
+    if _ISO_DAY.fullmatch(text):
+        return datetime.fromisoformat(text).date()
+    raise ValueError(text)
+
+
+def _in_range(day: date) -> date:
+    if not in_years(day):
+        raise ValueError(f"is no date between {FIRST_YEAR} and {LAST_YEAR}")
+    return day

@@ -1,0 +1,122 @@
+"""Amounts and rates: exact decimals, however a workbook writes them."""
+
+import re
+from decimal import Decimal
+from typing import NamedTuple
+
+from cpimportd.model import Cell, CellError
+
+
+class Precision(NamedTuple):
+    """What a number may be.
+
+    Attributes:
+        step: its smallest unit.
+        decimals: how many digits that leaves behind the point.
+        limit: what it must stay below.
+        noise: how far a double may lie off a whole number of steps; arithmetic on doubles leaves such traces.
+    """
+
+    step: Decimal
+    decimals: int
+    limit: Decimal
+    noise: Decimal
+
+
+KOPECK = Decimal("0.01")
+MONEY = Precision(KOPECK, 2, Decimal(10) ** 13, Decimal("1e-6"))
+"""PostgreSQL's numeric(15, 2)."""
+RATE = Precision(Decimal("0.000001"), 6, Decimal(10) ** 9, Decimal("1e-9"))
+"""PostgreSQL's numeric(15, 6)."""
+MONEY_TOTAL = MONEY._replace(limit=Decimal(10) ** 18)
+RATE_TOTAL = RATE._replace(limit=Decimal(10) ** 18)
+
+# 1C groups thousands by a no-break space, whole (U+00A0) or narrow (U+202F); U+2007 and U+2009 are their kin.
+_NUMBER = re.compile(
+    r"([-\u2212]?)([0-9]{1,3}(?:[ \u00a0\u202f\u2007\u2009][0-9]{3}){1,9}|[0-9]{1,30})(?:[.,]([0-9]{1,30}))?"
+)
+_NOT_A_DIGIT = re.compile(r"[^0-9]")
+
+
+def parse_money(cell: Cell) -> Decimal | None:
+    """Money: a number of kopecks, exactly; zero has no sign.
+
+    Raises:
+        ValueError: it is no number, has more than two decimals that are no noise of doubles, or is too large.
+    """
+    return parse_number(cell, MONEY)
+
+
+def parse_rate(cell: Cell) -> Decimal | None:
+    """A rate of exchange: up to six decimals.
+
+    Raises:
+        ValueError: it is no number, has more than six decimals, or is too large.
+    """
+    return parse_number(cell, RATE)
+
+
+def parse_number(cell: Cell, precision: Precision) -> Decimal | None:
+    """A number of a given precision; None for an empty cell.
+
+    Raises:
+        ValueError: it is no such number.
+    """
+    if cell is None:
+        return None
+    if type(cell) is str:
+        return _number_in_text(cell, precision)
+    number = _exact(cell)
+    step, decimals, limit, noise = precision
+    if not -limit < number < limit:
+        raise ValueError("is too large")
+    rounded = number.quantize(step)
+    if rounded != number and abs(rounded - number) >= noise:
+        raise ValueError(f"has more than {decimals} decimals")
+    return _within(rounded, limit)
+
+
+def plain_number(cell: Cell) -> str:
+    """A number as text in its shortest decimal form, without an exponent: ``51`` for the double 51.0.
+
+    Raises:
+        ValueError: it is no number.
+    """
+    number = _exact(cell)
+    if not number:
+        return "0"
+    whole = number.to_integral_value()
+    return f"{whole if whole == number else number:f}"
+
+
+def _exact(cell: Cell) -> Decimal:
+    if type(cell) is float:
+        # The shortest text that gives the same double is the decimal that was meant.
+        number = Decimal(repr(cell))
+        if not number.is_finite():
+            raise ValueError("is no finite number")
+        return number
+    if type(cell) is int:
+        return Decimal(cell)
+    raise ValueError("is an error value" if isinstance(cell, CellError) else "is no number")
+
+
+def _number_in_text(text: str, precision: Precision) -> Decimal | None:
+    stripped = text.strip()
+    if not stripped:
+        return None
+    match = _NUMBER.fullmatch(stripped)
+    if match is None:
+        raise ValueError("is no number")
+    sign, whole, decimals = match.groups("")
+    if len(decimals) > precision.decimals:
+        # Text has no noise; and `1.500` may as well be one and a half thousand.
+        raise ValueError(f"has more than {precision.decimals} decimals")
+    number = _within(Decimal(f"{sign and '-'}{_NOT_A_DIGIT.sub('', whole)}.{decimals or 0}"), precision.limit)
+    return number.quantize(precision.step)
+
+
+def _within(number: Decimal, limit: Decimal) -> Decimal:
+    if not -limit < number < limit:
+        raise ValueError("is too large")
+    return number or abs(number)

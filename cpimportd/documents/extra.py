@@ -1,6 +1,6 @@
 """The columns that have no field: kept as they are, so that nothing that 1C sent is lost."""
 
-from collections.abc import Collection, Sequence
+from collections.abc import Sequence
 from decimal import Decimal
 
 from cpimportd.documents.faults import Fault
@@ -18,16 +18,15 @@ class ExtraColumns:
     Args:
         columns: place and title of each; no two titles are the same.
         width: how many columns the header has. Cells to the right of it are named by their column's letter.
-        summed: places of columns that somebody else adds up.
     """
 
-    def __init__(self, columns: Sequence[tuple[int, str]], width: int, summed: Collection[int] = ()) -> None:
+    def __init__(self, columns: Sequence[tuple[int, str]], width: int) -> None:
         self._columns = columns
         self._width = width
         # Texts that were found fit to be stored: most columns repeat few.
         self._texts: set[str] = set()
         self._sums: dict[int, Decimal] = {}
-        self._no_amounts = set(summed)
+        self._no_amounts: set[int] = set()
 
     def read(self, cells: Sequence[Cell], faults: list[Fault]) -> dict[str, object]:
         """What stands in these columns, empty cells left out; what cannot be stored is added to the faults."""

@@ -56,10 +56,10 @@ class Classifier:
         if not filled:
             return LineKind.EMPTY
         unnamed = is_blank(name)
-        if filled[0] == self._name or unnamed:
-            label = _TOTAL.match(fold(first)) if isinstance(first := cells[filled[0]], str) else None
-            if label:
-                return LineKind.SUBTOTAL if label[1] else LineKind.TOTAL
+        first = cells[filled[0]] if unnamed else name
+        label = _TOTAL.match(fold(first)) if isinstance(first, str) else None
+        if label:
+            return LineKind.SUBTOTAL if label[1] else LineKind.TOTAL
         return self._unlabelled(name, unnamed, cells, filled)
 
     def _unlabelled(self, name: Cell, unnamed: bool, cells: Sequence[Cell], filled: list[int]) -> LineKind:

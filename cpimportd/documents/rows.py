@@ -64,12 +64,12 @@ class RowReader:
         ]
         self._filled = [(at[known.column.field], known.title) for known in layout.known if known.column.filled]
         self._numeric = [at[known.column.field] for known in layout.numeric]
-        defaults: dict[str, Value] = {"file_no": file_no, "unconfirmed_by_bank": False, "settlement_rate": Decimal(1)}
+        defaults: dict[str, Value] = {"file_no": file_no, "unconfirmed_by_bank": False}
         self._empty: Values = [defaults.get(field) for field in STAGED_COLUMNS[layout.kind]]
         self._extra = at["extra"]
         self.tallies = Tallies(layout, file)
         self._rules = rules_for(layout, self.tallies)
-        self.extra = ExtraColumns(layout.others, len(layout.titles), [known.index for known in layout.numeric])
+        self.extra = ExtraColumns(layout.others, len(layout.titles))
         self.sums = [Decimal(0)] * len(self._numeric)
         self.rows = self.rejected = 0
 
@@ -87,6 +87,8 @@ class RowReader:
         values[_ROW_NO] = row
         faults: list[Fault] = []
         too_long = self._parse(cells, values, faults)
+        # Taken before the rules fill in what is absent: 1C adds up what stands in its cells.
+        numbers = [values[place] for place in self._numeric]
         name = values[_OPERATION_ID]
         identity = parse_identity(name) if isinstance(name, str) else NOTHING
         values[_NUMBER], values[_MOMENT] = identity.number, identity.moment_in(self._zone)
@@ -97,7 +99,6 @@ class RowReader:
             if values[place] is None and title not in faulty
         ]
         faults += self._rules.complete(values, identity, faulty)
-        numbers = [values[place] for place in self._numeric]
         extra = self.extra.read(cells, faults)
         if faults:
             self.rejected += 1

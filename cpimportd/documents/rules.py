@@ -99,8 +99,10 @@ class DetailRules:
         self._multiplier = Decimal(1)
 
     def complete(self, values: Values, identity: Identity, faulty: Collection[str]) -> Sequence[Fault]:
-        """Set aside the rate's multiplier, which was read into the place of ``extra``."""
+        """Count an absent rate as 1; set aside its multiplier, which was read into the place of ``extra``."""
         del identity, faulty
+        if values[self._at["settlement_rate"]] is None:
+            values[self._at["settlement_rate"]] = Decimal(1)
         multiplier = values[self._at["extra"]]
         # 1C itself counts a multiplier of 0 as 1.
         self._multiplier = multiplier if isinstance(multiplier, Decimal) and multiplier else Decimal(1)

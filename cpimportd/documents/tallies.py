@@ -6,7 +6,6 @@ from decimal import Decimal
 
 from cpimportd.documents.columns import INTEREST, KNOWN_OPERATION_TYPES, PRINCIPAL
 from cpimportd.documents.header import Layout
-from cpimportd.documents.numbers import KOPECK
 from cpimportd.documents.titles import fold
 from cpimportd.problems import Problem, problem
 
@@ -64,7 +63,7 @@ class Tallies:
         """Mention a settlement amount that does not follow from payment and rate."""
         code = "settlement-mismatch"
         if self._has_room(code):
-            shown = f"{expected.quantize(KOPECK):f}"
+            shown = f"{expected:.2f}"
             found = problem(code, file=self._file, row=row, column=column, value=value, expected=shown)
             self._listed[code].append(found)
 

@@ -13,13 +13,17 @@ from cpimportd.source.names import SUFFIXES, FileKind, Line
 
 _TIME = re.compile(rb"(\d{14})(?:\.(\d{1,6})\d*)?")
 _UNIX = re.compile(
-    rb"(?P<type>[-a-zA-Z])[-a-zA-Z]{9}[+.@]?\s.*?\s?(?P<size>\d+)\s+"
+    rb"(?P<type>[-a-zA-Z])[-a-zA-Z]{9}[+.@]?(?:\s.*?)?\s(?P<size>\d+)\s+"
     rb"(?:[^\s\d]{3,}\s+\d{1,2}|\d{1,2}\s+[^\s\d]{3,})\s+(?:\d{4}|\d{1,2}:\d{2}) (?P<name>.*)",
     re.DOTALL,
 )
 _DOS = re.compile(
     rb"\d\d-\d\d-\d{2,4}\s+\d\d:\d\d(?:[AP]M)?\s+(?:(?P<dir><[A-Z]+>\s+)|(?P<size>[\d,]+) )(?P<name>.*)", re.DOTALL
 )
+
+
+class ListingError(ValueError):
+    """A line of a listing that cannot be read, though it may name a workbook."""
 
 
 def parse_time(text: bytes) -> datetime | None:
@@ -38,12 +42,12 @@ def parse_mlsd(lines: Iterable[bytes]) -> Iterator[Line]:
     """Lines such as ``type=file;size=12;modify=20250102030405; name``.
 
     Raises:
-        ValueError: a line has no facts.
+        ListingError: a line has no facts.
     """
     for raw in lines:
         facts_text, space, wire = raw.rstrip(b"\r\n").partition(b" ")
         if not space or (facts_text and not facts_text.endswith(b";")):
-            raise ValueError(f"a line of MLSD that cannot be read: {raw!r}")
+            raise ListingError(f"a line of MLSD that cannot be read: {raw!r}")
         facts = {
             key.lower(): value for key, _, value in (fact.partition(b"=") for fact in facts_text.split(b";") if fact)
         }
@@ -63,7 +67,7 @@ def parse_list(lines: Iterable[bytes]) -> Iterator[Line]:
     """Lines as ``ls -l`` or MS-DOS's ``dir`` (IIS) write them.
 
     Raises:
-        ValueError: a line that names a workbook cannot be read; others (``total 12``) are passed over.
+        ListingError: a line that names a workbook cannot be read; others (``total 12``) are passed over.
     """
     for raw in lines:
         line = raw.rstrip(b"\r\n")
@@ -78,4 +82,4 @@ def parse_list(lines: Iterable[bytes]) -> Iterator[Line]:
             look = Look(int(size.replace(b",", b"")) if size else None, None)
             yield Line(match["name"], "other" if match["dir"] else "file", look)
         elif line.strip().lower().endswith(tuple(suffix.encode() for suffix in SUFFIXES)):
-            raise ValueError(f"a line of LIST that cannot be read: {raw!r}")
+            raise ListingError(f"a line of LIST that cannot be read: {raw!r}")

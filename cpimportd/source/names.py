@@ -49,10 +49,12 @@ def is_workbook(name: str) -> bool:
     """Whether a name looks like a workbook's: by suffix, in any case.
 
     Lock files of spreadsheet programs (``~$…``) and hidden files (``.in.…`` is ProFTPD's unfinished upload) are none.
-    Invisible characters at the ends do not hide a workbook: such a name is to be refused, not overlooked.
+    Invisible characters after the suffix do not hide a workbook: such a name is to be refused, not overlooked.
     """
-    seen = "".join(c for c in name if unicodedata.category(c) not in _INVISIBLE).strip()
-    last = seen.replace("\\", "/").rpartition("/")[2]
+    end = len(name)
+    while end and (name[end - 1].isspace() or unicodedata.category(name[end - 1]) in _INVISIBLE):
+        end -= 1
+    last = name[:end].replace("\\", "/").rpartition("/")[2]
     return last.casefold().endswith(SUFFIXES) and not last.startswith(("~$", "."))
 
 

@@ -189,9 +189,7 @@ def shrink(file: Path, keep: int) -> None:
     rows = load_workbook(str(file)).get_sheet_by_index(0).to_python(skip_empty_area=False)
     titles, documents = rows[0], [[None if cell == "" else cell for cell in row] for row in rows[1 : keep + 1]]
     amount = titles.index("Сумма")
-    totals = [None] * len(titles)
-    totals[amount] = sum(row[amount] for row in documents)
-    write_workbook(file, titles, documents, totals)
+    write_workbook(file, titles, documents, {"Сумма": sum(row[amount] for row in documents)})
 
 
 @pytest.mark.asyncio

@@ -136,7 +136,7 @@ async def test_a_database_that_cuts_the_connection_leaves_the_books_whole(workpl
     from cpimportd.pipeline import RunRequest, run_once
 
     def cut(progress) -> None:
-        if progress.stage == moment and not progress.finished:
+        if progress.stage == moment:
             workplace.sql(
                 superuser_url(workplace.url),
                 "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name = 'cpimportd'",

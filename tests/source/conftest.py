@@ -2,6 +2,7 @@
 
 import os
 import shutil
+import stat
 import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
@@ -72,12 +73,24 @@ def spool(tmp_path: Path) -> Path:
 
 def put(folder: Path, name: str | bytes, content: bytes, *, seconds_ago: float = 3600) -> Path:
     """Write a file as of some time ago."""
-    path = Path(os.fsdecode(os.path.join(os.fsencode(folder), os.fsencode(name))))
+    path = folder / os.fsdecode(name)
     path.write_bytes(content)
     path.chmod(0o644)
     then = (datetime.now(UTC) - timedelta(seconds=seconds_ago)).timestamp()
     os.utime(path, (then, then))
     return path
+
+
+def files_in(folder: Path) -> list[str]:
+    return sorted(path.name for path in folder.iterdir())
+
+
+def mode_of(path: Path) -> int:
+    return stat.S_IMODE(path.stat().st_mode)
+
+
+def modified(path: Path) -> float:
+    return path.stat().st_mtime
 
 
 def settings_for(server: Running, ca: Path | None = None, folder: str = "", **changes: Any) -> settings.Source:

@@ -7,7 +7,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -95,10 +95,8 @@ def start(
         _await_port(port, process, log)
         yield Running(kind, port, root, user, password, certificate is not None, process)
     finally:
-        try:
+        with suppress(ProcessLookupError):
             os.killpg(process.pid, 15)
-        except ProcessLookupError:
-            pass
         try:
             process.wait(5)
         except subprocess.TimeoutExpired:

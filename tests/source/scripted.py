@@ -13,7 +13,7 @@ class Hangup(Exception):  # noqa: N818 - not an error: what a script raises to d
     """Drop the control connection without a word."""
 
 
-Script = Callable[["Conversation", str], str | None | Awaitable[str | None]]
+Script = Callable[["Conversation", str], str | Awaitable[str | None] | None]
 
 
 class Conversation:
@@ -32,6 +32,7 @@ class Conversation:
     async def passive(self) -> int:
         if self.listener:
             self.listener.close()
+        self.drop_data()
         self.data = asyncio.get_running_loop().create_future()
         answer = self.data
 
@@ -41,6 +42,10 @@ class Conversation:
 
         self.listener = await asyncio.start_server(accept, "127.0.0.1", 0)
         return int(self.listener.sockets[0].getsockname()[1])
+
+    def drop_data(self) -> None:
+        if self.data and self.data.done() and not self.data.cancelled():
+            self.data.result()[1].transport.abort()
 
     async def send(self, body: bytes, *, clean: bool = True) -> None:
         """Send over the data connection; not ``clean``: cut it without TLS's close_notify."""
@@ -85,8 +90,7 @@ class Conversation:
         finally:
             if self.listener:
                 self.listener.close()
-            if self.data and self.data.done() and not self.data.cancelled():
-                self.data.result()[1].transport.abort()
+            self.drop_data()
             self.writer.transport.abort()
 
     def on_user(self, _: str) -> str:

@@ -10,7 +10,7 @@ import pytest
 from cpimportd.model import Progress
 from cpimportd.problems import ProblemError
 from cpimportd.source import fetch, probe
-from tests.source.conftest import Start, put, retry_for, settings_for
+from tests.source.conftest import Start, files_in, mode_of, modified, put, retry_for, settings_for
 
 SERVERS = ("pyftpdlib", "vsftpd", "proftpd", "pure-ftpd")
 each_server = pytest.mark.parametrize("kind", SERVERS)
@@ -53,9 +53,9 @@ async def test_every_workbook_arrives_whole_and_nothing_else(
         assert file.size == len(content)
         assert file.sha256 == hashlib.sha256(content).hexdigest()
         assert file.modified is not None
-        assert abs(file.modified.timestamp() - (served / file.name).stat().st_mtime) < 2
-    assert sorted(p.name for p in spool.iterdir()) == sorted(file.path.name for file in fetched.files)
-    assert spool.stat().st_mode & 0o777 == 0o700
+        assert abs(file.modified.timestamp() - modified(served / file.name)) < 2
+    assert files_in(spool) == sorted(file.path.name for file in fetched.files)
+    assert mode_of(spool) == 0o700
 
 
 @each_server
@@ -119,9 +119,8 @@ async def test_an_empty_folder_says_so(kind: str, start: Start, spool: Path) -> 
 async def test_a_wrong_password_is_tried_once_and_never_shown(
     kind: str, tls: bool, start: Start, spool: Path, ca_file: Path
 ) -> None:
-    server = start(kind, tls=tls)
+    source = settings_for(start(kind, tls=tls), ca_file, password="hunter2-secret", command_timeout=10)
     with pytest.raises(ProblemError) as failure:
-        source = settings_for(server, ca_file, password="hunter2-secret", command_timeout=10)
         await fetch(source, retry_for(60), spool)
     assert failure.value.problems[0].code == "source-login"
     assert "hunter2" not in repr(failure.value.problems) + str(failure.value)

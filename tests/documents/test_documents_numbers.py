@@ -1,0 +1,170 @@
+# ruff: noqa: DTZ001 - moments in a workbook have no zone
+from datetime import date, datetime
+from decimal import Decimal
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from cpimportd.documents.numbers import RATE_TOTAL, parse_money, parse_number, parse_rate, plain_number
+from cpimportd.model import CellError
+
+NBSP, NARROW = "\u00a0", "\u202f"
+
+
+@pytest.mark.parametrize(
+    ("cell", "amount"),
+    [
+        (65991.78, "65991.78"),
+        (0.1, "0.10"),
+        (52700000.0, "52700000.00"),
+        (100, "100.00"),
+        (0.1 + 0.2, "0.30"),
+        (1.005, None),
+        (0.001, None),
+        (100.0000005, "100.00"),
+        (100.000001, None),
+        (-15.5, "-15.50"),
+        (9999999999999.99, "9999999999999.99"),
+        ("100", "100.00"),
+        ("65991.78", "65991.78"),
+        ("65991,7", "65991.70"),
+        (f"1{NBSP}234{NBSP}567,89", "1234567.89"),
+        (f"1{NARROW}234,5", "1234.50"),
+        ("1 234 567.89", "1234567.89"),
+        (f"{NBSP}12,00 ", "12.00"),
+        ("-1 234,56", "-1234.56"),
+        ("\u22121,50", "-1.50"),
+    ],
+)
+def test_money_is_exact(cell, amount):
+    if amount is None:
+        with pytest.raises(ValueError, match="has more than 2 decimals"):
+            parse_money(cell)
+    else:
+        assert str(parse_money(cell)) == amount
+
+
+@pytest.mark.parametrize("cell", [None, "", " ", NBSP])
+def test_an_empty_cell_is_no_amount(cell):
+    assert parse_money(cell) is None
+    assert parse_rate(cell) is None
+
+
+@pytest.mark.parametrize("cell", [0, -0.0, 0.0, "0", "-0,00", "0.00", -1e-9])
+def test_zero_has_no_sign(cell):
+    assert str(parse_money(cell)) == "0.00"
+
+
+@pytest.mark.parametrize(
+    ("cell", "reason"),
+    [
+        (float("nan"), "no finite number"),
+        (float("inf"), "no finite number"),
+        (float("-inf"), "no finite number"),
+        (1e308, "too large"),
+        (1e13, "too large"),
+        (9999999999999.998, "more than 2 decimals"),
+        (-1e13, "too large"),
+        ("10000000000000", "too large"),
+        (10**400, "too large"),
+        ("9" * 400, "no number"),
+        ("=1+1", "no number"),
+        ("1e5", "no number"),
+        ("NaN", "no number"),
+        ("1_000", "no number"),
+        ("abc", "no number"),
+        ("12 руб.", "no number"),
+        ("1 23 456", "no number"),
+        ("1,234.56", "no number"),
+        ("1.234.567", "no number"),
+        ("--1", "no number"),
+        ("٣", "no number"),
+        ("1.500", "more than 2 decimals"),
+        ("1,005", "more than 2 decimals"),
+        (True, "no number"),
+        (False, "no number"),
+        (date(2021, 9, 24), "no number"),
+        (datetime(2021, 9, 24), "no number"),
+        (CellError("#REF!"), "error value"),
+    ],
+)
+def test_what_is_no_amount_is_refused(cell, reason):
+    with pytest.raises(ValueError, match=reason):
+        parse_money(cell)
+
+
+@pytest.mark.parametrize(
+    ("cell", "rate"),
+    [
+        (1.0, "1.000000"),
+        (92.1234, "92.123400"),
+        (0.123456, "0.123456"),
+        ("92,1234", "92.123400"),
+        ("1,500", "1.500000"),
+        (13.1 * 3, "39.300000"),
+        (999999999.999999, "999999999.999999"),
+    ],
+)
+def test_rates_keep_six_decimals(cell, rate):
+    assert str(parse_rate(cell)) == rate
+
+
+@pytest.mark.parametrize(
+    ("cell", "reason"),
+    [(1 / 3, "more than 6 decimals"), ("0,1234567", "more than 6 decimals"), (1e9, "too large"), (True, "no number")],
+)
+def test_what_is_no_rate_is_refused(cell, reason):
+    with pytest.raises(ValueError, match=reason):
+        parse_rate(cell)
+
+
+def test_a_total_may_be_larger_than_what_it_sums():
+    assert parse_number(1e15, RATE_TOTAL) == 10**15
+    with pytest.raises(ValueError, match="too large"):
+        parse_number(1e18, RATE_TOTAL)
+
+
+@pytest.mark.parametrize(
+    ("cell", "text"),
+    [(51.0, "51"), (67.01, "67.01"), (0.0, "0"), (-0.0, "0"), (7, "7"), (1e22, "1" + "0" * 22), (1e-7, "0.0000001")],
+)
+def test_a_number_becomes_its_shortest_text(cell, text):
+    assert plain_number(cell) == text
+
+
+kopecks = st.integers(min_value=-(10**13) * 100 + 1, max_value=10**13 * 100 - 1)
+
+
+@given(kopecks)
+def test_every_amount_survives_a_double(count):
+    amount = Decimal(count).scaleb(-2)
+    # Doubles tell kopecks apart up to some 45 trillion; the database holds fewer than ten.
+    assert parse_money(float(amount)) == amount
+
+
+@given(kopecks, st.sampled_from([" ", NBSP, NARROW]), st.sampled_from([",", "."]))
+def test_every_amount_survives_grouped_text(count, thousands, point):
+    roubles, rest = divmod(abs(count), 100)
+    text = f"{'-' if count < 0 else ''}{roubles:,}".replace(",", thousands) + f"{point}{rest:02}"
+    assert parse_money(text) == Decimal(count).scaleb(-2)
+
+
+@given(st.floats())
+def test_a_double_is_an_amount_or_refused(cell):
+    try:
+        amount = parse_money(cell)
+    except ValueError:
+        return
+    assert amount.as_tuple().exponent == -2
+    assert abs(amount) < 10**13
+    assert abs(Decimal(cell) - amount) < Decimal("2e-6")
+
+
+@given(st.text())
+def test_a_text_is_an_amount_or_refused(text):
+    try:
+        amount = parse_money(text)
+    except ValueError:
+        return
+    assert amount is None or (amount.is_finite() and amount.as_tuple().exponent == -2)

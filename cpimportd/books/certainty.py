@@ -22,7 +22,7 @@ async def was_committed(database: Database, retry: Retry, run_id: int) -> bool:
     """
     attempts = tenacity.AsyncRetrying(
         retry=tenacity.retry_if_exception_type((ProblemError, OSError, asyncpg.PostgresError, asyncpg.InterfaceError)),
-        wait=tenacity.wait_exponential_jitter(retry.wait_first.total_seconds(), retry.wait_longest.total_seconds()),
+        wait=tenacity.wait_random_exponential(retry.wait_first.total_seconds(), retry.wait_longest.total_seconds()),
         stop=tenacity.stop_after_delay(retry.within.total_seconds()),
     )
 

@@ -41,7 +41,7 @@ _INDENT = 2
 
 
 def render(report: RunReport, console: Console) -> None:
-    """Print the report: the outcome in a sentence first, what to do next last.
+    """Print the report: the outcome in a sentence first, then files, units, problems and what to do; the bridge last.
 
     In a terminal it is coloured and fits its width; in a pipe it is plain aligned text whose lines are never wrapped.
     Texts of files and servers are shown literally, control characters escaped.
@@ -60,10 +60,10 @@ def render(report: RunReport, console: Console) -> None:
         _units(report.units, console)
     if report.all_problems:
         _problems(report.all_problems, console)
-    render_bridge(report.units, console)
+    _next(report, console)
     if report.totals:
         _totals(report, console)
-    _next(report, console)
+    render_bridge(report.units, console)
 
 
 def _files(files: Sequence[FileReport], console: Console) -> None:

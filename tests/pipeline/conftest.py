@@ -6,6 +6,7 @@ import subprocess
 import sys
 from collections.abc import Callable
 from dataclasses import dataclass
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -43,7 +44,7 @@ class Workplace:
     def settings(self) -> Settings:
         return Settings(
             database=Database(url=self.url),  # type: ignore[arg-type]
-            source=Source(url=self.upload.as_uri()),
+            source=Source(url=self.upload.as_uri(), stable_for=timedelta(0)),
             state_directory=self.state,
         )
 
@@ -69,7 +70,7 @@ class Workplace:
         path.write_text(
             f'state_directory = "{self.state}"\n'
             f'[database]\nurl = "{self.url}"\n'
-            f'[source]\nurl = "{self.upload.as_uri()}"\n'
+            f'[source]\nurl = "{self.upload.as_uri()}"\nstable_for = 0\n'
         )
         path.chmod(0o600)
         return path

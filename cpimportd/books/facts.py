@@ -101,3 +101,10 @@ async def forget(connection: asyncpg.Connection, units: Collection[Unit]) -> Non
     for shape in SHAPES:
         await connection.execute(sql("facts", "forget_matches", **shape.identifiers))
     await connection.execute(sql("facts", "forget_detail_matches"))
+
+
+async def mark_accepted(connection: asyncpg.Connection, units: Collection[Unit]) -> None:
+    """What a human accepted says so in the journal."""
+    await connection.executemany(
+        sql("facts", "mark_accepted"), [(unit.group.value, unit.organization) for unit in units]
+    )

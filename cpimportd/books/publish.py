@@ -138,6 +138,7 @@ async def _judge(connection: asyncpg.Connection, publication: Publication) -> Ma
     for unit, problems in forbidden.items():
         judgements[unit] = Judgement(held=True, problems=(*problems, *judgements[unit].problems))
     await facts.forget(connection, [unit for unit, judgement in judgements.items() if judgement.held])
+    await facts.mark_accepted(connection, [unit for unit, judgement in judgements.items() if judgement.accepted])
     return judgements
 
 

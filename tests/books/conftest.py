@@ -47,7 +47,9 @@ def expense(number: int, amount: str, *, organization: str = "ЛОТОС ООО"
 
 def receipt(number: int, amount: str, **more: object) -> Row:
     row = dict(expense(number, amount, **more))
-    row["operation_id"] = str(row["operation_id"]).replace("Списание с расчетного счета", "Поступление на расчетный счет")
+    row["operation_id"] = str(row["operation_id"]).replace(
+        "Списание с расчетного счета", "Поступление на расчетный счет"
+    )
     row["payer"] = row.pop("recipient")
     del row["unconfirmed_by_bank"]
     return row
@@ -92,7 +94,9 @@ def snapshot(folder: Path, file_no: int, kind: Kind, rows: Sequence[Row], total:
     path.write_bytes(text)
     digest = hashlib.sha256(text).hexdigest()
     documents = tuple(
-        Document(at, str(row["operation_id"]), row.get("organization"), row["amount"], row.get("number"), row.get("moment"))  # type: ignore[arg-type]
+        Document(
+            at, str(row["operation_id"]), row.get("organization"), row["amount"], row.get("number"), row.get("moment")
+        )  # type: ignore[arg-type]
         for at, row in enumerate(rows, 2)
     )
     summed = sum((d.amount for d in documents), Decimal(0))

@@ -37,7 +37,9 @@ async def test_a_first_day_fills_the_tables_and_what_they_refer_to(database, pub
     assert published.status is RunStatus.PUBLISHED
     (sums,) = sql(database, SUMS)
     assert tuple(sums) == (Decimal("5000.00"), Decimal("601.50"), Decimal("601.50"))
-    (contract,) = sql(database, "SELECT c.*, o.name FROM fin_contracts c JOIN fin_organizations o ON o.id = organization_id")
+    (contract,) = sql(
+        database, "SELECT c.*, o.name FROM fin_contracts c JOIN fin_organizations o ON o.id = organization_id"
+    )
     assert (contract["contract_number"], str(contract["contract_date"]), contract["counterparty"], contract["name"]) == (
         "Договор N 17 от 23.09.2021", "2021-09-23", "СЕВЕРНЫЙ БАНК ПАО", "ЛОТОС ООО")  # fmt: skip
     (log,) = sql(database, "SELECT * FROM fin_import_logs WHERE table_name = 'fin_expense_details'")
@@ -287,7 +289,9 @@ async def test_another_departments_document_is_reported_to_the_guards(database, 
         "INSERT INTO departments (id, name, code, is_active, created_at, updated_at) VALUES (9, 'X', 'X', true, now(), now())",
         "UPDATE fin_expenses SET department_id = 9 WHERE amount = 100.50",
     )
-    again = replace(day, judge=lambda facts: {f.unit: Judgement(held=bool(f.other_departments)) for f in facts}, facts=[])
+    again = replace(
+        day, judge=lambda facts: {f.unit: Judgement(held=bool(f.other_departments)) for f in facts}, facts=[]
+    )
     await publish_day(again)
     facts = next(f for f in again.facts if f.unit == LOTOS)
     assert facts.other_departments == (day.expenses[0]["operation_id"],)

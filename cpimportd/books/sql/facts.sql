@@ -137,3 +137,7 @@ WHERE NOT EXISTS (SELECT FROM stage_unit u
 -- name: forget_detail_matches
 -- The same for their details.
 DELETE FROM match_details d WHERE NOT EXISTS (SELECT FROM match_expenses m WHERE m.operation_id = d.operation_id);
+
+-- name: mark_accepted
+-- A unit that goes on because a human accepted its difference.
+UPDATE stage_unit SET accepted = true WHERE kind = $1 AND organization = $2;

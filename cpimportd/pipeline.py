@@ -18,7 +18,8 @@ from pathlib import Path
 import asyncpg
 
 from cpimportd import outcome, tell
-from cpimportd.books import rights, runs
+from cpimportd.books import memory, rights, runs
+from cpimportd.books.backup import backup
 from cpimportd.books.certainty import was_committed
 from cpimportd.books.connection import connect
 from cpimportd.books.failures import translate
@@ -167,6 +168,7 @@ async def _import(run: _Run, connection: asyncpg.Connection) -> RunReport:
         intake = await take_in(connection, settings, asked, spool, run.progress)
         if intake.nothing_new:
             return await _told(run, connection, intake, Published(RunStatus.UNCHANGED, (), {}))
+        await _back_up_first(run, connection, intake)
         run.progress(Progress("publish"))
         published = await _publish(
             run, connection, plan_publication(settings, asked, intake, run.run_id, lambda: run.seconds)
@@ -176,6 +178,22 @@ async def _import(run: _Run, connection: asyncpg.Connection) -> RunReport:
         return await uninterrupted(_told(run, connection, intake, published))
     finally:
         await asyncio.to_thread(spool.close, keep_files=kept)
+
+
+async def _back_up_first(run: _Run, connection: asyncpg.Connection, intake: Intake) -> None:
+    """Before the first publication into books that somebody else filled, keep a copy of them.
+
+    That run puts right whatever the predecessor left behind, and may be the largest change that the books ever see.
+
+    Raises:
+        ProblemError: ``backup-failed``; nothing was changed.
+    """
+    if intake.served or run.request.dry_run:
+        return
+    totals = await memory.totals(connection, run.settings.department_id)
+    if any(rows for rows, _ in totals.kinds.values()):
+        file = await backup(run.settings.database, run.settings.state_directory / "backups")
+        logger.info("the books as they were found are kept in %s", file)
 
 
 async def _publish(run: _Run, connection: asyncpg.Connection, publication: Publication) -> Published:

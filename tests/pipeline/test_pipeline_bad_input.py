@@ -1,11 +1,13 @@
 """Broken uploads: each gives a coded problem with a way out and the right exit code; the books stay as they were."""
 
+import os
 import shutil
 import zipfile
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from pydantic import SecretStr
 
 from cpimportd.report import RunStatus, UnitStatus
 
@@ -178,6 +180,64 @@ async def test_a_snapshot_with_far_fewer_rows_is_held_until_a_human_accepts_it(w
     assert workplace.books["receipts"] == 60
     whys = {c["why"] for c in workplace.sql(workplace.url, "SELECT why FROM cpimportd.change")}
     assert whys == {"accepted"}
+
+
+def change_details(file: Path, change: Callable[[list[list[object]], dict[str, int]], None]) -> None:
+    """Write a details workbook anew with some of its lines changed; its control total stays right."""
+    from python_calamine import load_workbook
+
+    from cpimportd.demo.workbook import write_workbook
+
+    titles, *rows, total = load_workbook(str(file)).get_sheet_by_index(0).to_python(skip_empty_area=False)
+    columns = {title: at for at, title in enumerate(titles)}
+    lines = [[None if cell == "" else cell for cell in row] for row in rows]
+    change(lines, columns)
+    write_workbook(file, titles, lines, {"Сумма платежа": total[columns["Сумма платежа"]]})
+
+
+def orphan(lines, columns) -> None:
+    lines[0][columns["Списание с расчетного счета"]] = "Списание с расчетного счета 0Л0Л-777777 от 20.12.2020 1:08:15"
+
+
+def move_a_rouble(lines, columns) -> None:
+    document, amount = columns["Списание с расчетного счета"], columns["Сумма платежа"]
+    other = next(line for line in lines if line[document] != lines[0][document])
+    lines[0][amount] = round(lines[0][amount] + 1, 2)
+    other[amount] = round(other[amount] - 1, 2)
+
+
+@pytest.mark.asyncio
+@pytest.mark.parametrize(("change", "code"), [(orphan, "orphan-detail"), (move_a_rouble, "details-sum")])
+async def test_details_that_do_not_fit_their_expenses_hold_both(workplace, change, code):
+    workplace.sample("day1")
+    await workplace.run()
+    books = workplace.books
+    file = workplace.file("Lotos - Spisanie(")
+    change_details(file, change)
+    os.utime(file, (0, 0))
+    report = await workplace.run()
+    assert report.code == 3
+    assert code in {p.code for p in report.all_problems}
+    assert {u.unit.name for u in report.units if u.status is UnitStatus.HELD} == {"ЛОТОС ООО/expenses"}
+    assert workplace.books == books
+
+
+@pytest.mark.asyncio
+async def test_a_wrong_ftp_password_is_said_once_and_never_shown(workplace):
+    from cpimportd.demo.ftp import LoopbackFtpServer
+
+    workplace.sample("day1")
+    with LoopbackFtpServer(workplace.upload) as server:
+        settings = workplace.settings
+        source = settings.source.model_copy(
+            update={"url": server.url, "user": "finance", "password": SecretStr("wrong-7731")}
+        )
+        report = await workplace.run(settings.model_copy(update={"source": source}))
+        assert (report.status, [p.code for p in report.problems]) == (RunStatus.FAILED, ["source-login"])
+        assert "wrong-7731" not in str(report)
+        right = source.model_copy(update={"password": SecretStr(server.password)})
+        report = await workplace.run(settings.model_copy(update={"source": right}))
+    assert (report.status, workplace.books["expenses"]) == (RunStatus.PUBLISHED, 400)
 
 
 def shrink(file: Path, keep: int) -> None:

@@ -66,6 +66,8 @@ async def test_the_first_run_puts_the_predecessors_books_right(predecessor, sql,
     others = sql(workplace.url, "SELECT * FROM fin_expenses WHERE department_id <> 8 ORDER BY id")
     report = await workplace.run()
     assert (report.status, report.code) == (RunStatus.PUBLISHED, 0)
+    (kept,) = (workplace.state / "backups").iterdir()
+    assert kept.read_bytes().startswith(b"PGDMP")
     day1, books = truth("day1"), workplace.books
     assert (books["receipts"], books["expenses"], books["details"]) == (80, 400, 570)
     assert books["expenses_sum"] == books["details_sum"] == Decimal(day1["expenses"]["sum"])

@@ -119,6 +119,8 @@ class EmbeddedPostgres:
         Raises:
             PostgresError: a program is missing or failed; nothing is left behind then.
         """
+        if not (self._programs / "initdb").is_file():
+            raise PostgresError(f"there is no initdb in {self._programs}")
         self._folder = self._make_folder()
         try:
             self._reachable_programs = self._programs

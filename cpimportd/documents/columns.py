@@ -28,7 +28,7 @@ class Presence(Enum):
     REQUIRED = auto()
     """Reports or checks rely on it: the file cannot be understood without it."""
     EXPECTED = auto()
-    """Every export seen so far has it: its absence is said."""
+    """All sample exports have it: its absence is said."""
     OPTIONAL = auto()
     """Some organizations' exports have it."""
 

@@ -104,7 +104,7 @@ class DetailRules:
         if values[self._at["settlement_rate"]] is None:
             values[self._at["settlement_rate"]] = Decimal(1)
         multiplier = values[self._at["extra"]]
-        # 1C itself counts a multiplier of 0 as 1.
+        # A multiplier of 0 was never filled in: it counts as 1, like an empty one.
         self._multiplier = multiplier if isinstance(multiplier, Decimal) and multiplier else Decimal(1)
         return ()
 

@@ -119,17 +119,22 @@ def test_the_users_screen_stays_clean():
     assert done.stderr == ""
 
 
+def copied_programs(folder: Path) -> Path:
+    """The wheel's programs, with what they find relative to themselves, in a folder of the test's choice."""
+    package = bin_folder(16).parents[1]
+    copy = folder / package.name
+    shutil.copytree(package / "pginstall", copy / "pginstall", symlinks=True)
+    libraries = package.with_name(f"{package.name}.libs")
+    if libraries.is_dir():
+        shutil.copytree(libraries, folder / libraries.name, symlinks=True)
+    return copy / "pginstall" / "bin"
+
+
 @pytest.mark.skipif(not ROOT, reason="only root has to become another user")
 def test_root_runs_programs_that_lie_where_nobody_can_enter(tmp_path, sql):
     closed = tmp_path / "closed"
     closed.mkdir(mode=0o700)
-    package = bin_folder(16).parents[1]
-    hidden = closed / package.name
-    shutil.copytree(package / "pginstall", hidden / "pginstall", symlinks=True)
-    libraries = package.with_name(f"{package.name}.libs")
-    if libraries.is_dir():
-        shutil.copytree(libraries, closed / libraries.name, symlinks=True)
-    with EmbeddedPostgres(bindir=hidden / "pginstall" / "bin", fast=True) as server:
+    with EmbeddedPostgres(bindir=copied_programs(closed), fast=True) as server:
         assert sql(server.url(), "SELECT 1 AS one")[0]["one"] == 1
     assert closed.stat().st_mode & 0o777 == 0o700
 
@@ -140,7 +145,8 @@ def test_an_ordinary_user_starts_one_too(tmp_path):
     python = "/usr/bin/python3"
     if not Path(python).exists():
         pytest.skip("no Python that another user can run")
-    copy = place(tmp_path) / "cpimportd" / "demo"
+    open_to_all = place(tmp_path)
+    copy = open_to_all / "cpimportd" / "demo"
     copy.mkdir(parents=True)
     (copy.parent / "__init__.py").touch()
     (copy / "__init__.py").touch()
@@ -157,7 +163,8 @@ def test_an_ordinary_user_starts_one_too(tmp_path):
         print(folder.exists())
         """
     )
-    programs = bin_folder(16)
+    # The environment that runs this test may lie where nobody else can enter.
+    programs = copied_programs(open_to_all)
     nobody = pwd.getpwnam("nobody")
     try:
         done = subprocess.run(

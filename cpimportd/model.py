@@ -202,7 +202,10 @@ class Snapshot:
     @property
     def main_total(self) -> Decimal | None:
         """The control total of the main amount column (``Сумма`` or ``Сумма платежа``)."""
-        return None if self.kind is None else self.control_totals.get(MAIN_AMOUNT[self.kind])
+        if self.kind is None:
+            return None
+        main = MAIN_AMOUNT[self.kind].casefold()
+        return next((t for title, t in self.control_totals.items() if " ".join(title.split()).casefold() == main), None)
 
 
 @dataclass(frozen=True, slots=True)

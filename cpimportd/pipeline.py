@@ -168,11 +168,11 @@ async def _import(run: _Run, connection: asyncpg.Connection) -> RunReport:
         intake = await take_in(connection, settings, asked, spool, run.progress)
         if intake.nothing_new:
             return await _told(run, connection, intake, Published(RunStatus.UNCHANGED, (), {}))
-        await _back_up_first(run, connection, intake)
+        publication = plan_publication(settings, asked, intake, run.run_id, lambda: run.seconds)
+        if publication.units and not intake.served and not request.dry_run:
+            await _back_up_first(run, connection)
         run.progress(Progress("publish"))
-        published = await _publish(
-            run, connection, plan_publication(settings, asked, intake, run.run_id, lambda: run.seconds)
-        )
+        published = await _publish(run, connection, publication)
         run.progress(Progress("publish", finished=True))
         kept = not request.dry_run
         return await uninterrupted(_told(run, connection, intake, published))
@@ -180,7 +180,7 @@ async def _import(run: _Run, connection: asyncpg.Connection) -> RunReport:
         await asyncio.to_thread(spool.close, keep_files=kept)
 
 
-async def _back_up_first(run: _Run, connection: asyncpg.Connection, intake: Intake) -> None:
+async def _back_up_first(run: _Run, connection: asyncpg.Connection) -> None:
     """Before the first publication into books that somebody else filled, keep a copy of them.
 
     That run puts right whatever the predecessor left behind, and may be the largest change that the books ever see.
@@ -188,8 +188,6 @@ async def _back_up_first(run: _Run, connection: asyncpg.Connection, intake: Inta
     Raises:
         ProblemError: ``backup-failed``; nothing was changed.
     """
-    if intake.served or run.request.dry_run:
-        return
     totals = await memory.totals(connection, run.settings.department_id)
     if any(rows for rows, _ in totals.kinds.values()):
         file = await backup(run.settings.database, run.settings.state_directory / "backups")

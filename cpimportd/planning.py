@@ -29,7 +29,14 @@ def plan_publication(
         if not intake.snapshots[file_no].unchanged
     }
     units = {
-        unit: UnitPlan(unit, found.file_nos, _only_put_right(intake, unit), found.problems, found.accepted)
+        unit: UnitPlan(
+            unit=unit,
+            file_nos=found.file_nos,
+            put_right=_only_put_right(intake, unit),
+            foreign=unit in intake.foreign,
+            problems=found.problems,
+            accepted=found.accepted,
+        )
         for unit, found in verdict.units.items()
         if not found.held and not found.unchanged
     }

@@ -36,6 +36,7 @@ class UnitPlan:
         unit: which.
         file_nos: the files it comes from; none where a human accepted that it has come to an end.
         put_right: the files did not change since the last publication, so what differs was written by somebody else.
+        foreign: somebody else has written to the unit's rows since, whether the files changed too or not.
         problems: warnings to be told.
         accepted: codes of problems that a human accepted.
     """
@@ -43,6 +44,7 @@ class UnitPlan:
     unit: Unit
     file_nos: frozenset[int]
     put_right: bool = False
+    foreign: bool = False
     problems: tuple[Problem, ...] = ()
     accepted: tuple[str, ...] = ()
 

@@ -9,7 +9,7 @@ from cpimportd.books.plan import Judgement, Publication, Published
 from cpimportd.books.queries import sql
 from cpimportd.books.rights import details_unique_index
 from cpimportd.model import Kind, Unit
-from cpimportd.problems import Problem, ProblemError, problem
+from cpimportd.problems import ProblemError, problem
 from cpimportd.report import Bridge, FileStatus, UnitReport, UnitStatus, run_status
 from cpimportd.uninterrupted import uninterrupted
 
@@ -150,16 +150,10 @@ def _unit_report(
     bridges: Mapping[tuple[Kind, str], Bridge],
 ) -> UnitReport:
     plan = publication.units[unit]
-    foreign: tuple[Problem, ...] = ()
-    if plan.put_right and counts.put_right + counts.normalised + counts.inserted + counts.removed:
-        foreign = (
-            problem(
-                "foreign-writes",
-                value=unit.group.value,
-                organization=unit.organization,
-                run=publication.run_id or "RUN",
-            ),
-        )
+    told = plan.problems + judgement.problems
+    if plan.foreign:
+        run = publication.run_id or "RUN"
+        told += (problem("foreign-writes", value=unit.group.value, organization=unit.organization, run=run),)
     return UnitReport(
         unit=unit,
         status=UnitStatus.PUBLISHED,
@@ -171,7 +165,7 @@ def _unit_report(
         normalised=counts.normalised,
         put_right=counts.put_right,
         bridges=tuple(bridges[kind, unit.organization] for kind in unit.group.kinds),
-        problems=(*plan.problems, *judgement.problems, *foreign),
+        problems=told,
         accepted=(*plan.accepted, *judgement.accepted),
     )
 

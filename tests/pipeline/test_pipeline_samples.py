@@ -137,6 +137,18 @@ async def test_an_edit_by_hand_is_found_and_put_right_though_the_files_are_the_s
 
 
 @pytest.mark.asyncio
+async def test_an_edit_by_hand_is_told_also_where_the_files_changed(workplace, sql):
+    workplace.sample("day1")
+    await workplace.run()
+    sql(workplace.url, "UPDATE fin_expenses SET payment_purpose = 'поправлено руками' WHERE id = 7")
+    workplace.sample("day2")
+    report = await workplace.run()
+    assert (report.status, report.code) == (RunStatus.PUBLISHED, 0)
+    assert "foreign-writes" in {p.code for p in report.all_problems}
+    assert sql(workplace.url, "SELECT * FROM fin_expenses WHERE payment_purpose = 'поправлено руками'") == []
+
+
+@pytest.mark.asyncio
 async def test_a_file_renamed_on_the_server_changes_nothing(workplace, sql):
     workplace.sample("day1")
     await workplace.run()

@@ -34,9 +34,9 @@ async def database(loaded: Loaded, within: timedelta) -> tuple[CheckLine, ...]:
     """Everything about the database, each thing by itself; where it cannot be reached the rest is not tried."""
     settings = loaded.settings
     steps: dict[str, Step] = {
+        "database schema": _schema,
         "database rights": _rights,
         "database tables": _tables,
-        "database schema": _schema,
         "department": lambda connection: _department(connection, settings.department_id),
         "detail lines": _details_index,
         "old importer": lambda connection: _predecessor(connection, settings.department_id),
@@ -55,8 +55,12 @@ async def database(loaded: Loaded, within: timedelta) -> tuple[CheckLine, ...]:
         lines = await attempt("database", reach(), within)
         if not connection:
             return (*lines, *(skipped(name, "the database cannot be reached") for name in names))
+        upgrade_first = await _waiting_for_upgrade(connection[0])
         for name, step in steps.items():
-            lines += await attempt(name, _translated(step(connection[0])), within)
+            if name in upgrade_first:
+                lines += (skipped(name, "run `cpimportd db upgrade` first"),)
+            else:
+                lines += await attempt(name, _translated(step(connection[0])), within)
         return (*lines, *await attempt("pooler", _translated(_pooler(settings.database)), within))
 
 
@@ -75,6 +79,17 @@ async def _translated(work: Awaitable[Sequence[CheckLine]]) -> Sequence[CheckLin
         return await work
     except (asyncpg.PostgresError, asyncpg.InterfaceError, ConnectionError) as error:
         raise ProblemError(translate(error)) from error
+
+
+async def _waiting_for_upgrade(connection: asyncpg.Connection) -> frozenset[str]:
+    """The steps that mean nothing before ``db upgrade``: it makes our schema, and in an empty database all tables."""
+    ours, theirs = await connection.fetchrow(
+        """SELECT to_regclass('cpimportd.runs') IS NOT NULL,
+                  to_regclass('departments') IS NOT NULL OR to_regclass('fin_expenses') IS NOT NULL"""
+    )
+    if theirs:
+        return frozenset() if ours else frozenset({"old importer"})
+    return frozenset({"database tables", "department", "detail lines", "old importer"})
 
 
 async def _server(connection: asyncpg.Connection) -> str:

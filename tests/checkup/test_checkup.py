@@ -85,6 +85,14 @@ async def test_a_database_without_our_schema_asks_for_the_upgrade(backend_databa
 
 
 @pytest.mark.asyncio
+async def test_an_empty_database_asks_for_the_upgrade_and_for_nothing_else(empty_database, write_configuration):
+    found = await lines(write_configuration(empty_database))
+    assert [name for name, line in found.items() if line.status == "FAILED"] == ["database schema"]
+    assert "cpimportd db upgrade" in found["database schema"].way_out
+    assert "db upgrade" in found["database tables"].text
+
+
+@pytest.mark.asyncio
 async def test_a_missing_or_inactive_department_is_found(backend_database, write_configuration):
     assert (await lines(write_configuration(backend_database, top="department_id = 99")))[
         "department"

@@ -4,6 +4,7 @@ The first half of the pipeline's line. It asks the books what they remember and 
 """
 
 import asyncio
+import logging
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -21,6 +22,8 @@ from cpimportd.problems import Effect
 from cpimportd.reading import ReadJob, read
 from cpimportd.settings import Settings
 from cpimportd.spool import SpoolFolder
+
+logger = logging.getLogger(__name__)
 
 LOOK_AGAIN = 30.0
 """Seconds between two looks at a server where expenses and details do not match yet."""
@@ -83,6 +86,12 @@ async def take_in(
         remaining = deadline - time.monotonic()
         if remaining <= 0 or not _upload_under_way(intake, settings):
             return intake
+        logger.warning(
+            "expenses and details do not match yet, and were uploaded a moment ago: looking again in %.0f s, "
+            "for at most %.0f s more",
+            min(LOOK_AGAIN, remaining),
+            remaining,
+        )
         await asyncio.sleep(min(LOOK_AGAIN, remaining))
         attempt += 1
 

@@ -2,11 +2,11 @@
 
 import asyncio
 from collections.abc import Sequence
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Final
 
-from cpimportd.checkup import machine
+from cpimportd.checkup import machine, schedules
 from cpimportd.checkup.line import CheckLine, attempt, bad, good
 from cpimportd.configuration import Loaded, load, require_source
 from cpimportd.problems import ProblemError
@@ -26,7 +26,7 @@ async def checkup(configuration: Loaded | Path | None = None, *, within: timedel
         within: how long one line may take.
 
     Returns:
-        A line for each thing, always in the same order: configuration, source, database, cache, machine.
+        A line for each thing, always in the same order: configuration, source, database, cache, machine, slots.
     """
     if isinstance(configuration, Loaded):
         loaded = configuration
@@ -45,6 +45,7 @@ async def checkup(configuration: Loaded | Path | None = None, *, within: timedel
         attempt("cache", _cache(settings), within),
         attempt("state folder", asyncio.to_thread(machine.state_folder, settings), within),
         attempt("time zone", asyncio.to_thread(machine.time_zone, settings), within),
+        attempt("slots", asyncio.to_thread(schedules.regular_slots, settings, datetime.now(UTC)), within),
     )
     return tuple(line for lines in found for line in lines)
 
@@ -52,13 +53,13 @@ async def checkup(configuration: Loaded | Path | None = None, *, within: timedel
 async def _configuration(loaded: Loaded) -> Sequence[CheckLine]:
     place = str(loaded.path) if loaded.path else "no file: environment and defaults"
     notes = (CheckLine("configuration", ok=True, warning=True, text=note) for note in loaded.notes)
-    schedules = [f"{name} at {schedule.at}" for name, schedule in loaded.settings.schedules.items() if schedule.enabled]
+    enabled = [f"{name} at {schedule.at}" for name, schedule in loaded.settings.schedules.items() if schedule.enabled]
     return (
         good("configuration", place),
         *(bad("configuration", found) for found in loaded.problems),
         *notes,
-        good("schedules", ", ".join(schedules))
-        if schedules
+        good("schedules", ", ".join(enabled))
+        if enabled
         else CheckLine("schedules", ok=True, warning=True, text="none is enabled: nothing is imported by itself"),
     )
 

@@ -7,6 +7,7 @@ from cpimportd.cli.configuring import config
 from cpimportd.cli.importing import demo, run
 from cpimportd.cli.keeping import backup, db
 from cpimportd.cli.looking import check, history, show, summary
+from cpimportd.cli.timing import coming
 
 _EPILOG = """
 Exit codes: 0 done, or nothing new · 1 failed, nothing published · 2 wrong use or configuration ·
@@ -28,7 +29,7 @@ def cli() -> None:
     """
 
 
-for verb in (run, demo, check, summary, history, show, backup, db, config):
+for verb in (run, demo, check, coming, summary, history, show, backup, db, config):
     cli.add_command(verb)
 
 

@@ -1,0 +1,131 @@
+"""``next``: when something is due, without a daemon; also for an expression that stands in no configuration yet."""
+
+import os
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
+
+import click
+
+from cpimportd.cli.common import config_option, guarded, json_option, load, print_json
+
+if TYPE_CHECKING:
+    from cpimportd.timetable import IrregularDate
+
+
+@dataclass(frozen=True, slots=True)
+class _Coming:
+    """What is to come of one schedule: its slots in UTC, and the irregular dates among them."""
+
+    at: str
+    slots: "tuple[datetime, ...]"
+    irregular: "tuple[IrregularDate, ...]"
+
+    def as_json(self, zone: ZoneInfo) -> dict[str, object]:
+        return {
+            "slots": [slot.astimezone(zone).isoformat() for slot in self.slots],
+            "irregular": [one.as_json() for one in self.irregular],
+        }
+
+
+@click.command(name="next")
+@click.option("--schedule", "expression", metavar="EXPRESSION", help="Of this OnCalendar expression alone.")
+@click.option("--timezone", metavar="ZONE", help="Where the local times are.  [default: the configuration's]")
+@click.option("--from", "start", metavar="INSTANT", help="ISO 8601; without an offset it is of ZONE.  [default: now]")
+@click.option("--count", type=click.IntRange(1, 1000), default=5, show_default=True, help="How many of each schedule.")
+@config_option
+@json_option
+@guarded
+def coming(
+    expression: str | None, timezone: str | None, start: str | None, count: int, config_file: Path | None, as_json: bool
+) -> None:
+    """The coming slots of the enabled schedules, or of any expression, in the order of time.
+
+    Also names the dates between on which a local time does not exist, or exists twice, because clocks are changed.
+    An expression that is tried with both --schedule and --timezone needs no configuration.
+    """
+    if expression is not None:
+        zone = _zone(_usual_timezone(config_file) if timezone is None else timezone)
+        schedules = {"": expression}
+    else:
+        settings = load(config_file).settings
+        zone = _zone(settings.timezone if timezone is None else timezone)
+        schedules = {name: schedule.at for name, schedule in settings.schedules.items() if schedule.enabled}
+    begin = _instant(start, zone)
+    found = {name: _coming(at, zone, begin, count) for name, at in schedules.items()}
+    if not as_json:
+        _show(found, zone, begin, count, "In" if start is None else "After that instant")
+        return
+    common = {"timezone": zone.key, "from": begin.isoformat(timespec="seconds")}
+    if expression is not None:
+        print_json({"expression": expression, **common, **found[""].as_json(zone)})
+    else:
+        print_json({**common, "schedules": {name: {"at": one.at, **one.as_json(zone)} for name, one in found.items()}})
+
+
+def _coming(at: str, zone: ZoneInfo, begin: datetime, count: int) -> _Coming:
+    from itertools import islice
+
+    from cpimportd.timetable import ExpressionError, irregular_dates, slots
+
+    try:
+        found = tuple(islice(slots(at, zone, begin), count))
+    except ExpressionError as error:
+        raise click.BadParameter(str(error), param_hint="--schedule") from error
+    # Where slots run out, the reason can be a local time that does not exist.
+    end = found[-1] if len(found) == count else datetime.max.replace(tzinfo=UTC)
+    return _Coming(at, found, irregular_dates(at, zone, begin, end))
+
+
+def _show(found: dict[str, _Coming], zone: ZoneInfo, begin: datetime, count: int, countdown: str) -> None:
+    from cpimportd.daemon.wording import moment, span
+    from cpimportd.rendering import stdout_console
+    from cpimportd.rendering.timing import render_coming
+
+    slots = sorted((slot, name) for name, one in found.items() for slot in one.slots)
+    rows = [(f"{slot.astimezone(zone):%a} {moment(slot, zone)}", name, span(slot - begin)) for slot, name in slots]
+    notes = [] if found else ["No schedule is enabled: nothing is imported by itself."]
+    for name, one in found.items():
+        prefix = f"{name}: " if name else ""
+        notes += [f"{prefix}{irregular.day}: {irregular.describe(zone.key)}" for irregular in one.irregular]
+        if len(one.slots) < count:
+            left = "no more slots" if one.slots else "no slot"
+            notes.append(f"{name or one.at}: {left} before 2200, where systemd's calendar ends")
+    render_coming(rows, notes, stdout_console(), named=any(found), countdown=countdown)
+
+
+def _usual_timezone(config_file: Path | None) -> str:
+    """The configuration's time zone, the default where there is none: an expression can be tried before there is."""
+    from cpimportd.problems import ProblemError
+    from cpimportd.settings import Settings
+
+    try:
+        return load(config_file).settings.timezone
+    except ProblemError as error:
+        if config_file is not None or os.environ.get("CPIMPORTD_CONFIG"):
+            raise
+        usual: str = Settings.model_fields["timezone"].default
+        if {found.code for found in error.problems} != {"config-missing"}:
+            click.echo(f"cpimportd: the configuration cannot be used ({error}); the time zone is {usual}", err=True)
+        return usual
+
+
+def _zone(name: str) -> ZoneInfo:
+    try:
+        return ZoneInfo(name)
+    except (ZoneInfoNotFoundError, ValueError, OSError) as error:
+        expected = "expected a zone of this machine's tz database, such as Europe/Moscow"
+        raise click.BadParameter(f"{expected}, not {name!r}", param_hint="--timezone") from error
+
+
+def _instant(text: str | None, zone: ZoneInfo) -> datetime:
+    if text is None:
+        return datetime.now(zone)
+    try:
+        instant = datetime.fromisoformat(text)
+    except ValueError as error:
+        expected = "expected an instant of ISO 8601 such as 2026-11-24T06:00 or 2026-11-24T03:00Z"
+        raise click.BadParameter(f"{expected}, not {text!r}", param_hint="--from") from error
+    return instant if instant.tzinfo is not None else instant.replace(tzinfo=zone)

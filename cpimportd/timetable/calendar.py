@@ -1,0 +1,188 @@
+"""Slots: from an OnCalendar expression, a time zone and an instant to the instants at which something is due. Pure.
+
+The expressions are those of systemd.time(7), read by the package oncalendar: one per line, each with a zone of its own
+at its end or without. A local time that does not exist on a day has no slot on it; one that exists twice has one, the
+first. So the slots of an expression are the same wherever one begins to count them.
+
+Slots are given in UTC: Python compares two instants of one zone by their wall time, and is wrong where that repeats.
+"""
+
+from bisect import bisect_left
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta, tzinfo
+from functools import lru_cache
+from heapq import merge
+from itertools import islice, takewhile
+from typing import Final
+
+from oncalendar import MAX_YEAR, BaseIterator, OnCalendarError, parse_tz
+
+EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
+SECOND: Final = timedelta(seconds=1)
+
+_BEFORE_ALL: Final = EPOCH - timedelta(days=2)
+_AFTER_ALL: Final = datetime(MAX_YEAR + 1, 1, 1, tzinfo=UTC)
+"""The local times that systemd's calendar knows, 1970 to 2199, lie between these in every zone."""
+
+_STEPPED_PAST: Final = 86_400
+"""Answers, one a second, that are stepped past; no zone's clock has been set back by a whole day since 1970."""
+
+_UNKNOWN_ZONE: Final = "unknown time zone"
+
+
+class ExpressionError(ValueError):
+    """What was given is no OnCalendar expression; says why."""
+
+
+class SlotOrderError(RuntimeError):
+    """No answer later than the question came: a defect of ours or of oncalendar, never to be waited out in a loop."""
+
+
+@dataclass(frozen=True, slots=True)
+class Line:
+    """One OnCalendar expression, and the zone in which its local times are read.
+
+    Attributes:
+        expression: without a zone.
+        zone: the one that stood at its end, else the schedule's.
+    """
+
+    expression: str
+    zone: tzinfo
+
+
+@lru_cache(maxsize=64)  # the daemon asks for the same few again and again
+def parse(expression: str, zone: tzinfo) -> tuple[Line, ...]:
+    """Take an expression apart into its lines.
+
+    Args:
+        expression: one or more OnCalendar expressions, separated by line feeds.
+        zone: for those that name none.
+
+    Raises:
+        ExpressionError: one of them cannot be understood.
+    """
+    return tuple(_parse_line(text.strip(), zone) for text in expression.strip().split("\n"))
+
+
+def _parse_line(text: str, zone: tzinfo) -> Line:
+    words = text.rsplit(maxsplit=1)
+    try:
+        own = parse_tz(words[1]) if len(words) > 1 else None
+        line = Line(text, zone) if own is None else Line(words[0], own)
+        BaseIterator(line.expression, EPOCH)
+    except (OnCalendarError, ValueError) as error:
+        # oncalendar takes a zone that it does not know for a weekday.
+        misspelt = "/" in text and words[-1][0].isalpha()
+        reason = _UNKNOWN_ZONE if misspelt else str(error)[:1].lower() + str(error)[1:]
+    except OSError:  # the name of a folder of the tz database, such as Europe
+        reason = _UNKNOWN_ZONE
+    else:
+        return line
+    raise ExpressionError(f"{text!r} is no OnCalendar expression: {reason}")
+
+
+def slots(expression: str, zone: tzinfo, after: datetime) -> Iterator[datetime]:
+    """All slots after an instant, in their order, computed as they are asked for.
+
+    Args:
+        expression: one or more OnCalendar expressions, separated by line feeds.
+        zone: for those that name none.
+        after: an aware instant.
+
+    Returns:
+        Strictly increasing instants in UTC, the last one before 2200, where systemd's calendar ends.
+
+    Raises:
+        ExpressionError: the expression cannot be understood.
+        SlotOrderError: while iterating, see there.
+        ValueError: ``after`` is not aware.
+    """
+    return _slots(parse(expression, zone), in_utc(after))
+
+
+def next_slot(expression: str, zone: tzinfo, after: datetime) -> datetime | None:
+    """The first slot after an instant, None where none comes before 2200; arguments as for :func:`slots`."""
+    return next(slots(expression, zone, after), None)
+
+
+def newest_slot(expression: str, zone: tzinfo, after: datetime, until: datetime) -> datetime | None:
+    """The newest slot in (after, until], None where there is none.
+
+    It is found by bisecting the seconds between, so thirty years of a schedule by the minute take some thirty looks.
+
+    Args:
+        expression: one or more OnCalendar expressions, separated by line feeds.
+        zone: for those that name none.
+        after: an aware instant.
+        until: an aware instant.
+
+    Raises:
+        ExpressionError: the expression cannot be understood.
+        SlotOrderError: see there.
+        ValueError: an instant is not aware.
+    """
+    lines, last = parse(expression, zone), in_utc(until)
+    begin, end = seconds_since_epoch(in_utc(after)), seconds_since_epoch(last)
+    if end <= begin:
+        return None
+
+    def is_past_all(second: int) -> bool:
+        slot = next(_slots(lines, EPOCH + second * SECOND), None)
+        return slot is None or slot > last
+
+    if is_past_all(begin):
+        return None
+    # Slots are whole seconds, and the first second after which none is left is the newest slot itself.
+    return EPOCH + (begin + bisect_left(range(begin, end), True, key=is_past_all)) * SECOND
+
+
+def count_slots(expression: str, zone: tzinfo, after: datetime, until: datetime, at_most: int) -> int:
+    """How many slots lie in (after, until]; counting stops at ``at_most``.
+
+    Raises:
+        ExpressionError: the expression cannot be understood.
+        SlotOrderError: see there.
+        ValueError: an instant is not aware.
+    """
+    last = in_utc(until)
+    within = takewhile(lambda slot: slot <= last, slots(expression, zone, after))
+    return sum(1 for _ in islice(within, at_most))
+
+
+def seconds_since_epoch(instant: datetime) -> int:
+    """Whole seconds since 1970, UTC; a part of a second is cut off."""
+    return (instant - EPOCH) // SECOND
+
+
+def in_utc(instant: datetime) -> datetime:
+    """An instant in UTC; one that is far from all slots is moved nearer to them, to where zones can be computed.
+
+    Raises:
+        ValueError: it is not aware.
+    """
+    if instant.utcoffset() is None:
+        raise ValueError("an instant needs a time zone")
+    wall = instant.replace(tzinfo=UTC)
+    if wall < _BEFORE_ALL:
+        return _BEFORE_ALL
+    return _AFTER_ALL if wall > _AFTER_ALL else instant.astimezone(UTC)
+
+
+def _slots(lines: tuple[Line, ...], after: datetime) -> Iterator[datetime]:
+    latest, steps = after, 0
+    for slot in merge(*(_answers(line, after) for line in lines)):
+        if slot > latest:
+            yield slot
+            latest, steps = slot, 0
+            continue
+        # Two lines named one instant, or a local time came again and oncalendar answered with its first instant.
+        steps += 1
+        if steps > _STEPPED_PAST:
+            named = ", ".join(f"{line.expression!r} in {line.zone}" for line in lines)
+            raise SlotOrderError(f"{named}: no slot after {latest.isoformat()} was found")
+
+
+def _answers(line: Line, after: datetime) -> Iterator[datetime]:
+    return (local.astimezone(UTC) for local in BaseIterator(line.expression, after.astimezone(line.zone)))

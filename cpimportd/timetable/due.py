@@ -1,0 +1,53 @@
+"""Now and memory → which slot is due, and which ones were missed for good."""
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Final
+
+from cpimportd.timetable.calendar import count_slots, newest_slot, next_slot
+from cpimportd.timetable.memory import Remembered, Timed
+
+ON_TIME: Final = timedelta(minutes=1)
+"""Without ``catch_up`` an older slot is not started: it was missed, and the daemon looks at the clock more often."""
+
+COUNTED_AT_MOST: Final = 1000
+"""Missed slots are counted to here: after a year of a schedule by the minute nobody asks for more."""
+
+
+@dataclass(frozen=True, slots=True)
+class Due:
+    """The newest slot of a schedule that has not been done.
+
+    Attributes:
+        slot: the instant, in UTC.
+        startable: whether it is young enough to be started; else it was missed for good.
+        missed: how many older slots it stands for; not more than :data:`COUNTED_AT_MOST`.
+    """
+
+    slot: datetime
+    startable: bool
+    missed: int
+
+
+def due(schedule: Timed, remembered: Remembered, now: datetime) -> Due | None:
+    """The newest slot in (last done, now], None where there is none.
+
+    Missed slots before it are coalesced into it: an import brings today's books, however many days were missed.
+
+    Args:
+        schedule: as it is in force.
+        remembered: of this schedule.
+        now: the wall clock, in UTC.
+    """
+    after = remembered.counted_after
+    newest = newest_slot(schedule.at, schedule.zone, after, now)
+    if newest is None:
+        return None
+    oldest_startable = schedule.grace if schedule.catch_up else min(schedule.grace, ON_TIME)
+    missed = count_slots(schedule.at, schedule.zone, after, newest - timedelta(seconds=1), COUNTED_AT_MOST)
+    return Due(newest, startable=now - newest <= oldest_startable, missed=missed)
+
+
+def upcoming(schedule: Timed, remembered: Remembered, now: datetime) -> datetime | None:
+    """The next slot that can become due, None where the expression names none any more."""
+    return next_slot(schedule.at, schedule.zone, max(now, remembered.counted_after))

@@ -1,0 +1,131 @@
+"""What is remembered of the schedules between two starts: from when their slots count, and which one was done last.
+
+Everything here is a frozen value; changing the memory makes a new one, and whoever changed it stores it.
+"""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field, replace
+from datetime import datetime, timedelta
+from typing import Final
+from zoneinfo import ZoneInfo
+
+AHEAD: Final = timedelta(days=1)
+"""A last slot that lies further in the future than this was written under a wrong clock, and is not believed."""
+
+
+@dataclass(frozen=True, slots=True)
+class Timed:
+    """When one schedule is due, as the configuration in force has it.
+
+    Attributes:
+        name: of the schedule.
+        at: one or more OnCalendar expressions, see systemd.time(7).
+        zone: in which they are read.
+        grace: how old a slot may be and still be started.
+        catch_up: whether a slot that was missed is made up for within ``grace``.
+    """
+
+    name: str
+    at: str
+    zone: ZoneInfo
+    grace: timedelta
+    catch_up: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class Remembered:
+    """What is remembered of one schedule; instants are in UTC.
+
+    Attributes:
+        at: its expression when ``counting_from`` was set; None where the schedule was switched off since.
+        timezone: its zone then.
+        counting_from: slots at or before it are nobody's business: the schedule was not in force yet.
+        last_done: the newest slot that was done, or was missed for good.
+        newest_upload: when the newest workbook was uploaded that a done slot has seen, by the server's clock.
+    """
+
+    at: str | None
+    timezone: str
+    counting_from: datetime
+    last_done: datetime | None = None
+    newest_upload: datetime | None = None
+
+    @property
+    def counted_after(self) -> datetime:
+        """Only later slots can be due."""
+        return self.counting_from if self.last_done is None else max(self.counting_from, self.last_done)
+
+
+@dataclass(frozen=True, slots=True)
+class Memory:
+    """What is remembered of all schedules, by their names."""
+
+    schedules: Mapping[str, Remembered] = field(default_factory=dict)
+
+    def of(self, schedule: str) -> Remembered:
+        """What is remembered of a schedule in force.
+
+        Raises:
+            KeyError: it was never put in force: a defect of ours.
+        """
+        return self.schedules[schedule]
+
+    def put(self, schedule: str, remembered: Remembered) -> "Memory":
+        """The memory with one schedule's part replaced."""
+        return Memory({**self.schedules, schedule: remembered})
+
+    def done(self, schedule: str, slot: datetime, newest_upload: datetime | None = None) -> "Memory":
+        """The memory after a slot was done; a slot older than the last done one changes nothing.
+
+        Args:
+            schedule: whose slot.
+            slot: the instant, in UTC.
+            newest_upload: when the newest workbook that its run saw was uploaded; None where no run told.
+        """
+        before = self.of(schedule)
+        last = slot if before.last_done is None else max(before.last_done, slot)
+        newest = newest_upload or before.newest_upload
+        return self.put(schedule, replace(before, last_done=last, newest_upload=newest))
+
+
+def put_in_force(memory: Memory, schedules: Iterable[Timed], now: datetime) -> Memory:
+    """The memory once these schedules, and no others, are in force.
+
+    A schedule that is new, came back, or has another expression or zone counts from now: no run starts for a slot
+    that lay before anybody asked for it. The last done slot stays: a clock that is set back does not repeat it.
+
+    Args:
+        memory: before.
+        schedules: those in force from now on.
+        now: the wall clock, in UTC.
+    """
+    inforce = {schedule.name: schedule for schedule in schedules}
+    kept = {name: entry if name in inforce else replace(entry, at=None) for name, entry in memory.schedules.items()}
+    for name, schedule in inforce.items():
+        before = kept.get(name)
+        if before is None:
+            kept[name] = Remembered(schedule.at, schedule.zone.key, now)
+        elif (before.at, before.timezone) != (schedule.at, schedule.zone.key):
+            kept[name] = replace(before, at=schedule.at, timezone=schedule.zone.key, counting_from=now)
+    return Memory(kept)
+
+
+def disbelieve(memory: Memory, now: datetime) -> tuple[Memory, Mapping[str, datetime]]:
+    """Correct what was written under a clock that ran ahead.
+
+    Slots never begin to count in the future: whatever is still to come was not in the past of any schedule. A last
+    slot more than :data:`AHEAD` in the future is forgotten and slots count from now; a nearer one stays, because a
+    clock that was set back a little must not repeat what was done.
+
+    Returns:
+        The memory, and per schedule whose last slot was not believed that slot.
+    """
+    wrong: dict[str, datetime] = {}
+    corrected = dict(memory.schedules)
+    for name, entry in memory.schedules.items():
+        if entry.last_done is not None and entry.last_done - now > AHEAD:
+            wrong[name] = entry.last_done
+            corrected[name] = replace(entry, last_done=None, counting_from=now)
+        elif entry.counting_from > now:
+            corrected[name] = replace(entry, counting_from=now)
+    return (Memory(corrected), wrong) if corrected != memory.schedules else (memory, wrong)

@@ -78,6 +78,13 @@ class Problem:
         """What the problem does to the run."""
         return self.kind.effect
 
+    @property
+    def fields(self) -> dict[str, str]:
+        """The problem as the journal keeps it: MESSAGE_ID and CPIMPORTD_CODE, _FILE and so on, as far as known."""
+        facts = {name: getattr(self, name) for name in ("code", "file", "row", "column", "value", "organization")}
+        known = {f"CPIMPORTD_{name.upper()}": str(fact) for name, fact in facts.items() if fact is not None}
+        return {"MESSAGE_ID": self.kind.message_id, **known}
+
     def as_json(self) -> dict[str, object]:
         """The problem as scripts see it: code, message, file, row, column, value, organization, way_out."""
         return asdict(self)
@@ -764,6 +771,106 @@ CATALOG: dict[str, ProblemKind] = _catalog(
             _F,
             "the run was stopped before COMMIT: nothing was published",
             "It is due again at the next start.",
+            passing=True,
+        ),
+        # The daemon: its memory, its slots, its runs.
+        ProblemKind(
+            "daemon-running",
+            _F,
+            "another cpimportd daemon, PID {pid}, works on {path} already",
+            "Stop it first, or give this one a state_directory of its own.",
+            exit_code=4,
+        ),
+        ProblemKind(
+            "daemon-not-running",
+            _F,
+            "no cpimportd daemon works on {path}",
+            "Start it with `systemctl start cpimportd`, or by hand with `cpimportd daemon`.",
+        ),
+        ProblemKind(
+            "daemon-permission",
+            _F,
+            "the daemon, PID {pid}, belongs to another user",
+            "Run this command as root or as the daemon's user.",
+        ),
+        ProblemKind(
+            "daemon-silent",
+            _F,
+            "the daemon, PID {pid}, did not answer within {value}",
+            "Look with `systemctl status cpimportd` and `journalctl -u cpimportd` what keeps it.",
+        ),
+        ProblemKind(
+            "config-refused",
+            _W,
+            "the new configuration was refused; the one in force stays as it is",
+            "Correct what the journal names beside this line, then run `systemctl reload cpimportd` again.",
+        ),
+        ProblemKind(
+            "config-restart",
+            _W,
+            "{key} was changed, which takes effect at the next start of the daemon",
+            "Run `systemctl restart cpimportd` when no run is under way.",
+        ),
+        ProblemKind(
+            "job-unavailable",
+            _W,
+            "schedule {schedule}: this version knows no job {value}; the schedule is left out",
+            'Set schedules.{schedule}.job = "import", or remove the schedule.',
+        ),
+        ProblemKind(
+            "slot-irregular",
+            _W,
+            "schedule {schedule}: on {value} its local time {reason}",
+            "Choose a time of day that the clock change leaves alone, or live with it: no run is lost or doubled by others.",
+        ),
+        ProblemKind(
+            "state-damaged",
+            _W,
+            "{path} cannot be understood: {reason}; it was set aside as {aside}",
+            "Nothing to do: slots count from now, and the database knows which ones were done.",
+        ),
+        ProblemKind(
+            "state-unsaved",
+            _W,
+            "the daemon's memory cannot be written to {path}: {reason}",
+            "Free space, or correct the folder's owner and mode; until then a restart may look at a done slot again, which changes nothing.",
+        ),
+        ProblemKind(
+            "state-future",
+            _W,
+            "schedule {schedule}: its last slot, {value}, lies more than a day ahead of this machine's clock; slots count from now",
+            "Check the clock with `timedatectl`.",
+        ),
+        ProblemKind(
+            "misfired",
+            _W,
+            "schedule {schedule}: {count} slots were missed, the newest {value}; it is older than grace ({grace}) allows",
+            "Run `cpimportd trigger` if its import is still wanted.",
+        ),
+        ProblemKind(
+            "upload-missing",
+            _F,
+            "1C has not uploaded since {value}",
+            "Look whether 1C's export job ran and whether it reaches the server; then `cpimportd trigger`, or wait for the next slot.",
+            passing=True,
+        ),
+        ProblemKind(
+            "file-stale",
+            _W,
+            "was last uploaded {value}",
+            "Look whether 1C still exports it; source.stale_after says from when on it is told.",
+        ),
+        ProblemKind(
+            "run-timeout",
+            _F,
+            "the run took longer than daemon.run_time_limit ({value}) and was stopped",
+            "Look in the journal where it stood; raise the limit if it only was slow.",
+        ),
+        ProblemKind(
+            "run-crashed",
+            _F,
+            "the run's process {reason}",
+            "It is tried again within retry.within; if it stays so, look in the journal for the machine's memory (oom) and report the lines before this one.",
             passing=True,
         ),
         # The demo.

@@ -175,12 +175,4 @@ def _unit_lines(unit: UnitReport) -> Iterator[JournalLine]:
 
 def _problem_line(found: Problem, run: Mapping[str, str], at_most: int) -> JournalLine:
     level = min(_LEVELS[found.effect], at_most) if found.effect is Effect.FAILS else _LEVELS[found.effect]
-    facts = {
-        "CODE": found.code,
-        "FILE": found.file,
-        "ROW": found.row,
-        "COLUMN": found.column,
-        "ORGANIZATION": found.organization,
-    }
-    fields = {f"CPIMPORTD_{name}": str(fact) for name, fact in facts.items() if fact is not None}
-    return JournalLine(level, clean(f"{found} {found.way_out}"), {"MESSAGE_ID": found.kind.message_id, **fields, **run})
+    return JournalLine(level, clean(f"{found} {found.way_out}"), {**found.fields, **run})

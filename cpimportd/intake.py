@@ -8,7 +8,7 @@ import logging
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from datetime import UTC, datetime
+from datetime import UTC, datetime, tzinfo
 from pathlib import Path
 
 import asyncpg
@@ -18,7 +18,7 @@ from cpimportd.books import memory
 from cpimportd.books.rights import text_limits
 from cpimportd.documents import kind_by_name
 from cpimportd.model import FetchedFile, Kind, Progress, Served, Snapshot, Unit
-from cpimportd.problems import Effect
+from cpimportd.problems import Effect, ProblemError, problem
 from cpimportd.reading import ReadJob, read
 from cpimportd.settings import Settings
 from cpimportd.spool import SpoolFolder
@@ -52,6 +52,22 @@ class Intake:
         return all(unit.unchanged for unit in verdict.units.values()) and not any(
             file.held for file in verdict.files.values()
         )
+
+
+    def require_upload(self, after: datetime, zone: tzinfo) -> None:
+        """Whether it is worth going on: something can be published, or 1C has uploaded something, be it the same again.
+
+        Args:
+            after: when the newest workbook was uploaded that is known already.
+            zone: in which that instant is told.
+
+        Raises:
+            ProblemError: ``upload-missing``.
+        """
+        publishable = any(not unit.unchanged and not unit.held for unit in self.verdict.units.values())
+        uploads = (snapshot.file.modified for snapshot in self.snapshots)
+        if not publishable and not any(moment is not None and moment > after for moment in uploads):
+            raise ProblemError(problem("upload-missing", value=f"{after.astimezone(zone):%Y-%m-%d %H:%M:%S %z}"))
 
 
 @dataclass(frozen=True, slots=True)

@@ -87,6 +87,7 @@ def files(intake: Intake, published: Published) -> tuple[FileReport, ...]:
                 control_total=total,
                 status=published.files.get(file_no, fallback),
                 problems=file.problems,
+                modified=snapshot.file.modified,
             )
         )
     return tuple(reports)

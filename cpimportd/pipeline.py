@@ -51,6 +51,8 @@ class RunRequest:
         accepted: names of units whose plausibility problems a human accepts.
         schedule: whose slot this is; None for a run by hand.
         slot: the instant that was due.
+        uploaded_after: where nothing is new and no workbook was uploaded after this instant, the run fails with
+            ``upload-missing`` and leaves no trace in ``runs``: somebody looks again later.
     """
 
     from_folder: Path | None = None
@@ -60,6 +62,7 @@ class RunRequest:
     accepted: tuple[str, ...] = ()
     schedule: str | None = None
     slot: datetime | None = None
+    uploaded_after: datetime | None = None
 
 
 @dataclass(slots=True)
@@ -141,6 +144,9 @@ async def _with_row(run: _Run, connection: asyncpg.Connection) -> RunReport:
         stopped = run.report(RunStatus.FAILED, problems=(problem("interrupted"),))
         await uninterrupted(_write_report(run, connection, stopped))
         raise
+    if any(found.code == "upload-missing" for found in report.problems):
+        await uninterrupted(runs.withdraw(connection, run.run_id))
+        return replace(report, run=None)
     await uninterrupted(_write_report(run, connection, report))
     return report
 
@@ -166,6 +172,8 @@ async def _import(run: _Run, connection: asyncpg.Connection) -> RunReport:
     kept = False
     try:
         intake = await take_in(connection, settings, asked, spool, run.progress)
+        if request.uploaded_after is not None:
+            intake.require_upload(request.uploaded_after, settings.zone)
         if intake.nothing_new:
             return await _told(run, connection, intake, Published(RunStatus.UNCHANGED, (), {}))
         publication = plan_publication(settings, asked, intake, run.run_id, lambda: run.seconds)

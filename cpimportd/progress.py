@@ -4,13 +4,13 @@ Each is called with every :class:`~cpimportd.model.Progress` and used as a conte
 can stop a run: a reader that went away is no reason to publish nothing.
 """
 
-import json
+import logging
 import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
 from types import TracebackType
-from typing import IO, Final, Self
+from typing import IO, TYPE_CHECKING, Final, Self
 
 from rich.console import Console
 from rich.filesize import decimal
@@ -18,9 +18,13 @@ from rich.progress import BarColumn, ProgressColumn, SpinnerColumn, Task, TaskID
 from rich.progress import Progress as Bars
 from rich.text import Text
 
+from cpimportd.messages import Message, MessageHandler, Stage, encode, of_report
 from cpimportd.model import Progress
 from cpimportd.rendering.layout import make_console
 from cpimportd.rendering.numbers import clean, count
+
+if TYPE_CHECKING:
+    from cpimportd.report import RunReport
 
 _STAGES: Final = {
     "fetch": "Fetching",
@@ -62,6 +66,9 @@ class NoProgress:
     def __call__(self, progress: Progress) -> None:
         """Do nothing."""
 
+    def end(self, report: "RunReport") -> None:
+        """Do nothing."""
+
     def __enter__(self) -> Self:
         """Do nothing."""
         return self
@@ -71,7 +78,7 @@ class NoProgress:
 
 
 class JsonProgress:
-    """One JSON line per event: ``stage``, ``file``, ``done``, ``total``, ``finished``.
+    """One JSON line per event, as :mod:`cpimportd.messages` has them; while it is entered, log lines go the same way.
 
     At most 5 lines a second for each stage and file; the first and the last are always written. A stream that cannot be
     written to any more is left alone: whoever read it is gone, the run is not.
@@ -88,6 +95,8 @@ class JsonProgress:
         self._written_at: dict[Key, float] = {}
         self._waiting: dict[Key, Progress] = {}
         self._gone = False
+        self._handler = MessageHandler(self._send)
+        self._handlers: list[logging.Handler] = []
 
     def __call__(self, progress: Progress) -> None:
         """Write the event, unless one about the same was written a moment ago."""
@@ -101,8 +110,17 @@ class JsonProgress:
             self._written_at[key] = now
             self._write(progress)
 
+    def end(self, report: "RunReport") -> None:
+        """Tell everything about the run that is over."""
+        with self._lock:
+            for message in of_report(report):
+                self._send(message)
+
     def __enter__(self) -> Self:
         """The run begins."""
+        root = logging.getLogger()
+        self._handlers, root.handlers = root.handlers, [self._handler]
+        logging.getLogger("cpimportd").setLevel(logging.INFO)
         return self
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
@@ -111,13 +129,16 @@ class JsonProgress:
             for progress in self._waiting.values():
                 self._write(progress)
             self._waiting.clear()
+        logging.getLogger().handlers = self._handlers
 
     def _write(self, progress: Progress) -> None:
+        self._send(Stage(progress.stage, progress.file, progress.done, progress.total, progress.finished))
+
+    def _send(self, message: Message) -> None:
         if self._gone:
             return
-        event = {name: getattr(progress, name) for name in ("stage", "file", "done", "total", "finished")}
         try:
-            self._stream.write(json.dumps(event) + "\n")
+            self._stream.write(encode(message) + "\n")
             self._stream.flush()
         except (OSError, ValueError):  # ValueError: the stream was closed
             self._gone = True
@@ -147,6 +168,9 @@ class TerminalProgress:
             what = _STAGES.get(progress.stage, progress.stage) + (f" {clean(progress.file)}" if progress.file else "")
             task = self._tasks[key] = self._bars.add_task(what, total=None, stage=progress.stage)
         self._bars.update(task, completed=progress.done, total=progress.total)
+
+    def end(self, report: "RunReport") -> None:
+        """Do nothing: the report is printed when the bars are gone."""
 
     def __enter__(self) -> Self:
         """Begin to draw."""

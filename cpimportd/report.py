@@ -45,7 +45,7 @@ def money(amount: Decimal) -> str:
 
 @dataclass(frozen=True, slots=True)
 class FileReport:
-    """One workbook: what it held and how it fared."""
+    """One workbook: what it held, how it fared, and when it was uploaded as far as the server tells."""
 
     name: str
     kind: Kind | None
@@ -54,6 +54,7 @@ class FileReport:
     control_total: Decimal | None
     status: FileStatus
     problems: tuple[Problem, ...] = ()
+    modified: datetime | None = None
 
     def as_json(self) -> dict[str, object]:
         """The file as in the run's JSON."""
@@ -63,6 +64,7 @@ class FileReport:
             "organizations": list(self.organizations),
             "rows": self.rows,
             "control_total": None if self.control_total is None else money(self.control_total),
+            "modified": None if self.modified is None else self.modified.isoformat(),
             "status": self.status.value,
             "problems": [p.as_json() for p in self.problems],
         }

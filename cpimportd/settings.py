@@ -85,6 +85,9 @@ class Source(Section):
     connect_timeout: PositiveSpan = Field(timedelta(seconds=15), description="How long one connection may take.")
     command_timeout: PositiveSpan = Field(timedelta(seconds=30), description="How long the server may be silent.")
     transfer_timeout: PositiveSpan = Field(timedelta(minutes=10), description="How long one file may take.")
+    stale_after: PositiveSpan = Field(
+        timedelta(hours=36), description="A workbook that 1C has not uploaded anew for so long is told of."
+    )
 
 
 class Retry(Section):
@@ -148,6 +151,21 @@ class Spool(Section):
     keep: Span = Field(timedelta(days=30), description="Older ones are deleted.")
 
 
+class Journal(Section):
+    """The journal of changes in the database: what each run changed and removed, with what was before."""
+
+    keep: Span = Field(timedelta(0), description="Entries of runs longer ago are deleted; 0 keeps them for ever.")
+
+
+class Daemon(Section):
+    """The clock that starts the runs."""
+
+    run_time_limit: PositiveSpan = Field(timedelta(hours=2), description="A run that takes longer is stopped.")
+    look_again: PositiveSpan = Field(
+        timedelta(minutes=5), description="Between two looks at a server on which 1C has uploaded nothing yet."
+    )
+
+
 class Schedule(Section):
     """When a job runs. More schedules may stand beside this one, each in a section of its own name."""
 
@@ -161,7 +179,9 @@ class Schedule(Section):
     only: Annotated[tuple[KindName, ...], Words] = Field(
         (), description="Of receipts, expenses and details; empty means all."
     )
-    wait_for_upload: Span = Field(timedelta(0), description="How long a run waits for files that are not yet there.")
+    wait_for_upload: Span = Field(
+        timedelta(0), description="From the slot on, how long to look again while 1C has uploaded nothing new."
+    )
 
 
 class Settings(Section):
@@ -184,6 +204,8 @@ class Settings(Section):
     cache: Cache = Cache()
     tell: Tell = Tell()
     spool: Spool = Spool()
+    journal: Journal = Journal()
+    daemon: Daemon = Daemon()
     schedules: Mapping[ScheduleName, Schedule] = Field(default_factory=lambda: {"import": Schedule()})
 
     @property

@@ -85,6 +85,11 @@ async def finish(connection: asyncpg.Connection, run_id: int, status: str, repor
     await connection.execute(sql("runs", "finish"), run_id, status, json.dumps(report, ensure_ascii=False))
 
 
+async def withdraw(connection: asyncpg.Connection, run_id: int) -> None:
+    """Remove the row of a run that only looked and wrote nothing: ``history`` tells of imports, not of looks."""
+    await connection.execute(sql("runs", "withdraw"), run_id)
+
+
 async def was_committed(connection: asyncpg.Connection, run_id: int) -> bool:
     """Whether the run's publishing transaction took place: its row says so, because it was written in it."""
     return await connection.fetchval(sql("runs", "status"), run_id) in {"published", "partial", "held"}

@@ -1,6 +1,6 @@
 """``run`` and ``demo``: the verbs that import."""
 
-from datetime import datetime
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -29,6 +29,8 @@ _KINDS = ("receipts", "expenses", "details")
                    "Integrity checks cannot be overridden.")  # fmt: skip
 @click.option("--schedule", metavar="NAME", help="The schedule whose slot this run is for.")
 @click.option("--slot", metavar="INSTANT", help="The slot: an ISO instant with offset. Done slots are not done again.")
+@click.option("--uploaded-after", metavar="INSTANT",
+              help="Fail, and leave the slot due, where nothing is new and no workbook was uploaded after this.")  # fmt: skip
 @click.option("--progress", "progress_form", type=click.Choice(["auto", "json", "none"]), default="auto",
               show_default=True, help="How progress is shown on stderr.")  # fmt: skip
 @json_option
@@ -42,6 +44,7 @@ def run(
     accepted: tuple[str, ...],
     schedule: str | None,
     slot: str | None,
+    uploaded_after: str | None,
     progress_form: str,
     as_json: bool,
 ) -> int:
@@ -54,7 +57,11 @@ def run(
     from cpimportd.model import Kind
     from cpimportd.pipeline import RunRequest
     from cpimportd.problems import ProblemError
+    from cpimportd.progress import choose_progress
+    from cpimportd.report import RunReport, RunStatus
 
+    if (slot is None) != (schedule is None):
+        raise click.UsageError("--schedule and --slot go together")
     request = RunRequest(
         from_folder=folder,
         dry_run=dry_run,
@@ -62,7 +69,8 @@ def run(
         strict=strict,
         accepted=accepted,
         schedule=schedule,
-        slot=_instant(slot, schedule),
+        slot=_instant(slot),
+        uploaded_after=_instant(uploaded_after),
     )
     try:
         loaded = load(config_file)
@@ -72,25 +80,23 @@ def run(
     except ProblemError as error:
         if not as_json:
             raise
-        print_json({"run": None, "status": "failed", "seconds": 0, "files": [], "units": [], "totals": {},
-                    "problems": [p.as_json() for p in error.problems]})  # fmt: skip
-        return error.exit_code
-    report = run_async(_run(loaded.settings, request, progress_form))
+        report = RunReport(None, RunStatus.FAILED, datetime.now(UTC), 0, problems=error.problems)
+        choose_progress(progress_form).end(report)
+    else:
+        report = run_async(_run(loaded.settings, request, progress_form))
     _show(report, as_json=as_json)
     return report.code
 
 
-def _instant(slot: str | None, schedule: str | None) -> datetime | None:
-    if (slot is None) != (schedule is None):
-        raise click.UsageError("--schedule and --slot go together")
-    if slot is None:
+def _instant(text: str | None) -> datetime | None:
+    if text is None:
         return None
     try:
-        instant = datetime.fromisoformat(slot)
+        instant = datetime.fromisoformat(text)
     except ValueError:
-        raise click.BadParameter(f"{slot!r} is not an ISO instant such as 2026-11-24T06:00:00+03:00") from None
+        raise click.BadParameter(f"{text!r} is not an ISO instant such as 2026-11-24T06:00:00+03:00") from None
     if instant.tzinfo is None:
-        raise click.BadParameter(f"{slot!r} has no offset; write e.g. {slot}+03:00")
+        raise click.BadParameter(f"{text!r} has no offset; write e.g. {text}+03:00")
     return instant
 
 
@@ -99,7 +105,9 @@ async def _run(settings: "Settings", request: "RunRequest", progress_form: str) 
     from cpimportd.progress import choose_progress
 
     with choose_progress(progress_form) as progress:
-        return await run_once(settings, request, progress)
+        report = await run_once(settings, request, progress)
+        progress.end(report)
+        return report
 
 
 def _show(report: "RunReport", *, as_json: bool) -> None:

@@ -3,7 +3,7 @@
 import os
 import stat
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import NoReturn
 
@@ -39,6 +39,7 @@ class Loaded:
         path: the file that was read; None where there is none.
         problems: warnings; what is wrong raises instead.
         notes: what is set and has no effect, in words for people.
+        text: what the file says, word for word, so that a run can be given exactly what was accepted.
     """
 
     settings: Settings
@@ -46,6 +47,7 @@ class Loaded:
     path: Path | None
     problems: tuple[Problem, ...] = ()
     notes: tuple[str, ...] = ()
+    text: str = field(default="", repr=False)
 
 
 def load(config: Path | None = None, environ: Mapping[str, str] = os.environ) -> Loaded:
@@ -87,6 +89,7 @@ def load(config: Path | None = None, environ: Mapping[str, str] = os.environ) ->
         file.path if file else None,
         warnings,
         tuple(note for place in places for note in place.notes),
+        file.text if file else "",
     )
 
 

@@ -107,6 +107,7 @@ def _file(file: Mapping[str, Any]) -> FileReport:
         control_total=_sum(file["control_total"]),
         status=FileStatus(file["status"]),
         problems=_problems(file["problems"]),
+        modified=datetime.fromisoformat(file["modified"]) if file.get("modified") else None,
     )
 
 

@@ -35,6 +35,10 @@ UPDATE cpimportd.runs SET status = $2, finished_at = now() WHERE id = $1;
 -- How the run ended, with its report.
 UPDATE cpimportd.runs SET status = $2, finished_at = coalesce(finished_at, now()), report = $3 WHERE id = $1;
 
+-- name: withdraw
+-- A run that found nothing uploaded yet, and will be repeated, leaves no row; nothing refers to it.
+DELETE FROM cpimportd.runs WHERE id = $1 AND status = 'running';
+
 -- name: status
 -- Whether a run was committed.
 SELECT status FROM cpimportd.runs WHERE id = $1;

@@ -1,0 +1,192 @@
+"""What a run tells the daemon that started it: one JSON object per line on standard error, and how they are read back.
+
+Four kinds, told apart by their keys: how far it is (``stage``), a line for the journal (``level``), a workbook that it
+saw (``seen``), and how it ended (``result``). Whatever else appears there is text, such as Python's own last words.
+Both sides stand on this page, so that they cannot drift apart. It is imported by the daemon, and so imports nothing
+that is heavy.
+"""
+
+import json
+import logging
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import asdict, dataclass, field
+from datetime import datetime
+from typing import TYPE_CHECKING, Any
+
+from cpimportd.problems import Problem, printable
+
+if TYPE_CHECKING:
+    from cpimportd.report import RunReport
+
+LONGEST_LINE = 1024 * 1024
+"""Bytes; whoever reads may take a longer line for a defect."""
+
+_LONGEST_TEXT = 10_000
+
+
+@dataclass(frozen=True, slots=True)
+class Stage:
+    """How far the run is; the fields are those of :class:`cpimportd.model.Progress`."""
+
+    stage: str
+    file: str | None = None
+    done: int = 0
+    total: int | None = None
+    finished: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Said:
+    """A line for the journal: a level of :mod:`logging`, a text, and fields for ``journalctl FIELD=``."""
+
+    level: int
+    text: str
+    fields: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Seen:
+    """A workbook that the run saw on the server.
+
+    Attributes:
+        name: as the server has it.
+        kind: receipts, expenses or details; None where nothing tells.
+        organizations: whose documents it holds, as far as it could be read.
+        modified: when it was uploaded, by the server's clock; None where the server does not tell.
+        status: how it fared, see :class:`cpimportd.report.FileStatus`.
+    """
+
+    name: str
+    kind: str | None
+    organizations: tuple[str, ...]
+    modified: datetime | None
+    status: str
+
+
+@dataclass(frozen=True, slots=True)
+class Result:
+    """How the run ended.
+
+    Attributes:
+        run: its number in the database; None where it did not get so far.
+        status: see :class:`cpimportd.report.RunStatus`.
+        code: the exit code that the process is about to end with.
+        summary: one sentence without a full stop.
+        passing: whether the run failed of something that may be over in a while.
+        codes: of the problems that made it fail; empty where it did not.
+        held: the units that were held, by name.
+        problem: what made it fail, or held the first unit; None where nothing did.
+        way_out: what can be done about that.
+    """
+
+    run: int | None
+    status: str
+    code: int
+    summary: str
+    passing: bool = False
+    codes: tuple[str, ...] = ()
+    held: tuple[str, ...] = ()
+    problem: str | None = None
+    way_out: str | None = None
+
+
+Message = Stage | Said | Seen | Result
+
+
+def encode(message: Message) -> str:
+    """One line, without its end."""
+    match message:
+        case Stage():
+            return json.dumps(asdict(message))
+        case Said():
+            return json.dumps({"level": message.level, "text": message.text, "fields": dict(message.fields)})
+        case Seen():
+            moment = None if message.modified is None else message.modified.isoformat()
+            return json.dumps({"seen": {**asdict(message), "modified": moment}})
+        case Result():
+            return json.dumps({"result": asdict(message)})
+
+
+def decode(line: bytes) -> Message:
+    """Read a line back; what is none of ours is a text that is said as an error.
+
+    Control characters in texts are escaped: the run may have died while it wrote whatever a workbook held.
+    """
+    try:
+        found = json.loads(line)
+        if "stage" in found:
+            return Stage(**found)
+        if "level" in found:
+            return Said(int(found["level"]), _clean(found["text"]), {k: str(v) for k, v in found["fields"].items()})
+        if "seen" in found:
+            return _seen(found["seen"])
+        return _result(found["result"])
+    except (ValueError, TypeError, KeyError, AttributeError):
+        return Said(logging.ERROR, _clean(line.decode(errors="replace").rstrip()))
+
+
+def _seen(found: Mapping[str, Any]) -> Seen:
+    moment = found["modified"]
+    return Seen(
+        _clean(found["name"]),
+        found["kind"],
+        tuple(map(_clean, found["organizations"])),
+        None if moment is None else datetime.fromisoformat(moment),
+        found["status"],
+    )
+
+
+def _result(found: Mapping[str, Any]) -> Result:
+    tuples = {name: tuple(map(_clean, found[name])) for name in ("codes", "held")}
+    texts = {name: None if found[name] is None else _clean(found[name]) for name in ("problem", "way_out")}
+    return Result(**{**found, **tuples, **texts, "summary": _clean(found["summary"])})
+
+
+def _clean(text: str) -> str:
+    return printable(text, limit=_LONGEST_TEXT)
+
+
+def of_report(report: "RunReport") -> Iterator[Message]:
+    """Everything that is told of a run when it ends: its lines for the journal, the workbooks, and how it ended."""
+    from cpimportd.rendering.journal import journal_lines, summary_line  # noqa: PLC0415 - the daemon never needs them
+    from cpimportd.report import RunStatus, UnitStatus  # noqa: PLC0415
+
+    for line in journal_lines(report):
+        yield Said(line.level, line.text, line.fields)
+    for file in report.files:
+        kind = None if file.kind is None else file.kind.value
+        yield Seen(file.name, kind, file.organizations, file.modified, file.status.value)
+    failed = report.problems if report.status is RunStatus.FAILED else ()
+    held = [unit for unit in report.units if unit.status is UnitStatus.HELD]
+    gravest = _gravest(report)
+    yield Result(
+        report.run,
+        report.status.value,
+        report.code,
+        summary_line(report),
+        passing=bool(failed) and all(found.kind.passing for found in failed),
+        codes=tuple(found.code for found in failed),
+        held=tuple(unit.unit.name for unit in held),
+        problem=None if gravest is None else str(gravest),
+        way_out=None if gravest is None else gravest.way_out,
+    )
+
+
+def _gravest(report: "RunReport") -> Problem | None:
+    """What to name first to somebody who asks why; nothing where all was well."""
+    return next(iter(report.all_problems), None) if report.code else None
+
+
+class MessageHandler(logging.Handler):
+    """Sends the run's own log lines the same way, so that the daemon's journal has them with their level."""
+
+    def __init__(self, write: Callable[[Message], None]) -> None:
+        super().__init__()
+        self._write = write
+
+    def emit(self, record: logging.LogRecord) -> None:
+        """Write the record as one message; a traceback is part of its text."""
+        try:
+            self._write(Said(record.levelno, self.format(record)))
+        except Exception:  # noqa: BLE001 - logging's own way with what goes wrong in a handler
+            self.handleError(record)

@@ -1,0 +1,143 @@
+"""The child process that reads the configuration for the daemon: ``python -m cpimportd.planner [FILE]``.
+
+It prints a plan, or everything that is wrong, as one JSON document, and keeps what it accepted for the runs.
+"""
+
+import json
+import os
+import sys
+import tempfile
+from collections.abc import Iterator, Mapping
+from dataclasses import replace
+from pathlib import Path
+
+from pydantic import TypeAdapter, ValidationError
+
+from cpimportd.configuration import Loaded, load, require_database, require_source
+from cpimportd.plan import Plan, PlannedSchedule, encode, encode_problems
+from cpimportd.problems import Problem, ProblemError, problem
+from cpimportd.settings import Settings
+from cpimportd.values import Calendar
+
+RESCHEDULED = "reschedule.json"
+"""In the runtime folder: expressions that somebody gave schedules until the next start, by name."""
+
+_COPY = "configuration-"
+
+
+def runtime_directory(settings: Settings, environ: Mapping[str, str] = os.environ) -> Path:
+    """Where the daemon keeps what need not outlive it: systemd's ``RuntimeDirectory=``, else beside its memory."""
+    given = environ.get("RUNTIME_DIRECTORY", "").split(":")[0]  # systemd.exec(5): several are separated by colons
+    return Path(given) if given else settings.state_directory / "run"
+
+
+def make_plan(loaded: Loaded, runtime: Path) -> Plan:
+    """The plan that a configuration makes.
+
+    Args:
+        loaded: the configuration.
+        runtime: the daemon's runtime folder, where rescheduled expressions lie.
+
+    Raises:
+        ProblemError: something a run cannot do without is missing, or a rescheduled expression is wrong.
+    """
+    settings = loaded.settings
+    require_database(settings, loaded.path)
+    require_source(settings, loaded.path)
+    return Plan(
+        source=str(loaded.path) if loaded.path else "the environment",
+        copy=runtime,
+        state_directory=settings.state_directory,
+        runtime_directory=runtime,
+        timezone=settings.timezone,
+        schedules=tuple(_with_rescheduled(_schedules(settings), runtime / RESCHEDULED)),
+        retry_within=settings.retry.within,
+        wait_first=settings.retry.wait_first,
+        wait_longest=settings.retry.wait_longest,
+        look_again=settings.daemon.look_again,
+        run_time_limit=settings.daemon.run_time_limit,
+        stale_after=settings.source.stale_after,
+        warnings=(*loaded.problems, *_unavailable(settings)),
+        notes=loaded.notes,
+    )
+
+
+def _schedules(settings: Settings) -> Iterator[PlannedSchedule]:
+    for name, found in settings.schedules.items():
+        if found.enabled and found.job == "import":
+            yield PlannedSchedule(name, found.at, found.grace, found.catch_up, found.only, found.wait_for_upload)
+
+
+def _unavailable(settings: Settings) -> Iterator[Problem]:
+    for name, found in settings.schedules.items():
+        if found.enabled and found.job != "import":
+            yield problem("job-unavailable", schedule=name, value=found.job)
+
+
+def _with_rescheduled(schedules: Iterator[PlannedSchedule], file: Path) -> Iterator[PlannedSchedule]:
+    changed = read_rescheduled(file)
+    for schedule in schedules:
+        if schedule.name in changed:
+            at = check_expression(changed[schedule.name], f"{file}, {schedule.name}")
+            yield replace(schedule, at=at, rescheduled=True)
+        else:
+            yield schedule
+
+
+def read_rescheduled(file: Path) -> dict[str, str]:
+    """The expressions that were given until the next start, by schedule.
+
+    Raises:
+        ProblemError: ``config-unreadable``.
+    """
+    try:
+        found = json.loads(file.read_text("utf-8"))
+    except FileNotFoundError:
+        return {}
+    except (OSError, ValueError) as error:
+        raise ProblemError(problem("config-unreadable", path=str(file), reason=str(error))) from error
+    return {str(name): str(at) for name, at in found.items()}
+
+
+def check_expression(at: str, place: str) -> str:
+    """An OnCalendar expression that can be understood.
+
+    Raises:
+        ProblemError: ``config-value``.
+    """
+    try:
+        return TypeAdapter[str](Calendar).validate_python(at)
+    except ValidationError as error:
+        reason = error.errors()[0]["msg"].removeprefix("Value error, ")
+        raise ProblemError(problem("config-value", key="at", place=place, reason=reason)) from None
+
+
+def _keep(text: str, runtime: Path) -> Path:
+    """Write what was accepted where only this user can read it; it may hold a password."""
+    handle, name = tempfile.mkstemp(prefix=_COPY, suffix=".toml", dir=runtime)
+    with os.fdopen(handle, "w", encoding="utf-8") as stream:
+        stream.write(text)
+    return Path(name)
+
+
+def _main(arguments: list[str]) -> int:
+    """Print the plan, or what is wrong; 0 or the exit code of what is wrong."""
+    try:
+        loaded = load(Path(arguments[0]) if arguments else None)
+        runtime = runtime_directory(loaded.settings)
+        plan = make_plan(loaded, runtime)
+        try:
+            for folder in (loaded.settings.state_directory, runtime):
+                folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+            plan = replace(plan, copy=_keep(loaded.text, runtime))
+        except OSError as error:
+            raise ProblemError(problem("disk", path=str(error.filename), reason=error.strerror)) from error
+    except ProblemError as error:
+        print(encode_problems(error.problems))  # noqa: T201 - this is the answer
+        return error.exit_code
+    print(encode(plan))  # noqa: T201
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(_main(sys.argv[1:]))

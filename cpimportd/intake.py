@@ -53,7 +53,6 @@ class Intake:
             file.held for file in verdict.files.values()
         )
 
-
     def require_upload(self, after: datetime, zone: tzinfo) -> None:
         """Whether it is worth going on: something can be published, or 1C has uploaded something, be it the same again.
 

@@ -8,11 +8,17 @@ import json
 from dataclasses import asdict, dataclass
 from datetime import timedelta
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 from zoneinfo import ZoneInfo
 
 from cpimportd.problems import Problem, ProblemError
 from cpimportd.timetable.memory import Timed
+
+RESCHEDULED: Final = "reschedule.json"
+"""In the runtime folder: expressions that somebody gave schedules until the next start, by schedule."""
+
+COPY_PREFIX: Final = "configuration-"
+"""In the runtime folder: what was accepted of the configuration, word for word."""
 
 
 @dataclass(frozen=True, slots=True)

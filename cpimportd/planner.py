@@ -14,15 +14,10 @@ from pathlib import Path
 from pydantic import TypeAdapter, ValidationError
 
 from cpimportd.configuration import Loaded, load, require_database, require_source
-from cpimportd.plan import Plan, PlannedSchedule, encode, encode_problems
+from cpimportd.plan import COPY_PREFIX, RESCHEDULED, Plan, PlannedSchedule, encode, encode_problems
 from cpimportd.problems import Problem, ProblemError, problem
 from cpimportd.settings import Settings
 from cpimportd.values import Calendar
-
-RESCHEDULED = "reschedule.json"
-"""In the runtime folder: expressions that somebody gave schedules until the next start, by name."""
-
-_COPY = "configuration-"
 
 
 def runtime_directory(settings: Settings, environ: Mapping[str, str] = os.environ) -> Path:
@@ -114,7 +109,7 @@ def check_expression(at: str, place: str) -> str:
 
 def _keep(text: str, runtime: Path) -> Path:
     """Write what was accepted where only this user can read it; it may hold a password."""
-    handle, name = tempfile.mkstemp(prefix=_COPY, suffix=".toml", dir=runtime)
+    handle, name = tempfile.mkstemp(prefix=COPY_PREFIX, suffix=".toml", dir=runtime)
     with os.fdopen(handle, "w", encoding="utf-8") as stream:
         stream.write(text)
     return Path(name)

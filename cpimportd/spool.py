@@ -44,15 +44,26 @@ def open_spool(root: Path, keep: timedelta) -> SpoolFolder:
     try:
         for path in (folder.path, folder.files, folder.rows):
             path.mkdir(mode=0o700, parents=True)
-        _prune(root, now - keep)
+        prune_spool(root, now - keep)
     except OSError as error:
         raise ProblemError(problem("disk", path=str(folder.path), reason=error.strerror or str(error))) from error
     return folder
 
 
-def _prune(root: Path, before: datetime) -> None:
+def prune_spool(root: Path, before: datetime) -> int:
+    """Remove the folders of runs that began before an instant; what is none of ours is left alone.
+
+    Returns:
+        How many were removed.
+
+    Raises:
+        OSError: the spool cannot be listed.
+    """
+    removed = 0
     for old in root.iterdir():
         with suppress(ValueError):
             made = datetime.strptime(old.name.rpartition("-")[0], _STAMP).replace(tzinfo=UTC)
             if made < before:
                 shutil.rmtree(old, ignore_errors=True)
+                removed += 1
+    return removed

@@ -5,8 +5,9 @@ import click
 from cpimportd import __version__
 from cpimportd.cli.configuring import config
 from cpimportd.cli.importing import demo, run
-from cpimportd.cli.keeping import backup, db
+from cpimportd.cli.keeping import backup, db, prune
 from cpimportd.cli.looking import check, history, show, summary
+from cpimportd.cli.serving import daemon, reload, reschedule, status, trigger
 from cpimportd.cli.timing import coming
 
 _EPILOG = """
@@ -25,11 +26,15 @@ def cli() -> None:
 
     New here? `cpimportd demo` shows everything on generated data and needs nothing else.
     Then: `cpimportd config example > /etc/cpimportd/cpimportd.toml`, edit it, `cpimportd check`,
-    `cpimportd db upgrade`, `cpimportd run --dry-run`, `cpimportd run`.
+    `cpimportd db upgrade`, `cpimportd run --dry-run`, `cpimportd run`; then let `cpimportd daemon` do it every day.
     """
 
 
-for verb in (run, demo, check, coming, summary, history, show, backup, db, config):
+for verb in (
+    *(run, demo, check, summary, history, show),
+    *(daemon, status, coming, trigger, reload, reschedule),
+    *(backup, prune, db, config),
+):
     cli.add_command(verb)
 
 

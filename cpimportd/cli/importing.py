@@ -30,7 +30,7 @@ _KINDS = ("receipts", "expenses", "details")
 @click.option("--schedule", metavar="NAME", help="The schedule whose slot this run is for.")
 @click.option("--slot", metavar="INSTANT", help="The slot: an ISO instant with offset. Done slots are not done again.")
 @click.option("--uploaded-after", metavar="INSTANT",
-              help="Fail, and leave the slot due, where nothing is new and no workbook was uploaded after this.")  # fmt: skip
+              help="Leave the slot due where nothing is new and no workbook was uploaded after this.")  # fmt: skip
 @click.option("--progress", "progress_form", type=click.Choice(["auto", "json", "none"]), default="auto",
               show_default=True, help="How progress is shown on stderr.")  # fmt: skip
 @json_option

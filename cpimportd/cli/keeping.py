@@ -1,4 +1,4 @@
-"""``backup`` and ``db``: the verbs that look after the database."""
+"""``backup``, ``prune`` and ``db``: the verbs that look after what is kept."""
 
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -8,6 +8,8 @@ import click
 from cpimportd.cli.common import config_option, guarded, json_option, load, print_json, run_async
 
 if TYPE_CHECKING:
+    from datetime import datetime
+
     from cpimportd.configuration import Loaded
 
 
@@ -35,6 +37,46 @@ def backup(config_file: Path | None, as_json: bool) -> None:
         print_json({"file": str(file), "bytes": file.stat().st_size})
     else:
         click.echo(f"{file} ({file.stat().st_size:,} bytes)")
+
+
+@click.command()
+@config_option
+@json_option
+@guarded
+def prune(config_file: Path | None, as_json: bool) -> None:
+    """Remove what is older than its retention: workbooks (spool.keep) and journal entries (journal.keep).
+
+    The daemon does it once a day; the runs themselves and their bridges are always kept.
+    """
+    from datetime import UTC, datetime
+
+    from cpimportd.configuration import require_database
+    from cpimportd.spool import prune_spool
+
+    loaded = load(config_file)
+    settings, now = loaded.settings, datetime.now(UTC)
+    folders = (
+        prune_spool(settings.spool_directory, now - settings.spool.keep) if settings.spool_directory.is_dir() else 0
+    )
+    entries = 0
+    if settings.journal.keep:
+        require_database(settings, loaded.path)
+        entries = run_async(_prune_journal(loaded, now - settings.journal.keep))
+    if as_json:
+        print_json({"spool_folders": folders, "journal_entries": entries})
+    else:
+        click.echo(f"removed the workbooks of {folders:,} runs and {entries:,} journal entries", err=True)
+
+
+async def _prune_journal(loaded: "Loaded", before: "datetime") -> int:
+    from cpimportd.books import connect
+    from cpimportd.books.retention import prune_changes
+
+    connection = await connect(loaded.settings.database, direct=True)
+    try:
+        return await prune_changes(connection, loaded.settings.department_id, before)
+    finally:
+        await connection.close()
 
 
 @click.group()

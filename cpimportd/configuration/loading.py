@@ -121,14 +121,15 @@ def _over(below: Tree, above: Tree) -> Tree:
 def _base(environ: Mapping[str, str]) -> Found:
     """What is there without being asked for: the import's schedule, and a folder that this user can write to."""
     base = Found(values={"schedules": {SCHEDULE: {}}})
-    if folders := environ.get("STATE_DIRECTORY"):  # systemd.exec(5): several are separated by colons
-        base.put(("state_directory",), folders.split(":")[0], "environment STATE_DIRECTORY")
-    else:
-        base.put(("state_directory",), str(_state_directory(environ)), "default")
+    origin = "environment STATE_DIRECTORY" if environ.get("STATE_DIRECTORY") else "default"
+    base.put(("state_directory",), str(default_state_directory(environ)), origin)
     return base
 
 
-def _state_directory(environ: Mapping[str, str]) -> Path:
+def default_state_directory(environ: Mapping[str, str] = os.environ) -> Path:
+    """The state folder where nobody sets one."""
+    if folders := environ.get("STATE_DIRECTORY"):  # systemd.exec(5): several are separated by colons
+        return Path(folders.split(":")[0])
     usual: Path = Settings.model_fields["state_directory"].default
     if os.geteuid() == 0 or (usual.is_dir() and os.access(usual, os.W_OK)):
         return usual

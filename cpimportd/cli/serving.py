@@ -1,0 +1,163 @@
+"""``daemon`` and the verbs that talk to it: ``status``, ``trigger``, ``reload``, ``reschedule``."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from cpimportd.cli.common import config_option, guarded, json_option, load, print_json, say
+
+if TYPE_CHECKING:
+    from cpimportd.client import Client
+    from cpimportd.daemon.journal import Form
+
+
+@click.command()
+@config_option
+@click.option("--log-format", "form", type=click.Choice(["auto", "text", "json", "journal"]), default="auto",
+              show_default=True, help="Of log lines; auto: the journal under systemd, else text.")  # fmt: skip
+@guarded
+def daemon(config_file: Path | None, form: "Form") -> int:
+    """Stay, and import whenever a schedule is due; systemd starts this.
+
+    Signals: SIGUSR1 imports now, SIGHUP reads the configuration again, SIGUSR2 writes the status into the journal,
+    SIGTERM ends: a run before its COMMIT is rolled back and its slot stays due.
+    """
+    from cpimportd.daemon.planning import begin
+
+    path = None if config_file is None else config_file.absolute()
+    child = begin(path)  # it reads the configuration while we import what we need
+    from cpimportd.daemon.main import main
+
+    return main(path, form, child)
+
+
+def _client(config_file: Path | None) -> "Client":
+    from cpimportd.client import Client
+
+    return Client(load(config_file).settings.state_directory)
+
+
+@click.command()
+@config_option
+@json_option
+@guarded
+def status(config_file: Path | None, as_json: bool) -> int:
+    """What the daemon does: running since when, next slots, the last run, the last good one, held units, workbooks.
+
+    Exit codes: 0 it runs and all is well · 1 it runs, but the last run failed, held something, found no upload, or a
+    workbook is stale · 3 it does not run.
+    """
+    from cpimportd.client import verdict
+    from cpimportd.problems import ProblemError
+
+    client = _client(config_file)
+    try:
+        found = client.status()
+    except ProblemError as error:
+        if error.problems[0].code != "daemon-not-running":
+            raise
+        if as_json:
+            print_json({"running": False, "problems": [found.as_json() for found in error.problems]})
+        else:
+            say(error.problems)
+        return 3
+    wrong = verdict(found)
+    if as_json:
+        print_json({"daemon": True, "well": not wrong, "wrong": wrong, **found})
+    else:
+        from cpimportd.rendering import stdout_console
+        from cpimportd.rendering.status import render_status
+
+        render_status(found, wrong, stdout_console())
+    return 1 if wrong else 0
+
+
+@click.command()
+@config_option
+@click.option("--wait", is_flag=True, help="Show progress, and end with the run's exit code.")
+@guarded
+def trigger(config_file: Path | None, wait: bool) -> int:
+    """Import now, through the daemon: once more after the run that is under way, if one is."""
+    client = _client(config_file)
+    if not wait:
+        client.trigger()
+        click.echo("asked; look with `cpimportd status` or `journalctl -u cpimportd -f`", err=True)
+        return 0
+    from cpimportd.rendering.status import showing
+
+    with showing() as show:
+        finished = client.trigger_and_wait(show)
+    click.echo(finished["summary"])
+    for line in (finished["problem"], finished["way_out"] and f"  → {finished['way_out']}"):
+        if line:
+            click.echo(line, err=True)
+    return int(finished["code"])
+
+
+@click.command()
+@config_option
+@guarded
+def reload(config_file: Path | None) -> int:
+    """Let the daemon read its configuration again, and wait for its answer; systemctl reload calls this.
+
+    Exit code 2 where it refused: the problems are told, and the configuration in force stays.
+    """
+    from cpimportd.client import Client
+    from cpimportd.problems import ProblemError, problem
+
+    try:
+        folder = load(config_file).settings.state_directory
+    except ProblemError as error:
+        # The daemon will refuse it, too; its folder is needed to ask it, and its journal has to say so.
+        fallback = _usual_state_directory()
+        if fallback is None:
+            raise
+        say(error.problems)
+        folder = fallback
+    refused = Client(folder).reload()
+    if refused:
+        say((*refused, problem("config-refused")))
+        return 2
+    click.echo("the new configuration is in force, or will be when the run under way is over", err=True)
+    return 0
+
+
+def _usual_state_directory() -> Path | None:
+    """Where the daemon's memory lies if the configuration, which cannot be read, does not say otherwise."""
+    from cpimportd.configuration.loading import default_state_directory
+    from cpimportd.daemon.lock import LOCK
+
+    folder = default_state_directory()
+    return folder if (folder / LOCK).exists() else None
+
+
+@click.command()
+@config_option
+@click.argument("name")
+@click.argument("expression", required=False)
+@click.option("--reset", is_flag=True, help="Go by the configuration again.")
+@guarded
+def reschedule(config_file: Path | None, name: str, expression: str | None, reset: bool) -> int:
+    """Give the schedule NAME another OnCalendar EXPRESSION until the daemon's next start.
+
+    The configuration file stays as it is. Slots count from now: no run begins for one that lay before.
+    """
+    from cpimportd.problems import ProblemError, problem
+
+    if (expression is None) != reset:
+        raise click.UsageError("give an expression or --reset, not both")
+    loaded = load(config_file)
+    schedules = loaded.settings.schedules
+    if name not in schedules or not schedules[name].enabled:
+        enabled = ", ".join(name for name, one in schedules.items() if one.enabled) or "none"
+        reason = f"no schedule {name} is enabled; enabled: {enabled}"
+        raise ProblemError(problem("wrong-use", reason=reason, verb="reschedule"))
+    client = _client(config_file)
+    refused = client.reschedule(name, expression)
+    if refused:
+        say((*refused, problem("config-refused")))
+        return 2
+    slot = next((one["next"] for one in client.status()["schedules"] if one["name"] == name), None)
+    click.echo(f"{name} is due next at {slot or 'no time any more'}", err=True)
+    return 0

@@ -1,0 +1,178 @@
+"""The daemon as the verbs see it: asked by signals, its answers read from the status that it writes."""
+
+import json
+import os
+import signal
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, Final
+
+from cpimportd.daemon.document import read
+from cpimportd.daemon.files import write_whole
+from cpimportd.daemon.lock import Holder, holder
+from cpimportd.plan import RESCHEDULED
+from cpimportd.planner import check_expression, read_rescheduled
+from cpimportd.problems import Problem, ProblemError, problem
+
+ANSWER_WITHIN: Final = 60.0
+"""Seconds until a daemon that does not answer is given up; reading a configuration takes less than one."""
+
+_LOOK_EVERY: Final = 0.1
+
+Status = dict[str, Any]
+
+
+class Client:
+    """Talks to the daemon that works on a state folder.
+
+    Args:
+        state: the state folder.
+    """
+
+    def __init__(self, state: Path) -> None:
+        self._state = state
+
+    def _holder(self) -> Holder:
+        found = holder(self._state)
+        if found is None:
+            raise ProblemError(problem("daemon-not-running", path=str(self._state)))
+        return found
+
+    def status(self) -> Status:
+        """The daemon's status.
+
+        Raises:
+            ProblemError: ``daemon-not-running``; ``daemon-permission``; ``daemon-silent``: it says nothing.
+        """
+        deadline = time.monotonic() + ANSWER_WITHIN
+        while True:
+            found = self._holder()
+            try:
+                status = read(found.runtime)
+            except PermissionError:
+                raise ProblemError(problem("daemon-permission", pid=found.pid)) from None
+            if status is not None and status["pid"] == found.pid:
+                return status
+            self._patience(deadline, found)
+
+    @staticmethod
+    def _patience(deadline: float, daemon: Holder) -> None:
+        if time.monotonic() > deadline:
+            raise ProblemError(problem("daemon-silent", pid=daemon.pid, value=f"{ANSWER_WITHIN:g} s"))
+        time.sleep(_LOOK_EVERY)
+
+    def _signal(self, number: signal.Signals) -> None:
+        found = self._holder()
+        try:
+            os.kill(found.pid, number)
+        except PermissionError:
+            raise ProblemError(problem("daemon-permission", pid=found.pid)) from None
+        except ProcessLookupError:
+            raise ProblemError(problem("daemon-not-running", path=str(self._state))) from None
+
+    def trigger(self) -> None:
+        """Ask for a run.
+
+        Raises:
+            ProblemError: as :meth:`status`.
+        """
+        self._ask(signal.SIGUSR1, "triggers_asked")
+
+    def trigger_and_wait(self, show: Callable[[str], None]) -> Status:
+        """Ask for a run, and wait until it is over.
+
+        Args:
+            show: told what the daemon does, whenever that changes.
+
+        Returns:
+            What is known of the run: ``code``, ``status``, ``summary``, ``problem``, ``way_out``.
+
+        Raises:
+            ProblemError: as :meth:`status`, also where the daemon ends meanwhile.
+        """
+        number = self._ask(signal.SIGUSR1, "triggers_asked")
+        while True:
+            status = self.status()
+            show(status["status"])
+            job = status["answers"]["trigger_job"]
+            if status["answers"]["triggers_served"] >= number and job is not None:
+                over = [one for one in status["jobs"] if one["job"] == job and one["schedule"] is None]
+                if over:
+                    return dict(over[-1])
+            time.sleep(_LOOK_EVERY)
+
+    def reload(self) -> tuple[Problem, ...]:
+        """Let the daemon read its configuration again, and wait for its answer.
+
+        Returns:
+            Why it refused; empty where it accepted.
+
+        Raises:
+            ProblemError: as :meth:`status`.
+        """
+        number = self._ask(signal.SIGHUP, "reloads_asked")
+        deadline = time.monotonic() + ANSWER_WITHIN
+        while True:
+            answers = self.status()["answers"]
+            if answers["reloads_answered"] >= number:
+                return tuple(Problem(**found) for found in answers["refused"])
+            self._patience(deadline, self._holder())
+
+    def reschedule(self, name: str, expression: str | None) -> tuple[Problem, ...]:
+        """Give a schedule another expression until the daemon's next start; None takes that back.
+
+        Returns:
+            Why the daemon refused; then what was in force before stays.
+
+        Raises:
+            ProblemError: as :meth:`status`; ``config-value`` for an expression that is none; ``disk``.
+        """
+        if expression is not None:
+            check_expression(expression, "the command line")
+        daemon = self._holder()
+        file = daemon.runtime / RESCHEDULED
+        before = read_rescheduled(file)
+        after = {key: at for key, at in before.items() if key != name}
+        if expression is not None:
+            after[name] = expression
+        self._write(file, after)
+        refused = self.reload()
+        if refused:
+            self._write(file, before)
+        return refused
+
+    @staticmethod
+    def _write(file: Path, rescheduled: dict[str, str]) -> None:
+        try:
+            write_whole(file, json.dumps(rescheduled, ensure_ascii=False), lasting=False)
+            if os.geteuid() == 0:
+                owner = file.parent.stat()
+                os.chown(file, owner.st_uid, owner.st_gid, follow_symlinks=False)
+        except OSError as error:
+            raise ProblemError(problem("disk", path=str(file), reason=error.strerror)) from error
+
+    def _ask(self, number: signal.Signals, counter: str) -> int:
+        """Send a signal, and wait until the daemon has counted it.
+
+        Returns:
+            The count that an answer has to reach.
+        """
+        before = int(self.status()["answers"][counter])
+        self._signal(number)
+        deadline = time.monotonic() + ANSWER_WITHIN
+        while int(self.status()["answers"][counter]) <= before:
+            self._patience(deadline, self._holder())
+        return before + 1
+
+
+def verdict(status: Status) -> list[str]:
+    """What somebody should look at, a sentence each; empty where all is well."""
+    wrong = []
+    last = status["last"]
+    if last is not None and not last["good"]:
+        wrong.append(f"the last run: {last['summary']}")
+    waiting = [one for one in status["schedules"] if one["waiting"] is not None]
+    wrong += [f"{one['name']} waits for {one['waiting']['why']}" for one in waiting]
+    wrong += [f"{one['name']} is stale: 1C has not uploaded it anew" for one in status["files"] if one["stale"]]
+    return wrong

@@ -1,0 +1,173 @@
+"""A slot that is being done: how its runs are ordered, and what follows from the way one of them ended. Pure."""
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Final
+
+from cpimportd.messages import Result, Seen
+from cpimportd.plan import Plan, PlannedSchedule
+
+INTERRUPTED: Final = 130
+"""The exit code of a run that was stopped before COMMIT: 128 + SIGINT, as shells count it."""
+
+UNDER_WAY: Final = 4
+DONE_ELSEWHERE: Final = 5
+
+_NOT_UPLOADED: Final = frozenset({"upload-missing", "source-empty"})
+
+
+@dataclass(frozen=True, slots=True)
+class Order:
+    """What one run is asked to do.
+
+    Attributes:
+        schedule: whose slot; None for a run that somebody asked for.
+        slot: the instant that was due.
+        only: the kinds to import; empty means all.
+        uploaded_after: fail where nothing is new since; None: take what is there.
+        retry_within: how long the run itself may try again what fails in passing.
+    """
+
+    schedule: str | None = None
+    slot: datetime | None = None
+    only: tuple[str, ...] = ()
+    uploaded_after: datetime | None = None
+    retry_within: timedelta | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Attempt:
+    """A slot that was started and is not done yet; between its runs it waits.
+
+    Attributes:
+        slot: the instant that was due, in UTC.
+        first: when its first run was started, on the monotonic clock, in seconds.
+        next: when its next run is to be started, on the same clock.
+        runs: how many were started.
+        newest_upload: when the newest workbook was uploaded that an earlier slot saw.
+        why: what it waits for, in words; None where nothing was tried yet.
+    """
+
+    slot: datetime
+    first: float
+    next: float
+    runs: int = 0
+    newest_upload: datetime | None = None
+    why: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Ended:
+    """How a run's process ended.
+
+    Attributes:
+        code: its exit code; negative: the signal that killed it.
+        result: what it said of itself; None where it did not come to that.
+        seen: the workbooks that it saw.
+        timed_out: whether it was stopped because it took longer than allowed.
+    """
+
+    code: int
+    result: Result | None = None
+    seen: tuple[Seen, ...] = ()
+    timed_out: bool = False
+
+    @property
+    def newest_upload(self) -> datetime | None:
+        """When the newest workbook was uploaded that it saw; None where the server does not tell."""
+        return max((one.modified for one in self.seen if one.modified is not None), default=None)
+
+
+@dataclass(frozen=True, slots=True)
+class Again:
+    """The slot is tried once more in so many seconds."""
+
+    seconds: float
+    why: str
+
+
+@dataclass(frozen=True, slots=True)
+class Done:
+    """The slot is done; ``status`` is that of :class:`cpimportd.daemon.store.Finished`."""
+
+    status: str
+
+
+def order(attempt: Attempt, schedule: PlannedSchedule, plan: Plan, now: datetime, monotonic: float) -> Order:
+    """What the next run of an attempt is asked to do.
+
+    While there is time to wait for an upload, a run that finds nothing new shall leave the slot due; the last one
+    takes what is there.
+    """
+    waits = now < attempt.slot + schedule.wait_for_upload
+    left = plan.retry_within - timedelta(seconds=monotonic - attempt.first)
+    return Order(
+        schedule.name,
+        attempt.slot,
+        schedule.only,
+        attempt.newest_upload if waits else None,
+        max(left, timedelta(0)),
+    )
+
+
+def judge(
+    ended: Ended, attempt: Attempt, schedule: PlannedSchedule, plan: Plan, *, now: datetime, monotonic: float
+) -> Again | Done:
+    """Whether a slot is done, and how; or when to try again.
+
+    A slot is done when its run ended in a way that another try would not change, or when the time for trying is over.
+
+    Args:
+        ended: how the run ended; one that the daemon itself stopped is not judged, its slot stays due.
+        attempt: which run it was.
+        schedule: whose slot, as the run was started.
+        plan: in force then.
+        now: the wall clock, in UTC: uploads are waited for until an hour of the day.
+        monotonic: the monotonic clock, in seconds: passing faults are tried again for a span.
+    """
+    codes = frozenset(ended.result.codes) if ended.result else frozenset[str]()
+    waiting = (attempt.slot + schedule.wait_for_upload - now).total_seconds()
+    if codes and codes <= _NOT_UPLOADED and waiting > 0:
+        return Again(min(plan.look_again.total_seconds(), waiting), "1C's upload")
+    if _passing(ended):
+        wait = backoff(attempt.runs, plan)
+        if monotonic - attempt.first + wait <= plan.retry_within.total_seconds():
+            return Again(wait, _reason(ended))
+    return Done(_status(ended, attempt, expected=bool(schedule.wait_for_upload)))
+
+
+def backoff(runs: int, plan: Plan) -> float:
+    """Seconds to wait after so many runs: doubled each time, up to ``retry.wait_longest``."""
+    doubled = plan.wait_first.total_seconds() * 2.0 ** min(runs - 1, 60)
+    return min(doubled, plan.wait_longest.total_seconds())
+
+
+def _passing(ended: Ended) -> bool:
+    if ended.timed_out:
+        return False
+    if ended.code == UNDER_WAY:
+        return True
+    return ended.result.passing if ended.result else ended.code not in {0, 2, 3, DONE_ELSEWHERE}
+
+
+def _reason(ended: Ended) -> str:
+    if ended.result and ended.result.problem:
+        return ended.result.problem
+    return f"a run that {how_it_ended(ended.code)}"
+
+
+def how_it_ended(code: int) -> str:
+    """How a process ended, in words: ``was killed by signal 9``."""
+    return f"was killed by signal {-code}" if code < 0 else f"ended with status {code}"
+
+
+def _status(ended: Ended, attempt: Attempt, *, expected: bool) -> str:
+    """How the slot was done; that nothing was uploaded is remarkable only where the schedule expects an upload."""
+    if ended.timed_out or ended.result is None:
+        return "crashed"
+    if ended.code == DONE_ELSEWHERE:
+        return "done-elsewhere"
+    newest, known = ended.newest_upload, attempt.newest_upload
+    if expected and ended.result.status == "unchanged" and newest is not None and known is not None and newest <= known:
+        return "no-upload"
+    return ended.result.status

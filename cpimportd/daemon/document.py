@@ -1,0 +1,87 @@
+"""The status as one document: the daemon writes it into its runtime folder, ``cpimportd status`` reads it."""
+
+import json
+import os
+from dataclasses import asdict
+from datetime import datetime, timedelta
+from pathlib import Path
+from typing import Any, Final
+
+from cpimportd import __version__
+from cpimportd.daemon.state import State
+
+FILE: Final = "status.json"
+"""In the runtime folder."""
+
+
+def document(state: State, line: str, now: datetime, monotonic: float) -> str:
+    """The status as JSON; instants are ISO texts in UTC.
+
+    Args:
+        state: what the daemon knows.
+        line: the one line that systemd shows.
+        now: the wall clock.
+        monotonic: the monotonic clock, in seconds, in which attempts count.
+    """
+    plan, running, last = state.plan, state.running, state.last
+    upcoming = state.slots.upcoming(now)
+    tree = {
+        "pid": os.getpid(),
+        "version": __version__,
+        "since": state.since,
+        "status": line,
+        "configuration": plan.source,
+        "state_directory": plan.state_directory,
+        "timezone": plan.timezone,
+        "schedules": [
+            {
+                "name": schedule.name,
+                "at": schedule.at,
+                "rescheduled": schedule.rescheduled,
+                "next": upcoming.get(schedule.name),
+                "waiting": _waiting(state, schedule.name, now, monotonic),
+            }
+            for schedule in plan.schedules
+        ],
+        "running": running
+        and {
+            "job": running.job,
+            "schedule": running.order.schedule,
+            "slot": running.order.slot,
+            "began": running.began,
+            "progress": str(running.progress),
+        },
+        "last": last and {**asdict(last), "good": last.good},
+        "last_good": state.record.last_good and asdict(state.record.last_good),
+        "held": last.held if last else (),
+        "files": [{**asdict(one), "stale": one.name in state.stale} for one in state.record.uploads.values()],
+        "answers": asdict(state.answers),
+        "jobs": [asdict(one) for one in state.finished],
+    }
+    return json.dumps(tree, default=_plain, ensure_ascii=False)
+
+
+def _waiting(state: State, schedule: str, now: datetime, monotonic: float) -> dict[str, object] | None:
+    attempt = state.slots.attempts.get(schedule)
+    if attempt is None or attempt.why is None:
+        return None
+    # To the second, as otherwise every look at the clock would be news.
+    again = (now + timedelta(seconds=attempt.next - monotonic)).replace(microsecond=0)
+    return {"slot": attempt.slot, "runs": attempt.runs, "why": attempt.why, "next": again}
+
+
+def _plain(value: object) -> str:
+    return value.isoformat() if isinstance(value, datetime) else str(value)
+
+
+def read(runtime: Path) -> dict[str, Any] | None:
+    """The status that a daemon wrote; None where it has written none yet.
+
+    Raises:
+        OSError: it cannot be read.
+    """
+    try:
+        found: dict[str, Any] = json.loads((runtime / FILE).read_text("utf-8"))
+    except FileNotFoundError:
+        return None
+    return found

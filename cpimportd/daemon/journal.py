@@ -1,0 +1,142 @@
+"""Log lines: to the journal with their fields, to a terminal, or as JSON lines for a container.
+
+Modules of this room log with :func:`tell` and :func:`tell_problem`; where the lines go is decided once, at the start.
+"""
+
+import json
+import logging
+import sys
+import uuid
+from collections.abc import Mapping
+from datetime import datetime
+from typing import Final, Literal
+
+from logging_journald import Facility, JournaldTransport, check_journal_stream
+
+from cpimportd.problems import Effect, Problem
+
+Form = Literal["auto", "text", "json", "journal"]
+
+_NAMESPACE: Final = uuid.UUID("8f0e3c1a-5d0b-4a57-9d0e-3f1f6f0c5b11")
+_IDENTIFIER: Final = "cpimportd"
+
+# syslog(3)
+_PRIORITIES: Final = (
+    (logging.CRITICAL, 2),
+    (logging.ERROR, 3),
+    (logging.WARNING, 4),
+    (logging.INFO, 6),
+    (logging.NOTSET, 7),
+)
+_COLOURS: Final = {3: "\x1b[31m", 2: "\x1b[1;31m", 4: "\x1b[33m"}
+
+logger = logging.getLogger("cpimportd.daemon")
+
+
+def event_id(event: str) -> str:
+    """The MESSAGE_ID (sd-id128(3)) of an event in the daemon's life."""
+    return uuid.uuid5(_NAMESPACE, f"event {event}").hex
+
+
+def tell(level: int, event: str, text: str, **facts: object) -> None:
+    """Log one event.
+
+    Args:
+        level: of :mod:`logging`.
+        event: its name, which never changes: ``started``, ``slot-due`` and so on.
+        text: one sentence.
+        **facts: become fields: ``schedule`` is ``CPIMPORTD_SCHEDULE``; those that are None are left out.
+    """
+    fields = {f"CPIMPORTD_{name.upper()}": str(fact) for name, fact in facts.items() if fact is not None}
+    tell_line(level, text, {"MESSAGE_ID": event_id(event), "CPIMPORTD_EVENT": event, **fields})
+
+
+def tell_problem(found: Problem, level: int | None = None, /, **facts: object) -> None:
+    """Log a problem of the catalog, with its way out and everything that ``journalctl`` can look for."""
+    if level is None:
+        level = logging.WARNING if found.effect in {Effect.WARNS, Effect.PLAUSIBILITY} else logging.ERROR
+    fields = {f"CPIMPORTD_{name.upper()}": str(fact) for name, fact in facts.items() if fact is not None}
+    tell_line(level, f"{found} {found.way_out}", {**found.fields, **fields})
+
+
+def tell_line(level: int, text: str, fields: Mapping[str, str]) -> None:
+    """Log a line whose fields are known already, such as one that a run has sent."""
+    logger.log(level, "%s", text, extra={"fields": fields})
+
+
+def set_up(form: Form = "auto") -> None:
+    """Decide where log lines go.
+
+    Args:
+        form: ``journal``, ``text`` or ``json`` on standard error; ``auto`` takes the journal where standard error is
+            connected to it (systemd.exec(5), ``$JOURNAL_STREAM``), else text.
+
+    Raises:
+        OSError: ``journal`` was asked for, and there is none.
+    """
+    handler: logging.Handler
+    if form == "journal" or (form == "auto" and check_journal_stream()):
+        handler = JournalHandler()
+    else:
+        handler = logging.StreamHandler(sys.stderr)
+        handler.setFormatter(JsonFormatter() if form == "json" else TextFormatter(colour=sys.stderr.isatty()))
+    root = logging.getLogger()
+    root.handlers = [handler]
+    logging.getLogger("cpimportd").setLevel(logging.INFO)
+
+
+def _priority(level: int) -> int:
+    return next(priority for least, priority in _PRIORITIES if level >= least)
+
+
+def _fields(record: logging.LogRecord) -> Mapping[str, str]:
+    return getattr(record, "fields", {})
+
+
+class JournalHandler(logging.Handler):
+    """Sends each line over the journal's native protocol, so that its fields can be searched."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._transport = JournaldTransport()
+
+    def emit(self, record: logging.LogRecord) -> None:
+        """Send one record; where the journal does not take it, it goes to standard error, which systemd reads too."""
+        line = self.format(record)
+        try:
+            self._transport.send(
+                [
+                    ("MESSAGE", line),
+                    ("PRIORITY", _priority(record.levelno)),
+                    ("SYSLOG_IDENTIFIER", _IDENTIFIER),
+                    ("SYSLOG_FACILITY", int(Facility.DAEMON)),
+                    *_fields(record).items(),
+                ]
+            )
+        except OSError:
+            sys.stderr.write(f"<{_priority(record.levelno)}>{line}\n")  # sd-daemon(3)
+
+
+class TextFormatter(logging.Formatter):
+    """``2026-11-24 06:00:01 +0300 WARNING text``, coloured by its level for a terminal."""
+
+    def __init__(self, *, colour: bool) -> None:
+        super().__init__()
+        self._colour = colour
+
+    def format(self, record: logging.LogRecord) -> str:
+        """One line; a traceback follows on lines of its own."""
+        moment = datetime.fromtimestamp(record.created).astimezone()
+        line = f"{moment:%Y-%m-%d %H:%M:%S %z} {record.levelname:<7} {super().format(record)}"
+        colour = _COLOURS.get(_priority(record.levelno))
+        return f"{colour}{line}\x1b[0m" if self._colour and colour else line
+
+
+class JsonFormatter(logging.Formatter):
+    """One JSON object per line: ``time``, ``level``, ``priority`` (of syslog), ``message`` and the journal's fields."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        """One line."""
+        moment = datetime.fromtimestamp(record.created).astimezone()
+        head = {"time": moment.isoformat(), "level": record.levelname.lower(), "priority": _priority(record.levelno)}
+        return json.dumps({**head, "message": super().format(record), **_fields(record)}, ensure_ascii=False)

@@ -1,0 +1,94 @@
+"""One daemon per state folder: a lock on a file that names the process which holds it."""
+
+import fcntl
+import json
+import os
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+from cpimportd.problems import ProblemError, problem
+
+LOCK: Final = "daemon.lock"
+"""In the state folder."""
+
+_PATIENCE: Final = (0.02, 0.05, 0.1, 0.1)
+"""Seconds between tries: whoever only asks who holds the lock holds it himself for an instant."""
+
+
+@dataclass(frozen=True, slots=True)
+class Holder:
+    """The daemon that works on a state folder.
+
+    Attributes:
+        pid: of its process.
+        runtime: its runtime folder, where it keeps its status.
+    """
+
+    pid: int
+    runtime: Path
+
+
+@contextmanager
+def locked(state: Path, runtime: Path) -> Iterator[None]:
+    """Hold the state folder's lock; the kernel gives it back when the process ends, however it ends.
+
+    Raises:
+        ProblemError: ``daemon-running`` with the other one's PID; ``disk`` where the file cannot be written.
+    """
+    path = state / LOCK
+    try:
+        handle = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
+        _take(handle, state)
+        os.ftruncate(handle, 0)
+        os.pwrite(handle, json.dumps({"pid": os.getpid(), "runtime": str(runtime)}).encode(), 0)
+    except OSError as error:
+        raise ProblemError(problem("disk", path=str(path), reason=error.strerror)) from error
+    try:
+        yield
+    finally:
+        os.close(handle)
+
+
+def _take(handle: int, state: Path) -> None:
+    for patience in _PATIENCE:
+        try:
+            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            time.sleep(patience)
+        else:
+            return
+    other = _read(handle)
+    raise ProblemError(problem("daemon-running", pid=other.pid if other else "unknown", path=str(state)))
+
+
+def holder(state: Path) -> Holder | None:
+    """The daemon that works on a state folder now; None where none does.
+
+    Raises:
+        ProblemError: ``daemon-permission``: the folder cannot be looked into.
+    """
+    try:
+        handle = os.open(state / LOCK, os.O_RDONLY | os.O_CLOEXEC)
+    except FileNotFoundError:
+        return None
+    except PermissionError:
+        raise ProblemError(problem("daemon-permission", pid="unknown")) from None
+    try:
+        fcntl.flock(handle, fcntl.LOCK_SH | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return _read(handle)
+    finally:
+        os.close(handle)
+    return None
+
+
+def _read(handle: int) -> Holder | None:
+    try:
+        found = json.loads(os.pread(handle, 4096, 0))
+        return Holder(int(found["pid"]), Path(found["runtime"]))
+    except (ValueError, KeyError, TypeError):
+        return None  # it was locked a moment ago and is not written yet

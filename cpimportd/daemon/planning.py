@@ -1,0 +1,70 @@
+"""The configuration, read and judged by a child process, so that the daemon stays small and holds no secret."""
+
+import asyncio
+import contextlib
+import subprocess
+import sys
+from asyncio.subprocess import DEVNULL, PIPE
+from pathlib import Path
+from typing import Final
+
+from cpimportd.plan import Plan, decode
+from cpimportd.problems import Problem, ProblemError, problem
+
+WITHIN: Final = 30.0
+"""Seconds that reading the configuration may take."""
+
+
+def command(configuration: Path | None) -> list[str]:
+    """The child's command line."""
+    return [sys.executable, "-P", "-m", "cpimportd.planner", *([str(configuration)] if configuration else [])]
+
+
+def begin(configuration: Path | None) -> "subprocess.Popen[str]":
+    """Start the child at once; at the daemon's start there is much to import meanwhile."""
+    return subprocess.Popen(command(configuration), stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, text=True)  # noqa: S603
+
+
+def finish(child: "subprocess.Popen[str]") -> Plan:
+    """Wait for the child that :func:`begin` started.
+
+    Raises:
+        ProblemError: everything that is wrong with the configuration.
+    """
+    try:
+        answer, _ = child.communicate(timeout=WITHIN)
+    except subprocess.TimeoutExpired:
+        child.kill()
+        child.wait()
+        raise ProblemError(_failed(f"no answer within {WITHIN:g} s")) from None
+    return _understand(answer, child.returncode)
+
+
+async def read_plan(configuration: Path | None) -> Plan:
+    """The plan that the configuration makes now.
+
+    Raises:
+        ProblemError: everything that is wrong with it.
+    """
+    child = await asyncio.create_subprocess_exec(*command(configuration), stdin=DEVNULL, stdout=PIPE)
+    try:
+        async with asyncio.timeout(WITHIN):
+            answer, _ = await child.communicate()
+    except TimeoutError:
+        raise ProblemError(_failed(f"no answer within {WITHIN:g} s")) from None
+    finally:
+        if child.returncode is None:
+            with contextlib.suppress(ProcessLookupError):
+                child.kill()
+    return _understand(answer.decode(errors="replace"), child.returncode)
+
+
+def _understand(answer: str, code: int | None) -> Plan:
+    try:
+        return decode(answer)
+    except (ValueError, KeyError, TypeError):
+        raise ProblemError(_failed(f"its reader ended with status {code}")) from None
+
+
+def _failed(reason: str) -> Problem:
+    return problem("internal", reason=f"the configuration could not be read: {reason}")

@@ -1,0 +1,147 @@
+"""A run as a child process: started, listened to, stopped in order, and killed where it does not stop."""
+
+import asyncio
+import contextlib
+import logging
+import os
+import signal
+import sys
+from asyncio.subprocess import DEVNULL, PIPE, Process
+from collections.abc import Callable
+from datetime import timedelta
+from pathlib import Path
+from typing import Final, Protocol
+
+from cpimportd.daemon.attempts import Ended, Order
+from cpimportd.messages import LONGEST_LINE, Message, Result, Said, Seen, decode
+
+PATIENCE: Final = 30.0
+"""Seconds between SIGTERM and SIGKILL for a run that took longer than allowed."""
+
+_NOT_INHERITED: Final = ("NOTIFY_SOCKET", "WATCHDOG_USEC", "WATCHDOG_PID")
+"""sd_notify(3): they are meant for the main process."""
+
+
+class Run(Protocol):
+    """A run under way."""
+
+    async def wait(self) -> Ended:
+        """Until it is over; never raises for a way in which a process can end."""
+
+    def stop(self) -> None:
+        """Ask it to stop: before COMMIT it rolls back, from COMMIT on it is finished."""
+
+    def kill(self) -> None:
+        """Stop it at once; PostgreSQL rolls back what was not committed."""
+
+
+Launch = Callable[[Order, Path, timedelta, Callable[[Message], None]], Run]
+"""Starts a run: what it is asked to do, its configuration, its time limit, and who is told of it."""
+
+
+def arguments(order: Order, configuration: Path) -> list[str]:
+    """The command that does what is ordered."""
+    command = ["run", "--config", str(configuration), "--progress", "json", "--json"]
+    if order.schedule is not None and order.slot is not None:
+        command += ["--schedule", order.schedule, "--slot", order.slot.isoformat()]
+    if order.uploaded_after is not None:
+        command += ["--uploaded-after", order.uploaded_after.isoformat()]
+    for kind in order.only:
+        command += ["--only", kind]
+    return command
+
+
+def launch(order: Order, configuration: Path, limit: timedelta, tell: Callable[[Message], None]) -> Run:
+    """Start a run as a process of its own."""
+    return _ProcessRun(order, configuration, limit, tell)
+
+
+class _ProcessRun:
+    def __init__(self, order: Order, configuration: Path, limit: timedelta, tell: Callable[[Message], None]) -> None:
+        self._argv = [sys.executable, "-P", "-m", "cpimportd", *arguments(order, configuration)]
+        self._environ = {name: value for name, value in os.environ.items() if name not in _NOT_INHERITED}
+        if order.retry_within is not None:
+            self._environ["CPIMPORTD_RETRY__WITHIN"] = f"{order.retry_within.total_seconds():.3f}"
+        self._limit = limit.total_seconds()
+        self._tell = tell
+        self._process: Process | None = None
+        self._stopped = False
+        self._seen: list[Seen] = []
+        self._result: Result | None = None
+
+    async def wait(self) -> Ended:
+        try:
+            # A session of its own: Ctrl-C in a terminal reaches the daemon alone, which passes it on.
+            self._process = await asyncio.create_subprocess_exec(
+                *self._argv, stdin=DEVNULL, stdout=DEVNULL, stderr=PIPE, env=self._environ,
+                start_new_session=True, limit=LONGEST_LINE,
+            )  # fmt: skip
+        except OSError as error:
+            self._tell(Said(logging.ERROR, f"a run's process could not be started: {error}"))
+            return Ended(os.EX_OSERR)
+        if self._stopped:
+            self.stop()
+        timed_out = False
+        listening = asyncio.create_task(self._listen(self._process))
+        try:
+            try:
+                async with asyncio.timeout(self._limit):
+                    await self._process.wait()
+            except TimeoutError:
+                timed_out = True
+                await self._end(self._process)
+            await self._drain(listening)
+        except asyncio.CancelledError:
+            self.kill()
+            raise
+        finally:
+            listening.cancel()
+        return Ended(self._process.returncode or 0, self._result, tuple(self._seen), timed_out)
+
+    def stop(self) -> None:
+        self._stopped = True
+        self._signal(signal.SIGTERM)
+
+    def kill(self) -> None:
+        self._signal(signal.SIGKILL)
+
+    def _signal(self, number: int) -> None:
+        if self._process is not None and self._process.returncode is None:
+            with contextlib.suppress(ProcessLookupError):
+                self._process.send_signal(number)
+
+    async def _end(self, process: Process) -> None:
+        self.stop()
+        try:
+            async with asyncio.timeout(PATIENCE):
+                await process.wait()
+        except TimeoutError:
+            self.kill()
+            await process.wait()
+
+    async def _listen(self, process: Process) -> None:
+        assert process.stderr is not None  # noqa: S101  asked for above
+        while True:
+            try:
+                line = await process.stderr.readline()
+            except ValueError:  # asyncio: longer than the limit; the line is dropped, the next one begins
+                self._tell(Said(logging.ERROR, f"a run said more than {LONGEST_LINE} bytes in one line"))
+                continue
+            if not line:
+                return
+            self._take(decode(line))
+
+    @staticmethod
+    async def _drain(listening: "asyncio.Task[None]") -> None:
+        """Hear the run out; a grandchild that holds the pipe open must not hold up the daemon."""
+        with contextlib.suppress(TimeoutError):
+            await asyncio.wait_for(listening, 5)
+
+    def _take(self, message: Message) -> None:
+        match message:
+            case Seen():
+                self._seen.append(message)
+            case Result():
+                self._result = message
+            case _:
+                self._tell(message)

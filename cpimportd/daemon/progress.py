@@ -1,0 +1,48 @@
+"""How far a run is, in a few words, from the stages that it tells of."""
+
+from typing import Final
+
+from cpimportd.messages import Stage
+
+_DOING: Final = {
+    "fetch": "fetching",
+    "read": "reading",
+    "check": "checking",
+    "publish": "publishing",
+    "tell": "telling readers",
+}
+_BY_FILE: Final = frozenset({"fetch", "read"})
+
+
+class Progress:
+    """Follows one run."""
+
+    def __init__(self) -> None:
+        self._stage = "fetch"
+        self._files: dict[str, dict[str, Stage]] = {"fetch": {}, "read": {}}
+
+    @property
+    def committing(self) -> bool:
+        """Whether the run may be past COMMIT, so that a stop has to wait for it."""
+        return self._stage in {"publish", "tell"}
+
+    def take(self, stage: Stage) -> None:
+        """Hear of one more step."""
+        self._stage = stage.stage
+        if stage.file is not None and stage.stage in _BY_FILE:
+            self._files[stage.stage][stage.file] = stage
+
+    def __str__(self) -> str:
+        doing = _DOING.get(self._stage, self._stage)
+        files = self._files.get(self._stage)
+        if not files:
+            return doing
+        of = max(len(files), len(self._files["fetch"]))
+        whole = sum(_share(stage) for stage in files.values()) / of
+        return f"{doing} {sum(stage.finished for stage in files.values())}/{of} files, {whole:.0%}".replace("%", " %")
+
+
+def _share(stage: Stage) -> float:
+    if stage.finished:
+        return 1.0
+    return min(1.0, stage.done / stage.total) if stage.total else 0.0

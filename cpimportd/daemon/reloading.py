@@ -1,0 +1,89 @@
+"""The configuration is read again: accepted and put in force, or refused, and the old one stays."""
+
+import logging
+from collections.abc import Awaitable, Callable
+from contextlib import suppress
+from dataclasses import replace
+from datetime import datetime
+
+from cpimportd.daemon.journal import tell, tell_problem
+from cpimportd.daemon.state import State
+from cpimportd.plan import Plan
+from cpimportd.problems import Problem, ProblemError, problem
+
+
+class Reloading:
+    """Reads the plan again when asked, and puts it in force between two runs.
+
+    Args:
+        state: what the daemon knows; ``plan`` and ``answers`` are kept up here.
+        read_plan: reads the configuration.
+    """
+
+    def __init__(self, state: State, read_plan: Callable[[], Awaitable[Plan]]) -> None:
+        self._state = state
+        self._read_plan = read_plan
+        self._accepted: Plan | None = None
+
+    def ask(self) -> bool:
+        """Note that a reload is asked for; whether :meth:`reload` has to be started for it."""
+        idle = self._state.answers.reloads_asked == self._state.answers.reloads_answered
+        self._state.answers = replace(self._state.answers, reloads_asked=self._state.answers.reloads_asked + 1)
+        return idle
+
+    async def reload(self, begun: Callable[[], None], answered: Callable[[], None]) -> None:
+        """Read the configuration until every reload that was asked for is answered by one that began after it.
+
+        Args:
+            begun: called before each reading.
+            answered: called after each, whatever came of it.
+        """
+        while (answers := self._state.answers).reloads_answered < answers.reloads_asked:
+            begun()
+            refused: tuple[Problem, ...] = ()
+            try:
+                self._accept(await self._read_plan())
+            except ProblemError as error:
+                refused = error.problems
+                self._refuse(refused)
+            self._state.answers = replace(self._state.answers, reloads_answered=answers.reloads_asked, refused=refused)
+            answered()
+
+    def _accept(self, plan: Plan) -> None:
+        for found in plan.warnings:
+            tell_problem(found)
+        if plan.state_directory != self._state.plan.state_directory:
+            tell_problem(problem("config-restart", key="state_directory"))
+            plan = replace(plan, state_directory=self._state.plan.state_directory)
+        if self._accepted is not None:
+            forget_copy(self._accepted)
+        self._accepted = plan
+        later = "" if self._state.running is None else "; it takes effect when this run is over"
+        tell(logging.INFO, "reloaded", f"the configuration was read again and is right{later}")
+
+    @staticmethod
+    def _refuse(why: tuple[Problem, ...]) -> None:
+        for found in why:
+            tell_problem(found)
+        tell_problem(problem("config-refused"), logging.ERROR)
+
+    def put_in_force(self, now: datetime) -> bool:
+        """Put the plan that was accepted in force, unless a run is under way; whether anything is to be saved."""
+        if self._accepted is None or self._state.running is not None:
+            return False
+        forget_copy(self._state.plan)
+        self._state.plan, self._accepted = self._accepted, None
+        self._state.slots.enforce(self._state.plan, now)
+        return True
+
+    def forget_copies(self) -> None:
+        """Remove what was kept of the configurations: the daemon ends."""
+        for plan in (self._state.plan, self._accepted):
+            if plan is not None:
+                forget_copy(plan)
+
+
+def forget_copy(plan: Plan) -> None:
+    """Remove a plan's copy of the configuration, which may hold a password."""
+    with suppress(OSError):
+        plan.copy.unlink(missing_ok=True)

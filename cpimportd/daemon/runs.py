@@ -1,0 +1,142 @@
+"""The runs: one is started when it is its turn, and what follows from the way it ended is noted."""
+
+import asyncio
+import logging
+from collections.abc import Callable
+from dataclasses import replace
+from datetime import datetime, timedelta
+
+from cpimportd.daemon import attempts
+from cpimportd.daemon.attempts import Again, Attempt, Ended, Order
+from cpimportd.daemon.journal import tell, tell_line, tell_problem
+from cpimportd.daemon.process import Launch
+from cpimportd.daemon.state import Running, State
+from cpimportd.daemon.store import Finished
+from cpimportd.daemon.wording import moment, span
+from cpimportd.messages import Message, Result, Said, Stage
+from cpimportd.problems import problem
+
+
+class Runs:
+    """Starts runs, one at a time, and concludes them.
+
+    Args:
+        state: what the daemon knows; ``running``, ``record``, ``finished`` and ``slots`` are kept up here.
+        launch: starts a run.
+        wake: called when a run is over.
+    """
+
+    def __init__(self, state: State, launch: Launch, wake: Callable[[], None]) -> None:
+        self._state = state
+        self._launch = launch
+        self._wake = wake
+        self._jobs = 0
+
+    def start_next(self, now: datetime, monotonic: float) -> None:
+        """Start what has waited longest: a slot that is ready, else a run that somebody asked for."""
+        state = self._state
+        ready = state.slots.ready(monotonic)
+        if ready is not None:
+            schedule, _ = ready
+            attempt = state.slots.started(schedule.name)
+            self._start(attempts.order(attempt, schedule, state.plan, now, monotonic), attempt, now)
+        elif state.answers.triggers_served < state.answers.triggers_asked:
+            self._start(Order(), None, now)
+            asked = state.answers.triggers_asked
+            state.answers = replace(state.answers, triggers_served=asked, trigger_job=self._jobs)
+
+    def _start(self, order: Order, attempt: Attempt | None, now: datetime) -> None:
+        state = self._state
+        self._jobs += 1
+        run = self._launch(order, state.plan.copy, state.plan.run_time_limit, self._hear)
+        task = asyncio.get_running_loop().create_task(run.wait())
+        task.add_done_callback(lambda _: self._wake())
+        state.running = Running(self._jobs, order, attempt, now, run, task)
+        whose = (
+            "a run that was asked for"
+            if order.slot is None
+            else f"a run for slot {moment(order.slot, state.plan.zone)} of {order.schedule}"
+        )
+        tell(logging.INFO, "run-begins", f"{whose} begins", **state.running.facts)
+
+    def _hear(self, message: Message) -> None:
+        running = self._state.running
+        match message:
+            case Stage() if running is not None:
+                running.progress.take(message)
+            case Said():
+                facts = running.facts if running is not None else {}
+                fields = {f"CPIMPORTD_{name.upper()}": fact for name, fact in facts.items()}
+                tell_line(message.level, message.text, {**fields, **message.fields})
+            case _:
+                pass  # what it saw and how it ended come with its end
+
+    def conclude(self, now: datetime, monotonic: float, *, stopping: bool) -> bool:
+        """Note how the run ended, if it has.
+
+        Args:
+            now: the wall clock, in UTC.
+            monotonic: the monotonic clock, in seconds.
+            stopping: whether the daemon asked it to stop.
+
+        Returns:
+            Whether anything is to be saved.
+        """
+        state, running = self._state, self._state.running
+        if running is None or not running.task.done():
+            return False
+        state.running = None
+        ended = running.task.result()
+        if stopping and ended.result is None:
+            stays = "" if running.attempt is None else "; its slot stays due"
+            tell(logging.WARNING, "run-stopped", f"the run was stopped before COMMIT{stays}", **running.facts)
+            return False
+        state.record = state.record.saw(ended.seen, now)
+        status = ended.result.status if ended.result else "crashed"
+        schedule = state.plan.schedule(running.order.schedule) if running.order.schedule else None
+        if running.attempt is not None and schedule is not None:
+            verdict = attempts.judge(ended, running.attempt, schedule, state.plan, now=now, monotonic=monotonic)
+            if isinstance(verdict, Again):
+                self._again(running, running.attempt, verdict, now, monotonic)
+                return True
+            status = verdict.status
+        self._finish(running, ended, status, now)
+        return True
+
+    def _again(self, running: Running, attempt: Attempt, verdict: Again, now: datetime, monotonic: float) -> None:
+        assert running.order.schedule is not None  # noqa: S101  an attempt is a schedule's
+        self._state.slots.again(running.order.schedule, attempt, verdict, monotonic)
+        zone = self._state.plan.zone
+        when = moment(now + timedelta(seconds=round(verdict.seconds)), zone)
+        text = f"slot {moment(attempt.slot, zone)} of {running.order.schedule} waits for {verdict.why}; next try {when}"
+        tell(logging.WARNING, "retry", text, **running.facts)
+
+    def _finish(self, running: Running, ended: Ended, status: str, now: datetime) -> None:
+        state, order = self._state, running.order
+        result = ended.result or self._without_result(running, ended)
+        if order.schedule is not None and order.slot is not None:
+            state.slots.done(order.schedule, order.slot, ended.newest_upload)
+        if status == "no-upload":
+            result = self._no_upload(running, result)
+        work = (order.schedule, order.slot)
+        state.ended(Finished.of(result, status, job=running.job, work=work, began=running.began, ended=now))
+        if order.slot is not None:
+            text = f"slot {moment(order.slot, state.plan.zone)} of {order.schedule} is done: {status}"
+            tell(logging.INFO, "slot-done", text, run=result.run, status=status, **running.facts)
+
+    def _no_upload(self, running: Running, result: Result) -> Result:
+        """1C has uploaded nothing since an earlier slot: nothing failed, and yet somebody has to look."""
+        assert running.attempt is not None  # noqa: S101  only a slot can tell
+        assert running.attempt.newest_upload is not None  # noqa: S101
+        missing = problem("upload-missing", value=moment(running.attempt.newest_upload, self._state.plan.zone))
+        tell_problem(missing, logging.WARNING, **running.facts)
+        return replace(result, summary=missing.message, problem=str(missing), way_out=missing.way_out)
+
+    def _without_result(self, running: Running, ended: Ended) -> Result:
+        """What is told of a run that could not speak for itself any more."""
+        if ended.timed_out:
+            found = problem("run-timeout", value=span(self._state.plan.run_time_limit))
+        else:
+            found = problem("run-crashed", reason=attempts.how_it_ended(ended.code))
+        tell_problem(found, **running.facts)
+        return Result(None, "failed", ended.code or 1, f"failed: {found}", problem=str(found), way_out=found.way_out)

@@ -1,0 +1,124 @@
+"""The slots: which one is due, which waits for another try, which were missed; each is told of when it changes."""
+
+import logging
+from collections.abc import Mapping
+from dataclasses import replace
+from datetime import datetime
+
+from cpimportd.daemon.attempts import Again, Attempt
+from cpimportd.daemon.journal import tell, tell_problem
+from cpimportd.daemon.wording import moment, span
+from cpimportd.plan import Plan, PlannedSchedule
+from cpimportd.problems import problem
+from cpimportd.timetable.due import Due, due, upcoming
+from cpimportd.timetable.memory import Memory, Timed, disbelieve, put_in_force
+
+
+class Slots:
+    """The timetable's state while the daemon lives.
+
+    Args:
+        memory: what was remembered of the slots.
+    """
+
+    def __init__(self, memory: Memory) -> None:
+        self.memory = memory
+        self._plan: Plan | None = None
+        self._timed: Mapping[str, Timed] = {}
+        self._attempts: dict[str, Attempt] = {}
+
+    @property
+    def attempts(self) -> Mapping[str, Attempt]:
+        """The slots that were started and are not done, by schedule."""
+        return self._attempts
+
+    def enforce(self, plan: Plan, now: datetime) -> None:
+        """Put the plan's schedules in force; what waits for a schedule that is gone is given up."""
+        self._plan = plan
+        self._timed = {timed.name: timed for timed in plan.timed}
+        for name in [name for name in self._attempts if name not in self._timed]:
+            given_up = self._attempts.pop(name)
+            text = f"slot {moment(given_up.slot, plan.zone)} of {name} is given up: the schedule is no longer in force"
+            tell(logging.WARNING, "slot-given-up", text, schedule=name, slot=given_up.slot.isoformat())
+        self.memory = put_in_force(self.memory, self._timed.values(), now)
+
+    def upcoming(self, now: datetime) -> dict[str, datetime]:
+        """The next slot of each schedule that has one, by schedule."""
+        found = {name: upcoming(timed, self.memory.of(name), now) for name, timed in self._timed.items()}
+        return {name: slot for name, slot in found.items() if slot is not None}
+
+    def look(self, now: datetime, monotonic: float, running: str | None) -> None:
+        """Look at the clock: note slots that have come, and those that were missed for good.
+
+        Args:
+            now: the wall clock, in UTC.
+            monotonic: the monotonic clock, in seconds.
+            running: the schedule whose slot a run is doing right now; what came since is looked at when it is over.
+        """
+        self.memory, disbelieved = disbelieve(self.memory, now)
+        for name, slot in disbelieved.items():
+            tell_problem(problem("state-future", schedule=name, value=slot.isoformat()), schedule=name)
+        for name, timed in self._timed.items():
+            found = due(timed, self.memory.of(name), now) if name != running else None
+            attempt = self._attempts.get(name)
+            if found is None or (attempt is not None and found.slot <= attempt.slot):
+                continue
+            missed = found.missed - (attempt is not None)
+            if found.startable:
+                self._come(timed, replace(found, missed=missed), attempt, monotonic)
+            else:
+                self._missed(timed, replace(found, missed=missed), now)
+
+    def _come(self, timed: Timed, found: Due, waiting: Attempt | None, monotonic: float) -> None:
+        zone, facts = timed.zone, {"schedule": timed.name, "slot": found.slot.isoformat()}
+        newest = self.memory.of(timed.name).newest_upload
+        self._attempts[timed.name] = Attempt(found.slot, monotonic, monotonic, newest_upload=newest)
+        text = f"slot {moment(found.slot, zone)} of {timed.name} is due"
+        if waiting is not None:
+            text += (
+                f"; the run for {moment(waiting.slot, zone)}, which still waited for {waiting.why}, goes on as this one"
+            )
+        if found.missed > 0:
+            text += f"; it stands for {found.missed} older slots, which were missed"
+        tell(logging.WARNING if found.missed > 0 else logging.INFO, "slot-due", text, **facts)
+
+    def _missed(self, timed: Timed, found: Due, now: datetime) -> None:
+        grace = f"{span(timed.grace)}" if timed.catch_up else "catch_up = false"
+        misfired = problem(
+            "misfired", schedule=timed.name, count=found.missed + 1, value=moment(found.slot, timed.zone), grace=grace
+        )
+        tell_problem(
+            misfired, schedule=timed.name, slot=found.slot.isoformat(), age=round((now - found.slot).total_seconds())
+        )
+        self.memory = self.memory.done(timed.name, found.slot)
+
+    def ready(self, monotonic: float) -> tuple[PlannedSchedule, Attempt] | None:
+        """The slot whose next run is to be started now, the oldest first."""
+        waiting = [(attempt.slot, name) for name, attempt in self._attempts.items() if attempt.next <= monotonic]
+        if not waiting or self._plan is None:
+            return None
+        name = min(waiting)[1]
+        schedule = self._plan.schedule(name)
+        assert schedule is not None  # noqa: S101  enforce() gives up what is in no plan
+        return schedule, self._attempts[name]
+
+    def started(self, name: str) -> Attempt:
+        """A run for the schedule's slot was started."""
+        attempt = self._attempts[name]
+        self._attempts[name] = replace(attempt, runs=attempt.runs + 1)
+        return self._attempts[name]
+
+    def again(self, name: str, attempt: Attempt, verdict: Again, monotonic: float) -> None:
+        """The slot waits for another try."""
+        self._attempts[name] = replace(attempt, next=monotonic + verdict.seconds, why=verdict.why)
+
+    def done(self, name: str, slot: datetime, newest_upload: datetime | None) -> None:
+        """The slot is done, for good or ill."""
+        self._attempts.pop(name, None)
+        self.memory = self.memory.done(name, slot, newest_upload)
+
+    def pause(self, now: datetime, monotonic: float) -> float | None:
+        """Seconds until something is to be started, as far as the clocks tell now; None where nothing is."""
+        pauses = [(slot - now).total_seconds() for slot in self.upcoming(now).values()]
+        pauses += [attempt.next - monotonic for attempt in self._attempts.values()]
+        return max(0.0, min(pauses)) if pauses else None

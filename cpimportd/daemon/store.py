@@ -1,0 +1,230 @@
+"""The daemon's memory on disk: which slots were done, how the last runs ended, when each workbook was uploaded."""
+
+import json
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field, replace
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any, Final
+
+from cpimportd.daemon.files import write_whole
+from cpimportd.messages import Result, Seen
+from cpimportd.problems import Problem, problem
+from cpimportd.timetable.memory import Memory, Remembered
+
+FILE: Final = "daemon.json"
+"""In the state folder."""
+
+_VERSION: Final = 1
+
+
+@dataclass(frozen=True, slots=True)
+class Finished:
+    """One run that is over; instants are in UTC.
+
+    Attributes:
+        job: its number since the daemon started.
+        schedule: whose slot it did; None where somebody asked for it.
+        slot: the instant that was due.
+        began: when its process was started.
+        ended: when it was over.
+        status: of the run, see :class:`cpimportd.report.RunStatus`; or ``no-upload``, ``done-elsewhere``, ``crashed``.
+        code: the exit code.
+        run: its number in the database.
+        summary: one sentence.
+        held: the units that were held.
+        problem: what was the matter, in a sentence; None where nothing was.
+        way_out: what can be done about it.
+    """
+
+    job: int
+    schedule: str | None
+    slot: datetime | None
+    began: datetime
+    ended: datetime
+    status: str
+    code: int
+    run: int | None
+    summary: str
+    held: tuple[str, ...] = ()
+    problem: str | None = None
+    way_out: str | None = None
+
+    @property
+    def good(self) -> bool:
+        """Whether nobody has to look."""
+        return self.status in {"published", "unchanged", "done-elsewhere"}
+
+    @classmethod
+    def of(cls, result: Result, status: str, *, job: int, work: "tuple[str | None, datetime | None]",
+           began: datetime, ended: datetime) -> "Finished":  # fmt: skip
+        """What is remembered of a run's own account of itself."""
+        return cls(
+            job, *work, began, ended, status, result.code, result.run, result.summary, result.held, result.problem,
+            result.way_out,
+        )  # fmt: skip
+
+
+@dataclass(frozen=True, slots=True)
+class Upload:
+    """A workbook as it was last seen on the server; instants are in UTC.
+
+    Attributes:
+        name: as the server has it.
+        kind: receipts, expenses or details; None where nothing tells.
+        organizations: whose documents it holds.
+        modified: when it was uploaded, by the server's clock; None where the server does not tell.
+        status: how it fared then.
+        seen: when it was seen.
+        good: when its content was last served: published, or unchanged.
+    """
+
+    name: str
+    kind: str | None
+    organizations: tuple[str, ...]
+    modified: datetime | None
+    status: str
+    seen: datetime
+    good: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Record:
+    """Everything that outlives the daemon.
+
+    Attributes:
+        memory: of the slots.
+        last: the last run.
+        last_good: the last run after which nobody had to look.
+        uploads: the workbooks that the last run saw, by name.
+    """
+
+    memory: Memory = field(default_factory=Memory)
+    last: Finished | None = None
+    last_good: Finished | None = None
+    uploads: Mapping[str, Upload] = field(default_factory=dict)
+
+    def ended(self, finished: Finished) -> "Record":
+        """The record after a run."""
+        return replace(self, last=finished, last_good=finished if finished.good else self.last_good)
+
+    def saw(self, seen: tuple[Seen, ...], now: datetime) -> "Record":
+        """The record after a run that listed the server; a workbook that is there no more is forgotten."""
+        if not seen:
+            return self
+        return replace(self, uploads={one.name: _upload(one, self.uploads.get(one.name), now) for one in seen})
+
+
+def _upload(seen: Seen, before: Upload | None, now: datetime) -> Upload:
+    good = now if seen.status in {"published", "unchanged"} else before.good if before else None
+    kind, organizations = seen.kind, seen.organizations
+    if before is not None:  # a workbook of 0 bytes names nobody; what it named last time counts
+        kind, organizations = kind or before.kind, organizations or before.organizations
+    return Upload(seen.name, kind, organizations, seen.modified, seen.status, now, good)
+
+
+class Store:
+    """Keeps the record in a file of the state folder.
+
+    Args:
+        folder: the state folder.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self.path = folder / FILE
+
+    def load(self) -> tuple[Record, Problem | None]:
+        """What was kept, and what is to be said about it.
+
+        A file that cannot be understood is set aside, never overwritten: somebody may want to look at it.
+
+        Raises:
+            OSError: the file is there and cannot be read.
+        """
+        try:
+            text = self.path.read_bytes()
+        except FileNotFoundError:
+            return Record(), None
+        try:
+            return decode(text.decode("utf-8")), None
+        except (ValueError, KeyError, TypeError, AttributeError) as error:
+            aside = self.path.with_name(f"{FILE}.damaged-{datetime.now(UTC):%Y%m%dT%H%M%SZ}")
+            self.path.replace(aside)
+            reason = f"{type(error).__name__}: {error}"
+            return Record(), problem("state-damaged", path=str(self.path), reason=reason, aside=aside.name)
+
+    def save(self, record: Record) -> None:
+        """Keep the record.
+
+        Raises:
+            OSError: it could not be written; what was kept before is still there.
+        """
+        write_whole(self.path, encode(record))
+
+
+def encode(record: Record) -> str:
+    """The record as one JSON document, readable by people too."""
+    tree = {
+        "version": _VERSION,
+        "schedules": {name: asdict(one) for name, one in record.memory.schedules.items()},
+        "last": None if record.last is None else asdict(record.last),
+        "last_good": None if record.last_good is None else asdict(record.last_good),
+        "uploads": [asdict(one) for one in record.uploads.values()],
+    }
+    return json.dumps(tree, default=datetime.isoformat, ensure_ascii=False, indent=1) + "\n"
+
+
+def decode(text: str) -> Record:
+    """Read the document back.
+
+    Raises:
+        ValueError: it is none, or of another version.
+        KeyError: something is missing in it.
+        TypeError: something in it is of another type.
+    """
+    tree = json.loads(text)
+    if tree["version"] != _VERSION:
+        raise ValueError(f"version {tree['version']!r} is not {_VERSION}")
+    schedules = {str(name): _remembered(one) for name, one in tree["schedules"].items()}
+    uploads = (_read_upload(one) for one in tree["uploads"])
+    return Record(
+        Memory(schedules),
+        finished(tree["last"]),
+        finished(tree["last_good"]),
+        {one.name: one for one in uploads},
+    )
+
+
+def _remembered(found: Mapping[str, Any]) -> Remembered:
+    return Remembered(
+        found["at"],
+        found["timezone"],
+        _needed(found["counting_from"]),
+        _moment(found["last_done"]),
+        _moment(found["newest_upload"]),
+    )
+
+
+def finished(found: Mapping[str, Any] | None) -> Finished | None:
+    """A run that is over, from its JSON."""
+    if found is None:
+        return None
+    moments = {"slot": _moment(found["slot"]), "began": _needed(found["began"]), "ended": _needed(found["ended"])}
+    return Finished(**{**found, **moments, "held": tuple(found["held"])})
+
+
+def _read_upload(found: Mapping[str, Any]) -> Upload:
+    moments = {name: _moment(found[name]) for name in ("modified", "good")}
+    seen = _needed(found["seen"])
+    return Upload(**{**found, **moments, "seen": seen, "organizations": tuple(found["organizations"])})
+
+
+def _moment(text: str | None) -> datetime | None:
+    return None if text is None else _needed(text)
+
+
+def _needed(text: str) -> datetime:
+    moment = datetime.fromisoformat(text)
+    if moment.tzinfo is None:
+        raise ValueError(f"{text!r} has no offset")
+    return moment.astimezone(UTC)

@@ -1,0 +1,110 @@
+"""The daemon's status as people read it, and its progress while somebody waits for a run."""
+
+import sys
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from typing import Any, Final
+from zoneinfo import ZoneInfo
+
+from rich.console import Console
+from rich.text import Text
+
+from cpimportd.daemon.wording import moment, span
+from cpimportd.rendering.layout import Column, foreign, make_console, print_heading, print_line, print_table
+
+_FILES: Final = (Column("Workbook"), Column("Kind"), Column("Uploaded"), Column("Age", number=True), Column("Status"))
+_SCHEDULES: Final = (Column("Schedule"), Column("At"), Column("Next"), Column("In", number=True))
+
+
+def render_status(status: Mapping[str, Any], wrong: Sequence[str], console: Console) -> None:
+    """Print what the daemon does.
+
+    Args:
+        status: as it writes it.
+        wrong: what somebody should look at.
+        console: where to.
+    """
+    now, zone = datetime.now(UTC), ZoneInfo(status["timezone"])
+    since = datetime.fromisoformat(status["since"])
+    running = (
+        f"Running since {moment(since, zone)} ({span(now - since)}), PID {status['pid']}, version {status['version']}"
+    )
+    print_line(console, running, style="bold green" if not wrong else "bold yellow")
+    print_line(console, status["status"])
+    print_line(console, f"Configuration: {status['configuration']}; state: {status['state_directory']}", style="dim")
+    for sentence in wrong:
+        print_line(console, f"Look: {sentence}", style="bold red")
+    last = status["last"]
+    if last is not None and not last["good"] and last["way_out"]:
+        print_line(console, f"→ {last['way_out']}", indent=2)
+    _schedules(status["schedules"], now, zone, console)
+    _runs(status, zone, console)
+    _files(status["files"], now, zone, console)
+
+
+def _schedules(schedules: Sequence[Mapping[str, Any]], now: datetime, zone: ZoneInfo, console: Console) -> None:
+    if not schedules:
+        print_line(console, "No schedule is enabled; `cpimportd trigger` imports now.")
+        return
+    rows: list[tuple[str | Text, ...]] = []
+    for one in schedules:
+        at = one["at"] + (" (until the next start)" if one["rescheduled"] else "")
+        slot = None if one["next"] is None else datetime.fromisoformat(one["next"])
+        when = ("never again", "") if slot is None else (moment(slot, zone), span(slot - now))
+        rows.append((one["name"], foreign(at), *when))
+    console.print()
+    print_table(console, _SCHEDULES, rows)
+    for one in schedules:
+        if one["waiting"] is not None:
+            again = datetime.fromisoformat(one["waiting"]["next"])
+            slot = datetime.fromisoformat(one["waiting"]["slot"])
+            why = f"slot {moment(slot, zone)} waits for {one['waiting']['why']}; next try {moment(again, zone)}"
+            print_line(console, f"{one['name']}: {why}", style="yellow")
+
+
+def _runs(status: Mapping[str, Any], zone: ZoneInfo, console: Console) -> None:
+    console.print()
+    for title, run in (("Last run", status["last"]), ("Last good run", status["last_good"])):
+        if run is None:
+            print_line(console, f"{title}: none yet")
+            continue
+        number = "" if run["run"] is None else f" (run {run['run']})"
+        why = f" for {run['schedule']}" if run["schedule"] else " by request"
+        print_line(
+            console, f"{title}: {moment(datetime.fromisoformat(run['ended']), zone)}{why}{number}: {run['summary']}"
+        )
+    for unit in status["held"]:
+        print_line(console, f"Held: {unit}", style="bold red")
+
+
+def _files(files: Sequence[Mapping[str, Any]], now: datetime, zone: ZoneInfo, console: Console) -> None:
+    if not files:
+        return
+    print_heading(console, "Workbooks as they were last seen")
+    rows: list[tuple[str | Text, ...]] = []
+    for one in files:
+        modified = None if one["modified"] is None else datetime.fromisoformat(one["modified"])
+        when = ("unknown", "") if modified is None else (moment(modified, zone), span(now - modified))
+        style = "bold red" if one["stale"] or one["status"] == "held" else ""
+        told = one["status"] + (", stale" if one["stale"] else "")
+        rows.append((foreign(one["name"]), one["kind"] or "", *when, Text(told, style=style)))
+    print_table(console, _FILES, rows)
+
+
+@contextmanager
+def showing() -> Iterator[Callable[[str], None]]:
+    """Something to show a line with that changes: in place in a terminal, a new line for each change elsewhere."""
+    console = make_console(sys.stderr)
+    if console.is_terminal:
+        with console.status("Waiting for the daemon") as status:
+            yield lambda line: status.update(Text(line))
+        return
+    shown: list[str] = []
+
+    def show(line: str) -> None:
+        if shown[-1:] != [line]:
+            shown[:] = [line]
+            print_line(console, line)
+
+    yield show

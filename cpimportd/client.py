@@ -172,6 +172,7 @@ def verdict(status: Status) -> list[str]:
     last = status["last"]
     if last is not None and not last["good"]:
         wrong.append(f"the last run: {last['summary']}")
+    wrong += [f"{unit} is held; its books are those of an earlier day" for unit in status["held"]]
     waiting = [one for one in status["schedules"] if one["waiting"] is not None]
     wrong += [f"{one['name']} waits for {one['waiting']['why']}" for one in waiting]
     wrong += [f"{one['name']} is stale: 1C has not uploaded it anew" for one in status["files"] if one["stale"]]

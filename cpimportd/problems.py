@@ -312,7 +312,7 @@ CATALOG: dict[str, ProblemKind] = _catalog(
         ProblemKind(
             "link-refused",
             _W,
-            "is a symbolic link, which servers serve differently; it was not fetched",
+            "is a symbolic link; it was not fetched, because not every server serves what it points to",
             "Put the workbook itself into the folder.",
         ),
         ProblemKind(
@@ -333,7 +333,7 @@ CATALOG: dict[str, ProblemKind] = _catalog(
             "still-uploading",
             _I,
             "is still being written: {reason}",
-            "It is read by the next run; let 1C finish earlier, or raise source.stable_for or retry.within.",
+            "It is read by the next run; let 1C finish earlier, or raise retry.within.",
             passing=True,
         ),
         ProblemKind(
@@ -568,12 +568,12 @@ CATALOG: dict[str, ProblemKind] = _catalog(
             "{organization}: {count} of its documents belong to {value} now, whose unit is held",
             "It goes on as soon as that unit is right.",
         ),
-        ProblemKind("and-more", _W, "{count} more of {value}, not listed", "Correct the listed ones first."),
+        ProblemKind("and-more", _W, "{count} more of {value}, not listed", "See to the listed ones first."),
         ProblemKind(
             "accept-unknown",
             _W,
             "nothing was accepted for {value}: there is no such unit",
-            "Units are named as in the report: ORGANIZATION/receipts or ORGANIZATION/expenses.",
+            'Units are named as in the report, in quotes: "ORGANIZATION/receipts" or "ORGANIZATION/expenses".',
         ),
         # Checks: plausibility.
         ProblemKind(
@@ -610,7 +610,7 @@ CATALOG: dict[str, ProblemKind] = _catalog(
             "period-moved",
             _P,
             "{organization}: {count} documents before {date} are gone, {sum}: the export's period begins later now",
-            "Widen the period in 1C, or: cpimportd run --accept {unit}.",
+            "Widen the period in 1C; if it is right as it is: cpimportd run --accept {unit}.",
         ),
         # Books.
         ProblemKind(
@@ -624,7 +624,7 @@ CATALOG: dict[str, ProblemKind] = _catalog(
             "database-login",
             _F,
             "the database refuses the login: {reason}",
-            "Check the user and password of database.url.",
+            "Check the user in database.url and the password there, in database.password or in its credential.",
         ),
         ProblemKind(
             "database-tls",
@@ -690,7 +690,7 @@ CATALOG: dict[str, ProblemKind] = _catalog(
         ProblemKind(
             "run-under-way",
             _F,
-            "another run is under way{value}",
+            "another run is under way in department {value}",
             "Wait for it, or look with `cpimportd history`.",
             passing=True,
             exit_code=4,
@@ -708,7 +708,7 @@ CATALOG: dict[str, ProblemKind] = _catalog(
             "not-in-snapshot",
             _W,
             "{organization}: {count} documents, {sum}, are in the books, but no file names the organization; left as they are",
-            "Test data, or an organization that is no longer exported.",
+            "Nothing, if these are test data or the organization is closed; else let 1C export it again.",
         ),
         ProblemKind(
             "totals-unread",
@@ -751,13 +751,13 @@ CATALOG: dict[str, ProblemKind] = _catalog(
             "state-folder",
             _W,
             "{path}: {reason}",
-            "It belongs to the daemon's user alone: chmod 0700 it, and run `cpimportd check` as that user.",
+            "It must belong to the daemon's user alone (chown, chmod 0700); run `cpimportd check` as that user.",
         ),
         ProblemKind(
             "pg-dump-missing",
             _W,
-            "there is no pg_dump: {reason}",
-            "Install PostgreSQL's client programs; without them nothing is accepted, undone or upgraded.",
+            "pg_dump cannot be used: {reason}",
+            "Install PostgreSQL's client programs; without them there is no backup, and so no upgrade of a filled database.",
         ),
         ProblemKind(
             "clock-apart",
@@ -770,7 +770,7 @@ CATALOG: dict[str, ProblemKind] = _catalog(
             "interrupted",
             _F,
             "the run was stopped before COMMIT: nothing was published",
-            "It is due again at the next start.",
+            "A slot stays due and is made up for within grace; a run by hand has to be started again.",
             passing=True,
         ),
         # The daemon: its memory, its slots, its runs.
@@ -803,7 +803,7 @@ CATALOG: dict[str, ProblemKind] = _catalog(
             "config-refused",
             _W,
             "the new configuration was refused; the one in force stays as it is",
-            "Correct what the journal names beside this line, then run `systemctl reload cpimportd` again.",
+            "Correct what the lines before this one name, then run `systemctl reload cpimportd` again.",
         ),
         ProblemKind(
             "config-restart",
@@ -821,7 +821,7 @@ CATALOG: dict[str, ProblemKind] = _catalog(
             "slot-irregular",
             _W,
             "schedule {schedule}: on {value} its local time {reason}",
-            "Choose a time of day that the clock change leaves alone, or live with it: no run is lost or doubled by others.",
+            "Choose a time of day that no clock change touches, or live with it: no other day is affected.",
         ),
         ProblemKind(
             "state-damaged",
@@ -844,7 +844,7 @@ CATALOG: dict[str, ProblemKind] = _catalog(
         ProblemKind(
             "misfired",
             _W,
-            "schedule {schedule}: {count} slots were missed, the newest {value}; it is older than grace ({grace}) allows",
+            "schedule {schedule}: {count} slots were missed, the newest {value}, and are not made up for: {reason}",
             "Run `cpimportd trigger` if its import is still wanted.",
         ),
         ProblemKind(
@@ -870,7 +870,7 @@ CATALOG: dict[str, ProblemKind] = _catalog(
             "run-crashed",
             _F,
             "the run's process {reason}",
-            "It is tried again within retry.within; if it stays so, look in the journal for the machine's memory (oom) and report the lines before this one.",
+            "It is tried again within retry.within; if it stays so, look with `journalctl -k` whether the kernel killed it for memory, and report the lines before this one.",
             passing=True,
         ),
         # The demo.

@@ -193,7 +193,9 @@ async def show(connection: asyncpg.Connection, run_id: int) -> Shown:
     """
     row = await connection.fetchrow(_RUNS + "WHERE r.id = $1", run_id)
     if row is None:
-        raise ProblemError(problem("wrong-use", reason=f"there is no run {run_id}", verb="show"))
+        raise ProblemError(
+            problem("wrong-use", reason=f"there is no run {run_id}; `cpimportd history` lists them", verb="show")
+        )
     report = await connection.fetchval("SELECT report FROM cpimportd.runs WHERE id = $1", run_id)
     return Shown(_line(row), _json(report))
 

@@ -38,7 +38,7 @@ async def lock(connection: asyncpg.Connection, department_id: int) -> None:
         ProblemError: ``run-under-way``.
     """
     if not await connection.fetchval(sql("runs", "lock"), LOCK_CLASS, department_id):
-        raise ProblemError(problem("run-under-way", value=f" for department {department_id}"))
+        raise ProblemError(problem("run-under-way", value=department_id))
 
 
 async def begin(connection: asyncpg.Connection, department_id: int, trigger: Trigger) -> int:

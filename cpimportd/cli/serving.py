@@ -23,8 +23,13 @@ def daemon(config_file: Path | None, form: "Form") -> int:
     Signals: SIGUSR1 imports now, SIGHUP reads the configuration again, SIGUSR2 writes the status into the journal,
     SIGTERM ends: a run before its COMMIT is rolled back and its slot stays due.
     """
+    import signal
+
     from cpimportd.daemon.planning import begin
 
+    # Until the loop listens to them, they would end the process: signal(7).
+    for number in (signal.SIGHUP, signal.SIGUSR1, signal.SIGUSR2):
+        signal.signal(number, signal.SIG_IGN)
     path = None if config_file is None else config_file.absolute()
     child = begin(path)  # it reads the configuration while we import what we need
     from cpimportd.daemon.main import main

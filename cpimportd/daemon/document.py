@@ -53,7 +53,7 @@ def document(state: State, line: str, now: datetime, monotonic: float) -> str:
         },
         "last": last and {**asdict(last), "good": last.good},
         "last_good": state.record.last_good and asdict(state.record.last_good),
-        "held": last.held if last else (),
+        "held": state.record.held,
         "files": [{**asdict(one), "stale": one.name in state.stale} for one in state.record.uploads.values()],
         "answers": asdict(state.answers),
         "jobs": [asdict(one) for one in state.finished],

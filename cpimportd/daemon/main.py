@@ -42,6 +42,9 @@ def main(configuration: Path | None, form: journal.Form, child: "subprocess.Pope
         try:
             with locked(plan.state_directory, plan.runtime_directory):
                 _tidy(plan)
+                if any(schedule.rescheduled for schedule in plan.schedules):
+                    forget_copy(plan)  # it was made before the file was gone that holds until this start
+                    plan = planning.finish(planning.begin(configuration))
                 asyncio.run(_serve(plan, configuration, supervisor))
         finally:
             forget_copy(plan)

@@ -52,9 +52,11 @@ class Reloading:
     def _accept(self, plan: Plan) -> None:
         for found in plan.warnings:
             tell_problem(found)
-        if plan.state_directory != self._state.plan.state_directory:
+        now = self._state.plan
+        if plan.state_directory != now.state_directory:
             tell_problem(problem("config-restart", key="state_directory"))
-            plan = replace(plan, state_directory=self._state.plan.state_directory)
+            # Off systemd the runtime folder lies in it; whoever asks for the status looks where the lock says.
+            plan = replace(plan, state_directory=now.state_directory, runtime_directory=now.runtime_directory)
         if self._accepted is not None:
             forget_copy(self._accepted)
         self._accepted = plan

@@ -139,4 +139,5 @@ class Runs:
         else:
             found = problem("run-crashed", reason=attempts.how_it_ended(ended.code))
         tell_problem(found, **running.facts)
-        return Result(None, "failed", ended.code or 1, f"failed: {found}", problem=str(found), way_out=found.way_out)
+        code = ended.code if ended.code > 0 else 1  # a signal's number is no exit code
+        return Result(None, "failed", code, f"failed: {found}", problem=str(found), way_out=found.way_out)

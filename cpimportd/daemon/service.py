@@ -132,10 +132,15 @@ class Daemon:
         tell(logging.INFO, "started", f"{begun}; {self._line()}", version=__version__)
         self._show()
         self._supervisor.ready(self._line())
-        while self._stop_asked is None or self.state.running is not None:
+        while not self._over:
             self._turn()
             await self._rest()
         await self._end()
+
+    @property
+    def _over(self) -> bool:
+        """Whether the daemon was asked to stop, and no run is under way any more."""
+        return self._stop_asked is not None and self.state.running is None
 
     def _turn(self) -> None:
         now, monotonic = self._now(), self._monotonic()
@@ -156,6 +161,8 @@ class Daemon:
 
     async def _rest(self) -> None:
         """Sleep until something is to be done, or somebody asks for something; never longer than a slice."""
+        if self._over:  # the run that a stop waited for ended in this very turn
+            return
         pause = BUSY_SLICE
         if self.state.running is None:
             due = self.state.slots.pause(self._now(), self._monotonic())

@@ -83,9 +83,9 @@ class Slots:
         tell(logging.WARNING if found.missed > 0 else logging.INFO, "slot-due", text, **facts)
 
     def _missed(self, timed: Timed, found: Due, now: datetime) -> None:
-        grace = f"{span(timed.grace)}" if timed.catch_up else "catch_up = false"
+        reason = f"it is older than grace ({span(timed.grace)})" if timed.catch_up else "catch_up is false"
         misfired = problem(
-            "misfired", schedule=timed.name, count=found.missed + 1, value=moment(found.slot, timed.zone), grace=grace
+            "misfired", schedule=timed.name, count=found.missed + 1, value=moment(found.slot, timed.zone), reason=reason
         )
         tell_problem(
             misfired, schedule=timed.name, slot=found.slot.isoformat(), age=round((now - found.slot).total_seconds())

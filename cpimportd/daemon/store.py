@@ -17,6 +17,9 @@ FILE: Final = "daemon.json"
 
 _VERSION: Final = 1
 
+_JUDGED: Final = frozenset({"published", "unchanged", "partial", "held", "no-upload"})
+"""Statuses of runs that came so far as to say what is held."""
+
 
 @dataclass(frozen=True, slots=True)
 class Finished:
@@ -96,17 +99,20 @@ class Record:
         memory: of the slots.
         last: the last run.
         last_good: the last run after which nobody had to look.
+        held: the units that are held, as the last run said that came to judge them.
         uploads: the workbooks that the last run saw, by name.
     """
 
     memory: Memory = field(default_factory=Memory)
     last: Finished | None = None
     last_good: Finished | None = None
+    held: tuple[str, ...] = ()
     uploads: Mapping[str, Upload] = field(default_factory=dict)
 
     def ended(self, finished: Finished) -> "Record":
         """The record after a run."""
-        return replace(self, last=finished, last_good=finished if finished.good else self.last_good)
+        held = finished.held if finished.status in _JUDGED else self.held
+        return replace(self, last=finished, last_good=finished if finished.good else self.last_good, held=held)
 
     def saw(self, seen: tuple[Seen, ...], now: datetime) -> "Record":
         """The record after a run that listed the server; a workbook that is there no more is forgotten."""
@@ -169,6 +175,7 @@ def encode(record: Record) -> str:
         "schedules": {name: asdict(one) for name, one in record.memory.schedules.items()},
         "last": None if record.last is None else asdict(record.last),
         "last_good": None if record.last_good is None else asdict(record.last_good),
+        "held": record.held,
         "uploads": [asdict(one) for one in record.uploads.values()],
     }
     return json.dumps(tree, default=datetime.isoformat, ensure_ascii=False, indent=1) + "\n"
@@ -191,6 +198,7 @@ def decode(text: str) -> Record:
         Memory(schedules),
         finished(tree["last"]),
         finished(tree["last_good"]),
+        tuple(tree["held"]),
         {one.name: one for one in uploads},
     )
 

@@ -82,7 +82,7 @@ def status_lines(state: "State", first: str, now: datetime) -> Iterator[str]:
         yield f"schedule {schedule.name} at {schedule.at}: next {when}"
     if state.record.last_good is not None:
         yield f"last good run: {last(state.record.last_good, zone)}"
-    for unit in state.last.held if state.last else ():
+    for unit in state.record.held:
         yield f"held: {unit}"
     for upload in state.record.uploads.values():
         age = "at an unknown time" if upload.modified is None else f"{span(now - upload.modified)} ago"

@@ -13,7 +13,14 @@ from rich.text import Text
 from cpimportd.daemon.wording import moment, span
 from cpimportd.rendering.layout import Column, foreign, make_console, print_heading, print_line, print_table
 
-_FILES: Final = (Column("Workbook"), Column("Kind"), Column("Uploaded"), Column("Age", number=True), Column("Status"))
+_FILES: Final = (
+    Column("Workbook"),
+    Column("Kind"),
+    Column("Uploaded"),
+    Column("Age", number=True),
+    Column("Last good"),
+    Column("Status"),
+)
 _SCHEDULES: Final = (Column("Schedule"), Column("At"), Column("Next"), Column("In", number=True))
 
 
@@ -87,8 +94,9 @@ def _files(files: Sequence[Mapping[str, Any]], now: datetime, zone: ZoneInfo, co
         modified = None if one["modified"] is None else datetime.fromisoformat(one["modified"])
         when = ("unknown", "") if modified is None else (moment(modified, zone), span(now - modified))
         style = "bold red" if one["stale"] or one["status"] == "held" else ""
+        good = "never" if one["good"] is None else f"{span(now - datetime.fromisoformat(one['good']))} ago"
         told = one["status"] + (", stale" if one["stale"] else "")
-        rows.append((foreign(one["name"]), one["kind"] or "", *when, Text(told, style=style)))
+        rows.append((foreign(one["name"]), one["kind"] or "", *when, good, Text(told, style=style)))
     print_table(console, _FILES, rows)
 
 

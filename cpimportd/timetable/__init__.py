@@ -8,16 +8,26 @@ from cpimportd.timetable.calendar import (
     next_slot,
     slots,
 )
+from cpimportd.timetable.due import Due, due, upcoming
 from cpimportd.timetable.irregular import IrregularDate, Irregularity, irregular_dates
+from cpimportd.timetable.memory import Memory, Remembered, Timed, disbelieve, put_in_force
 
 __all__ = [
+    "Due",
     "ExpressionError",
     "IrregularDate",
     "Irregularity",
+    "Memory",
+    "Remembered",
     "SlotOrderError",
+    "Timed",
     "count_slots",
+    "disbelieve",
+    "due",
     "irregular_dates",
     "newest_slot",
     "next_slot",
+    "put_in_force",
     "slots",
+    "upcoming",
 ]

@@ -59,7 +59,8 @@ def test_documents_put_right_without_a_new_file(make_report):
          "failed after 1.3 s: the database cannot be reached: away [database-unreachable]; nothing was published"),
         (problem("slot-done", value="06:00", schedule="import", run=7),
          "did nothing: slot 06:00 of schedule import was done by run 7 [slot-done]"),
-        (problem("run-under-way", value=""), "did nothing: another run is under way [run-under-way]"),
+        (problem("run-under-way", value=8),
+         "did nothing: another run is under way in department 8 [run-under-way]"),
     ],
 )  # fmt: skip
 def test_a_failed_run_in_one_sentence(make_report, found, expected):

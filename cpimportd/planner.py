@@ -3,7 +3,6 @@
 It prints a plan, or everything that is wrong, as one JSON document, and keeps what it accepted for the runs.
 """
 
-import json
 import os
 import sys
 import tempfile
@@ -86,12 +85,11 @@ def read_rescheduled(file: Path) -> dict[str, str]:
         ProblemError: ``config-unreadable``.
     """
     try:
-        found = json.loads(file.read_text("utf-8"))
-    except FileNotFoundError:
+        return TypeAdapter(dict[str, str]).validate_json(file.read_bytes())
+    except (FileNotFoundError, NotADirectoryError):
         return {}
     except (OSError, ValueError) as error:
         raise ProblemError(problem("config-unreadable", path=str(file), reason=str(error))) from error
-    return {str(name): str(at) for name, at in found.items()}
 
 
 def check_expression(at: str, place: str) -> str:

@@ -80,7 +80,7 @@ def _coming(at: str, zone: ZoneInfo, begin: datetime, count: int) -> _Coming:
 
 
 def _show(found: dict[str, _Coming], zone: ZoneInfo, begin: datetime, count: int, countdown: str) -> None:
-    from cpimportd.daemon.wording import moment, span
+    from cpimportd.instants import moment, span
     from cpimportd.rendering import stdout_console
     from cpimportd.rendering.timing import render_coming
 

@@ -12,7 +12,7 @@ from cpimportd.daemon.journal import tell, tell_line, tell_problem
 from cpimportd.daemon.process import Launch
 from cpimportd.daemon.state import Running, State
 from cpimportd.daemon.store import Finished
-from cpimportd.daemon.wording import moment, span
+from cpimportd.instants import moment, span
 from cpimportd.messages import Message, Result, Said, Stage
 from cpimportd.problems import problem
 

@@ -24,6 +24,7 @@ from cpimportd.daemon.runs import Runs
 from cpimportd.daemon.slots import Slots
 from cpimportd.daemon.state import Keeper, Keeping, State
 from cpimportd.daemon.supervisor import Supervisor
+from cpimportd.instants import moment
 from cpimportd.plan import Plan
 from cpimportd.problems import problem
 
@@ -202,7 +203,7 @@ class Daemon:
         for name in sorted(found - state.stale):
             modified = state.record.uploads[name].modified
             assert modified is not None  # noqa: S101  stale() leaves out what has no time
-            tell_problem(problem("file-stale", file=name, value=wording.moment(modified, state.plan.zone)))
+            tell_problem(problem("file-stale", file=name, value=moment(modified, state.plan.zone)))
         state.stale = found
 
     def _show(self) -> None:

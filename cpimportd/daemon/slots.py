@@ -7,7 +7,7 @@ from datetime import datetime
 
 from cpimportd.daemon.attempts import Again, Attempt
 from cpimportd.daemon.journal import tell, tell_problem
-from cpimportd.daemon.wording import moment, span
+from cpimportd.instants import moment, span
 from cpimportd.plan import Plan, PlannedSchedule
 from cpimportd.problems import problem
 from cpimportd.timetable.due import Due, due, upcoming

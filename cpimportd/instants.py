@@ -1,0 +1,22 @@
+"""How instants and spans of time are written for people."""
+
+from datetime import datetime, timedelta, tzinfo
+
+
+def moment(instant: datetime, zone: tzinfo) -> str:
+    """``2026-11-24 06:00 MSK``; seconds are shown where there are any."""
+    local = instant.astimezone(zone)
+    return f"{local:%Y-%m-%d %H:%M:%S %Z}" if local.second else f"{local:%Y-%m-%d %H:%M %Z}"
+
+
+def span(length: timedelta) -> str:
+    """``5 h 12 min``: the two largest units, as people say it."""
+    seconds = max(0, round(length.total_seconds()))
+    if seconds < 60:
+        return f"{seconds} s"
+    minutes, hours, days = seconds // 60, seconds // 3600, seconds // 86400
+    if hours < 1:
+        return f"{minutes} min"
+    if days < 2:
+        return f"{hours} h {minutes % 60} min" if minutes % 60 else f"{hours} h"
+    return f"{days} d {hours % 24} h" if hours % 24 else f"{days} d"

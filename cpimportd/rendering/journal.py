@@ -5,7 +5,7 @@ import uuid
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import NamedTuple
 
-from cpimportd.problems import Effect, Problem
+from cpimportd.problems import Effect, Problem, printable
 from cpimportd.rendering.bridge import unexplained
 from cpimportd.rendering.numbers import clean
 from cpimportd.report import FileReport, FileStatus, RunReport, RunStatus, UnitReport, UnitStatus, money
@@ -68,7 +68,11 @@ def journal_lines(report: RunReport) -> list[JournalLine]:
     head = {"MESSAGE_ID": run_message_id(report.status), "CPIMPORTD_STATUS": report.status.value}
     lines = [JournalLine(level, summary_line(report), {**head, **run})]
     lines += [line._replace(fields={**line.fields, **run}) for unit in report.units for line in _unit_lines(unit)]
-    lines += [_problem_line(p, run, level) for p in report.all_problems]
+    # A problem of a whole file names no organization, yet it is looked for by its organization, too.
+    owners = {printable(file.name): file.organizations[0] for file in report.files if len(file.organizations) == 1}
+    for found in report.all_problems:
+        owner = owners.get(found.file or "")
+        lines.append(_problem_line(found, {**({"CPIMPORTD_ORGANIZATION": owner} if owner else {}), **run}, level))
     return lines
 
 
@@ -173,6 +177,6 @@ def _unit_lines(unit: UnitReport) -> Iterator[JournalLine]:
         yield JournalLine(logging.CRITICAL, clean(sentence), fields)
 
 
-def _problem_line(found: Problem, run: Mapping[str, str], at_most: int) -> JournalLine:
+def _problem_line(found: Problem, known: Mapping[str, str], at_most: int) -> JournalLine:
     level = min(_LEVELS[found.effect], at_most) if found.effect is Effect.FAILS else _LEVELS[found.effect]
-    return JournalLine(level, clean(f"{found} {found.way_out}"), {**found.fields, **run})
+    return JournalLine(level, clean(f"{found} {found.way_out}"), {**known, **found.fields})

@@ -120,3 +120,10 @@ def test_an_unexplained_difference_is_critical_in_the_journal(make_report):
     broken = Bridge(unit.bridges[0].kind, 1, 1, zero, zero, zero, zero, Decimal("0.01"))
     lines = journal_lines(make_report(units=(UnitReport(unit.unit, UnitStatus.PUBLISHED, bridges=(broken,)),)))
     assert max(line.level for line in lines) == logging.CRITICAL
+
+
+def test_a_problem_of_a_file_is_found_by_the_organization_that_the_file_belongs_to(make_report):
+    broken = problem("control-total", file="x.xlsx", column="Сумма", sum="1.00", total="2.00", difference="-1.00")
+    files = (FileReport("x.xlsx", None, (LOTOS,), 1, None, FileStatus.HELD, (broken,)),)
+    (line,) = [found for found in journal_lines(make_report(files=files, units=())) if "CPIMPORTD_CODE" in found.fields]
+    assert line.fields["CPIMPORTD_ORGANIZATION"] == LOTOS

@@ -1,9 +1,6 @@
 """What all verbs share: --config and --json, and one way to end badly: a coded problem, its way out, an exit code."""
 
-import asyncio
 import functools
-import json
-import logging
 import signal
 import sys
 from collections.abc import Callable, Coroutine
@@ -40,6 +37,8 @@ def guarded(verb: Callable[Arguments, int | None]) -> Callable[Arguments, NoRetu
 
     @functools.wraps(verb)
     def wrapper(*args: Arguments.args, **kwargs: Arguments.kwargs) -> NoReturn:
+        import logging
+
         from cpimportd.problems import ProblemError, problem
 
         logging.basicConfig(level=logging.WARNING, format="%(levelname)s: %(message)s", stream=sys.stderr)
@@ -88,11 +87,14 @@ def load(config_file: Path | None) -> "Loaded":
 
 def print_json(document: object) -> None:
     """One JSON document on stdout, readable by people too."""
+    import json
+
     click.echo(json.dumps(document, ensure_ascii=False, indent=2))
 
 
 def run_async(work: Coroutine[Any, Any, Result]) -> Result:
     """Run a verb's work; SIGTERM stops it as Ctrl-C does: in order, before COMMIT or after it."""
+    import asyncio
 
     async def stoppable() -> Result:
         task = asyncio.ensure_future(work)

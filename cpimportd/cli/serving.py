@@ -25,7 +25,7 @@ def daemon(config_file: Path | None, form: "Form") -> int:
     """
     import signal
 
-    from cpimportd.daemon.planning import begin
+    from cpimportd.daemon.beginning import begin
 
     # Until the loop listens to them, they would end the process: signal(7).
     for number in (signal.SIGHUP, signal.SIGUSR1, signal.SIGUSR2):

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Final
 
 from cpimportd.daemon import journal, planning
+from cpimportd.daemon.beginning import begin
 from cpimportd.daemon.journal import tell_problem
 from cpimportd.daemon.lock import locked
 from cpimportd.daemon.process import launch
@@ -44,7 +45,7 @@ def main(configuration: Path | None, form: journal.Form, child: "subprocess.Pope
                 _tidy(plan)
                 if any(schedule.rescheduled for schedule in plan.schedules):
                     forget_copy(plan)  # it was made before the file was gone that holds until this start
-                    plan = planning.finish(planning.begin(configuration))
+                    plan = planning.finish(begin(configuration))
                 asyncio.run(_serve(plan, configuration, supervisor))
         finally:
             forget_copy(plan)

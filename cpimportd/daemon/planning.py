@@ -3,26 +3,16 @@
 import asyncio
 import contextlib
 import subprocess
-import sys
 from asyncio.subprocess import DEVNULL, PIPE
 from pathlib import Path
 from typing import Final
 
+from cpimportd.daemon.beginning import command
 from cpimportd.plan import Plan, decode
 from cpimportd.problems import Problem, ProblemError, problem
 
 WITHIN: Final = 30.0
 """Seconds that reading the configuration may take."""
-
-
-def command(configuration: Path | None) -> list[str]:
-    """The child's command line."""
-    return [sys.executable, "-P", "-m", "cpimportd.planner", *([str(configuration)] if configuration else [])]
-
-
-def begin(configuration: Path | None) -> "subprocess.Popen[str]":
-    """Start the child at once; at the daemon's start there is much to import meanwhile."""
-    return subprocess.Popen(command(configuration), stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, text=True)  # noqa: S603
 
 
 def finish(child: "subprocess.Popen[str]") -> Plan:

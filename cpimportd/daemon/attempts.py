@@ -13,7 +13,8 @@ INTERRUPTED: Final = 130
 UNDER_WAY: Final = 4
 DONE_ELSEWHERE: Final = 5
 
-_NOT_UPLOADED: Final = frozenset({"upload-missing", "source-empty"})
+_UPLOAD_MISSING: Final = "upload-missing"
+_NOT_UPLOADED: Final = frozenset({_UPLOAD_MISSING, "source-empty"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -129,6 +130,8 @@ def judge(
     waiting = (attempt.slot + schedule.wait_for_upload - now).total_seconds()
     if codes and codes <= _NOT_UPLOADED and waiting > 0:
         return Again(min(plan.look_again.total_seconds(), waiting), "1C's upload")
+    if codes == {_UPLOAD_MISSING}:  # the time for waiting ended during this run: the last one takes what is there
+        return Again(0.0, "1C's upload")
     if _passing(ended):
         wait = backoff(attempt.runs, plan)
         if monotonic - attempt.first + wait <= plan.retry_within.total_seconds():

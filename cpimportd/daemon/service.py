@@ -13,6 +13,8 @@ from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any, Final
 
+from schedule import Scheduler
+
 from cpimportd import __version__
 from cpimportd.daemon import document, wording
 from cpimportd.daemon.files import write_whole
@@ -77,7 +79,8 @@ class Daemon:
         self._stop_asked: float | None = None
         self._shown = ""
         self._tasks: set[asyncio.Task[None]] = set()
-        self._housekeeping = housekeeping(self._start_pruning, self._look_at_uploads, self._keeping.save_again)
+        self._looked = now()
+        self._housekeeping = self._new_housekeeping()
 
     # What signals ask for.
 
@@ -156,7 +159,7 @@ class Daemon:
             self._keeping.save()
         if running is None and self._stop_asked is None:
             self._runs.start_next(now, monotonic)
-        self._housekeeping.run_pending()
+        self._keep_house(now)
         self._supervise(monotonic)
         self._show()
 
@@ -192,6 +195,16 @@ class Daemon:
         tell(logging.INFO, "stopped", "stopped")
 
     # Now and then.
+
+    def _keep_house(self, now: datetime) -> None:
+        """Do what is to be done now and then."""
+        if now < self._looked:  # what was to come by a clock that was set back since would not come for as long
+            self._housekeeping = self._new_housekeeping()
+        self._looked = now
+        self._housekeeping.run_pending()
+
+    def _new_housekeeping(self) -> Scheduler:
+        return housekeeping(self._start_pruning, self._look_at_uploads, self._keeping.save_again)
 
     def _start_pruning(self) -> None:
         self._spawn(self._prune(self.state.plan))

@@ -59,15 +59,16 @@ class Slots:
         for name, slot in disbelieved.items():
             tell_problem(problem("state-future", schedule=name, value=slot.isoformat()), schedule=name)
         for name, timed in self._timed.items():
-            found = due(timed, self.memory.of(name), now) if name != running else None
+            if name == running:
+                continue
             attempt = self._attempts.get(name)
+            found = due(timed, self.memory.of(name), now, attempt.slot if attempt else None)
             if found is None or (attempt is not None and found.slot <= attempt.slot):
                 continue
-            missed = found.missed - (attempt is not None)
             if found.startable:
-                self._come(timed, replace(found, missed=missed), attempt, monotonic)
+                self._come(timed, found, attempt, monotonic)
             else:
-                self._missed(timed, replace(found, missed=missed), now)
+                self._missed(timed, found, now)
 
     def _come(self, timed: Timed, found: Due, waiting: Attempt | None, monotonic: float) -> None:
         zone, facts = timed.zone, {"schedule": timed.name, "slot": found.slot.isoformat()}

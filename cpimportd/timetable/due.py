@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Final
 
-from cpimportd.timetable.calendar import count_slots, newest_slot, next_slot
+from cpimportd.timetable.calendar import SECOND, count_slots, newest_slot, next_slot
 from cpimportd.timetable.memory import Remembered, Timed
 
 ON_TIME: Final = timedelta(minutes=1)
@@ -21,7 +21,7 @@ class Due:
     Attributes:
         slot: the instant, in UTC.
         startable: whether it is young enough to be started; else it was missed for good.
-        missed: how many older slots it stands for; not more than :data:`COUNTED_AT_MOST`.
+        missed: how many older slots it stands for, without one that waits; not more than :data:`COUNTED_AT_MOST`.
     """
 
     slot: datetime
@@ -29,7 +29,7 @@ class Due:
     missed: int
 
 
-def due(schedule: Timed, remembered: Remembered, now: datetime) -> Due | None:
+def due(schedule: Timed, remembered: Remembered, now: datetime, waiting: datetime | None = None) -> Due | None:
     """The newest slot in (last done, now], None where there is none.
 
     Missed slots before it are coalesced into it: an import brings today's books, however many days were missed.
@@ -38,13 +38,17 @@ def due(schedule: Timed, remembered: Remembered, now: datetime) -> Due | None:
         schedule: as it is in force.
         remembered: of this schedule.
         now: the wall clock, in UTC.
+        waiting: a slot that was started already and waits for another try; it is not missed.
     """
     after = remembered.counted_after
     newest = newest_slot(schedule.at, schedule.zone, after, now)
     if newest is None:
         return None
     oldest_startable = schedule.grace if schedule.catch_up else min(schedule.grace, ON_TIME)
-    missed = count_slots(schedule.at, schedule.zone, after, newest - timedelta(seconds=1), COUNTED_AT_MOST)
+    missed = count_slots(schedule.at, schedule.zone, after, newest - SECOND, COUNTED_AT_MOST)
+    # It need not be among them: the expression may have been changed since, or a newer one missed for good.
+    if waiting is not None and newest_slot(schedule.at, schedule.zone, max(after, waiting - SECOND), waiting):
+        missed -= 1
     return Due(newest, startable=now - newest <= oldest_startable, missed=missed)
 
 

@@ -1,0 +1,190 @@
+"""The configuration is read again while the daemon lives; what is secret in it stays secret."""
+
+import re
+import signal
+from datetime import UTC, datetime, timedelta
+
+import pytest
+
+from cpimportd.demo.ftp import LoopbackFtpServer
+from tests.daemon.place import environment, time_of_day
+from tests.daemon.polling import children, processes, until
+
+LATER = time_of_day(datetime.now(UTC) + timedelta(hours=9))
+IN_NINE_HOURS = re.compile(r"Next import .* in (9 h|8 h \d+ min)")
+SECRETS = ("ftp-pass-phrase", "db-pass-phrase")
+
+
+def at(daemon) -> str:
+    (schedule,) = daemon.status["schedules"]
+    return schedule["at"]
+
+
+def test_a_new_schedule_is_in_force_after_sighup(place):
+    daemon = place.start()
+    place.configure({"schedules.import.at": LATER})
+    daemon.send(signal.SIGHUP)
+    daemon.wait_event("reloaded")
+    daemon.wait_status(lambda found: found["schedules"][0]["at"] == LATER, "has the new schedule")
+    until(lambda: IN_NINE_HOURS.fullmatch(place.notify.statuses()[-1]), "status with the new slot")
+    assert place.outcomes() == []
+
+
+def test_reload_waits_for_the_answer_and_ends_with_it(place):
+    daemon = place.start()
+    place.configure({"schedules.import.at": LATER})
+    accepted = place.command("reload")
+    assert accepted.returncode == 0, accepted.stderr
+    assert at(daemon) == LATER
+    text = place.file.read_text()
+    place.file.write_text(text + "source.paralel = 3\n")
+    line = len(text.splitlines()) + 1
+    refused = place.command("reload", env=environment(STATE_DIRECTORY=str(place.state)))
+    assert refused.returncode == 2
+    assert f"unknown key source.paralel in {place.file}, line {line}" in refused.stderr
+    assert "config-refused" in refused.stderr
+    (said,) = daemon.having(code="config-unknown-key")
+    assert said["message"] in refused.stderr.replace("\n  →", "")
+    assert at(daemon) == LATER
+
+
+def test_reload_fails_where_the_file_is_so_broken_that_nobody_knows_whose_daemon_to_ask(place):
+    daemon = place.start()
+    place.file.write_text("state_directory = \n")
+    refused = place.command("reload")
+    assert refused.returncode == 2
+    assert "config-syntax" in refused.stderr
+    assert daemon.process.poll() is None
+
+
+def test_what_a_reload_refused_is_in_no_run_until_it_is_corrected(place):
+    place.sample("day1")
+    daemon = place.start()
+    right = place.file.read_text()
+    place.file.write_text(f"{right}[\n")
+    daemon.send(signal.SIGHUP)
+    daemon.wait_problem("config-refused")
+    assert at(daemon) == place.keys["schedules.import.at"]
+    (run,) = daemon.trigger()
+    assert run["status"] == "published", daemon.last_words
+    assert place.books == place.truth("day1")
+    place.file.unlink()
+    assert daemon.trigger(2)[-1]["status"] == "unchanged"
+    place.configure({"schedules.import.at": LATER})
+    daemon.send(signal.SIGHUP)
+    daemon.wait_event("reloaded")
+    daemon.wait_status(lambda found: found["schedules"][0]["at"] == LATER, "has the new schedule")
+
+
+def test_what_was_written_and_not_accepted_yet_is_in_no_run(place):
+    place.sample("day1")
+    daemon = place.start()
+    place.configure({"department_id": 9, "source.url": "file:///nowhere"})
+    assert daemon.trigger()[0]["status"] == "published", daemon.last_words
+    assert place.books == place.truth("day1")
+    assert place.command("reload").returncode == 0
+    assert daemon.trigger(2)[-1]["status"] == "failed"
+
+
+def test_a_reload_during_a_run_is_answered_at_once_and_takes_effect_after_it(place):
+    place.sample("day1")
+    before = place.keys["schedules.import.at"]
+    with place.database_gate(b"LOCK TABLE") as gate:
+        daemon = place.start()
+        daemon.send(signal.SIGUSR1)
+        assert gate.reached.wait(20)
+        place.configure({"schedules.import.at": LATER})
+        assert place.command("reload").returncode == 0
+        assert daemon.wait_event("reloaded")["message"].endswith("; it takes effect when this run is over")
+        assert daemon.status["running"]
+        assert at(daemon) == before
+        gate.open()
+        daemon.wait_runs(1)
+    daemon.wait_status(lambda found: found["schedules"][0]["at"] == LATER, "has the new schedule")
+    assert len(list(place.runtime.glob("configuration-*"))) == 1
+
+
+def test_each_of_many_reloads_is_answered(place):
+    daemon = place.start()
+    for count in range(1, 6):
+        daemon.send(signal.SIGHUP)
+        daemon.wait_status(lambda found, n=count: found["answers"]["reloads_asked"] >= n, f"counts {count}")
+    daemon.wait_status(lambda found: found["answers"]["reloads_answered"] == 5, "has answered 5")
+    until(lambda: "READY" in place.notify.notices[-1].lines, "closing READY")
+    assert len(place.notify.times("READY")) == 1 + len(place.notify.times("RELOADING"))
+
+
+def test_another_state_directory_waits_for_the_next_start_and_is_told(place):
+    place.sample("day1")
+    daemon = place.start()
+    place.configure({"state_directory": str(place.folder / "elsewhere")})
+    daemon.send(signal.SIGHUP)
+    daemon.wait_event("reloaded")
+    assert "state_directory" in daemon.wait_problem("config-restart")["message"]
+    assert daemon.status["state_directory"] == str(place.state)
+    assert daemon.trigger()[0]["status"] == "published"
+    assert daemon.stop() == 0
+
+
+def test_a_daemon_configured_by_its_environment_alone_imports_and_reloads(place):
+    place.sample("day1")
+    place.file.unlink()
+    daemon = place.start(**place.variables)
+    assert daemon.status["configuration"] == "the environment"
+    daemon.send(signal.SIGHUP)
+    daemon.wait_event("reloaded")
+    assert daemon.trigger()[0]["status"] == "published", daemon.last_words
+    assert daemon.stop() == 0
+
+
+def test_passwords_are_in_no_log_line_no_status_no_command_line_and_no_file_that_others_can_read(place):
+    place.sample("day1")
+    url = place.url.replace("cpimportd@", f"cpimportd:{SECRETS[1]}@")
+    with LoopbackFtpServer(place.upload, password=SECRETS[0]) as server:
+        place.configure({"source.url": server.url, "source.user": server.user, "source.password": SECRETS[0]})
+        place.configure({"database.url": url})
+        daemon = place.start()
+        (copy,) = place.runtime.glob("configuration-*")
+        assert copy.stat().st_mode & 0o777 == 0o600
+        assert place.runtime.stat().st_mode & 0o777 == 0o700
+        assert all(secret in copy.read_text() for secret in SECRETS)
+        seen: set[str] = set()
+        daemon.send(signal.SIGUSR1)
+
+        def over() -> bool:
+            seen.update(command for _, command in processes().values())
+            return bool(daemon.status["jobs"])
+
+        until(over, "end of the run")
+        assert daemon.status["last"]["status"] == "published", daemon.last_words
+        assert any(f"run --config {copy}" in command for command in seen)
+        place.configure({"database.url": f"oracle://{SECRETS[1]}", "source.password": [SECRETS[0]]})
+        daemon.send(signal.SIGHUP)
+        daemon.wait_problem("config-refused")
+        seen.update(command for _, command in processes().values())
+        daemon.send(signal.SIGUSR2)
+        daemon.wait_event("status")
+        texts = [daemon.log, *seen, *(text for n in place.notify.notices for text in n.lines.values())]
+        texts += [path.read_text() for path in (place.runtime / "status.json", place.state / "daemon.json")]
+        assert daemon.stop() == 0
+        texts += [path.read_text(errors="replace") for path in place.state.rglob("*") if path.is_file()]
+    assert not [text for text in texts if any(secret in text for secret in SECRETS)]
+    assert list(place.runtime.glob("configuration-*")) == []
+
+
+def test_a_copy_that_a_killed_daemon_left_behind_is_removed_by_the_next_one(place):
+    daemon = place.start()
+    daemon.kill()
+    (left,) = place.runtime.glob("configuration-*")
+    place.start()
+    (copy,) = place.runtime.glob("configuration-*")
+    assert copy != left
+
+
+@pytest.mark.parametrize("number", [signal.SIGHUP, signal.SIGUSR1])
+def test_a_signal_that_comes_before_it_is_ready_does_not_end_it(place, number):
+    daemon = place.start(ready=False)
+    until(lambda: children(daemon.pid, "cpimportd.planner"), "reader of the configuration")
+    daemon.send(number)
+    daemon.wait_ready()
+    assert daemon.stop() == 0

@@ -82,7 +82,7 @@ def test_a_refused_reload_fails_with_the_reason_and_the_daemon_goes_on(running, 
     running.configure(database, schedules__import__at='"half past six"')
     done = running.box.run("systemctl", "reload", UNIT, check=False)
     assert done.returncode != 0
-    reload_said = running.messages("_COMM=cpimportd", f"_SYSTEMD_UNIT={UNIT}")
+    reload_said = running.messages(f"_SYSTEMD_UNIT={UNIT}")
     assert any("half past six" in line for line in reload_said), reload_said
     shown = running.show("ActiveState", "MainPID", "StatusText")
     assert (shown["ActiveState"], shown["MainPID"]) == ("active", str(before))
@@ -94,7 +94,7 @@ def test_a_refused_reload_fails_with_the_reason_and_the_daemon_goes_on(running, 
 
 
 def test_many_reloads_in_a_row_never_return_early(running, database):
-    for minute in range(10, 20):
+    for minute in range(10, 16):
         running.configure(database, schedules__import__at=f'"*-*-* 06:{minute}:00"')
         running.systemctl("reload", UNIT)
         assert f"06:{minute} MSK" in running.show("StatusText")["StatusText"]
@@ -181,7 +181,7 @@ def test_failing_for_good_is_told_in_one_message_among_the_units_own(machine, da
     machine.configure(database, schedules__import__at='"half past six"')
     machine.box.run("systemctl", "start", UNIT, check=False)
     # journalctl -u cpimportd shows what root says about the unit, too.
-    (entry,) = machine.wait_until(lambda: machine.journal("--unit", UNIT, "PRIORITY=2", "_COMM=logger"))
+    (entry,) = machine.wait_until(lambda: machine.journal("--unit", UNIT, "PRIORITY=2", f"OBJECT_SYSTEMD_UNIT={UNIT}"))
     first, *rest = entry["MESSAGE"].splitlines()
     assert first.startswith("cpimportd.service has failed and is not started again: exit-code (exited, status 2)")
     assert any("half past six" in line for line in rest), rest
@@ -199,7 +199,7 @@ def test_a_daemon_that_keeps_dying_is_given_up_and_told(machine, database):
             lambda pid=pid: main_pid(machine) != pid and machine.show("ActiveState")["ActiveState"] != "activating"
         )
     machine.wait_for_state("failed")
-    (entry,) = machine.wait_until(lambda: machine.journal("--unit", UNIT, "PRIORITY=2", "_COMM=logger"))
+    (entry,) = machine.wait_until(lambda: machine.journal("--unit", UNIT, "PRIORITY=2", f"OBJECT_SYSTEMD_UNIT={UNIT}"))
     assert "is not started again" in entry["MESSAGE"]
 
 

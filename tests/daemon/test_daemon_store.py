@@ -1,0 +1,104 @@
+"""The daemon's memory on disk: the same when it is read back, set aside where it is damaged, whole at any moment."""
+
+import os
+from datetime import UTC, datetime
+from pathlib import Path
+
+import pytest
+
+from cpimportd.daemon.files import write_whole
+from cpimportd.daemon.store import Finished, Record, Store, Upload, encode
+from cpimportd.messages import Seen
+from cpimportd.timetable import Memory, Remembered
+
+NOW = datetime(2026, 11, 24, 3, 0, 1, tzinfo=UTC)
+
+
+def finished(status: str, *held: str) -> Finished:
+    return Finished(3, "import", NOW, NOW, NOW, status, 0, 7, "a summary", held, "a problem", "a way out")
+
+
+def record() -> Record:
+    upload = Upload("Поступление.xlsx", "receipts", ("ЛОТОС ООО",), NOW, "published", NOW, NOW)
+    memory = Memory({"import": Remembered("*-*-* 06:00:00", "Europe/Moscow", NOW, NOW, None)})
+    return Record(
+        memory, finished("partial", "ЛОТОС ООО/expenses"), finished("published"), ("x",), {upload.name: upload}
+    )
+
+
+def test_what_is_kept_is_read_back(tmp_path):
+    store = Store(tmp_path)
+    assert store.load() == (Record(), None)
+    store.save(record())
+    assert store.load() == (record(), None)
+    assert [path.name for path in tmp_path.iterdir()] == ["daemon.json"]
+
+
+DAMAGE = {
+    "empty": b"",
+    "cut off": encode(record()).encode()[:-40],
+    "zeros, as after a power cut": b"\0" * 300,
+    "not UTF-8": b'{"version": "\xff"}',
+    "another version": encode(record()).replace('"version": 1', '"version": 2').encode(),
+    "a naive instant": encode(record()).replace("+00:00", "").encode(),
+    "a list": b"[]",
+    "a key missing": encode(record()).replace('"uploads"', '"upload"').encode(),
+    "a key too many": encode(record()).replace('"summary"', '"x": 1, "summary"').encode(),
+}
+
+
+@pytest.mark.parametrize("damage", DAMAGE)
+def test_a_damaged_file_is_said_set_aside_and_begun_anew(tmp_path, damage):
+    (tmp_path / "daemon.json").write_bytes(DAMAGE[damage])
+    found, said = Store(tmp_path).load()
+    assert found == Record()
+    assert said is not None
+    assert said.code == "state-damaged"
+    (aside,) = tmp_path.iterdir()
+    assert aside.name.startswith("daemon.json.damaged-")
+    assert aside.read_bytes() == DAMAGE[damage]
+
+
+def test_a_file_that_cannot_be_written_leaves_the_old_one_and_no_rest(tmp_path, monkeypatch):
+    path = tmp_path / "file"
+    write_whole(path, "old")
+
+    def full(_: int) -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(os, "fsync", full)
+    with pytest.raises(OSError, match="No space"):
+        write_whole(path, "new")
+    assert path.read_text() == "old"
+    assert list(tmp_path.iterdir()) == [path]
+
+
+def test_content_is_on_the_disk_before_its_name_and_the_name_before_it_counts(tmp_path, monkeypatch):
+    path, order = tmp_path / "file", []
+    fsync, replace = os.fsync, Path.replace
+    monkeypatch.setattr(
+        os, "fsync", lambda handle: (order.append(Path(f"/proc/self/fd/{handle}").is_dir()), fsync(handle))
+    )
+    monkeypatch.setattr(Path, "replace", lambda old, new: (order.append("rename"), replace(old, new))[1])
+    write_whole(path, "new")
+    assert order == [False, "rename", True]
+
+
+def test_what_is_held_outlasts_a_run_that_judged_nothing():
+    held = Record().ended(finished("partial", "ЛОТОС ООО/expenses"))
+    assert held.ended(finished("failed")).held == ("ЛОТОС ООО/expenses",)
+    assert held.ended(finished("unchanged")).held == ()
+
+
+def test_the_last_good_run_outlasts_a_bad_one():
+    good = Record().ended(finished("published"))
+    assert good.ended(finished("failed")).last_good == good.last
+
+
+def test_a_workbook_of_0_bytes_keeps_what_it_named_last_time_and_one_that_is_gone_is_forgotten():
+    name = "Поступление.xlsx"
+    seen = record().saw((Seen(name, None, (), None, "held"),), NOW)
+    assert (seen.uploads[name].organizations, seen.uploads[name].kind) == (("ЛОТОС ООО",), "receipts")
+    assert seen.uploads[name].good == NOW
+    assert list(seen.saw((Seen("other", None, (), None, "held"),), NOW).uploads) == ["other"]
+    assert seen.saw((), NOW) == seen

@@ -50,7 +50,8 @@ def guarded(verb: Callable[Arguments, int | None]) -> Callable[Arguments, NoRetu
         except (click.ClickException, click.exceptions.Exit, click.Abort):
             raise
         except KeyboardInterrupt:
-            click.echo("interrupted", err=True)
+            if sys.stderr.isatty():  # to whoever pressed Ctrl-C; everybody else goes by the exit code
+                click.echo("interrupted", err=True)
             code = INTERRUPTED
         except BrokenPipeError:
             # Whoever read us has seen enough; Python would complain once more while it closes stdout.

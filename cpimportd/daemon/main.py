@@ -19,7 +19,7 @@ from cpimportd.daemon.service import Daemon
 from cpimportd.daemon.store import Store
 from cpimportd.daemon.supervisor import Supervisor
 from cpimportd.plan import COPY_PREFIX, RESCHEDULED, Plan
-from cpimportd.problems import ProblemError, printable, problem
+from cpimportd.problems import Problem, ProblemError, printable, problem
 
 PRUNING_WITHIN: Final = 600.0
 """Seconds that removing old files and journal entries may take."""
@@ -36,11 +36,13 @@ def main(configuration: Path | None, form: journal.Form, child: "subprocess.Pope
     Returns:
         0 after an orderly stop; the exit code of what kept it from starting.
     """
-    journal.set_up(form)
+    no_journal = _set_up_log(form)
     supervisor = Supervisor()
     try:
         plan = planning.finish(child)
         try:
+            if no_journal is not None:
+                raise ProblemError(no_journal)
             with locked(plan.state_directory, plan.runtime_directory):
                 _tidy(plan)
                 if any(schedule.rescheduled for schedule in plan.schedules):
@@ -55,6 +57,16 @@ def main(configuration: Path | None, form: journal.Form, child: "subprocess.Pope
         supervisor.say(f"Not started: {error.problems[0]}")
         return error.exit_code
     return 0
+
+
+def _set_up_log(form: journal.Form) -> Problem | None:
+    """Decide where log lines go; what is wrong with that is said as text."""
+    try:
+        journal.set_up(form)
+    except OSError as error:
+        journal.set_up("text")
+        return problem("wrong-use", reason=f"there is no journal to write to: {error.strerror}", verb="daemon")
+    return None
 
 
 def _tidy(plan: Plan) -> None:

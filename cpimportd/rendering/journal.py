@@ -64,7 +64,7 @@ def journal_lines(report: RunReport) -> list[JournalLine]:
     _ORGANIZATION serve ``journalctl``. No text holds a control character.
     """
     run = {} if report.run is None else {"CPIMPORTD_RUN": str(report.run)}
-    level = logging.INFO if report.code in {4, 5} else _RUN_LEVELS.get(report.status, logging.INFO)
+    level = logging.INFO if _stood_back(report) else _RUN_LEVELS.get(report.status, logging.INFO)
     head = {"MESSAGE_ID": run_message_id(report.status), "CPIMPORTD_STATUS": report.status.value}
     lines = [JournalLine(level, summary_line(report), {**head, **run})]
     lines += [line._replace(fields={**line.fields, **run}) for unit in report.units for line in _unit_lines(unit)]
@@ -87,11 +87,16 @@ def _failure(report: RunReport) -> str:
     gravest = report.problems[0]
     more = len(report.problems) - 1
     rest = f", and {_counted(more, 'more problem', with_commas)}" if more else ""
-    # 4 and 5: somebody else is at it, or was; that is no failure of ours.
-    begin = "did nothing" if report.code in {4, 5} else f"failed after {report.seconds:.1f} s"
+    begin = "did nothing" if _stood_back(report) else f"failed after {report.seconds:.1f} s"
     sentence = f"{begin}: {clean(gravest)}{rest}"
-    said = gravest.code == "commit-unknown" or "nothing was published" in gravest.message or report.code in {4, 5}
+    said = gravest.code == "commit-unknown" or "nothing was published" in gravest.message or _stood_back(report)
     return sentence if said else f"{sentence}; nothing was published"
+
+
+def _stood_back(report: RunReport) -> bool:
+    """Whether a run that did nothing is no failure: somebody else is at it, or was, or 1C's upload is waited for."""
+    waits = report.run is None and any(found.code == "upload-missing" for found in report.problems)
+    return report.code in {4, 5} or waits
 
 
 def _deed(report: RunReport, number: Callable[[int], str]) -> str:

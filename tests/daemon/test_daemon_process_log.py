@@ -6,6 +6,9 @@ import pty
 import re
 import signal
 import subprocess
+from pathlib import Path
+
+import pytest
 
 from tests.daemon.place import environment
 from tests.daemon.polling import until
@@ -103,3 +106,25 @@ def test_a_name_of_a_workbook_cannot_forge_a_line_or_colour_a_terminal(place):
     assert [CONTROL.findall(text) for text in told if CONTROL.search(text)] == []
     assert not any(line.startswith("2026-01-01") for text in told for line in text.splitlines())
     assert place.outcomes(slot)
+
+
+@pytest.mark.skipif(Path("/run/systemd/journal/socket").exists(), reason="this machine has a journal")
+def test_asked_for_a_journal_that_is_not_there_it_says_so_and_leaves_no_copy_of_the_configuration(place):
+    daemon = place.start(ready=False, form="journal")
+    assert daemon.wait() == 2
+    assert "there is no journal to write to" in daemon.log
+    assert "Traceback" not in daemon.log
+    assert place.notify.statuses() == [
+        "Not started: there is no journal to write to: No such file or directory [wrong-use]"
+    ]
+    assert list(place.runtime.iterdir()) == []
+
+
+def test_an_orderly_stop_is_no_error(place, locked):
+    place.sample("day1")
+    with locked():
+        daemon = place.start()
+        daemon.send(signal.SIGUSR1)
+        place.wait_for_lock()
+        assert daemon.stop() == 0
+    assert [line["message"] for line in daemon.events if line["priority"] <= 3] == []

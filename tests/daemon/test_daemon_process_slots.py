@@ -56,6 +56,14 @@ def test_a_fault_that_lasts_longer_than_retry_within_makes_the_slot_failed_for_g
         assert daemon.having(event="slot-due") == []
 
 
+def test_waiting_for_an_upload_is_no_error(place):
+    slot_after_day1(place, 5)
+    place.configure({"schedules.import.wait_for_upload": "1h", "daemon.look_again": 30})
+    daemon = place.start()
+    daemon.wait_event("retry")
+    assert [line["message"] for line in daemon.events if line["priority"] <= 3] == []
+
+
 def test_an_upload_that_comes_late_is_waited_for_and_published(place):
     slot = slot_after_day1(place, 5)
     place.configure({"schedules.import.wait_for_upload": "1h", "daemon.look_again": 0.3})

@@ -53,7 +53,7 @@ def test_a_problem_is_found_by_its_code_with_file_organization_and_level(held):
 
 def test_the_journal_explains_a_problem_in_english(held):
     said = explained(held, "C.UTF-8")
-    assert "Subject: The sum of “Сумма” differs from Итого" in said or "Итого" in said
+    assert "Subject: «Сумма» does not sum to what Итого says" in said
     assert "What to do: " in said
 
 

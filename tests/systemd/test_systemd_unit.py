@@ -145,6 +145,10 @@ def test_a_stuck_daemon_is_aborted_by_the_watchdog_and_started_again(machine, da
     assert any("signal=ABRT" in text or "status=6/ABRT" in text for text in machine.messages("_PID=1", f"UNIT={UNIT}"))
 
 
+def test_a_running_daemon_is_watched(running):
+    assert running.show("WatchdogUSec") == {"WatchdogUSec": "30s"}
+
+
 def test_a_beat_keeps_the_watchdog_away(machine, database):
     machine.drop_in("[Service]\nWatchdogSec=2s\n")
     machine.configure(database)

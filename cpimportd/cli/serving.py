@@ -113,12 +113,11 @@ def reload(config_file: Path | None) -> int:
 
     try:
         folder = load(config_file).settings.state_directory
-    except ProblemError as error:
-        # The daemon will refuse it, too; its folder is needed to ask it, and its journal has to say so.
+    except ProblemError:
+        # The daemon will refuse it, too, and its journal has to say so; only its folder is needed to ask it.
         fallback = _usual_state_directory()
         if fallback is None:
             raise
-        say(error.problems)
         folder = fallback
     refused = Client(folder).reload()
     if refused:

@@ -76,9 +76,8 @@ class Slots:
         self._attempts[timed.name] = Attempt(found.slot, monotonic, monotonic, newest_upload=newest)
         text = f"slot {moment(found.slot, zone)} of {timed.name} is due"
         if waiting is not None:
-            text += (
-                f"; the run for {moment(waiting.slot, zone)}, which still waited for {waiting.why}, goes on as this one"
-            )
+            what = f"still waited for {waiting.why}" if waiting.why else "had not begun yet"
+            text += f"; the run for {moment(waiting.slot, zone)}, which {what}, goes on as this one"
         if found.missed > 0:
             text += f"; it stands for {found.missed} older slots, which were missed"
         tell(logging.WARNING if found.missed > 0 else logging.INFO, "slot-due", text, **facts)

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.daemon.place import environment
+from tests.daemon.living_daemon import environment
 
 NOBODY = 65534
 OPTIONS = {"user": NOBODY, "group": NOBODY, "extra_groups": [], "env": environment(HOME="/"), "cwd": "/"}

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.daemon.place import environment
+from tests.daemon.living_daemon import environment
 from tests.daemon.polling import until
 
 TEXT = re.compile(r"\d{4}-\d\d-\d\d \d\d:\d\d:\d\d [+-]\d{4} (INFO   |WARNING|ERROR  |CRITICAL) \S.*")

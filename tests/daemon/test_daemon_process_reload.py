@@ -7,7 +7,8 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from cpimportd.demo.ftp import LoopbackFtpServer
-from tests.daemon.place import environment, time_of_day
+from tests.daemon.living_daemon import environment
+from tests.daemon.place import time_of_day
 from tests.daemon.polling import children, processes, until
 
 LATER = time_of_day(datetime.now(UTC) + timedelta(hours=9))

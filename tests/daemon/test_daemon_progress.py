@@ -1,0 +1,58 @@
+"""How far a run is, in a few words, while its stages come in."""
+
+import pytest
+
+from cpimportd.daemon.progress import Progress
+from cpimportd.messages import Stage
+
+
+def heard(*stages: Stage) -> Progress:
+    progress = Progress()
+    for stage in stages:
+        progress.take(stage)
+    return progress
+
+
+def test_before_it_has_said_anything_a_run_is_fetching():
+    assert str(heard()) == "fetching"
+
+
+def test_files_count_as_finished_one_by_one_and_by_their_share_in_between():
+    progress = heard(
+        Stage("fetch", "a", done=10, total=10, finished=True),
+        Stage("fetch", "b", done=1, total=4),
+        Stage("fetch", "c", done=0, total=None),
+    )
+    assert str(progress) == "fetching 1/3 files, 42 %"
+
+
+def test_what_was_fetched_is_what_is_to_be_read():
+    fetched = [Stage("fetch", name, finished=True) for name in "abcd"]
+    assert str(heard(*fetched, Stage("read", "a", done=5, total=10))) == "reading 0/4 files, 12 %"
+    assert str(heard(*fetched, Stage("read", "a", done=9, total=10), Stage("read", "a", finished=True))) == (
+        "reading 1/4 files, 25 %"
+    )
+
+
+def test_more_rows_than_were_announced_are_no_more_than_all():
+    assert str(heard(Stage("read", "a", done=30, total=10))) == "reading 0/1 files, 100 %"
+
+
+def test_a_stage_that_nobody_has_words_for_is_named_as_it_is():
+    assert str(heard(Stage("polish"))) == "polish"
+
+
+@pytest.mark.parametrize(
+    ("stage", "doing", "committing"),
+    [
+        ("fetch", "fetching", False),
+        ("read", "reading", False),
+        ("check", "checking", False),
+        ("publish", "publishing", True),
+        ("tell", "telling readers", True),
+    ],
+)
+def test_from_publishing_on_a_run_may_be_past_commit(stage, doing, committing):
+    progress = heard(Stage(stage))
+    assert str(progress) == doing
+    assert progress.committing is committing

@@ -1,0 +1,160 @@
+"""The line that ``systemctl status`` shows: always true, always one line."""
+
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+from zoneinfo import ZoneInfo
+
+import pytest
+
+from cpimportd.daemon.attempts import Again, Order
+from cpimportd.daemon.slots import Slots
+from cpimportd.daemon.state import State
+from cpimportd.daemon.store import Finished, Record, Upload
+from cpimportd.daemon.wording import line, shorten, status_lines
+from cpimportd.instants import moment, span
+from cpimportd.plan import Plan, PlannedSchedule
+from cpimportd.timetable import Memory
+
+MOSCOW = ZoneInfo("Europe/Moscow")
+NOW = datetime(2026, 11, 23, 21, 48, tzinfo=UTC)
+SLOT = datetime(2026, 11, 24, 3, tzinfo=UTC)
+HOUR = timedelta(hours=1)
+
+
+def plan(**at: str) -> Plan:
+    return Plan(
+        "here", Path("/copy"), Path("/state"), Path("/run"), "Europe/Moscow",
+        tuple(PlannedSchedule(name, when, HOUR, True, (), timedelta(0)) for name, when in at.items()),
+        retry_within=HOUR, wait_first=timedelta(seconds=2), wait_longest=timedelta(minutes=2),
+        look_again=timedelta(minutes=5), run_time_limit=2 * HOUR, stale_after=36 * HOUR,
+    )  # fmt: skip
+
+
+def state(record: Record | None = None, *, now: datetime = NOW, **at: str) -> State:
+    made = State(plan(**at), Slots(Memory()), record or Record(), now)
+    made.slots.enforce(made.plan, now)
+    return made
+
+
+def over(schedule: str | None = "import", slot: datetime | None = SLOT - timedelta(days=1)) -> Finished:
+    began = datetime(2026, 11, 23, 9, 30, 12, tzinfo=UTC)
+    return Finished(1, schedule, slot, began, began, "published", 0, 7, "published 1,050 rows of 6 files in 1.3 s")
+
+
+def test_the_next_slot_is_named_with_its_time_and_how_long_it_takes_to_come():
+    assert line(state(**{"import": "06:00", "weekly": "Mon 07:00"}), NOW, 0.0) == (
+        "Next import 2026-11-24 06:00 MSK in 5 h 12 min"
+    )
+
+
+def test_the_last_run_follows_by_its_slot_or_by_when_it_was_asked_for():
+    last = "published 1,050 rows of 6 files in 1.3 s"
+    assert line(state(Record(last=over()), weekly="Sun 07:00"), NOW, 0.0) == (
+        f"Next weekly 2026-11-29 07:00 MSK in 5 d 6 h; last 2026-11-23 06:00 {last}"
+    )
+    assert line(state(Record(last=over(None, None)), weekly="Sun 07:00"), NOW, 0.0).endswith(
+        f"; last 2026-11-23 12:30 {last}"
+    )
+
+
+def test_without_a_schedule_the_line_says_what_can_be_done():
+    assert line(state(), NOW, 0.0) == "No schedule is enabled; `cpimportd trigger` imports now"
+
+
+def test_a_schedule_that_never_comes_again_leaves_nothing_to_wait_for():
+    assert "No schedule" in line(state(once="2020-01-01 06:00"), NOW, 0.0)
+
+
+@pytest.mark.parametrize(
+    ("order", "expected"),
+    [
+        (Order(), "Importing: reading 4/6 files, 61 %"),
+        (Order("import", SLOT), "Importing: reading 4/6 files, 61 %"),
+        (Order("weekly", SLOT), "Importing for weekly: reading 4/6 files, 61 %"),
+    ],
+)
+def test_a_run_under_way_is_all_that_matters(order, expected):
+    under_way = state(Record(last=over()), **{"import": "06:00"})
+    running: Any = SimpleNamespace(order=order, progress="reading 4/6 files, 61 %")
+    under_way.running = running
+    assert line(under_way, NOW, 0.0) == expected
+
+
+def waiting_state() -> State:
+    made = state(**{"import": "06:00", "other": "05:30"})
+    made.slots.look(SLOT, 1000.0, None)
+    for name, seconds, why in (("import", 90.0, "1C's upload"), ("other", 600.0, "a file is away")):
+        made.slots.again(name, made.slots.started(name), Again(seconds, why), 1000.0)
+    return made
+
+
+def test_a_slot_that_waits_says_for_what_and_when_it_is_tried_again():
+    found = waiting_state()
+    later = SLOT + timedelta(seconds=30)
+    assert line(found, later, 1030.0) == "Slot 2026-11-24 06:00 of import waits for 1C's upload; next try 06:01:30"
+
+
+def test_the_try_that_comes_first_is_told():
+    found = waiting_state()
+    found.slots.done("import", SLOT, None)
+    assert line(found, SLOT, 1000.0) == "Slot 2026-11-24 05:30 of other waits for a file is away; next try 06:10:00"
+
+
+def test_a_slot_that_was_not_tried_yet_waits_for_nothing():
+    found = state(**{"import": "06:00"})
+    found.slots.look(SLOT, 1000.0, None)
+    assert line(found, SLOT, 1000.0) == "Next import 2026-11-25 06:00 MSK in 24 h"
+
+
+def test_the_status_in_full_names_schedules_runs_and_workbooks():
+    uploads = (
+        Upload("a.xlsx", None, (), NOW - timedelta(hours=26), "unchanged", NOW),
+        Upload("b.xlsx", None, (), None, "held", NOW),
+    )
+    record = Record(last_good=over(), held=("Lotos/expenses",), uploads={one.name: one for one in uploads})
+    found = state(record, **{"import": "06:00", "once": "2020-01-01 06:00"})
+    assert list(status_lines(found, "the line", NOW)) == [
+        "the line",
+        "schedule import at 06:00: next 2026-11-24 06:00 MSK, in 5 h 12 min",
+        "schedule once at 2020-01-01 06:00: next never again",
+        "last good run: last 2026-11-23 06:00 published 1,050 rows of 6 files in 1.3 s",
+        "held: Lotos/expenses",
+        "workbook a.xlsx: unchanged, uploaded 26 h ago",
+        "workbook b.xlsx: held, uploaded at an unknown time",
+    ]
+
+
+def test_a_long_summary_is_cut_and_stays_one_line():
+    found = shorten("failed:\n  " + "x" * 500)
+    assert found.startswith("failed: xxx")
+    assert found.endswith("x…")
+    assert len(found) == 240
+    assert shorten("x" * 240) == "x" * 240
+
+
+@pytest.mark.parametrize(
+    ("seconds", "expected"),
+    [
+        (-5, "0 s"),
+        (59.4, "59 s"),
+        (59.6, "1 min"),
+        (3599, "59 min"),
+        (3600, "1 h"),
+        (18_720, "5 h 12 min"),
+        (172_799, "47 h 59 min"),
+        (172_800, "2 d"),
+        (2 * 86_400 + 5 * 3600 + 1800, "2 d 5 h"),
+    ],
+)
+def test_a_span_is_told_in_its_two_largest_units(seconds, expected):
+    assert span(timedelta(seconds=seconds)) == expected
+
+
+def test_an_instant_is_told_by_the_clock_of_its_zone():
+    assert moment(SLOT, MOSCOW) == "2026-11-24 06:00 MSK"
+    assert moment(SLOT + timedelta(seconds=7), MOSCOW) == "2026-11-24 06:00:07 MSK"
+    berlin = ZoneInfo("Europe/Berlin")
+    assert moment(datetime(2026, 10, 25, 0, 30, tzinfo=UTC), berlin) == "2026-10-25 02:30 CEST"
+    assert moment(datetime(2026, 10, 25, 1, 30, tzinfo=UTC), berlin) == "2026-10-25 02:30 CET"

@@ -22,9 +22,13 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from pydantic import SecretStr
+
+from cpimportd.books import upgrade
 from cpimportd.demo.books import prepare_database
 from cpimportd.demo.exports import Holding
 from cpimportd.demo.postgres import EmbeddedPostgres
+from cpimportd.settings import Database
 from tests.daemon.living_daemon import environment
 from tests.daemon.notify_socket import NotifySocket
 from tests.daemon.polling import until
@@ -235,8 +239,10 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as folder, EmbeddedPostgres() as server, NotifySocket() as notify:
         benches = []
         for name in ("small", "large"):
-            asyncio.run(prepare_database(server.url(), name, "cpimportd"))
-            benches.append(Bench(Path(folder) / name, server.url(name, "cpimportd"), notify))
+            asyncio.run(prepare_database(server.url(), name, f"cpimportd_{name}"))
+            url = server.url(name, f"cpimportd_{name}")
+            asyncio.run(upgrade(Database(url=SecretStr(url))))
+            benches.append(Bench(Path(folder) / name, url, notify))
         small, large = benches
         print(
             f"{os.cpu_count()} processors, load {os.getloadavg()[0]:.2f}, Python {sys.version.split()[0]}, {server.version}"

@@ -45,7 +45,7 @@ def wait(
         return 0.0  # the last try takes what is there
     if over.happened not in RETRIED:
         return None
-    pause = min(configured.wait_first * 2 ** (trying.runs - 1), configured.wait_longest).total_seconds()
+    pause = min(configured.wait_first * 2 ** min(trying.runs - 1, 30), configured.wait_longest).total_seconds()
     return pause if monotonic - trying.first + pause <= configured.retry_within.total_seconds() else None
 
 

@@ -153,7 +153,7 @@ class Store:
             return Record(), None
         try:
             return decode(text.decode("utf-8")), None
-        except (ValueError, KeyError, TypeError, AttributeError) as error:
+        except (ValueError, KeyError, TypeError, AttributeError, OverflowError, RecursionError) as error:
             aside = self.path.with_name(f"{FILE}.damaged-{datetime.now(UTC):%Y%m%dT%H%M%SZ}")
             self.path.replace(aside)
             reason = f"{type(error).__name__}: {error}"

@@ -40,7 +40,13 @@ async def test_a_connection_lost_during_commit_is_asked_about_and_never_guessed(
     else:
         assert (report.status, [p.code for p in report.problems]) == (RunStatus.FAILED, ["database-failed"])
         assert workplace.books["expenses"] == 0
-        assert (await workplace.run()).status is RunStatus.PUBLISHED
+        # The server gives the lost session's lock back as soon as it notices; on a busy machine that is not at once.
+        for _ in range(100):
+            again = await workplace.run()
+            if [p.code for p in again.problems] != ["run-under-way"]:
+                break
+            await asyncio.sleep(0.1)
+        assert again.status is RunStatus.PUBLISHED
 
 
 @pytest.mark.asyncio

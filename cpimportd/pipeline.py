@@ -181,7 +181,7 @@ async def _import(run: _Run, connection: asyncpg.Connection) -> RunReport:
             await _back_up_first(run, connection)
         run.progress(Progress("publish"))
         published = await _publish(run, connection, publication)
-        run.progress(Progress("publish", finished=True))
+        run.progress(Progress("publish" if request.dry_run else "commit", finished=True))
         kept = not request.dry_run
         return await uninterrupted(_told(run, connection, intake, published))
     finally:
@@ -205,7 +205,7 @@ async def _back_up_first(run: _Run, connection: asyncpg.Connection) -> None:
 async def _publish(run: _Run, connection: asyncpg.Connection, publication: Publication) -> Published:
     """Publish; where the connection is lost during COMMIT, ask the database how it ended, never guess."""
     try:
-        return await publish(connection, publication)
+        return await publish(connection, publication, lambda: run.progress(Progress("commit")))
     except CommitUncertainError as error:
         if run.run_id is not None and await uninterrupted(
             was_committed(run.settings.database, run.settings.retry, run.run_id)

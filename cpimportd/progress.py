@@ -31,6 +31,7 @@ _STAGES: Final = {
     "read": "Reading",
     "check": "Checking",
     "publish": "Publishing",
+    "commit": "Committing",
     "tell": "Telling",
 }
 _PER_SECOND: Final = 5

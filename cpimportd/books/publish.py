@@ -1,6 +1,6 @@
 """The publishing transaction, in order: a whole day becomes visible in one COMMIT, or nothing does."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 
 import asyncpg
 
@@ -17,12 +17,15 @@ LOCK_TRIES = 3
 """How often a lock held by somebody else is waited for, each time as long as database.lock_timeout."""
 
 
-async def publish(connection: asyncpg.Connection, publication: Publication) -> Published:
+async def publish(
+    connection: asyncpg.Connection, publication: Publication, committing: Callable[[], None] = lambda: None
+) -> Published:
     """Publish the units of a plan, or, where it has no run number, find out what that would do and roll it back.
 
     Args:
         connection: the run's own, holding the session lock, outside any transaction.
         publication: what to do.
+        committing: called right before COMMIT: from here on the run is finished rather than stopped.
 
     Raises:
         ProblemError: nothing was published: a lock, the sums, or another process that took over.
@@ -40,6 +43,7 @@ async def publish(connection: asyncpg.Connection, publication: Publication) -> P
     if publication.run_id is None:
         await transaction.rollback()
         return published
+    committing()
     try:
         await uninterrupted(transaction.commit())
     except (OSError, asyncpg.InterfaceError, asyncpg.PostgresError) as error:

@@ -155,8 +155,8 @@ def _passing(ended: Ended) -> bool:
 
 def _reason(ended: Ended) -> str:
     if ended.result and ended.result.problem:
-        return ended.result.problem
-    return f"a run that {how_it_ended(ended.code)}"
+        return f"another try: {ended.result.problem}"
+    return f"another try: the run {how_it_ended(ended.code)}"
 
 
 def how_it_ended(code: int) -> str:

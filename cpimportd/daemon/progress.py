@@ -9,6 +9,7 @@ _DOING: Final = {
     "read": "reading",
     "check": "checking",
     "publish": "publishing",
+    "commit": "committing",
     "tell": "telling readers",
 }
 _BY_FILE: Final = frozenset({"fetch", "read"})
@@ -24,7 +25,7 @@ class Progress:
     @property
     def committing(self) -> bool:
         """Whether the run may be past COMMIT, so that a stop has to wait for it."""
-        return self._stage in {"publish", "tell"}
+        return self._stage in {"commit", "tell"}
 
     def take(self, stage: Stage) -> None:
         """Hear of one more step."""

@@ -36,6 +36,9 @@ SLICE: Final = 30.0
 BUSY_SLICE: Final = 0.5
 """Seconds between two turns while a run is under way: how often its progress is shown."""
 
+STOP_PATIENCE: Final = 30.0
+"""Seconds for which a run before its COMMIT is waited for when the daemon stops; well within ``TimeoutStopSec=``."""
+
 STOP_LIMIT: Final = 600.0
 """Seconds for which a run that is past COMMIT is waited for when the daemon stops."""
 
@@ -182,8 +185,10 @@ class Daemon:
             self._supervisor.beat(self._line())
         elif running is not None:
             self._supervisor.beat(f"Stopping; the run under way is {running.progress}")
-            self._supervisor.extend()
-            if monotonic - self._stop_asked > STOP_LIMIT:
+            if running.progress.committing:
+                self._supervisor.extend()
+            # A database that says nothing answers no ROLLBACK either; it rolls back by itself when the run is gone.
+            if monotonic - self._stop_asked > (STOP_LIMIT if running.progress.committing else STOP_PATIENCE):
                 running.run.kill()
 
     async def _end(self) -> None:

@@ -9,7 +9,7 @@ from collections.abc import Callable, Mapping
 from datetime import datetime
 from typing import TYPE_CHECKING, Any, Self
 
-from tests.daemon.polling import alive, children, signal_all, until
+from tests.daemon.polling import alive, children, processes, signal_all, until
 
 if TYPE_CHECKING:
     from tests.daemon.place import Place
@@ -46,6 +46,7 @@ class LivingDaemon:
                 argv, stdin=subprocess.DEVNULL, stdout=log, stderr=log, env=environ, cwd="/", **user
             )
         self.pid = self.process.pid
+        self._frozen: list[int] = []
 
     def wait_ready(self) -> Self:
         def ready() -> bool:
@@ -133,6 +134,7 @@ class LivingDaemon:
         def stopped() -> list[int]:
             readers = children(run, "cpimportd.worker")
             signal_all(readers, signal.SIGSTOP)
+            self._frozen += readers
             return readers
 
         return until(stopped, "process that reads a workbook")
@@ -160,6 +162,15 @@ class LivingDaemon:
     def stop(self) -> int:
         self.send(signal.SIGTERM)
         return self.wait()
+
+    def end(self) -> None:
+        """It is gone, and so is what it may have left standing still."""
+        self.process.kill()
+        self.process.wait()
+        # One that was stopped before it could ask to die with its parent would stand for ever.
+        signal_all(
+            [pid for pid in self._frozen if "cpimportd.worker" in processes().get(pid, (0, ""))[1]], signal.SIGKILL
+        )
 
     def kill(self, *, with_runs: bool = False) -> None:
         """``kill -9``; with its runs, as systemd does to what is left of a unit that died."""

@@ -225,8 +225,7 @@ class Place:
     def end(self) -> None:
         """Nothing that was started here is left."""
         for daemon in self._daemons:
-            daemon.process.kill()
-            daemon.process.wait()
+            daemon.end()
         until(lambda: not self._kill_orphans(), "end of the daemons' children")
 
     def _kill_orphans(self) -> list[int]:

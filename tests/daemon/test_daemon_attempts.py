@@ -70,7 +70,7 @@ def test_pauses_double_up_to_the_longest():
 
 def test_no_try_begins_after_the_time_for_trying():
     late = replace(ATTEMPT, runs=7)
-    assert after(failed("database-unreachable"), minutes=18, attempt=late) == Again(120, "away [x]")
+    assert after(failed("database-unreachable"), minutes=18, attempt=late) == Again(120, "another try: away [x]")
     assert isinstance(after(failed("database-unreachable"), minutes=18.1, attempt=late), Done)
 
 

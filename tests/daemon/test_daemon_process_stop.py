@@ -30,10 +30,11 @@ def test_before_commit_the_run_is_rolled_back_and_its_slot_is_caught_up_once_by_
         began = time.monotonic()
         daemon.send(signal.SIGTERM)
         if phase == "merge":  # a database that says nothing; here it answers after a while
-            place.notify.wait("EXTEND_TIMEOUT_USEC")
+            place.notify.wait("STOPPING", "1")
             release()
         assert daemon.wait() == 0
         assert time.monotonic() - began < 10
+        assert place.notify.times("EXTEND_TIMEOUT_USEC") == []
         (said,) = daemon.having(event="run-stopped")
         assert said["CPIMPORTD_SLOT"] == slot.isoformat()
         assert children(run, "") == []

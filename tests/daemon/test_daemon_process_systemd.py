@@ -115,7 +115,7 @@ def test_the_stop_is_extended_while_a_run_past_commit_is_waited_for(place):
         place.notify.wait("STOPPING", "1")
         until(lambda: len(place.notify.times("EXTEND_TIMEOUT_USEC")) > 2, "extensions")
         assert int(place.notify.wait("EXTEND_TIMEOUT_USEC").lines["EXTEND_TIMEOUT_USEC"]) >= 10_000_000
-        assert place.notify.statuses()[-1].startswith("Stopping; the run under way is publishing")
+        assert place.notify.statuses()[-1].startswith("Stopping; the run under way is committing")
         gate.open()
         assert daemon.wait() == 0
     assert place.outcomes() == ["published"]

@@ -48,11 +48,12 @@ def test_a_stage_that_nobody_has_words_for_is_named_as_it_is():
         ("fetch", "fetching", False),
         ("read", "reading", False),
         ("check", "checking", False),
-        ("publish", "publishing", True),
+        ("publish", "publishing", False),
+        ("commit", "committing", True),
         ("tell", "telling readers", True),
     ],
 )
-def test_from_publishing_on_a_run_may_be_past_commit(stage, doing, committing):
+def test_only_from_the_word_that_it_commits_may_a_run_be_past_commit(stage, doing, committing):
     progress = heard(Stage(stage))
     assert str(progress) == doing
     assert progress.committing is committing

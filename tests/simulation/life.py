@@ -103,14 +103,14 @@ class Life:
         )
         self.serving = stage.loop.create_task(self.daemon.serve())
 
-    def _launch(self, order: Order, _: Path, limit: timedelta, _tell: Callable[[Message], None]) -> FakeRun:
+    def _launch(self, order: Order, _: Path, limit: timedelta, tell: Callable[[Message], None]) -> FakeRun:
         stage = self._stage
         stage.instant.launched.append(order)
         self._launched = Launched(order, stage.clocks.wall, stage.clocks.monotonic)
         stage.launches.append(self._launched)
         outcome = next(stage.outcomes, PUBLISHED)
         stage.say(f"       (this run {outcome.way}, after {outcome.seconds} s)")
-        self.run = FakeRun(order, outcome, limit, stage.clocks, stage.database, self._over)
+        self.run = FakeRun(order, outcome, limit, stage.clocks, stage.database, self._over, tell)
         return self.run
 
     def _over(self, over: Over) -> None:

@@ -50,9 +50,8 @@ def between(rule: Rule, zone: str, after: datetime, until: datetime) -> list[dat
 
 def following(rule: Rule, zone: str, after: datetime) -> datetime:
     """The first slot after an instant."""
-    return next(
-        slot for year in range(after.year - 1, after.year + 3) for slot in _of_year(rule, zone, year) if slot > after
-    )
+    years = (_of_year(rule, zone, year) for year in range(after.year - 1, after.year + 3))
+    return next(slots[place] for slots in years if (place := bisect_right(slots, after)) < len(slots))
 
 
 @cache

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
 from cpimportd.daemon.attempts import Ended, Order
-from cpimportd.messages import Result, Seen
+from cpimportd.messages import Message, Result, Seen, Stage
 from tests.simulation.scene import Outcome, Way
 from tests.simulation.virtual_time import Clocks
 
@@ -69,6 +69,7 @@ class FakeRun:
         clocks: of the story.
         database: the second memory.
         over: told what happened when it is over.
+        tell: told how far it is.
     """
 
     def __init__(
@@ -79,6 +80,7 @@ class FakeRun:
         clocks: Clocks,
         database: Database,
         over: Callable[[Over], None],
+        tell: Callable[[Message], None],
     ) -> None:
         self._order = order
         self.outcome = outcome
@@ -86,6 +88,7 @@ class FakeRun:
         self._clocks = clocks
         self._database = database
         self._over = over
+        self._tell = tell
         self.ends = clocks.monotonic + self._duration
         self._stop = asyncio.Event()
         self._killed = asyncio.Event()
@@ -119,6 +122,7 @@ class FakeRun:
         if (self._order.schedule, self._order.slot) in self._database.done:
             await asyncio.sleep(0.5)
             return DONE_BEFORE, Ended(5, Result(None, "failed", 5, "failed", codes=("slot-done",)))
+        self._tell(Stage("commit" if self.outcome.way is Way.COMMITTING else "read"))
         return await self._interruptible()
 
     async def _interruptible(self) -> tuple[str, Ended]:

@@ -66,7 +66,7 @@ class Stage:
         self.launches: list[Launched] = []
         self.heard: list[Told] = []
         self.quiet: list[Quiet] = []
-        self._busy_slice = busy_slice
+        self.busy_slice = busy_slice
         self._actions = 0
 
     @contextmanager
@@ -77,7 +77,7 @@ class Stage:
         times = SimpleNamespace(datetime=wall, timedelta=timedelta)
         with (
             Hearing(self._hear, self.say),
-            mock.patch.object(service, "BUSY_SLICE", self._busy_slice),
+            mock.patch.object(service, "BUSY_SLICE", self.busy_slice),
             mock.patch.object(schedule, "datetime", times),
             # The status file takes most of a turn, and is nobody's business here.
             mock.patch.object(document, "document", return_value=""),
@@ -91,7 +91,7 @@ class Stage:
 
     def look_back(self) -> int:
         """Assert what is true of any story; for how many slots it was asserted."""
-        busy = sum(((run.ended or run.monotonic) - run.monotonic) / self._busy_slice + 4 for run in self.launches)
+        busy = sum(((run.ended or run.monotonic) - run.monotonic) / self.busy_slice + 4 for run in self.launches)
         enough = self.clocks.monotonic / self.slice + busy + 4 * (self._actions + len(self.model.fates)) + 10
         assert self.looks <= enough, f"{self.looks} looks at the clock, where {enough:.0f} are enough"
         return audit(self.quiet, self.launches, timedelta(seconds=self.slice))

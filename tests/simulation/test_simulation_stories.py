@@ -17,7 +17,7 @@ LONG = os.environ.get("CPIMPORTD_SIMULATION_STORIES")
 
 
 @settings(
-    max_examples=int(LONG or 150),
+    max_examples=int(LONG or 120),
     derandomize=LONG is None,
     database=None,
     deadline=None,

@@ -4,6 +4,7 @@ Outages, kills, suspends, clocks that are wrong and put right, edited schedules,
 seed, so that each run of the test is the same. The model looks at every instant; in the end the slots are counted.
 """
 
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from itertools import repeat
 from random import Random
@@ -30,16 +31,19 @@ from tests.simulation.world import World
 
 HOUR, DAY = timedelta(hours=1), timedelta(days=1)
 YEARS = 30
-SLICE = 8 * HOUR
-GRACE = 20 * HOUR
+SLICE = 20 * HOUR
+GRACE = 30 * HOUR
 HAPPY = frozenset({"published", "held", "done-elsewhere"})
+
+SUN_MON_THU = (0, 3, 6)
+"""Clocks are changed on Sundays; five times every day would only take longer."""
 
 ZONES = {
     "Europe/Moscow": (2010, daily("06:00")),
-    "Europe/Berlin": (2008, daily("02:30")),
-    "America/Sao_Paulo": (2000, daily("00:30")),
-    "Australia/Lord_Howe": (2005, daily("02:15")),
-    "UTC": (2020, daily("06:00")),
+    "Europe/Berlin": (2008, daily("02:30", weekdays=SUN_MON_THU)),
+    "America/Sao_Paulo": (2000, daily("00:30", weekdays=SUN_MON_THU)),
+    "Australia/Lord_Howe": (2005, daily("02:15", weekdays=SUN_MON_THU)),
+    "UTC": (2020, daily("06:00", weekdays=SUN_MON_THU)),
 }
 
 
@@ -71,7 +75,7 @@ def mishap(random: Random, rule: Rule, zone: str) -> tuple[object, ...]:
         case 6:
             return (Triggered(),)
         case _:
-            later = Rule(tuple(at.replace(hour=at.hour + 1) for at in rule.times))
+            later = replace(rule, times=tuple(at.replace(hour=at.hour + 1) for at in rule.times))
             return (Edited(schedules(later), zone), Edited(schedules(rule), zone))
 
 
@@ -116,7 +120,7 @@ def test_thirty_years(zone: str):
     fates = {slot: fate for (_, slot), fate in world.model.fates.items()}
     lost = slots - fates.keys()
     assert all(any(begins <= slot <= ends for begins, ends in others) for slot in lost), "a slot was lost"
-    assert len(slots) > 360 * YEARS
+    assert len(slots) > 51 * len(rule.weekdays) * YEARS
     imported = {slot for _, slot in world.database.imports}
     assert max(world.database.imports.values()) == 1, "a slot was imported twice"
     assert {slot for slot, fate in fates.items() if fate in HAPPY} <= imported

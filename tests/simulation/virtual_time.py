@@ -9,10 +9,6 @@ from datetime import datetime, timedelta
 SPINS = 5_000
 """Rounds of the event loop within one instant; a loop that needs more is busy."""
 
-NUDGE = 10
-"""Rounds after which the least time passes. A timer is ready a nanosecond after its instant, says asyncio; after half a
-year of seconds no double is so fine any more. A real clock goes on meanwhile."""
-
 
 class Clocks:
     """A wall clock and a monotonic clock.
@@ -45,7 +41,7 @@ class VirtualLoop(asyncio.SelectorEventLoop):
 
     def __init__(self, clocks: Clocks, settle: Callable[[], None]) -> None:
         self._clocks = clocks
-        super().__init__(_Jump(clocks, settle))
+        super().__init__(_Jump(clocks, settle, lambda: bool(self._ready)))
 
     def time(self) -> float:
         return self._clocks.monotonic
@@ -54,10 +50,11 @@ class VirtualLoop(asyncio.SelectorEventLoop):
 class _Jump(selectors.SelectSelector):
     """Waits for nothing: there are no files here, only timers."""
 
-    def __init__(self, clocks: Clocks, settle: Callable[[], None]) -> None:
+    def __init__(self, clocks: Clocks, settle: Callable[[], None], is_busy: Callable[[], bool]) -> None:
         super().__init__()
         self._clocks = clocks
         self._settle = settle
+        self._is_busy = is_busy
         self._spins = 0
 
     def select(self, timeout: float | None = None) -> list[tuple[selectors.SelectorKey, int]]:
@@ -65,7 +62,9 @@ class _Jump(selectors.SelectSelector):
         if timeout <= 0:
             self._spins += 1
             assert self._spins < SPINS, "the loop is busy: it turns and turns while no time passes"
-            if self._spins % NUDGE == 0:
+            if not self._is_busy():
+                # A timer is ready a nanosecond after its instant, says asyncio; after half a year of seconds no double
+                # is so fine any more. So the least time passes, as it does on a real clock.
                 self._clocks.monotonic = math.nextafter(self._clocks.monotonic, math.inf)
             return []
         self._spins = 0

@@ -8,10 +8,9 @@ from cpimportd.daemon import service
 from tests.simulation.audit import Quiet
 from tests.simulation.life import Life
 from tests.simulation.naive_calendar import following
-from tests.simulation.scene import Configured, Outcome
+from tests.simulation.scene import Configured, Outcome, Way
 from tests.simulation.stage import Stage
 
-STOPS_WITHIN = service.STOP_LIMIT + 60
 EARLIEST, LATEST = datetime(2001, 1, 1, tzinfo=UTC), datetime(2090, 1, 1, tzinfo=UTC)
 
 
@@ -101,10 +100,12 @@ class World(Stage):
             return
         self._act("the daemon is stopped")
         life = self.life
+        committing = self.model.running is not None and life.run is not None and life.run.outcome.way is Way.COMMITTING
+        within = (service.STOP_LIMIT if committing else service.STOP_PATIENCE) + self.busy_slice + 1
         self.model.stopping = True
         self.signal(life.daemon.stop)
-        self.run(asyncio.wait([life.serving], timeout=STOPS_WITHIN))
-        assert life.serving.done(), f"the daemon did not end within {STOPS_WITHIN} s"
+        self.run(asyncio.wait([life.serving], timeout=within))
+        assert life.serving.done(), f"the daemon did not end within {within} s"
         life.serving.result()
         self.drain()
         self.bury()

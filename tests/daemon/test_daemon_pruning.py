@@ -1,0 +1,60 @@
+"""What is older than its retention is removed by a process of its own, and the daemon's log has what that says."""
+
+import logging
+from asyncio.subprocess import DEVNULL, PIPE
+from dataclasses import replace
+
+import pytest
+
+from cpimportd.configuration import load
+from cpimportd.daemon import main
+from cpimportd.daemon.process import hear_out
+from cpimportd.planner import make_plan
+from cpimportd.problems import ProblemError
+
+
+@pytest.fixture
+def plan(database, tmp_path):
+    config = tmp_path / "cpimportd.toml"
+    config.write_text(
+        f'state_directory = "{tmp_path}"\n[database]\nurl = "{database}"\n[source]\nurl = "file:///x"\n'
+        '[spool]\nkeep = "1d"\n'
+    )
+    config.chmod(0o600)
+    return replace(make_plan(load(config, {}), tmp_path), copy=config)
+
+
+@pytest.mark.asyncio
+async def test_old_workbooks_go_and_it_is_told(plan, caplog):
+    old = plan.state_directory / "spool" / "20200101T000000.000000Z-1"
+    old.mkdir(parents=True)
+    with caplog.at_level(logging.INFO, "cpimportd.daemon"):
+        await main._prune(plan)
+    assert not old.exists()
+    assert [(record.levelno, record.getMessage()) for record in caplog.records] == [
+        (logging.INFO, "removed the workbooks of 1 runs and 0 journal entries")
+    ]
+
+
+@pytest.mark.asyncio
+async def test_what_goes_wrong_is_a_warning_with_its_way_out(plan, caplog):
+    plan.copy.write_text("[database\n")
+    with caplog.at_level(logging.INFO, "cpimportd.daemon"):
+        await main._prune(plan)
+    assert {record.levelno for record in caplog.records} == {logging.WARNING}
+    assert "[config-syntax]" in caplog.text
+
+
+@pytest.mark.asyncio
+async def test_one_that_does_not_end_is_given_up_and_gone(plan, monkeypatch):
+    monkeypatch.setattr(main, "PRUNING_WITHIN", 0.01)
+    with pytest.raises(ProblemError) as raised:
+        await main._prune(plan)
+    assert raised.value.problems[0].code == "run-timeout"
+
+
+@pytest.mark.asyncio
+async def test_what_a_short_process_wrote_comes_with_its_exit_code():
+    argv = ["/bin/sh", "-c", "echo out; echo err >&2; exit 3"]
+    assert await hear_out(argv, 20, stdout=PIPE, stderr=DEVNULL) == (3, b"out\n")
+    assert await hear_out(argv, 20, stdout=DEVNULL, stderr=PIPE) == (3, b"err\n")

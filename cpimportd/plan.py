@@ -62,7 +62,6 @@ class Plan:
         run_time_limit: a run that takes longer is stopped.
         stale_after: a workbook that was not uploaded anew for so long is told of.
         warnings: what is remarkable about the configuration.
-        notes: what is set and has no effect.
     """
 
     source: str
@@ -78,7 +77,6 @@ class Plan:
     run_time_limit: timedelta
     stale_after: timedelta
     warnings: tuple[Problem, ...] = ()
-    notes: tuple[str, ...] = ()
 
     @property
     def zone(self) -> ZoneInfo:
@@ -129,7 +127,6 @@ def decode(text: str) -> Plan:
             **{name: Path(plan[name]) for name in paths},
             "schedules": tuple(_schedule(one) for one in plan["schedules"]),
             "warnings": tuple(Problem(**one) for one in plan["warnings"]),
-            "notes": tuple(plan["notes"]),
         }
     )
 

@@ -52,7 +52,6 @@ def make_plan(loaded: Loaded, runtime: Path) -> Plan:
         run_time_limit=settings.daemon.run_time_limit,
         stale_after=settings.source.stale_after,
         warnings=(*loaded.problems, *_unavailable(settings)),
-        notes=loaded.notes,
     )
 
 

@@ -5,6 +5,7 @@ it. A code that is not in the catalog does not exist. Texts that come from files
 characters are escaped here, before they can reach a log line or a terminal.
 """
 
+import logging
 import shlex
 import string
 import uuid
@@ -24,6 +25,11 @@ class Effect(StrEnum):
     """The units concerned are held until a human accepts them by name."""
     WARNS = "warns"
     """Published all the same, and said."""
+
+    @property
+    def level(self) -> int:
+        """The level of :mod:`logging` at which a problem of this effect is logged."""
+        return logging.ERROR if self in {Effect.FAILS, Effect.INTEGRITY} else logging.WARNING
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,10 +55,20 @@ class ProblemKind:
     @property
     def message_id(self) -> str:
         """128-bit id for the journal (sd-id128(3)), derived from the code so that it never changes."""
-        return uuid.uuid5(_NAMESPACE, self.code).hex
+        return message_id(self.code)
 
 
 _NAMESPACE = uuid.UUID("8f0e3c1a-5d0b-4a57-9d0e-3f1f6f0c5b11")
+
+
+def message_id(name: str) -> str:
+    """The journal's MESSAGE_ID (sd-id128(3)) of whatever has a name that never changes."""
+    return uuid.uuid5(_NAMESPACE, name).hex
+
+
+def journal_fields(facts: Mapping[str, object]) -> dict[str, str]:
+    """Facts as fields for ``journalctl FIELD=``: ``slot`` is ``CPIMPORTD_SLOT``; those that are None are left out."""
+    return {f"CPIMPORTD_{name.upper()}": str(fact) for name, fact in facts.items() if fact is not None}
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,8 +98,7 @@ class Problem:
     def fields(self) -> dict[str, str]:
         """The problem as the journal keeps it: MESSAGE_ID and CPIMPORTD_CODE, _FILE and so on, as far as known."""
         facts = {name: getattr(self, name) for name in ("code", "file", "row", "column", "value", "organization")}
-        known = {f"CPIMPORTD_{name.upper()}": str(fact) for name, fact in facts.items() if fact is not None}
-        return {"MESSAGE_ID": self.kind.message_id, **known}
+        return {"MESSAGE_ID": self.kind.message_id, **journal_fields(facts)}
 
     def as_json(self) -> dict[str, object]:
         """The problem as scripts see it: code, message, file, row, column, value, organization, way_out."""

@@ -147,6 +147,7 @@ def reschedule(config_file: Path | None, name: str, expression: str | None, rese
 
     The configuration file stays as it is. Slots count from now: no run begins for one that lay before.
     """
+    from cpimportd.client import Client
     from cpimportd.problems import ProblemError, problem
 
     if (expression is None) != reset:
@@ -157,7 +158,7 @@ def reschedule(config_file: Path | None, name: str, expression: str | None, rese
         enabled = ", ".join(name for name, one in schedules.items() if one.enabled) or "none"
         reason = f"no schedule {name} is enabled; enabled: {enabled}"
         raise ProblemError(problem("wrong-use", reason=reason, verb="reschedule"))
-    client = _client(config_file)
+    client = Client(loaded.settings.state_directory)
     refused = client.reschedule(name, expression)
     if refused:
         say((*refused, problem("config-refused")))

@@ -7,9 +7,6 @@ from typing import Final
 from cpimportd.messages import Result, Seen
 from cpimportd.plan import Plan, PlannedSchedule
 
-INTERRUPTED: Final = 130
-"""The exit code of a run that was stopped before COMMIT: 128 + SIGINT, as shells count it."""
-
 UNDER_WAY: Final = 4
 DONE_ELSEWHERE: Final = 5
 

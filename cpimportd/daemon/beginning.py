@@ -5,9 +5,14 @@ import sys
 from pathlib import Path
 
 
+def ours(module: str, *arguments: str) -> list[str]:
+    """The command line that runs one of our modules, by this Python; nothing is imported from the current folder."""
+    return [sys.executable, "-P", "-m", module, *arguments]
+
+
 def command(configuration: Path | None) -> list[str]:
-    """The child's command line."""
-    return [sys.executable, "-P", "-m", "cpimportd.planner", *([str(configuration)] if configuration else [])]
+    """The command line of the configuration's reader."""
+    return ours("cpimportd.planner", *([str(configuration)] if configuration else []))
 
 
 def begin(configuration: Path | None) -> "subprocess.Popen[str]":

@@ -6,18 +6,16 @@ Modules of this room log with :func:`tell` and :func:`tell_problem`; where the l
 import json
 import logging
 import sys
-import uuid
 from collections.abc import Mapping
 from datetime import datetime
 from typing import Final, Literal
 
 from logging_journald import Facility, JournaldTransport, check_journal_stream
 
-from cpimportd.problems import Effect, Problem
+from cpimportd.problems import Problem, journal_fields, message_id
 
 Form = Literal["auto", "text", "json", "journal"]
 
-_NAMESPACE: Final = uuid.UUID("8f0e3c1a-5d0b-4a57-9d0e-3f1f6f0c5b11")
 _IDENTIFIER: Final = "cpimportd"
 
 # syslog(3)
@@ -35,7 +33,7 @@ logger = logging.getLogger("cpimportd.daemon")
 
 def event_id(event: str) -> str:
     """The MESSAGE_ID (sd-id128(3)) of an event in the daemon's life."""
-    return uuid.uuid5(_NAMESPACE, f"event {event}").hex
+    return message_id(f"event {event}")
 
 
 def tell(level: int, event: str, text: str, **facts: object) -> None:
@@ -47,16 +45,13 @@ def tell(level: int, event: str, text: str, **facts: object) -> None:
         text: one sentence.
         **facts: become fields: ``schedule`` is ``CPIMPORTD_SCHEDULE``; those that are None are left out.
     """
-    fields = {f"CPIMPORTD_{name.upper()}": str(fact) for name, fact in facts.items() if fact is not None}
-    tell_line(level, text, {"MESSAGE_ID": event_id(event), "CPIMPORTD_EVENT": event, **fields})
+    tell_line(level, text, {"MESSAGE_ID": event_id(event), **journal_fields({"event": event, **facts})})
 
 
 def tell_problem(found: Problem, level: int | None = None, /, **facts: object) -> None:
     """Log a problem of the catalog, with its way out and everything that ``journalctl`` can look for."""
-    if level is None:
-        level = logging.WARNING if found.effect in {Effect.WARNS, Effect.PLAUSIBILITY} else logging.ERROR
-    fields = {f"CPIMPORTD_{name.upper()}": str(fact) for name, fact in facts.items() if fact is not None}
-    tell_line(level, f"{found} {found.way_out}", {**found.fields, **fields})
+    chosen = found.effect.level if level is None else level
+    tell_line(chosen, f"{found} {found.way_out}", {**found.fields, **journal_fields(facts)})
 
 
 def tell_line(level: int, text: str, fields: Mapping[str, str]) -> None:

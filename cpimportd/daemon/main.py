@@ -4,16 +4,15 @@ import asyncio
 import logging
 import signal
 import subprocess
-import sys
-from asyncio.subprocess import DEVNULL, PIPE, Process
+from asyncio.subprocess import DEVNULL, PIPE
 from pathlib import Path
 from typing import Final
 
 from cpimportd.daemon import journal, planning
-from cpimportd.daemon.beginning import begin
+from cpimportd.daemon.beginning import begin, ours
 from cpimportd.daemon.journal import tell_problem
 from cpimportd.daemon.lock import locked
-from cpimportd.daemon.process import launch
+from cpimportd.daemon.process import hear_out, launch
 from cpimportd.daemon.reloading import forget_copy
 from cpimportd.daemon.service import Daemon
 from cpimportd.daemon.store import Store
@@ -105,20 +104,11 @@ async def _serve(plan: Plan, configuration: Path | None, supervisor: Supervisor)
 
 async def _prune(plan: Plan) -> None:
     """Remove what is older than its retention, in a process of its own; what it complains of is logged."""
-    argv = [sys.executable, "-P", "-m", "cpimportd", "prune", "--config", str(plan.copy)]
-    process = await asyncio.create_subprocess_exec(*argv, stdin=DEVNULL, stdout=DEVNULL, stderr=PIPE)
+    argv = ours("cpimportd", "prune", "--config", str(plan.copy))
     try:
-        async with asyncio.timeout(PRUNING_WITHIN):
-            _, said = await process.communicate()
+        code, said = await hear_out(argv, PRUNING_WITHIN, stdout=DEVNULL, stderr=PIPE)
     except TimeoutError:
         raise ProblemError(problem("run-timeout", value=f"{PRUNING_WITHIN:g} s")) from None
-    finally:
-        _kill(process)
-    level = logging.WARNING if process.returncode else logging.INFO
+    level = logging.WARNING if code else logging.INFO
     for line in said.decode(errors="replace").splitlines():
         journal.tell(level, "pruned", printable(line))
-
-
-def _kill(process: Process) -> None:
-    if process.returncode is None:
-        process.kill()

@@ -1,13 +1,12 @@
 """The configuration, read and judged by a child process, so that the daemon stays small and holds no secret."""
 
-import asyncio
-import contextlib
 import subprocess
-from asyncio.subprocess import DEVNULL, PIPE
+from asyncio.subprocess import PIPE
 from pathlib import Path
 from typing import Final
 
 from cpimportd.daemon.beginning import command
+from cpimportd.daemon.process import hear_out
 from cpimportd.plan import Plan, decode
 from cpimportd.problems import Problem, ProblemError, problem
 
@@ -36,17 +35,11 @@ async def read_plan(configuration: Path | None) -> Plan:
     Raises:
         ProblemError: everything that is wrong with it.
     """
-    child = await asyncio.create_subprocess_exec(*command(configuration), stdin=DEVNULL, stdout=PIPE)
     try:
-        async with asyncio.timeout(WITHIN):
-            answer, _ = await child.communicate()
+        code, answer = await hear_out(command(configuration), WITHIN, stdout=PIPE, stderr=None)
     except TimeoutError:
         raise ProblemError(_failed(f"no answer within {WITHIN:g} s")) from None
-    finally:
-        if child.returncode is None:
-            with contextlib.suppress(ProcessLookupError):
-                child.kill()
-    return _understand(answer.decode(errors="replace"), child.returncode)
+    return _understand(answer.decode(errors="replace"), code)
 
 
 def _understand(answer: str, code: int | None) -> Plan:

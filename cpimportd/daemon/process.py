@@ -5,7 +5,6 @@ import contextlib
 import logging
 import os
 import signal
-import sys
 from asyncio.subprocess import DEVNULL, PIPE, Process
 from collections.abc import Callable
 from datetime import timedelta
@@ -13,6 +12,7 @@ from pathlib import Path
 from typing import Final, Protocol
 
 from cpimportd.daemon.attempts import Ended, Order
+from cpimportd.daemon.beginning import ours
 from cpimportd.messages import LONGEST_LINE, Message, Result, Said, Seen, decode
 
 PATIENCE: Final = 30.0
@@ -56,9 +56,35 @@ def launch(order: Order, configuration: Path, limit: timedelta, tell: Callable[[
     return _ProcessRun(order, configuration, limit, tell)
 
 
+async def hear_out(argv: list[str], within: float, *, stdout: int | None, stderr: int | None) -> tuple[int, bytes]:
+    """Run a short process to its end; it is gone when this returns or raises.
+
+    Args:
+        argv: the command line.
+        within: seconds that it may take.
+        stdout: what becomes of its standard output, as asyncio has it: None is inherited.
+        stderr: the same of standard error; one of the two is a pipe.
+
+    Returns:
+        Its exit code, and what it wrote into the pipe.
+
+    Raises:
+        TimeoutError: it took longer.
+    """
+    process = await asyncio.create_subprocess_exec(*argv, stdin=DEVNULL, stdout=stdout, stderr=stderr)
+    try:
+        async with asyncio.timeout(within):
+            out, err = await process.communicate()
+    finally:
+        if process.returncode is None:
+            with contextlib.suppress(ProcessLookupError):
+                process.kill()
+    return process.returncode or 0, out or err or b""
+
+
 class _ProcessRun:
     def __init__(self, order: Order, configuration: Path, limit: timedelta, tell: Callable[[Message], None]) -> None:
-        self._argv = [sys.executable, "-P", "-m", "cpimportd", *arguments(order, configuration)]
+        self._argv = ours("cpimportd", *arguments(order, configuration))
         self._environ = {name: value for name, value in os.environ.items() if name not in _NOT_INHERITED}
         if order.retry_within is not None:
             self._environ["CPIMPORTD_RETRY__WITHIN"] = f"{order.retry_within.total_seconds():.3f}"

@@ -14,7 +14,7 @@ from cpimportd.daemon.state import Running, State
 from cpimportd.daemon.store import Finished
 from cpimportd.instants import moment, span
 from cpimportd.messages import Message, Result, Said, Stage
-from cpimportd.problems import problem
+from cpimportd.problems import journal_fields, problem
 
 
 class Runs:
@@ -35,9 +35,8 @@ class Runs:
     def start_next(self, now: datetime, monotonic: float) -> None:
         """Start what has waited longest: a slot that is ready, else a run that somebody asked for."""
         state = self._state
-        ready = state.slots.ready(monotonic)
-        if ready is not None:
-            schedule, _ = ready
+        schedule = state.slots.ready(monotonic)
+        if schedule is not None:
             attempt = state.slots.started(schedule.name)
             self._start(attempts.order(attempt, schedule, state.plan, now, monotonic), attempt, now)
         elif state.answers.triggers_served < state.answers.triggers_asked:
@@ -66,8 +65,7 @@ class Runs:
                 running.progress.take(message)
             case Said():
                 facts = running.facts if running is not None else {}
-                fields = {f"CPIMPORTD_{name.upper()}": fact for name, fact in facts.items()}
-                tell_line(message.level, message.text, {**fields, **message.fields})
+                tell_line(message.level, message.text, {**journal_fields(facts), **message.fields})
             case _:
                 pass  # what it saw and how it ended come with its end
 

@@ -92,15 +92,14 @@ class Slots:
         )
         self.memory = self.memory.done(timed.name, found.slot)
 
-    def ready(self, monotonic: float) -> tuple[PlannedSchedule, Attempt] | None:
-        """The slot whose next run is to be started now, the oldest first."""
+    def ready(self, monotonic: float) -> PlannedSchedule | None:
+        """The schedule for whose slot a run is to be started now, that of the oldest slot first."""
         waiting = [(attempt.slot, name) for name, attempt in self._attempts.items() if attempt.next <= monotonic]
         if not waiting or self._plan is None:
             return None
-        name = min(waiting)[1]
-        schedule = self._plan.schedule(name)
+        schedule = self._plan.schedule(min(waiting)[1])
         assert schedule is not None  # noqa: S101  enforce() gives up what is in no plan
-        return schedule, self._attempts[name]
+        return schedule
 
     def started(self, name: str) -> Attempt:
         """A run for the schedule's slot was started."""

@@ -196,8 +196,8 @@ def decode(text: str) -> Record:
     uploads = (_read_upload(one) for one in tree["uploads"])
     return Record(
         Memory(schedules),
-        finished(tree["last"]),
-        finished(tree["last_good"]),
+        _finished(tree["last"]),
+        _finished(tree["last_good"]),
         tuple(tree["held"]),
         {one.name: one for one in uploads},
     )
@@ -213,8 +213,7 @@ def _remembered(found: Mapping[str, Any]) -> Remembered:
     )
 
 
-def finished(found: Mapping[str, Any] | None) -> Finished | None:
-    """A run that is over, from its JSON."""
+def _finished(found: Mapping[str, Any] | None) -> Finished | None:
     if found is None:
         return None
     moments = {"slot": _moment(found["slot"]), "began": _needed(found["began"]), "ended": _needed(found["ended"])}

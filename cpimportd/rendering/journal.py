@@ -1,24 +1,16 @@
 """A run in lines: one true sentence, and what the journal keeps of the rest."""
 
 import logging
-import uuid
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import NamedTuple
 
-from cpimportd.problems import Effect, Problem, printable
+from cpimportd.problems import Effect, Problem, message_id, printable
 from cpimportd.rendering.bridge import unexplained
 from cpimportd.rendering.numbers import clean
 from cpimportd.report import FileReport, FileStatus, RunReport, RunStatus, UnitReport, UnitStatus, money
 
-_NAMESPACE = uuid.UUID("8f0e3c1a-5d0b-4a57-9d0e-3f1f6f0c5b11")
 _NAMED_AT_MOST = 5
 
-_LEVELS = {
-    Effect.FAILS: logging.ERROR,
-    Effect.INTEGRITY: logging.ERROR,
-    Effect.PLAUSIBILITY: logging.WARNING,
-    Effect.WARNS: logging.WARNING,
-}
 _RUN_LEVELS = {
     RunStatus.FAILED: logging.ERROR,
     RunStatus.HELD: logging.ERROR,
@@ -78,7 +70,7 @@ def journal_lines(report: RunReport) -> list[JournalLine]:
 
 def run_message_id(status: RunStatus) -> str:
     """The journal's MESSAGE_ID (sd-id128(3)) of the line that ends a run with this status."""
-    return uuid.uuid5(_NAMESPACE, f"run {status.value}").hex
+    return message_id(f"run {status.value}")
 
 
 def _failure(report: RunReport) -> str:
@@ -183,5 +175,5 @@ def _unit_lines(unit: UnitReport) -> Iterator[JournalLine]:
 
 
 def _problem_line(found: Problem, known: Mapping[str, str], at_most: int) -> JournalLine:
-    level = min(_LEVELS[found.effect], at_most) if found.effect is Effect.FAILS else _LEVELS[found.effect]
+    level = min(found.effect.level, at_most) if found.effect is Effect.FAILS else found.effect.level
     return JournalLine(level, clean(f"{found} {found.way_out}"), {**known, **found.fields})

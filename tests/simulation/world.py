@@ -18,15 +18,9 @@ class World(Stage):
     """A stage on which things happen; the arguments are the stage's."""
 
     def __init__(
-        self,
-        wall: datetime,
-        configured: Configured,
-        outcomes: Iterable[Outcome] = (),
-        *,
-        slice_: float = 1200.0,
-        busy_slice: float = 15.0,
+        self, wall: datetime, configured: Configured, outcomes: Iterable[Outcome] = (), **slices: float
     ) -> None:
-        super().__init__(wall, configured, outcomes, slice_=slice_, busy_slice=busy_slice)
+        super().__init__(wall, configured, outcomes, **slices)
         self._high = wall
         self._intact = False
         self._acted = True

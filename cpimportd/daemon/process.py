@@ -18,6 +18,9 @@ from cpimportd.messages import LONGEST_LINE, Message, Result, Said, Seen, decode
 PATIENCE: Final = 30.0
 """Seconds between SIGTERM and SIGKILL for a run that took longer than allowed."""
 
+DRAINING: Final = 5.0
+"""Seconds in which what an ended process left in its pipe is read."""
+
 _NOT_INHERITED: Final = ("NOTIFY_SOCKET", "WATCHDOG_USEC", "WATCHDOG_PID")
 """sd_notify(3): they are meant for the main process."""
 
@@ -79,6 +82,10 @@ async def hear_out(argv: list[str], within: float, *, stdout: int | None, stderr
         if process.returncode is None:
             with contextlib.suppress(ProcessLookupError):
                 process.kill()
+            # Its pipe is read to the end, or asyncio would never count it as gone; a grandchild may hold that open.
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(DRAINING):
+                    await process.communicate()
     return process.returncode or 0, out or err or b""
 
 
@@ -161,7 +168,7 @@ class _ProcessRun:
     async def _drain(listening: "asyncio.Task[None]") -> None:
         """Hear the run out; a grandchild that holds the pipe open must not hold up the daemon."""
         with contextlib.suppress(TimeoutError):
-            await asyncio.wait_for(listening, 5)
+            await asyncio.wait_for(listening, DRAINING)
 
     def _take(self, message: Message) -> None:
         match message:

@@ -14,7 +14,7 @@ from cpimportd.source.contract import Entry, InUseError, Listing, Look, Permanen
 from cpimportd.source.folder import FolderSource
 from cpimportd.source.patience import Patience
 from cpimportd.source.pool import FtpSource
-from cpimportd.source.settling import settle
+from cpimportd.source.settling import settle, what_changed
 from cpimportd.source.spool import Spool, too_large
 
 _log = logging.getLogger(__name__)
@@ -193,7 +193,7 @@ class _Fetch:
                 await session.download(entry, self._told(entry, expected, incoming.write))
                 after = await session.look(entry)
                 if after != before:
-                    raise InUseError(f"it changed during the download (it had {before.size} bytes, then {after.size})")
+                    raise InUseError(f"it changed during the download ({what_changed(before, after)})")
                 if incoming.size != expected:
                     raise ProblemError(problem("download-short", file=entry.name, got=incoming.size, expected=expected))
                 return incoming.keep(Look(expected, entry.look.modified or after.modified))

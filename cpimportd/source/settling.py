@@ -76,8 +76,15 @@ async def settle(
         await asyncio.sleep(pause)
         again = await look()
         if again != seen:
-            why = f"it had {seen.size} bytes, then {again.size}" if again.size != seen.size else "it was written anew"
+            why = what_changed(seen, again)
             seen, since = again, clock()
+
+
+def what_changed(before: Look, after: Look) -> str:
+    """In words, what two looks at one file differ in."""
+    if before.size != after.size:
+        return f"it had {before.size} bytes, then {after.size}"
+    return "it was written anew"
 
 
 def _old_enough(look: Look, stable_for: float) -> bool:

@@ -1,6 +1,7 @@
 """What is older than its retention is removed by a process of its own, and the daemon's log has what that says."""
 
 import logging
+import os
 from asyncio.subprocess import DEVNULL, PIPE
 from dataclasses import replace
 
@@ -58,3 +59,14 @@ async def test_what_a_short_process_wrote_comes_with_its_exit_code():
     argv = ["/bin/sh", "-c", "echo out; echo err >&2; exit 3"]
     assert await hear_out(argv, 20, stdout=PIPE, stderr=DEVNULL) == (3, b"out\n")
     assert await hear_out(argv, 20, stdout=DEVNULL, stderr=PIPE) == (3, b"err\n")
+
+
+@pytest.mark.asyncio
+@pytest.mark.parametrize("said", ["", "head -c 300000 /dev/zero; "], ids=["silent", "with a full pipe"])
+async def test_a_short_process_that_takes_too_long_is_gone_when_that_is_told(said, tmp_path):
+    pid_file = tmp_path / "pid"
+    argv = ["/bin/sh", "-c", f"echo $$ >{pid_file}; {said}exec sleep 600"]
+    with pytest.raises(TimeoutError):
+        await hear_out(argv, 0.5, stdout=PIPE, stderr=DEVNULL)
+    with pytest.raises(ProcessLookupError):
+        os.kill(int(pid_file.read_text()), 0)

@@ -173,12 +173,13 @@ class ScriptedServer:
         self.seen: list[str] = []
         self.count: Counter[str] = Counter()
         self._tasks: set[asyncio.Task[None]] = set()
+        self._an_hour_old = datetime.now(UTC) - timedelta(hours=1)
 
     def size(self, name: str) -> int:
         return self.sizes.get(name, len(self.files[name]))
 
     def stamp(self, name: str) -> str:
-        moment = self.modified.get(name, datetime.now(UTC) - timedelta(hours=1))
+        moment = self.modified.get(name, self._an_hour_old)
         return moment.strftime("%Y%m%d%H%M%S") if moment else ""
 
     @property

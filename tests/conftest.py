@@ -20,6 +20,8 @@ import pytest
 from cpimportd.demo.postgres import EmbeddedPostgres, PostgresError
 from cpimportd.settings import Database
 
+pytest_plugins = ["tests.faults.table"]
+
 BACKEND_SQL = Path(__file__).parent / "backend.sql"
 
 # Newer backends have this index; two equal lines of one document cannot be stored under it.

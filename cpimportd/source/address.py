@@ -63,6 +63,9 @@ def parse(source: settings.Source) -> Address:
         raise _wrong("source.url", "user and password belong into source.user and source.password")
     if parts.query or parts.fragment:
         raise _wrong("source.url", "write ? as %3F and # as %23")
+    if scheme == "ftp" and source.tls_fingerprint is not None:
+        # Whoever pins a certificate believes that the password is safe; under ftp:// it would go in the clear.
+        raise _wrong("source.tls_fingerprint", "a certificate is pinned, but source.url has no TLS: write ftps://")
     path = _path_bytes(parts.path, source.encoding)
     if scheme == "file":
         if parts.hostname not in (None, "localhost") or not path.startswith(b"/"):

@@ -57,11 +57,17 @@ class Session(Protocol):
     async def look(self, entry: Entry) -> Look:
         """How the file stands at this moment."""
 
-    async def download(self, entry: Entry, write: Callable[[bytes], None]) -> None:
+    async def download(self, entry: Entry, write: Callable[[bytes], None], start: int = 0) -> None:
         """Hand over the file's bytes in order, as many as come: the caller judges whether that was the whole file.
+
+        Args:
+            entry: which file.
+            write: takes the bytes.
+            start: how many bytes at its beginning are left out.
 
         Raises:
             InUseError: another program holds the file, most likely the one that writes it.
+            NotResumedError: the source can only begin at the beginning; nothing was handed over.
         """
 
 
@@ -94,3 +100,7 @@ class PermanentError(ProblemError):
 
 class InUseError(Exception):
     """The file cannot be had because somebody is at it; ``str`` of this says how that was seen."""
+
+
+class NotResumedError(Exception):
+    """A download cannot go on where it broke off; ``str`` of this says why."""

@@ -11,6 +11,7 @@ from enum import Enum
 import aioftp
 
 from cpimportd.problems import ProblemError, problem
+from cpimportd.source.client import ImpostorError
 from cpimportd.source.contract import InUseError, PermanentError
 
 _LIMIT = re.compile(r"maximum|too many|limit|already connected|no more connections", re.IGNORECASE)
@@ -67,6 +68,8 @@ class Interpreter:
             raise self._refused(phase, error, file) from error
         except TimeoutError as error:
             raise self._silent(phase, f"no answer within {seconds:g} s", file) from error
+        except ImpostorError as error:
+            raise self.untrusted(str(error)) from error
         except ssl.SSLError as error:
             raise self._insecure(phase, error, file) from error
         except OSError as error:
@@ -77,7 +80,7 @@ class Interpreter:
     def _refused(self, phase: Phase, error: aioftp.StatusCodeError, file: str | None) -> ProblemError | InUseError:
         code, reply = str(error.received_codes[-1]), self._reply(error)
         if not self.encrypted and code[:1] in "45" and _WANTS_TLS.search(reply):
-            return self._tls(f"the server wants TLS, so write ftps:// in source.url ({reply})")
+            return self.untrusted(f"the server wants TLS, so write ftps:// in source.url ({reply})")
         if phase in (Phase.LOOK, Phase.DOWNLOAD):
             return self._file_refused(code, reply, file)
         if phase is Phase.LIST:
@@ -85,7 +88,7 @@ class Interpreter:
         if phase is Phase.LOGIN:
             return self._login(code, reply)
         if phase is Phase.TLS and code != "421":
-            return self._tls(f"the server refuses it ({reply})")
+            return self.untrusted(f"the server refuses it ({reply})")
         return self._busy(reply)
 
     def _file_refused(self, code: str, reply: str, file: str | None) -> ProblemError | InUseError:
@@ -96,7 +99,9 @@ class Interpreter:
         return PermanentError(failed) if code.startswith("5") else ProblemError(failed)
 
     def _listing(self, code: str, reply: str) -> ProblemError:
-        if code.startswith("4"):
+        # A 2xx or 3xx in the wrong place belongs to some other command: the connection is out of step; unless it is
+        # vsftpd's "226 Transfer done (but failed to open directory)."
+        if not (code.startswith("5") or "failed" in reply):
             return self._unreachable(f"{reply} (during {Phase.LIST.value})")
         return ProblemError(problem("source-listing", server=self.label, folder=self.folder, reason=reply))
 
@@ -104,6 +109,8 @@ class Interpreter:
         limit = _LIMIT.search(reply) and not _LOCKED_OUT.search(reply)
         if code == "421" or limit:
             return self._busy(reply)
+        if code[:1] not in "45":
+            return self._unreachable(f"{reply} (during {Phase.LOGIN.value})")
         return ProblemError(problem("source-login", server=self.label, user=self.user, reason=reply))
 
     def _silent(self, phase: Phase, reason: str, file: str | None) -> ProblemError:
@@ -115,9 +122,9 @@ class Interpreter:
 
     def _insecure(self, phase: Phase, error: ssl.SSLError, file: str | None) -> ProblemError:
         if isinstance(error, ssl.SSLCertVerificationError):
-            return self._tls(error.verify_message or str(error))
+            return self.untrusted(error.verify_message or str(error))
         if phase is Phase.TLS:
-            return self._tls(str(error))
+            return self.untrusted(str(error))
         return self._broken(phase, str(error), file)
 
     def _broken(self, phase: Phase, reason: str, file: str | None) -> ProblemError:
@@ -143,7 +150,8 @@ class Interpreter:
     def _busy(self, reason: str) -> ProblemError:
         return ProblemError(problem("source-busy", server=self.label, reason=reason))
 
-    def _tls(self, reason: str) -> ProblemError:
+    def untrusted(self, reason: str) -> ProblemError:
+        """The problem of a server with which there is no safe conversation."""
         return ProblemError(problem("source-tls", server=self.label, reason=reason))
 
     def _unreachable(self, reason: str) -> ProblemError:

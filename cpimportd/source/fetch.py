@@ -10,12 +10,12 @@ from cpimportd import settings
 from cpimportd.model import FetchedFile, Progress
 from cpimportd.problems import Effect, Problem, ProblemError, problem
 from cpimportd.source import address
-from cpimportd.source.contract import Entry, InUseError, Listing, Look, PermanentError, Source
+from cpimportd.source.contract import Entry, InUseError, Listing, Look, NotResumedError, PermanentError, Session, Source
 from cpimportd.source.folder import FolderSource
 from cpimportd.source.patience import Patience
 from cpimportd.source.pool import FtpSource
 from cpimportd.source.settling import settle, what_changed
-from cpimportd.source.spool import Spool, too_large
+from cpimportd.source.spool import Incoming, Spool, too_large
 
 _log = logging.getLogger(__name__)
 
@@ -156,7 +156,8 @@ class _Fetch:
         while True:
             entry = await settle(entry, lambda: self._look(entry), stable_for, self._patience, doubt=doubt)  # noqa: B023 - called before entry changes
             try:
-                return await self._patience.insist(lambda: self._transfer(number, entry))  # noqa: B023 - as above
+                with self._spool.receive(number, entry) as incoming:
+                    return await self._patience.insist(lambda: self._transfer(entry, incoming))  # noqa: B023 - as above
             except InUseError as error:
                 doubt = str(error)
                 # Even with stable_for = 0 the one that writes needs a moment.
@@ -170,7 +171,7 @@ class _Fetch:
 
         return await self._patience.insist(attempt)
 
-    async def _transfer(self, number: int, entry: Entry) -> FetchedFile:
+    async def _transfer(self, entry: Entry, incoming: Incoming) -> FetchedFile:
         """Download one file once, and believe it only if its size and time stood still and all bytes came.
 
         A server's 226 proves nothing: it comes after half a file too.
@@ -189,8 +190,8 @@ class _Fetch:
                 raise InUseError(f"it had {entry.look.size} bytes, then {expected}")
             if expected > self._largest:
                 raise too_large(entry, expected, self._largest)
-            with self._spool.receive(number, entry) as incoming:
-                await session.download(entry, self._told(entry, expected, incoming.write))
+            with incoming.attempt(before) as start:
+                await self._receive(session, entry, incoming, start, expected)
                 after = await session.look(entry)
                 if after != before:
                     raise InUseError(f"it changed during the download ({what_changed(before, after)})")
@@ -198,17 +199,28 @@ class _Fetch:
                     raise ProblemError(problem("download-short", file=entry.name, got=incoming.size, expected=expected))
                 return incoming.keep(Look(expected, entry.look.modified or after.modified))
 
-    def _told(self, entry: Entry, total: int, write: Callable[[bytes], None]) -> Callable[[bytes], None]:
-        """``write``, with a word on the progress now and then."""
-        done = told = 0
-        self._progress(Progress("fetch", entry.name, 0, total))
+    async def _receive(self, session: Session, entry: Entry, incoming: Incoming, start: int, expected: int) -> None:
+        """Have the bytes sent from ``start`` on or, where the server does not do that, from the beginning."""
+        write = self._told(entry, expected, incoming)
+        if start:
+            _log.info("%s: goes on at byte %d", entry.name, start, extra={"action": "source.resume"})
+        try:
+            await session.download(entry, write, start)
+        except NotResumedError as error:
+            _log.info("%s: from the beginning again: %s", entry.name, error, extra={"action": "source.restart"})
+            incoming.restart()
+            await session.download(entry, write)
+
+    def _told(self, entry: Entry, total: int, incoming: Incoming) -> Callable[[bytes], None]:
+        """``incoming.write``, with a word on the progress now and then."""
+        told = incoming.size
+        self._progress(Progress("fetch", entry.name, told, total))
 
         def write_and_tell(block: bytes) -> None:
-            nonlocal done, told
-            write(block)
-            done += len(block)
-            if done - told >= PROGRESS_EVERY:
-                told = done
-                self._progress(Progress("fetch", entry.name, done, total))
+            nonlocal told
+            incoming.write(block)
+            if abs(incoming.size - told) >= PROGRESS_EVERY:
+                told = incoming.size
+                self._progress(Progress("fetch", entry.name, told, total))
 
         return write_and_tell

@@ -87,8 +87,8 @@ class FolderSource:
         except OSError as error:
             raise _failed(entry, error) from error
 
-    async def download(self, entry: Entry, write: Callable[[bytes], None]) -> None:
-        """Hand over the file's bytes.
+    async def download(self, entry: Entry, write: Callable[[bytes], None], start: int = 0) -> None:
+        """Hand over the file's bytes, those before ``start`` left out.
 
         Raises:
             ProblemError: download-failed.
@@ -97,6 +97,7 @@ class FolderSource:
             async with asyncio.timeout(self._limit):
                 descriptor = await asyncio.to_thread(_open_regular, self._place(entry))
                 with open(descriptor, "rb", buffering=0) as file:  # noqa: ASYNC230, PTH123 - opened in a thread above
+                    file.seek(start)
                     while block := await asyncio.to_thread(file.read, BLOCK):
                         write(block)
         except OSError as error:

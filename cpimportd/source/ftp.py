@@ -8,11 +8,12 @@ from datetime import datetime
 import aioftp
 
 from cpimportd import settings
-from cpimportd.problems import ProblemError, problem
-from cpimportd.source import listing, names
+from cpimportd.problems import ProblemError
+from cpimportd.source import certificate, listing, names
 from cpimportd.source.address import Address
-from cpimportd.source.client import TRANSPARENT, Client
+from cpimportd.source.client import Client
 from cpimportd.source.contract import Entry, Listing, Look
+from cpimportd.source.control import TRANSPARENT
 from cpimportd.source.failures import Interpreter, Phase
 
 BLOCK = 64 * 1024
@@ -35,6 +36,7 @@ class FtpSession:
         # RFC 1635 asks for an address as the password of anonymous users; any will do.
         self._password = source.password.get_secret_value() if source.password else "anonymous@"
         self._tls_ca = source.tls_ca
+        self._pinned = source.tls_fingerprint
         self._connect_limit = source.connect_timeout.total_seconds()
         self._command_limit = source.command_timeout.total_seconds()
         self._transfer_limit = source.transfer_timeout.total_seconds()
@@ -64,9 +66,28 @@ class FtpSession:
             greeting = await self._client.greeting()
         if context is None:
             return greeting
+        await self._secure(context)
+        pinned = " with the pinned certificate" if self._pinned else ""
+        return f"{self._client.tls_version()}{pinned}, {greeting}"
+
+    async def _secure(self, context: ssl.SSLContext) -> None:
+        distrusted = None
         async with self._understand.during(Phase.TLS, self._connect_limit):
-            await self._client.upgrade_to_tls(context)
-        return f"{self._client.tls_version()}, {greeting}"
+            try:
+                await self._client.shake_hands(context)
+            except ssl.SSLCertVerificationError as error:
+                distrusted = error
+        if distrusted is not None:
+            self._client.abort()
+            shown = await certificate.shown(self._address, self._connect_limit)
+            raise self._understand.untrusted(certificate.distrust(distrusted, shown)) from distrusted
+        if self._pinned and (shown := certificate.fingerprint(self._client.certificate())) != self._pinned:
+            self._client.abort()
+            raise self._understand.untrusted(
+                f"the certificate is not the one pinned in source.tls_fingerprint: its SHA-256 fingerprint is {shown}"
+            )
+        async with self._understand.during(Phase.TLS, self._connect_limit):
+            await self._client.protect()
 
     async def login(self) -> str:
         """Log in and enter the login folder in binary mode.
@@ -124,9 +145,10 @@ class FtpSession:
             try:
                 return tuple(listing.parse_mlsd(await self._read_lines("MLSD")))
             except aioftp.StatusCodeError as error:
-                if not error.received_codes[-1].matches("50x"):
+                # vsftpd and IIS do not know it (50x); where it is forbidden (550), LIST may still be allowed.
+                if not error.received_codes[-1].matches("5xx"):
                     raise
-                self._machine_listing = False  # vsftpd, IIS
+                self._machine_listing = False
         return tuple(listing.parse_list(await self._read_lines("LIST")))
 
     async def _read_lines(self, command: str) -> Iterable[bytes]:
@@ -136,6 +158,9 @@ class FtpSession:
                 lines.append(line)
                 if len(lines) > MOST_LINES:
                     raise ValueError(f"the listing has more than {MOST_LINES} lines")
+        if lines and not lines[-1].endswith(b"\n"):
+            # Servers say 226 after half a listing too, and half a name may be a name.
+            raise ConnectionError("the listing broke off within a line")
         return lines
 
     async def look(self, entry: Entry) -> Look:
@@ -150,17 +175,18 @@ class FtpSession:
         self.in_step = True
         return look
 
-    async def download(self, entry: Entry, write: Callable[[bytes], None]) -> None:
-        """Hand over the bytes of the file.
+    async def download(self, entry: Entry, write: Callable[[bytes], None], start: int = 0) -> None:
+        """Hand over the bytes of the file, those before ``start`` left out.
 
         Raises:
             ProblemError: download-failed.
             InUseError: the server says that another program has the file.
+            NotResumedError: the server refuses REST (RFC 3659, section 5), or RETR after it.
         """
         self.in_step = False
         async with (
             self._understand.during(Phase.DOWNLOAD, self._transfer_limit, entry.name),
-            self._client.data(f"RETR {entry.wire.decode(TRANSPARENT)}") as stream,
+            self._client.data(f"RETR {entry.wire.decode(TRANSPARENT)}", start) as stream,
         ):
             while block := await stream.read(BLOCK):
                 write(block)
@@ -197,15 +223,18 @@ class FtpSession:
         return lines[-1].strip() if code == "213" else None
 
     def _tls_context(self) -> ssl.SSLContext:
-        context = ssl.create_default_context()
-        if self._tls_ca is not None:
-            try:
-                context.load_verify_locations(cafile=self._tls_ca)
-            except (OSError, ssl.SSLError) as error:
-                reason = f"source.tls_ca cannot be read: {error.strerror or error}"
-                raise ProblemError(problem("source-tls", server=self._address.label, reason=reason)) from error
-        return context
+        try:
+            return certificate.context(self._tls_ca, pinned=self._pinned is not None)
+        except OSError as error:
+            reason = f"source.tls_ca cannot be read: {error.strerror or error}"
+            raise self._understand.untrusted(reason) from error
 
     def _bytewise(self, text: str) -> str:
-        """Text as the client must be given it, so that the wire carries it in the server's encoding."""
-        return text.encode(self._encoding, "replace").decode(TRANSPARENT)
+        """Text as the client must be given it, so that the wire carries it in the server's encoding.
+
+        What that encoding cannot write goes in UTF-8 (RFC 2640): a login with question marks in it is never right.
+        """
+        try:
+            return text.encode(self._encoding).decode(TRANSPARENT)
+        except UnicodeEncodeError:
+            return text.encode().decode(TRANSPARENT)

@@ -2,13 +2,19 @@
 
 import hashlib
 import io
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from types import TracebackType
-from typing import Self
+from typing import Final, Self
 
 from cpimportd.model import FetchedFile
 from cpimportd.problems import ProblemError, problem
+from cpimportd.resources import unusable
 from cpimportd.source.contract import Entry, Look, PermanentError
+
+OVERLAP: Final = 16 * 1024
+"""Bytes that are asked for once more where a download goes on."""
 
 
 class Spool:
@@ -38,39 +44,106 @@ class Spool:
 
 
 class Incoming:
-    """A file that is arriving, as ``….part``; used as a context manager, which removes what was not kept."""
+    """A file that is arriving, as ``….part``, in one try or several; a context manager that removes what was not kept.
+
+    Where a try breaks off, the next one goes on from there, if the file's size and time are known and as they were.
+    Time is told in whole seconds only, and a server may take a restart and yet send from the beginning. So the last
+    ``OVERLAP`` bytes are asked for once more: what differs in them is another file, and is fetched from its beginning.
+    What nobody can see in them (a file that was replaced within a second by one of the same length) the checksums of
+    the workbook's zip will tell.
+    """
 
     def __init__(self, final: Path, entry: Entry, largest: int) -> None:
-        self.size = 0
         self._final = final
         self._part = final.with_name(f"{final.name}.part")
         self._entry = entry
         self._largest = largest
-        self._digest = hashlib.sha256()
         self._file: io.BufferedWriter | None = None
+        self._look: Look | None = None
+        self._resumable = True
+        self._forget()
+
+    def _forget(self) -> None:
+        self._stored = 0
+        self._digest = hashlib.sha256()
+        self._tail = self._awaited = b""
 
     def __enter__(self) -> Self:
-        try:
-            self._file = self._part.open("wb")
-        except OSError as error:
-            raise disk_problem(self._part, error) from error
         return self
+
+    @property
+    def size(self) -> int:
+        """How many bytes are here, less those that are still to be seen once more."""
+        return self._stored - len(self._awaited)
+
+    @contextmanager
+    def attempt(self, look: Look) -> Iterator[int]:
+        """One try.
+
+        Args:
+            look: how the file stands.
+
+        Yields:
+            The byte with which the source is to begin.
+
+        Raises:
+            ProblemError: disk, machine-exhausted.
+        """
+        if not self._goes_on(look):
+            self._forget()
+        self._look, self._awaited = look, self._tail
+        self._open()
+        try:
+            yield self.size
+        finally:
+            self._close()
+
+    def _goes_on(self, look: Look) -> bool:
+        if look.size is None or look.modified is None or look != self._look:
+            return False
+        # More than there should be: most likely the server did not begin where it was asked to.
+        self._resumable = self._resumable and self._stored <= look.size
+        return self._resumable and self._stored > OVERLAP
+
+    def restart(self) -> None:
+        """Forget what is here, for the source can only begin at the beginning; for good, so as not to ask it again.
+
+        Raises:
+            ProblemError: disk, machine-exhausted.
+        """
+        self._resumable = False
+        self._close()
+        self._forget()
+        self._open()
 
     def write(self, block: bytes) -> None:
         """Append bytes.
 
         Raises:
-            ProblemError: file-too-large, disk.
+            ProblemError: file-too-large, disk; download-failed where it is not the file whose beginning is here.
         """
-        assert self._file is not None  # noqa: S101 - entered
-        self.size += len(block)
-        if self.size > self._largest:
-            raise too_large(self._entry, self.size, self._largest)
-        self._digest.update(block)
+        assert self._file is not None  # noqa: S101 - within an attempt
+        block = self._compared(block)
+        if self._stored + len(block) > self._largest:
+            raise too_large(self._entry, self._stored + len(block), self._largest)
         try:
             self._file.write(block)
         except OSError as error:
+            self._resumable = False
             raise disk_problem(self._part, error) from error
+        self._stored += len(block)
+        self._digest.update(block)
+        self._tail = (self._tail + block)[-OVERLAP:]
+
+    def _compared(self, block: bytes) -> bytes:
+        """What remains of a block beyond the bytes that are here already."""
+        again = len(self._awaited)
+        if block[:again] != self._awaited[: len(block)]:
+            self._resumable = False
+            reason = "what the server sends now is not what it sent before the line broke"
+            raise ProblemError(problem("download-failed", file=self._entry.name, reason=reason))
+        self._awaited = self._awaited[len(block) :]
+        return block[again:]
 
     def keep(self, look: Look) -> FetchedFile:
         """Give the file its final name: call it only when all of it is known to be there.
@@ -78,24 +151,33 @@ class Incoming:
         Raises:
             ProblemError: disk.
         """
-        assert self._file is not None  # noqa: S101 - entered
+        assert self._file is not None  # noqa: S101 - within an attempt
         try:
             self._file.close()
             self._part.replace(self._final)
         except OSError as error:
             raise disk_problem(self._final, error) from error
-        return FetchedFile(self._entry.name, self._final, self.size, look.modified, self._digest.hexdigest())
+        return FetchedFile(self._entry.name, self._final, self._stored, look.modified, self._digest.hexdigest())
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
+    def _open(self) -> None:
+        try:
+            self._file = self._part.open("ab" if self._stored else "wb")
+        except OSError as error:
+            raise disk_problem(self._part, error) from error
+
+    def _close(self) -> None:
         try:
             if self._file is not None:
                 self._file.close()
         except OSError:
-            pass  # what could not be written is about to be removed
+            self._resumable = False  # what could not be written is missing in it
         finally:
-            self._part.unlink(missing_ok=True)
+            self._file = None
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._part.unlink(missing_ok=True)
 
 
 def too_large(entry: Entry, size: int, largest: int) -> ProblemError:
@@ -105,4 +187,4 @@ def too_large(entry: Entry, size: int, largest: int) -> ProblemError:
 
 def disk_problem(path: Path, error: OSError) -> ProblemError:
     """The problem of a spool that cannot be written."""
-    return ProblemError(problem("disk", path=str(path), reason=error.strerror or str(error)))
+    return ProblemError(unusable(path, error))

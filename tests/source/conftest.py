@@ -15,7 +15,7 @@ import trustme
 from pydantic import SecretStr
 
 from cpimportd import settings
-from tests.source import real_servers
+from tests.source import certificates, real_servers
 from tests.source.real_servers import Running
 
 Start = Callable[..., Running]
@@ -37,7 +37,8 @@ def ca_file(authority: trustme.CA, tmp_path_factory: pytest.TempPathFactory) -> 
 def certificate(authority: trustme.CA, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Key and certificate of 127.0.0.1 in one file."""
     path = tmp_path_factory.mktemp("certificate") / "both.pem"
-    authority.issue_cert("127.0.0.1", "localhost").private_key_and_cert_chain_pem.write_to_path(str(path))
+    issued = authority.issue_cert("127.0.0.1", "localhost", key_type=certificates.RSA)
+    issued.private_key_and_cert_chain_pem.write_to_path(str(path))
     path.chmod(0o600)
     return path
 
@@ -56,11 +57,17 @@ def start(served: Path, tmp_path: Path, certificate: Path) -> Iterator[Start]:
     """Start servers by kind: ``start("vsftpd", tls=True, options={...})``."""
     with ExitStack() as running:
 
-        def begin(kind: str, *, tls: bool = False, options: dict[str, str] | None = None) -> Running:
-            scratch = tmp_path / f"{kind}-{'tls' if tls else 'plain'}"
-            scratch.mkdir()
+        def begin(
+            kind: str,
+            *,
+            tls: bool = False,
+            options: dict[str, str] | None = None,
+            tls_version: str | None = None,
+            shows: Path = certificate,
+        ) -> Running:
+            scratch = Path(tempfile.mkdtemp(prefix=f"{kind}-", dir=tmp_path))
             return running.enter_context(
-                real_servers.start(kind, served, scratch, certificate if tls else None, options)
+                real_servers.start(kind, served, scratch, shows if tls else None, options, tls_version)
             )
 
         yield begin

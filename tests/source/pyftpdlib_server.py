@@ -1,4 +1,7 @@
-"""A pyftpdlib server as a process of its own: FOLDER PORT USER PASSWORD CERTIFICATE [max_cons=N] [max_cons_per_ip=N]."""
+"""A pyftpdlib server as a process of its own: FOLDER PORT USER PASSWORD CERTIFICATE [OPTION=VALUE…].
+
+Options: ``max_cons``, ``max_cons_per_ip``, ``encoding`` (of names on the wire), ``without`` (a command it refuses to know).
+"""
 
 import sys
 
@@ -18,7 +21,12 @@ def main(folder: str, port: str, user: str, password: str, certificate: str, *op
     server = FTPServer(("127.0.0.1", int(port)), handler)
     for option in options:
         key, _, value = option.partition("=")
-        setattr(server, key, int(value))
+        if key == "encoding":
+            handler.encoding = value
+        elif key == "without":
+            handler.proto_cmds = {verb: facts for verb, facts in handler.proto_cmds.items() if verb != value}
+        else:
+            setattr(server, key, int(value))
     server.serve_forever()
 
 

@@ -13,9 +13,9 @@ from pathlib import Path
 
 import pytest
 
-USER, PASSWORD = "finance", "Pärole 42$"
-ASCII_PASSWORD = "p4rol-finance"
-BINARIES = {"vsftpd": "vsftpd", "proftpd": "proftpd", "pure-ftpd": "pure-ftpd"}
+from tests.faults.secrets import FTP, FTP_ASCII
+
+USER, PASSWORD, ASCII_PASSWORD = "finance", FTP, FTP_ASCII
 
 
 @dataclass(frozen=True)
@@ -56,6 +56,16 @@ def binary(package: str, name: str) -> Path:
     pytest.skip(f"{name} is not here: tests/source/get_ftp_servers FOLDER, then CPIMPORTD_TEST_FTP_SERVERS=FOLDER")
 
 
+def only_tls(version: str, scratch: Path) -> dict[str, str]:
+    """The environment in which every program that uses OpenSSL speaks this version of TLS alone (config(5))."""
+    config = scratch / "openssl.cnf"
+    config.write_text(
+        "openssl_conf = settings\n[settings]\nssl_conf = ssl\n[ssl]\nsystem_default = versions\n"
+        f"[versions]\nMinProtocol = {version}\nMaxProtocol = {version}\n"
+    )
+    return {"OPENSSL_CONF": str(config)}
+
+
 def environment() -> dict[str, str]:
     folder = os.environ.get("CPIMPORTD_TEST_FTP_SERVERS", "")
     libraries = sorted({str(p.parent) for p in Path(folder, "libraries").rglob("*.so*")}) if folder else []
@@ -82,14 +92,32 @@ def _await_port(port: int, process: subprocess.Popen[bytes], log: Path) -> None:
 
 @contextmanager
 def start(
-    kind: str, root: Path, scratch: Path, certificate: Path | None, options: Mapping[str, str] | None = None
+    kind: str,
+    root: Path,
+    scratch: Path,
+    certificate: Path | None,
+    options: Mapping[str, str] | None = None,
+    tls_version: str | None = None,
 ) -> Iterator[Running]:
-    """Run a server. ``options`` are lines (vsftpd, ProFTPD), arguments (Pure-FTPd) or settings (pyftpdlib) of its own."""
+    """Run a server.
+
+    Args:
+        kind: a key of ``COMMANDS``.
+        root: the folder it serves.
+        scratch: for its configuration and log.
+        certificate: key and certificate; without it there is no TLS.
+        options: lines (vsftpd, ProFTPD), arguments (Pure-FTPd) or settings (pyftpdlib) of its own.
+        tls_version: the only one spoken, such as ``TLSv1.2``.
+    """
     port, log = free_port(), scratch / f"{kind}.log"
     command, user, password = COMMANDS[kind](root, scratch, port, certificate, options or {})
     with log.open("wb") as output:
         process = subprocess.Popen(
-            command, stdout=output, stderr=subprocess.STDOUT, env=environment(), start_new_session=True
+            command,
+            stdout=output,
+            stderr=subprocess.STDOUT,
+            env=environment() | (only_tls(tls_version, scratch) if tls_version else {}),
+            start_new_session=True,
         )
     try:
         _await_port(port, process, log)
@@ -216,11 +244,9 @@ def _pure_ftpd(root: Path, scratch: Path, port: int, certificate: Path | None, o
 def _pyftpdlib(root: Path, scratch: Path, port: int, certificate: Path | None, options: Mapping[str, str]) -> Command:
     program = Path(__file__).with_name("pyftpdlib_server.py")
     more = [f"{key}={value}" for key, value in options.items()]
-    return (
-        [sys.executable, str(program), str(root), str(port), USER, PASSWORD, str(certificate or ""), *more],
-        USER,
-        PASSWORD,
-    )
+    password = ASCII_PASSWORD if "encoding" in options else PASSWORD  # which it would read in that encoding, too
+    command = [sys.executable, str(program), str(root), str(port), USER, password, str(certificate or ""), *more]
+    return command, USER, password
 
 
 COMMANDS = {"vsftpd": _vsftpd, "proftpd": _proftpd, "pure-ftpd": _pure_ftpd, "pyftpdlib": _pyftpdlib}

@@ -8,6 +8,8 @@ from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime, timedelta
 from typing import Any, Self
 
+from tests.faults.secrets import FTP
+
 
 class Hangup(Exception):  # noqa: N818 - not an error: what a script raises to drop the connection
     """Drop the control connection without a word."""
@@ -165,7 +167,7 @@ class ScriptedServer:
         self.modified: dict[str, datetime | None] = {}
         self.listing: bytes | None = None
         self.greeting: str | None = "220 ready"
-        self.password = "secret"
+        self.password = FTP
         self.scripts: dict[str, Script] = {}
         self.tls = tls
         self.pace = 0.0

@@ -10,6 +10,9 @@ import pytest
 from cpimportd.model import Progress
 from cpimportd.problems import ProblemError
 from cpimportd.source import fetch, probe
+from tests.faults.secrets import FTP_WRONG
+from tests.faults.table import Chapter, Faults
+from tests.faults.tap import tapped
 from tests.source.conftest import Start, files_in, mode_of, modified, put, retry_for, settings_for
 
 SERVERS = ("pyftpdlib", "vsftpd", "proftpd", "pure-ftpd")
@@ -119,11 +122,11 @@ async def test_an_empty_folder_says_so(kind: str, start: Start, spool: Path) -> 
 async def test_a_wrong_password_is_tried_once_and_never_shown(
     kind: str, tls: bool, start: Start, spool: Path, ca_file: Path
 ) -> None:
-    source = settings_for(start(kind, tls=tls), ca_file, password="hunter2-secret", command_timeout=10)
+    source = settings_for(start(kind, tls=tls), ca_file, password=FTP_WRONG, command_timeout=10)
     with pytest.raises(ProblemError) as failure:
         await fetch(source, retry_for(60), spool)
     assert failure.value.problems[0].code == "source-login"
-    assert "hunter2" not in repr(failure.value.problems) + str(failure.value)
+    assert FTP_WRONG not in repr(failure.value.problems) + str(failure.value)
 
 
 @each_server
@@ -182,24 +185,30 @@ async def test_a_certificate_of_nobody_we_know_is_refused_at_once(
 @each_server
 @pytest.mark.asyncio
 async def test_a_server_without_tls_is_not_spoken_to_in_the_clear(
-    kind: str, start: Start, served: Path, spool: Path
+    kind: str, start: Start, served: Path, spool: Path, faults: Faults
 ) -> None:
     server = start(kind)
-    with pytest.raises(ProblemError) as failure:
-        await fetch(settings_for(server, url=server.url().replace("ftp:", "ftps:")), retry_for(60), spool)
-    assert failure.value.problems[0].code == "source-tls"
+    async with tapped(server.port) as tap:
+        with pytest.raises(ProblemError) as failure:
+            await fetch(settings_for(server, url=f"ftps://127.0.0.1:{tap.port}/"), retry_for(60), spool)
+    code, said = failure.value.problems[0].code, [connection.clear for connection in tap.connections]
+    assert (code, said) == ("source-tls", [b"AUTH TLS\r\n"])
+    outcome = f"`{code}`; all that went there in the clear: `{said[0].decode().strip()}`"
+    faults.tell(Chapter.SERVER, f"{kind} without TLS under `ftps://`", outcome)
 
 
 @pytest.mark.parametrize("kind", ["vsftpd", "proftpd", "pure-ftpd", "pyftpdlib"])
 @pytest.mark.asyncio
 async def test_a_server_that_wants_tls_says_so_instead_of_a_wrong_password(
-    kind: str, start: Start, spool: Path
+    kind: str, start: Start, spool: Path, faults: Faults
 ) -> None:
     server = start(kind, tls=True)
     with pytest.raises(ProblemError) as failure:
         await fetch(settings_for(server, url=server.url().replace("ftps:", "ftp:")), retry_for(60), spool)
     assert failure.value.problems[0].code == "source-tls"
     assert "ftps://" in failure.value.problems[0].message
+    code = failure.value.problems[0].code
+    faults.tell(Chapter.SERVER, f"{kind} that wants TLS under `ftp://`", f"`{code}`, which says to write `ftps://`")
 
 
 @each_server

@@ -1,0 +1,80 @@
+"""The certificate of an FTP server: whom we trust, and how an untrusted one is shown to a human without a login."""
+
+import asyncio
+import hashlib
+import ssl
+from pathlib import Path
+
+import aioftp
+
+from cpimportd.source.address import Address
+from cpimportd.source.client import Client
+
+# Of OpenSSL's verification errors (X509_V_ERR_…, openssl-verification-options(1)) those that mean an unknown issuer.
+_UNKNOWN_ISSUER = frozenset((2, 18, 19, 20, 21))
+
+
+def context(authority: Path | None, *, pinned: bool) -> ssl.SSLContext:
+    """What is asked of a server's certificate.
+
+    Args:
+        authority: trusted besides the system's; a file of certificates in PEM.
+        pinned: nothing is asked here, for the caller compares the certificate with a fingerprint, which proves more
+            than any authority's word.
+
+    Raises:
+        OSError: the authority's file cannot be read, or (as ssl.SSLError, one of its kinds) holds no certificate.
+    """
+    made = ssl.create_default_context()
+    if pinned:
+        made.check_hostname = False
+        made.verify_mode = ssl.CERT_NONE
+    elif authority is not None:
+        made.load_verify_locations(cafile=authority)
+    return made
+
+
+def fingerprint(certificate: bytes | None) -> str:
+    """SHA-256 of a certificate in DER, as ``openssl x509 -fingerprint -sha256`` writes it; empty if there is none."""
+    return hashlib.sha256(certificate).digest().hex(":").upper() if certificate else ""
+
+
+async def shown(address: Address, seconds: float) -> str:
+    """The fingerprint of the certificate that the server shows to everybody; no login, no password.
+
+    Needed because a handshake that verification ended keeps the certificate to itself. Never raises.
+
+    Args:
+        address: of the server.
+        seconds: the limit of the whole.
+
+    Returns:
+        The fingerprint; empty where the certificate could not be had.
+    """
+    client = Client(connect_timeout=seconds, socket_timeout=seconds)
+    try:
+        async with asyncio.timeout(seconds):
+            await client.reach(address.host, address.port)
+            await client.greeting()
+            await client.shake_hands(context(None, pinned=True))
+            return fingerprint(client.certificate())
+    except (OSError, aioftp.AIOFTPException, ValueError, IndexError):
+        return ""
+    finally:
+        client.abort()
+
+
+def distrust(error: ssl.SSLCertVerificationError, shown_fingerprint: str) -> str:
+    """Why a certificate is not trusted, which it is, and how a human may trust it all the same.
+
+    Args:
+        error: of the verification.
+        shown_fingerprint: of the certificate; empty where it is not known.
+    """
+    why = error.verify_message or str(error)
+    if not shown_fingerprint:
+        return why
+    ways = "pin it in source.tls_fingerprint"
+    if error.verify_code in _UNKNOWN_ISSUER:
+        ways += " or name its authority in source.tls_ca"
+    return f"{why}; the certificate's SHA-256 fingerprint is {shown_fingerprint}; if that is right, {ways}"

@@ -6,7 +6,7 @@ What is wrong with a file ends up in its snapshot's problems, never as an except
 import asyncio
 import json
 import sys
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
 from concurrent.futures import Executor
 from contextlib import aclosing
 from dataclasses import dataclass, field
@@ -16,6 +16,7 @@ import cpimportd
 from cpimportd.documents import kind_by_name
 from cpimportd.model import FetchedFile, Progress, Snapshot
 from cpimportd.problems import ProblemError, problem
+from cpimportd.resources import unusable
 from cpimportd.settings import Reader
 from cpimportd.workbook.protocol import Listener
 from cpimportd.workbook.sandbox import run_limited
@@ -75,24 +76,19 @@ async def read(
         The snapshot. What could not be read has problems, and its kind by its name where no header spoke.
 
     Raises:
-        OSError: the rows could not be written.
+        ProblemError: ``disk``: the rows could not be written; ``machine-exhausted``: there was no process to be had.
     """
-    listener = Listener(file.name, file_no, progress)
+    listener = Listener(file.name, file_no, progress, limits.max_problems)
     rows_path = rows_folder / f"{file_no:03}.rows"
-    with await asyncio.to_thread(rows_path.open, "wb") as rows:
-        try:
-            lines = run_limited(command or worker_command(), _job(file, file_no, job, limits), limits, file=file.name)
-            async with aclosing(lines):
-                async for block in lines:
-                    await asyncio.to_thread(rows.write, listener.hear(block))
-            listener.end()
-        except ProblemError as error:
-            listener.problems.extend(error.problems)
-        except (ValueError, LookupError, TypeError, AttributeError, RecursionError) as error:
-            # A child of ours speaks the language; one that does not was taken over, or is a defect.
-            reason = f"its reader broke the protocol: {error or type(error).__name__}"
-            listener.problems.append(problem("reader-failed", file=file.name, reason=reason))
-        await asyncio.to_thread(rows.flush)
+    try:
+        await _hear(
+            run_limited(command or worker_command(), _job(file, file_no, job, limits), limits, file=file.name),
+            listener,
+            rows_path,
+            file.name,
+        )
+    except OSError as error:
+        raise ProblemError(unusable(rows_path, error)) from error
     progress(Progress("read", file.name, len(listener.documents), len(listener.documents), finished=True))
     said = listener.trailer
     return Snapshot(
@@ -107,7 +103,29 @@ async def read(
         rows_path=rows_path,
         unchanged=said.unchanged,
         engine=listener.engine,
+        rejected=said.rejected,
     )
+
+
+async def _hear(lines: AsyncGenerator[bytes, None], listener: Listener, rows_path: Path, file: str) -> None:
+    """Take down what a child says; what is wrong with the child or its file is a problem of the file.
+
+    Raises:
+        OSError: the rows could not be written, or there is no process to be had.
+    """
+    with await asyncio.to_thread(rows_path.open, "wb") as rows:
+        try:
+            async with aclosing(lines):
+                async for block in lines:
+                    await asyncio.to_thread(rows.write, listener.hear(block))
+            listener.end()
+        except ProblemError as error:
+            listener.problems.extend(error.problems)
+        except (ValueError, LookupError, TypeError, AttributeError, RecursionError) as error:
+            # A child of ours speaks the language; one that does not was taken over, or is a defect.
+            reason = f"its reader broke the protocol: {error or type(error).__name__}"
+            listener.problems.append(problem("reader-failed", file=file, reason=reason))
+        await asyncio.to_thread(rows.flush)
 
 
 def _job(file: FetchedFile, file_no: int, job: ReadJob, limits: Reader) -> bytes:
@@ -120,6 +138,7 @@ def _job(file: FetchedFile, file_no: int, job: ReadJob, limits: Reader) -> bytes
             "limits": dict(job.lengths),
             "known_digests": sorted(job.known_digests),
             "zip": {"entries": limits.max_entries, "unpacked": limits.max_unpacked, "ratio": limits.max_ratio},
+            "most_problems": limits.max_problems,
         }
     ).encode()
 
@@ -148,7 +167,7 @@ async def read_all(
         One snapshot per file, in the order of the files.
 
     Raises:
-        OSError: rows could not be written.
+        ProblemError: as of :func:`read`.
     """
     if executor is not None:
         loop = asyncio.get_running_loop()

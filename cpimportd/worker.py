@@ -18,7 +18,7 @@ from cpimportd.workbook.cells import Cells, open_cells
 from cpimportd.workbook.confine import confine
 from cpimportd.workbook.copytext import encode_row
 from cpimportd.workbook.guards import ZipLimits, inspect
-from cpimportd.workbook.protocol import Job, Output, Trailer
+from cpimportd.workbook.protocol import LONGEST_LINE, Job, Output, Trailer
 from cpimportd.workbook.sheets import Sheet
 
 _HEAD = 50
@@ -37,8 +37,8 @@ def work(job: Job, output: Output) -> None:
             trailer = _send(_understood(cells, job), job["name"], cells.engine, trailer, output)
     except ProblemError as error:
         for found in error.problems:
-            output.message("problem", found.as_json())
-    output.end(trailer)
+            output.problem(found)
+    output.end(trailer, job["name"])
 
 
 def _understood(cells: Cells, job: Job) -> Iterator[Item]:
@@ -75,16 +75,30 @@ def _send(items: Iterator[Item], file: str, engine: str, trailer: Trailer, outpu
     for item in items:
         if isinstance(item, DocumentRow):
             try:
-                output.row(encode_row(item.values))
+                output.row(_line(item))
             except ValueError as error:
-                output.message("problem", problem("reject", file=file, row=item.row, reason=str(error)).as_json())
+                output.problem(problem("reject", file=file, row=item.row, reason=str(error)))
+                trailer = replace(trailer, rejected=trailer.rejected + 1)
         elif isinstance(item, Problem):
-            output.message("problem", item.as_json())
+            output.problem(item)
         elif isinstance(item, Header):
             output.message("header", {"kind": item.kind.value, "engine": engine})
         else:
-            trailer = replace(trailer, control_totals=item.control_totals, sums=item.sums)
+            rejected = trailer.rejected + item.rejected
+            trailer = replace(trailer, rejected=rejected, control_totals=item.control_totals, sums=item.sums)
     return trailer
+
+
+def _line(item: DocumentRow) -> bytes:
+    """The row as it travels.
+
+    Raises:
+        ValueError: PostgreSQL could not store it, or the parent would not take a line so long.
+    """
+    line = encode_row(item.values)
+    if len(line) > LONGEST_LINE:
+        raise ValueError(f"its texts have {len(line)} bytes, {LONGEST_LINE} fit")
+    return line
 
 
 def main() -> None:
@@ -92,7 +106,8 @@ def main() -> None:
     confine()
     asked = sys.stdin.buffer.read()
     if asked:  # nothing comes where the parent is gone already
-        work(json.loads(asked), Output(sys.stdout.buffer))
+        job = json.loads(asked)
+        work(job, Output(sys.stdout.buffer, job["most_problems"]))
 
 
 if __name__ == "__main__":

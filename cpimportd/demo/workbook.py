@@ -5,6 +5,7 @@ names only the last cell, one text once in the shared strings, amounts as plain 
 ``Итого``, merged across, with the control totals.
 """
 
+import re
 import zipfile
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
@@ -26,6 +27,7 @@ _TYPES = "application/vnd.openxmlformats-officedocument.spreadsheetml"
 _HEADER_STYLE, _DATA_STYLE, _TOTAL_STYLE = 2, 3, 7
 _STYLES = 9
 _AMOUNT_STYLE = 4
+_UNWRITABLE = re.compile(r"[\x00-\x08\x0b-\x1f\ufffe\uffff]|_(?=x[0-9a-fA-F]{4}_)")
 
 _CONTENT_TYPES = f"""{_DECLARATION}<Types xmlns="{_PACKAGE}/content-types">
 \t<Override PartName="/xl/styles.xml" ContentType="{_TYPES}.styles+xml"/>
@@ -188,8 +190,18 @@ class _Sheet:
 
     def shared_strings(self) -> str:
         count = len(self._texts)
-        items = "".join(f"\t<si>\n\t\t<t>{escape(text)}</t>\n\t</si>\n" for text in self._texts)
+        items = "".join(f"\t<si>\n\t\t{_text(text)}\n\t</si>\n" for text in self._texts)
         return f'{_DECLARATION}<sst xmlns="{_MAIN}" count="{count}" uniqueCount="{count}">\n{items}</sst>'
+
+
+def _text(text: str) -> str:
+    """A shared text, which no program takes for a formula, whatever it begins with; its control characters as they are.
+
+    What XML cannot hold is written ``_x000D_``, and so is what would be read as that (ECMA-376 part 1, 22.9.2.19).
+    """
+    escaped = _UNWRITABLE.sub(lambda match: f"_x{ord(match[0]):04X}_", text)
+    preserved = ' xml:space="preserve"' if text != text.strip() else ""
+    return f"<t{preserved}>{escape(escaped)}</t>"
 
 
 def _number(value: float | Decimal) -> str:

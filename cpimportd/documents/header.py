@@ -101,13 +101,13 @@ def lay_out(kind: Kind, row: int, cells: Sequence[Cell]) -> Layout:
         cells: its cells.
     """
     titles = tuple("" if is_blank(cell) else " ".join(str(cell).split()) for cell in cells)
-    known, others, taken = [], [], set[str]()
+    known, others, unused = [], [], _UnusedTitles()
     for index, title in enumerate(titles):
         column = _KNOWN[kind].get(fold(title))
         if column is not None:
             known.append(KnownColumn(index, title, column))
         if column is None or column.field == "extra":
-            others.append((index, _unused(title or f"({column_letter(index)})", taken)))
+            others.append((index, unused.like(title or f"({column_letter(index)})")))
     return Layout(kind, row, titles, tuple(known), tuple(others))
 
 
@@ -132,10 +132,18 @@ def layout_problems(layout: Layout, file: str) -> list[Problem]:
     return found
 
 
-def _unused(title: str, taken: set[str]) -> str:
-    candidate, count = title, 1
-    while candidate in taken:
-        count += 1
-        candidate = f"{title} ({count})"
-    taken.add(candidate)
-    return candidate
+class _UnusedTitles:
+    """Titles made different by a number, in a time that does not grow with how many are alike."""
+
+    def __init__(self) -> None:
+        self._taken: set[str] = set()
+        self._next: dict[str, int] = {}
+
+    def like(self, title: str) -> str:
+        candidate, count = title, self._next.get(title, 1)
+        while candidate in self._taken:
+            count += 1
+            candidate = f"{title} ({count})"
+        self._taken.add(candidate)
+        self._next[title] = count
+        return candidate

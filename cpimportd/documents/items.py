@@ -39,8 +39,10 @@ class Totals:
             out.
         sums: per amount column, the sum over the understood rows.
         rows: how many rows were understood.
+        rejected: how many were not.
     """
 
     control_totals: Mapping[str, Decimal]
     sums: Mapping[str, Decimal]
     rows: int
+    rejected: int = 0

@@ -48,4 +48,4 @@ def totals(layout: Layout, reader: RowReader, total: Row | None, file: str) -> I
             both = reader.extra.control_total(index, cells[index])
             if both is not None:
                 control[title], sums[title] = both
-    yield Totals(control, sums, reader.rows)
+    yield Totals(control, sums, reader.rows, reader.rejected)

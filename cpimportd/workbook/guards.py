@@ -15,15 +15,13 @@ from pathlib import Path
 from typing import IO
 
 from cpimportd.problems import ProblemError, problem
+from cpimportd.workbook.sight import ZIP, Sight, suspicious
 
 READER_VERSION = "1"
 """Part of every digest: raise it when a file that did not change must be read anew."""
 
 _PIECE = 1024 * 1024
-_OVERLAP = 4096
-_ZIP, _OLE2 = b"PK\x03\x04", bytes.fromhex("d0cf11e0a1b11ae1")
-_NESTED = (_ZIP, b"7z\xbc\xaf\x27\x1c", b"Rar!", b"\x1f\x8b\x08", b"\xfd7zXZ\x00")
-_UTF16 = (b"\xff\xfe", b"\xfe\xff")
+_OLE2 = bytes.fromhex("d0cf11e0a1b11ae1")
 _MANIFEST = "[content_types].xml"
 # An entry of a zip's directory is 46 bytes, the name and extra fields (APPNOTE 4.3.12): a workbook's are far shorter.
 _DIRECTORY_BYTES_PER_ENTRY = 1024
@@ -39,9 +37,6 @@ _DAMAGES = (
     IndexError,
     NotImplementedError,
 )
-
-_ERROR_VALUE = re.compile(rb"""t\s*=\s*["']e["'](?!/>)[^<>]*(?<!/)>(?!\s*</|\s*<v\s*/|\s*<v>\s*</)""")
-_ROW = re.compile(rb"""<row\b[^<>]*?\sr=["'](\d{1,9})["']""")
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,7 +82,7 @@ def inspect(path: Path, limits: ZipLimits, file: str) -> Contents:
             raise ProblemError(problem("file-empty", file=file))
         if head.startswith(_OLE2):
             return _inspect_ole2(handle, file)
-        if not head.startswith(_ZIP):
+        if not head.startswith(ZIP):
             raise ProblemError(problem("file-not-workbook", file=file, reason=f"it begins with {head!r}"))
         try:
             return _inspect_zip(handle, limits, file)
@@ -108,7 +103,7 @@ def _inspect_ole2(handle: IO[bytes], file: str) -> Contents:
 def _inspect_zip(handle: IO[bytes], limits: ZipLimits, file: str) -> Contents:
     entries, directory = _directory_size(handle)
     if max(entries, directory // _DIRECTORY_BYTES_PER_ENTRY) > limits.entries:
-        raise _suspicious(file, f"its directory names {entries} parts in {directory} bytes; {limits.entries} may be")
+        raise suspicious(file, f"its directory names {entries} parts in {directory} bytes; {limits.entries} may be")
     with zipfile.ZipFile(handle) as package:
         parts = [part for part in package.infolist() if not part.is_dir()]
         _judge(parts, limits, file)
@@ -117,7 +112,7 @@ def _inspect_zip(handle: IO[bytes], limits: ZipLimits, file: str) -> Contents:
         total = hashlib.sha256(READER_VERSION.encode() + b"\0")
         needs_openpyxl = False
         for part in sorted(parts, key=lambda part: part.filename):
-            sight = _Sight(part.filename, file)
+            sight = Sight(part.filename, file)
             digested = hashlib.sha256() if part.filename.casefold().startswith("docprops/") else total
             digested.update(f"{part.filename}\0{part.file_size}\0".encode(errors="surrogatepass"))
             for piece in _unpacked(package, part):
@@ -161,17 +156,17 @@ def _judge(parts: list[zipfile.ZipInfo], limits: ZipLimits, file: str) -> None:
         if part.flag_bits & 0x1:
             raise ProblemError(problem("file-encrypted", file=file))
         if len(name) > _LONGEST_NAME or name.startswith(("/", "\\")) or ".." in re.split(r"[/\\]", name):
-            raise _suspicious(file, f"a part is named {name[:80]!r}")
+            raise suspicious(file, f"a part is named {name[:80]!r}")
         if not name.isprintable() or name.casefold() in seen:
-            raise _suspicious(file, f"a part's name is unprintable or there twice: {name[:80]!r}")
+            raise suspicious(file, f"a part's name is unprintable or there twice: {name[:80]!r}")
         if part.compress_type not in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED):
-            raise _suspicious(file, f"{name} is packed by method {part.compress_type}, which no workbook uses")
+            raise suspicious(file, f"{name} is packed by method {part.compress_type}, which no workbook uses")
         if part.file_size > _SMALL_PART and part.file_size > limits.ratio * max(part.compress_size, 1):
-            raise _suspicious(file, f"{name} unpacks to {part.file_size // max(part.compress_size, 1)} times its size")
+            raise suspicious(file, f"{name} unpacks to {part.file_size // max(part.compress_size, 1)} times its size")
         seen.add(name.casefold())
         total += part.file_size
         if total > limits.unpacked:
-            raise _suspicious(file, f"it unpacks to more than {limits.unpacked} bytes")
+            raise suspicious(file, f"it unpacks to more than {limits.unpacked} bytes")
 
 
 def _unpacked(package: zipfile.ZipFile, part: zipfile.ZipInfo) -> Iterator[bytes]:
@@ -183,54 +178,3 @@ def _unpacked(package: zipfile.ZipFile, part: zipfile.ZipInfo) -> Iterator[bytes
             yield piece
     if got != part.file_size:
         raise zipfile.BadZipFile(f"{part.filename} unpacks to {got} bytes, {part.file_size} were declared")
-
-
-def _suspicious(file: str, reason: str) -> ProblemError:
-    return ProblemError(problem("zip-suspicious", file=file, reason=reason))
-
-
-class _Sight:
-    """What is noticed in one part while its bytes pass by."""
-
-    def __init__(self, name: str, file: str) -> None:
-        self.needs_openpyxl = False
-        self._name, self._file = name, file
-        self._is_sheet = re.search(r"worksheets[/\\][^/\\]*\.xml$", name, re.IGNORECASE) is not None
-        self._rest: bytes | None = None
-        self._row = 0
-
-    def see(self, piece: bytes) -> None:
-        """Look at the next piece of the part.
-
-        Raises:
-            ProblemError: ``zip-suspicious`` for an archive inside, ``file-damaged`` for rows out of order.
-        """
-        if self._rest is None:
-            if piece.startswith(_NESTED):
-                raise _suspicious(self._file, f"{self._name} is an archive itself")
-            self.needs_openpyxl = self._name.casefold().endswith(".xml") and piece.startswith(_UTF16)
-            self._rest = b""
-        if self._is_sheet:
-            text = self._rest + piece
-            self.needs_openpyxl = self.needs_openpyxl or _ERROR_VALUE.search(text) is not None
-            # A tag that the piece's end cuts in two is seen whole with the next piece.
-            cut = max(text.rfind(b"<", 0, -_OVERLAP), 0)
-            self._rows(text, cut)
-            self._rest = text[cut:]
-
-    def end(self) -> None:
-        """Look at what the last piece left over."""
-        self._rows(self._rest or b"", len(self._rest or b""))
-
-    def _rows(self, text: bytes, until: int) -> None:
-        for match in _ROW.finditer(text):
-            if match.start() >= until:
-                break
-            self._in_order(int(match[1]))
-
-    def _in_order(self, row: int) -> None:
-        if row <= self._row:
-            # Both engines would keep only one of two rows with one number, in silence.
-            reason = f"in {self._name}, row {row} stands after row {self._row}"
-            raise ProblemError(problem("file-damaged", file=self._file, reason=reason))
-        self._row = row

@@ -7,14 +7,18 @@ Lines that begin with ``{`` are messages of one key: ``header`` (kind, engine), 
 
 import json
 import re
+from collections import Counter
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from decimal import Decimal
 from typing import IO, Any, TypedDict
 
 from cpimportd.model import STAGED_COLUMNS, Document, Kind, Progress
-from cpimportd.problems import CATALOG, Problem, printable
+from cpimportd.problems import CATALOG, Problem, printable, problem
 from cpimportd.workbook.copytext import amount_of, decode_key
+
+LONGEST_LINE = 8 * 1024 * 1024
+"""Bytes of one line; a row's texts are far shorter."""
 
 _BATCH = 256
 _ROWS_PER_PROGRESS = 5_000
@@ -24,7 +28,8 @@ _LONGEST_TEXT = 4000
 class Job(TypedDict):
     """What the parent asks for.
 
-    ``zip`` holds the fields of ZipLimits; ``limits`` how many characters the books have room for, per field.
+    ``zip`` holds the fields of ZipLimits; ``limits`` how many characters the books have room for, per field;
+    ``most_problems`` how many of one code may be told.
     """
 
     path: str
@@ -34,15 +39,26 @@ class Job(TypedDict):
     limits: dict[str, int]
     known_digests: list[str]
     zip: dict[str, int]
+    most_problems: int
 
 
 @dataclass(frozen=True, slots=True)
 class Trailer:
-    """How reading ended; ``unchanged`` means that the digest is a known one and nothing was read beyond it."""
+    """How reading ended.
+
+    Attributes:
+        digest: of the workbook's content.
+        unchanged: the digest is a known one, and nothing was read beyond it.
+        rows: how many were understood.
+        rejected: how many were not.
+        control_totals: by title, what the last row says.
+        sums: by title, what the understood rows sum to.
+    """
 
     digest: str = ""
     unchanged: bool = False
     rows: int = 0
+    rejected: int = 0
     control_totals: Mapping[str, Decimal] = field(default_factory=dict)
     sums: Mapping[str, Decimal] = field(default_factory=dict)
 
@@ -52,6 +68,7 @@ class Trailer:
             "digest": self.digest,
             "unchanged": self.unchanged,
             "rows": self.rows,
+            "rejected": self.rejected,
             "control_totals": {title: f"{amount:f}" for title, amount in self.control_totals.items()},
             "sums": {title: f"{amount:f}" for title, amount in self.sums.items()},
         }
@@ -63,21 +80,29 @@ class Trailer:
         Raises:
             ValueError: it makes no sense.
         """
-        digest, unchanged, rows = said["digest"], said["unchanged"], said["rows"]
-        if not re.fullmatch("[0-9a-f]{64}|", digest) or not isinstance(unchanged, bool) or not isinstance(rows, int):
+        digest, unchanged, rows, rejected = (said[name] for name in ("digest", "unchanged", "rows", "rejected"))
+        counted = isinstance(rows, int) and isinstance(rejected, int)
+        if not re.fullmatch("[0-9a-f]{64}|", digest) or not isinstance(unchanged, bool) or not counted:
             raise ValueError("its last line makes no sense")
         totals, sums = (
             {printable(title): amount_of(text) for title, text in said[name].items()}
             for name in ("control_totals", "sums")
         )
-        return cls(digest, unchanged, rows, totals, sums)
+        return cls(digest, unchanged, rows, rejected, totals, sums)
 
 
 class Output:
-    """The child's side: lines to the parent, written some hundreds at a time."""
+    """The child's side: lines to the parent, written some hundreds at a time.
 
-    def __init__(self, stream: IO[bytes]) -> None:
+    Args:
+        stream: where to.
+        most_problems: of one code that are told; of what exceeds it only the number is.
+    """
+
+    def __init__(self, stream: IO[bytes], most_problems: int) -> None:
         self._stream = stream
+        self._most_problems = most_problems
+        self._found: Counter[str] = Counter()
         self._lines: list[bytes] = []
         self._rows = 0
 
@@ -94,8 +119,19 @@ class Output:
         """Send a message."""
         self._lines.append(json.dumps({name: content}).encode() + b"\n")
 
-    def end(self, trailer: Trailer) -> None:
-        """Send the last words, with the number of rows, and leave nothing unsent."""
+    def problem(self, found: Problem) -> None:
+        """Send a problem, unless so many of its code were sent already: a sheet has room for a million bad rows."""
+        self._found[found.code] += 1
+        if self._found[found.code] <= self._most_problems:
+            self.message("problem", found.as_json())
+
+    def end(self, trailer: Trailer, file: str) -> None:
+        """Send the last words, with the number of rows and of problems, and leave nothing unsent."""
+        for code, count in self._found.items():
+            if count > self._most_problems:
+                unlisted = count - self._most_problems
+                more = problem("problems-unlisted", file=file, value=code, count=unlisted, all=count)
+                self.message("problem", more.as_json())
         self.message("trailer", replace(trailer, rows=self._rows).as_json())
         self._flush()
 
@@ -114,15 +150,23 @@ class Listener:
         documents: the keys of the rows so far.
         problems: told by the child.
         trailer: its last words; an empty one until they came.
+
+    Args:
+        file: the workbook's name.
+        file_no: its place among today's files.
+        progress: told from time to time how many rows there are.
+        most_problems: of one code that the child was allowed.
     """
 
-    def __init__(self, file: str, file_no: int, progress: Callable[[Progress], None]) -> None:
+    def __init__(self, file: str, file_no: int, progress: Callable[[Progress], None], most_problems: int) -> None:
         self.kind: Kind | None = None
         self.engine = ""
         self.documents: list[Document] = []
         self.problems: list[Problem] = []
         self.trailer = Trailer()
         self._file, self._file_no, self._progress = file, file_no, progress
+        self._most_problems = most_problems
+        self._told: Counter[str] = Counter()
         self._ended = False
         self._row = 0
         self._organizations: dict[str, str] = {}
@@ -169,7 +213,7 @@ class Listener:
         if self._ended:
             raise ValueError("something follows the last line")
         if name == "problem":
-            self.problems.append(_problem(content, self._file))
+            self._problem(content)
         elif name == "header":
             self.kind, self.engine = Kind(content["kind"]), printable(content["engine"])
         elif name == "progress":
@@ -178,6 +222,14 @@ class Listener:
             self.trailer, self._ended = Trailer.from_json(content), True
         else:
             raise ValueError(f"unknown message {name[:40]!r}")
+
+    def _problem(self, said: dict[str, Any]) -> None:
+        found = _problem(said, self._file)
+        self._told[found.code] += 1
+        # A child that was taken over could otherwise fill the parent's memory, the journal and the books with them.
+        if self._told[found.code] > max(self._most_problems, len(CATALOG)):
+            raise ValueError("it tells more problems than it was allowed")
+        self.problems.append(found)
 
 
 def _problem(said: dict[str, Any], file: str) -> Problem:

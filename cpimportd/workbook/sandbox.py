@@ -14,17 +14,17 @@ from asyncio.subprocess import PIPE, Process
 from collections.abc import AsyncGenerator, AsyncIterator, Sequence
 
 from cpimportd.problems import ProblemError, problem
+from cpimportd.resources import exhausted
 from cpimportd.settings import Reader
-
-LONGEST_LINE = 8 * 1024 * 1024
-"""Bytes of one line; a row's texts are far shorter."""
+from cpimportd.workbook.protocol import LONGEST_LINE
 
 _PIECE = 256 * 1024
 _STDERR_KEPT = 4096
 _OPEN_FILES = 64
 _SECONDS_TO_DIE = 10
 _ENVIRONMENT = {"LANG": "C.UTF-8", "MALLOC_ARENA_MAX": "1", "RUST_BACKTRACE": "0"}
-_OUT_OF_MEMORY = (b"MemoryError", b"memory allocation of", b"annot allocate memory", b"out of memory")
+_OUT_OF_MEMORY = (b"MemoryError", b"memory allocation of", b"annot allocate memory", b"out of memory",
+                  b"failed to map segment")  # fmt: skip
 
 
 async def run_limited(argv: Sequence[str], job: bytes, limits: Reader, *, file: str) -> AsyncGenerator[bytes, None]:
@@ -40,6 +40,7 @@ async def run_limited(argv: Sequence[str], job: bytes, limits: Reader, *, file: 
 
     Raises:
         ProblemError: ``reader-limit`` naming the limit; ``reader-failed`` with the last it said on stderr.
+        OSError: the machine has no process or pipe to give, which is no fault of the file.
     """
     deadline = asyncio.get_running_loop().time() + limits.wall_time.total_seconds()
     process = await _start(argv, file)
@@ -68,6 +69,8 @@ async def _start(argv: Sequence[str], file: str) -> Process:
             *argv, stdin=PIPE, stdout=PIPE, stderr=PIPE, env=_ENVIRONMENT, start_new_session=True, limit=_PIECE
         )
     except OSError as error:
+        if exhausted(error):
+            raise
         raise _failed(file, f"its reader could not be started: {error}") from error
 
 
@@ -82,7 +85,10 @@ def _limit(pid: int, limits: Reader) -> None:
             (resource.RLIMIT_NPROC, 0, 0),
             (resource.RLIMIT_CORE, 0, 0),
         ):
-            resource.prlimit(pid, which, (soft, hard))
+            # Where the daemon's own unit allows less, that is the limit; more takes a privilege: setrlimit(2).
+            _, most = resource.prlimit(pid, which)
+            allowed = (soft, hard) if most == resource.RLIM_INFINITY else (min(soft, most), min(hard, most))
+            resource.prlimit(pid, which, allowed)
 
 
 async def _feed(process: Process, job: bytes) -> None:

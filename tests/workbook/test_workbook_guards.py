@@ -209,6 +209,28 @@ def test_an_error_value_is_noticed_across_pieces(in_sheet, limits, simple, monke
     assert inspect(path, limits, "a").needs_openpyxl
 
 
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-16-le", "utf-16-be"])
+@pytest.mark.parametrize("shift", range(0, 40, 3))
+def test_a_dtd_is_noticed_across_pieces(changed, limits, simple, monkeypatch, shift, encoding):
+    monkeypatch.setattr(guards, "_PIECE", 8192)
+    text = (
+        f"<!--{' ' * (8170 - shift)}--><!DOCTYPE sst []><sst/>"
+        if encoding == "utf-8"
+        else (f"<!--{' ' * (4080 - shift)}--><!DOCTYPE sst []><sst/>")
+    )
+    path = changed(simple, lambda part, content: (part, text.encode(encoding) if "Strings" in part else content))
+    assert code(path, limits) == "zip-suspicious"
+
+
+@pytest.mark.parametrize("where", ["before", "after"])
+def test_a_value_that_is_none_is_noticed_across_pieces(in_sheet, limits, simple, monkeypatch, where):
+    monkeypatch.setattr(guards, "_PIECE", 8192)
+    for shift in range(0, 40, 7):
+        pad = b" " * (8192 - shift)
+        odd = b"<v>-2</v>" + pad if where == "before" else pad + b"<v>-2</v>"
+        assert code(in_sheet(simple, b"<v>2</v>", odd), limits) == "file-damaged"
+
+
 @pytest.mark.parametrize("piece", [5000, 8192, 20_000, 2**20])
 def test_two_rows_of_one_number_are_damage(in_sheet, expenses, limits, monkeypatch, piece):
     monkeypatch.setattr(guards, "_PIECE", piece)

@@ -11,6 +11,7 @@ import psutil
 import pytest
 
 from cpimportd.model import STAGED_COLUMNS, FetchedFile, Kind, Progress
+from cpimportd.problems import problem as make_problem
 from cpimportd.reading import ReadJob, read, read_all, worker_command
 from cpimportd.settings import Reader
 
@@ -244,7 +245,9 @@ HEADER = json.dumps({"header": {"kind": "receipts", "engine": "calamine"}})
 ROW = "\t".join(
     ["0", "2", "Поступление 1", "ЛОТОС ООО", "1.00", "1", r"\N"] + [r"\N"] * (len(STAGED_COLUMNS[Kind.RECEIPTS]) - 7)
 )
-TRAILER = json.dumps({"trailer": {"digest": "a" * 64, "unchanged": False, "rows": 1, "control_totals": {}, "sums": {}}})
+TRAILER = json.dumps(
+    {"trailer": {"digest": "a" * 64, "unchanged": False, "rows": 1, "rejected": 0, "control_totals": {}, "sums": {}}}
+)
 
 
 async def said(tmp_path: Path, *lines: str, end: str = "\n"):
@@ -299,6 +302,13 @@ async def test_a_child_that_breaks_the_rules_is_not_believed(tmp_path, lines):
     (problem,) = snapshot.problems
     assert problem.code == "reader-failed"
     assert "protocol" in problem.message
+
+
+async def test_a_child_that_floods_its_parent_with_problems_is_not_believed(tmp_path):
+    told = json.dumps({"problem": make_problem("reject", file="a.xlsx", row=3, reason="«x» is no number").as_json()})
+    snapshot = await said(tmp_path, HEADER, *[told] * 2_000, TRAILER)
+    assert snapshot.problems[-1].code == "reader-failed"
+    assert len(snapshot.problems) < 500
 
 
 async def test_a_line_that_is_cut_off_is_not_believed(tmp_path):

@@ -1,0 +1,92 @@
+"""What the reader must know of one part of a workbook's zip, noticed while its bytes pass by for the digest."""
+
+import re
+
+from cpimportd.problems import ProblemError, problem
+
+ZIP = b"PK\x03\x04"
+"""How a zip begins (APPNOTE 4.3.7)."""
+
+_OVERLAP = 4096
+_NESTED = (ZIP, b"7z\xbc\xaf\x27\x1c", b"Rar!", b"\x1f\x8b\x08", b"\xfd7zXZ\x00")
+_UTF16 = (b"\xff\xfe", b"\xfe\xff")
+# A part must declare no DTD (ECMA-376 part 2, 6.2.5), and entities are what a few bytes grow to gigabytes by.
+_DTD = tuple("<!DOCTYPE".encode(encoding) for encoding in ("utf-8", "utf-16-le", "utf-16-be"))
+_BEFORE_XML = b"\xef\xbb\xbf\xff\xfe\x00 \t\r\n"
+_ERROR_VALUE = re.compile(rb"""t\s*=\s*["']e["'](?!/>)[^<>]*(?<!/)>(?!\s*</|\s*<v\s*/|\s*<v>\s*</)""")
+_ROW = re.compile(rb"""<row\b[^<>]*?\sr=["'](\d{1,9})["']""")
+_ODD_VALUE = re.compile(rb"<v>(?![0-9]{1,9}</v>)")
+_SHARED = re.compile(rb"""\bt\s*=\s*["']s["']""")
+
+
+def suspicious(file: str, reason: str) -> ProblemError:
+    """The problem of a workbook that is made to do harm, or looks as if it were."""
+    return ProblemError(problem("zip-suspicious", file=file, reason=reason))
+
+
+class Sight:
+    """What is noticed in one part while its bytes pass by."""
+
+    def __init__(self, name: str, file: str) -> None:
+        self.needs_openpyxl = False
+        self._name, self._file = name, file
+        self._is_sheet = re.search(r"worksheets[/\\][^/\\]*\.xml$", name, re.IGNORECASE) is not None
+        self._rest: bytes | None = None
+        self._row = 0
+        self._is_xml = False
+        self._seam = b""
+
+    def see(self, piece: bytes) -> None:
+        """Look at the next piece of the part.
+
+        Raises:
+            ProblemError: ``zip-suspicious`` for an archive or a DTD inside, ``file-damaged`` for rows out of
+                order and values that are none.
+        """
+        if self._rest is None:
+            if piece.startswith(_NESTED):
+                raise suspicious(self._file, f"{self._name} is an archive itself")
+            self.needs_openpyxl = self._name.casefold().endswith(".xml") and piece.startswith(_UTF16)
+            self._is_xml = piece.lstrip(_BEFORE_XML).startswith(b"<")
+            self._rest = b""
+        window = self._seam + piece
+        if self._is_xml and any(mark in window for mark in _DTD):
+            raise suspicious(self._file, f"{self._name} declares a DTD, which no workbook does")
+        self._seam = piece[-max(map(len, _DTD)) :]
+        if self._is_sheet:
+            text = self._rest + piece
+            self.needs_openpyxl = self.needs_openpyxl or _ERROR_VALUE.search(text) is not None
+            # A tag that the piece's end cuts in two is seen whole with the next piece.
+            cut = max(text.rfind(b"<", 0, -_OVERLAP), 0)
+            self._cells(text, cut)
+            self._rest = text[cut:]
+
+    def end(self) -> None:
+        """Look at what the last piece left over."""
+        self._cells(self._rest or b"", len(self._rest or b""))
+
+    def _cells(self, text: bytes, until: int) -> None:
+        for match in _ROW.finditer(text):
+            if match.start() >= until:
+                break
+            self._in_order(int(match[1]))
+        for match in _ODD_VALUE.finditer(text, 0, until + len("<v>")):
+            self._make_sense(text, match)
+
+    def _in_order(self, row: int) -> None:
+        if row <= self._row:
+            # Both engines would keep only one of two rows with one number, in silence.
+            reason = f"in {self._name}, row {row} stands after row {self._row}"
+            raise ProblemError(problem("file-damaged", file=self._file, reason=reason))
+        self._row = row
+
+    def _make_sense(self, text: bytes, value: re.Match[bytes]) -> None:
+        """Refuse a value with elements inside, and a shared text's place that is no number."""
+        end = text.find(b"<", value.end())
+        inside = text[value.end() : end].strip()
+        tag = text[text.rfind(b"<c", 0, value.start()) : value.start()]
+        markup = end >= 0 and not text.startswith((b"</v", b"<!"), end)
+        if markup or (inside and not inside.isdigit() and _SHARED.search(tag)):
+            # calamine would show an empty cell, or the first of all shared texts, in silence.
+            reason = f"in {self._name}, a cell's value is {text[value.end() : value.end() + 40]!r}"
+            raise ProblemError(problem("file-damaged", file=self._file, reason=reason))

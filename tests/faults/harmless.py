@@ -1,0 +1,28 @@
+"""That nothing which is told of a run can move a cursor, begin a line of its own, or be taken for markup."""
+
+import json
+import re
+from io import StringIO
+
+from cpimportd.rendering import journal_lines, make_console, render
+from cpimportd.report import RunReport
+
+_OUR_COLOURS = re.compile(r"\x1b\[[0-9;]*m")
+
+
+def assert_harmless(report: RunReport) -> None:
+    """Terminal, journal and JSON hold nothing but printable text, and no problem is a defect of ours."""
+    screen = StringIO()
+    render(report, make_console(screen, color=True))
+    texts = [text for line in screen.getvalue().split("\n") for text in _OUR_COLOURS.split(line)]
+    texts += [text for line in journal_lines(report) for text in (line.text, *line.fields.values())]
+    texts += [text for found in report.all_problems for text in found.as_json().values() if isinstance(text, str)]
+    for text in texts:
+        assert_one_line(text)
+    assert not [found for found in report.all_problems if found.code in {"internal", "reader-failed"}]
+    json.loads(json.dumps(report.as_json(), allow_nan=False))
+
+
+def assert_one_line(text: str) -> None:
+    """A text is printable throughout, 1C's no-break spaces included."""
+    assert re.sub("[\u00a0\u202f\u2007]", " ", text).isprintable(), repr(text)

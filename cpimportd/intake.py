@@ -206,7 +206,10 @@ class _Reader:
             async with turns:
                 return await read(file, numbers[file], job, self.settings.reader, self.rows, progress=self.progress)
 
-        return tuple(await asyncio.gather(*(in_turn(file) for file in files)))
+        # A group: where one cannot go on, the others are ended, not left to a folder that is removed meanwhile.
+        async with asyncio.TaskGroup() as group:
+            tasks = [group.create_task(in_turn(file)) for file in files]
+        return tuple(task.result() for task in tasks)
 
 
 def _narrowest(limits: Mapping[Kind, Mapping[str, int]]) -> dict[str, int]:

@@ -21,12 +21,14 @@ from cpimportd import outcome, tell
 from cpimportd.books import memory, rights, runs
 from cpimportd.books.backup import backup
 from cpimportd.books.certainty import was_committed
-from cpimportd.books.connection import connect
+from cpimportd.books.connection import connect, still_open
 from cpimportd.books.failures import translate
+from cpimportd.books.locks import naming_holders
 from cpimportd.books.plan import Publication, Published
 from cpimportd.books.publish import CommitUncertainError, publish
 from cpimportd.books.upgrade import require_current
 from cpimportd.configuration import require_database, require_source
+from cpimportd.failure import told_of
 from cpimportd.intake import Asked, Intake, take_in
 from cpimportd.model import Kind, Progress
 from cpimportd.planning import plan_publication
@@ -107,7 +109,7 @@ async def run_once(
         async with _books(run) as connection:
             return await _with_row(run, connection)
     except Exception as error:  # noqa: BLE001 (whatever it is, it is told as a problem)
-        return _failed(run, error)
+        return run.report(RunStatus.FAILED, problems=told_of(error))
 
 
 @asynccontextmanager
@@ -115,14 +117,17 @@ async def _books(run: _Run) -> AsyncIterator[asyncpg.Connection]:
     """The run's own connection: the schema is right, the rights are there, and no other run is under way."""
     connection = await connect(run.settings.database, direct=True)
     try:
-        await require_current(connection)
-        if missing := await rights.missing_rights(connection):
-            raise ProblemError(*missing)
-        await rights.check_tables(connection)
-        if not await rights.department_exists(connection, run.settings.department_id):
-            raise ProblemError(problem("department-missing", value=str(run.settings.department_id)))
-        await runs.lock(connection, run.settings.department_id)
-        yield connection
+        async with naming_holders(connection):
+            await require_current(connection)
+            if missing := await rights.missing_rights(connection):
+                raise ProblemError(*missing)
+            await rights.check_tables(connection)
+            if not await rights.department_exists(connection, run.settings.department_id):
+                raise ProblemError(problem("department-missing", value=str(run.settings.department_id)))
+            async with runs.locked(
+                connection, run.settings.department_id, lambda: connect(run.settings.database, direct=True)
+            ):
+                yield connection
     finally:
         with suppress(OSError, asyncpg.InterfaceError, asyncpg.PostgresError, TimeoutError):
             await connection.close(timeout=5)
@@ -137,9 +142,10 @@ async def _with_row(run: _Run, connection: asyncpg.Connection) -> RunReport:
     trigger = runs.Trigger(request.schedule, request.slot, request.accepted)
     run.run_id = await runs.begin(connection, run.settings.department_id, trigger)
     try:
-        report = await _import(run, connection)
+        async with naming_holders(connection):
+            report = await _import(run, connection)
     except Exception as error:  # noqa: BLE001 (as above)
-        report = _failed(run, error)
+        report = run.report(RunStatus.FAILED, problems=told_of(error))
     except asyncio.CancelledError:
         stopped = run.report(RunStatus.FAILED, problems=(problem("interrupted"),))
         await uninterrupted(_write_report(run, connection, stopped))
@@ -155,12 +161,16 @@ async def _write_report(run: _Run, connection: asyncpg.Connection, report: RunRe
     """Store the report with the run; a database that is away meanwhile leaves the row to the next run to set right."""
     if run.run_id is None:
         return
-    try:
-        if connection.is_closed():
-            connection = await connect(run.settings.database, direct=True)
-        await runs.finish(connection, run.run_id, report.status.value, report.as_json())
-    except (ProblemError, OSError, asyncpg.InterfaceError, asyncpg.PostgresError) as error:
-        logger.warning("the report of run %s could not be stored: %s", run.run_id, error)
+    for last in (False, True):  # that a connection is lost may turn out only here
+        try:
+            async with still_open(connection, run.settings.database) as usable:
+                await runs.finish(usable, run.run_id, report.status.value, report.as_json())
+        except (ProblemError, OSError, asyncpg.InterfaceError, asyncpg.PostgresError) as error:
+            if last or not connection.is_closed():
+                logger.warning("the report of run %s could not be stored: %s", run.run_id, error)
+                return
+        else:
+            return
 
 
 async def _import(run: _Run, connection: asyncpg.Connection) -> RunReport:
@@ -230,9 +240,8 @@ async def _told(run: _Run, connection: asyncpg.Connection, intake: Intake, publi
         run.progress(Progress("tell", finished=True))
     files, units = outcome.files(intake, published), outcome.units(intake, published)
     try:
-        if connection.is_closed():
-            connection = await connect(settings.database, direct=True)
-        books = await outcome.books(connection, settings.department_id, intake)
+        async with still_open(connection, settings.database) as usable:
+            books = await outcome.books(usable, settings.department_id, intake)
     except (ProblemError, asyncpg.PostgresError, asyncpg.InterfaceError, OSError) as error:
         reason = str(error.problems[0]) if isinstance(error, ProblemError) else translate(error).message
         told = (*told, problem("totals-unread", reason=reason))
@@ -247,24 +256,3 @@ async def _told(run: _Run, connection: asyncpg.Connection, intake: Intake, publi
         other=books.other,
         problems=(*intake.verdict.problems, *books.problems, *told),
     )
-
-
-def _failed(run: _Run, error: BaseException) -> RunReport:
-    """The report of a run that could not go on; a defect of ours is a problem too, with its traceback in the log."""
-    problems: list[Problem] = []
-    for leaf in _leaves(error):
-        if isinstance(leaf, ProblemError):
-            problems += leaf.problems
-        elif isinstance(leaf, asyncpg.PostgresError | asyncpg.InterfaceError | OSError):
-            problems.append(translate(leaf))
-        else:
-            logger.error("an unexpected error ended the run", exc_info=leaf)
-            problems.append(problem("internal", reason=f"{type(leaf).__name__}: {leaf}"))
-    return run.report(RunStatus.FAILED, problems=tuple(problems))
-
-
-def _leaves(error: BaseException) -> list[BaseException]:
-    """The exceptions in a group of groups."""
-    if not isinstance(error, BaseExceptionGroup):
-        return [error]
-    return [leaf for inner in error.exceptions for leaf in _leaves(inner)]

@@ -42,6 +42,9 @@ KEPT: Final = 7
 _LONGEST: Final = timedelta(hours=1)
 _NAME: Final = f"{SCHEMA}-*.dump"
 
+# libpq reads PG*, HOME (~/.pgpass, ~/.postgresql) and what Kerberos and OpenSSL read.
+_PASSED_ON: Final = ("PG", "HOME", "PATH", "LANG", "LC_", "TZ", "LD_LIBRARY_PATH", "KRB5", "SSL_CERT", "OPENSSL_CONF")
+
 # pg_dump reads a sequence's value, for which USAGE (all that a run needs) is not enough: their values stay out then.
 _UNREADABLE_SEQUENCES: Final = """
     SELECT s.oid::regclass::text AS sequence
@@ -124,7 +127,8 @@ def _skipped(sequences: Sequence[str]) -> list[str]:
 async def _dump(
     programs: Sequence[Path], target: Target, database: Database, file: Path, options: Sequence[str]
 ) -> None:
-    environment = {**os.environ, "PGCONNECT_TIMEOUT": str(max(2, round(database.connect_timeout.total_seconds())))}
+    wait = str(max(2, round(database.connect_timeout.total_seconds())))
+    environment = {**environment_for_pg_dump(), "PGCONNECT_TIMEOUT": wait}
     if target.password is not None:
         environment["PGPASSWORD"] = target.password
     lock_wait = round(database.lock_timeout.total_seconds() * 1000)
@@ -166,6 +170,11 @@ async def _run(program: str, arguments: Sequence[str], environment: dict[str, st
                     process.kill()
                 await process.wait()
     return process.returncode or 0, errors.decode(errors="replace").strip()
+
+
+def environment_for_pg_dump() -> dict[str, str]:
+    """What of our environment a pg_dump needs; it may hold passwords that are none of its business."""
+    return {name: value for name, value in os.environ.items() if name.startswith(_PASSED_ON)}
 
 
 def pg_dumps() -> tuple[Path, ...]:

@@ -2,8 +2,10 @@
 
 import os
 import re
+import socket
 import ssl
-from collections.abc import Mapping
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager, suppress
 from datetime import timedelta
 from typing import TYPE_CHECKING, Final
 from urllib.parse import parse_qsl, quote, unquote, urlencode, urlsplit
@@ -38,6 +40,13 @@ _LIBPQ_ONLY: Final = frozenset(
         "tcp_user_timeout",
     }
 )
+
+_KEEPALIVE: Final = {"idle": 30, "interval": 10, "count": 3}
+"""Seconds of silence, seconds between two questions, and how many may stay unanswered before a peer counts as gone.
+
+Both ends ask. A host that was cut off in the middle of a run would else hold the run's lock for as long as its server's
+kernel pleases, which is two hours, and no standby could take over; and its own run would wait as long for an answer.
+"""
 
 _KEYWORD: Final = re.compile(r"[A-Za-z_][A-Za-z0-9_.]*")
 
@@ -161,6 +170,7 @@ async def connect(
         "statement_timeout": _milliseconds(database.statement_timeout),
         "lock_timeout": _milliseconds(database.lock_timeout),
         "idle_in_transaction_session_timeout": "0",
+        **{f"tcp_keepalives_{name}": str(value) for name, value in _KEEPALIVE.items()},
     }
     try:
         try:
@@ -174,7 +184,7 @@ async def connect(
 
 
 async def _open(target: Target, database: Database, settings: Mapping[str, str]) -> asyncpg.Connection:
-    return await asyncpg.connect(
+    connection = await asyncpg.connect(
         target.dsn,
         password=target.password,
         ssl=target.ssl,
@@ -182,6 +192,39 @@ async def _open(target: Target, database: Database, settings: Mapping[str, str])
         statement_cache_size=0,
         server_settings=dict(settings),
     )
+    _keep_alive(connection._transport.get_extra_info("socket"))  # noqa: SLF001 - the driver offers no other way
+    return connection
+
+
+def _keep_alive(connected: socket.socket) -> None:
+    """Let the kernel ask a silent server whether it is still there (tcp(7)); libpq does so of itself."""
+    if connected.family == socket.AF_UNIX:
+        return
+    connected.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
+    for option, name in (
+        (socket.TCP_KEEPIDLE, "idle"),
+        (socket.TCP_KEEPINTVL, "interval"),
+        (socket.TCP_KEEPCNT, "count"),
+    ):
+        connected.setsockopt(socket.IPPROTO_TCP, option, _KEEPALIVE[name])
+
+
+@asynccontextmanager
+async def still_open(connection: asyncpg.Connection, database: Database) -> AsyncIterator[asyncpg.Connection]:
+    """A connection, or, where it was lost meanwhile, another one for a while.
+
+    Raises:
+        ProblemError: as of :func:`connect`.
+    """
+    if not connection.is_closed():
+        yield connection
+        return
+    other = await connect(database, direct=True)
+    try:
+        yield other
+    finally:
+        with suppress(OSError, asyncpg.InterfaceError, asyncpg.PostgresError, TimeoutError):
+            await other.close(timeout=5)
 
 
 def engine(database: Database, *, direct: bool = False) -> "AsyncEngine":

@@ -13,6 +13,7 @@ from typing import Any, Final
 import asyncpg
 
 from cpimportd.problems import Problem, ProblemError, problem
+from cpimportd.resources import exhausted
 
 _DENIED: Final = re.compile(
     r"permission denied for (?P<sort>table|view|materialized view|sequence|schema|database) (?P<name>\S+)"
@@ -36,6 +37,8 @@ def connecting_failed(error: Exception, place: str) -> Problem:
         error: what asyncpg, the TLS library or the operating system raised.
         place: host and database, without user or password.
     """
+    if (found := exhausted(error)) is not None:
+        return found
     if isinstance(error, TimeoutError):
         return problem("database-unreachable", reason=f"{place}: no answer within database.connect_timeout")
     for kinds, explain in _CONNECTING:
@@ -118,12 +121,18 @@ def _misused(error: BaseException) -> Problem | None:
     return problem("database-unreachable", reason=_text(error)) if "closed" in str(error) else None
 
 
+def _read_only(error: BaseException) -> Problem:
+    return problem("database-read-only", reason=_text(error))
+
+
+def _full(error: BaseException) -> Problem:
+    return problem("database-full", reason=_text(error))
+
+
 def _failed(error: BaseException) -> Problem:
     text = _text(error)
     if isinstance(error, asyncpg.QueryCanceledError):
         text += " (database.statement_timeout, or somebody cancelled it)"
-    elif isinstance(error, asyncpg.ReadOnlySQLTransactionError):
-        text += " (a standby server, or default_transaction_read_only)"
     return problem("database-failed", reason=text)
 
 
@@ -158,6 +167,8 @@ _WORKING: Final[tuple[tuple[_Kinds, Callable[[Any], Problem | None]], ...]] = (
     (asyncpg.InsufficientPrivilegeError, _rights),
     ((asyncpg.LockNotAvailableError, asyncpg.DeadlockDetectedError), _locked),
     (_REFUSED_LOGIN, _login),
+    (asyncpg.ReadOnlySQLTransactionError, _read_only),
+    (asyncpg.DiskFullError, _full),
     ((asyncpg.UndefinedTableError, asyncpg.UndefinedColumnError, asyncpg.InvalidSchemaNameError), _missing),
     (
         (

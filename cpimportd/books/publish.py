@@ -7,7 +7,7 @@ import asyncpg
 from cpimportd.books import account, facts, merge, record, runs, stage
 from cpimportd.books.plan import Judgement, Publication, Published
 from cpimportd.books.queries import sql
-from cpimportd.books.rights import details_unique_index
+from cpimportd.books.rights import check_tables, details_unique_index
 from cpimportd.model import Kind, Unit
 from cpimportd.problems import ProblemError, problem
 from cpimportd.report import Bridge, FileStatus, UnitReport, UnitStatus, run_status
@@ -28,8 +28,8 @@ async def publish(
         committing: called right before COMMIT: from here on the run is finished rather than stopped.
 
     Raises:
-        ProblemError: nothing was published: a lock, the sums, or another process that took over.
-        asyncpg.PostgresError: the database failed before COMMIT; nothing was published.
+        ProblemError: nothing was published: the tables, the sums, or another process that took over.
+        asyncpg.PostgresError: the database failed before COMMIT, or a lock did not come; nothing was published.
         CommitUncertainError: the connection was lost during COMMIT; ask :func:`runs.was_committed`.
     """
     transaction = connection.transaction()
@@ -118,18 +118,17 @@ async def _lock(connection: asyncpg.Connection, publication: Publication, run_id
     """From here to COMMIT we alone write; whoever reads is never blocked."""
     await connection.execute(sql("runs", "serialize"), runs.LOCK_CLASS, publication.department_id)
     await _fence(connection, run_id)
-    for _ in range(LOCK_TRIES):
+    for tries_left in reversed(range(LOCK_TRIES)):
         try:
             async with connection.transaction():
                 await connection.execute(sql("runs", "lock_tables"))
         except asyncpg.LockNotAvailableError:
-            holders = await connection.fetchval(sql("runs", "lock_holders"))
+            if not tries_left:
+                raise
         else:
+            # What was checked at the start of the run may have been migrated since; from here on nobody can.
+            await check_tables(connection)
             return
-    reason = holders or "the holder has gone meanwhile"
-    raise ProblemError(
-        problem("database-locked", value="fin_receipts, fin_expenses or fin_expense_details", reason=reason)
-    )
 
 
 async def _judge(connection: asyncpg.Connection, publication: Publication) -> Mapping[Unit, Judgement]:

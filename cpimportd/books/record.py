@@ -148,7 +148,7 @@ async def add_import_logs(
             plan.kind.table,
             inserted,
             updated,
-            len({p.row for p in problems if p.code == "reject"}),
+            plan.snapshot.rejected,
             _LOG_STATUS[outcome],
             str(problems[0]) if problems and outcome is FileStatus.HELD else None,
             round(publication.seconds(), 2),

@@ -3,7 +3,8 @@
 import json
 import os
 import socket
-from collections.abc import Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -31,8 +32,42 @@ class Trigger:
         return "schedule" if self.schedule else "manual"
 
 
+@asynccontextmanager
+async def locked(
+    connection: asyncpg.Connection, department_id: int, another: Callable[[], Awaitable[asyncpg.Connection]]
+) -> AsyncIterator[None]:
+    """Hold the lock that answers a second run at once: the session's, or, behind a pooler, a transaction's.
+
+    Behind a pooler in transaction mode a session's lock would stay, after the run, with a server process that the
+    pooler keeps, and later runs would be refused. A pooler is known by the process number that it made up at login.
+
+    Args:
+        connection: the run's own.
+        department_id: whose books.
+        another: opens a connection that holds the lock where the run's own cannot.
+
+    Raises:
+        ProblemError: ``run-under-way``, and those of ``another``.
+    """
+    if await connection.fetchval("SELECT pg_backend_pid()") == connection.get_server_pid():
+        await lock(connection, department_id)
+        yield
+        return
+    holder = await another()
+    try:
+        async with holder.transaction():
+            await holder.execute("SET LOCAL idle_in_transaction_session_timeout = 0")
+            # Another key than the publishing transaction's: it must not wait for its own run.
+            if not await holder.fetchval(sql("runs", "lock_in_transaction"), LOCK_CLASS + 1, department_id):
+                raise ProblemError(problem("run-under-way", value=department_id))
+            yield
+    finally:
+        with suppress(OSError, asyncpg.InterfaceError, asyncpg.PostgresError, TimeoutError):
+            await holder.close(timeout=5)
+
+
 async def lock(connection: asyncpg.Connection, department_id: int) -> None:
-    """Take the session's advisory lock: it answers a second run at once.
+    """Take the session's advisory lock.
 
     Raises:
         ProblemError: ``run-under-way``.
@@ -53,7 +88,9 @@ async def begin(connection: asyncpg.Connection, department_id: int, trigger: Tri
     await connection.execute(sql("runs", "abandon"), department_id)
     try:
         run_id: int = await connection.fetchval(sql("runs", "begin"), *_row(department_id, trigger))
-    except asyncpg.UniqueViolationError:
+    except asyncpg.UniqueViolationError as error:
+        if error.constraint_name != "runs_slot":
+            raise
         done = await connection.fetchrow(sql("runs", "slot"), department_id, trigger.schedule, trigger.slot)
         raise ProblemError(
             problem("slot-done", value=str(trigger.slot), schedule=trigger.schedule, run=done["id"] if done else "?")

@@ -22,6 +22,7 @@ REVISION: Final = "0001"
 _LOCK: Final = int.from_bytes(b"cpimport")
 _VERSION_TABLE: Final = f"{SCHEMA}.alembic_version"
 _IS_THERE: Final = f"SELECT to_regclass('{_VERSION_TABLE}') IS NOT NULL"
+_HAS_TABLES: Final = f"SELECT to_regclass('{SCHEMA}.runs') IS NOT NULL"
 _VERSION: Final = f"SELECT version_num FROM {_VERSION_TABLE}"  # noqa: S608 - a constant of ours
 # A user who is called as our schema is has it first in his search path ("$user"): the backend's tables, where we create
 # them, belong into the schema behind it.
@@ -71,8 +72,8 @@ async def upgrade(
         echo: told in a sentence what happens.
 
     Raises:
-        ProblemError: ``database-schema`` (made by a newer version), ``database-foreign`` (some of the backend's tables
-            are missing), ``department-missing``, ``database-rights``, ``backup-failed``, and those of ``connect``.
+        ProblemError: ``database-version`` (unknown to this one), ``database-foreign`` (some of the backend's tables are
+            missing), ``department-missing``, ``database-rights``, ``backup-failed``, and those of ``connect``.
     """
     connecting = engine(database, direct=True)
     try:
@@ -81,7 +82,7 @@ async def upgrade(
             before = await _revision(connection)
             if before == REVISION:
                 return UpgradeResult(before, REVISION, created_backend_tables=False)
-            await _refuse_newer(connection, before)
+            await _refuse_unknown(connection, before)
             if before is not None and backup is not None and await _has_runs(connection):
                 echo("backing up")
                 await backup()
@@ -113,10 +114,12 @@ async def require_current(connection: asyncpg.Connection) -> None:
     """Make sure that our schema is the one that this program needs.
 
     Raises:
-        ProblemError: ``database-schema``: it is missing, older or newer; ``database-rights``.
+        ProblemError: ``database-schema``: it is missing or older; ``database-version``; ``database-rights``.
     """
     found = await _found(connection)
     if found is None:
+        if await connection.fetchval(_HAS_TABLES):
+            raise _without_version()
         raise ProblemError(problem("database-schema", reason=f"it has no schema {SCHEMA} yet"))
     if found < REVISION:
         reason = f"its schema {SCHEMA} is at {found}, older than this version needs ({REVISION})"
@@ -136,10 +139,13 @@ async def _found(connection: asyncpg.Connection) -> str | None:
 
 
 def _too_new(found: str) -> ProblemError:
-    reason = (
-        f"its schema {SCHEMA} is at {found}, made by a newer cpimportd; this one knows {REVISION}: install that one"
-    )
-    return ProblemError(problem("database-schema", reason=reason))
+    reason = f"{SCHEMA} is at {found}, made by a newer cpimportd; this one knows {REVISION}"
+    return ProblemError(problem("database-version", reason=reason))
+
+
+def _without_version() -> ProblemError:
+    reason = f"{SCHEMA} has its tables, but {_VERSION_TABLE} is gone or empty"
+    return ProblemError(problem("database-version", reason=reason))
 
 
 async def _take_lock(connection: "AsyncConnection") -> None:
@@ -155,8 +161,11 @@ async def _revision(connection: "AsyncConnection") -> str | None:
     return (await connection.exec_driver_sql(_VERSION)).scalar()
 
 
-async def _refuse_newer(connection: "AsyncConnection", before: str | None) -> None:
-    if before is not None and before > REVISION:
+async def _refuse_unknown(connection: "AsyncConnection", before: str | None) -> None:
+    if before is None:
+        if (await connection.exec_driver_sql(_HAS_TABLES)).scalar():
+            raise _without_version()
+    elif before > REVISION:
         raise _too_new(before)
 
 
@@ -165,14 +174,17 @@ async def _has_runs(connection: "AsyncConnection") -> bool:
 
 
 def _migrate(connection: "Connection", new: bool, department_id: int) -> bool:
-    from alembic import command  # noqa: PLC0415 - heavy, and a run never needs it
+    from alembic import command, util  # noqa: PLC0415 - heavy, and a run never needs it
 
     if new and not connection.exec_driver_sql(f"SELECT to_regnamespace('{SCHEMA}')").scalar():
         connection.exec_driver_sql(f"CREATE SCHEMA {SCHEMA}")
     connection.exec_driver_sql(_THEIR_PATH)
     config = alembic_config()
     config.attributes.update(connection=connection, department_id=department_id, created_backend_tables=False)
-    command.upgrade(config, REVISION)
+    try:
+        command.upgrade(config, REVISION)
+    except util.CommandError as error:
+        raise ProblemError(problem("database-version", reason=str(error))) from error
     return bool(config.attributes["created_backend_tables"])
 
 

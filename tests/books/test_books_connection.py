@@ -20,8 +20,9 @@ from cpimportd.books.connection import Target
 from cpimportd.demo.postgres import EmbeddedPostgres
 from cpimportd.problems import ProblemError, problem
 from cpimportd.settings import Database
+from tests.faults.secrets import DATABASE
 
-PASSWORD = "p@ss/ w:rd%"  # every character that a URL makes trouble of
+PASSWORD = DATABASE
 
 
 def at(url, **more):
@@ -119,6 +120,25 @@ async def test_timeouts_are_in_force_and_the_time_zone_is_the_servers(empty_data
         assert await ask(database, f"SHOW {name}", application_name="a test") in {value, "1min 30s" * (value == "90s")}
     assert await ask(database, "SHOW idle_in_transaction_session_timeout") == "0"
     assert await ask(database, "SELECT source FROM pg_settings WHERE name = 'TimeZone'") != "client"
+
+
+@pytest.mark.asyncio
+@pytest.mark.parametrize("encrypted", [False, True])
+async def test_both_ends_notice_within_a_minute_that_the_other_is_cut_off(guarded, encrypted):
+    if encrypted and not server_with_tls():
+        pytest.skip("no PostgreSQL with TLS on this machine")
+    connection = await connect(at(guarded.url(user="plain", sslmode="require" if encrypted else "disable")))
+    try:
+        names = ("tcp_keepalives_idle", "tcp_keepalives_interval", "tcp_keepalives_count")
+        asked = [int(await connection.fetchval(f"SELECT current_setting('{name}')")) for name in names]
+        ours = connection._transport.get_extra_info("socket")
+        options = (socket.TCP_KEEPIDLE, socket.TCP_KEEPINTVL, socket.TCP_KEEPCNT)
+        assert ours.getsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE)
+        assert [ours.getsockopt(socket.IPPROTO_TCP, option) for option in options] == asked
+    finally:
+        await connection.close()
+    idle, interval, count = asked
+    assert idle + interval * count <= 60
 
 
 @pytest.mark.asyncio
@@ -333,7 +353,7 @@ async def test_failures_of_the_server_are_told_with_its_own_words(backend_databa
     slow = await failing(backend_database, "SELECT pg_sleep(30)")
     assert (slow.code, "statement_timeout" in slow.message) == ("database-failed", True)
     standby = await failing(backend_database, "DELETE FROM fin_receipts", "SET default_transaction_read_only = on")
-    assert (standby.code, "standby" in standby.message) == ("database-failed", True)
+    assert (standby.code, "standby" in standby.way_out) == ("database-read-only", True)
     ours = await failing(backend_database, "SELECT FROM cpimportd.runs")
     assert ours.code == "database-schema"
     theirs = await failing(backend_database, "SELECT FROM fin_nothing")

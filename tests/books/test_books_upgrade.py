@@ -189,7 +189,7 @@ async def test_a_schema_of_a_newer_version_is_left_alone(database, sql):
     await stand_at(database, "9999", sql, runs=False)
     with pytest.raises(ProblemError, match="newer") as caught:
         await upgrade(at(database))
-    assert caught.value.problems[0].code == "database-schema"
+    assert caught.value.problems[0].code == "database-version"
     connection = await connect(at(database))
     try:
         with pytest.raises(ProblemError, match="newer"):

@@ -10,6 +10,7 @@ import pytest
 from pydantic import SecretStr
 
 from cpimportd.report import RunStatus, UnitStatus
+from tests.faults.secrets import FTP_WRONG
 
 Break = Callable[[Path], None]
 
@@ -230,11 +231,11 @@ async def test_a_wrong_ftp_password_is_said_once_and_never_shown(workplace):
     with LoopbackFtpServer(workplace.upload) as server:
         settings = workplace.settings
         source = settings.source.model_copy(
-            update={"url": server.url, "user": "finance", "password": SecretStr("wrong-7731")}
+            update={"url": server.url, "user": "finance", "password": SecretStr(FTP_WRONG)}
         )
         report = await workplace.run(settings.model_copy(update={"source": source}))
         assert (report.status, [p.code for p in report.problems]) == (RunStatus.FAILED, ["source-login"])
-        assert "wrong-7731" not in str(report)
+        assert FTP_WRONG not in str(report)
         right = source.model_copy(update={"password": SecretStr(server.password)})
         report = await workplace.run(settings.model_copy(update={"source": right}))
     assert (report.status, workplace.books["expenses"]) == (RunStatus.PUBLISHED, 400)

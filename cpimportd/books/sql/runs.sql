@@ -3,6 +3,10 @@
 -- pooler may lose it), but on the fencing update and the unique slot.
 SELECT pg_try_advisory_lock($1, $2);
 
+-- name: lock_in_transaction
+-- The same behind a pooler: held by an open transaction, which keeps its server process for itself.
+SELECT pg_try_advisory_xact_lock($1, $2);
+
 -- name: abandon
 -- Runs of a process that is gone: whoever holds the lock may say so.
 UPDATE cpimportd.runs SET status = 'abandoned', finished_at = now() WHERE department_id = $1 AND status = 'running';
@@ -48,12 +52,20 @@ SELECT status FROM cpimportd.runs WHERE id = $1;
 LOCK TABLE fin_receipts, fin_expenses, fin_expense_details IN SHARE ROW EXCLUSIVE MODE;
 
 -- name: lock_holders
--- Who holds a lock on the tables that we wait for.
-SELECT string_agg(DISTINCT format('pid %s (%s, %s, since %s)', a.pid, a.usename, a.application_name,
-                                  to_char(a.xact_start, 'HH24:MI:SS')), '; ')
-FROM pg_locks l JOIN pg_stat_activity a USING (pid)
-WHERE l.relation IN ('fin_receipts'::regclass, 'fin_expenses'::regclass, 'fin_expense_details'::regclass)
-  AND l.granted AND l.mode <> 'AccessShareLock' AND l.pid <> pg_backend_pid();
+-- Who else holds a lock on any of the tables that a run works with. Who wrote since when is hidden from a user who may not
+-- see it (pg_read_all_stats); a prepared transaction has no process.
+SELECT string_agg(found.holder, '; ')
+FROM (SELECT DISTINCT CASE WHEN l.pid IS NULL THEN 'a prepared transaction, see pg_prepared_xacts'
+             ELSE format('pid %s (%s, %s, since %s)', l.pid, coalesce(a.usename, '?'),
+                         coalesce(nullif(a.application_name, ''), 'no application_name'),
+                         coalesce(to_char(a.xact_start, 'HH24:MI:SS'), 'hidden from us')) END
+             || ' on ' || string_agg(DISTINCT c.relname, ', ' ORDER BY c.relname) AS holder
+      FROM pg_locks l JOIN pg_class c ON c.oid = l.relation LEFT JOIN pg_stat_activity a ON a.pid = l.pid
+      WHERE l.database = (SELECT oid FROM pg_database WHERE datname = current_database())
+        AND (c.relkind = 'r' AND c.relnamespace = to_regnamespace('cpimportd')
+             OR c.oid IN (SELECT to_regclass(name) FROM unnest($1::text[]) AS ours (name)))
+        AND l.granted AND l.mode <> 'AccessShareLock' AND l.pid IS DISTINCT FROM pg_backend_pid()
+      GROUP BY l.pid, l.virtualtransaction, a.usename, a.application_name, a.xact_start) AS found;
 
 -- name: notify
 -- Listeners hear of the run when it is committed; the payload is its number alone.

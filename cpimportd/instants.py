@@ -1,6 +1,7 @@
-"""How instants and spans of time are written for people."""
+"""How instants, zones and spans of time are written."""
 
 from datetime import datetime, timedelta, tzinfo
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError, available_timezones
 
 
 def moment(instant: datetime, zone: tzinfo) -> str:
@@ -20,3 +21,17 @@ def span(length: timedelta) -> str:
     if days < 2:
         return f"{hours} h {minutes % 60} min" if minutes % 60 else f"{hours} h"
     return f"{days} d {hours % 24} h" if hours % 24 else f"{days} d"
+
+
+def parse_zone(name: str) -> ZoneInfo:
+    """A time zone by its name.
+
+    Raises:
+        ValueError: there is none of this name, or this machine knows none at all.
+    """
+    try:
+        return ZoneInfo(name)
+    except (ZoneInfoNotFoundError, ValueError, OSError) as error:
+        if not available_timezones():
+            raise ValueError("this machine has no time zone data: install the package tzdata") from error
+        raise ValueError("expected a zone of this machine's tz database, such as Europe/Moscow") from error

@@ -7,7 +7,8 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
-from cpimportd.problems import ProblemError, problem
+from cpimportd.problems import ProblemError
+from cpimportd.resources import unusable
 
 _STAMP = "%Y%m%dT%H%M%S.%fZ"
 
@@ -46,7 +47,8 @@ def open_spool(root: Path, keep: timedelta) -> SpoolFolder:
             path.mkdir(mode=0o700, parents=True)
         prune_spool(root, now - keep)
     except OSError as error:
-        raise ProblemError(problem("disk", path=str(folder.path), reason=error.strerror or str(error))) from error
+        shutil.rmtree(folder.path, ignore_errors=True)
+        raise ProblemError(unusable(folder.path, error)) from error
     return folder
 
 

@@ -6,10 +6,11 @@ The types here check what people write and say what was expected; they never rep
 import re
 from datetime import UTC, datetime, timedelta
 from typing import Annotated, Literal
-from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from oncalendar import OnCalendar, OnCalendarError
 from pydantic import AfterValidator, BeforeValidator, Field, SecretStr
+
+from cpimportd.instants import parse_zone
 
 _SPAN = re.compile(r"\s*(\d+(?:\.\d+)?)\s*([a-z]*)\s*")
 _SECONDS = {
@@ -109,11 +110,7 @@ def _words(value: object) -> object:
 
 
 def _known_zone(name: str) -> str:
-    try:
-        ZoneInfo(name)
-    except (ZoneInfoNotFoundError, ValueError, OSError) as error:
-        raise ValueError("expected a zone of this machine's tz database, such as Europe/Moscow") from error
-    return name
+    return parse_zone(name).key
 
 
 def _known_encoding(name: str) -> str:
@@ -162,6 +159,13 @@ def _channel(name: str) -> str:
     return name
 
 
+def _fingerprint(text: str) -> str:
+    bare = text.strip().replace(":", "").upper()
+    if not re.fullmatch(r"[0-9A-F]{64}", bare):
+        raise ValueError("expected a certificate's SHA-256 fingerprint: 64 hexadecimal digits, with or without colons")
+    return ":".join(re.findall("..", bare))
+
+
 def _schedule_name(name: str) -> str:
     if not re.fullmatch(r"[a-z][a-z0-9_-]{0,62}", name):
         raise ValueError("expected a name of small letters, digits, - and _")
@@ -188,5 +192,6 @@ Words = BeforeValidator(_words)
 KindName = Literal["receipts", "expenses", "details"]
 ScheduleName = Annotated[str, AfterValidator(_schedule_name)]
 Channel = Annotated[str, AfterValidator(_channel)]
+Fingerprint = Annotated[str, AfterValidator(_fingerprint)]
 Line = Annotated[str, AfterValidator(_one_line)]
 Password = Annotated[SecretStr, AfterValidator(_secret_line)]

@@ -9,6 +9,7 @@ from cpimportd.cli.keeping import backup, db, prune
 from cpimportd.cli.looking import check, history, show, summary
 from cpimportd.cli.serving import daemon, reload, reschedule, status, trigger
 from cpimportd.cli.timing import coming
+from cpimportd.coredumps import forbid_core_dumps
 
 _EPILOG = """
 Exit codes: 0 done, or nothing new · 1 failed, nothing published · 2 wrong use or configuration ·
@@ -40,4 +41,5 @@ for verb in (
 
 def main() -> None:
     """The console script's entry."""
+    forbid_core_dumps()
     cli(prog_name="cpimportd")

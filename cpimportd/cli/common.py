@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING, Any, NoReturn, ParamSpec, TypeVar
 import click
 
 if TYPE_CHECKING:
+    import asyncio
+
     from cpimportd.configuration import Loaded
     from cpimportd.problems import Problem
 
@@ -40,6 +42,7 @@ def guarded(verb: Callable[Arguments, int | None]) -> Callable[Arguments, NoRetu
         import logging
 
         from cpimportd.problems import ProblemError, problem
+        from cpimportd.resources import exhausted
 
         logging.basicConfig(level=logging.WARNING, format="%(levelname)s: %(message)s", stream=sys.stderr)
         try:
@@ -59,7 +62,7 @@ def guarded(verb: Callable[Arguments, int | None]) -> Callable[Arguments, NoRetu
             code = 0
         except Exception as error:
             logging.getLogger(__name__).debug("a defect", exc_info=True)
-            say((problem("internal", reason=f"{type(error).__name__}: {error}"),))
+            say((exhausted(error) or problem("internal", reason=f"{type(error).__name__}: {error}"),))
             code = 1
         sys.exit(code)
 
@@ -86,6 +89,15 @@ def load(config_file: Path | None) -> "Loaded":
     return loaded
 
 
+def _without_exhaustion(loop: "asyncio.AbstractEventLoop", context: "dict[str, Any]") -> None:
+    """Leave out what asyncio would show with a traceback, and the verb itself ends with as a problem."""
+    from cpimportd.resources import exhausted
+
+    error = context.get("exception")
+    if error is None or exhausted(error) is None:
+        loop.default_exception_handler(context)
+
+
 def print_json(document: object) -> None:
     """One JSON document on stdout, readable by people too."""
     import json
@@ -97,14 +109,28 @@ def run_async(work: Coroutine[Any, Any, Result]) -> Result:
     """Run a verb's work; SIGTERM stops it as Ctrl-C does: in order, before COMMIT or after it."""
     import asyncio
 
-    async def stoppable() -> Result:
+    from cpimportd.resources import exhausted
+
+    done: list[Result] = []
+
+    async def stoppable() -> None:
         task = asyncio.ensure_future(work)
         loop = asyncio.get_running_loop()
+        loop.set_exception_handler(_without_exhaustion)
         for number in (signal.SIGTERM, signal.SIGINT):
             loop.add_signal_handler(number, task.cancel)
-        return await task
+        done.append(await task)
 
+    begun = stoppable()
     try:
-        return asyncio.run(stoppable())
+        asyncio.run(begun)
     except asyncio.CancelledError:
         raise KeyboardInterrupt from None
+    except RuntimeError as error:
+        # asyncio takes a thread to end its threads; what was done is done where there is none to be had.
+        if not done or exhausted(error) is None:
+            raise
+    finally:
+        begun.close()  # where no loop could be made, neither was begun
+        work.close()
+    return done[0]

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
-from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
+from zoneinfo import ZoneInfo
 
 import click
 
@@ -113,11 +113,13 @@ def _usual_timezone(config_file: Path | None) -> str:
 
 
 def _zone(name: str) -> ZoneInfo:
+    from cpimportd.instants import parse_zone
+
     try:
-        return ZoneInfo(name)
-    except (ZoneInfoNotFoundError, ValueError, OSError) as error:
-        expected = "expected a zone of this machine's tz database, such as Europe/Moscow"
-        raise click.BadParameter(f"{expected}, not {name!r}", param_hint="--timezone") from error
+        return parse_zone(name)
+    except ValueError as error:
+        raise click.BadParameter(f"{error}, not {name!r}" if "expected" in str(error) else str(error),
+                                 param_hint="--timezone") from error  # fmt: skip
 
 
 def _instant(text: str | None, zone: ZoneInfo) -> datetime:

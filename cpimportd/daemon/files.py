@@ -36,6 +36,11 @@ def write_whole(path: Path, text: str, *, lasting: bool = True) -> None:
         _sync_folder(path.parent)
 
 
+def unfinished(path: Path) -> list[Path]:
+    """What writers of a file left beside it that were killed before its content had its name."""
+    return list(path.parent.glob(f".{path.name}-*"))
+
+
 def _sync_folder(folder: Path) -> None:
     handle = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
     try:

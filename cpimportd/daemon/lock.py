@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Final
 
 from cpimportd.problems import ProblemError, problem
+from cpimportd.resources import unusable
 
 LOCK: Final = "daemon.lock"
 """In the state folder."""
@@ -46,7 +47,7 @@ def locked(state: Path, runtime: Path) -> Iterator[None]:
         os.ftruncate(handle, 0)
         os.pwrite(handle, json.dumps({"pid": os.getpid(), "runtime": str(runtime)}).encode(), 0)
     except OSError as error:
-        raise ProblemError(problem("disk", path=str(path), reason=error.strerror)) from error
+        raise ProblemError(unusable(path, error)) from error
     try:
         yield
     finally:

@@ -2,23 +2,28 @@
 
 import asyncio
 import logging
+import os
 import signal
 import subprocess
+import sys
 from asyncio.subprocess import DEVNULL, PIPE
 from pathlib import Path
 from typing import Final
 
-from cpimportd.daemon import journal, planning
+from cpimportd.daemon import document, journal, planning
 from cpimportd.daemon.beginning import begin, ours
+from cpimportd.daemon.exhaustion import Exhaustion
+from cpimportd.daemon.files import unfinished
 from cpimportd.daemon.journal import tell_problem
 from cpimportd.daemon.lock import locked
 from cpimportd.daemon.process import hear_out, launch
 from cpimportd.daemon.reloading import forget_copy
 from cpimportd.daemon.service import Daemon
-from cpimportd.daemon.store import Store
+from cpimportd.daemon.store import FILE, Store
 from cpimportd.daemon.supervisor import Supervisor
 from cpimportd.plan import COPY_PREFIX, RESCHEDULED, Plan
 from cpimportd.problems import Problem, ProblemError, printable, problem
+from cpimportd.resources import exhausted, unusable
 
 PRUNING_WITHIN: Final = 600.0
 """Seconds that removing old files and journal entries may take."""
@@ -47,15 +52,25 @@ def main(configuration: Path | None, form: journal.Form, child: "subprocess.Pope
                 if any(schedule.rescheduled for schedule in plan.schedules):
                     forget_copy(plan)  # it was made before the file was gone that holds until this start
                     plan = planning.finish(begin(configuration))
+                _wait_without_threads()
                 asyncio.run(_serve(plan, configuration, supervisor))
         finally:
             forget_copy(plan)
     except ProblemError as error:
-        for found in error.problems:
-            tell_problem(found)
-        supervisor.say(f"Not started: {error.problems[0]}")
-        return error.exit_code
+        return _not_started(error, supervisor)
+    except Exception as error:
+        found = exhausted(error)
+        if found is None:
+            raise
+        return _not_started(ProblemError(found), supervisor)
     return 0
+
+
+def _not_started(error: ProblemError, supervisor: Supervisor) -> int:
+    for found in error.problems:
+        tell_problem(found)
+    supervisor.say(f"Not started: {error.problems[0]}")
+    return error.exit_code
 
 
 def _set_up_log(form: journal.Form) -> Problem | None:
@@ -69,13 +84,24 @@ def _set_up_log(form: journal.Form) -> Problem | None:
 
 
 def _tidy(plan: Plan) -> None:
-    """Remove what an earlier daemon left in the runtime folder: what was rescheduled holds until the next start."""
-    left = [path for path in plan.runtime_directory.glob(f"{COPY_PREFIX}*") if path != plan.copy]
-    for path in (*left, plan.runtime_directory / RESCHEDULED):
+    """Remove what an earlier daemon left behind: what was rescheduled holds until the next start.
+
+    One that was killed while it wrote a file leaves what it had begun.
+    """
+    runtime, state = plan.runtime_directory, plan.state_directory
+    copies = [path for path in runtime.glob(f"{COPY_PREFIX}*") if path != plan.copy]
+    begun = [path for name in (document.FILE, RESCHEDULED) for path in unfinished(runtime / name)]
+    for path in (*copies, *begun, *unfinished(state / FILE), runtime / RESCHEDULED):
         try:
             path.unlink(missing_ok=True)
         except OSError as error:
-            raise ProblemError(problem("disk", path=str(path), reason=error.strerror)) from error
+            raise ProblemError(unusable(path, error)) from error
+
+
+def _wait_without_threads() -> None:
+    """Let asyncio wait for children by pidfd_open(2), as it does from Python 3.12 on: a thread may not be to be had."""
+    if sys.version_info < (3, 12) and hasattr(os, "pidfd_open"):
+        asyncio.set_child_watcher(asyncio.PidfdChildWatcher())
 
 
 async def _serve(plan: Plan, configuration: Path | None, supervisor: Supervisor) -> None:
@@ -89,8 +115,9 @@ async def _serve(plan: Plan, configuration: Path | None, supervisor: Supervisor)
             prune=_prune,
         )
     except OSError as error:
-        raise ProblemError(problem("disk", path=str(error.filename), reason=error.strerror)) from error
+        raise ProblemError(unusable(error.filename or plan.state_directory, error)) from error
     loop = asyncio.get_running_loop()
+    loop.set_exception_handler(Exhaustion())
     for number, asked in (
         (signal.SIGTERM, daemon.stop),
         (signal.SIGINT, daemon.stop),
@@ -109,6 +136,8 @@ async def _prune(plan: Plan) -> None:
         code, said = await hear_out(argv, PRUNING_WITHIN, stdout=DEVNULL, stderr=PIPE)
     except TimeoutError:
         raise ProblemError(problem("run-timeout", value=f"{PRUNING_WITHIN:g} s")) from None
+    except (OSError, RuntimeError) as error:
+        raise ProblemError(exhausted(error) or problem("internal", reason=f"{argv[0]}: {error}")) from error
     level = logging.WARNING if code else logging.INFO
     for line in said.decode(errors="replace").splitlines():
         journal.tell(level, "pruned", printable(line))

@@ -9,6 +9,7 @@ from cpimportd.daemon.beginning import command
 from cpimportd.daemon.process import hear_out
 from cpimportd.plan import Plan, decode
 from cpimportd.problems import Problem, ProblemError, problem
+from cpimportd.resources import exhausted
 
 WITHIN: Final = 30.0
 """Seconds that reading the configuration may take."""
@@ -39,6 +40,8 @@ async def read_plan(configuration: Path | None) -> Plan:
         code, answer = await hear_out(command(configuration), WITHIN, stdout=PIPE, stderr=None)
     except TimeoutError:
         raise ProblemError(_failed(f"no answer within {WITHIN:g} s")) from None
+    except (OSError, RuntimeError) as error:
+        raise ProblemError(exhausted(error) or _failed(str(error))) from error
     return _understand(answer.decode(errors="replace"), code)
 
 

@@ -14,6 +14,7 @@ from typing import Final, Protocol
 from cpimportd.daemon.attempts import Ended, Order
 from cpimportd.daemon.beginning import ours
 from cpimportd.messages import LONGEST_LINE, Message, Result, Said, Seen, decode
+from cpimportd.resources import exhausted
 
 PATIENCE: Final = 30.0
 """Seconds between SIGTERM and SIGKILL for a run that took longer than allowed."""
@@ -109,8 +110,9 @@ class _ProcessRun:
                 *self._argv, stdin=DEVNULL, stdout=DEVNULL, stderr=PIPE, env=self._environ,
                 start_new_session=True, limit=LONGEST_LINE,
             )  # fmt: skip
-        except OSError as error:
-            self._tell(Said(logging.ERROR, f"a run's process could not be started: {error}"))
+        except (OSError, RuntimeError) as error:  # RuntimeError: asyncio's thread that waits for it
+            found = exhausted(error)
+            self._tell(Said(logging.ERROR, f"a run's process could not be started: {found or error}"))
             return Ended(os.EX_OSERR)
         if self._stopped:
             self.stop()
@@ -168,7 +170,8 @@ class _ProcessRun:
     async def _drain(listening: "asyncio.Task[None]") -> None:
         """Hear the run out; a grandchild that holds the pipe open must not hold up the daemon."""
         with contextlib.suppress(TimeoutError):
-            await asyncio.wait_for(listening, DRAINING)
+            async with asyncio.timeout(DRAINING):
+                await listening
 
     def _take(self, message: Message) -> None:
         match message:

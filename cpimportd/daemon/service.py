@@ -16,19 +16,19 @@ from typing import Any, Final
 from schedule import Scheduler
 
 from cpimportd import __version__
-from cpimportd.daemon import document, wording
-from cpimportd.daemon.files import write_whole
+from cpimportd.daemon import wording
 from cpimportd.daemon.housekeeping import housekeeping, stale
 from cpimportd.daemon.journal import tell, tell_problem
 from cpimportd.daemon.process import Launch
 from cpimportd.daemon.reloading import Reloading
 from cpimportd.daemon.runs import Runs
+from cpimportd.daemon.showing import Showing
 from cpimportd.daemon.slots import Slots
 from cpimportd.daemon.state import Keeper, Keeping, State
 from cpimportd.daemon.supervisor import Supervisor
 from cpimportd.instants import moment
 from cpimportd.plan import Plan
-from cpimportd.problems import problem
+from cpimportd.problems import ProblemError, problem
 
 SLICE: Final = 30.0
 """Seconds: the longest sleep between two looks at the clock."""
@@ -80,7 +80,7 @@ class Daemon:
         self._now = now
         self._slice = min(slice_, supervisor.watchdog / 3) if supervisor.watchdog else slice_
         self._stop_asked: float | None = None
-        self._shown = ""
+        self._showing = Showing(self.state)
         self._tasks: set[asyncio.Task[None]] = set()
         self._looked = now()
         self._housekeeping = self._new_housekeeping()
@@ -226,11 +226,7 @@ class Daemon:
 
     def _show(self) -> None:
         """Write the status for ``cpimportd status`` where it has changed."""
-        text = document.document(self.state, self._line(), self._now(), self._monotonic())
-        if text != self._shown:
-            self._shown = text
-            with suppress(OSError):  # the next change shows it again; what matters is in the journal
-                write_whole(self.state.plan.runtime_directory / document.FILE, text, lasting=False)
+        self._showing.show(self._line(), self._now(), self._monotonic())
 
     def _line(self) -> str:
         return wording.line(self.state, self._now(), self._monotonic())
@@ -247,4 +243,6 @@ class Daemon:
     def _task_ended(self, task: "asyncio.Task[None]") -> None:
         self._tasks.discard(task)
         if not task.cancelled() and (error := task.exception()) is not None:
-            tell_problem(problem("internal", reason=f"{type(error).__name__}: {error}"))
+            defect = problem("internal", reason=f"{type(error).__name__}: {error}")
+            for found in error.problems if isinstance(error, ProblemError) else (defect,):
+                tell_problem(found)

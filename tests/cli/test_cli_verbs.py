@@ -8,8 +8,10 @@ from pathlib import Path
 
 import pytest
 
+from tests.faults.secrets import CONFIGURED
+
 SAMPLES = Path(__file__).parent.parent / "samples"
-PASSWORD = "geheim-8731"
+PASSWORD = CONFIGURED
 
 
 def cpimportd(*arguments: str, **environ: str) -> subprocess.CompletedProcess[str]:

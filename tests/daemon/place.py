@@ -8,7 +8,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
@@ -24,6 +24,7 @@ from tests.daemon.gate import Gate
 from tests.daemon.living_daemon import LivingDaemon, environment
 from tests.daemon.notify_socket import NotifySocket
 from tests.daemon.polling import processes, signal_all, until
+from tests.faults.secrets import look_at
 
 SAMPLES = Path(__file__).parent.parent / "samples"
 MOSCOW = ZoneInfo("Europe/Moscow")
@@ -116,6 +117,11 @@ class Place:
     def slot_in(self, seconds: float, *schedules: str, newest_upload: datetime | None = None) -> datetime:
         """A slot so far from now, of schedules that an earlier daemon has put in force (``import`` if none is named)."""
         slot = whole_second(seconds)
+        self.slot_at(slot, *schedules, newest_upload=newest_upload)
+        return slot
+
+    def slot_at(self, slot: datetime, *schedules: str, newest_upload: datetime | None = None) -> None:
+        """The same for a slot that is known."""
         at = time_of_day(slot)
         store = Store(self.state)
         record, _ = store.load()
@@ -124,7 +130,6 @@ class Place:
             remembered = Remembered(at, MOSCOW.key, slot - timedelta(minutes=10), newest_upload=newest_upload)
             record = replace(record, memory=record.memory.put(name, remembered))
         store.save(record)
-        return slot
 
     def due_slot(self) -> datetime:
         """A slot came while no daemon was there: the next one to start finds it due."""
@@ -226,7 +231,16 @@ class Place:
         """Nothing that was started here is left."""
         for daemon in self._daemons:
             daemon.end()
+        self._search()
         until(lambda: not self._kill_orphans(), "end of the daemons' children")
+
+    def _search(self) -> None:
+        """No planted password is in what the daemons wrote."""
+        for path in (*self.folder.glob("log-*"), *self.state.rglob("*.json")):
+            with suppress(OSError):  # other tests take the rights away, or the file
+                look_at(f"the file {path.name} of a daemon", path.read_bytes())
+        for notice in self.notify.notices:
+            look_at("what a daemon told systemd", str(notice.lines))
 
     def _kill_orphans(self) -> list[int]:
         orphans = [pid for pid, (_, command) in processes().items() if f"--config {self.runtime}/" in command]

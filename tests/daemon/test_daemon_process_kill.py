@@ -7,6 +7,7 @@ from datetime import datetime
 import pytest
 
 from tests.daemon.polling import alive, until
+from tests.faults.table import Chapter
 
 NOBODY_LEFT = """SELECT 1 WHERE NOT EXISTS (SELECT FROM pg_stat_activity
     WHERE datname = current_database() AND pid <> pg_backend_pid())"""
@@ -22,7 +23,7 @@ def done_once(place, daemon, slot, *, by_another_run: bool) -> None:
 
 
 @pytest.mark.parametrize("phase", ["fetch", "read", "merge", "commit"])
-def test_a_daemon_killed_with_its_run_catches_its_slot_up_once(place, phase):
+def test_a_daemon_killed_with_its_run_catches_its_slot_up_once(place, phase, faults):
     place.sample("day1")
     slot = place.due_slot()
     with place.standing(phase) as stand:
@@ -32,6 +33,13 @@ def test_a_daemon_killed_with_its_run_catches_its_slot_up_once(place, phase):
         assert place.books == (place.truth("day1") if phase == "commit" else place.truth(None))
         release()
         done_once(place, place.start(), slot, by_another_run=phase == "commit")
+    faults.tell(
+        Chapter.MACHINE,
+        f"`kill -9` of the daemon with its run at: {phase}",
+        "books as after; slot done once"
+        if phase == "commit"
+        else "books as before; slot caught up once by the next start",
+    )
 
 
 def test_a_daemon_killed_alone_waits_for_the_run_that_it_left_behind_and_does_not_repeat_it(place):
@@ -48,7 +56,7 @@ def test_a_daemon_killed_alone_waits_for_the_run_that_it_left_behind_and_does_no
     assert place.outcomes(slot) == ["published"]
 
 
-def test_a_daemon_killed_between_commit_and_its_memory_does_not_repeat_the_slot(place):
+def test_a_daemon_killed_between_commit_and_its_memory_does_not_repeat_the_slot(place, faults):
     place.sample("day1")
     slot = place.due_slot()
     with place.standing("commit") as stand:
@@ -62,6 +70,11 @@ def test_a_daemon_killed_between_commit_and_its_memory_does_not_repeat_the_slot(
         assert daemon.remembered["import"]["last_done"] is None
         done_once(place, place.start(), slot, by_another_run=True)
     assert place.outcomes(slot) == ["published"]
+    faults.tell(
+        Chapter.MACHINE,
+        "`kill -9` or power cut between COMMIT and the daemon's memory",
+        "the next start asks the database: slot done once, `done-elsewhere`",
+    )
 
 
 @pytest.mark.parametrize("phase", ["read", "commit"])

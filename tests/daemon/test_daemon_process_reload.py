@@ -10,10 +10,11 @@ from cpimportd.demo.ftp import LoopbackFtpServer
 from tests.daemon.living_daemon import environment
 from tests.daemon.place import time_of_day
 from tests.daemon.polling import children, processes, until
+from tests.faults.secrets import FTP_ASCII, TLS_KEY
 
 LATER = time_of_day(datetime.now(UTC) + timedelta(hours=9))
 IN_NINE_HOURS = re.compile(r"Next import .* in (9 h|8 h \d+ min)")
-SECRETS = ("ftp-pass-phrase", "db-pass-phrase")
+SECRETS = (FTP_ASCII, TLS_KEY)  # they stand in TOML and URL as they are
 
 
 def at(daemon) -> str:

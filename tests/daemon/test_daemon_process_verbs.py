@@ -12,6 +12,7 @@ from cpimportd.demo.ftp import LoopbackFtpServer
 from tests.daemon.other_user import NOBODY
 from tests.daemon.place import time_of_day
 from tests.daemon.polling import until
+from tests.faults.secrets import FTP
 
 ELSEWHERE = time_of_day(datetime.now(UTC) + timedelta(hours=9))
 
@@ -31,7 +32,7 @@ def test_sigusr1_imports_to_the_kopeck(place):
 
 def test_sigusr1_imports_from_an_ftp_server_whose_password_only_the_run_knows(place):
     place.sample("day1")
-    with LoopbackFtpServer(place.upload, password="kept-to-itself") as server:
+    with LoopbackFtpServer(place.upload, password=FTP) as server:
         keys = {"source.url": server.url, "source.user": server.user, "source.password": server.password}
         place.configure({**keys, "source.stable_for": 0})
         daemon = place.start()

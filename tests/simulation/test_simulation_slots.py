@@ -5,6 +5,7 @@ from datetime import UTC, datetime
 import pytest
 
 from cpimportd.daemon import service
+from tests.faults.table import Chapter
 from tests.simulation.naive_calendar import daily
 from tests.simulation.scene import Configured, Scheduled
 from tests.simulation.shortly import AT_SIX, BEGINS, DAY, HOUR, MINUTE, TO_THE_END, heard, imported, runs, story
@@ -84,34 +85,48 @@ def test_without_catch_up_nothing_is_made_up_for():
 
 
 @pytest.mark.parametrize(("asleep", "told"), [(40 * MINUTE, []), (90 * MINUTE, [("03-02 06:00", 1)])])
-def test_a_slot_that_a_suspended_machine_slept_through_is_made_up_for_within_grace(asleep, told):
+def test_a_slot_that_a_suspended_machine_slept_through_is_made_up_for_within_grace(asleep, told, faults):
     world = story(WaitForSlot(-MINUTE), Suspended(asleep), TO_THE_END)
     assert heard(world, "misfired") == told
     assert ("03-02 06:00" in imported(world)) == (not told)
+    longer = "longer than grace" if told else "within grace"
+    faults.tell(
+        Chapter.MACHINE,
+        f"machine suspended over a slot, {longer}",
+        "`misfired`, and no run" if told else "made up for when it wakes",
+    )
 
 
 # Clocks.
 
 
 @pytest.mark.parametrize("back", [10 * MINUTE, 5 * HOUR, 23 * HOUR])
-def test_a_clock_that_is_set_back_repeats_nothing(back):
+def test_a_clock_that_is_set_back_repeats_nothing(back, faults):
     world = story(WaitForSlot(5 * MINUTE), ClockSet(-back), Wait(2 * DAY))
     assert runs(world)[:2] == [("03-02 06:00", "published"), ("03-03 06:00", "published")]
+    faults.tell(Chapter.MACHINE, "clock set back by less than a day after a slot", "no slot runs again, none is lost")
 
 
-def test_a_clock_that_is_set_back_by_days_imports_nothing_twice():
+def test_a_clock_that_is_set_back_by_days_imports_nothing_twice(faults):
     world = story(Wait(3 * DAY), ClockSet(-3 * DAY), Wait(3 * DAY))
     assert [how for _, how in runs(world)].count("done before") == 3
     assert len(heard(world, "state-future")) == 1
     assert imported(world) == ["03-02 06:00", "03-03 06:00", "03-04 06:00", "03-05 06:00", "03-06 06:00"]
+    faults.tell(
+        Chapter.MACHINE,
+        "clock set back by days",
+        "`state-future` once; slots done before are known to the database, each once",
+    )
 
 
-def test_a_clock_that_ran_years_ahead_for_a_while_costs_no_slot_of_the_days_after():
+def test_a_clock_that_ran_years_ahead_for_a_while_costs_no_slot_of_the_days_after(faults):
     world = story(Wait(HOUR), ClockSet(4000 * DAY), Wait(HOUR), ClockSet(-4000 * DAY), TO_THE_END)
     assert imported(world)[0] == "03-02 06:00"
+    faults.tell(Chapter.MACHINE, "clock years ahead for an hour", "no slot of the days after is lost")
 
 
-def test_a_slot_that_was_missed_while_the_clock_was_wrong_is_told_and_not_run():
+def test_a_slot_that_was_missed_while_the_clock_was_wrong_is_told_and_not_run(faults):
     world = story(WaitForSlot(-HOUR), ClockSet(3 * HOUR), Wait(HOUR), ClockSet(-3 * HOUR), TO_THE_END)
     assert heard(world, "misfired") == [("03-02 06:00", 1)]
     assert imported(world)[0] == "03-03 06:00"
+    faults.tell(Chapter.MACHINE, "clock ahead by more than grace when a slot should come", "`misfired`, and no run")

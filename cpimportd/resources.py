@@ -1,0 +1,41 @@
+"""What it means when the operating system refuses: a disk that cannot be used, or a machine with no more to give."""
+
+import errno
+from pathlib import Path
+from typing import Final
+
+from cpimportd.problems import Problem, problem
+
+_EXHAUSTED: Final = {
+    errno.EMFILE: "open files of this process",
+    errno.ENFILE: "open files",
+    errno.ENOMEM: "memory",
+    errno.EAGAIN: "processes and threads",  # fork(2), pthread_create(3)
+}
+
+# ld.so has no exception of its own: a library for which there is no room is an ImportError with one of these texts.
+_UNLOADABLE: Final = ("failed to map segment", "cannot allocate memory", "cannot apply additional memory protection")
+
+
+def exhausted(error: BaseException) -> Problem | None:
+    """The problem of a machine, or of this process's limits on it, where that is what an exception means.
+
+    Returns:
+        ``machine-exhausted``; None where the exception means something else.
+    """
+    if isinstance(error, OSError):
+        missing = _EXHAUSTED.get(error.errno or 0)
+    elif isinstance(error, MemoryError):
+        missing = "memory"
+    elif isinstance(error, ImportError):
+        missing = "memory" if any(sign in str(error).lower() for sign in _UNLOADABLE) else None
+    elif isinstance(error, RuntimeError):
+        missing = "processes and threads" if "can't start new thread" in str(error) else None
+    else:
+        missing = None
+    return None if missing is None else problem("machine-exhausted", reason=missing)
+
+
+def unusable(path: Path | str, error: OSError) -> Problem:
+    """The problem of a file or folder of ours that cannot be used: ``disk``, or ``machine-exhausted``."""
+    return exhausted(error) or problem("disk", path=str(path), reason=error.strerror or str(error))

@@ -1,0 +1,29 @@
+"""Whole runs and living daemons, as the other rooms' tests have them, for everything that is broken here."""
+
+from tests.daemon.conftest import as_nobody, everybodys_python, locked, notify, place
+from tests.faults.fixtures_database import books, first_day, make_books, own_books, own_first_day, own_server
+from tests.pipeline.conftest import truth, workplace, workplace_for
+from tests.source.conftest import authority, ca_file, certificate, served, spool, start
+
+__all__ = [
+    "as_nobody",
+    "authority",
+    "books",
+    "ca_file",
+    "certificate",
+    "everybodys_python",
+    "first_day",
+    "locked",
+    "make_books",
+    "notify",
+    "own_books",
+    "own_first_day",
+    "own_server",
+    "place",
+    "served",
+    "spool",
+    "start",
+    "truth",
+    "workplace",
+    "workplace_for",
+]

@@ -13,8 +13,10 @@ from pathlib import Path
 from pydantic import TypeAdapter, ValidationError
 
 from cpimportd.configuration import Loaded, load, require_database, require_source
+from cpimportd.coredumps import forbid_core_dumps
 from cpimportd.plan import COPY_PREFIX, RESCHEDULED, Plan, PlannedSchedule, encode, encode_problems
 from cpimportd.problems import Problem, ProblemError, problem
+from cpimportd.resources import unusable
 from cpimportd.settings import Settings
 from cpimportd.values import Calendar
 
@@ -123,7 +125,7 @@ def _main(arguments: list[str]) -> int:
                 folder.mkdir(mode=0o700, parents=True, exist_ok=True)
             plan = replace(plan, copy=_keep(loaded.text, runtime))
         except OSError as error:
-            raise ProblemError(problem("disk", path=str(error.filename), reason=error.strerror)) from error
+            raise ProblemError(unusable(error.filename or runtime, error)) from error
     except ProblemError as error:
         print(encode_problems(error.problems))  # noqa: T201 - this is the answer
         return error.exit_code
@@ -132,4 +134,5 @@ def _main(arguments: list[str]) -> int:
 
 
 if __name__ == "__main__":
+    forbid_core_dumps()
     sys.exit(_main(sys.argv[1:]))

@@ -12,8 +12,9 @@ from cpimportd.configuration import load
 from cpimportd.plan import COPY_PREFIX, RESCHEDULED, decode, encode
 from cpimportd.planner import make_plan
 from cpimportd.problems import ProblemError
+from tests.faults.secrets import CONFIGURED
 
-PASSWORD = "geheim-8731"
+PASSWORD = CONFIGURED
 
 
 @pytest.fixture

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from tests.faults.secrets import look_at
 from tests.systemd.box import Box
 
 SAMPLES = Path(__file__).parent.parent / "samples"
@@ -102,6 +103,7 @@ class Machine:
         """Entries of the journal, oldest first, with all their fields."""
         self.box.run("journalctl", "--sync")
         said = self.box.run("journalctl", "--all", "--output=json", *matches, check=False).stdout
+        look_at("the journal", said)
         return [json.loads(line) for line in said.splitlines()]
 
     def messages(self, *matches: str) -> list[str]:

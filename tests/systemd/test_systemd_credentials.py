@@ -5,10 +5,11 @@ from collections.abc import Iterator
 import pytest
 
 from cpimportd.demo.ftp import LoopbackFtpServer
+from tests.faults.secrets import DATABASE_CREDENTIAL as DATABASE_PASSWORD
+from tests.faults.secrets import SOURCE_CREDENTIAL as SOURCE_PASSWORD
 from tests.systemd.machine import SAMPLES, UNIT
 
 FTP_HOST = "ftp.example.org"
-DATABASE_PASSWORD, SOURCE_PASSWORD = "Zq7-database-Пароль", "Zq7-source-Pärole$"
 
 
 @pytest.fixture(scope="session")

@@ -185,6 +185,7 @@ class Snapshot:
         rows_path: the understood rows in PostgreSQL's COPY text format, columns as in STAGED_COLUMNS.
         unchanged: the content is what was published last time, so nothing was read beyond the digest.
         engine: what read it, ``calamine`` or ``openpyxl``.
+        rejected: how many rows were not understood; not all of them need have a problem of their own.
     """
 
     file: FetchedFile
@@ -198,6 +199,7 @@ class Snapshot:
     rows_path: Path | None = None
     unchanged: bool = False
     engine: str = ""
+    rejected: int = 0
 
     @property
     def main_total(self) -> Decimal | None:

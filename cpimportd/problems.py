@@ -296,7 +296,7 @@ CATALOG: dict[str, ProblemKind] = _catalog(
             "source-tls",
             _F,
             "{server}: TLS failed: {reason}",
-            "Check the server's certificate; name the authority that signed it in source.tls_ca.",
+            "Check the server's certificate; name the authority that signed it in source.tls_ca, or pin it by its SHA-256 fingerprint in source.tls_fingerprint.",
         ),
         ProblemKind(
             "source-listing",
@@ -583,6 +583,12 @@ CATALOG: dict[str, ProblemKind] = _catalog(
             "{organization}: {count} of its documents belong to {value} now, whose unit is held",
             "It goes on as soon as that unit is right.",
         ),
+        ProblemKind(
+            "problems-unlisted",
+            _W,
+            "{count} more of {value} in this workbook ({all} in all) are counted here and not listed",
+            "See to the listed ones first; `CPIMPORTD_READER__MAX_PROBLEMS=1000000 cpimportd run --dry-run` lists all.",
+        ),
         ProblemKind("and-more", _W, "{count} more of {value}, not listed", "See to the listed ones first."),
         ProblemKind(
             "accept-unknown",
@@ -652,6 +658,12 @@ CATALOG: dict[str, ProblemKind] = _catalog(
         ),
         ProblemKind("database-schema", _F, "the database is not ready: {reason}", "Run `cpimportd db upgrade`."),
         ProblemKind(
+            "database-version",
+            _F,
+            "the version of our schema in the database does not fit: {reason}",
+            "Install the version of cpimportd that made it, or restore the schema from a backup that this version made.",
+        ),
+        ProblemKind(
             "database-foreign",
             _F,
             "the backend's tables are not as expected: {reason}",
@@ -686,6 +698,20 @@ CATALOG: dict[str, ProblemKind] = _catalog(
             _F,
             "{value} is locked by somebody else: {reason}",
             "It is tried again; see pg_stat_activity for the process named.",
+            passing=True,
+        ),
+        ProblemKind(
+            "database-read-only",
+            _F,
+            "the database can only be read: {reason}",
+            "It is a standby server, or default_transaction_read_only is on: name the primary in database.url (several hosts with target_session_attrs=read-write follow it), or switch the setting off.",
+            passing=True,
+        ),
+        ProblemKind(
+            "database-full",
+            _F,
+            "the database server has no space left: {reason}",
+            "Free space on the database server's disk; nothing was published, and the next run does it all.",
             passing=True,
         ),
         ProblemKind("database-failed", _F, "the database failed: {reason}", "See PostgreSQL's log.", passing=True),
@@ -762,6 +788,13 @@ CATALOG: dict[str, ProblemKind] = _catalog(
         ),
         # The machine.
         ProblemKind("disk", _F, "{path}: {reason}", "Free space, or correct the folder's owner and mode."),
+        ProblemKind(
+            "machine-exhausted",
+            _F,
+            "the machine, or a limit set to this process, gives no more {reason}",
+            "Raise the limit (LimitNOFILE=, TasksMax=, MemoryMax= of the unit, or ulimit), or see what else uses the machine up.",
+            passing=True,
+        ),
         ProblemKind(
             "state-folder",
             _W,

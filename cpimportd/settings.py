@@ -13,6 +13,7 @@ from cpimportd.values import (
     Channel,
     DatabaseUrl,
     Encoding,
+    Fingerprint,
     KindName,
     Line,
     Password,
@@ -82,6 +83,11 @@ class Source(Section):
         description="The authority that signed the server's certificate, where the system does not know it.",
         examples=["/etc/cpimportd/ca.pem"],
     )
+    tls_fingerprint: Fingerprint | None = Field(
+        None,
+        description="SHA-256 of the server's certificate: this one is trusted, whoever signed it, and no other.",
+        examples=["5f" * 32],
+    )
     connect_timeout: PositiveSpan = Field(timedelta(seconds=15), description="How long one connection may take.")
     command_timeout: PositiveSpan = Field(timedelta(seconds=30), description="How long the server may be silent.")
     transfer_timeout: PositiveSpan = Field(timedelta(minutes=10), description="How long one file may take.")
@@ -108,6 +114,9 @@ class Reader(Section):
     max_entries: Annotated[Whole, Field(gt=0)] = Field(1000, description="Parts in a workbook's zip.")
     max_unpacked: Size = Field(2 * 1024**3, description="Of all parts together.")
     max_ratio: Annotated[Whole, Field(gt=0)] = Field(400, description="Unpacked to packed size of one part.")
+    max_problems: Annotated[Whole, Field(gt=0, le=1_000_000)] = Field(
+        200, description="Problems of one kind in one workbook that are listed one by one; the rest is counted."
+    )
 
 
 class Guards(Section):
@@ -191,7 +200,9 @@ class Settings(Section):
         8, description="Whose books these are: departments.id in the backend."
     )
     timezone: Zone = Field(
-        "Europe/Moscow", description="In which 1C writes its moments and in which schedules are computed."
+        "Europe/Moscow",
+        description="In which 1C writes its moments and in which schedules are computed.",
+        validate_default=True,  # a machine may have no time zone data at all
     )
     state_directory: Path = Field(
         Path("/var/lib/cpimportd"), description="For the spool and the daemon's memory; private to its user."

@@ -104,6 +104,7 @@ _PLAINER = {
     "shrunk": "{organization}: more documents would be removed than the guards allow",
     "sums-differ": "after the load {organization} had another sum in {value} than Итого; everything was rolled back",
     "disk": "a folder or its disk cannot be used",
+    "machine-exhausted": "the machine, or a limit set to this process, gives no more memory, processes or open files",
     "state-folder": "the state folder is open to others, or belongs to somebody else",
     "daemon-running": "another cpimportd daemon works on this state_directory already",
     "daemon-not-running": "no cpimportd daemon is running",

@@ -12,7 +12,7 @@ from typing import Final
 import asyncpg
 
 from cpimportd.books import connect, require_current, rights, translate
-from cpimportd.books.backup import pg_dumps
+from cpimportd.books.backup import environment_for_pg_dump, pg_dumps
 from cpimportd.checkup.line import CheckLine, attempt, bad, good, skipped
 from cpimportd.configuration import Loaded, require_database
 from cpimportd.problems import ProblemError, problem
@@ -50,7 +50,7 @@ async def database(loaded: Loaded, within: timedelta) -> tuple[CheckLine, ...]:
         async def reach() -> Sequence[CheckLine]:
             require_database(settings, loaded.path)
             connection.append(await stack.enter_async_context(_connected(settings.database, direct=True)))
-            return (good("database", await _server(connection[0])),)
+            return (await _server(connection[0]),)
 
         lines = await attempt("database", reach(), within)
         if not connection:
@@ -92,11 +92,16 @@ async def _waiting_for_upgrade(connection: asyncpg.Connection) -> frozenset[str]
     return frozenset({"database tables", "department", "detail lines", "old importer"})
 
 
-async def _server(connection: asyncpg.Connection) -> str:
+async def _server(connection: asyncpg.Connection) -> CheckLine:
     row = await connection.fetchrow(
-        "SELECT current_setting('server_version') AS version, current_database() AS name, current_user AS user"
+        """SELECT current_setting('server_version') AS version, current_database() AS name, current_user AS user,
+                  pg_is_in_recovery() AS standby, current_setting('transaction_read_only') = 'on' AS read_only"""
     )
-    return f"PostgreSQL {row['version']}, database {row['name']}, user {row['user']}"
+    server = f"PostgreSQL {row['version']}, database {row['name']}, user {row['user']}"
+    if row["standby"] or row["read_only"]:
+        reason = "a standby server" if row["standby"] else "default_transaction_read_only is on"
+        return bad("database", problem("database-read-only", reason=f"{server}: {reason}"))
+    return good("database", server)
 
 
 async def _rights(connection: asyncpg.Connection) -> Sequence[CheckLine]:
@@ -168,7 +173,11 @@ async def _major(program: Path) -> int:
     """The major version that a program says it is; 0 where it cannot be run."""
     try:
         process = await asyncio.create_subprocess_exec(
-            program, "--version", stdin=asyncio.subprocess.DEVNULL, stdout=asyncio.subprocess.PIPE
+            program,
+            "--version",
+            stdin=asyncio.subprocess.DEVNULL,
+            stdout=asyncio.subprocess.PIPE,
+            env=environment_for_pg_dump(),
         )
     except OSError:
         return 0

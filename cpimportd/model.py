@@ -11,9 +11,20 @@ from datetime import date, datetime, time, timedelta
 from decimal import Decimal
 from enum import StrEnum
 from pathlib import Path
-from typing import NamedTuple
+from typing import Final, NamedTuple
 
 from cpimportd.problems import Problem
+
+BACKEND_TABLES: Final = (
+    "fin_organizations",
+    "fin_bank_accounts",
+    "fin_contracts",
+    "fin_receipts",
+    "fin_expenses",
+    "fin_expense_details",
+    "fin_import_logs",
+)
+"""The backend's tables that we write."""
 
 
 class Kind(StrEnum):

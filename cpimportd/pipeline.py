@@ -10,7 +10,7 @@ import asyncio
 import logging
 import time
 from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager, suppress
+from contextlib import asynccontextmanager
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -21,7 +21,7 @@ from cpimportd import outcome, tell
 from cpimportd.books import memory, rights, runs
 from cpimportd.books.backup import backup
 from cpimportd.books.certainty import was_committed
-from cpimportd.books.connection import connect, still_open
+from cpimportd.books.connection import connect, let_go, still_open
 from cpimportd.books.failures import translate
 from cpimportd.books.locks import naming_holders
 from cpimportd.books.plan import Publication, Published
@@ -129,8 +129,7 @@ async def _books(run: _Run) -> AsyncIterator[asyncpg.Connection]:
             ):
                 yield connection
     finally:
-        with suppress(OSError, asyncpg.InterfaceError, asyncpg.PostgresError, TimeoutError):
-            await connection.close(timeout=5)
+        await let_go(connection)
 
 
 async def _with_row(run: _Run, connection: asyncpg.Connection) -> RunReport:

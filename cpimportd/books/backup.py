@@ -20,19 +20,14 @@ import asyncpg
 
 from cpimportd.books.connection import SCHEMA, Target, connect
 from cpimportd.books.failures import translate
+from cpimportd.model import BACKEND_TABLES
 from cpimportd.problems import ProblemError, printable, problem
 from cpimportd.settings import Database
 
 BACKED_UP: Final = (
     f"{SCHEMA}.*",
     "departments",
-    "fin_organizations",
-    "fin_bank_accounts",
-    "fin_contracts",
-    "fin_receipts",
-    "fin_expenses",
-    "fin_expense_details",
-    "fin_import_logs",
+    *BACKEND_TABLES,
 )
 """pg_dump's patterns for everything that a run can change, and ``departments``, to which the rest points."""
 

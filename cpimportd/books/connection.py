@@ -209,6 +209,12 @@ def _keep_alive(connected: socket.socket) -> None:
         connected.setsockopt(socket.IPPROTO_TCP, option, _KEEPALIVE[name])
 
 
+async def let_go(connection: asyncpg.Connection) -> None:
+    """Close a connection of which nothing more is wanted; never raises for what becomes of it."""
+    with suppress(OSError, asyncpg.InterfaceError, asyncpg.PostgresError, TimeoutError):
+        await connection.close(timeout=5)
+
+
 @asynccontextmanager
 async def still_open(connection: asyncpg.Connection, database: Database) -> AsyncIterator[asyncpg.Connection]:
     """A connection, or, where it was lost meanwhile, another one for a while.
@@ -223,8 +229,7 @@ async def still_open(connection: asyncpg.Connection, database: Database) -> Asyn
     try:
         yield other
     finally:
-        with suppress(OSError, asyncpg.InterfaceError, asyncpg.PostgresError, TimeoutError):
-            await other.close(timeout=5)
+        await let_go(other)
 
 
 def engine(database: Database, *, direct: bool = False) -> "AsyncEngine":

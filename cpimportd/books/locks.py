@@ -6,7 +6,7 @@ from contextlib import asynccontextmanager
 import asyncpg
 
 from cpimportd.books.queries import sql
-from cpimportd.books.rights import WRITTEN
+from cpimportd.model import BACKEND_TABLES
 from cpimportd.problems import ProblemError, problem
 
 
@@ -22,6 +22,6 @@ async def naming_holders(connection: asyncpg.Connection) -> AsyncIterator[None]:
     except asyncpg.LockNotAvailableError as error:
         holders = None
         if not connection.is_closed() and not connection.is_in_transaction():
-            holders = await connection.fetchval(sql("runs", "lock_holders"), [*WRITTEN, "departments"])
+            holders = await connection.fetchval(sql("runs", "lock_holders"), [*BACKEND_TABLES, "departments"])
         reason = holders or "the holder has gone meanwhile"
         raise ProblemError(problem("database-locked", value="what we need", reason=reason)) from error

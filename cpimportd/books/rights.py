@@ -6,23 +6,13 @@ from typing import TYPE_CHECKING, Any, Final
 import asyncpg
 
 from cpimportd.books.connection import SCHEMA
-from cpimportd.model import STAGED_COLUMNS, Kind
+from cpimportd.model import BACKEND_TABLES, STAGED_COLUMNS, Kind
 from cpimportd.problems import Problem, ProblemError, problem
 
 if TYPE_CHECKING:
     from sqlalchemy import Table
 
 _DML: Final = ("SELECT", "INSERT", "UPDATE", "DELETE")
-WRITTEN: Final = (
-    "fin_organizations",
-    "fin_bank_accounts",
-    "fin_contracts",
-    "fin_receipts",
-    "fin_expenses",
-    "fin_expense_details",
-    "fin_import_logs",
-)
-"""The backend's tables that we write."""
 
 # Columns of the backend that we neither read nor write.
 _NOT_USED: Final = frozenset(
@@ -108,7 +98,7 @@ async def missing_rights(connection: asyncpg.Connection) -> tuple[Problem, ...]:
     """
     user = await connection.fetchval("SELECT quote_ident(current_user)")
     rows = [
-        *await connection.fetch(_TABLE_RIGHTS, list(WRITTEN), list(_DML)),
+        *await connection.fetch(_TABLE_RIGHTS, list(BACKEND_TABLES), list(_DML)),
         *await connection.fetch(_TABLE_RIGHTS, ["departments"], ["SELECT"]),
         *await connection.fetch(_OUR_TABLES, SCHEMA, list(_DML)),
     ]
@@ -119,7 +109,7 @@ async def missing_rights(connection: asyncpg.Connection) -> tuple[Problem, ...]:
     ]
     found += [
         _right(f"USAGE on {row['sequence']}", "ON SEQUENCE " + row["sequence"], ["USAGE"], user)
-        for row in await connection.fetch(_SEQUENCES, list(WRITTEN))
+        for row in await connection.fetch(_SEQUENCES, list(BACKEND_TABLES))
     ]
     if await connection.fetchval(_OUR_SCHEMA, SCHEMA) is False:
         found.append(_right(f"USAGE on schema {SCHEMA}", f"ON SCHEMA {SCHEMA}", ["USAGE"], user))
@@ -161,7 +151,7 @@ def _differences(table: "Table", there: Mapping[str, Any] | None) -> Iterable[st
         elif there[column.name]["type"] not in workable:
             yield f"{name} is {there[column.name]['type']}, expected {' or '.join(workable)}"
     for column_name, row in there.items():
-        if row["must_be_given"] and column_name not in table.columns and table.name in WRITTEN:
+        if row["must_be_given"] and column_name not in table.columns and table.name in BACKEND_TABLES:
             yield f"{table.name}.{column_name} must be given, and this version does not know it"
 
 
@@ -171,7 +161,7 @@ async def text_limits(connection: asyncpg.Connection) -> Mapping[Kind, Mapping[s
     ``organization``, ``bank_account`` and ``contract`` have the limits of the texts that they name in
     ``fin_organizations``, ``fin_bank_accounts`` and ``fin_contracts``; a column without a limit is left out.
     """
-    rows = await connection.fetch(_COLUMNS, list(WRITTEN))
+    rows = await connection.fetch(_COLUMNS, list(BACKEND_TABLES))
     lengths = {f"{row['table']}.{row['column']}": row["length"] for row in rows if row["length"]}
     own_key = {Kind.DETAILS: {"operation_id": "fin_expense_details.expense_operation_id"}}
     limits: dict[Kind, dict[str, int]] = {}

@@ -4,13 +4,14 @@ import json
 import os
 import socket
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
-from contextlib import asynccontextmanager, suppress
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from datetime import datetime
 
 import asyncpg
 
 from cpimportd import __version__
+from cpimportd.books.connection import let_go
 from cpimportd.books.queries import sql
 from cpimportd.problems import ProblemError, problem
 
@@ -62,8 +63,7 @@ async def locked(
                 raise ProblemError(problem("run-under-way", value=department_id))
             yield
     finally:
-        with suppress(OSError, asyncpg.InterfaceError, asyncpg.PostgresError, TimeoutError):
-            await holder.close(timeout=5)
+        await let_go(holder)
 
 
 async def lock(connection: asyncpg.Connection, department_id: int) -> None:

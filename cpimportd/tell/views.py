@@ -8,6 +8,7 @@ from typing import Final
 
 import asyncpg
 
+from cpimportd.model import BACKEND_TABLES
 from cpimportd.problems import Problem, ProblemError, problem
 from cpimportd.settings import Tell
 
@@ -16,15 +17,6 @@ logger = logging.getLogger(__name__)
 Connect = Callable[[], Awaitable[asyncpg.Connection]]
 """Opens a connection of its own for the refreshes."""
 
-_TABLES: Final = (
-    "fin_organizations",
-    "fin_bank_accounts",
-    "fin_contracts",
-    "fin_receipts",
-    "fin_expenses",
-    "fin_expense_details",
-    "fin_import_logs",
-)
 _LOCK_TIMEOUT: Final = "2s"
 
 # A view depends on what its rewrite rule names. Depth is the longest way to one of the tables, so that a view comes
@@ -124,7 +116,7 @@ async def refresh_views(connect: Connect, tell: Tell) -> tuple[Problem, ...]:
         return ()
     session = _Session(connect)
     try:
-        rows = await (await session.connection()).fetch(_VIEWS, list(_TABLES))
+        rows = await (await session.connection()).fetch(_VIEWS, list(BACKEND_TABLES))
         views = [View(**row) for row in rows]
         return tuple([found for view in views if (found := await _refresh(session, view, tell))])
     except (ProblemError, asyncpg.PostgresError, asyncpg.InterfaceError, OSError) as error:

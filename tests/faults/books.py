@@ -12,24 +12,15 @@ from urllib.parse import parse_qs, urlsplit
 
 import asyncpg
 
-from cpimportd.model import Progress
+from cpimportd.model import BACKEND_TABLES, Progress
 from cpimportd.pipeline import RunRequest, run_once
 from cpimportd.report import RunReport, RunStatus
 from cpimportd.settings import Database, Retry, Settings, Source
 from tests.pipeline.conftest import make_workplace
 
-TABLES = (
-    "fin_organizations",
-    "fin_bank_accounts",
-    "fin_contracts",
-    "fin_receipts",
-    "fin_expenses",
-    "fin_expense_details",
-    "fin_import_logs",
-)
-
 _EXACT = " UNION ALL ".join(
-    f"SELECT md5(string_agg(t::text, '' ORDER BY t::text)) FROM {table} t" for table in (*TABLES, "cpimportd.lineage")
+    f"SELECT md5(string_agg(t::text, '' ORDER BY t::text)) FROM {table} t"
+    for table in (*BACKEND_TABLES, "cpimportd.lineage")
 )
 
 _STAMP = "'created', x.created_at > s.at, 'updated', x.updated_at > s.at"

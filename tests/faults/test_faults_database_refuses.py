@@ -6,6 +6,7 @@ from datetime import timedelta
 import pytest
 
 from cpimportd.checkup.database import _server as server_line
+from cpimportd.model import BACKEND_TABLES
 from tests.faults.books import codes, stand
 from tests.faults.table import Chapter
 
@@ -106,13 +107,7 @@ _RIGHTS = [
     *(
         (right, f"TABLE {table}")
         for table in (
-            "fin_organizations",
-            "fin_bank_accounts",
-            "fin_contracts",
-            "fin_receipts",
-            "fin_expenses",
-            "fin_expense_details",
-            "fin_import_logs",
+            *BACKEND_TABLES,
             "cpimportd.runs",
             "cpimportd.lineage",
             "cpimportd.change",

@@ -3,6 +3,7 @@
 import os
 import signal
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import pytest
@@ -24,6 +25,17 @@ BACKEND_OF_THE_RUN = """
 def hosts(database: str, sql: Callable[..., list[Any]]) -> Iterator[Hosts]:
     with two_hosts(database, sql) as both:
         yield both
+
+
+@contextmanager
+def a_standby_that_waits(hosts: Hosts) -> Iterator[tuple[Any, Any, Callable[[], None]]]:
+    """The first host stands before its transaction, the standby waits for it; calling the third lets the first go on."""
+    with hosts.first.standing("merge") as stand:
+        first = hosts.first.start()
+        release = stand(first)
+        standby = hosts.standby.start()
+        waits(standby)
+        yield first, standby, release
 
 
 @pytest.fixture
@@ -78,11 +90,7 @@ def test_when_a_host_dies_in_its_run_the_standby_does_the_same_slot(hosts, fault
 
 def test_a_run_that_outlives_its_daemon_is_waited_for_by_the_standby(hosts, faults, in_full):
     slot = hosts.due_slot()
-    with hosts.first.standing("merge") as stand:
-        first = hosts.first.start()
-        release = stand(first)
-        standby = hosts.standby.start()
-        waits(standby)
+    with a_standby_that_waits(hosts) as (first, standby, release):
         first.kill()
         release()
         done = how_done(standby, slot)
@@ -162,11 +170,7 @@ def test_two_hosts_with_different_hours_import_twice_and_the_second_changes_noth
 
 def test_when_both_are_killed_in_the_middle_and_come_back_the_slot_is_done_once(hosts, faults):
     slot = hosts.due_slot()
-    with hosts.first.standing("merge") as stand:
-        first = hosts.first.start()
-        release = stand(first)
-        standby = hosts.standby.start()
-        waits(standby)
+    with a_standby_that_waits(hosts) as (first, standby, release):
         for daemon in (first, standby):
             daemon.kill(with_runs=True)
         assert hosts.first.books == hosts.first.truth(None)
@@ -179,11 +183,7 @@ def test_when_both_are_killed_in_the_middle_and_come_back_the_slot_is_done_once(
 
 def test_a_run_killed_under_a_daemon_that_lives_is_done_by_whoever_is_first(hosts, faults, in_full):
     slot = hosts.due_slot()
-    with hosts.first.standing("merge") as stand:
-        first = hosts.first.start()
-        release = stand(first)
-        standby = hosts.standby.start()
-        waits(standby)
+    with a_standby_that_waits(hosts) as (first, standby, release):
         os.kill(first.run_pid(), signal.SIGKILL)
         release()
         done = sorted(how_done(daemon, slot) for daemon in (first, standby))

@@ -124,8 +124,12 @@ async def _books(run: _Run) -> AsyncIterator[asyncpg.Connection]:
             await rights.check_tables(connection)
             if not await rights.department_exists(connection, run.settings.department_id):
                 raise ProblemError(problem("department-missing", value=str(run.settings.department_id)))
+            database = run.settings.database
             async with runs.locked(
-                connection, run.settings.department_id, lambda: connect(run.settings.database, direct=True)
+                connection,
+                run.settings.department_id,
+                another=lambda: connect(database, direct=True),
+                patience=database.connect_timeout,
             ):
                 yield connection
     finally:

@@ -714,6 +714,14 @@ CATALOG: dict[str, ProblemKind] = _catalog(
             "Free space on the database server's disk; nothing was published, and the next run does it all.",
             passing=True,
         ),
+        ProblemKind(
+            "database-pool-small",
+            _F,
+            "database.url leads to a pooler that gave no second connection within {seconds} s; a run needs one for its "
+            "lock and one for its work",
+            "Set database.direct_url to the database itself, past the pooler, or enlarge the pooler's pool.",
+            passing=True,
+        ),
         ProblemKind("database-failed", _F, "the database failed: {reason}", "See PostgreSQL's log.", passing=True),
         ProblemKind(
             "sums-differ",

@@ -1,12 +1,13 @@
 """The ``runs`` table and its locks: one run at once, each slot once, and an answer to "was it committed?"."""
 
+import asyncio
 import json
 import os
 import socket
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 
 import asyncpg
 
@@ -35,7 +36,10 @@ class Trigger:
 
 @asynccontextmanager
 async def locked(
-    connection: asyncpg.Connection, department_id: int, another: Callable[[], Awaitable[asyncpg.Connection]]
+    connection: asyncpg.Connection,
+    department_id: int,
+    another: Callable[[], Awaitable[asyncpg.Connection]],
+    patience: timedelta,
 ) -> AsyncIterator[None]:
     """Hold the lock that answers a second run at once: the session's, or, behind a pooler, a transaction's.
 
@@ -46,9 +50,10 @@ async def locked(
         connection: the run's own.
         department_id: whose books.
         another: opens a connection that holds the lock where the run's own cannot.
+        patience: how long a pooler may take to serve both.
 
     Raises:
-        ProblemError: ``run-under-way``, and those of ``another``.
+        ProblemError: ``run-under-way``, ``database-pool-small``, and those of ``another``.
     """
     if await connection.fetchval("SELECT pg_backend_pid()") == connection.get_server_pid():
         await lock(connection, department_id)
@@ -61,9 +66,23 @@ async def locked(
             # Another key than the publishing transaction's: it must not wait for its own run.
             if not await holder.fetchval(sql("runs", "lock_in_transaction"), LOCK_CLASS + 1, department_id):
                 raise ProblemError(problem("run-under-way", value=department_id))
+            await _still_served(connection, patience)
             yield
     finally:
         await let_go(holder)
+
+
+async def _still_served(connection: asyncpg.Connection, patience: timedelta) -> None:
+    """Make sure that the pooler has a server process for the run besides the one that holds its lock.
+
+    From a pool of one it would wait for itself until the pooler loses patience, and keep everybody else out meanwhile.
+    """
+    try:
+        async with asyncio.timeout(patience.total_seconds()):
+            await connection.fetchval("SELECT 1")
+    except TimeoutError:
+        connection.terminate()
+        raise ProblemError(problem("database-pool-small", seconds=f"{patience.total_seconds():g}")) from None
 
 
 async def lock(connection: asyncpg.Connection, department_id: int) -> None:

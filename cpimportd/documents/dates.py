@@ -11,8 +11,8 @@ FIRST_YEAR, LAST_YEAR = 1990, 2100
 
 _DAY = re.compile(r"([0-9]{1,2})\.([0-9]{1,2})\.([0-9]{4})(?:\s?г\.?)?(?:\s+([0-9]{1,2}:[0-9]{2}(?::[0-9]{2})?))?")
 _ISO_DAY = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}(?:[ T].+)?")
-# How 1C shows a date that was never filled in.
-_EMPTY_DAY = re.compile(r"01\.01\.0001(?:\s+0?0:00:00)?|[\s.:]+")
+# How 1C shows a date that was never filled in: as its first day, or as the mask "  .  .       :  :  ".
+_EMPTY_DAY = re.compile(r"01\.01\.0001(?:\s+0?0:00:00)?|\.[ \u00a0]*\.(?:[ \u00a0]*:(?:[ \u00a0]*:)?)?")
 # Day 0 of spreadsheet programs, in their default date system.
 _SERIAL_ZERO = date(1899, 12, 30)
 _LAST_SERIAL = 100_000

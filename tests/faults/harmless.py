@@ -2,8 +2,13 @@
 
 import json
 import re
+from datetime import date
+from decimal import Decimal
 from io import StringIO
 
+from cpimportd.documents.columns import Meaning
+from cpimportd.documents.values import PARSERS, is_blank
+from cpimportd.model import Cell
 from cpimportd.rendering import journal_lines, make_console, render
 from cpimportd.report import RunReport
 
@@ -26,3 +31,20 @@ def assert_harmless(report: RunReport) -> None:
 def assert_one_line(text: str) -> None:
     """A text is printable throughout, 1C's no-break spaces included."""
     assert re.sub("[\u00a0\u202f\u2007]", " ", text).isprintable(), repr(text)
+
+
+def assert_a_value(meaning: Meaning, cell: Cell) -> None:
+    """A cell is a value, or empty, or refused; never silently none, and never a value that no book could hold."""
+    try:
+        value = PARSERS[meaning](cell)
+    except ValueError:
+        return
+    if value is None:
+        # The one text that stands for nothing: how 1C writes a date that was never filled in.
+        empty = isinstance(cell, str) and "." in cell and not set(cell.strip()) - set("01.: \u00a0")
+        assert is_blank(cell) or (meaning is Meaning.DATE and empty)
+    if isinstance(value, Decimal):
+        assert value.is_finite()
+        assert str(value) != "-0.00"
+    if isinstance(value, date):
+        assert 1990 <= value.year <= 2100

@@ -52,7 +52,6 @@ class FaultTable:
 
     def __init__(self) -> None:
         self.seen: set[Row] = set()
-        self.ran: set[str] = set()
 
 
 class Faults:
@@ -120,7 +119,8 @@ def pytest_configure(config: pytest.Config) -> None:
 def pytest_sessionfinish(session: pytest.Session) -> None:
     table = session.config.stash[_TABLE]
     if session.config.getoption("--faults-table") == "write":
-        kept = {row for row in read(PAGE) if row.test not in table.ran}
+        told = {row.test for row in table.seen}
+        kept = {row for row in read(PAGE) if row.test not in told}
         write(PAGE, kept | table.seen)
 
 
@@ -128,9 +128,7 @@ def pytest_sessionfinish(session: pytest.Session) -> None:
 def faults(request: pytest.FixtureRequest) -> Faults:
     """Tells ``docs/faults.md`` what this test broke and what came of it."""
     table = request.config.stash[_TABLE]
-    test = request.node.path.name
-    table.ran.add(test)
-    return Faults(table, test, compare=request.config.getoption("--faults-table") == "compare")
+    return Faults(table, request.node.path.name, compare=request.config.getoption("--faults-table") == "compare")
 
 
 @pytest.fixture

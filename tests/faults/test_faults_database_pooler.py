@@ -2,7 +2,9 @@
 
 import asyncio
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import asynccontextmanager
 
+import asyncpg
 import pytest
 
 from cpimportd.books import upgrade
@@ -68,4 +70,56 @@ async def test_migrations_go_through_a_pooler(make_database, faults):
     assert (first.changed, second.changed) == (True, False)
     faults.tell(
         Chapter.DATABASE, "`cpimportd db upgrade` through a pooler in transaction mode", "done, and again nothing to do"
+    )
+
+
+@asynccontextmanager
+async def _noise(url, clients):
+    """Clients of the same pooler that ask without end, so that server processes change hands at every statement."""
+
+    async def asking(number):
+        connection = await asyncpg.connect(url, statement_cache_size=0)
+        try:
+            while True:
+                await connection.fetchval("SELECT $1::integer", number)
+        finally:
+            connection.terminate()
+
+    asked = [asyncio.ensure_future(asking(number)) for number in range(clients)]
+    try:
+        yield
+    finally:
+        for task in asked:
+            task.cancel()
+        await asyncio.wait(asked)
+    assert all(task.cancelled() for task in asked), [task.exception() for task in asked if not task.cancelled()]
+
+
+@pytest.mark.asyncio
+async def test_a_run_shares_a_pooler_with_busy_clients(books, faults):
+    with pooled(books.url, default_pool_size="3") as url:
+        async with _noise(url, 8), asyncio.timeout(120):
+            report = await books.run(books.settings(url))
+    assert report.status is RunStatus.PUBLISHED
+    books.assert_right()
+    faults.tell(
+        Chapter.DATABASE,
+        "A pooler in transaction mode whose three server processes change hands at every statement",
+        f"{codes(report)}, books as after an undisturbed run",
+    )
+
+
+@pytest.mark.asyncio
+async def test_a_run_does_not_wait_for_itself_in_a_pool_of_one(books, faults):
+    with pooled(books.url, default_pool_size="1") as url:
+        async with asyncio.timeout(60):
+            report = await books.run(books.settings(url, connect_timeout="1s"))
+            with_direct = await books.run(books.settings(url, direct_url=books.url))
+    assert report.problems[0].code == "database-pool-small"
+    assert with_direct.status is RunStatus.PUBLISHED
+    books.assert_right()
+    faults.tell(
+        Chapter.DATABASE,
+        "A pooler in transaction mode with one server process",
+        f"{codes(report)}, nothing written; with database.direct_url: {codes(with_direct)}",
     )

@@ -13,6 +13,7 @@ from pydantic import SecretStr
 
 from cpimportd.books import backup, current, upgrade
 from cpimportd.books.backup import pg_dumps
+from cpimportd.books.upgrade import REVISION
 from cpimportd.problems import ProblemError
 from cpimportd.settings import Database
 
@@ -65,7 +66,7 @@ async def test_a_backup_gives_back_what_was_there(database, postgres_server, tmp
     restore(postgres_server, superuser_url(database), file)
     assert sql(database, "SELECT host FROM cpimportd.runs")[0][0] == "before"
     assert sql(database, "SELECT count(*) FROM fin_receipts")[0][0] == 0
-    assert await current(settings) == "0001"
+    assert await current(settings) == REVISION
 
 
 @pytest.mark.asyncio

@@ -36,7 +36,9 @@ def _cell(data: atheris.FuzzedDataProvider) -> Cell:
         case 2:
             return data.ConsumeInt(8)
         case 3:
-            return datetime.fromisoformat("1900-01-01T00:00") + timedelta(seconds=data.ConsumeIntInRange(0, 250_000_000_000))
+            return datetime.fromisoformat("1900-01-01T00:00") + timedelta(
+                seconds=data.ConsumeIntInRange(0, 250_000_000_000)
+            )
         case 4:
             return data.ConsumeBool()
         case 5:

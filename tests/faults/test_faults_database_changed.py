@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 
 from cpimportd.books import upgrade
+from cpimportd.books.upgrade import REVISION
 from cpimportd.problems import ProblemError
 from cpimportd.report import RunStatus
 from cpimportd.settings import Database
@@ -95,8 +96,8 @@ async def test_a_column_that_is_dropped_and_comes_back_empty_is_filled_again(mak
     faults.tell(Chapter.DATABASE, "The backend drops a column that we write between reading and publishing", outcome)
 
 
-_AS_IT_WAS = "UPDATE cpimportd.alembic_version SET version_num = '0001'"
-_ANEW = "INSERT INTO cpimportd.alembic_version VALUES ('0001')"
+_AS_IT_WAS = f"UPDATE cpimportd.alembic_version SET version_num = '{REVISION}'"
+_ANEW = f"INSERT INTO cpimportd.alembic_version VALUES ('{REVISION}')"
 _BACK = "ALTER TABLE cpimportd.lost RENAME TO alembic_version"
 _RECIPIENTS = "SELECT operation_id, recipient, amount FROM fin_expenses ORDER BY 1"
 _LEFT_BEHIND = """

@@ -1,0 +1,62 @@
+"""Those of our tables that people ask for and are told by: bridges per contract, what an undo put back, alerts."""
+
+from sqlalchemy import ARRAY, BigInteger, Column, Index, Integer, Table, Text, text
+
+from cpimportd.books.columns import MOMENT, SUM, count, identity, key, metadata, needed, run
+
+run_contract = Table(
+    "run_contract",
+    metadata,
+    run(key=True, comment="The run."),
+    key("organization", Text(), "Whose documents."),
+    key("kind", Text(), "receipts or expenses."),
+    key("contract", Text(), "The contract's number; empty for documents without one."),
+    needed("opening", SUM, "Their sum before: opening + added - removed + changed = closing."),
+    needed("added", SUM, "Sum of the documents that came, also from another contract."),
+    needed("removed", SUM, "Sum of the documents that went, also to another contract."),
+    needed("changed", SUM, "By how much documents in both differ, with its sign."),
+    needed("closing", SUM, "Their sum after."),
+    comment="The bridge per contract, of those whose sum moved; the rest stayed as it was.",
+)
+
+undone_unit = Table(
+    "undone_unit",
+    metadata,
+    key("department_id", Integer(), "Whose books: departments.id in the backend."),
+    key("kind", Text(), "receipts or expenses: the unit's group."),
+    key("organization", Text(), "Whose unit."),
+    run(comment="The undo."),
+    needed("undone_run", BigInteger(), "The run that was undone."),
+    needed("digests", ARRAY(Text()), "Of the contents of the workbooks that the undone run published."),
+    comment="Units that an undo put back: what it undid is not taken again unless a human accepts it.",
+)
+
+condition = Table(
+    "condition",
+    metadata,
+    key("department_id", Integer(), "Whose books: departments.id in the backend."),
+    key("subject", Text(), "run, upload, or a unit's name."),
+    needed("state", Text(), "failed, held or missing, and the codes of the problems."),
+    needed("since", MOMENT, "When it became so.", "now()"),
+    Column("told_at", MOMENT, comment="When the last alert of it was made."),
+    Column("run_id", BigInteger(), comment="The run that found it."),
+    comment="What is wrong now, one row per subject: an alert is sent when a row comes, changes or goes.",
+)
+
+alert = Table(
+    "alert",
+    metadata,
+    identity("The order in which they are sent."),
+    needed("department_id", Integer(), "Whose books: departments.id in the backend."),
+    needed("created_at", MOMENT, "When it was made.", "now()"),
+    needed("occasion", Text(), "failure, held, upload, recovery, reminder, report or reconciliation."),
+    needed("subject", Text(), "The condition that it tells of."),
+    needed("title", Text(), "Its first line."),
+    needed("body", Text(), "Its text."),
+    Column("run_id", BigInteger(), comment="The run that it tells of."),
+    Column("sent_at", MOMENT, comment="When it was sent; empty while it is still to be."),
+    count("tries", "How often sending was tried."),
+    Column("error", Text(), comment="Why the last try failed, without any secret."),
+    Index("alert_unsent_idx", "department_id", postgresql_where=text("sent_at IS NULL")),
+    comment="The queue of alerts: what was to be told, and whether it has been.",
+)

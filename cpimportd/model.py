@@ -197,6 +197,8 @@ class Snapshot:
         unchanged: the content is what was published last time, so nothing was read beyond the digest.
         engine: what read it, ``calamine`` or ``openpyxl``.
         rejected: how many rows were not understood; not all of them need have a problem of their own.
+        sheet: the name of the sheet that was read.
+        columns: field → letters of the column that it came from.
     """
 
     file: FetchedFile
@@ -211,6 +213,8 @@ class Snapshot:
     unchanged: bool = False
     engine: str = ""
     rejected: int = 0
+    sheet: str = ""
+    columns: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def main_total(self) -> Decimal | None:

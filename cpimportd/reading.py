@@ -103,6 +103,8 @@ async def read(
         rows_path=rows_path,
         unchanged=said.unchanged,
         engine=listener.engine,
+        sheet=listener.sheet,
+        columns=listener.columns,
         rejected=said.rejected,
     )
 

@@ -82,7 +82,8 @@ def _send(items: Iterator[Item], file: str, engine: str, trailer: Trailer, outpu
         elif isinstance(item, Problem):
             output.problem(item)
         elif isinstance(item, Header):
-            output.message("header", {"kind": item.kind.value, "engine": engine})
+            header = {"kind": item.kind.value, "engine": engine, "sheet": item.sheet, "columns": dict(item.columns)}
+            output.message("header", header)
         else:
             rejected = trailer.rejected + item.rejected
             trailer = replace(trailer, rejected=rejected, control_totals=item.control_totals, sums=item.sums)

@@ -50,6 +50,12 @@ async def bridges(connection: asyncpg.Connection) -> Mapping[tuple[Kind, str], B
     return found
 
 
+async def bridge_contracts(connection: asyncpg.Connection) -> None:
+    """Record, for every contract whose sum moved, how yesterday's became today's."""
+    for shape in SHAPES:
+        await connection.execute(sql("account", "bridge_contracts", **shape.identifiers))
+
+
 async def _bridges(connection: asyncpg.Connection, kind: Kind, shape: Shape) -> dict[tuple[Kind, str], Bridge]:
     details = kind is Kind.DETAILS
     pieces = {

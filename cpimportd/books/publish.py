@@ -98,6 +98,7 @@ async def _merge(
     going_on = {unit: judgement for unit, judgement in judgements.items() if not judgement.held}
     await merge.merge(connection, going_on)
     bridges = await account.bridges(connection)
+    await account.bridge_contracts(connection)
     counts = await account.counts(connection)
     units = tuple(
         _unit_report(publication, unit, judgement, counts.get(unit, account.Counts()), bridges)

@@ -42,6 +42,8 @@ async def add_snapshots(connection: asyncpg.Connection, publication: Publication
             "ignored" if plan.ignored else "read",
             _json((*snapshot.problems, *plan.problems)),
             list(plan.organizations),
+            snapshot.sheet,
+            json.dumps(dict(snapshot.columns)),
         )
     return ids
 

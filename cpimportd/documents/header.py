@@ -61,6 +61,13 @@ class Layout:
         return next(column.titles[0] for column in COLUMNS[self.kind] if column.field == field)
 
     @property
+    def letters(self) -> dict[str, str]:
+        """Per field, the letters of its column; ``extra`` is many columns and not among them."""
+        return {
+            known.column.field: column_letter(known.index) for known in self.known if known.column.field != "extra"
+        }
+
+    @property
     def numeric(self) -> tuple[KnownColumn, ...]:
         """The columns of amounts and rates, which 1C may add up in its last row."""
         return tuple(known for known in self.known if known.column.meaning in _NUMERIC)

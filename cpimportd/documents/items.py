@@ -1,7 +1,7 @@
 """What comes out of a workbook: its header, its rows, its totals; problems stand between them."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from decimal import Decimal
 from typing import NamedTuple
 
@@ -16,11 +16,15 @@ class Header:
         kind: of the documents, by the titles.
         row: the sheet's row, from 1.
         titles: as the workbook writes them, from column A on; "" where a column has none.
+        sheet: the sheet's name.
+        columns: field → letters of the column that it comes from.
     """
 
     kind: Kind
     row: int
     titles: tuple[str, ...]
+    sheet: str = ""
+    columns: Mapping[str, str] = field(default_factory=dict)
 
 
 class DocumentRow(NamedTuple):

@@ -47,7 +47,7 @@ def understand(
         kind = kind_of_header(titles)
         if kind is not None:
             layout = lay_out(kind, row, titles)
-            yield Header(kind, row, layout.titles)
+            yield Header(kind, row, layout.titles, sheet, layout.letters)
             reader = RowReader(layout, file=file, file_no=file_no, zone=zone, limits=limits)
             yield from _below(layout, reader, rows, file)
             return

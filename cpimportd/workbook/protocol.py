@@ -1,7 +1,7 @@
 """What the child that reads a workbook and its parent say to each other: one document in, lines out.
 
 Lines that begin with a digit are understood rows in the text format of PostgreSQL's COPY, columns as in STAGED_COLUMNS.
-Lines that begin with ``{`` are messages of one key: ``header`` (kind, engine), ``problem`` (as Problem.as_json),
+Lines that begin with ``{`` are messages of one key: ``header`` (kind, engine, sheet, columns), ``problem`` (as Problem.as_json),
 ``progress`` (rows so far), and at the very end ``trailer``: without one the child died.
 """
 
@@ -23,6 +23,8 @@ LONGEST_LINE = 8 * 1024 * 1024
 _BATCH = 256
 _ROWS_PER_PROGRESS = 5_000
 _LONGEST_TEXT = 4000
+_LONGEST_SHEET = 255
+_LETTERS = re.compile("[A-Z]{1,3}")
 
 
 class Job(TypedDict):
@@ -147,6 +149,8 @@ class Listener:
     Attributes:
         kind: by the header; None until it came.
         engine: which read it.
+        sheet: the name of the sheet that it reads.
+        columns: field → letters of the column that it comes from.
         documents: the keys of the rows so far.
         problems: told by the child.
         trailer: its last words; an empty one until they came.
@@ -160,7 +164,8 @@ class Listener:
 
     def __init__(self, file: str, file_no: int, progress: Callable[[Progress], None], most_problems: int) -> None:
         self.kind: Kind | None = None
-        self.engine = ""
+        self.engine = self.sheet = ""
+        self.columns: dict[str, str] = {}
         self.documents: list[Document] = []
         self.problems: list[Problem] = []
         self.trailer = Trailer()
@@ -215,13 +220,22 @@ class Listener:
         if name == "problem":
             self._problem(content)
         elif name == "header":
-            self.kind, self.engine = Kind(content["kind"]), printable(content["engine"])
+            self._header(content)
         elif name == "progress":
             self._progress(Progress("read", self._file, len(self.documents)))
         elif name == "trailer":
             self.trailer, self._ended = Trailer.from_json(content), True
         else:
             raise ValueError(f"unknown message {name[:40]!r}")
+
+    def _header(self, said: dict[str, Any]) -> None:
+        self.kind, self.engine = Kind(said["kind"]), printable(said["engine"])
+        self.sheet = printable(said["sheet"], _LONGEST_SHEET)
+        if not said["columns"].keys() <= set(STAGED_COLUMNS[self.kind]):
+            raise ValueError("it names a field that does not exist")
+        if not all(_LETTERS.fullmatch(letters) for letters in said["columns"].values()):
+            raise ValueError("it names a column that does not exist")
+        self.columns = dict(said["columns"])
 
     def _problem(self, said: dict[str, Any]) -> None:
         found = _problem(said, self._file)

@@ -241,7 +241,9 @@ async def test_cancelling_leaves_no_child(tmp_path):
     assert not alive
 
 
-HEADER = json.dumps({"header": {"kind": "receipts", "engine": "calamine"}})
+HEADER = json.dumps(
+    {"header": {"kind": "receipts", "engine": "calamine", "sheet": "TDSheet", "columns": {"amount": "C"}}}
+)
 ROW = "\t".join(
     ["0", "2", "Поступление 1", "ЛОТОС ООО", "1.00", "1", r"\N"] + [r"\N"] * (len(STAGED_COLUMNS[Kind.RECEIPTS]) - 7)
 )
@@ -262,6 +264,7 @@ async def said(tmp_path: Path, *lines: str, end: str = "\n"):
 async def test_a_child_that_says_it_all_is_believed(tmp_path):
     snapshot = await said(tmp_path, HEADER, ROW, TRAILER)
     assert not snapshot.problems
+    assert (snapshot.sheet, snapshot.columns) == ("TDSheet", {"amount": "C"})
     assert [document.amount for document in snapshot.documents] == [1]
     assert snapshot.rows_path.read_text(encoding="utf-8") == ROW + "\n"
 
@@ -282,6 +285,9 @@ async def test_a_child_that_says_it_all_is_believed(tmp_path):
         (HEADER, ROW + "\tmore", TRAILER),
         (HEADER, "1" + ROW, TRAILER),
         (HEADER.replace("receipts", "salaries"), ROW, TRAILER),
+        (HEADER.replace('"amount"', '"salary"'), ROW, TRAILER),
+        (HEADER.replace('"C"', '"C:A"'), ROW, TRAILER),
+        (HEADER.replace('{"amount": "C"}', "[]"), ROW, TRAILER),
         (HEADER, ROW, TRAILER.replace("a", "../", 1)),
         (HEADER, ROW, TRAILER.replace('"rows": 1', '"rows": "1"')),
         (HEADER, ROW, TRAILER.replace('"sums": {}', '"sums": {"x": "Infinity"}')),

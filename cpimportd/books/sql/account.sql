@@ -31,6 +31,59 @@ FROM (
 WHERE organization IN (SELECT organization FROM stage_unit WHERE kind = '{kind}')
 GROUP BY organization;
 
+-- name: bridge_contracts
+-- The same per contract, of those whose sum moved. A document that changes its contract or organization goes from one and
+-- comes to the other; the opening follows from the closing, which is what the books hold now.
+INSERT INTO cpimportd.run_contract (run_id, organization, kind, contract, opening, added, removed, changed, closing)
+WITH present AS (
+    SELECT f.operation_id, coalesce(k.contract_number, '') AS contract
+    FROM {table} f LEFT JOIN fin_contracts k ON k.id = f.contract_id
+    WHERE f.department_id = (SELECT department_id FROM stage_scope)
+), entries AS (
+    SELECT c.op, c.operation_id, c.organization AS organization_after, coalesce(c.amount_before, 0) AS before,
+           coalesce(c.amount_after, 0) AS after, c.op = 'delete' AND c.paired_with IS NOT NULL AS retimed,
+           CASE WHEN c.op = 'delete' OR NOT c.old ? 'organization' THEN c.organization
+                ELSE c.old ->> 'organization' END AS organization_before,
+           CASE WHEN c.op = 'delete' OR c.old ? 'contract' THEN coalesce(c.old ->> 'contract', '')
+                ELSE p.contract END AS contract_before, p.contract AS contract_after
+    FROM cpimportd.change c
+    LEFT JOIN present p ON p.operation_id = c.operation_id
+    WHERE c.run_id = (SELECT run_id FROM stage_scope) AND c.kind = '{kind}' AND c.op IN ('update', 'delete')
+), movements AS (
+    SELECT organization_before AS organization, contract_before AS contract, 0 AS added,
+           CASE WHEN retimed THEN 0 ELSE before END AS removed, CASE WHEN retimed THEN -before ELSE 0 END AS changed
+    FROM entries
+    WHERE op = 'delete' OR (organization_before, contract_before) IS DISTINCT FROM (organization_after, contract_after)
+    UNION ALL
+    SELECT organization_after, contract_after, after, 0, 0 FROM entries
+    WHERE op = 'update'
+      AND (organization_before, contract_before) IS DISTINCT FROM (organization_after, contract_after)
+    UNION ALL
+    SELECT organization_after, contract_after, 0, 0, after - before FROM entries
+    WHERE op = 'update' AND (organization_before, contract_before) IS NOT DISTINCT FROM (organization_after, contract_after)
+    UNION ALL
+    SELECT m.organization_after, p.contract, CASE WHEN t.new_id IS NULL THEN m.amount_after ELSE 0 END, 0,
+           CASE WHEN t.new_id IS NULL THEN 0 ELSE m.amount_after END
+    FROM match_{kind} m
+    JOIN present p ON p.operation_id = m.operation_id
+    LEFT JOIN stage_pair t ON t.kind = '{kind}' AND t.new_id = m.operation_id AND NOT t.rekeyed
+    WHERE m.id IS NULL
+), moved AS (
+    SELECT organization, contract, sum(added) AS added, sum(removed) AS removed, sum(changed) AS changed
+    FROM movements WHERE organization IS NOT NULL AND (added, removed, changed) <> (0, 0, 0)
+    GROUP BY organization, contract
+), closed AS (
+    SELECT o.name AS organization, coalesce(k.contract_number, '') AS contract, sum(f.amount) AS closing
+    FROM {table} f
+    JOIN fin_organizations o ON o.id = f.organization_id
+    LEFT JOIN fin_contracts k ON k.id = f.contract_id
+    WHERE f.department_id = (SELECT department_id FROM stage_scope) AND o.name IN (SELECT organization FROM moved)
+    GROUP BY 1, 2
+)
+SELECT scope.run_id, organization, '{kind}', contract,
+       coalesce(closing, 0) - added + removed - changed, added, removed, changed, coalesce(closing, 0)
+FROM moved LEFT JOIN closed USING (organization, contract) CROSS JOIN stage_scope scope;
+
 -- name: counts
 -- Per organization, in documents: added, removed, re-timed, changed (and of these normalised and put right), unchanged.
 SELECT u.organization,

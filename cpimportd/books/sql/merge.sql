@@ -10,15 +10,17 @@ SELECT count(*) FROM keys;
 -- name: rekey_lines_before
 -- The detail lines of documents about to be re-keyed, for the journal, while they are still there.
 INSERT INTO cpimportd.change (run_id, seq, department_id, kind, op, operation_id, organization, amount_before,
-                              amount_after, old, new, why, paired_with)
+                              amount_after, old, new, why, paired_with, lineage)
 SELECT scope.run_id, $1 + row_number() OVER (ORDER BY p.new_id), scope.department_id, '{kind}', 'rekey', p.new_id,
        m.organization_before, m.amount_before, s.amount,
        jsonb_build_object('operation_id', p.old_id) || coalesce(lines.old, '{{}}'),
-       jsonb_build_object('operation_id', p.new_id), 'accepted', p.old_id
+       jsonb_build_object('operation_id', p.new_id), 'accepted', p.old_id, to_jsonb(l)
 FROM stage_pair p
 CROSS JOIN stage_scope scope
 JOIN match_{kind} m ON m.operation_id = p.old_id
 JOIN {stage} s ON s.operation_id = p.new_id
+LEFT JOIN cpimportd.lineage l
+    ON l.department_id = scope.department_id AND l.kind = '{kind}' AND l.operation_id = p.old_id
 LEFT JOIN LATERAL (
     SELECT jsonb_build_object('details', jsonb_agg(to_jsonb(d) - 'created_at' ORDER BY d.id)) AS old
     FROM fin_expense_details d WHERE d.expense_operation_id = p.old_id HAVING count(*) > 0
@@ -135,7 +137,7 @@ WITH compared AS (
            coalesce(differing.old, '{{}}') AS old, coalesce(differing.new, '{{}}') AS new,
            l.operation_id IS NULL AS was_there_before, s.put_right, s.accepted, l.extra AS old_extra, s.extra AS new_extra,
            l.detail_extra AS old_lines_extra, n.extra AS new_lines_extra,
-           coalesce(d.money, false) AS lines_money, d.operation_id IS NOT NULL AS lines_differ, lines.old AS old_lines,
+           to_jsonb(l) AS lineage, coalesce(d.money, false) AS lines_money, d.operation_id IS NOT NULL AS lines_differ, lines.old AS old_lines,
            lines.new AS new_lines
     FROM changed_{kind} c
     CROSS JOIN stage_scope scope
@@ -184,7 +186,7 @@ WITH compared AS (
     FROM compared
 ), written AS (
     INSERT INTO cpimportd.change (run_id, seq, department_id, kind, op, operation_id, organization, amount_before,
-                                  amount_after, old, new, why)
+                                  amount_after, old, new, why, lineage)
     SELECT scope.run_id, $1 + row_number() OVER (ORDER BY operation_id), scope.department_id, '{kind}', 'update',
            operation_id, organization, amount_before, amount_after,
            old || CASE WHEN extra_differs THEN jsonb_build_object('extra', old_extra, 'details_extra', old_lines_extra)
@@ -193,7 +195,7 @@ WITH compared AS (
            new || CASE WHEN extra_differs THEN jsonb_build_object('extra', new_extra, 'details_extra', new_lines_extra)
                        ELSE '{{}}' END
                || CASE WHEN lines_differ THEN jsonb_build_object('details', new_lines) ELSE '{{}}' END,
-           why
+           why, lineage
     FROM judged, stage_scope scope
 )
 UPDATE changed_{kind} c SET why = judged.why FROM judged WHERE judged.operation_id = c.operation_id;
@@ -202,7 +204,7 @@ UPDATE changed_{kind} c SET why = judged.why FROM judged WHERE judged.operation_
 -- Documents that go, whole, with the names of what they refer to and their lines. A re-timed document names its other
 -- half in `paired_with`.
 INSERT INTO cpimportd.change (run_id, seq, department_id, kind, op, operation_id, organization, amount_before, old, why,
-                              paired_with)
+                              paired_with, lineage)
 SELECT scope.run_id, $1 + row_number() OVER (ORDER BY m.operation_id), scope.department_id, '{kind}', 'delete',
        m.operation_id, m.organization_before, m.amount_before,
        to_jsonb(f) || jsonb_build_object('organization', m.organization_before, 'bank_account', b.account_number,
@@ -210,7 +212,7 @@ SELECT scope.run_id, $1 + row_number() OVER (ORDER BY m.operation_id), scope.dep
                                          'details_extra', l.detail_extra) || coalesce(lines.old, '{{}}'),
        CASE WHEN u.accepted THEN 'accepted' WHEN l.operation_id IS NULL OR u.put_right THEN 'put-right'
             ELSE 'snapshot' END,
-       p.new_id
+       p.new_id, to_jsonb(l)
 FROM match_{kind} m
 CROSS JOIN stage_scope scope
 JOIN {table} f ON f.id = m.id

@@ -1,15 +1,19 @@
 -- name: add_snapshot
 -- One workbook of today.
 INSERT INTO cpimportd.snapshot (run_id, file, sha256, digest, size, modified, kind, rows, control_total, control_totals,
-                                engine, status, problems, organizations)
-VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14)
+                                engine, status, problems, organizations, sheet, columns)
+VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, nullif($15, ''), $16)
 RETURNING id;
 
 -- name: forget_served
--- The published units are served from today's files alone.
-DELETE FROM cpimportd.served v USING stage_scope scope, stage_unit u
-WHERE v.department_id = scope.department_id AND v.organization = u.organization
-  AND (v.kind = u.kind OR (u.kind = 'expenses' AND v.kind = 'details'));
+-- The published units are served from today's files alone; what served them before is kept for the run's row.
+WITH forgotten AS (
+    DELETE FROM cpimportd.served v USING stage_scope scope, stage_unit u
+    WHERE v.department_id = scope.department_id AND v.organization = u.organization
+      AND (v.kind = u.kind OR (u.kind = 'expenses' AND v.kind = 'details'))
+    RETURNING v.*
+)
+INSERT INTO stage_served SELECT * FROM forgotten;
 
 -- name: add_served
 -- From which files the published units are served now, and how many of the unit's rows each holds (details through their
@@ -31,8 +35,14 @@ WHERE t.file_no = $3;
 -- The bridge of one unit and kind, and its counts.
 INSERT INTO cpimportd.run_unit (run_id, organization, kind, status, rows_before, rows_after, opening, added, removed,
                                 changed, closing, control_total, inserted, updated, deleted, retimed, unchanged,
-                                normalised, put_right, accepted, snapshots, problems)
-VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20, $21, $22);
+                                normalised, put_right, accepted, snapshots, problems, served_before)
+SELECT $1, $2::text, $3::text, $4::text, $5::int, $6::int, $7::numeric, $8::numeric, $9::numeric, $10::numeric,
+       $11::numeric, $12::numeric, $13::int, $14::int, $15::int, $16::int, $17::int, $18::int, $19::int, $20::text[],
+       $21::bigint[], $22::jsonb,
+       CASE WHEN $4 = 'published' THEN
+           (SELECT coalesce(jsonb_agg(to_jsonb(v) ORDER BY v.file), '[]') FROM stage_served v
+            WHERE v.kind = $3 AND v.organization = $2)
+       END;
 
 -- name: add_import_log
 -- One line in the backend's own import log.

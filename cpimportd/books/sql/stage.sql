@@ -12,6 +12,7 @@ CREATE TEMP TABLE stage_unit (
     put_right boolean NOT NULL DEFAULT false, accepted boolean NOT NULL DEFAULT false,
     PRIMARY KEY (kind, organization)
 ) ON COMMIT DROP;
+CREATE TEMP TABLE stage_served (LIKE cpimportd.served) ON COMMIT DROP;
 CREATE TEMP TABLE stage_receipts (
     file_no int NOT NULL, row int NOT NULL, operation_id text NOT NULL, organization text NOT NULL,
     amount numeric(15, 2) NOT NULL, number text, moment timestamptz, operation_type text, bank_account text,

@@ -7,7 +7,7 @@ import asyncio
 import logging
 import time
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, tzinfo
 from pathlib import Path
 
@@ -38,12 +38,14 @@ class Intake:
         verdict: of the integrity checks.
         served: what the books served when the checks ran.
         foreign: units in whose rows somebody else has written since our last publication.
+        undone: units whose files of today are those that a human has undone, with the run that was undone.
     """
 
     snapshots: tuple[Snapshot, ...]
     verdict: checks.Verdict
     served: tuple[Served, ...]
     foreign: frozenset[Unit]
+    undone: Mapping[Unit, int] = field(default_factory=dict)
 
     @property
     def nothing_new(self) -> bool:
@@ -67,6 +69,25 @@ class Intake:
         uploads = (snapshot.file.modified for snapshot in self.snapshots)
         if not publishable and not any(moment is not None and moment > after for moment in uploads):
             raise ProblemError(problem("upload-missing", value=f"{after.astimezone(zone):%Y-%m-%d %H:%M:%S %z}"))
+
+    def require_files(self, accepted: Mapping[str, frozenset[str]]) -> None:
+        """Whether today's files are those that a human has seen and accepted.
+
+        Args:
+            accepted: per name of a unit, the digests of its files.
+
+        Raises:
+            ProblemError: ``accept-outdated``.
+        """
+        names = {unit.name: unit for unit in self.verdict.units}
+        outdated = [
+            problem("accept-outdated", unit=name, organization=names[name].organization)
+            for name, digests in accepted.items()
+            if name in names
+            and {self.snapshots[n].digest for n in self.verdict.units[names[name]].file_nos} != set(digests)
+        ]
+        if outdated:
+            raise ProblemError(*outdated)
 
 
 @dataclass(frozen=True, slots=True)
@@ -157,6 +178,7 @@ async def _look(
         if not needed:
             break
         snapshots = await reader.also(snapshots, needed)
+    progress(Progress("check"))
     verdict = checks.integrity(
         snapshots,
         served,
@@ -166,7 +188,14 @@ async def _look(
         strict=asked.strict,
         accepted=asked.accepted,
     )
-    return Intake(snapshots, verdict, served, foreign)
+    progress(Progress("check", finished=True))
+    undone = {
+        unit: found.undone_run
+        for unit, found in (await memory.undone(connection, settings.department_id)).items()
+        if unit in verdict.units
+        and {snapshots[file_no].digest for file_no in verdict.units[unit].file_nos} <= found.digests
+    }
+    return Intake(snapshots, verdict, served, foreign, undone)
 
 
 @dataclass(frozen=True, slots=True)
@@ -216,6 +245,6 @@ def _narrowest(limits: Mapping[Kind, Mapping[str, int]]) -> dict[str, int]:
     """One limit per field: the smallest of all kinds, since a file's kind is known only when it is read."""
     narrowest: dict[str, int] = {}
     for fields in limits.values():
-        for field, limit in fields.items():
-            narrowest[field] = min(limit, narrowest.get(field, limit))
+        for name, limit in fields.items():
+            narrowest[name] = min(limit, narrowest.get(name, limit))
     return narrowest

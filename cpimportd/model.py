@@ -278,6 +278,7 @@ class UnitFacts:
         negative: documents with an amount below zero.
         elsewhere: per organization, how many of the snapshot's documents the books hold under it instead.
         other_departments: operation ids that another department owns.
+        closed: documents of a closed period that would come, go, or change in a way that a report shows.
     """
 
     unit: Unit
@@ -292,6 +293,7 @@ class UnitFacts:
     negative: tuple[DocumentFact, ...] = ()
     elsewhere: Mapping[str, int] = field(default_factory=dict)
     other_departments: tuple[str, ...] = ()
+    closed: tuple[DocumentFact, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

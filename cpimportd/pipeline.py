@@ -9,33 +9,33 @@ Whoever opens this page sees the whole run; every other module is a room off it.
 import asyncio
 import logging
 import time
-from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from pathlib import Path
 
 import asyncpg
 
-from cpimportd import outcome, tell
-from cpimportd.books import memory, rights, runs
+from cpimportd import outcome
+from cpimportd.books import memory, runs
 from cpimportd.books.backup import backup
-from cpimportd.books.certainty import was_committed
-from cpimportd.books.connection import connect, let_go, still_open
+from cpimportd.books.connection import still_open
 from cpimportd.books.failures import translate
 from cpimportd.books.locks import naming_holders
 from cpimportd.books.plan import Publication, Published
-from cpimportd.books.publish import CommitUncertainError, publish
-from cpimportd.books.upgrade import require_current
+from cpimportd.books.publish import publish
 from cpimportd.configuration import require_database, require_source
 from cpimportd.failure import told_of
 from cpimportd.intake import Asked, Intake, take_in
+from cpimportd.measuring import leave_metrics
 from cpimportd.model import Kind, Progress
 from cpimportd.planning import plan_publication
 from cpimportd.problems import Problem, ProblemError, problem
 from cpimportd.report import RunReport, RunStatus
+from cpimportd.session import open_books, store_report, surely, tell_readers
 from cpimportd.settings import Settings
-from cpimportd.spool import open_spool
+from cpimportd.spool import SpoolFolder, open_spool
+from cpimportd.stages import Stages
 from cpimportd.uninterrupted import uninterrupted
 
 logger = logging.getLogger(__name__)
@@ -51,6 +51,8 @@ class RunRequest:
         only: the kinds to import; a group is taken whole.
         strict: one held unit holds all; None for what the settings say.
         accepted: names of units whose plausibility problems a human accepts.
+        accepted_files: per such unit, the digests of the files that the human has seen; others are not taken for them.
+        requested_by: the human who asks for the run, for the history.
         schedule: whose slot this is; None for a run by hand.
         slot: the instant that was due.
         uploaded_after: where nothing is new and no workbook was uploaded after this instant, the run fails with
@@ -62,6 +64,8 @@ class RunRequest:
     only: frozenset[Kind] = frozenset(Kind)
     strict: bool | None = None
     accepted: tuple[str, ...] = ()
+    accepted_files: Mapping[str, frozenset[str]] = field(default_factory=dict)
+    requested_by: str | None = None
     schedule: str | None = None
     slot: datetime | None = None
     uploaded_after: datetime | None = None
@@ -73,7 +77,7 @@ class _Run:
 
     settings: Settings
     request: RunRequest
-    progress: Callable[[Progress], None]
+    progress: Stages
     started_at: datetime = field(default_factory=lambda: datetime.now(UTC))
     began: float = field(default_factory=time.monotonic)
     run_id: int | None = None
@@ -83,7 +87,8 @@ class _Run:
         return time.monotonic() - self.began
 
     def report(self, status: RunStatus, **parts: object) -> RunReport:
-        return RunReport(self.run_id, status, self.started_at, self.seconds, **parts)  # type: ignore[arg-type]
+        stages = self.progress.seconds
+        return RunReport(self.run_id, status, self.started_at, self.seconds, stages=stages, **parts)  # type: ignore[arg-type]
 
 
 async def run_once(
@@ -102,38 +107,14 @@ async def run_once(
     if request.from_folder is not None:
         here = settings.source.model_copy(update={"url": request.from_folder.resolve().as_uri()})
         settings = settings.model_copy(update={"source": here})
-    run = _Run(settings, request, progress)
+    run = _Run(settings, request, Stages(progress))
     try:
         require_database(settings)
         require_source(settings)
-        async with _books(run) as connection:
+        async with open_books(settings) as connection:
             return await _with_row(run, connection)
     except Exception as error:  # noqa: BLE001 (whatever it is, it is told as a problem)
         return run.report(RunStatus.FAILED, problems=told_of(error))
-
-
-@asynccontextmanager
-async def _books(run: _Run) -> AsyncIterator[asyncpg.Connection]:
-    """The run's own connection: the schema is right, the rights are there, and no other run is under way."""
-    connection = await connect(run.settings.database, direct=True)
-    try:
-        async with naming_holders(connection):
-            await require_current(connection)
-            if missing := await rights.missing_rights(connection):
-                raise ProblemError(*missing)
-            await rights.check_tables(connection)
-            if not await rights.department_exists(connection, run.settings.department_id):
-                raise ProblemError(problem("department-missing", value=str(run.settings.department_id)))
-            database = run.settings.database
-            async with runs.locked(
-                connection,
-                run.settings.department_id,
-                another=lambda: connect(database, direct=True),
-                patience=database.connect_timeout,
-            ):
-                yield connection
-    finally:
-        await let_go(connection)
 
 
 async def _with_row(run: _Run, connection: asyncpg.Connection) -> RunReport:
@@ -142,7 +123,7 @@ async def _with_row(run: _Run, connection: asyncpg.Connection) -> RunReport:
     if request.dry_run:
         report = await _import(run, connection)
         return replace(report, status=RunStatus.DRY_RUN) if report.status is not RunStatus.FAILED else report
-    trigger = runs.Trigger(request.schedule, request.slot, request.accepted)
+    trigger = runs.Trigger(request.schedule, request.slot, request.accepted, request.requested_by)
     run.run_id = await runs.begin(connection, run.settings.department_id, trigger)
     try:
         async with naming_holders(connection):
@@ -151,29 +132,13 @@ async def _with_row(run: _Run, connection: asyncpg.Connection) -> RunReport:
         report = run.report(RunStatus.FAILED, problems=told_of(error))
     except asyncio.CancelledError:
         stopped = run.report(RunStatus.FAILED, problems=(problem("interrupted"),))
-        await uninterrupted(_write_report(run, connection, stopped))
+        await uninterrupted(store_report(connection, run.settings.database, stopped))
         raise
     if any(found.code == "upload-missing" for found in report.problems):
         await uninterrupted(runs.withdraw(connection, run.run_id))
         return replace(report, run=None)
-    await uninterrupted(_write_report(run, connection, report))
-    return report
-
-
-async def _write_report(run: _Run, connection: asyncpg.Connection, report: RunReport) -> None:
-    """Store the report with the run; a database that is away meanwhile leaves the row to the next run to set right."""
-    if run.run_id is None:
-        return
-    for last in (False, True):  # that a connection is lost may turn out only here
-        try:
-            async with still_open(connection, run.settings.database) as usable:
-                await runs.finish(usable, run.run_id, report.status.value, report.as_json())
-        except (ProblemError, OSError, asyncpg.InterfaceError, asyncpg.PostgresError) as error:
-            if last or not connection.is_closed():
-                logger.warning("the report of run %s could not be stored: %s", run.run_id, error)
-                return
-        else:
-            return
+    await uninterrupted(store_report(connection, run.settings.database, report))
+    return report.with_problems(await uninterrupted(leave_metrics(connection, run.settings)))
 
 
 async def _import(run: _Run, connection: asyncpg.Connection) -> RunReport:
@@ -182,12 +147,14 @@ async def _import(run: _Run, connection: asyncpg.Connection) -> RunReport:
     strict = settings.guards.strict if request.strict is None else request.strict
     asked = Asked(request.only, frozenset(request.accepted), strict)
     spool = open_spool(settings.spool_directory, settings.spool.keep)
-    kept = False
+    kept: Intake | None = None
     try:
         intake = await take_in(connection, settings, asked, spool, run.progress)
         if request.uploaded_after is not None:
             intake.require_upload(request.uploaded_after, settings.zone)
+        intake.require_files(request.accepted_files)
         if intake.nothing_new:
+            kept = intake
             return await _told(run, connection, intake, Published(RunStatus.UNCHANGED, (), {}))
         publication = plan_publication(settings, asked, intake, run.run_id, lambda: run.seconds)
         if publication.units and not intake.served and not request.dry_run:
@@ -195,10 +162,21 @@ async def _import(run: _Run, connection: asyncpg.Connection) -> RunReport:
         run.progress(Progress("publish"))
         published = await _publish(run, connection, publication)
         run.progress(Progress("publish" if request.dry_run else "commit", finished=True))
-        kept = not request.dry_run
+        kept = intake
         return await uninterrupted(_told(run, connection, intake, published))
     finally:
-        await asyncio.to_thread(spool.close, keep_files=kept)
+        await uninterrupted(asyncio.to_thread(_put_away, run, spool, kept))
+
+
+def _put_away(run: _Run, spool: SpoolFolder, kept: Intake | None) -> None:
+    """The end of the run's folder: the files of a run that ended in order stay, also of one that published nothing."""
+    keep = kept is not None and not run.request.dry_run
+    if kept is not None and keep:
+        try:
+            spool.archive(run.run_id, [snapshot.file for snapshot in kept.snapshots], run.request.only)
+        except OSError as error:
+            logger.warning("the workbooks of run %s could not be archived: %s", run.run_id, error)
+    spool.close(keep_files=keep)
 
 
 async def _back_up_first(run: _Run, connection: asyncpg.Connection) -> None:
@@ -216,17 +194,8 @@ async def _back_up_first(run: _Run, connection: asyncpg.Connection) -> None:
 
 
 async def _publish(run: _Run, connection: asyncpg.Connection, publication: Publication) -> Published:
-    """Publish; where the connection is lost during COMMIT, ask the database how it ended, never guess."""
-    try:
-        return await publish(connection, publication, lambda: run.progress(Progress("commit")))
-    except CommitUncertainError as error:
-        if run.run_id is not None and await uninterrupted(
-            was_committed(run.settings.database, run.settings.retry, run.run_id)
-        ):
-            return error.published
-        raise ProblemError(
-            problem("database-failed", reason="the connection was lost, COMMIT did not take place")
-        ) from error
+    publishing = publish(connection, publication, lambda: run.progress(Progress("commit")))
+    return await surely(publishing, run.settings, run.run_id)
 
 
 async def _told(run: _Run, connection: asyncpg.Connection, intake: Intake, published: Published) -> RunReport:
@@ -235,11 +204,7 @@ async def _told(run: _Run, connection: asyncpg.Connection, intake: Intake, publi
     told: tuple[Problem, ...] = ()
     if published.status in {RunStatus.PUBLISHED, RunStatus.PARTIAL} and not run.request.dry_run:
         run.progress(Progress("tell"))
-        cache, views = await asyncio.gather(
-            tell.clear_cache(settings.cache),
-            tell.refresh_views(lambda: connect(settings.database, direct=True), settings.tell),
-        )
-        told = (*cache, *views)
+        told = await tell_readers(settings)
         run.progress(Progress("tell", finished=True))
     files, units = outcome.files(intake, published), outcome.units(intake, published)
     try:

@@ -1,6 +1,7 @@
 """From the checks' verdict to the books' plan: which files and units go on, and how the guards are asked."""
 
 from collections.abc import Callable, Sequence
+from datetime import date, datetime
 
 from cpimportd import checks
 from cpimportd.books.plan import FilePlan, Judge, Judgement, Publication, UnitPlan
@@ -50,7 +51,12 @@ def plan_publication(
         judge=_judge(settings, asked, intake),
         channel=settings.tell.channel,
         seconds=seconds,
+        closed_before=_first_open(settings),
     )
+
+
+def _first_open(settings: Settings) -> date | None:
+    return checks.closed_before(settings.guards.closed_before, datetime.now(settings.zone).date())
 
 
 def _own(file: checks.FileVerdict, intake: Intake) -> tuple[Problem, ...]:
@@ -72,7 +78,14 @@ def _judge(settings: Settings, asked: Asked, intake: Intake) -> Judge:
     organizations = frozenset(unit.organization for unit, found in intake.verdict.units.items() if found.file_nos)
 
     def judge(facts: Sequence[UnitFacts]) -> dict[Unit, Judgement]:
-        found = checks.plausibility(facts, settings.guards, asked.accepted, organizations_today=organizations)
+        found = checks.plausibility(
+            facts,
+            settings.guards,
+            asked.accepted,
+            organizations_today=organizations,
+            first_open=_first_open(settings),
+            undone=intake.undone,
+        )
         one_holds_all = asked.strict and any(verdict.held for verdict in found.values())
         judgements = {}
         for unit, verdict in found.items():

@@ -2,6 +2,7 @@
 
 from collections import defaultdict
 from collections.abc import Collection, Sequence
+from datetime import date
 
 import asyncpg
 
@@ -21,14 +22,18 @@ async def compare(connection: asyncpg.Connection) -> None:
     await connection.execute(sql("stage", "analyze_match"))
 
 
-async def gather(connection: asyncpg.Connection) -> Sequence[UnitFacts]:
-    """The facts of every unit that takes part, in order of unit."""
-    return sorted(
-        [facts for shape in SHAPES for facts in await _gather(connection, shape)], key=lambda facts: facts.unit
-    )
+async def gather(connection: asyncpg.Connection, closed_before: date | None = None) -> Sequence[UnitFacts]:
+    """The facts of every unit that takes part, in order of unit.
+
+    Args:
+        connection: in the publishing transaction.
+        closed_before: documents of earlier days are in a closed period; None: nothing is closed.
+    """
+    found = [facts for shape in SHAPES for facts in await _gather(connection, shape, closed_before)]
+    return sorted(found, key=lambda facts: facts.unit)
 
 
-async def _gather(connection: asyncpg.Connection, shape: Shape) -> list[UnitFacts]:
+async def _gather(connection: asyncpg.Connection, shape: Shape, closed_before: date | None) -> list[UnitFacts]:
     async def rows(name: str) -> list[asyncpg.Record]:
         found: list[asyncpg.Record] = await connection.fetch(sql("facts", name, **shape.identifiers))
         return found
@@ -38,6 +43,9 @@ async def _gather(connection: asyncpg.Connection, shape: Shape) -> list[UnitFact
     if shape is EXPENSES:
         for organization, documents in _documents(await connection.fetch(sql("facts", "negative_lines"))).items():
             negative[organization] = list(dict.fromkeys([*negative[organization], *documents]))
+    closed = defaultdict[str, list[DocumentFact]](list)
+    if closed_before is not None:
+        closed = _documents(await connection.fetch(sql("facts", "closed", **shape.identifiers), closed_before))
     elsewhere: dict[str, dict[str, int]] = defaultdict(dict)
     for row in await rows("elsewhere"):
         elsewhere[row["organization"]][row["other"]] = row["documents"]
@@ -58,6 +66,7 @@ async def _gather(connection: asyncpg.Connection, shape: Shape) -> list[UnitFact
             negative=tuple(negative[row["organization"]]),
             elsewhere=elsewhere[row["organization"]],
             other_departments=tuple(foreign[row["organization"]]),
+            closed=tuple(closed[row["organization"]]),
         )
         for row in await rows("totals")
     ]

@@ -1,13 +1,19 @@
-"""Whoever keeps us waiting is named."""
+"""The locks of the publishing transaction; whoever keeps us waiting for one is named."""
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from typing import Final
 
 import asyncpg
 
+from cpimportd.books import runs
 from cpimportd.books.queries import sql
+from cpimportd.books.rights import check_tables
 from cpimportd.model import BACKEND_TABLES
 from cpimportd.problems import ProblemError, problem
+
+LOCK_TRIES: Final = 3
+"""How often a lock held by somebody else is waited for, each time as long as database.lock_timeout."""
 
 
 @asynccontextmanager
@@ -25,3 +31,35 @@ async def naming_holders(connection: asyncpg.Connection) -> AsyncIterator[None]:
             holders = await connection.fetchval(sql("runs", "lock_holders"), [*BACKEND_TABLES, "departments"])
         reason = holders or "the holder has gone meanwhile"
         raise ProblemError(problem("database-locked", value="what we need", reason=reason)) from error
+
+
+async def fence(connection: asyncpg.Connection, run_id: int) -> None:
+    """Only a run that nobody has declared abandoned goes on; its row stays locked until COMMIT.
+
+    Raises:
+        ProblemError: ``run-superseded``.
+    """
+    if await connection.fetchval(sql("runs", "fence"), run_id) is None:
+        raise ProblemError(problem("run-superseded", value=str(run_id)))
+
+
+async def lock_books(connection: asyncpg.Connection, department_id: int, run_id: int) -> None:
+    """From here to COMMIT we alone write; whoever reads is never blocked.
+
+    Raises:
+        ProblemError: ``run-superseded``; those of :func:`~cpimportd.books.rights.check_tables`.
+        asyncpg.LockNotAvailableError: somebody else held the tables all the while.
+    """
+    await connection.execute(sql("runs", "serialize"), runs.LOCK_CLASS, department_id)
+    await fence(connection, run_id)
+    for tries_left in reversed(range(LOCK_TRIES)):
+        try:
+            async with connection.transaction():
+                await connection.execute(sql("runs", "lock_tables"))
+        except asyncpg.LockNotAvailableError:
+            if not tries_left:
+                raise
+        else:
+            # What was checked at the start of the run may have been migrated since; from here on nobody can.
+            await check_tables(connection)
+            return

@@ -7,7 +7,7 @@ from decimal import Decimal
 import asyncpg
 
 from cpimportd.books.queries import sql
-from cpimportd.model import Kind, Served, Unit
+from cpimportd.model import Group, Kind, Served, Unit
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,6 +78,23 @@ async def totals(connection: asyncpg.Connection, department_id: int) -> Totals:
         payments["interest"],
         payments["other"],
     )
+
+
+@dataclass(frozen=True, slots=True)
+class Undone:
+    """What a human has undone of one unit: the run, and the digests of the workbooks that it published."""
+
+    undone_run: int
+    digests: frozenset[str]
+
+
+async def undone(connection: asyncpg.Connection, department_id: int) -> Mapping[Unit, Undone]:
+    """Units that an undo put back and that no other file has been published for since."""
+    rows = await connection.fetch(sql("memory", "undone"), department_id)
+    return {
+        Unit(row["organization"], Group(row["kind"])): Undone(row["undone_run"], frozenset(row["digests"]))
+        for row in rows
+    }
 
 
 @dataclass(frozen=True, slots=True)

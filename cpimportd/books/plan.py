@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from datetime import date
 from zoneinfo import ZoneInfo
 
 from cpimportd.model import Kind, Snapshot, Unit, UnitFacts
@@ -88,6 +89,7 @@ class Publication:
         judge: decides, from how the snapshot stands to the books, which units stay out after all.
         channel: of the NOTIFY.
         seconds: how long the run has lasted so far, for the backend's import log.
+        closed_before: documents of earlier days are in a closed period; None: nothing is closed.
     """
 
     run_id: int | None
@@ -99,6 +101,7 @@ class Publication:
     judge: Judge
     channel: str
     seconds: Callable[[], float] = lambda: 0.0
+    closed_before: date | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,16 +5,14 @@ from collections.abc import Callable, Mapping
 import asyncpg
 
 from cpimportd.books import account, facts, merge, record, runs, stage
+from cpimportd.books.locks import fence, lock_books
 from cpimportd.books.plan import Judgement, Publication, Published
 from cpimportd.books.queries import sql
-from cpimportd.books.rights import check_tables, details_unique_index
+from cpimportd.books.rights import details_unique_index
+from cpimportd.books.transaction import in_one_transaction
 from cpimportd.model import Kind, Unit
-from cpimportd.problems import ProblemError, problem
+from cpimportd.problems import problem
 from cpimportd.report import Bridge, FileStatus, UnitReport, UnitStatus, run_status
-from cpimportd.uninterrupted import uninterrupted
-
-LOCK_TRIES = 3
-"""How often a lock held by somebody else is waited for, each time as long as database.lock_timeout."""
 
 
 async def publish(
@@ -32,37 +30,9 @@ async def publish(
         asyncpg.PostgresError: the database failed before COMMIT, or a lock did not come; nothing was published.
         CommitUncertainError: the connection was lost during COMMIT; ask :func:`runs.was_committed`.
     """
-    transaction = connection.transaction()
-    await transaction.start()
-    try:
-        published = await _publish(connection, publication)
-    except BaseException:
-        if not connection.is_closed():
-            await transaction.rollback()
-        raise
-    if publication.run_id is None:
-        await transaction.rollback()
-        return published
-    committing()
-    try:
-        await uninterrupted(transaction.commit())
-    except (OSError, asyncpg.InterfaceError, asyncpg.PostgresError) as error:
-        if isinstance(error, asyncpg.PostgresError) and not connection.is_closed():
-            raise
-        raise CommitUncertainError(published) from error
-    return published
-
-
-class CommitUncertainError(Exception):
-    """The connection was lost during COMMIT: only the run's row can say whether it took place.
-
-    Attributes:
-        published: what was done if it did.
-    """
-
-    def __init__(self, published: Published) -> None:
-        super().__init__("the connection was lost during COMMIT")
-        self.published = published
+    return await in_one_transaction(
+        connection, lambda: _publish(connection, publication), committing, rehearsal=publication.run_id is None
+    )
 
 
 async def _publish(connection: asyncpg.Connection, publication: Publication) -> Published:
@@ -75,11 +45,11 @@ async def _publish(connection: asyncpg.Connection, publication: Publication) -> 
     units: tuple[UnitReport, ...] = ()
     if publication.units:
         await stage.fill(connection, publication, snapshot_ids)
-        await _lock(connection, publication, run_id)
+        await lock_books(connection, publication.department_id, run_id)
         judgements = await _judge(connection, publication)
         units = await _merge(connection, publication, judgements)
     else:
-        await _fence(connection, run_id)
+        await fence(connection, run_id)
     units = tuple(sorted([*units, *_held(publication, judgements)], key=lambda report: report.unit))
     files = _file_status(publication, units)
     status = run_status(units, files.values())
@@ -109,34 +79,11 @@ async def _merge(
     return units
 
 
-async def _fence(connection: asyncpg.Connection, run_id: int) -> None:
-    """Only a run that nobody has declared abandoned goes on; its row stays locked until COMMIT."""
-    if await connection.fetchval(sql("runs", "fence"), run_id) is None:
-        raise ProblemError(problem("run-superseded", value=str(run_id)))
-
-
-async def _lock(connection: asyncpg.Connection, publication: Publication, run_id: int) -> None:
-    """From here to COMMIT we alone write; whoever reads is never blocked."""
-    await connection.execute(sql("runs", "serialize"), runs.LOCK_CLASS, publication.department_id)
-    await _fence(connection, run_id)
-    for tries_left in reversed(range(LOCK_TRIES)):
-        try:
-            async with connection.transaction():
-                await connection.execute(sql("runs", "lock_tables"))
-        except asyncpg.LockNotAvailableError:
-            if not tries_left:
-                raise
-        else:
-            # What was checked at the start of the run may have been migrated since; from here on nobody can.
-            await check_tables(connection)
-            return
-
-
 async def _judge(connection: asyncpg.Connection, publication: Publication) -> Mapping[Unit, Judgement]:
     """Let the guards judge how the snapshot stands to the books; what they hold leaves the stage."""
     await facts.compare(connection)
     forbidden = await facts.equal_lines(connection, await details_unique_index(connection))
-    judgements = dict(publication.judge(await facts.gather(connection)))
+    judgements = dict(publication.judge(await facts.gather(connection, publication.closed_before)))
     for unit in publication.units:
         judgements.setdefault(unit, Judgement())
     for unit, problems in forbidden.items():

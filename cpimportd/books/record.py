@@ -1,15 +1,15 @@
 """What stays of a publication besides the documents: snapshots, what is served, bridges, logs, fingerprints."""
 
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 
 import asyncpg
 
-from cpimportd.books.memory import NOTHING, fingerprints
+from cpimportd.books.memory import NOTHING, Fingerprints, fingerprints
 from cpimportd.books.plan import Judgement, Publication
 from cpimportd.books.queries import sql
 from cpimportd.books.shapes import SHAPES
-from cpimportd.model import Kind, Unit
+from cpimportd.model import Group, Kind, Unit
 from cpimportd.problems import Problem
 from cpimportd.report import FileStatus, UnitReport, UnitStatus
 
@@ -60,6 +60,7 @@ async def remember(connection: asyncpg.Connection, publication: Publication, uni
     """Remember from which files the published units are served now, and what identifies their rows."""
     published = [report for report in units if report.status is UnitStatus.PUBLISHED]
     await connection.execute(sql("record", "forget_served"))
+    await connection.execute(sql("record", "forget_undone"))
     for report in published:
         plan = publication.units[report.unit]
         for file_no in sorted(plan.file_nos):
@@ -69,13 +70,23 @@ async def remember(connection: asyncpg.Connection, publication: Publication, uni
     await connection.execute(sql("record", "forget_fingerprints"))
     present = await fingerprints(connection, publication.department_id)
     run_id = await connection.fetchval("SELECT run_id FROM stage_scope")
+    marks = {
+        (kind, report.unit.organization): present.get((kind, report.unit.organization), NOTHING)
+        for report in published
+        for kind in report.unit.group.kinds
+    }
+    await add_fingerprints(connection, publication.department_id, run_id, marks)
+
+
+async def add_fingerprints(
+    connection: asyncpg.Connection, department_id: int, run_id: int, marks: Fingerprints
+) -> None:
+    """Remember what identifies the rows that a run leaves."""
     await connection.executemany(
         sql("record", "add_fingerprint"),
         [
-            (publication.department_id, kind.value, unit.organization, run_id, mark.rows, mark.total, mark.marks)
-            for unit in (report.unit for report in published)
-            for kind in unit.group.kinds
-            for mark in (present.get((kind, unit.organization), NOTHING),)
+            (department_id, kind.value, organization, run_id, mark.rows, mark.total, mark.marks)
+            for (kind, organization), mark in marks.items()
         ],
     )
 
@@ -100,9 +111,29 @@ async def add_units(
     snapshot_ids: Mapping[int, int],
 ) -> None:
     """Record each unit's bridge, counts and problems: what undo and reconciliation aim at."""
+
+    def snapshots(_kind: Kind, unit: Unit) -> list[int]:
+        plan = publication.units.get(unit)
+        return sorted(snapshot_ids[n] for n in plan.file_nos if n in snapshot_ids) if plan else []
+
+    await add_run_units(connection, run_id, units, snapshots)
+
+
+async def add_run_units(
+    connection: asyncpg.Connection,
+    run_id: int,
+    units: Iterable[UnitReport],
+    snapshots: Callable[[Kind, Unit], list[int]],
+) -> None:
+    """Record units of any run.
+
+    Args:
+        connection: in the run's transaction.
+        run_id: the run.
+        units: how they fared.
+        snapshots: the workbooks that one kind of a unit is served from, or that were refused.
+    """
     for report in units:
-        plan = publication.units.get(report.unit)
-        files = sorted(snapshot_ids[n] for n in plan.file_nos if n in snapshot_ids) if plan else []
         bridges = {bridge.kind: bridge for bridge in report.bridges}
         for kind in report.unit.group.kinds:
             bridge = bridges.get(kind)
@@ -124,9 +155,24 @@ async def add_units(
                 *sums,
                 *changed,
                 list(report.accepted),
-                files,
+                snapshots(kind, report.unit),
                 _json(report.problems),
             )
+
+
+async def add_undo_logs(
+    connection: asyncpg.Connection, department_id: int, told: str, units: Iterable[UnitReport]
+) -> None:
+    """One line per kind of documents in the backend's own import log, for an undo has no workbooks."""
+    for group in Group:
+        rows = [report for report in units if report.unit.group is group]
+        if not rows:
+            continue
+        inserted, updated = sum(report.inserted for report in rows), sum(report.updated for report in rows)
+        await connection.execute(
+            sql("record", "add_import_log"), told, group.kinds[0].table, inserted, updated, 0, "success", None, 0.0,
+            department_id,
+        )  # fmt: skip
 
 
 async def add_import_logs(

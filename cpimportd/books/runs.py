@@ -22,16 +22,28 @@ LOCK_CLASS = 0x6370696D
 
 @dataclass(frozen=True, slots=True)
 class Trigger:
-    """Why a run takes place: by hand, or for a slot of a schedule; ``accepted`` are units that a human accepts."""
+    """Why a run takes place: by hand, or for a slot of a schedule.
+
+    Attributes:
+        schedule: whose slot it is.
+        slot: when it was due.
+        accepted: units that a human accepts.
+        requested_by: the human, where one asked for it.
+        undoes: the runs that it takes back, where it is an undo.
+    """
 
     schedule: str | None = None
     slot: datetime | None = None
     accepted: Sequence[str] = ()
+    requested_by: str | None = None
+    undoes: Sequence[int] = ()
 
     @property
     def name(self) -> str:
-        """``schedule`` or ``manual``, as stored with the run."""
-        return "schedule" if self.schedule else "manual"
+        """``schedule``, ``undo`` or ``manual``, as stored with the run."""
+        if self.schedule:
+            return "schedule"
+        return "undo" if self.undoes else "manual"
 
 
 @asynccontextmanager
@@ -133,6 +145,8 @@ def _row(department_id: int, trigger: Trigger) -> tuple[object, ...]:
         os.getpid(),
         __version__,
         list(trigger.accepted),
+        trigger.requested_by,
+        list(trigger.undoes),
     )
 
 

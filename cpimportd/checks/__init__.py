@@ -7,6 +7,7 @@ unit so different from yesterday's that a human should look. He can accept that 
 """
 
 from cpimportd.checks.attribution import unknown_expenses
+from cpimportd.checks.closed import closed_before
 from cpimportd.checks.integrity import apply_strict, integrity
 from cpimportd.checks.plausibility import plausibility
 from cpimportd.checks.rereading import files_to_parse
@@ -19,6 +20,7 @@ __all__ = [
     "UnitVerdict",
     "Verdict",
     "apply_strict",
+    "closed_before",
     "files_to_parse",
     "integrity",
     "main_control_total",

@@ -1,8 +1,11 @@
 """Should a human look first: how today's snapshot of each unit stands to the books."""
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
+from datetime import date
 from decimal import Decimal
+from types import MappingProxyType
 
+from cpimportd.checks.closed import closed_period
 from cpimportd.checks.listing import capped
 from cpimportd.checks.pairs import rekeyed_pairs, retimed_pairs
 from cpimportd.checks.shrinkage import shrinkage
@@ -19,6 +22,8 @@ def plausibility(
     accepted: frozenset[str],
     *,
     organizations_today: frozenset[str],
+    first_open: date | None = None,
+    undone: Mapping[Unit, int] = MappingProxyType({}),
 ) -> Mapping[Unit, PlausibilityVerdict]:
     """Decide which units, though their files are right, differ too much from the books to be believed unseen.
 
@@ -27,18 +32,22 @@ def plausibility(
         guards: the limits.
         accepted: names of units that a human accepted for today; integrity problems stay.
         organizations_today: whom today's files name: an organization in the books that none names may be renamed.
+        first_open: the first day that is in no closed period; None: nothing is closed.
+        undone: units whose files of today are those that a human has undone, with the run that was undone.
 
     Returns:
         Per unit, in the units' order.
     """
-    verdicts = {
-        one.unit: _judge(one, guards, accepted, organizations_today) for one in sorted(facts, key=lambda one: one.unit)
-    }
+    verdicts = {}
+    for one in sorted(facts, key=lambda one: one.unit):
+        found = _judge(one, guards, organizations_today, first_open)
+        again = _undone(one.unit, undone)
+        verdicts[one.unit] = _verdict(found, [*again, *found.problems], accepted)
     return _with_moves(verdicts, facts, accepted, organizations_today)
 
 
 def _judge(
-    facts: UnitFacts, guards: Guards, accepted: frozenset[str], organizations_today: frozenset[str]
+    facts: UnitFacts, guards: Guards, organizations_today: frozenset[str], first_open: date | None
 ) -> PlausibilityVerdict:
     rekeyed = rekeyed_pairs(facts, guards.removed_documents)
     gone = [document for document in facts.gone if document.operation_id not in rekeyed]
@@ -58,11 +67,17 @@ def _judge(
         for other in sorted(facts.elsewhere)
         if other not in organizations_today and other != renamed_from
     )
-    return _verdict(
-        PlausibilityVerdict(facts.unit, rekeyed=rekeyed, retimed=retimed, renamed_from=renamed_from),
-        problems,
-        accepted,
+    problems.extend(closed_period(facts, first_open, retimed))
+    return PlausibilityVerdict(
+        facts.unit, problems=tuple(problems), rekeyed=rekeyed, retimed=retimed, renamed_from=renamed_from
     )
+
+
+def _undone(unit: Unit, undone: Mapping[Unit, int]) -> tuple[Problem, ...]:
+    """What a human has undone does not come back by itself with the next run."""
+    if unit not in undone:
+        return ()
+    return (problem("undone", organization=unit.organization, unit=unit.name, run=undone[unit]),)
 
 
 def _with_moves(

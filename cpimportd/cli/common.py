@@ -76,6 +76,19 @@ def say(problems: "tuple[Problem, ...]") -> None:
         click.echo(f"  → {one.way_out}", err=True)
 
 
+def who() -> str:
+    """The human at the terminal, for the history: who became somebody else by sudo is told by his own name."""
+    import getpass
+    import os
+    import socket
+
+    try:
+        user = os.environ.get("SUDO_USER") or getpass.getuser()
+    except (KeyError, OSError):  # a user whom the machine does not know
+        user = f"user {os.getuid()}"
+    return f"{user}@{socket.gethostname()}"
+
+
 def load(config_file: Path | None) -> "Loaded":
     """The configuration; its warnings are said on stderr.
 

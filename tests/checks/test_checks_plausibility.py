@@ -68,7 +68,7 @@ def test_the_limit_that_was_exceeded_is_named(before, gone, amount, limit):
     assert found.message == (
         f"А: {gone} of {before} documents, {gone * amount}.00, would be removed (allowed: {limit})"
     )
-    assert found.way_out.endswith("cpimportd run --accept 'А/expenses'.")
+    assert found.way_out.endswith("cpimportd accept 'А/expenses'.")
 
 
 def test_the_limits_can_be_set():

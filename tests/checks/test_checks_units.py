@@ -29,7 +29,7 @@ def test_an_organization_whose_file_does_not_come_is_held_and_not_emptied(two):
     unit = verdict.units[LOTOS_RECEIPTS]
     assert codes(unit) == ["file-missing"]
     assert unit.problems[0].file == "Лотос postuplenie.xlsx"
-    assert "--accept 'Лотос/receipts'" in unit.problems[0].way_out
+    assert "accept 'Лотос/receipts'" in unit.problems[0].way_out
     assert not unit.closed
 
 

@@ -47,7 +47,7 @@ def test_no_sum_is_torn_or_cut_in_a_terminal_of_any_width(make_report, make_term
     ):
         assert number in shown.text
     assert "…" not in shown.text
-    assert all(len(line.rstrip()) <= width for line in shown.lines if "--accept" not in line)
+    assert all(len(line.rstrip()) <= width for line in shown.lines if "cpimportd accept" not in line)
 
 
 @pytest.mark.parametrize("width", [120, 100])
@@ -137,14 +137,14 @@ def test_an_unexplained_difference_is_loud(make_report, pipe, changes):
 def test_the_last_lines_say_what_to_do_about_held_units(make_report, pipe):
     render(make_report(), pipe.console)
     tail = pipe.lines[pipe.lines.index("What next") :]
-    assert f"    cpimportd run --accept '{STAR}/receipts'" in tail
+    assert f"    cpimportd accept '{STAR}/receipts'" in tail
     assert any(line.strip().startswith(f"Nobody can accept {LOTOS}/expenses") for line in tail)
 
 
 def test_the_accept_command_is_one_line_in_a_narrow_terminal(make_report, make_terminal):
     shown = make_terminal(40)
     render(make_report(), shown.console)
-    assert f"    cpimportd run --accept '{STAR}/receipts'" in shown.lines
+    assert f"    cpimportd accept '{STAR}/receipts'" in shown.lines
 
 
 def test_principal_interest_and_other_stand_below_the_bridge(make_report, pipe):

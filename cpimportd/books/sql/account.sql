@@ -42,13 +42,13 @@ WITH present AS (
 ), entries AS (
     SELECT c.op, c.operation_id, c.organization AS organization_after, coalesce(c.amount_before, 0) AS before,
            coalesce(c.amount_after, 0) AS after, c.op = 'delete' AND c.paired_with IS NOT NULL AS retimed,
-           CASE WHEN c.op = 'delete' OR NOT c.old ? 'organization' THEN c.organization
-                ELSE c.old ->> 'organization' END AS organization_before,
+           CASE WHEN c.op = 'update' AND c.old ? 'organization' THEN c.old ->> 'organization'
+                ELSE c.organization END AS organization_before,
            CASE WHEN c.op = 'delete' OR c.old ? 'contract' THEN coalesce(c.old ->> 'contract', '')
                 ELSE p.contract END AS contract_before, p.contract AS contract_after
     FROM cpimportd.change c
     LEFT JOIN present p ON p.operation_id = c.operation_id
-    WHERE c.run_id = (SELECT run_id FROM stage_scope) AND c.kind = '{kind}' AND c.op IN ('update', 'delete')
+    WHERE c.run_id = (SELECT run_id FROM stage_scope) AND c.kind = '{kind}' AND c.op IN ('update', 'delete', 'insert')
 ), movements AS (
     SELECT organization_before AS organization, contract_before AS contract, 0 AS added,
            CASE WHEN retimed THEN 0 ELSE before END AS removed, CASE WHEN retimed THEN -before ELSE 0 END AS changed
@@ -56,8 +56,8 @@ WITH present AS (
     WHERE op = 'delete' OR (organization_before, contract_before) IS DISTINCT FROM (organization_after, contract_after)
     UNION ALL
     SELECT organization_after, contract_after, after, 0, 0 FROM entries
-    WHERE op = 'update'
-      AND (organization_before, contract_before) IS DISTINCT FROM (organization_after, contract_after)
+    WHERE op = 'insert'
+       OR op = 'update' AND (organization_before, contract_before) IS DISTINCT FROM (organization_after, contract_after)
     UNION ALL
     SELECT organization_after, contract_after, 0, 0, after - before FROM entries
     WHERE op = 'update' AND (organization_before, contract_before) IS NOT DISTINCT FROM (organization_after, contract_after)

@@ -115,6 +115,34 @@ FROM {stage} s JOIN {table} f ON f.operation_id = s.operation_id, stage_scope sc
 WHERE f.department_id <> scope.department_id
 ORDER BY 1, 2;
 
+-- name: closed
+-- Documents dated before $1 that would come, go, or change in what a report shows of them: amount, date, contract,
+-- organization, and what was paid with them. Only of units that the books hold already: a first import closes nothing.
+SELECT coalesce(m.organization_after, m.organization_before) AS organization, m.operation_id,
+       coalesce(s.amount, f.amount) AS amount, least(f.document_date, s.document_date) AS document_date,
+       coalesce(s.number, l.number) AS number, extract(year FROM coalesce(s.moment, l.moment) AT TIME ZONE scope.zone)::int
+           AS year
+FROM match_{kind} m
+CROSS JOIN stage_scope scope
+LEFT JOIN {table} f ON f.id = m.id
+LEFT JOIN {stage} s ON s.operation_id = m.operation_id
+LEFT JOIN fin_contracts k ON k.id = f.contract_id
+LEFT JOIN cpimportd.lineage l
+    ON l.department_id = scope.department_id AND l.kind = '{kind}' AND l.operation_id = m.operation_id
+WHERE least(f.document_date, s.document_date) < $1
+  AND EXISTS (SELECT FROM match_{kind} h WHERE h.organization_before IN (m.organization_after, m.organization_before))
+  AND ((m.organization_before, m.amount_before, f.document_date, k.contract_number) IS DISTINCT FROM
+       (m.organization_after, m.amount_after, s.document_date, s.contract)
+       OR '{kind}' = 'expenses' AND EXISTS (
+           SELECT FROM (
+               SELECT d.payment_type, d.payment_amount, 1 AS sign FROM fin_expense_details d
+               WHERE d.expense_operation_id = m.operation_id
+               UNION ALL
+               SELECT n.payment_type, n.amount, -1 FROM stage_details n WHERE n.operation_id = m.operation_id
+           ) lines
+           GROUP BY payment_type, payment_amount HAVING sum(sign) <> 0))
+ORDER BY m.operation_id;
+
 -- name: equal_lines
 -- Documents with two detail lines that a unique index on (document, payment type, amount, department) forbids.
 SELECT DISTINCT e.organization, s.operation_id

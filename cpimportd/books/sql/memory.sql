@@ -69,3 +69,6 @@ SELECT coalesce(sum(payment_amount) FILTER (WHERE payment_type = 'Погашен
            OR payment_type NOT IN ('Погашение долга', 'Уплата процентов')), 0) AS other
 FROM fin_expense_details WHERE department_id = $1;
 
+-- name: undone
+-- Units that an undo put back.
+SELECT kind, organization, undone_run, digests FROM cpimportd.undone_unit WHERE department_id = $1;

@@ -15,6 +15,11 @@ WITH forgotten AS (
 )
 INSERT INTO stage_served SELECT * FROM forgotten;
 
+-- name: forget_undone
+-- What was published anew is no longer what a human has undone.
+DELETE FROM cpimportd.undone_unit n USING stage_scope scope, stage_unit u
+WHERE n.department_id = scope.department_id AND n.organization = u.organization AND n.kind = u.kind;
+
 -- name: add_served
 -- From which files the published units are served now, and how many of the unit's rows each holds (details through their
 -- expenses).

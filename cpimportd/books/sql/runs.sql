@@ -13,8 +13,8 @@ UPDATE cpimportd.runs SET status = 'abandoned', finished_at = now() WHERE depart
 
 -- name: begin
 -- A run begins.
-INSERT INTO cpimportd.runs (department_id, schedule, slot, trigger, host, pid, version, accepted)
-VALUES ($1, $2, $3, $4, $5, $6, $7, $8)
+INSERT INTO cpimportd.runs (department_id, schedule, slot, trigger, host, pid, version, accepted, requested_by, undoes)
+VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)
 RETURNING id;
 
 -- name: slot

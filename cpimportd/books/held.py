@@ -1,0 +1,73 @@
+"""Which units are held, and by which files: what a human accepts by name."""
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import asyncpg
+
+from cpimportd.books.queries import sql
+from cpimportd.model import Group, Unit
+from cpimportd.problems import CATALOG, Effect, ProblemError, problem
+
+
+@dataclass(frozen=True, slots=True)
+class HeldUnit:
+    """A unit that a run held and that a human may accept.
+
+    Attributes:
+        unit: which.
+        run: that held it.
+        digests: of the files that it held; none where a file is missing.
+    """
+
+    unit: Unit
+    run: int
+    digests: frozenset[str]
+
+
+async def held_units(connection: asyncpg.Connection, department_id: int) -> list[Unit]:
+    """The units that are held now, in order of their names."""
+    rows = await connection.fetch(sql("held", "unit_names"), department_id)
+    return [Unit(row["organization"], Group(row["kind"])) for row in rows]
+
+
+async def to_accept(
+    connection: asyncpg.Connection, department_id: int, names: Sequence[str], run: int | None = None
+) -> list[HeldUnit]:
+    """What a human accepts by these names: the files that he has seen held.
+
+    Args:
+        connection: any.
+        department_id: whose books.
+        names: as in the report, ``ORGANIZATION/receipts`` or ``ORGANIZATION/expenses``.
+        run: that held them; None: the last one that decided about each.
+
+    Raises:
+        ProblemError: ``accept-nothing``, one for each name that cannot be accepted.
+    """
+    found, refused = [], []
+    for name in names:
+        organization, _, group = name.rpartition("/")
+        if not organization or group not in set(Group):
+            refused.append(problem("accept-nothing", value=name, reason="no unit is called so"))
+            continue
+        unit = Unit(organization, Group(group))
+        row = await connection.fetchrow(sql("held", "held"), department_id, organization, group, run)
+        if reason := _why_not(row):
+            refused.append(problem("accept-nothing", value=name, reason=reason))
+        else:
+            found.append(HeldUnit(unit, row["run_id"], frozenset(row["digests"])))
+    if refused:
+        raise ProblemError(*refused)
+    return found
+
+
+def _why_not(row: asyncpg.Record | None) -> str | None:
+    if row is None:
+        return "no run has said anything of it"
+    if row["status"] != "held":
+        return f"run {row['run_id']} did not hold it"
+    codes = {found["code"] for found in json.loads(row["problems"])}
+    graver = sorted(code for code in codes if code in CATALOG and CATALOG[code].effect is Effect.INTEGRITY)
+    return f"run {row['run_id']} held it for {', '.join(graver)}, which nobody can override" if graver else None

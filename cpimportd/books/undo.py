@@ -1,0 +1,238 @@
+"""Taking runs back: the books as they were before them, from the journal, in one transaction.
+
+An undo is itself a run, with a journal, a bridge and a row in the backend's import log; so it can be undone, too.
+"""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from decimal import Decimal
+
+import asyncpg
+
+from cpimportd.books import account, memory, record
+from cpimportd.books.locks import lock_books
+from cpimportd.books.merge import Journal
+from cpimportd.books.plan import Published
+from cpimportd.books.queries import sql
+from cpimportd.books.shapes import DETAIL_COLUMNS, SHAPES
+from cpimportd.books.transaction import in_one_transaction
+from cpimportd.books.undoable import refused
+from cpimportd.model import Kind, Unit
+from cpimportd.problems import ProblemError, problem
+from cpimportd.report import Bridge, RunStatus, UnitReport, UnitStatus
+
+
+@dataclass(frozen=True, slots=True)
+class Undo:
+    """What is to be taken back.
+
+    Attributes:
+        run_id: the undo's own number.
+        department_id: whose books.
+        runs: what is taken back, the latest first.
+        zone: in which 1C writes its moments.
+        channel: of the NOTIFY.
+    """
+
+    run_id: int
+    department_id: int
+    runs: tuple[int, ...]
+    zone: str
+    channel: str
+
+
+@dataclass(frozen=True, slots=True)
+class _Before:
+    """What one kind of one organization held before the first of the runs that are taken back, and which that was."""
+
+    rows: int
+    total: Decimal
+    run: int
+
+
+async def undo(
+    connection: asyncpg.Connection, request: Undo, committing: Callable[[], None] = lambda: None
+) -> Published:
+    """Take runs back in one transaction, and see that the sums are those of that time.
+
+    Args:
+        connection: the run's own, holding the lock of the department, outside any transaction.
+        request: what is to be taken back.
+        committing: called right before COMMIT.
+
+    Raises:
+        ProblemError: ``undo-refused``, ``undo-differs``, ``run-superseded``; nothing was changed.
+        CommitUncertainError: the connection was lost during COMMIT.
+    """
+    return await in_one_transaction(connection, lambda: _undo(connection, request), committing)
+
+
+async def _undo(connection: asyncpg.Connection, request: Undo) -> Published:
+    await _stage(connection, request)
+    await lock_books(connection, request.department_id, request.run_id)
+    before = await _before(connection, request)
+    await _require_ours(connection, request, before)
+    opening = await _booked(connection)
+    journal = Journal(connection)
+    for run_id in request.runs:
+        await _take_back(connection, journal, run_id, request.department_id)
+    await journal.write("references", "rest_contracts")
+    closing = await _booked(connection)
+    _require_equal(before, closing)
+    await account.bridge_contracts(connection)
+    await _remember(connection, request, before)
+    units = await _reports(connection, before, opening, closing)
+    await _record(connection, request, units)
+    return Published(RunStatus.PUBLISHED, units, {})
+
+
+async def _stage(connection: asyncpg.Connection, request: Undo) -> None:
+    await connection.execute("SET LOCAL work_mem = '64MB'; SET LOCAL temp_buffers = '64MB'; SET LOCAL jit = off")
+    await connection.execute(sql("stage", "create"))
+    await connection.execute(sql("undo", "create"))
+    await connection.execute(
+        "INSERT INTO stage_scope VALUES ($1, $2, $3)", request.department_id, request.run_id, request.zone
+    )
+    await connection.executemany("INSERT INTO undo_run VALUES ($1)", [(run,) for run in request.runs])
+
+
+async def _before(connection: asyncpg.Connection, request: Undo) -> Mapping[tuple[Kind, str], _Before]:
+    """What the units held before the first of the runs; they become the units of this one."""
+    rows = await connection.fetch(sql("undo", "units"), list(request.runs))
+    before = {
+        (Kind(row["kind"]), row["organization"]): _Before(row["rows_before"], row["opening"], row["run_id"])
+        for row in rows
+    }
+    await connection.executemany(
+        "INSERT INTO stage_unit (organization, kind) VALUES ($1, $2)",
+        [(organization, kind.value) for kind, organization in before if kind is not Kind.DETAILS],
+    )
+    await connection.execute(sql("facts", "find_organizations"))
+    return before
+
+
+async def _require_ours(
+    connection: asyncpg.Connection, request: Undo, before: Mapping[tuple[Kind, str], _Before]
+) -> None:
+    """Somebody else's writes are not in our journal: taking back ours would mix the two."""
+    foreign = await memory.foreign_writes(connection, request.department_id)
+    units = {Unit(organization, kind.group) for kind, organization in before}
+    if touched := sorted(unit.name for unit in foreign & units):
+        reason = f"somebody else has written to {', '.join(touched)} since"
+        raise ProblemError(refused(request.runs[-1], reason, "cpimportd run (it puts that right), then undo --through"))
+
+
+async def _booked(connection: asyncpg.Connection) -> Mapping[tuple[Kind, str], tuple[int, Decimal]]:
+    found = {}
+    for shape in SHAPES:
+        for row in await connection.fetch(sql("account", "booked", **shape.identifiers)):
+            found[shape.kind, row["organization"]] = (row["rows"], row["total"])
+    for row in await connection.fetch(sql("account", "booked_details")):
+        found[Kind.DETAILS, row["organization"]] = (row["rows"], row["total"])
+    return found
+
+
+async def _take_back(connection: asyncpg.Connection, journal: Journal, run_id: int, department_id: int) -> None:
+    """One run, as the merge did it, the other way round: all deletions come before any insertion."""
+    await connection.execute(sql("undo", "forget_collected"))
+    await connection.execute(sql("undo", "collect_brought"), run_id, department_id)
+    await connection.execute(sql("undo", "collect_changes"), run_id)
+    for name in ("journal_brought", "journal_changed", "journal_removed", "journal_rekeyed"):
+        for shape in SHAPES:
+            await journal.write("undo", name, **shape.identifiers)
+    await connection.execute(sql("undo", "drop_lineage"))
+    await connection.execute(sql("undo", "delete_details"))
+    await journal.write("undo", "journal_references")
+    await connection.execute(sql("undo", "restore_references"))
+    await connection.execute(sql("undo", "restore_rests"))
+    for name in ("delete_documents", "restore_columns", "restore_keys", "restore_documents"):
+        for shape in SHAPES:
+            columns = ", ".join(f"r.{column}" for column in shape.columns)
+            await connection.execute(sql("undo", name, **shape.identifiers, record_columns=columns))
+    columns = ", ".join(DETAIL_COLUMNS)
+    record_columns = ", ".join(f"r.{column}" for column in DETAIL_COLUMNS)
+    await connection.execute(sql("undo", "restore_details", detail_columns=columns, record_columns=record_columns))
+    await connection.execute(sql("undo", "restore_lineage"))
+    was_undo = await connection.fetchval("SELECT undoes <> '{}' FROM cpimportd.runs WHERE id = $1", run_id)
+    await connection.execute(sql("undo", "forget_undone" if was_undo else "remember_undone"), run_id)
+
+
+def _require_equal(
+    before: Mapping[tuple[Kind, str], _Before], closing: Mapping[tuple[Kind, str], tuple[int, Decimal]]
+) -> None:
+    differing = [
+        problem(
+            "undo-differs",
+            organization=organization,
+            value=kind.table,
+            rows=closing[kind, organization][0],
+            sum=f"{closing[kind, organization][1]:.2f}",
+            expected_rows=then.rows,
+            expected=f"{then.total:.2f}",
+            run=then.run,
+        )
+        for (kind, organization), then in before.items()
+        if closing[kind, organization] != (then.rows, then.total)
+    ]
+    if differing:
+        raise ProblemError(*differing)
+
+
+async def _remember(connection: asyncpg.Connection, request: Undo, before: Mapping[tuple[Kind, str], _Before]) -> None:
+    """What serves the units now, and what identifies their rows."""
+    await connection.execute(sql("record", "forget_served"))
+    await connection.execute(sql("undo", "restore_served"))
+    await connection.execute(sql("record", "forget_fingerprints"))
+    served = {(entry.kind, entry.organization) for entry in await memory.served(connection, request.department_id)}
+    present = await memory.fingerprints(connection, request.department_id)
+    await record.add_fingerprints(
+        connection,
+        request.department_id,
+        request.run_id,
+        {key: present.get(key, memory.NOTHING) for key in before if key in served},
+    )
+
+
+async def _reports(
+    connection: asyncpg.Connection,
+    before: Mapping[tuple[Kind, str], _Before],
+    opening: Mapping[tuple[Kind, str], tuple[int, Decimal]],
+    closing: Mapping[tuple[Kind, str], tuple[int, Decimal]],
+) -> tuple[UnitReport, ...]:
+    moved = {
+        (shape.kind, row["organization"]): row
+        for shape in SHAPES
+        for row in await connection.fetch(sql("undo", "movements"), shape.kind.value)
+    }
+    reports = []
+    for unit in sorted({Unit(organization, kind.group) for kind, organization in before}):
+        row = moved.get((unit.group.kinds[0], unit.organization))
+        bridges = []
+        for kind in unit.group.kinds:
+            (rows_before, start), (rows_after, end) = opening[kind, unit.organization], closing[kind, unit.organization]
+            own = row if kind is not Kind.DETAILS else None
+            came, went = (own["added_sum"], own["removed_sum"]) if own else (Decimal(0), Decimal(0))
+            bridges.append(Bridge(kind, rows_before, rows_after, start, came, went, end - start - came + went, end))
+        inserted, updated, removed = (row["inserted"], row["updated"], row["removed"]) if row else (0, 0, 0)
+        reports.append(
+            UnitReport(
+                unit, UnitStatus.PUBLISHED, inserted=inserted, updated=updated, removed=removed, bridges=tuple(bridges)
+            )
+        )
+    return tuple(reports)
+
+
+async def _record(connection: asyncpg.Connection, request: Undo, units: Sequence[UnitReport]) -> None:
+    served = await connection.fetch(
+        "SELECT kind, organization, array_agg(snapshot_id ORDER BY snapshot_id) AS snapshots FROM cpimportd.served"
+        " WHERE department_id = $1 GROUP BY 1, 2",
+        request.department_id,
+    )
+    snapshots = {(Kind(row["kind"]), row["organization"]): row["snapshots"] for row in served}
+    await record.add_run_units(
+        connection, request.run_id, units, lambda kind, unit: snapshots.get((kind, unit.organization), [])
+    )
+    told = f"undo of run {', '.join(str(run) for run in sorted(request.runs))}"
+    await record.add_undo_logs(connection, request.department_id, told, units)
+    await connection.execute(sql("runs", "notify"), request.channel, str(request.run_id))
+    await connection.execute(sql("runs", "conclude"), request.run_id, RunStatus.PUBLISHED.value)

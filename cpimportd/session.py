@@ -1,0 +1,91 @@
+"""What imports and undos have in common: connection, lock, the run's row, the certainty of COMMIT, telling readers."""
+
+import asyncio
+import logging
+from collections.abc import AsyncIterator, Awaitable
+from contextlib import asynccontextmanager
+
+import asyncpg
+
+from cpimportd import tell
+from cpimportd.books import rights, runs
+from cpimportd.books.certainty import was_committed
+from cpimportd.books.connection import connect, let_go, still_open
+from cpimportd.books.locks import naming_holders
+from cpimportd.books.plan import Published
+from cpimportd.books.transaction import CommitUncertainError
+from cpimportd.books.upgrade import require_current
+from cpimportd.problems import Problem, ProblemError, problem
+from cpimportd.report import RunReport
+from cpimportd.settings import Database, Settings
+from cpimportd.uninterrupted import uninterrupted
+
+logger = logging.getLogger(__name__)
+
+
+@asynccontextmanager
+async def open_books(settings: Settings) -> AsyncIterator[asyncpg.Connection]:
+    """The run's own connection: the schema is right, the rights are there, and no other run is under way.
+
+    Raises:
+        ProblemError: the database is away or not ready, ``department-missing``, ``run-under-way``.
+    """
+    connection = await connect(settings.database, direct=True)
+    try:
+        async with naming_holders(connection):
+            await require_current(connection)
+            if missing := await rights.missing_rights(connection):
+                raise ProblemError(*missing)
+            await rights.check_tables(connection)
+            if not await rights.department_exists(connection, settings.department_id):
+                raise ProblemError(problem("department-missing", value=str(settings.department_id)))
+            async with runs.locked(
+                connection,
+                settings.department_id,
+                another=lambda: connect(settings.database, direct=True),
+                patience=settings.database.connect_timeout,
+            ):
+                yield connection
+    finally:
+        await let_go(connection)
+
+
+async def store_report(connection: asyncpg.Connection, database: Database, report: RunReport) -> None:
+    """Store the report with the run; a database that is away meanwhile leaves the row to the next run to set right."""
+    if report.run is None:
+        return
+    for last in (False, True):  # that a connection is lost may turn out only here
+        try:
+            async with still_open(connection, database) as usable:
+                await runs.finish(usable, report.run, report.status.value, report.as_json())
+        except (ProblemError, OSError, asyncpg.InterfaceError, asyncpg.PostgresError) as error:
+            if last or not connection.is_closed():
+                logger.warning("the report of run %s could not be stored: %s", report.run, error)
+                return
+        else:
+            return
+
+
+async def surely(publishing: Awaitable[Published], settings: Settings, run_id: int | None) -> Published:
+    """Wait for a publication; where the connection is lost during COMMIT, ask the database how it ended, never guess.
+
+    Raises:
+        ProblemError: ``database-failed``: COMMIT did not take place; those of ``publishing``.
+    """
+    try:
+        return await publishing
+    except CommitUncertainError as error:
+        if run_id is not None and await uninterrupted(was_committed(settings.database, settings.retry, run_id)):
+            return error.published
+        raise ProblemError(
+            problem("database-failed", reason="the connection was lost, COMMIT did not take place")
+        ) from error
+
+
+async def tell_readers(settings: Settings) -> tuple[Problem, ...]:
+    """After COMMIT: those who read the books get the new ones; what cannot be told is a problem of its own."""
+    cache, views = await asyncio.gather(
+        tell.clear_cache(settings.cache),
+        tell.refresh_views(lambda: connect(settings.database, direct=True), settings.tell),
+    )
+    return (*cache, *views)

@@ -1,0 +1,98 @@
+"""One undo, start to end: the books as they were before a run, by a run of its own."""
+
+import asyncio
+import time
+from collections.abc import Callable
+from datetime import UTC, datetime
+
+import asyncpg
+
+from cpimportd.books import memory, runs
+from cpimportd.books.locks import naming_holders
+from cpimportd.books.undo import Undo, undo
+from cpimportd.books.undoable import runs_to_undo
+from cpimportd.configuration import require_database
+from cpimportd.failure import told_of
+from cpimportd.model import Progress
+from cpimportd.problems import problem
+from cpimportd.report import KindTotal, RunReport, RunStatus
+from cpimportd.session import open_books, store_report, surely, tell_readers
+from cpimportd.settings import Settings
+from cpimportd.uninterrupted import uninterrupted
+
+
+async def undo_once(
+    settings: Settings,
+    run_id: int,
+    *,
+    through: bool = False,
+    requested_by: str | None = None,
+    progress: Callable[[Progress], None] = lambda _: None,
+) -> RunReport:
+    """Take a run back and report it. A failure is a report too, as of a run.
+
+    Args:
+        settings: the effective settings.
+        run_id: the run that is to be undone.
+        through: later runs that published the same units are undone with it.
+        requested_by: the human who asks for it, for the history.
+        progress: told how far it is.
+
+    Raises:
+        asyncio.CancelledError: it was stopped before COMMIT; nothing was changed.
+    """
+    started, began = datetime.now(UTC), time.monotonic()
+
+    def failed(number: int | None, error: BaseException) -> RunReport:
+        problems = (problem("interrupted"),) if isinstance(error, asyncio.CancelledError) else told_of(error)
+        return RunReport(number, RunStatus.FAILED, started, time.monotonic() - began, problems=problems)
+
+    try:
+        require_database(settings)
+        async with open_books(settings) as connection:
+            which = await runs_to_undo(connection, settings.department_id, run_id, through=through)
+            trigger = runs.Trigger(undoes=which, requested_by=requested_by)
+            number = await runs.begin(connection, settings.department_id, trigger)
+            request = Undo(number, settings.department_id, which, settings.timezone, settings.tell.channel)
+            try:
+                async with naming_holders(connection):
+                    report = await _undone(settings, connection, request, progress, (started, began))
+            except asyncio.CancelledError as error:
+                await uninterrupted(store_report(connection, settings.database, failed(number, error)))
+                raise
+            except Exception as error:  # noqa: BLE001 (whatever it is, it is told as a problem)
+                report = failed(number, error)
+            await uninterrupted(store_report(connection, settings.database, report))
+            return report
+    except Exception as error:  # noqa: BLE001 (as above)
+        return failed(None, error)
+
+
+async def _undone(
+    settings: Settings,
+    connection: asyncpg.Connection,
+    request: Undo,
+    progress: Callable[[Progress], None],
+    since: tuple[datetime, float],
+) -> RunReport:
+    progress(Progress("publish"))
+    undoing = undo(connection, request, lambda: progress(Progress("commit")))
+    done = await surely(undoing, settings, request.run_id)
+    progress(Progress("commit", finished=True))
+    progress(Progress("tell"))
+    told = await uninterrupted(tell_readers(settings))
+    progress(Progress("tell", finished=True))
+    totals = await memory.totals(connection, settings.department_id)
+    started, began = since
+    return RunReport(
+        request.run_id,
+        done.status,
+        started,
+        time.monotonic() - began,
+        units=done.units,
+        totals={kind: KindTotal(rows, total) for kind, (rows, total) in totals.kinds.items()},
+        principal=totals.principal,
+        interest=totals.interest,
+        other=totals.other,
+        problems=told,
+    )

@@ -1,6 +1,7 @@
 """Our schema comes into being and is brought up to date, beside the backend's tables or together with them."""
 
 import asyncio
+import sys
 
 import pytest
 from alembic.autogenerate import compare_metadata
@@ -267,6 +268,32 @@ async def test_a_slot_is_done_once_and_again_only_after_a_failure(database, conn
         for status in ("running", "published", "unchanged", "partial", "held"):
             with pytest.raises(Exception, match="runs_slot"):
                 await connection.execute(begin, slot, status)
+
+
+@pytest.mark.asyncio
+async def test_books_of_an_earlier_version_are_backed_up_and_go_on(empty_database, sql, monkeypatch):
+    monkeypatch.setattr(sys.modules[alembic_config.__module__], "REVISION", "0001")
+    await upgrade(at(empty_database))
+    monkeypatch.undo()
+    sql(
+        empty_database,
+        "INSERT INTO cpimportd.runs (department_id, status) VALUES (8, 'published')",
+        "INSERT INTO cpimportd.run_unit (run_id, organization, kind, status) VALUES (1, 'ЛОТОС ООО', 'receipts', 'published')",
+        "INSERT INTO cpimportd.change (run_id, seq, department_id, op, why) VALUES (1, 1, 8, 'delete', 'snapshot')",
+    )
+    backups = []
+
+    async def backup():
+        backups.append(await current(at(empty_database)))
+
+    result = await upgrade(at(empty_database), backup=backup)
+    assert (result.before, result.after, backups) == ("0001", REVISION, ["0001"])
+    (kept,) = sql(
+        empty_database,
+        "SELECT r.undoes, u.served_before, c.lineage FROM cpimportd.runs r JOIN cpimportd.run_unit u ON u.run_id = r.id "
+        "JOIN cpimportd.change c ON c.run_id = r.id",
+    )
+    assert tuple(kept) == ([], None, None)
 
 
 def test_the_program_knows_its_newest_migration():

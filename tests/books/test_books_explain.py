@@ -1,0 +1,221 @@
+"""Any value is led back to run, workbook, sheet, row and cell, and a sum to exactly what it counts."""
+
+import json
+from decimal import Decimal
+
+import openpyxl
+import pytest
+
+from cpimportd.books.contracts import explain_contract
+from cpimportd.books.diff import diff
+from cpimportd.books.explain import explain
+from cpimportd.books.movements import What
+from cpimportd.books.summary import summary
+from cpimportd.books.summed import Figure, Month, explain_figure
+from cpimportd.model import Kind
+from cpimportd.problems import ProblemError
+from cpimportd.titles import title_of
+
+SEVERNAYA = 'ООО "СЕВЕРНАЯ"'  # published four times; of the other one run 4's expenses are held
+
+# As the backend's own report counts, written down once more and differently.
+BY_MONTH = """
+    WITH lines AS (
+        SELECT expense_operation_id AS id, payment_type AS type, payment_amount AS amount FROM fin_expense_details
+        WHERE department_id = 8
+    )
+    SELECT o.name AS organization, to_char(e.document_date, 'YYYY-MM') AS month,
+           coalesce(sum((SELECT sum(amount) FROM lines WHERE id = e.operation_id AND type = 'Погашение долга')), 0)
+               AS principal,
+           coalesce(sum((SELECT sum(amount) FROM lines WHERE id = e.operation_id AND type = 'Уплата процентов')), 0)
+               AS interest,
+           sum(e.amount) AS expenses
+    FROM fin_expenses e JOIN fin_organizations o ON o.id = e.organization_id WHERE e.department_id = 8 GROUP BY 1, 2
+"""
+RECEIPTS_BY_MONTH = """
+    SELECT o.name AS organization, to_char(r.document_date, 'YYYY-MM') AS month, sum(r.amount) AS receipts
+    FROM fin_receipts r JOIN fin_organizations o ON o.id = r.organization_id WHERE r.department_id = 8 GROUP BY 1, 2
+"""
+
+
+@pytest.fixture
+def cell_value(two_days):
+    """What stands in the cell that a place names, in the workbook of today's upload."""
+    sheets = {}
+
+    def value(place, field):
+        name = place.workbook.file
+        if name not in sheets:
+            sheets[name] = openpyxl.load_workbook(two_days.folder / "upload" / name)[place.workbook.sheet]
+        return sheets[name][place.cell(field)].value
+
+    return value
+
+
+@pytest.mark.asyncio
+async def test_every_month_of_every_organization_is_what_an_independent_query_counts(two_days, connect, sql):
+    rows = [dict(row) for query in (BY_MONTH, RECEIPTS_BY_MONTH) for row in sql(two_days.url, query)]
+    assert len(rows) > 100
+    async with connect(two_days.url) as connection:
+        for row in rows:
+            scope = {"organization": row.pop("organization"), "month": Month.parse(row.pop("month"))}
+            for figure, expected in row.items():
+                found = await explain_figure(connection, 8, Figure(figure), **scope)
+                assert found.total == sum((part.amount for part in found.parts), Decimal(0)) == expected, (
+                    scope,
+                    figure,
+                )
+
+
+@pytest.mark.asyncio
+async def test_the_whole_figures_are_those_of_the_summary(two_days, connect):
+    async with connect(two_days.url) as connection:
+        whole = await summary(connection, 8)
+        found = {figure: (await explain_figure(connection, 8, figure)).total for figure in Figure}
+    assert found[Figure.RECEIPTS] == whole.total_receipts
+    assert found[Figure.EXPENSES] == whole.total_expenses
+    assert (found[Figure.PRINCIPAL], found[Figure.INTEREST], found[Figure.OTHER]) == (
+        whole.principal, whole.interest, whole.other,
+    )  # fmt: skip
+
+
+@pytest.mark.asyncio
+async def test_each_part_of_a_sum_stands_in_the_cell_that_is_named(two_days, connect, cell_value):
+    """Documents that run 4 brought lie in today's workbooks; where a line stands is known to the very line."""
+    checked = 0
+    async with connect(two_days.url) as connection:
+        for figure in (Figure.EXPENSES, Figure.PRINCIPAL, Figure.INTEREST):
+            for part in (await explain_figure(connection, 8, figure, organization=SEVERNAYA)).parts:
+                assert part.place is not None
+                if part.place.workbook.run == 4:
+                    assert Decimal(str(cell_value(part.place, "amount"))) == part.amount
+                    assert cell_value(part.place, "operation_id") == part.operation_id
+                    checked += 1
+    assert checked >= 10
+
+
+@pytest.mark.asyncio
+async def test_a_repriced_document_is_told_with_every_earlier_value_and_its_cells(two_days, connect, cell_value):
+    async with connect(two_days.url) as connection:
+        changes = [one for one in (await diff(connection, 2)).of(What.CHANGED) if one.organization == SEVERNAYA]
+        for one in changes:
+            found = await explain(connection, 8, one.key.operation_id)
+            assert found.in_books
+            assert [version.since for version in found.versions] == [4, 3, 2, 1]
+            assert [version.until for version in found.versions] == [None, 4, 3, 2]
+            before, after = one.amount_before, one.amount_after
+            assert [version.state.amount for version in found.versions] == [after, before, after, before]
+            assert [version.how for version in found.versions] == ["changed", "changed", "changed", "added"]
+            assert [version.origin.document.workbook.run for version in found.versions] == [4, 3, 2, 1]
+            now = found.versions[0]
+            assert Decimal(str(cell_value(now.origin.document, "amount"))) == after
+            assert [Decimal(str(cell_value(place, "payment_amount"))) for place in now.origin.lines] == [
+                line["payment_amount"] for line in now.state.lines
+            ]
+            assert ("amount", before, after) in [(d.field, d.old, d.new) for d in now.change.differences]
+            assert all(version.since_at is not None for version in found.versions)
+    assert len(changes) == 3
+
+
+@pytest.mark.asyncio
+async def test_a_retimed_document_is_one_document_under_either_name_and_its_number(two_days, connect):
+    async with connect(two_days.url) as connection:
+        pair = next(one for one in (await diff(connection, 2)).of(What.RETIMED) if one.organization != SEVERNAYA)
+        number = pair.key.operation_id.split(" от ")[0].split()[-1]
+        told = [await explain(connection, 8, name) for name in (pair.key.operation_id, pair.was, number)]
+    assert told[0] == told[1] == told[2]
+    found = told[0]
+    assert found.key.operation_id == pair.was  # run 3 gave it its first name back
+    assert [version.state.key.operation_id for version in found.versions] == [pair.was, pair.key.operation_id, pair.was]
+    assert [(version.since, version.how) for version in found.versions] == [
+        (3, "retimed"), (2, "retimed"), (1, "added"),
+    ]  # fmt: skip
+
+
+@pytest.mark.asyncio
+async def test_a_document_that_is_gone_is_told_from_the_journal(two_days, connect):
+    async with connect(two_days.url) as connection:
+        gone = next(one for one in (await diff(connection, 4)).of(What.REMOVED))
+        found = await explain(connection, 8, gone.key.operation_id)
+    assert not found.in_books
+    assert [(version.state is None, version.since, version.until) for version in found.versions] == [
+        (True, 4, None), (False, 3, 4), (True, 2, 3), (False, 1, 2),
+    ]  # fmt: skip
+    assert {version.state.amount for version in found.versions if version.state} == {gone.amount_before}
+    assert [version.origin.document.workbook.run for version in found.versions if version.state] == [3, 1]
+    json.dumps(found.as_json(title_of))
+
+
+@pytest.mark.asyncio
+async def test_a_contract_is_told_with_its_documents_and_its_bridges(two_days, connect, sql):
+    (row,) = sql(
+        two_days.url,
+        "SELECT k.contract_number, sum(e.amount) AS total, count(*) AS documents FROM fin_contracts k "
+        "JOIN fin_expenses e ON e.contract_id = k.id GROUP BY 1 ORDER BY 2 DESC LIMIT 1",
+    )
+    async with connect(two_days.url) as connection:
+        found = await explain_contract(connection, 8, row["contract_number"])
+    expenses = [one for one in found.documents if one.kind is Kind.EXPENSES]
+    assert (len(expenses), found.total("amount", Kind.EXPENSES)) == (row["documents"], row["total"])
+    assert all(one.principal + one.interest + one.other == one.amount for one in expenses)
+    assert all(one.place is not None for one in found.documents)
+    assert found.bridges
+    for bridge in found.bridges:
+        assert bridge.opening + bridge.added - bridge.removed + bridge.changed == bridge.closing
+    json.dumps(found.as_json())
+
+
+@pytest.mark.asyncio
+async def test_what_fits_several_is_refused_with_the_names_to_choose_from(two_days, connect):
+    async with connect(two_days.url) as connection:
+        with pytest.raises(ProblemError) as contract:
+            await explain_contract(connection, 8, "договор")
+        with pytest.raises(ProblemError) as organization:
+            await explain_figure(connection, 8, Figure.RECEIPTS, organization="ООО")
+    assert contract.value.problems[0].code == organization.value.problems[0].code == "name-ambiguous"
+    assert "«Основной договор»" in contract.value.problems[0].way_out
+    assert "«ЛОТОС ООО»" in organization.value.problems[0].way_out
+    assert contract.value.exit_code == 2
+
+
+@pytest.mark.asyncio
+async def test_a_number_of_two_documents_is_refused_with_both_names(database, connect, sql):
+    """Numbers begin anew every year."""
+    names = [f"Списание с расчетного счета 0А00-000001 от 01.02.{year} 10:00:00" for year in (2023, 2024)]
+    values = ", ".join(f"('{name}', 1, 100, 'RUB', false, 8, true)" for name in names)
+    sql(
+        database,
+        "INSERT INTO fin_organizations (id, name, department_id, is_active) VALUES (1, 'A', 8, true)",
+        "INSERT INTO fin_expenses (operation_id, organization_id, amount, currency, unconfirmed_by_bank, "
+        "department_id, is_active) "
+        f"VALUES {values}",
+    )
+    async with connect(database) as connection:
+        with pytest.raises(ProblemError) as refused:
+            await explain(connection, 8, "0А00-000001")
+        assert all(f"«{name}»" in refused.value.problems[0].way_out for name in names)
+        one = await explain(connection, 8, names[0])
+    # Nobody knows where a row came from that we did not write.
+    assert (one.versions[0].since, one.versions[0].origin.document, one.versions[0].state.amount) == (None, None, 100)
+
+
+@pytest.mark.asyncio
+@pytest.mark.parametrize("name", ["0А00-999999", "nothing", "%", ""])
+async def test_what_does_not_exist_is_said_with_a_way_out(two_days, connect, name):
+    async with connect(two_days.url) as connection:
+        for asked in (explain(connection, 8, name), explain_contract(connection, 8, name or "nowhere")):
+            with pytest.raises(ProblemError) as refused:
+                await asked
+            assert refused.value.problems[0].code == "nothing-found"
+            assert refused.value.problems[0].way_out
+
+
+@pytest.mark.parametrize("text", ["2024", "2024-13", "2024-00", "05-2024", "2024-5", "9999-12", "٢٠٢٤-٠٥"])
+def test_what_is_no_month_is_refused(text):
+    with pytest.raises(ValueError, match="2024-05"):
+        Month.parse(text)
+
+
+def test_a_months_end_is_the_next_ones_beginning():
+    assert str(Month.parse("2024-12").next) == "2025-01-01"
+    assert str(Month.parse("2024-02").next) == "2024-03-01"

@@ -3,18 +3,21 @@
 import asyncio
 import time
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import UTC, datetime
 
 import asyncpg
 
 from cpimportd.books import memory, runs
+from cpimportd.books.connection import still_open
+from cpimportd.books.failures import translate
 from cpimportd.books.locks import naming_holders
 from cpimportd.books.undo import Undo, undo
 from cpimportd.books.undoable import runs_to_undo
 from cpimportd.configuration import require_database
 from cpimportd.failure import told_of
 from cpimportd.model import Progress
-from cpimportd.problems import problem
+from cpimportd.problems import ProblemError, problem
 from cpimportd.report import KindTotal, RunReport, RunStatus
 from cpimportd.session import open_books, store_report, surely, tell_readers
 from cpimportd.settings import Settings
@@ -82,17 +85,23 @@ async def _undone(
     progress(Progress("tell"))
     told = await uninterrupted(tell_readers(settings))
     progress(Progress("tell", finished=True))
-    totals = await memory.totals(connection, settings.department_id)
     started, began = since
-    return RunReport(
-        request.run_id,
-        done.status,
-        started,
-        time.monotonic() - began,
-        units=done.units,
+    report = RunReport(request.run_id, done.status, started, time.monotonic() - began, units=done.units, problems=told)
+    return await uninterrupted(_with_totals(settings, connection, report))
+
+
+async def _with_totals(settings: Settings, connection: asyncpg.Connection, report: RunReport) -> RunReport:
+    """What the books hold now; that they cannot be asked does not undo the undo."""
+    try:
+        async with still_open(connection, settings.database) as usable:
+            totals = await memory.totals(usable, settings.department_id)
+    except (ProblemError, OSError, asyncpg.InterfaceError, asyncpg.PostgresError) as error:
+        reason = str(error.problems[0]) if isinstance(error, ProblemError) else translate(error).message
+        return report.with_problems((problem("totals-unread", reason=reason),))
+    return replace(
+        report,
         totals={kind: KindTotal(rows, total) for kind, (rows, total) in totals.kinds.items()},
         principal=totals.principal,
         interest=totals.interest,
         other=totals.other,
-        problems=told,
     )

@@ -28,10 +28,12 @@ class Client:
 
     Args:
         state: the state folder.
+        answer_within: seconds until a daemon that does not answer is given up.
     """
 
-    def __init__(self, state: Path) -> None:
+    def __init__(self, state: Path, answer_within: float = ANSWER_WITHIN) -> None:
         self._state = state
+        self._answer_within = answer_within
 
     def _holder(self) -> Holder:
         found = holder(self._state)
@@ -45,7 +47,7 @@ class Client:
         Raises:
             ProblemError: ``daemon-not-running``; ``daemon-permission``; ``daemon-silent``: it says nothing.
         """
-        deadline = time.monotonic() + ANSWER_WITHIN
+        deadline = time.monotonic() + self._answer_within
         while True:
             found = self._holder()
             try:
@@ -56,10 +58,9 @@ class Client:
                 return status
             self._patience(deadline, found)
 
-    @staticmethod
-    def _patience(deadline: float, daemon: Holder) -> None:
+    def _patience(self, deadline: float, daemon: Holder) -> None:
         if time.monotonic() > deadline:
-            raise ProblemError(problem("daemon-silent", pid=daemon.pid, value=f"{ANSWER_WITHIN:g} s"))
+            raise ProblemError(problem("daemon-silent", pid=daemon.pid, value=f"{self._answer_within:g} s"))
         time.sleep(_LOOK_EVERY)
 
     def _signal(self, number: signal.Signals) -> None:
@@ -112,7 +113,7 @@ class Client:
             ProblemError: as :meth:`status`.
         """
         number = self._ask(signal.SIGHUP, "reloads_asked")
-        deadline = time.monotonic() + ANSWER_WITHIN
+        deadline = time.monotonic() + self._answer_within
         while True:
             answers = self.status()["answers"]
             if answers["reloads_answered"] >= number:
@@ -160,7 +161,7 @@ class Client:
         """
         before = int(self.status()["answers"][counter])
         self._signal(number)
-        deadline = time.monotonic() + ANSWER_WITHIN
+        deadline = time.monotonic() + self._answer_within
         while int(self.status()["answers"][counter]) <= before:
             self._patience(deadline, self._holder())
         return before + 1

@@ -11,6 +11,7 @@ import re
 import sys
 from collections.abc import Iterator
 from datetime import UTC, datetime
+from inspect import cleandoc
 from itertools import groupby
 from pathlib import Path
 
@@ -44,6 +45,14 @@ def prose(text: str) -> str:
     return "".join(f"\\fB{escaped(part)}\\fR" if odd % 2 else escaped(part) for odd, part in enumerate(parts))
 
 
+def paragraph(text: str) -> str:
+    """Prose, or lines that stay as they are: click marks those by a backspace."""
+    if not text.startswith("\b\n"):
+        return prose(text)
+    lines = text.removeprefix("\b\n").splitlines()
+    return "\n".join((".EX", *(escaped(line) for line in lines), ".EE"))
+
+
 def verbs() -> str:
     """Every verb, in the order of the code: usage, what it does, its options."""
     return "\n".join(line for name, verb in cli.commands.items() for line in _verb(name, verb))
@@ -56,10 +65,10 @@ def _verb(name: str, verb: click.Command) -> Iterator[str]:
         return
     context = click.Context(verb, info_name=name)
     yield f".SS cpimportd {escaped(' '.join([name, *verb.collect_usage_pieces(context)]))}"
-    yield from "\n.PP\n".join(prose(part) for part in (verb.help or "").split("\n\n")).splitlines()
+    yield from "\n.PP\n".join(paragraph(part) for part in cleandoc(verb.help or "").split("\n\n")).splitlines()
     for parameter in verb.get_params(context):
         record = parameter.get_help_record(context)
-        if record is not None and "--help" not in parameter.opts:
+        if record is not None and record[1] and "--help" not in parameter.opts:
             yield from (".TP", f"\\fB{escaped(record[0])}\\fR", prose(record[1]))
 
 

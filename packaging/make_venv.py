@@ -13,11 +13,14 @@ import sys
 import venv
 from pathlib import Path
 
+EXTRAS = "alerts,web"
+"""Nobody can add to the package's environment afterwards, so it has them all; each is loaded when it is used."""
+
 PROGRAMS = {"python", "python3"}
 """What stays in bin/; the command itself is put there by debian/rules."""
 
-UNNEEDED = ("*.c", "*.h", "*.pyx", "*.pxd", "*.pxi", "*.cpp", "*.hpp")
-"""Sources of compiled modules, which wheels bring along."""
+UNNEEDED = ("*.c", "*.h", "*.pyx", "*.pxd", "*.pxi", "*.cpp", "*.hpp", "_yaml.*.so")
+"""Sources of compiled modules, which wheels bring along; and a C library inside a wheel, which works without."""
 
 UNNEEDED_FOLDERS = ("greenlet/tests", "greenlet/platform", "mako/testing", "alembic/testing")
 
@@ -35,7 +38,8 @@ def main() -> None:
     arguments = parser.parse_args()
     folder: Path = arguments.folder
     venv.create(folder, symlinks=True, with_pip=False)
-    install = ["--quiet", "--no-compile", "--no-warn-script-location", "-c", arguments.constraints, arguments.project]
+    project = f"{arguments.project}[{EXTRAS}]"
+    install = ["--quiet", "--no-compile", "--no-warn-script-location", "-c", arguments.constraints, project]
     pip = [sys.executable, "-m", "pip", "--disable-pip-version-check", "--python", folder / "bin" / "python"]
     subprocess.run([*pip, "install", *install], check=True)  # noqa: S603
     trim(folder)
@@ -63,9 +67,17 @@ def trim(folder: Path) -> None:
             path.unlink()
     for path in packages.rglob("*.py"):
         path.chmod(0o644)
+        without_interpreter(path)
     for name in UNNEEDED_METADATA:
         for path in packages.glob(f"*.dist-info/{name}"):
             path.unlink()
+
+
+def without_interpreter(path: Path) -> None:
+    """A module that calls itself a program is none here; its lines keep their numbers."""
+    text = path.read_bytes()
+    if text.startswith(b"#!"):
+        path.write_bytes(b"#" + text[text.index(b"\n") :])
 
 
 def names(path: Path, folder: Path) -> bool:

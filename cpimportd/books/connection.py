@@ -147,7 +147,7 @@ def _refused(reason: str) -> ProblemError:
 
 
 async def connect(
-    database: Database, *, direct: bool = False, application_name: str = "cpimportd"
+    database: Database, *, direct: bool = False, application_name: str = "cpimportd", read_only: bool = False
 ) -> asyncpg.Connection:
     """Log in, with the configured timeouts in force for every statement of the session.
 
@@ -160,6 +160,7 @@ async def connect(
         database: url, password and timeouts.
         direct: past the pooler, where ``database.direct_url`` is set.
         application_name: what ``pg_stat_activity`` shows.
+        read_only: the session's transactions may not write, unless they say otherwise.
 
     Raises:
         ProblemError: ``database-unreachable``, ``database-login``, ``database-tls``, ``config-incomplete``,
@@ -171,6 +172,7 @@ async def connect(
         "lock_timeout": _milliseconds(database.lock_timeout),
         "idle_in_transaction_session_timeout": "0",
         **{f"tcp_keepalives_{name}": str(value) for name, value in _KEEPALIVE.items()},
+        **({"default_transaction_read_only": "on"} if read_only else {}),
     }
     try:
         try:

@@ -21,6 +21,7 @@ from pydantic import SecretStr
 from rich.console import Console
 
 from cpimportd.books import upgrade
+from cpimportd.demo.board import BoardError, dashboard
 from cpimportd.demo.books import prepare_database, read_books
 from cpimportd.demo.exports import ExportDay, Holding, Truth, books_after
 from cpimportd.demo.ftp import LoopbackFtpServer
@@ -182,22 +183,37 @@ def _roubles(amount: Decimal) -> str:
 
 
 def _wait(stage: _Stage, echo: Echo) -> None:
+    try:
+        try:
+            with dashboard(stage.folder, stage.settings) as address:
+                board = f"The dashboard, with a daemon that imports when you ask it there:\n\n  {address}"
+                echo(_invitation(stage, board))
+                _sleep()
+        except BoardError as error:
+            echo(_invitation(stage, f"The dashboard does not start: {error}"))
+            _sleep()
+    except KeyboardInterrupt:
+        echo("")
+
+
+def _sleep() -> None:
+    while True:
+        signal.pause()
+
+
+def _invitation(stage: _Stage, board: str) -> str:
     psql = stage.postgres.programs / "psql"
-    invitation = (
-        "\nThe servers keep running. Look at the books, in another terminal:\n\n"
+    return (
+        f"\nThe servers keep running. {board}\n\n"
+        "Look at the books, in another terminal:\n\n"
         f"  {psql} '{stage.database_url}'\n"
         "      TABLE fin_receipts LIMIT 10;\n"
         "      TABLE cpimportd.runs;\n\n"
-        f"  export CPIMPORTD_DATABASE__URL='{stage.database_url}'\n"
+        f"  export CPIMPORTD_CONFIG='{stage.folder / 'cpimportd.toml'}'\n"
         "  cpimportd history\n"
-        "  cpimportd summary\n\n"
+        "  cpimportd summary\n"
+        "  cpimportd status\n\n"
         f"The files of day 3 lie in {stage.folder / 'ftp'}, and on {stage.ftp.url}\n"
         f"for user {stage.ftp.user} with password {stage.ftp.password}.\n\n"
         "Ctrl-C ends the demo and removes everything."
     )
-    try:
-        echo(invitation)
-        while True:
-            signal.pause()
-    except KeyboardInterrupt:
-        echo("")

@@ -1,10 +1,13 @@
 """The demo as a user sees it: one command, three days, nothing left behind."""
 
+import json
 import os
 import re
 import signal
 import subprocess
 import sys
+import urllib.error
+import urllib.request
 from pathlib import Path
 
 import pytest
@@ -30,6 +33,12 @@ def start(tmp_path, *, keep):
     )
 
 
+def ask(address, token):
+    request = urllib.request.Request(address, headers={"Authorization": f"Bearer {token}"})
+    with urllib.request.urlopen(request, timeout=30) as answer:
+        return answer.read()
+
+
 def test_three_days_go_as_told(tmp_path):
     said, complained = start(tmp_path, keep=False).communicate(timeout=120)
     assert complained == ""
@@ -50,11 +59,18 @@ def test_kept_servers_answer_until_they_are_ended(tmp_path, sql, number):
     url = re.search(r"postgresql://\S+(?=')", "".join(said))[0]
     (row,) = sql(url, "SELECT count(*) AS runs FROM cpimportd.runs")
     assert row["runs"] == 3
+    address, token = re.search(r"(http://127\.0\.0\.1:\d+/)#token=(\S+)", "".join(said)).groups()
+    status = json.loads(ask(f"{address}api/v1/credit-portfolio/import/status", token))
+    assert (status["daemon"], status["running"]) == (True, None)
+    assert b"app.js" in ask(address, "")
     demo.send_signal(number)
     last, complained = demo.communicate(timeout=30)
     assert (demo.returncode, last.strip(), complained) == (0, "The servers and their files are gone.", "")
     assert list(tmp_path.iterdir()) == []
     assert not Path(url.partition("host=")[2]).exists()
+    with pytest.raises(urllib.error.URLError):
+        ask(address, "")
+    assert not Path(f"/proc/{status['pid']}").exists()
 
 
 def test_an_early_end_leaves_nothing(tmp_path):

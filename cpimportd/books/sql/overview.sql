@@ -1,0 +1,80 @@
+-- name: import_logs
+-- The backend's log of imports, the latest first; its naive moments are those of the server's zone.
+SELECT id, import_date::timestamptz AS import_date, source_file, table_name, rows_inserted, rows_updated, rows_failed,
+       status, error_message, processed_by, processing_time_seconds, department_id
+FROM fin_import_logs
+WHERE department_id = $1
+ORDER BY import_date DESC, id DESC
+OFFSET $2 LIMIT $3;
+
+-- name: held
+-- Units that the latest run which judged them held, since when they are, and why. It stands in the reports: a run that
+-- found nothing new writes no bridge, and an undo judges nobody. Who looks further back than 200 runs learns "since" then.
+WITH judged AS (
+    SELECT r.id, r.started_at, u AS unit, u->>'unit' AS name, u->>'status' = 'held' AS held
+    FROM (
+        SELECT id, started_at, report FROM cpimportd.runs
+        WHERE department_id = $1 AND status IN ('published', 'unchanged', 'partial', 'held') AND undoes = '{}'
+        ORDER BY id DESC LIMIT 200
+    ) r
+    CROSS JOIN jsonb_array_elements(r.report->'units') u
+), latest AS (
+    SELECT DISTINCT ON (name) * FROM judged ORDER BY name, id DESC
+)
+SELECT l.unit->>'organization' AS organization, l.unit->'kinds'->>0 AS kind, l.unit->'problems' AS problems, l.id AS run,
+       since.id AS since_run, since.started_at AS since
+FROM latest l
+CROSS JOIN LATERAL (
+    SELECT j.id, j.started_at FROM judged j
+    WHERE j.name = l.name AND j.id > coalesce((SELECT max(g.id) FROM judged g WHERE g.name = l.name AND NOT g.held), 0)
+    ORDER BY j.id LIMIT 1
+) since
+WHERE l.held
+ORDER BY 1, 2;
+
+-- name: files
+-- Each workbook as it was last read, and when it was last right; one that nobody has seen for a month is left out.
+WITH latest AS (
+    SELECT DISTINCT ON (s.file) s.file, s.kind, s.organizations, s.rows, s.control_total, s.modified, s.status, s.run_id,
+           r.started_at, jsonb_array_length(s.problems) AS problems
+    FROM cpimportd.snapshot s JOIN cpimportd.runs r ON r.id = s.run_id
+    WHERE r.department_id = $1 AND r.started_at > now() - interval '31 days'
+    ORDER BY s.file, s.id DESC
+), good AS (
+    SELECT s.file, max(r.started_at) AS at
+    FROM cpimportd.snapshot s JOIN cpimportd.runs r ON r.id = s.run_id
+    WHERE r.department_id = $1 AND s.status IN ('published', 'unchanged')
+    GROUP BY s.file
+)
+SELECT l.file AS name, l.kind, l.organizations, l.rows, l.control_total, l.modified, l.status, l.run_id AS run,
+       l.started_at AS read_at, l.problems, g.at AS good_at
+FROM latest l LEFT JOIN good g ON g.file = l.file
+ORDER BY l.file;
+
+-- name: months
+-- Principal and interest by month and organization; each detail line belongs to one expense, so nothing is added twice.
+-- A month is that of document_date, as the backend's reports have it; a document without one has none.
+SELECT coalesce(o.name, '') AS organization, to_char(f.document_date, 'YYYY-MM') AS month,
+       coalesce(sum(d.payment_amount) FILTER (WHERE d.payment_type = 'Погашение долга'), 0) AS principal,
+       coalesce(sum(d.payment_amount) FILTER (WHERE d.payment_type = 'Уплата процентов'), 0) AS interest
+FROM fin_expense_details d
+JOIN fin_expenses f ON f.operation_id = d.expense_operation_id
+LEFT JOIN fin_organizations o ON o.id = f.organization_id
+WHERE f.department_id = $1 AND (f.document_date >= $2 OR f.document_date IS NULL)
+GROUP BY 1, 2
+ORDER BY 2, 1;
+
+-- name: last_month
+-- The latest month that has expenses: where the chart ends.
+SELECT max(document_date)::date AS day FROM fin_expenses WHERE department_id = $1;
+
+-- name: runs_since
+-- How the runs since a moment ended, the oldest first; a day of many tries is cut off at a thousand.
+SELECT id AS run, status, trigger, schedule, started_at, finished_at
+FROM cpimportd.runs
+WHERE department_id = $1 AND started_at >= $2
+ORDER BY id DESC LIMIT 1000;
+
+-- name: department_of
+-- Whose run it is: a database may serve several departments.
+SELECT department_id FROM cpimportd.runs WHERE id = $1;

@@ -1,0 +1,128 @@
+"""Who may ask what, before anything else looks at a request; and what every answer says to a browser.
+
+Rebinding a name to this address (a page of another site whose host name suddenly means us) is met by the list of host
+names; a page that sends a request across sites by Sec-Fetch-Site and Origin, because a server without a token has
+nothing else to tell it by.
+"""
+
+import logging
+import re
+import secrets
+import time
+from ipaddress import ip_address
+from typing import Final
+
+from starlette.datastructures import Headers, MutableHeaders
+from starlette.requests import Request
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from cpimportd.problems import Problem, printable, problem
+from cpimportd.settings import Web
+from cpimportd.web.problem_details import response
+
+_LARGEST_BODY: Final = 64 * 1024
+_WITHOUT_TOKEN: Final = frozenset({"/", "/healthz", "/openapi.json"})
+"""They hold no data; neither do the page's own files."""
+_STATIC: Final = "/static/"
+_SAFE: Final = frozenset({"GET", "HEAD", "OPTIONS"})
+
+_HOST: Final = re.compile(r"(?P<name>\[[0-9A-Fa-f:.]+\]|[A-Za-z0-9_.-]+)(?::[0-9]{1,5})?")
+"""A Host header (RFC 9110, 7.2): nothing that could be taken for a path follows the port."""
+
+_SECURITY: Final = {
+    "Content-Security-Policy": "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; "
+    "connect-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'; "
+    "require-trusted-types-for 'script'; trusted-types 'none'",
+    "X-Frame-Options": "DENY",
+    "X-Content-Type-Options": "nosniff",
+    "Referrer-Policy": "no-referrer",
+    "Cross-Origin-Opener-Policy": "same-origin",
+    "Cross-Origin-Resource-Policy": "same-origin",
+    "Permissions-Policy": "camera=(), geolocation=(), microphone=()",
+}
+
+logger = logging.getLogger("cpimportd.web")
+
+
+class Guard:
+    """The outermost layer around the application.
+
+    Args:
+        app: what answers those that may ask.
+        settings: the token, the host names, and whether it may do without a token.
+    """
+
+    def __init__(self, app: ASGIApp, settings: Web) -> None:
+        self._app = app
+        self._token = None if settings.token is None else settings.token.get_secret_value().encode()
+        self._hosts = frozenset(settings.hosts)
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer a request, or let it through."""
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)  # the application's own start and end; of websockets there are none
+            return
+        request, began, status = Request(scope), time.monotonic(), 500
+
+        async def sending(message: Message) -> None:
+            nonlocal status
+            if message["type"] == "http.response.start":
+                status = message["status"]
+                _add_headers(MutableHeaders(scope=message), scope["path"])
+            await send(message)
+
+        try:
+            refused = self._refused(request)
+            answer = self._app if refused is None else response(request, *refused)
+            await answer(scope, receive, sending)
+        finally:
+            client = request.client.host if request.client else "somebody"
+            took = round((time.monotonic() - began) * 1000)
+            # Without the query: a token that somebody put there stays out of the log.
+            logger.info("%s %s %s: %s, %d ms", client, scope["method"], printable(scope["path"]), status, took)
+
+    def _refused(self, request: Request) -> tuple[Problem, int | None] | None:
+        headers, path = request.headers, request.scope["path"]  # what is routed by; request.url is made of Host, too
+        host = headers.get("host", "")
+        if not self._is_ours(host):
+            return problem("web-host", value=host), None
+        if request.method not in _SAFE and _from_elsewhere(headers, host):
+            return problem("web-foreign"), None
+        length = headers.get("content-length", "0")
+        if not length.isascii() or not length.isdigit() or int(length) > _LARGEST_BODY:
+            return problem("web-request", reason=f"its body is larger than {_LARGEST_BODY} bytes"), 413
+        if path in _WITHOUT_TOKEN or path.startswith(_STATIC) or self._shows_token(headers):
+            return None
+        return problem("web-unauthorized"), None
+
+    def _is_ours(self, host: str) -> bool:
+        found = _HOST.fullmatch(host)
+        if found is None:
+            return False
+        name = found["name"].lower()
+        try:
+            ip_address(name.removeprefix("[").removesuffix("]"))
+        except ValueError:
+            return name == "localhost" or name in self._hosts
+        return True
+
+    def _shows_token(self, headers: Headers) -> bool:
+        if self._token is None:
+            return True  # open on a loopback address, by web.open_on_loopback
+        scheme, _, token = headers.get("authorization", "").partition(" ")
+        return secrets.compare_digest(token.strip().encode(), self._token) and scheme.lower() == "bearer"
+
+
+def _from_elsewhere(headers: Headers, host: str) -> bool:
+    """Whether a page of another origin sends this; a program that is no browser tells neither header."""
+    if headers.get("sec-fetch-site", "none") not in {"none", "same-origin"}:
+        return True
+    origin = headers.get("origin")
+    return origin is not None and origin.partition("://")[2].lower() != host.lower()
+
+
+def _add_headers(headers: MutableHeaders, path: str) -> None:
+    for name, value in _SECURITY.items():
+        headers[name] = value
+    # The page's files are asked for anew, by their ETag; data is kept nowhere.
+    headers["Cache-Control"] = "no-cache" if path == "/" or path.startswith(_STATIC) else "no-store"

@@ -1,0 +1,79 @@
+"""Runs: the list, one with its report, and what it made different; and the status of the daemon."""
+
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import Annotated, Any
+
+import asyncpg
+from fastapi import APIRouter, Path, Query
+
+from cpimportd.books.diff import diff as read_diff
+from cpimportd.books.history import history as read_history
+from cpimportd.books.history import show
+from cpimportd.books.movements import What
+from cpimportd.books.overview import department_of
+from cpimportd.problems import ProblemError, problem
+from cpimportd.titles import title_of
+from cpimportd.web.languages import Language, all_told
+from cpimportd.web.place import Department, Here, Limit, Place, Skip, Spoken, bounded
+from cpimportd.web.problem_details import RESPONSES
+
+router = APIRouter(responses=RESPONSES)
+
+RunNumber = Annotated[int, Path(ge=1, lt=2**63, description="The run's number.")]
+OfOrganization = Annotated[str | None, Query(max_length=255, description="Only this organization's documents.")]
+Before = Annotated[int | None, Query(ge=1, lt=2**63, description="Only runs with a smaller number: the next page.")]
+
+
+@router.get("/history", summary="The latest runs")
+async def history(here: Here, department: Department, limit: Limit = None, before: Before = None) -> dict[str, Any]:
+    """Runs, the newest first; units and documents are counted, detail lines are not."""
+    number = bounded(here, limit, 20)
+    async with here.books.reading() as connection:
+        found = await read_history(connection, department_id=department, limit=number, before=before)
+    return {"runs": [line.as_json() for line in found]}
+
+
+@router.get("/status", summary="What the daemon does")
+async def status(here: Here) -> dict[str, Any]:
+    """As ``cpimportd status --json`` prints it; ``daemon`` is false where none runs."""
+    return await here.daemon.told()
+
+
+@router.get("/runs/{run}", summary="One run and its report")
+async def one_run(here: Here, run: RunNumber, language: Spoken) -> dict[str, Any]:
+    """The run's line and its report; each problem has ``sentence`` and ``way_out`` in the language asked for."""
+    async with here.books.reading() as connection:
+        await _require_ours(connection, run, here)
+        shown = await show(connection, run)
+    return {**shown.line.as_json(), "report": None if shown.report is None else _spoken(shown.report, language)}
+
+
+async def _require_ours(connection: asyncpg.Connection, run: int, here: Place) -> None:
+    if await department_of(connection, run) != here.settings.department_id:
+        raise ProblemError(problem("web-not-found", value=f"run {run}"))
+
+
+def _spoken(report: Mapping[str, Any], language: Language) -> dict[str, Any]:
+    parts = {
+        name: [{**one, "problems": all_told(one["problems"], language)} for one in report[name]]
+        for name in ("files", "units")
+    }
+    return {**report, **parts, "problems": all_told(report["problems"], language)}
+
+
+@router.get("/runs/{run}/diff", summary="What a run made different")
+async def diff(
+    here: Here, run: RunNumber, organization: OfOrganization = None, skip: Skip = 0, limit: Limit = None
+) -> dict[str, Any]:
+    """Documents added, removed and changed, field by field, with sums that agree with the run's bridges.
+
+    ``documents`` is the page that was asked for, ``counts`` and ``sums`` are those of all of them.
+    """
+    number = bounded(here, limit)
+    async with here.books.reading() as connection:
+        await _require_ours(connection, run, here)
+        found = await read_diff(connection, run, organization=organization)
+    page = replace(found, movements=found.movements[skip : skip + number]).as_json(title_of)
+    counts = {what.value: len(found.of(what)) for what in What}
+    return {**page, "counts": counts, "skip": skip, "total": len(found.movements)}

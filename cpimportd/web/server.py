@@ -1,0 +1,132 @@
+"""The process: a socket, uvicorn on it, systemd told, and a clean end on SIGTERM."""
+
+import asyncio
+import signal
+import socket
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from ipaddress import ip_address
+from typing import Final
+
+import sdnotify
+import uvicorn
+
+from cpimportd.problems import ProblemError, problem
+from cpimportd.settings import Settings, Web
+from cpimportd.web.application import make_application, make_place
+from cpimportd.web.place import Place
+
+_BACKLOG: Final = 128
+_PATIENCE: Final = 5
+"""Seconds that requests under way have to end when the process is asked to."""
+_KEEP_ALIVE: Final = 15
+_AT_ONCE: Final = 100
+
+_EXAMPLE: Final = (Web.model_fields["token"].examples or [""])[0]
+
+
+def require_closed(web: Web) -> None:
+    """Make sure that not everybody is let in: there is a token, or a loopback address and the word for it.
+
+    Raises:
+        ProblemError: ``web-open``.
+    """
+    if web.token is not None and web.token.get_secret_value() != _EXAMPLE:
+        return
+    if web.token is not None or not (web.open_on_loopback and _loopback(web.listen)):
+        raise ProblemError(problem("web-open", value=web.listen))
+
+
+def _loopback(listen: str) -> bool:
+    host, _ = _address(listen)
+    return ip_address("127.0.0.1" if host == "localhost" else host).is_loopback
+
+
+def _address(listen: str) -> tuple[str, int]:
+    host, _, port = listen.rpartition(":")
+    return host.removeprefix("[").removesuffix("]"), int(port)
+
+
+def bind(listen: str) -> socket.socket:
+    """Take the address.
+
+    Raises:
+        ProblemError: ``web-address``.
+    """
+    host, port = _address(listen)
+    try:
+        family = socket.AF_INET6 if ":" in host else socket.AF_INET
+        return socket.create_server((host, port), family=family, backlog=_BACKLOG)
+    except OSError as error:
+        raise ProblemError(problem("web-address", value=listen, reason=error.strerror or str(error))) from error
+
+
+class _Server(uvicorn.Server):
+    """uvicorn without signal handlers of its own: it would end the process by the signal that asked it to end."""
+
+    def __init__(self, config: uvicorn.Config, ready: Callable[[], None]) -> None:
+        super().__init__(config)
+        self._ready = ready
+
+    @contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        yield
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        await super().startup(sockets)
+        if self.started:
+            self._ready()
+
+
+def serve(settings: Settings, ready: Callable[[str], None]) -> None:
+    """Answer requests until SIGTERM or SIGINT.
+
+    Args:
+        settings: the configuration.
+        ready: told the address once requests are answered.
+
+    Raises:
+        ProblemError: ``web-open``, ``web-address``.
+    """
+    require_closed(settings.web)
+    with bind(settings.web.listen) as listening:
+        asyncio.run(_serve(settings, listening, ready))
+
+
+async def _serve(settings: Settings, listening: socket.socket, ready: Callable[[str], None]) -> None:
+    place, systemd = make_place(settings), sdnotify.SystemdNotifier()
+    host, port = listening.getsockname()[:2]
+    address = f"http://[{host}]:{port}/" if ":" in host else f"http://{host}:{port}/"
+
+    def told() -> None:
+        systemd.notify(f"READY=1\nSTATUS=Answering at {address}")
+        ready(address)
+
+    server = _Server(_config(place), told)
+
+    def stop() -> None:
+        systemd.notify("STOPPING=1")
+        place.stopping.set()  # streams end of themselves
+        server.should_exit = True
+
+    for number in (signal.SIGTERM, signal.SIGINT):
+        asyncio.get_running_loop().add_signal_handler(number, stop)
+    await server.serve([listening])
+
+
+def _config(place: Place) -> uvicorn.Config:
+    return uvicorn.Config(
+        make_application(place),
+        log_config=None,
+        access_log=False,  # the guard's, which leaves out what may hold a token
+        server_header=False,
+        proxy_headers=False,
+        ws="none",
+        http="h11",
+        loop="asyncio",
+        lifespan="on",
+        backlog=_BACKLOG,
+        limit_concurrency=_AT_ONCE,
+        timeout_keep_alive=_KEEP_ALIVE,
+        timeout_graceful_shutdown=_PATIENCE,
+    )

@@ -1,0 +1,52 @@
+"""Problems as the page tells them, in both languages, also those that an older version stored."""
+
+import pytest
+from starlette.requests import Request
+
+from cpimportd.catalog.russian import TEXTS
+from cpimportd.problems import CATALOG, problem
+from cpimportd.web.languages import language_of, told
+
+
+def asking(header: str | None) -> Request:
+    headers = [] if header is None else [(b"accept-language", header.encode())]
+    return Request({"type": "http", "headers": headers})
+
+
+@pytest.mark.parametrize(
+    ("header", "language"),
+    [(None, "en"), ("", "en"), ("ru", "ru"), ("ru-RU,ru;q=0.9,en-US;q=0.8", "ru"), ("en,ru;q=0.9", "en"), ("de,ru;q=0.1", "ru"),
+     ("en;q=0.1,ru;q=0.2", "ru"), ("*", "en"), ("ru;q=x", "en"), (";;;,,,", "en"), ("ru;q=0", "en")],
+)  # fmt: skip
+def test_the_language_is_the_preferred_one_of_two(header, language):
+    assert language_of(asking(header)) == language
+
+
+def test_every_problem_can_be_told_even_with_nothing_but_its_code():
+    for code in CATALOG:
+        for language in ("en", "ru"):
+            found = told({"code": code, "message": "m", "way_out": "w"}, language)
+            assert found["sentence"]
+            assert "{" not in found["sentence"] + found["way_out"]
+
+
+def test_a_code_of_another_version_is_told_in_its_own_words():
+    found = told({"code": "from-the-future", "message": "something", "way_out": "wait"}, "ru")
+    assert (found["sentence"], found["way_out"], found["effect"]) == ("something", "wait", None)
+
+
+def test_russian_keeps_the_facts_that_only_the_message_has():
+    sums = {"sum": "1.00", "total": "2.00", "difference": "-1.00"}
+    found = told(problem("control-total", column="Сумма", **sums).as_json(), "ru")
+    assert found["sentence"] == TEXTS["control-total"].sentence.format(column="Сумма")
+    assert "difference -1.00" in found["details"]
+    assert told(problem("file-empty", file="a.xlsx").as_json(), "ru")["details"] is None
+
+
+def test_a_reject_says_why_in_russian():
+    found = told(problem("reject", reason="«x» is no number", row=7, column="Сумма", value="x").as_json(), "ru")
+    assert (found["sentence"], found["details"], found["row"]) == ("не число", None, 7)
+
+
+def test_a_message_that_begins_without_its_file_gets_a_head():
+    assert told(problem("file-empty", file="a.xlsx").as_json(), "en")["sentence"].startswith("the file has 0 bytes")

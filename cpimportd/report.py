@@ -166,7 +166,10 @@ class KindTotal:
 
 @dataclass(frozen=True, slots=True)
 class RunReport:
-    """What one run did; ``run`` is None where it failed before it had a number, or was a dry run."""
+    """What one run did; ``run`` is None where it failed before it had a number, or was a dry run.
+
+    ``stages`` has the seconds that each stage took: fetch, read, check, publish, commit, tell.
+    """
 
     run: int | None
     status: RunStatus
@@ -180,6 +183,7 @@ class RunReport:
     other: Decimal | None = None
     problems: tuple[Problem, ...] = ()
     exit_code: int | None = None
+    stages: dict[str, float] = field(default_factory=dict)
 
     @property
     def all_problems(self) -> tuple[Problem, ...]:
@@ -191,6 +195,13 @@ class RunReport:
         ]
         order = list(Effect)
         return tuple(sorted(dict.fromkeys(every), key=lambda p: order.index(p.effect)))
+
+    @property
+    def failures(self) -> tuple[Problem, ...]:
+        """What made the run fail; empty where it did not. Warnings are none, unless there is nothing else."""
+        if self.status is not RunStatus.FAILED:
+            return ()
+        return tuple(found for found in self.problems if found.effect is not Effect.WARNS) or self.problems
 
     @property
     def code(self) -> int:
@@ -215,6 +226,7 @@ class RunReport:
             "status": self.status.value,
             "started_at": self.started_at.isoformat(),
             "seconds": round(self.seconds, 3),
+            "stages": {stage: round(seconds, 3) for stage, seconds in self.stages.items()},
             "files": [f.as_json() for f in self.files],
             "units": [u.as_json() for u in self.units],
             "totals": {kind.value: self.totals.get(kind, KindTotal()).as_json() for kind in Kind},

@@ -1,16 +1,37 @@
-"""Where the workbooks of a run lie: a folder of its own, private to the daemon's user, kept for ``spool.keep``."""
+"""Where the workbooks of a run lie: a folder of its own, private to the daemon's user, kept for ``spool.keep``.
 
+    spool/20261124T030004.118203Z-4711/files.json            what the run fetched: names, upload times, digests
+    spool/20261124T030004.118203Z-4711/files/00/000.xlsx     byte for byte; a hard link to …
+    spool/contents/<sha256>                                  … the one copy of equal files of all runs
+
+A file system that knows no hard links keeps a copy with each run. Folders of older versions have no ``files.json``;
+they are kept and removed like the others.
+"""
+
+import filecmp
+import hashlib
+import json
 import os
+import re
 import shutil
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from itertools import chain
 from pathlib import Path
+from typing import Any, Final
 
+from cpimportd.daemon.files import write_whole
+from cpimportd.model import FetchedFile, Kind
 from cpimportd.problems import ProblemError
 from cpimportd.resources import unusable
 
 _STAMP = "%Y%m%dT%H%M%S.%fZ"
+_CONTENTS: Final = "contents"
+_MANIFEST: Final = "files.json"
+_VERSION: Final = 1
+_SHA256: Final = re.compile(r"[0-9a-f]{64}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,9 +50,103 @@ class SpoolFolder:
         """Their rows on the way to the database; gone when the run ends."""
         return self.path / "rows"
 
+    def archive(self, run: int | None, files: Sequence[FetchedFile], only: Iterable[Kind]) -> None:
+        """Write down what was fetched, and share with other runs what is byte for byte the same.
+
+        The list is written first, and each link takes its file's place in one step: whenever this is stopped, the
+        run's files are whole.
+
+        Args:
+            run: its number.
+            files: what it worked on; what an earlier look at the server brought goes.
+            only: the kinds that it was asked for.
+
+        Raises:
+            OSError: the disk is full; the files are there all the same.
+        """
+        entries = [
+            {
+                "name": file.name,
+                "stored": str(file.path.relative_to(self.files)),
+                "size": file.size,
+                "sha256": file.sha256,
+                "modified": None if file.modified is None else file.modified.isoformat(),
+            }
+            for file in files
+        ]
+        tree = {"version": _VERSION, "run": run, "only": sorted(kind.value for kind in only), "files": entries}
+        write_whole(self.path / _MANIFEST, json.dumps(tree, indent=1) + "\n")
+        for earlier in {path.name for path in self.files.iterdir()} - {file.path.parent.name for file in files}:
+            shutil.rmtree(self.files / earlier, ignore_errors=True)
+        contents = self.path.parent / _CONTENTS
+        contents.mkdir(mode=0o700, exist_ok=True)
+        for file in files:
+            _share(file.path, contents / file.sha256)
+
     def close(self, *, keep_files: bool) -> None:
         """End of the run: the rows go, and the workbooks too where nobody will ask for them again."""
         shutil.rmtree(self.rows if keep_files else self.path, ignore_errors=True)
+
+
+def _share(file: Path, content: Path) -> None:
+    """Make a file and the common copy of its bytes one; where there are no hard links, both stay apart."""
+    with suppress(OSError):
+        try:
+            content.hardlink_to(file)
+        except FileExistsError:
+            if not filecmp.cmp(content, file, shallow=False):  # it was damaged since
+                content.unlink()
+                content.hardlink_to(file)
+                return
+            link = file.with_name(f"{file.name}.link")
+            link.hardlink_to(content)
+            link.replace(file)
+
+
+def manifest(folder: Path) -> dict[str, Any] | None:
+    """What a run wrote down of its files; None in a folder of an older version, or of a run that is not over."""
+    try:
+        tree: dict[str, Any] = json.loads((folder / _MANIFEST).read_bytes())
+    except (FileNotFoundError, ValueError):
+        return None
+    return tree if tree.get("version") == _VERSION else None
+
+
+def find_in_spool(root: Path, sha256: str) -> Path | None:
+    """A file of an earlier run by the digest of its bytes.
+
+    Args:
+        root: the spool.
+        sha256: as 64 hexadecimal digits.
+
+    Returns:
+        Where it lies; None where it is not kept any more.
+
+    Raises:
+        OSError: the spool cannot be read.
+    """
+    if not _SHA256.fullmatch(sha256) or not root.is_dir():
+        return None
+    candidates = chain([root / _CONTENTS / sha256], _stored(root, sha256))
+    return next((path for path in candidates if _digest(path) == sha256), None)
+
+
+def _stored(root: Path, sha256: str) -> Iterator[Path]:
+    """What else may be that file: where there are no hard links, or in folders of older versions, newest first."""
+    for folder, _ in reversed(run_folders(root)):
+        tree = manifest(folder)
+        if tree is None:
+            yield from sorted(path for path in (folder / "files").glob("*/*") if path.is_file())
+        else:
+            yield from (folder / "files" / one["stored"] for one in tree["files"] if one["sha256"] == sha256)
+
+
+def _digest(path: Path) -> str | None:
+    try:
+        with path.open("rb") as file:
+            return hashlib.file_digest(file, "sha256").hexdigest()
+    except FileNotFoundError:
+        return None
 
 
 def open_spool(root: Path, keep: timedelta) -> SpoolFolder:
@@ -61,11 +176,29 @@ def prune_spool(root: Path, before: datetime) -> int:
     Raises:
         OSError: the spool cannot be listed.
     """
-    removed = 0
-    for old in root.iterdir():
+    old = [folder for folder, began in run_folders(root) if began < before]
+    for folder in old:
+        shutil.rmtree(folder, ignore_errors=True)
+    _forget_unused(root / _CONTENTS)
+    return len(old)
+
+
+def run_folders(root: Path) -> list[tuple[Path, datetime]]:
+    """The folders of runs and when these began, in the order of time."""
+    found = []
+    for path in root.iterdir():
         with suppress(ValueError):
-            made = datetime.strptime(old.name.rpartition("-")[0], _STAMP).replace(tzinfo=UTC)
-            if made < before:
-                shutil.rmtree(old, ignore_errors=True)
-                removed += 1
-    return removed
+            found.append((path, datetime.strptime(path.name.rpartition("-")[0], _STAMP).replace(tzinfo=UTC)))
+    return sorted(found, key=lambda one: (one[1], one[0].name))
+
+
+def _forget_unused(contents: Path) -> None:
+    """Remove the copies that no run's folder shares any more.
+
+    A run that is sharing one at this moment loses nothing: its own file has the bytes.
+    """
+    with suppress(OSError):
+        for content in contents.iterdir():
+            if _SHA256.fullmatch(content.name) and content.stat().st_nlink == 1:
+                content.unlink(missing_ok=True)
+        contents.rmdir()  # if it is empty

@@ -18,7 +18,10 @@ def config() -> None:
 @json_option
 @guarded
 def show_config(config_file: Path | None, only_set: bool, as_json: bool) -> None:
-    """Every key with its effective value and where it comes from; secrets are masked."""
+    """Every key with its effective value and where it comes from; secrets are masked.
+
+    Example: `cpimportd config show --set`. Whether it works: `cpimportd check`.
+    """
     from cpimportd.configuration import as_json as configuration_as_json
     from cpimportd.configuration import render
 
@@ -34,7 +37,11 @@ def show_config(config_file: Path | None, only_set: bool, as_json: bool) -> None
 @config.command()
 @guarded
 def example() -> None:
-    """Print a configuration file with every key, commented out at its default."""
+    """Print a configuration file with every key, commented out at its default.
+
+    Example: `cpimportd config example > /etc/cpimportd/cpimportd.toml`; set database.url and source.url, then
+    `cpimportd check`.
+    """
     from cpimportd.configuration import example as write_example
 
     click.echo(write_example(), nl=False)

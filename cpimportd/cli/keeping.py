@@ -27,6 +27,8 @@ def backup(config_file: Path | None, as_json: bool) -> None:
     """Dump the tables concerned into the state folder (pg_dump's custom format, for pg_restore).
 
     The last seven are kept. Also made by itself before a migration touches existing data.
+
+    Example: `cpimportd backup`; it prints the file. What is in it: `pg_restore --list FILE`.
     """
     from cpimportd.configuration import require_database
 
@@ -47,6 +49,8 @@ def prune(config_file: Path | None, as_json: bool) -> None:
     """Remove what is older than its retention: workbooks (spool.keep) and journal entries (journal.keep).
 
     The daemon does it once a day; the runs themselves and their bridges are always kept.
+
+    Example: `cpimportd prune`, after spool.keep was made shorter because the disk is full.
     """
     from datetime import UTC, datetime
 
@@ -92,6 +96,8 @@ def upgrade(config_file: Path | None, as_json: bool) -> None:
     """Create or upgrade cpimportd's own schema; on an empty database also the backend's tables.
 
     Where the backend's tables exist, nothing is added to them. Running it again changes nothing.
+
+    Example: `cpimportd check`, `cpimportd db upgrade`, then `cpimportd run --dry-run`.
     """
     from cpimportd.books import upgrade as migrate
     from cpimportd.configuration import require_database
@@ -120,7 +126,10 @@ def upgrade(config_file: Path | None, as_json: bool) -> None:
 @json_option
 @guarded
 def current(config_file: Path | None, as_json: bool) -> int:
-    """Where the database stands, and what this version needs. Exit code 1 where an upgrade is due."""
+    """Where the database stands, and what this version needs. Exit code 1 where an upgrade is due.
+
+    Example: `cpimportd db current || cpimportd db upgrade`.
+    """
     from cpimportd.books import current as read_current
     from cpimportd.books.upgrade import REVISION
     from cpimportd.configuration import require_database

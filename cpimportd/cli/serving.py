@@ -22,6 +22,9 @@ def daemon(config_file: Path | None, form: "Form") -> int:
 
     Signals: SIGUSR1 imports now, SIGHUP reads the configuration again, SIGUSR2 writes the status into the journal,
     SIGTERM ends: a run before its COMMIT is rolled back and its slot stays due.
+
+    Example: `systemctl start cpimportd`; by hand, to try it: `cpimportd daemon --log-format text`. It asks for nothing:
+    look with `cpimportd status` from another terminal.
     """
     import signal
 
@@ -52,6 +55,8 @@ def status(config_file: Path | None, as_json: bool) -> int:
 
     Exit codes: 0 it runs and all is well · 1 it runs, but the last run failed, held something, found no upload, or a
     workbook is stale · 3 it does not run.
+
+    Example: `cpimportd status --json | jq .well`. Why a unit is held: `cpimportd history`, then `cpimportd show RUN`.
     """
     from cpimportd.client import verdict
     from cpimportd.problems import ProblemError
@@ -83,7 +88,10 @@ def status(config_file: Path | None, as_json: bool) -> int:
 @click.option("--wait", is_flag=True, help="Show progress, and end with the run's exit code.")
 @guarded
 def trigger(config_file: Path | None, wait: bool) -> int:
-    """Import now, through the daemon: once more after the run that is under way, if one is."""
+    """Import now, through the daemon: once more after the run that is under way, if one is.
+
+    Example: `cpimportd trigger --wait`. Without a daemon: `cpimportd run`.
+    """
     client = _client(config_file)
     if not wait:
         client.trigger()
@@ -107,6 +115,9 @@ def reload(config_file: Path | None) -> int:
     """Let the daemon read its configuration again, and wait for its answer; systemctl reload calls this.
 
     Exit code 2 where it refused: the problems are told, and the configuration in force stays.
+
+    Example: edit the file, `cpimportd check`, `cpimportd reload`. To see beforehand what it would have done to the days
+    that are kept: `cpimportd rehearse NEW.toml`.
     """
     from cpimportd.client import Client
     from cpimportd.problems import ProblemError, problem
@@ -146,6 +157,9 @@ def reschedule(config_file: Path | None, name: str, expression: str | None, rese
     """Give the schedule NAME another OnCalendar EXPRESSION until the daemon's next start.
 
     The configuration file stays as it is. Slots count from now: no run begins for one that lay before.
+
+    Examples: `cpimportd reschedule import '*-*-* 07:30:00'`; `cpimportd reschedule import --reset`. What an expression
+    means: `cpimportd next --schedule '*-*-* 07:30:00'`.
     """
     from cpimportd.client import Client
     from cpimportd.problems import ProblemError, problem

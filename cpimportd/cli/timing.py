@@ -45,6 +45,8 @@ def coming(
 
     Also names the dates between on which a local time does not exist, or exists twice, because clocks are changed.
     An expression that is tried with both --schedule and --timezone needs no configuration.
+
+    Examples: `cpimportd next`; `cpimportd next --schedule 'Mon..Fri 07:30' --timezone Europe/Moscow --count 10`.
     """
     if expression is not None:
         zone = _zone(_usual_timezone(config_file) if timezone is None else timezone)

@@ -5,7 +5,7 @@ from datetime import date
 import pytest
 
 from cpimportd.books.connection import connect
-from cpimportd.books.held import to_accept
+from cpimportd.books.held import held_units, to_accept
 from cpimportd.problems import ProblemError
 from cpimportd.report import RunStatus
 from cpimportd.settings import Guards
@@ -100,6 +100,23 @@ async def test_only_the_files_that_were_seen_can_be_accepted(workplace):
     report = await workplace.run(accepted=(UNIT,), accepted_files={UNIT: seen.digests})
     assert report.problems[0].code == "accept-outdated"
     assert workplace.books == books
+
+
+@pytest.mark.asyncio
+async def test_a_unit_whose_files_are_those_of_before_again_is_held_no_more(workplace):
+    workplace.sample("day1")
+    await workplace.run()
+    shrink(workplace.file("Lotos - Postuplenie"), keep=20)
+    await workplace.run()
+    workplace.sample("day1")
+    assert (await workplace.run()).status is RunStatus.UNCHANGED
+    connection = await connect(workplace.settings.database)
+    try:
+        assert not await held_units(connection, 8)
+        with pytest.raises(ProblemError, match="a later one did not"):
+            await to_accept(connection, 8, [UNIT])
+    finally:
+        await connection.close()
 
 
 @pytest.mark.asyncio

@@ -1,0 +1,56 @@
+"""What monitoring asks: how the imports fare, what is held, how fresh the workbooks are, what the books hold."""
+
+import json
+
+import asyncpg
+
+from cpimportd.books import memory
+from cpimportd.books.queries import sql
+from cpimportd.watched import Figures, Health, Held, LastRun, Payments, Workbook
+
+
+async def health(connection: asyncpg.Connection, department_id: int) -> Health:
+    """How a department's imports fare; only cpimportd's own schema is asked."""
+    row = await connection.fetchrow(sql("health", "last_run"), department_id)
+    return Health(
+        last_run=None if row is None else _last_run(row),
+        last_success=await connection.fetchval(sql("health", "last_success"), department_id),
+        held=tuple(
+            Held(found["unit"], found["organization"], tuple(found["codes"]))
+            for found in await connection.fetch(sql("health", "held"), department_id)
+        ),
+        files=tuple(Workbook(**dict(found)) for found in await connection.fetch(sql("health", "files"), department_id)),
+        runs={found["status"]: found["runs"] for found in await connection.fetch(sql("health", "runs"), department_id)},
+    )
+
+
+def _last_run(row: asyncpg.Record) -> LastRun:
+    problems = json.loads(row["problems"]) if row["problems"] and row["status"] == "failed" else []
+    first = problems[0] if problems else None
+    return LastRun(
+        row["run"],
+        row["status"],
+        row["started_at"],
+        row["finished_at"],
+        row["seconds"],
+        json.loads(row["stages"]) if row["stages"] else {},
+        first and f"{first['message']} [{first['code']}]",
+        first and first["way_out"],
+    )
+
+
+async def figures(connection: asyncpg.Connection, department_id: int) -> Figures:
+    """Everything that monitoring counts, of one moment.
+
+    Args:
+        connection: within a transaction whose isolation is repeatable read, or it may be of several moments.
+        department_id: whose books.
+    """
+    present = await memory.fingerprints(connection, department_id)
+    return Figures(
+        health=await health(connection, department_id),
+        books={(organization, kind): (found.rows, found.total) for (kind, organization), found in present.items()},
+        payments=tuple(
+            Payments(**dict(row)) for row in await connection.fetch(sql("health", "payments"), department_id)
+        ),
+    )

@@ -1,0 +1,70 @@
+"""How runs ended, side by side with others: what was held, and what the books held of each organization afterwards."""
+
+import json
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass
+from decimal import Decimal
+from typing import Final
+
+import asyncpg
+
+from cpimportd.model import Kind
+
+_RUNS: Final = """
+    SELECT id, status, accepted, report->'units' AS units FROM cpimportd.runs
+    WHERE department_id = $1 AND id = ANY ($2::bigint[])
+"""
+
+# A unit that was held, or did not change, stays at what the last run left that published it.
+_CLOSINGS: Final = """
+    SELECT DISTINCT ON (u.organization, u.kind) u.organization, u.kind, u.closing
+    FROM cpimportd.run_unit u JOIN cpimportd.runs r ON r.id = u.run_id
+    WHERE r.department_id = $1 AND u.run_id <= $2 AND u.status = 'published' AND u.closing IS NOT NULL
+    ORDER BY u.organization, u.kind, u.run_id DESC
+"""
+
+Closings = Mapping[tuple[str, Kind], Decimal]
+
+
+@dataclass(frozen=True, slots=True)
+class PastRun:
+    """One run that is over.
+
+    Attributes:
+        run: its number.
+        status: how it ended.
+        accepted: the units that a human accepted.
+        units: of each unit by name, whether it was held, and the codes of its problems; empty where the run left none.
+    """
+
+    run: int
+    status: str
+    accepted: tuple[str, ...]
+    units: Mapping[str, tuple[bool, tuple[str, ...]]]
+
+
+async def past_runs(
+    connection: asyncpg.Connection, department_id: int, numbers: Collection[int]
+) -> Mapping[int, PastRun]:
+    """These runs by number; those that the database does not know are left out."""
+    rows = await connection.fetch(_RUNS, department_id, list(numbers))
+    return {row["id"]: _past(row) for row in rows}
+
+
+def _past(row: asyncpg.Record) -> PastRun:
+    units = json.loads(row["units"]) if row["units"] else []
+    return PastRun(
+        row["id"],
+        row["status"],
+        tuple(row["accepted"]),
+        {
+            unit["unit"]: (unit["status"] == "held", tuple(found["code"] for found in unit["problems"]))
+            for unit in units
+        },
+    )
+
+
+async def closings(connection: asyncpg.Connection, department_id: int, run: int) -> Closings:
+    """What the books held of each organization and kind when a run had ended."""
+    rows = await connection.fetch(_CLOSINGS, department_id, run)
+    return {(row["organization"], Kind(row["kind"])): row["closing"] for row in rows}

@@ -1,0 +1,59 @@
+-- name: last_run
+-- The latest run that is over, whatever came of it; one that only put back what was before is no import.
+SELECT id AS run, status, started_at, finished_at, report->'stages' AS stages, report->'problems' AS problems,
+       coalesce((report->>'seconds')::float8, extract(epoch FROM finished_at - started_at)::float8) AS seconds
+FROM cpimportd.runs
+WHERE department_id = $1 AND finished_at IS NOT NULL AND undoes = '{}'
+ORDER BY id DESC LIMIT 1;
+
+-- name: last_success
+-- When an import last ended whose files were read and judged, and after which the books are those of that day.
+SELECT max(finished_at) FROM cpimportd.runs
+WHERE department_id = $1 AND status IN ('published', 'unchanged', 'partial') AND undoes = '{}';
+
+-- name: runs
+-- How many runs ended how.
+SELECT status, count(*) AS runs FROM cpimportd.runs WHERE department_id = $1 AND status <> 'running' GROUP BY status;
+
+-- name: held
+-- The units that the latest run which judged them held, with the codes of why. A run of some kinds says nothing of the
+-- others, so a few runs are looked at.
+SELECT found.unit->>'organization' AS organization, found.unit->>'unit' AS unit,
+       ARRAY(SELECT DISTINCT p->>'code' FROM jsonb_array_elements(found.unit->'problems') p ORDER BY 1) AS codes
+FROM (
+    SELECT DISTINCT ON (u->>'unit') u AS unit
+    FROM (
+        SELECT id, report FROM cpimportd.runs
+        WHERE department_id = $1 AND status IN ('published', 'unchanged', 'partial', 'held') AND undoes = '{}'
+        ORDER BY id DESC LIMIT 20
+    ) r
+    CROSS JOIN jsonb_array_elements(r.report->'units') u
+    ORDER BY u->>'unit', r.id DESC
+) found
+WHERE found.unit->>'status' = 'held'
+ORDER BY 2;
+
+-- name: files
+-- The workbooks as the same runs saw them, and when they were uploaded.
+SELECT DISTINCT ON (f->>'name') f->>'name' AS name, coalesce(f->>'kind', '') AS kind,
+       (f->>'modified')::timestamptz AS modified
+FROM (
+    SELECT id, report FROM cpimportd.runs
+    WHERE department_id = $1 AND status IN ('published', 'unchanged', 'partial', 'held') AND undoes = '{}'
+    ORDER BY id DESC LIMIT 20
+) r
+CROSS JOIN jsonb_array_elements(r.report->'files') f
+ORDER BY f->>'name', r.id DESC;
+
+-- name: payments
+-- Principal, interest and the rest of each organization; each detail line belongs to one expense.
+SELECT coalesce(o.name, '') AS organization,
+       coalesce(sum(d.payment_amount) FILTER (WHERE d.payment_type = 'Погашение долга'), 0) AS principal,
+       coalesce(sum(d.payment_amount) FILTER (WHERE d.payment_type = 'Уплата процентов'), 0) AS interest,
+       coalesce(sum(d.payment_amount) FILTER (WHERE d.payment_type IS NULL
+           OR d.payment_type NOT IN ('Погашение долга', 'Уплата процентов')), 0) AS other
+FROM fin_expense_details d
+JOIN fin_expenses f ON f.operation_id = d.expense_operation_id
+LEFT JOIN fin_organizations o ON o.id = f.organization_id
+WHERE f.department_id = $1
+GROUP BY 1 ORDER BY 1;

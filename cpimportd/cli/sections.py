@@ -1,0 +1,62 @@
+"""`cpimportd --help`: the verbs by what one wants to do, each with a line that is not cut off."""
+
+from collections.abc import Mapping
+from typing import Final
+
+import click
+
+SECTIONS: Final[Mapping[str, Mapping[str, str]]] = {
+    "Begin": {
+        "demo": "See everything on generated data; needs nothing else",
+        "config": "What is set and where it comes from; an example file",
+        "check": "Is everything there that a run needs? Also for Nagios",
+        "db": "Create or upgrade the tables",
+        "rehearse": "Try another configuration on past days",
+    },
+    "Import": {
+        "run": "Import today's workbooks now",
+        "trigger": "The same through the daemon",
+        "accept": "Publish what was held and is right all the same",
+        "undo": "Make the books what they were before a run",
+    },
+    "Look at the books": {
+        "summary": "Sums, balance, principal and interest",
+        "history": "The latest runs",
+        "show": "One run: its report and its journal",
+        "diff": "What a run made different, field by field",
+        "explain": "Where a document or a sum comes from, to the cell",
+        "rejects": "The workbooks with their bad cells marked, for 1C",
+        "report": "What the last week brought",
+        "reconcile": "Compare books, control totals and journal",
+    },
+    "The daemon": {
+        "daemon": "Stay, and import when a schedule is due",
+        "status": "What it does; held units; every workbook's age",
+        "next": "The coming slots",
+        "reload": "Let it read its configuration again",
+        "reschedule": "Another time, until its next start",
+    },
+    "Watch and keep": {
+        "alerts": "What is wrong now, and which alerts were sent",
+        "metrics": "Figures for Prometheus",
+        "web": "The dashboard and the interface over HTTP",
+        "backup": "Dump the tables concerned",
+        "prune": "Remove what is older than its retention",
+        "completion": "The Tab key in bash, zsh and fish",
+    },
+}
+
+
+class Sections(click.Group):
+    """A group whose help lists its verbs by section; what is in none comes last, by its own words."""
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """Write the sections."""
+        visible = [name for name in self.list_commands(ctx) if not self.commands[name].hidden]
+        listed = {name for verbs in SECTIONS.values() for name in verbs}
+        others = {name: self.commands[name].get_short_help_str(limit=60) for name in visible if name not in listed}
+        for title, verbs in (*SECTIONS.items(), ("Others", others)):
+            rows = [(name, text) for name, text in verbs.items() if name in visible]
+            if rows:
+                with formatter.section(title):
+                    formatter.write_dl(rows)

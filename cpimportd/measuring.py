@@ -1,0 +1,111 @@
+"""Metrics: what the database and the daemon tell, for `cpimportd metrics`, a run's end, and /metrics.
+
+The metrics room and prometheus_client are imported when they are needed: a run without ``metrics.textfile`` knows
+nothing of them.
+"""
+
+from collections.abc import Mapping
+from contextlib import nullcontext
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import asyncpg
+
+from cpimportd.books.connection import still_open
+from cpimportd.daemon.document import read
+from cpimportd.daemon.lock import holder
+from cpimportd.problems import Problem, ProblemError, problem
+from cpimportd.settings import Settings
+
+if TYPE_CHECKING:
+    from prometheus_client import CollectorRegistry
+
+
+async def measure(
+    connection: asyncpg.Connection, department_id: int, daemon: Mapping[str, Any] | None
+) -> "CollectorRegistry":
+    """A registry with everything that is measured, of one moment; it is made anew for every scrape.
+
+    Args:
+        connection: any; outside a transaction one is opened.
+        department_id: whose books.
+        daemon: its status, see :func:`daemon_status`; None leaves its metrics out.
+
+    Raises:
+        ProblemError: ``metrics-not-installed``.
+        asyncpg.PostgresError: the database refuses.
+    """
+    try:
+        from cpimportd.metrics import registry_of  # noqa: PLC0415 - an extra
+    except ModuleNotFoundError as error:
+        if (error.name or "").startswith("cpimportd"):
+            raise
+        raise ProblemError(problem("metrics-not-installed", reason=str(error))) from error
+    from cpimportd.books.health import figures  # noqa: PLC0415
+
+    at_one_moment = connection.transaction(isolation="repeatable_read", readonly=True)
+    async with nullcontext() if connection.is_in_transaction() else at_one_moment:
+        return registry_of(department_id, await figures(connection, department_id), daemon)
+
+
+async def metrics_text(connection: asyncpg.Connection, department_id: int, daemon: Mapping[str, Any] | None) -> str:
+    """The same in Prometheus' text format.
+
+    Raises:
+        ProblemError: as :func:`measure`.
+        asyncpg.PostgresError: as :func:`measure`.
+    """
+    registry = await measure(connection, department_id, daemon)
+    from cpimportd.metrics import text_of  # noqa: PLC0415
+
+    return text_of(registry)
+
+
+def daemon_status(state_directory: Path) -> Mapping[str, Any] | None:
+    """What the daemon says of itself; None where it does not run, or this user may not look."""
+    try:
+        found = holder(state_directory)
+        status = None if found is None else read(found.runtime)
+    except (ProblemError, OSError, ValueError):
+        return None
+    return status if found is not None and status is not None and status["pid"] == found.pid else None
+
+
+def write_metrics(path: Path, text: str) -> None:
+    """Write them for node_exporter's textfile collector.
+
+    Raises:
+        OSError: the file could not be written.
+    """
+    from cpimportd.metrics import write_textfile  # noqa: PLC0415
+
+    write_textfile(path, text)
+
+
+async def leave_metrics(connection: asyncpg.Connection, settings: Settings) -> tuple[Problem, ...]:
+    """The end of a run: write ``metrics.textfile`` where it is set.
+
+    Args:
+        connection: the run's; another one is opened where it was lost.
+        settings: the effective settings.
+
+    Returns:
+        Why it could not be written; a run never fails of it.
+    """
+    path = settings.metrics.textfile
+    if path is None:
+        return ()
+    try:
+        daemon = daemon_status(settings.state_directory)
+        async with still_open(connection, settings.database) as usable:
+            text = await metrics_text(usable, settings.department_id, daemon)
+        write_metrics(path, text)
+    except ProblemError as error:
+        return tuple(_unwritten(path, found.message) for found in error.problems)
+    except Exception as error:  # noqa: BLE001 - the import is done; what becomes of its metrics is told, and no more
+        return (_unwritten(path, f"{type(error).__name__}: {error}"),)
+    return ()
+
+
+def _unwritten(path: Path, reason: str) -> Problem:
+    return problem("metrics-unwritten", path=str(path), reason=reason)

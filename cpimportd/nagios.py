@@ -1,0 +1,185 @@
+"""For Nagios, Icinga and their kin: how the imports fare, by the books, the source and the daemon."""
+
+import asyncio
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from pathlib import Path
+from typing import Final
+
+import asyncpg
+
+from cpimportd import source
+from cpimportd.books import connect, require_current, translate
+from cpimportd.books.connection import let_go
+from cpimportd.books.health import health as read_health
+from cpimportd.configuration import Loaded, require_database, require_source
+from cpimportd.daemon.lock import LOCK, holder
+from cpimportd.instants import moment, span
+from cpimportd.plugin import Answer, Finding, Level, wrong_configuration
+from cpimportd.problems import Problem, ProblemError, problem
+from cpimportd.settings import Schedule, Settings
+from cpimportd.timetable import newest_slot
+from cpimportd.watched import Health
+
+WITHIN: Final = timedelta(seconds=9)
+"""How long the database and the source may take: Nagios gives a plugin ten seconds."""
+
+_FAR_BACK: Final = timedelta(days=366)
+
+
+@dataclass(frozen=True, slots=True)
+class Thresholds:
+    """How old the last success may be; None goes by the schedules."""
+
+    warning: timedelta | None = None
+    critical: timedelta | None = None
+
+
+async def ask(loaded: Loaded, thresholds: Thresholds, now: datetime) -> Answer:
+    """Look at the books, the source and the daemon.
+
+    Args:
+        loaded: the configuration.
+        thresholds: of the last success.
+        now: an aware instant.
+    """
+    settings = loaded.settings
+    try:
+        require_database(settings, loaded.path)
+        require_source(settings, loaded.path)
+    except ProblemError as error:
+        return wrong_configuration(error.problems)
+    health, reachable = await asyncio.gather(_health(settings), _source(settings))
+    findings = [*reachable, *_daemon(settings.state_directory)]
+    performance: tuple[str, ...] = ()
+    if isinstance(health, Health):
+        findings += judge(settings, health, thresholds, now)
+        performance = _performance(health, thresholds, now)
+    else:
+        findings += health
+    order = (Level.CRITICAL, Level.WARNING, Level.UNKNOWN, Level.OK)
+    return Answer(tuple(sorted(findings, key=lambda found: order.index(found.level))), performance)
+
+
+async def _health(settings: Settings) -> Health | list[Finding]:
+    try:
+        async with asyncio.timeout(WITHIN.total_seconds()):
+            connection = await connect(settings.database, application_name="cpimportd check", read_only=True)
+            try:
+                await require_current(connection)
+                return await read_health(connection, settings.department_id)
+            finally:
+                await let_go(connection)
+    except ProblemError as error:
+        return [_critical(found) for found in error.problems]
+    except TimeoutError:
+        return [_critical(problem("database-unreachable", reason=f"no answer within {span(WITHIN)}"))]
+    except (asyncpg.PostgresError, asyncpg.InterfaceError, OSError) as error:
+        return [_critical(translate(error))]
+
+
+async def _source(settings: Settings) -> list[Finding]:
+    try:
+        async with asyncio.timeout(WITHIN.total_seconds()):
+            steps = await source.probe(settings.source)
+    except ProblemError as error:
+        return [_critical(found) for found in error.problems]
+    except TimeoutError:
+        return [_critical(problem("check-timeout", value=span(WITHIN)))]
+    failed = [_critical(step.problem) for step in steps if step.problem]
+    return failed or [Finding(Level.OK, "the source can be reached")]
+
+
+def _critical(found: Problem) -> Finding:
+    level = Level.UNKNOWN if found.code.startswith("config-") else Level.CRITICAL
+    return Finding(level, str(found), found.way_out)
+
+
+def _daemon(state: Path) -> list[Finding]:
+    """Whether the daemon runs, as far as this user may know: on another machine there is none to be asked."""
+    try:
+        if holder(state) is not None:
+            return [Finding(Level.OK, "the daemon runs")]
+        if not (state / LOCK).exists():
+            return []
+    except (ProblemError, OSError):
+        return [Finding(Level.OK, f"the daemon was not asked: this user may not look into {state}")]
+    return [Finding(Level.WARNING, "the daemon does not run", "Start it: systemctl start cpimportd")]
+
+
+def judge(settings: Settings, health: Health, thresholds: Thresholds, now: datetime) -> list[Finding]:
+    """What the runs say: the last success, the last run, what is held, what 1C has not uploaded.
+
+    Args:
+        settings: the effective settings.
+        health: how the imports fare.
+        thresholds: of the last success.
+        now: an aware instant.
+    """
+    findings = [_last_success(settings, health, thresholds, now)]
+    last = health.last_run
+    if last is not None and last.status in {"failed", "abandoned"}:
+        why = f": {last.problem}" if last.problem else ""
+        findings.append(Finding(Level.WARNING, f"run {last.run} {last.status}{why}", last.way_out))
+    for held in health.held:
+        text = f"{held.unit} is held ({', '.join(held.codes)})"
+        findings.append(Finding(Level.WARNING, text, "See why: cpimportd history, cpimportd show RUN"))
+    for file in health.files:
+        if file.modified is not None and now - file.modified > settings.source.stale_after:
+            text = f"1C has not uploaded {file.name} for {span(now - file.modified)}"
+            findings.append(Finding(Level.WARNING, text))
+    return findings
+
+
+def _last_success(settings: Settings, health: Health, thresholds: Thresholds, now: datetime) -> Finding:
+    success = health.last_success
+    if success is None:
+        level = Level.WARNING if health.last_run is None else Level.CRITICAL
+        return Finding(level, "no import has succeeded yet", "Import now: cpimportd trigger --wait")
+    told = f"last success {span(now - success)} ago ({moment(success, settings.zone)})"
+    limits = ((Level.CRITICAL, thresholds.critical), (Level.WARNING, thresholds.warning))
+    for level, longest in limits:
+        if longest is not None and now - success > longest:
+            return Finding(level, f"{told}, older than {span(longest)}", "Look: cpimportd status, cpimportd history")
+        if longest is None and (late := _missed(settings, success, level, now)):
+            return Finding(level, f"{late}; {told}", "Look: cpimportd status, then cpimportd trigger --wait")
+    return Finding(Level.OK, told)
+
+
+def _missed(settings: Settings, success: datetime, level: Level, now: datetime) -> str | None:
+    """The slot that should be done by now and is not, in words; None where there is none.
+
+    A slot is late when its run could have waited and been tried again to the end; and it is lost when nobody would even
+    start it any more.
+    """
+    for name, schedule in _imports(settings):
+        patience = schedule.wait_for_upload + settings.retry.within
+        if level is Level.CRITICAL:
+            patience += schedule.grace
+        slot = newest_slot(schedule.at, settings.zone, now - _FAR_BACK, now - patience)
+        if slot is not None and success < slot:
+            return f"slot {moment(slot, settings.zone)} of {name} is not done"
+    return None
+
+
+def _imports(settings: Settings) -> Iterator[tuple[str, Schedule]]:
+    yield from ((name, one) for name, one in settings.schedules.items() if one.enabled and one.job == "import")
+
+
+def _performance(health: Health, thresholds: Thresholds, now: datetime) -> tuple[str, ...]:
+    data = []
+    if health.last_success is not None:
+        age = (now - health.last_success).total_seconds()
+        data.append(f"age={age:.0f}s;{_limit(thresholds.warning)};{_limit(thresholds.critical)};0")
+    data.append(f"held={len(health.held)};0;;0")
+    if health.last_run is not None:
+        data.append(f"duration={health.last_run.seconds:.1f}s;;;0")
+    uploads = [file.modified for file in health.files if file.modified is not None]
+    if uploads:
+        data.append(f"oldest_upload={(now - min(uploads)).total_seconds():.0f}s;;;0")
+    return tuple(data)
+
+
+def _limit(longest: timedelta | None) -> str:
+    return "" if longest is None else f"{longest.total_seconds():.0f}"

@@ -1,0 +1,78 @@
+"""How a monitoring plugin answers: one line for the machine, more for people, and an exit code.
+
+Source: the Monitoring Plugins Development Guidelines, https://www.monitoring-plugins.org/doc/guidelines.html.
+"""
+
+from dataclasses import dataclass
+from enum import IntEnum
+
+from cpimportd.problems import Problem, printable
+
+
+class Level(IntEnum):
+    """The exit codes of a plugin."""
+
+    OK = 0
+    WARNING = 1
+    CRITICAL = 2
+    UNKNOWN = 3
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """One thing that was looked at; ``way_out`` says what to do about it."""
+
+    level: Level
+    text: str
+    way_out: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """What a plugin answers: the findings in the order of their gravity, and the performance data."""
+
+    findings: tuple[Finding, ...]
+    performance: tuple[str, ...] = ()
+
+    @property
+    def level(self) -> Level:
+        """The gravest; what is unknown is less grave than what is known to be wrong."""
+        order = (Level.CRITICAL, Level.WARNING, Level.UNKNOWN)
+        levels = {finding.level for finding in self.findings}
+        return next((level for level in order if level in levels), Level.OK)
+
+    def __str__(self) -> str:
+        level = self.level
+        gravest = [finding for finding in self.findings if finding.level is level]
+        data = f" | {' '.join(self.performance)}" if self.performance else ""
+        lines = [f"CPIMPORTD {level.name} - {'; '.join(_plain(finding.text) for finding in gravest)}{data}"]
+        for finding in self.findings:
+            lines.append(f"{finding.level.name}: {_plain(finding.text)}")
+            if finding.way_out:
+                lines.append(f"  {_plain(finding.way_out)}")
+        return "\n".join(lines)
+
+    def as_json(self) -> dict[str, object]:
+        """The same for scripts."""
+        return {
+            "status": self.level.name,
+            "findings": [
+                {"status": found.level.name, "text": found.text, "way_out": found.way_out} for found in self.findings
+            ],
+            "performance": list(self.performance),
+        }
+
+
+def _plain(text: str) -> str:
+    """On one line, and without the bar behind which performance data would begin."""
+    return printable(text, limit=1000).replace("|", "¦")
+
+
+def wrong_configuration(problems: tuple[Problem, ...]) -> Answer:
+    """Where nothing can be said, for the configuration does not tell what to look at."""
+    return Answer(tuple(Finding(Level.UNKNOWN, str(found), found.way_out) for found in problems))
+
+
+def unknown(text: str) -> Answer:
+    """Where something went wrong that nobody thought of."""
+    return Answer((Finding(Level.UNKNOWN, text, "Please report this as a defect."),))

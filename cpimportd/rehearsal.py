@@ -1,0 +1,205 @@
+"""A rehearsal: the archived days once more, by another configuration, in a database of their own.
+
+The books, the server of 1C, the cache, the alerts and the daemon are not concerned: of the proposed configuration only
+what judges is taken (department, time zone, reader, guards), all else is left at defaults that reach nobody.
+"""
+
+import asyncio
+import os
+import shutil
+import tempfile
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import date, timedelta
+from pathlib import Path
+from typing import Final
+
+import asyncpg
+
+from cpimportd.archive import ArchivedRun, archived_runs
+from cpimportd.books import connect, require_current, translate, upgrade
+from cpimportd.books.connection import let_go
+from cpimportd.books.pastruns import Closings, PastRun, closings, past_runs
+from cpimportd.model import Kind, Progress, Unit
+from cpimportd.pipeline import RunRequest, run_once
+from cpimportd.problems import CATALOG, Effect, ProblemError
+from cpimportd.rehearsed import Rehearsal, RehearsedRun, SumDiffers
+from cpimportd.report import RunReport, RunStatus, UnitStatus
+from cpimportd.resources import unusable
+from cpimportd.scratch import scratch
+from cpimportd.settings import Database, Retry, Settings, Source
+
+_STAGE: Final = "rehearse"
+_NAME: Final = "cpimportd rehearse"
+
+_Past = tuple[PastRun, Closings]
+
+
+async def rehearse(
+    present: Settings, proposed: Settings, days: int | None, progress: Callable[[Progress], None]
+) -> Rehearsal:
+    """Go through the archived days by the proposed configuration, oldest first.
+
+    Args:
+        present: whose spool and books are looked at; both are only read.
+        proposed: what is to be judged by.
+        days: the latest so many; None takes all that the spool has.
+        progress: told how far it is.
+
+    Raises:
+        ProblemError: ``scratch-missing``; the spool or the database cannot be read.
+    """
+    try:
+        archived = _latest(archived_runs(present.spool_directory), present, days)
+    except FileNotFoundError:
+        archived = ()
+    except OSError as error:
+        raise ProblemError(unusable(present.spool_directory, error)) from error
+    past = await _past(present, archived)
+    known = [run for run in archived if run.run in past]
+    if not known:
+        return Rehearsal((), None)
+    async with scratch(present.database) as found:
+        with tempfile.TemporaryDirectory(prefix="cpimportd-rehearsal-") as folder:
+            settings = _only_what_judges(proposed, found.database, Path(folder))
+            await upgrade(found.database, department_id=proposed.department_id)
+            stage = _Stage(settings, Path(folder) / "upload", progress)
+            played = []
+            for number, run in enumerate(known):
+                progress(Progress(_STAGE, done=number, total=len(known)))
+                played.append(await stage.play(run, past[run.run], _day(run, present)))
+            progress(Progress(_STAGE, finished=True))
+            return Rehearsal(tuple(played), found.place)
+
+
+def _latest(archived: Sequence[ArchivedRun], present: Settings, days: int | None) -> tuple[ArchivedRun, ...]:
+    if days is None:
+        return tuple(archived)
+    every = sorted({_day(run, present) for run in archived})
+    return tuple(run for run in archived if _day(run, present) in every[-days:])
+
+
+def _day(run: ArchivedRun, present: Settings) -> date:
+    return run.began.astimezone(present.zone).date()
+
+
+async def _past(present: Settings, archived: Sequence[ArchivedRun]) -> Mapping[int, _Past]:
+    """What became of these runs, and what the books held after each."""
+    connection = await connect(present.database, application_name=_NAME)
+    try:
+        async with connection.transaction(isolation="repeatable_read", readonly=True):
+            await require_current(connection)
+            found = await past_runs(connection, present.department_id, [run.run for run in archived])
+            return {
+                number: (run, await closings(connection, present.department_id, number))
+                for number, run in found.items()
+            }
+    except (asyncpg.PostgresError, asyncpg.InterfaceError, OSError) as error:
+        raise ProblemError(translate(error)) from error
+    finally:
+        await let_go(connection)
+
+
+def _only_what_judges(proposed: Settings, database: Database, folder: Path) -> Settings:
+    """Settings that reach nobody: a new key of the configuration has no effect here before somebody adds it."""
+    return Settings(
+        department_id=proposed.department_id,
+        timezone=proposed.timezone,
+        state_directory=folder / "state",
+        database=database,
+        source=Source(stable_for=timedelta(0), max_file_size=proposed.source.max_file_size),
+        retry=Retry(within=timedelta(0)),
+        reader=proposed.reader,
+        guards=proposed.guards,
+    )
+
+
+@dataclass(slots=True)
+class _Stage:
+    """Where the days are played, one after the other; ``held_…`` are the units that are held at this moment."""
+
+    settings: Settings
+    upload: Path
+    progress: Callable[[Progress], None]
+    first: bool = True
+    held_then: set[str] = field(default_factory=set)
+    held_now: set[str] = field(default_factory=set)
+
+    async def play(self, archived: ArchivedRun, past: _Past, day: date) -> RehearsedRun:
+        """Import an archived run's files, and compare with what became of them then."""
+        try:
+            await asyncio.to_thread(_lay_out, archived, self.upload)
+        except OSError as error:  # no room, or a run has removed what was older than spool.keep meanwhile
+            raise ProblemError(unusable(error.filename or self.upload, error)) from error
+        request = RunRequest(
+            from_folder=self.upload,
+            only=frozenset(Kind(kind) for kind in archived.only),
+            accepted=past[0].accepted,
+        )
+        report = await run_once(self.settings, request, self.progress)
+        compared = await self._compare(report, past, day)
+        self.first = self.first and report.status is RunStatus.FAILED
+        return compared
+
+    async def _compare(self, report: RunReport, past: _Past, day: date) -> RehearsedRun:
+        then, closed_then = past
+        held = {unit.unit.name: unit.problems for unit in report.units if unit.status is UnitStatus.HELD}
+        self.held_then = _updated(self.held_then, {name: held for name, (held, _) in then.units.items()})
+        self.held_now = _updated(self.held_now, {unit.unit.name: unit.unit.name in held for unit in report.units})
+        failed = report.status is RunStatus.FAILED
+        return RehearsedRun(
+            run=then.run,
+            day=day,
+            then=then.status,
+            now=report.status.value,
+            first=self.first,
+            now_held={name: held[name] for name in sorted(held.keys() - self.held_then)},
+            no_longer_held={} if failed else self._no_longer_held(then),
+            sums=() if failed else await self._sums(report, closed_then),
+            problems=report.problems if failed else (),
+        )
+
+    def _no_longer_held(self, then: PastRun) -> dict[str, tuple[str, ...]]:
+        found = {}
+        for name, (held, codes) in sorted(then.units.items()):
+            # Before the first run nothing is in the books, so no guard has anything to compare with.
+            if held and name not in self.held_now and not (self.first and _only_guards(codes)):
+                found[name] = codes
+        return found
+
+    async def _sums(self, report: RunReport, then: Closings) -> tuple[SumDiffers, ...]:
+        if report.run is None:
+            return ()
+        connection = await connect(self.settings.database, application_name=_NAME)
+        try:
+            now = await closings(connection, self.settings.department_id, report.run)
+        finally:
+            await let_go(connection)
+        held = self.held_then | self.held_now
+        return tuple(
+            SumDiffers(organization, kind, then[organization, kind], now[organization, kind])
+            for organization, kind in sorted(then.keys() & now.keys())
+            if Unit(organization, kind.group).name not in held and then[organization, kind] != now[organization, kind]
+        )
+
+
+def _updated(held: set[str], units: Mapping[str, bool]) -> set[str]:
+    """Which units are held after a run that judged these; a run of some kinds says nothing of the others."""
+    return (held - units.keys()) | {name for name, now in units.items() if now}
+
+
+def _only_guards(codes: Sequence[str]) -> bool:
+    """Whether nothing but a guard, or another unit's hold, held the unit."""
+    kinds = [CATALOG[code] for code in codes if code in CATALOG and code != "strict"]
+    return all(kind.effect is not Effect.INTEGRITY for kind in kinds)
+
+
+def _lay_out(run: ArchivedRun, folder: Path) -> None:
+    """The folder as the server had it that day: the same names, contents and times."""
+    shutil.rmtree(folder, ignore_errors=True)
+    folder.mkdir(mode=0o700)
+    for file in run.files:
+        path = folder / Path(file.name).name
+        shutil.copyfile(file.path, path)
+        if file.modified is not None:
+            os.utime(path, (file.modified.timestamp(),) * 2)

@@ -1,0 +1,90 @@
+"""What a rehearsal found: run by run, what would be other than it was."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import date
+from decimal import Decimal
+
+from cpimportd.model import Kind
+from cpimportd.problems import Problem
+from cpimportd.report import money
+
+
+@dataclass(frozen=True, slots=True)
+class SumDiffers:
+    """What the books held then of an organization and kind, and what they would hold."""
+
+    organization: str
+    kind: Kind
+    then: Decimal
+    now: Decimal
+
+    def as_json(self) -> dict[str, object]:
+        """The difference as scripts get it."""
+        return {
+            "organization": self.organization,
+            "kind": self.kind.value,
+            "then": money(self.then),
+            "now": money(self.now),
+        }
+
+
+@dataclass(frozen=True, slots=True)
+class RehearsedRun:
+    """One archived run, gone through once more.
+
+    Attributes:
+        run: its number.
+        day: on which it took place, in the configuration's time zone.
+        then: how it ended.
+        now: how it would end.
+        first: nothing was in the books before, so that no guard could speak.
+        now_held: units that were not held then, and why they would be.
+        no_longer_held: units that were held then, and the codes of what held them.
+        sums: what the books would hold differently afterwards, of units that are held neither then nor now.
+        problems: why it would fail as a whole.
+    """
+
+    run: int
+    day: date
+    then: str
+    now: str
+    first: bool
+    now_held: Mapping[str, tuple[Problem, ...]] = field(default_factory=dict)
+    no_longer_held: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    sums: tuple[SumDiffers, ...] = ()
+    problems: tuple[Problem, ...] = ()
+
+    @property
+    def differs(self) -> bool:
+        """Whether anything would be other than it was."""
+        return bool(self.now_held or self.no_longer_held or self.sums or self.problems)
+
+    def as_json(self) -> dict[str, object]:
+        """The run as scripts get it."""
+        return {
+            "run": self.run,
+            "day": self.day.isoformat(),
+            "then": self.then,
+            "now": self.now,
+            "first": self.first,
+            "now_held": [{"unit": u, "problems": [p.as_json() for p in found]} for u, found in self.now_held.items()],
+            "no_longer_held": [{"unit": unit, "codes": list(codes)} for unit, codes in self.no_longer_held.items()],
+            "sums": [one.as_json() for one in self.sums],
+            "problems": [found.as_json() for found in self.problems],
+        }
+
+
+@dataclass(frozen=True, slots=True)
+class Rehearsal:
+    """What came of it: the runs in the order of time, and where they were played."""
+
+    runs: tuple[RehearsedRun, ...]
+    place: str | None
+
+    @property
+    def code(self) -> int:
+        """The command's exit code: 1 a run would fail, 3 a unit would now be held, else 0."""
+        if any(run.problems for run in self.runs):
+            return 1
+        return 3 if any(run.now_held for run in self.runs) else 0

@@ -149,14 +149,14 @@ def _clean(text: str) -> str:
 def of_report(report: "RunReport") -> Iterator[Message]:
     """Everything that is told of a run when it ends: its lines for the journal, the workbooks, and how it ended."""
     from cpimportd.rendering.journal import journal_lines, summary_line  # noqa: PLC0415 - the daemon never needs them
-    from cpimportd.report import RunStatus, UnitStatus  # noqa: PLC0415
+    from cpimportd.report import UnitStatus  # noqa: PLC0415
 
     for line in journal_lines(report):
         yield Said(line.level, line.text, line.fields)
     for file in report.files:
         kind = None if file.kind is None else file.kind.value
         yield Seen(file.name, kind, file.organizations, file.modified, file.status.value)
-    failed = report.problems if report.status is RunStatus.FAILED else ()
+    failed = report.failures
     held = [unit for unit in report.units if unit.status is UnitStatus.HELD]
     gravest = _gravest(report)
     yield Result(

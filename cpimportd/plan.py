@@ -23,7 +23,7 @@ COPY_PREFIX: Final = "configuration-"
 
 @dataclass(frozen=True, slots=True)
 class PlannedSchedule:
-    """One schedule that is enabled, and whose job this version knows.
+    """One schedule that is enabled.
 
     Attributes:
         name: of its section under ``schedules``.
@@ -33,6 +33,7 @@ class PlannedSchedule:
         only: the kinds to import; empty means all.
         wait_for_upload: from the slot on, how long to look again while 1C has uploaded nothing.
         rescheduled: whether ``at`` was changed by hand until the next start.
+        job: import, report or reconcile.
     """
 
     name: str
@@ -42,6 +43,7 @@ class PlannedSchedule:
     only: tuple[str, ...]
     wait_for_upload: timedelta
     rescheduled: bool = False
+    job: str = "import"
 
 
 @dataclass(frozen=True, slots=True)

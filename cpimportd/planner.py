@@ -8,6 +8,7 @@ import sys
 import tempfile
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
+from datetime import timedelta
 from pathlib import Path
 
 from pydantic import TypeAdapter, ValidationError
@@ -15,7 +16,7 @@ from pydantic import TypeAdapter, ValidationError
 from cpimportd.configuration import Loaded, load, require_database, require_source
 from cpimportd.coredumps import forbid_core_dumps
 from cpimportd.plan import COPY_PREFIX, RESCHEDULED, Plan, PlannedSchedule, encode, encode_problems
-from cpimportd.problems import Problem, ProblemError, problem
+from cpimportd.problems import ProblemError, problem
 from cpimportd.resources import unusable
 from cpimportd.settings import Settings
 from cpimportd.values import Calendar
@@ -53,20 +54,15 @@ def make_plan(loaded: Loaded, runtime: Path) -> Plan:
         look_again=settings.daemon.look_again,
         run_time_limit=settings.daemon.run_time_limit,
         stale_after=settings.source.stale_after,
-        warnings=(*loaded.problems, *_unavailable(settings)),
+        warnings=loaded.problems,
     )
 
 
 def _schedules(settings: Settings) -> Iterator[PlannedSchedule]:
     for name, found in settings.schedules.items():
-        if found.enabled and found.job == "import":
-            yield PlannedSchedule(name, found.at, found.grace, found.catch_up, found.only, found.wait_for_upload)
-
-
-def _unavailable(settings: Settings) -> Iterator[Problem]:
-    for name, found in settings.schedules.items():
-        if found.enabled and found.job != "import":
-            yield problem("job-unavailable", schedule=name, value=found.job)
+        if found.enabled:
+            waits = found.wait_for_upload if found.job == "import" else timedelta(0)
+            yield PlannedSchedule(name, found.at, found.grace, found.catch_up, found.only, waits, job=found.job)
 
 
 def _with_rescheduled(schedules: Iterator[PlannedSchedule], file: Path) -> Iterator[PlannedSchedule]:

@@ -33,6 +33,7 @@ _STAGES: Final = {
     "publish": "Publishing",
     "commit": "Committing",
     "tell": "Telling",
+    "rehearse": "Rehearsing",
 }
 _PER_SECOND: Final = 5
 

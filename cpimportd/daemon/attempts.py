@@ -24,6 +24,9 @@ class Order:
         only: the kinds to import; empty means all.
         uploaded_after: fail where nothing is new since; None: take what is there.
         retry_within: how long the run itself may try again what fails in passing.
+        again_within: a failure that may pass is tried again if it comes so soon after the start; None where never.
+        known_upload: when the newest workbook was uploaded that an earlier slot saw, where a newer one was waited for.
+        job: import, report or reconcile.
     """
 
     schedule: str | None = None
@@ -31,6 +34,9 @@ class Order:
     only: tuple[str, ...] = ()
     uploaded_after: datetime | None = None
     retry_within: timedelta | None = None
+    again_within: timedelta | None = None
+    known_upload: datetime | None = None
+    job: str = "import"
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,12 +105,16 @@ def order(attempt: Attempt, schedule: PlannedSchedule, plan: Plan, now: datetime
     """
     waits = now < attempt.slot + schedule.wait_for_upload
     left = plan.retry_within - timedelta(seconds=monotonic - attempt.first)
+    again = left - timedelta(seconds=backoff(attempt.runs, plan))
     return Order(
         schedule.name,
         attempt.slot,
         schedule.only,
         attempt.newest_upload if waits else None,
         max(left, timedelta(0)),
+        max(again, timedelta(0)),
+        attempt.newest_upload if schedule.wait_for_upload else None,
+        schedule.job,
     )
 
 

@@ -40,6 +40,8 @@ def document(state: State, line: str, now: datetime, monotonic: float) -> str:
                 "rescheduled": schedule.rescheduled,
                 "next": upcoming.get(schedule.name),
                 "waiting": _waiting(state, schedule.name, now, monotonic),
+                "misfired": state.slots.misfired[schedule.name],
+                "coalesced": state.slots.coalesced[schedule.name],
             }
             for schedule in plan.schedules
         ],

@@ -28,6 +28,9 @@ from cpimportd.resources import exhausted, unusable
 PRUNING_WITHIN: Final = 600.0
 """Seconds that removing old files and journal entries may take."""
 
+MOURNING_WITHIN: Final = 120.0
+"""Seconds that telling of a run that died may take."""
+
 
 def main(configuration: Path | None, form: journal.Form, child: "subprocess.Popen[str]") -> int:
     """Live until SIGTERM.
@@ -113,6 +116,7 @@ async def _serve(plan: Plan, configuration: Path | None, supervisor: Supervisor)
             launch,
             read_plan=lambda: planning.read_plan(configuration),
             prune=_prune,
+            mourn=_mourn,
         )
     except OSError as error:
         raise ProblemError(unusable(error.filename or plan.state_directory, error)) from error
@@ -130,14 +134,24 @@ async def _serve(plan: Plan, configuration: Path | None, supervisor: Supervisor)
 
 
 async def _prune(plan: Plan) -> None:
-    """Remove what is older than its retention, in a process of its own; what it complains of is logged."""
-    argv = ours("cpimportd", "prune", "--config", str(plan.copy))
+    """Remove what is older than its retention."""
+    await _apart("pruned", PRUNING_WITHIN, "prune", "--config", str(plan.copy))
+
+
+async def _mourn(plan: Plan, found: Problem) -> None:
+    """Tell people of a run whose process can do it no more; whether anybody wants to know, the configuration says."""
+    await _apart("mourned", MOURNING_WITHIN, "alerts", "--config", str(plan.copy), "--died", found.code, found.message)
+
+
+async def _apart(event: str, within: float, *arguments: str) -> None:
+    """Do something in a process of its own; what it complains of is logged."""
+    argv = ours("cpimportd", *arguments)
     try:
-        code, said = await hear_out(argv, PRUNING_WITHIN, stdout=DEVNULL, stderr=PIPE)
+        code, said = await hear_out(argv, within, stdout=DEVNULL, stderr=PIPE)
     except TimeoutError:
-        raise ProblemError(problem("run-timeout", value=f"{PRUNING_WITHIN:g} s")) from None
+        raise ProblemError(problem("run-timeout", value=f"{within:g} s")) from None
     except (OSError, RuntimeError) as error:
         raise ProblemError(exhausted(error) or problem("internal", reason=f"{argv[0]}: {error}")) from error
     level = logging.WARNING if code else logging.INFO
     for line in said.decode(errors="replace").splitlines():
-        journal.tell(level, "pruned", printable(line))
+        journal.tell(level, event, printable(line))

@@ -45,11 +45,18 @@ Launch = Callable[[Order, Path, timedelta, Callable[[Message], None]], Run]
 
 def arguments(order: Order, configuration: Path) -> list[str]:
     """The command that does what is ordered."""
-    command = ["run", "--config", str(configuration), "--progress", "json", "--json"]
+    common = ["--config", str(configuration), "--progress", "json", "--json"]
+    if order.job != "import":
+        return [order.job, *common, "--send"]
+    command = ["run", *common]
     if order.schedule is not None and order.slot is not None:
         command += ["--schedule", order.schedule, "--slot", order.slot.isoformat()]
     if order.uploaded_after is not None:
         command += ["--uploaded-after", order.uploaded_after.isoformat()]
+    if order.again_within is not None:
+        command += ["--again-within", f"{order.again_within.total_seconds():.3f}"]
+    if order.known_upload is not None:
+        command += ["--known-upload", order.known_upload.isoformat()]
     for kind in order.only:
         command += ["--only", kind]
     return command

@@ -14,7 +14,7 @@ from cpimportd.daemon.state import Running, State
 from cpimportd.daemon.store import Finished
 from cpimportd.instants import moment, span
 from cpimportd.messages import Message, Result, Said, Stage
-from cpimportd.problems import journal_fields, problem
+from cpimportd.problems import Problem, journal_fields, problem
 
 
 class Runs:
@@ -24,12 +24,16 @@ class Runs:
         state: what the daemon knows; ``running``, ``record``, ``finished`` and ``slots`` are kept up here.
         launch: starts a run.
         wake: called when a run is over.
+        mourn: called with what became of a run that could not speak for itself any more, and is not tried again.
     """
 
-    def __init__(self, state: State, launch: Launch, wake: Callable[[], None]) -> None:
+    def __init__(
+        self, state: State, launch: Launch, wake: Callable[[], None], mourn: Callable[[Problem], None] = lambda _: None
+    ) -> None:
         self._state = state
         self._launch = launch
         self._wake = wake
+        self._mourn = mourn
         self._jobs = 0
 
     def start_next(self, now: datetime, monotonic: float) -> None:
@@ -117,7 +121,8 @@ class Runs:
         if status == "no-upload":
             result = self._no_upload(running, result)
         work = (order.schedule, order.slot)
-        state.ended(Finished.of(result, status, job=running.job, work=work, began=running.began, ended=now))
+        finished = Finished.of(result, status, job=running.job, work=work, began=running.began, ended=now)
+        state.ended(finished, imported=order.job == "import")
         if order.slot is not None:
             text = f"slot {moment(order.slot, state.plan.zone)} of {order.schedule} is done: {status}"
             tell(logging.INFO, "slot-done", text, run=result.run, status=status, **running.facts)
@@ -137,5 +142,6 @@ class Runs:
         else:
             found = problem("run-crashed", reason=attempts.how_it_ended(ended.code))
         tell_problem(found, **running.facts)
+        self._mourn(found)
         code = ended.code if ended.code > 0 else 1  # a signal's number is no exit code
         return Result(None, "failed", code, f"failed: {found}", problem=str(found), way_out=found.way_out)

@@ -28,7 +28,7 @@ from cpimportd.daemon.state import Keeper, Keeping, State
 from cpimportd.daemon.supervisor import Supervisor
 from cpimportd.instants import moment
 from cpimportd.plan import Plan
-from cpimportd.problems import ProblemError, problem
+from cpimportd.problems import Problem, ProblemError, problem
 
 SLICE: Final = 30.0
 """Seconds: the longest sleep between two looks at the clock."""
@@ -53,6 +53,7 @@ class Daemon:
         launch: starts a run.
         read_plan: reads the configuration again.
         prune: removes what is older than its retention; started now and then.
+        mourn: tells people of a run that could not speak for itself any more.
         now: the wall clock, in UTC; the monotonic clock is the event loop's.
         slice_: seconds; the longest sleep between two looks at the clock.
     """
@@ -66,6 +67,7 @@ class Daemon:
         *,
         read_plan: Callable[[], Awaitable[Plan]],
         prune: Callable[[Plan], Coroutine[Any, Any, None]],
+        mourn: Callable[[Plan, Problem], Coroutine[Any, Any, None]] | None = None,
         now: Callable[[], datetime] = lambda: datetime.now(UTC),
         slice_: float = SLICE,
     ) -> None:
@@ -74,7 +76,8 @@ class Daemon:
         self._keeping = Keeping(self.state, keeper)
         self._supervisor = supervisor
         self._wake = asyncio.Event()
-        self._runs = Runs(self.state, launch, self._wake.set)
+        self._mourn = mourn
+        self._runs = Runs(self.state, launch, self._wake.set, self._bereaved)
         self._reloading = Reloading(self.state, read_plan)
         self._prune = prune
         self._now = now
@@ -210,6 +213,10 @@ class Daemon:
 
     def _new_housekeeping(self) -> Scheduler:
         return housekeeping(self._start_pruning, self._look_at_uploads, self._keeping.save_again)
+
+    def _bereaved(self, found: Problem) -> None:
+        if self._mourn is not None:
+            self._spawn(self._mourn(self.state.plan, found))
 
     def _start_pruning(self) -> None:
         self._spawn(self._prune(self.state.plan))

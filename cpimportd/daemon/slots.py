@@ -1,6 +1,7 @@
 """The slots: which one is due, which waits for another try, which were missed; each is told of when it changes."""
 
 import logging
+from collections import Counter
 from collections.abc import Mapping
 from dataclasses import replace
 from datetime import datetime
@@ -19,10 +20,16 @@ class Slots:
 
     Args:
         memory: what was remembered of the slots.
+
+    Attributes:
+        misfired: how many slots were missed for good since the start, by schedule.
+        coalesced: how many others stand for, which were missed or still waited, by schedule.
     """
 
     def __init__(self, memory: Memory) -> None:
         self.memory = memory
+        self.misfired: Counter[str] = Counter()
+        self.coalesced: Counter[str] = Counter()
         self._plan: Plan | None = None
         self._timed: Mapping[str, Timed] = {}
         self._attempts: dict[str, Attempt] = {}
@@ -78,6 +85,7 @@ class Slots:
         if waiting is not None:
             what = f"still waited for {waiting.why}" if waiting.why else "had not begun yet"
             text += f"; the run for {moment(waiting.slot, zone)}, which {what}, goes on as this one"
+        self.coalesced[timed.name] += found.missed + (waiting is not None)
         if found.missed > 0:
             text += f"; it stands for {found.missed} older slots, which were missed"
         tell(logging.WARNING if found.missed > 0 else logging.INFO, "slot-due", text, **facts)
@@ -90,6 +98,7 @@ class Slots:
         tell_problem(
             misfired, schedule=timed.name, slot=found.slot.isoformat(), age=round((now - found.slot).total_seconds())
         )
+        self.misfired[timed.name] += found.missed + 1
         self.memory = self.memory.done(timed.name, found.slot)
 
     def ready(self, monotonic: float) -> PlannedSchedule | None:

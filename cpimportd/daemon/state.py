@@ -104,9 +104,10 @@ class State:
         """The last run that is over, since whenever."""
         return self.record.last
 
-    def ended(self, finished: Finished) -> None:
-        """Another run is over."""
-        self.record = self.record.ended(finished)
+    def ended(self, finished: Finished, *, imported: bool = True) -> None:
+        """Another run is over; one that did not import says nothing of the books, and is soon forgotten."""
+        if imported:
+            self.record = self.record.ended(finished)
         self.finished = [*self.finished, finished][-FINISHED_KEPT:]
 
 

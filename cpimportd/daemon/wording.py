@@ -36,6 +36,8 @@ def line(state: "State", now: datetime, monotonic: float) -> str:
     if running is not None:
         schedule = running.order.schedule
         doing = "Importing" if schedule in {None, "import"} else f"Importing for {schedule}"
+        if running.order.job != "import":
+            return shorten(f"Doing {running.order.job} for {schedule}")
         return shorten(f"{doing}: {running.progress}")
     waiting = {name: attempt for name, attempt in state.slots.attempts.items() if attempt.why is not None}
     if waiting:

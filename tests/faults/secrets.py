@@ -26,6 +26,9 @@ REDIS_WRONG: Final = "Pfl4nz-redis-vertan/"
 DATABASE_CREDENTIAL: Final = "Zq7-database-Пароль"
 SOURCE_CREDENTIAL: Final = "Zq7-source-Pärole$"
 TLS_KEY: Final = "Pfl4nz-tls-key-pass"
+ALERT_TOKEN: Final = "Pfl4nz-alert-T0ken"
+ALERT_PASSWORD: Final = "Pfl4nz-alert p@ss/w:rd"
+HEARTBEAT: Final = "Pfl4nz-heartbeat-7f3a"
 CONFIGURED: Final = "hunter2"  # the one that tests of the configuration write into every key
 
 PLANTED: Final = {
@@ -37,6 +40,9 @@ PLANTED: Final = {
     "Redis": REDIS,
     "Redis, mistyped": REDIS_WRONG,
     "key of a TLS certificate": TLS_KEY,
+    "token of an alert's address": ALERT_TOKEN,
+    "mail server": ALERT_PASSWORD,
+    "address of a heartbeat": HEARTBEAT,
     "database, as a credential": DATABASE_CREDENTIAL,
     "FTP server, as a credential": SOURCE_CREDENTIAL,
     "configuration": CONFIGURED,

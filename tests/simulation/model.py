@@ -199,7 +199,11 @@ class Model:
             trying.runs += 1
             waits = wall < trying.slot + one.wait_for_upload
             left = self._configured.retry_within - timedelta(seconds=monotonic - trying.first)
-            order = Order(name, trying.slot, (), trying.upload if waits else None, max(left, timedelta(0)))
+            doubled = self._configured.wait_first * 2 ** min(trying.runs - 1, 30)
+            again = max(left - min(doubled, self._configured.wait_longest), timedelta(0))
+            known = trying.upload if one.wait_for_upload else None
+            since = trying.upload if waits else None
+            order = Order(name, trying.slot, (), since, max(left, timedelta(0)), again, known)
             self._running = (order, trying)
             return order
         if self.asked:

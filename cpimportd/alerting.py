@@ -1,0 +1,224 @@
+"""After a run: what is wrong now is compared with what was, and whoever has to know is told.
+
+Where the database is there, what is to be told is queued in the transaction that notes what is wrong, so that neither
+is lost without the other; then it is sent. Nothing here can fail a run, or hold up its end for longer than
+``alerts.timeout`` and what it takes to find that a database is away.
+"""
+
+import asyncio
+import io
+from collections.abc import Coroutine, Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from typing import Any, Final
+
+import asyncpg
+from rich.console import Console
+
+from cpimportd.alerts import unreachable
+from cpimportd.alerts.conditions import Change, Event, Found, Look, Remembered, compare, find
+from cpimportd.alerts.heartbeat import Beat, beat
+from cpimportd.alerts.sending import names_of, send
+from cpimportd.alerts.texts import Message, of_changes
+from cpimportd.books import alerts as queue
+from cpimportd.catalog.spoken import spoken
+from cpimportd.delivery import AWAY, database, deliver, listed
+from cpimportd.model import Kind
+from cpimportd.problems import Problem, ProblemError, problem
+from cpimportd.rendering.layout import unwrapped
+from cpimportd.rendering.run import render
+from cpimportd.report import RunReport, RunStatus
+from cpimportd.settings import Settings
+
+MARGIN: Final = timedelta(seconds=10)
+"""Between the clocks of a run and of the daemon that tries it again: rather one alert too many than one too few."""
+
+_UNDER_WAY: Final = 4
+_DONE_ELSEWHERE: Final = 5
+_STOOD_BACK: Final = frozenset({_UNDER_WAY, _DONE_ELSEWHERE})
+_EARLY_LOOK: Final = frozenset({"upload-missing", "source-empty"})
+
+
+@dataclass(frozen=True, slots=True)
+class Occasion:
+    """What is known of a run beside its report.
+
+    Attributes:
+        dry_run: nothing is told of it.
+        elsewhere: it took the workbooks from another folder than the configured source, whose age says nothing.
+        kinds: that it was asked to import.
+        schedule: whose slot it was.
+        slot: the instant that was due; None for a run by hand.
+        again_within: a failure that may pass, so soon after the run's beginning, is tried again; None where never.
+        known_upload: when the newest workbook was uploaded that was known before a newer one was waited for.
+    """
+
+    dry_run: bool = False
+    elsewhere: bool = False
+    kinds: frozenset[Kind] = frozenset(Kind)
+    schedule: str | None = None
+    slot: datetime | None = None
+    again_within: timedelta | None = None
+    known_upload: datetime | None = None
+
+
+def tried_again(report: RunReport, occasion: Occasion, settings: Settings, now: datetime) -> bool:
+    """Whether the daemon will have another try at this slot: then nobody is told of this one."""
+    if report.status is not RunStatus.FAILED or occasion.slot is None:
+        return False
+    codes = {found.code for found in report.failures}
+    schedule = settings.schedules.get(occasion.schedule or "")
+    waits = schedule is not None and now < occasion.slot + schedule.wait_for_upload
+    if (waits and codes <= _EARLY_LOOK) or codes == {"upload-missing"}:
+        return True
+    passing = bool(report.failures) and all(found.kind.passing for found in report.failures)
+    taken = timedelta(seconds=report.seconds) + MARGIN
+    return passing and occasion.again_within is not None and taken <= occasion.again_within
+
+
+async def watched(settings: Settings, occasion: Occasion, run: Coroutine[Any, Any, RunReport]) -> RunReport:
+    """Do a run, and tell of it: the dead-man service that it begins and how it ended, people what has changed.
+
+    Returns:
+        Its report, with warnings of what could not be told.
+
+    Raises:
+        asyncio.CancelledError: the run was stopped; the service hears of the next one.
+    """
+    secret = settings.alerts.heartbeat_url
+    if secret is None or occasion.slot is None:
+        return await tell(settings, occasion, await run)
+    url = secret.get_secret_value()
+    begun = asyncio.ensure_future(beat(url, Beat.START))
+    try:
+        report = await run
+    except BaseException:
+        begun.cancel()
+        raise
+    try:
+        # What is told last has to arrive last; a beat is given up soon.
+        problems = await begun
+        report = await tell(settings, occasion, report)
+        if not tried_again(report, occasion, settings, datetime.now(UTC)):
+            problems += await _end(url, report)
+    except asyncio.CancelledError:
+        return report
+    return report.with_problems(dict.fromkeys(problems))
+
+
+async def _end(url: str, report: RunReport) -> tuple[Problem, ...]:
+    if report.code == _UNDER_WAY:
+        return ()  # its own end is told
+    if report.code in {0, _DONE_ELSEWHERE}:
+        return await beat(url, Beat.SUCCESS)
+    return await beat(url, Beat.FAIL, as_text(report))
+
+
+async def tell(settings: Settings, occasion: Occasion, report: RunReport) -> RunReport:
+    """Note what is wrong after a run, and tell whoever is to be told.
+
+    Returns:
+        The same report, with a warning where something could not be sent. Nothing is ever raised, and a cancellation
+        that comes meanwhile comes too late: the run is over.
+    """
+    now = datetime.now(UTC)
+    stood_back = report.status is RunStatus.FAILED and report.code in _STOOD_BACK
+    if occasion.dry_run or stood_back or tried_again(report, occasion, settings, now):
+        return report
+    try:
+        return report.with_problems(await _tell(settings, occasion, report, now))
+    except asyncio.CancelledError:
+        return report
+    except Exception as error:  # noqa: BLE001 - whatever it is, the run is over and its books are right
+        return report.with_problems([problem("alert-unsent", count="some", reason=type(error).__name__)])
+
+
+async def _tell(settings: Settings, occasion: Occasion, report: RunReport, now: datetime) -> Sequence[Problem]:
+    look = Look(now, occasion.kinds, not occasion.elsewhere, settings.source.stale_after, occasion.known_upload)
+    found = find(report, look)
+    try:
+        async with database(settings) as connection:
+            await _note(connection, settings, report, found, now)
+            return await deliver(connection, settings)
+    except AWAY:
+        return await _tell_directly(settings, report, found, now)
+
+
+async def _note(
+    connection: asyncpg.Connection, settings: Settings, report: RunReport, found: Found, now: datetime
+) -> None:
+    """Note what is wrong, and queue what is to be told, in one transaction."""
+    told_without = unreachable.read(settings.state_directory)
+    async with queue.noting(connection, settings.department_id) as notes:
+        stored = await notes.conditions()
+        before = {**told_without, **{one.subject: _remembered(one) for one in stored}}
+        changes = compare(before, found, now, settings.alerts.remind_every)
+        told = bool(settings.alerts.urls)
+        if changes and told:
+            message = _message(settings, changes, report)
+            await notes.queue(message.occasion, message.subject, message.title, message.body, report.run)
+        for change in changes:
+            if change.event is Event.OVER:
+                await notes.forget(change.subject)
+            else:
+                at = now if told else None
+                await notes.put(queue.StoredCondition(change.subject, change.state, change.since, at, report.run))
+        for subject in told_without.keys() - {one.subject for one in stored} - {c.subject for c in changes}:
+            one = told_without[subject]
+            await notes.put(queue.StoredCondition(subject, one.state, one.since, one.told_at, report.run))
+    if told_without:
+        with suppress(OSError):  # it is noted now; a file that stays is understood again next time
+            unreachable.write(settings.state_directory, ())
+
+
+def _remembered(one: queue.StoredCondition) -> Remembered:
+    return Remembered(one.subject, one.state, one.since, one.told_at)
+
+
+async def _tell_directly(settings: Settings, report: RunReport, found: Found, now: datetime) -> Sequence[Problem]:
+    """Tell without the database; what was told is remembered in a file, until the database is there again."""
+    if not settings.alerts.urls:
+        return ()
+    before = unreachable.read(settings.state_directory)
+    changes = compare(before, found, now, settings.alerts.remind_every)
+    if not changes:
+        return ()
+    message = _message(settings, changes, report)
+    urls = names_of([url.get_secret_value() for url in settings.alerts.urls])
+    seconds = settings.alerts.timeout.total_seconds()
+    try:
+        failed = await send(urls, (message.title, message.body), message.occasion, seconds)
+    except ProblemError as error:
+        return error.problems
+    problems = [problem("alert-untold", reason=listed(failed))] if failed else []
+    if len(failed) < len(urls):  # somebody knows
+        told = {change.subject: Remembered(change.subject, change.state, change.since, now) for change in changes}
+        over = {change.subject for change in changes if change.event is Event.OVER}
+        try:
+            unreachable.write(
+                settings.state_directory, [one for name, one in {**before, **told}.items() if name not in over]
+            )
+        except OSError as error:
+            problems.append(problem("alert-untold", reason=error.strerror or "disk"))
+    return problems
+
+
+def _message(settings: Settings, changes: Sequence[Change], report: RunReport) -> Message:
+    return of_changes(
+        changes,
+        as_text(report),
+        language=settings.alerts.language,
+        department=settings.department_id,
+        zone=settings.zone,
+        explain=lambda found: spoken(found, settings.alerts.language),
+    )
+
+
+def as_text(report: RunReport) -> str:
+    """The report as people read it, plain."""
+    stream = io.StringIO()
+    console = Console(file=stream, highlight=False, markup=False, emoji=False, force_terminal=False, no_color=True)
+    with unwrapped(console):
+        render(report, console)
+    return stream.getvalue().strip()

@@ -1,0 +1,200 @@
+"""What is wrong after a run, and what of it is to be told: what appeared, changed, lasts or is over. Pure."""
+
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from enum import StrEnum
+from typing import Final
+
+from cpimportd.model import Kind
+from cpimportd.problems import Effect, Problem, problem
+from cpimportd.report import FileStatus, RunReport, RunStatus, UnitStatus
+
+RUN: Final = "run"
+"""The subject of a run that failed."""
+
+UPLOAD: Final = "upload"
+"""The subject of what 1C has not uploaded."""
+
+_NOT_UPLOADED: Final = frozenset({"upload-missing"})
+_EARLY: Final = 10
+"""A reminder comes up to one part in so many early: a daily run is never on the second."""
+
+
+@dataclass(frozen=True, slots=True)
+class Condition:
+    """Something that is wrong: what it concerns, how it is (``held: shrunk``), and the problems that say why."""
+
+    subject: str
+    state: str
+    problems: tuple[Problem, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Remembered:
+    """A condition as it was found by an earlier run, since when it lasts, and when it was last told of."""
+
+    subject: str
+    state: str
+    since: datetime
+    told_at: datetime | None
+
+
+@dataclass(frozen=True, slots=True)
+class Look:
+    """How far a run looked, beside what its report says.
+
+    Attributes:
+        now: the wall clock.
+        kinds: that were imported; what concerns others is left as it was.
+        uploads: whether it looked where 1C uploads.
+        stale_after: a workbook that was not uploaded anew for so long is missing.
+        known_upload: when the newest workbook was uploaded that was known before, where a newer one was waited for in
+            vain.
+    """
+
+    now: datetime
+    kinds: frozenset[Kind] = frozenset(Kind)
+    uploads: bool = True
+    stale_after: timedelta = timedelta.max
+    known_upload: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """What is wrong after a run, and what the run could not judge.
+
+    Attributes:
+        conditions: what is wrong.
+        failed: the run failed as a whole, and judged nothing but itself and what it names.
+        kinds: that it judged.
+        uploads: whether it saw the folder in which 1C uploads.
+    """
+
+    conditions: tuple[Condition, ...]
+    failed: bool
+    kinds: frozenset[Kind]
+    uploads: bool
+
+    def judged(self, subject: str) -> bool:
+        """Whether the run can say of a subject that nothing is wrong with it any more."""
+        if subject == RUN:
+            return not self.failed
+        if self.failed:
+            return False
+        if subject == UPLOAD:
+            return self.uploads
+        group = subject.rpartition("/")[2]
+        if group in {kind.value for kind in Kind}:
+            return Kind(group) in self.kinds
+        return self.kinds == frozenset(Kind)  # a workbook that belongs to no unit
+
+
+def find(report: RunReport, look: Look) -> Found:
+    """What is wrong, as a run's report says."""
+    whole = look.kinds == frozenset(Kind)
+    failed = report.status is RunStatus.FAILED
+    conditions = [*_run(report), *_units(report), *_files(report)]
+    if look.uploads:
+        conditions += _uploads(report, look)
+    return Found(tuple(conditions), failed, look.kinds, uploads=look.uploads and whole and bool(report.files))
+
+
+def _state(word: str, problems: Iterable[Problem]) -> str:
+    codes = sorted({found.code for found in problems})
+    return f"{word}: {', '.join(codes)}" if codes else word
+
+
+def _run(report: RunReport) -> Iterator[Condition]:
+    wrong = tuple(found for found in report.problems if found.effect is Effect.FAILS)
+    if report.status is RunStatus.FAILED and not {found.code for found in wrong} & _NOT_UPLOADED:
+        yield Condition(RUN, _state("failed", wrong), wrong)
+
+
+def _units(report: RunReport) -> Iterator[Condition]:
+    for unit in report.units:
+        if unit.status is UnitStatus.HELD:
+            wrong = tuple(found for found in unit.problems if found.effect is not Effect.WARNS) or unit.problems
+            yield Condition(unit.unit.name, _state("held", wrong), wrong)
+
+
+def _files(report: RunReport) -> Iterator[Condition]:
+    """Workbooks that hold no unit, because nobody knows whose they are."""
+    told = {found for unit in report.units for found in unit.problems}
+    for file in report.files:
+        wrong = tuple(found for found in file.problems if found.effect is not Effect.WARNS)
+        if file.status is FileStatus.HELD and not set(wrong) & told and not file.organizations:
+            yield Condition(file.name, _state("held", wrong), wrong)
+
+
+def _uploads(report: RunReport, look: Look) -> Iterator[Condition]:
+    wrong = [found for found in report.problems if found.code in _NOT_UPLOADED]
+    times = [(file.name, file.modified) for file in report.files if file.modified is not None]
+    newest = max((moment for _, moment in times), default=None)
+    known = look.known_upload
+    if known is not None and newest is not None and newest <= known and report.status is RunStatus.UNCHANGED:
+        wrong.append(problem("upload-missing", value=f"{newest:%Y-%m-%d %H:%M %z}"))
+    stale = sorted(name for name, moment in times if look.now - moment > look.stale_after)
+    moments = dict(times)
+    wrong += [problem("file-stale", file=name, value=f"{moments[name]:%Y-%m-%d %H:%M %z}") for name in stale]
+    if wrong:
+        # Another workbook that stays away is news, too.
+        yield Condition(UPLOAD, ", ".join([_state("missing", wrong), *stale]), tuple(wrong))
+
+
+class Event(StrEnum):
+    """Why something is told."""
+
+    APPEARED = "appeared"
+    CHANGED = "changed"
+    LASTS = "lasts"
+    OVER = "over"
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """One thing to tell.
+
+    Attributes:
+        event: why.
+        subject: of which condition.
+        state: as it is now; of one that is over as it was.
+        since: when it began.
+        problems: that say why; none of one that is over.
+    """
+
+    event: Event
+    subject: str
+    state: str
+    since: datetime
+    problems: tuple[Problem, ...] = ()
+
+
+def compare(
+    remembered: Mapping[str, Remembered], found: Found, now: datetime, remind_every: timedelta
+) -> tuple[Change, ...]:
+    """What is to be told: what appeared, changed or is over; and what lasts, once per ``remind_every`` (0: never)."""
+    return tuple(_changes(remembered, found, now, remind_every))
+
+
+def _changes(
+    remembered: Mapping[str, Remembered], found: Found, now: datetime, remind_every: timedelta
+) -> Iterator[Change]:
+    present = {one.subject: one for one in found.conditions}
+    for subject, one in present.items():
+        before = remembered.get(subject)
+        if before is None:
+            yield Change(Event.APPEARED, subject, one.state, now, one.problems)
+        elif before.state != one.state:
+            yield Change(Event.CHANGED, subject, one.state, before.since, one.problems)
+        elif _due(before, now, remind_every):
+            yield Change(Event.LASTS, subject, one.state, before.since, one.problems)
+    for subject, before in remembered.items():
+        if subject not in present and found.judged(subject):
+            yield Change(Event.OVER, subject, before.state, before.since)
+
+
+def _due(before: Remembered, now: datetime, remind_every: timedelta) -> bool:
+    if before.told_at is None:  # found while there was nobody to tell
+        return True
+    return bool(remind_every) and now - before.told_at >= remind_every - remind_every / _EARLY

@@ -1,0 +1,139 @@
+"""Sending by Apprise, to each address by itself: which took the message, and why the others did not.
+
+Every part of an address may be a secret: a token may stand where others have a host. So an address is named by its
+place in ``alerts.urls`` and its scheme, and whatever Apprise says is struck of all that the address holds.
+"""
+
+import asyncio
+import logging
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from typing import Any, Final
+from urllib.parse import unquote, unquote_plus
+
+from cpimportd.alerts.bounded import bounded
+from cpimportd.problems import ProblemError, printable, problem
+
+_LONGEST_REASON: Final = 200
+_SHORTEST_SECRET: Final = 3
+_TALKATIVE: Final = ("apprise", "requests", "urllib3")
+"""Loggers of Apprise and of what it sends by: some write addresses, headers or texts, tokens and all."""
+
+_KINDS: Final = {"failure": "failure", "held": "warning", "upload": "warning", "recovery": "success"}
+
+
+def name_of(place: int, url: str) -> str:
+    """How an address is called where it may not be shown: ``1 mailtos``."""
+    return f"{place} {url.partition('://')[0].lower()}"
+
+
+def names_of(urls: Sequence[str]) -> dict[str, str]:
+    """The addresses by their names, counted from 1."""
+    return {name_of(place, url): url for place, url in enumerate(urls, 1)}
+
+
+def require_apprise() -> None:
+    """Make sure that Apprise is there.
+
+    Raises:
+        ProblemError: ``alerts-not-installed``.
+    """
+    try:
+        import apprise  # noqa: F401, PLC0415 - optional, and heavy
+    except ImportError as error:
+        raise ProblemError(problem("alerts-not-installed", reason=str(error))) from None
+
+
+async def send(urls: Mapping[str, str], message: tuple[str, str], occasion: str, seconds: float) -> dict[str, str]:
+    """Send one message to addresses, to all at once.
+
+    Args:
+        urls: by name.
+        message: title and body.
+        occasion: as of :class:`cpimportd.alerts.texts.Message`.
+        seconds: that it may take.
+
+    Returns:
+        Why it did not go, by the name of the address; empty where it went to all.
+
+    Raises:
+        ProblemError: ``alerts-not-installed``.
+    """
+    require_apprise()
+    names = list(urls)
+    with _silent():
+        reasons = await asyncio.gather(*(_send_one(urls[name], message, occasion, seconds) for name in names))
+    return {name: reason for name, reason in zip(names, reasons, strict=True) if reason is not None}
+
+
+async def _send_one(url: str, message: tuple[str, str], occasion: str, seconds: float) -> str | None:
+    heard = _Heard()
+    try:
+        went = await bounded(lambda: _notify(url, message, occasion, heard), seconds)
+    except TimeoutError:
+        return f"no answer within {seconds:g} s"
+    except Exception as error:  # noqa: BLE001 - a plugin's defect is no reason for a run to fail
+        return struck(f"{type(error).__name__}: {error}", url)
+    return None if went else struck(heard.reason, url)
+
+
+def _notify(url: str, message: tuple[str, str], occasion: str, heard: "_Heard") -> bool:
+    import apprise  # noqa: PLC0415
+
+    # An attachment by address, a file of configuration: nothing of a message may make Apprise read anything.
+    asset = apprise.AppriseAsset(app_id="cpimportd", app_desc="cpimportd", async_mode=False, secure_logging=True)
+    plugin: Any = apprise.Apprise.instantiate(url, asset=asset, suppress_exceptions=True)
+    if plugin is None:
+        heard.last = "Apprise does not understand this address; see https://appriseit.com for how it is written"
+        return False
+    plugin.logger = heard
+    if "overflow=" not in url:
+        plugin.overflow_mode = apprise.OverflowMode.TRUNCATE  # the way out stands first, the end of a report last
+    kind = _KINDS.get(occasion, "info")
+    return bool(plugin.notify(body=message[1], title=message[0], notify_type=kind, body_format="text"))
+
+
+class _Heard(logging.Logger):
+    """What a plugin complains of; kept here, written nowhere."""
+
+    def __init__(self) -> None:
+        super().__init__("cpimportd.alerts.heard", logging.DEBUG)
+        self.propagate = False
+        self.last = ""
+        self.cause = ""
+
+    def handle(self, record: logging.LogRecord) -> None:
+        """Keep the last complaint, and the exception behind it, which plugins tell at debug level alone."""
+        text = record.getMessage()
+        if record.levelno >= logging.WARNING:
+            self.last = text
+        elif "Exception" in text:
+            self.cause = text
+
+    @property
+    def reason(self) -> str:
+        """Why it did not go."""
+        return " ".join(part for part in (self.last, self.cause) if part) or "it was not taken"
+
+
+@contextmanager
+def _silent() -> Iterator[None]:
+    """Within it and after it, what may write secrets into a log is not heard, whatever level is asked for."""
+    for name in _TALKATIVE:
+        logger = logging.getLogger(name)
+        logger.propagate = False
+        if not any(isinstance(handler, logging.NullHandler) for handler in logger.handlers):
+            logger.addHandler(logging.NullHandler())
+        logger.setLevel(logging.CRITICAL)
+    yield
+
+
+def struck(reason: str, url: str) -> str:
+    """A reason without anything that the address holds but its scheme."""
+    rest = url.partition("://")[2]
+    pieces = {rest, *re.split(r"[/?&=@:#,;+\s]", rest)}
+    pieces |= {decode(piece) for piece in pieces for decode in (unquote, unquote_plus)}
+    for piece in sorted((one for one in pieces if len(one) >= _SHORTEST_SECRET), key=len, reverse=True):
+        reason = re.sub(re.escape(piece), "********", reason, flags=re.IGNORECASE)
+    return printable(" ".join(reason.split()), limit=_LONGEST_REASON)

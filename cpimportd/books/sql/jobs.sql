@@ -1,0 +1,52 @@
+-- name: bridges
+-- Every bridge that a publication left, in the order in which they happened.
+SELECT u.run_id AS run, r.started_at AS at, u.organization, u.kind, u.opening, u.added, u.removed, u.changed, u.closing
+FROM cpimportd.run_unit u JOIN cpimportd.runs r ON r.id = u.run_id
+WHERE r.department_id = $1 AND u.status = 'published' AND u.closing IS NOT NULL
+ORDER BY u.run_id;
+
+-- name: control_totals
+-- From which workbooks the books are filled, and what the Итого of each says of all its organizations together.
+SELECT kind, organization, file, digest, control_total FROM cpimportd.served WHERE department_id = $1
+ORDER BY kind, file, organization;
+
+-- name: runs
+-- The runs of a period, the oldest first.
+SELECT id AS run, status, schedule, started_at FROM cpimportd.runs
+WHERE department_id = $1 AND started_at >= $2 ORDER BY id;
+
+-- name: movements
+-- What the publications of a period changed, per organization and kind: documents, and the sum before and after.
+SELECT u.organization, u.kind, sum(u.inserted)::int AS inserted, sum(u.updated)::int AS updated,
+       sum(u.deleted)::int AS removed, sum(u.retimed)::int AS retimed,
+       (array_agg(u.opening ORDER BY u.run_id))[1] AS opening, sum(u.added) AS added, sum(u.removed) AS taken,
+       sum(u.changed) AS changed, (array_agg(u.closing ORDER BY u.run_id DESC))[1] AS closing
+FROM cpimportd.run_unit u JOIN cpimportd.runs r ON r.id = u.run_id
+WHERE r.department_id = $1 AND r.started_at >= $2 AND u.status = 'published' AND u.closing IS NOT NULL
+GROUP BY u.organization, u.kind ORDER BY u.organization, u.kind DESC;
+
+-- name: months
+-- Sums by the month of the document; a detail line counts in the month of its expense, and no amount twice.
+SELECT to_char(month, 'YYYY-MM') AS month, sum(receipts) AS receipts, sum(expenses) AS expenses,
+       sum(principal) AS principal, sum(interest) AS interest
+FROM (
+    SELECT date_trunc('month', document_date) AS month, amount AS receipts, 0 AS expenses, 0 AS principal, 0 AS interest
+    FROM fin_receipts WHERE department_id = $1 AND document_date >= $2
+    UNION ALL
+    SELECT date_trunc('month', document_date), 0, amount, 0, 0
+    FROM fin_expenses WHERE department_id = $1 AND document_date >= $2
+    UNION ALL
+    SELECT date_trunc('month', e.document_date), 0, 0,
+           CASE WHEN d.payment_type = 'Погашение долга' THEN d.payment_amount ELSE 0 END,
+           CASE WHEN d.payment_type = 'Уплата процентов' THEN d.payment_amount ELSE 0 END
+    FROM fin_expense_details d JOIN fin_expenses e ON e.operation_id = d.expense_operation_id
+    WHERE e.department_id = $1 AND e.document_date >= $2
+) moved
+GROUP BY month ORDER BY month DESC;
+
+-- name: uploads
+-- Every workbook of the last runs' reports as it was last seen: when it was uploaded, and how it fared.
+SELECT DISTINCT ON (name) f.name, f.kind, f.modified, f.status
+FROM cpimportd.runs r, jsonb_to_recordset(r.report -> 'files') AS f (name text, kind text, modified timestamptz, status text)
+WHERE r.department_id = $1 AND r.started_at >= $2 AND jsonb_typeof(r.report -> 'files') = 'array'
+ORDER BY name, r.id DESC;

@@ -1,0 +1,213 @@
+"""``alerts``, ``report`` and ``reconcile``: the verbs that tell people, at a terminal or by alerts."""
+
+import sys
+from datetime import datetime
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from cpimportd.cli.common import config_option, guarded, json_option, load, print_json, run_async, say
+
+if TYPE_CHECKING:
+    from cpimportd.configuration import Loaded
+    from cpimportd.jobs import Done, JobName
+    from cpimportd.problems import Problem
+    from cpimportd.settings import Settings
+
+_since_option = click.option(
+    "--since", type=click.DateTime(["%Y-%m-%d"]), metavar="DATE", help="How far to look back, such as 2026-11-01."
+)
+_send_option = click.option("--send", is_flag=True, help="Send it to alerts.urls, too; what does not go stays queued.")
+_progress_option = click.option(
+    "--progress", "form", type=click.Choice(["json", "none"]), default="none", hidden=True,
+    help="json: tell the daemon how it ended.",
+)  # fmt: skip
+
+
+@click.command()
+@config_option
+@_since_option
+@_send_option
+@_progress_option
+@json_option
+@guarded
+def report(config_file: Path | None, since: datetime | None, send: bool, form: str, as_json: bool) -> int:
+    """What the last week brought: runs, what changed per organization, what is wrong, sums by month, workbooks.
+
+    For a month: `cpimportd report --since 2026-11-01`. Every Monday, sent by the daemon: a section [schedules.weekly]
+    with job = "report" and at = "Mon 08:00".
+    """
+    return _do("report", config_file, since, send=send, form=form, as_json=as_json)
+
+
+@click.command()
+@config_option
+@_since_option
+@_send_option
+@_progress_option
+@json_option
+@guarded
+def reconcile(config_file: Path | None, since: datetime | None, send: bool, form: str, as_json: bool) -> int:
+    """Compare the books with the control totals of their workbooks and with the journal, per organization.
+
+    Says where they differ, after which run it broke, and what to do. Breaks of the journal are told for the last 40
+    days, or from --since on. Exit codes: 0 all agree · 3 they differ.
+
+    Example: `cpimportd reconcile --since 2026-11-01`. On the first of every month, sent by the daemon: a section
+    [schedules.monthly] with job = "reconcile" and at = "*-*-01 08:00".
+    """
+    return _do("reconcile", config_file, since, send=send, form=form, as_json=as_json)
+
+
+def _do(
+    job: "JobName", config_file: Path | None, since: datetime | None, *, send: bool, form: str, as_json: bool
+) -> int:
+    from cpimportd.problems import ProblemError
+    from cpimportd.rendering import stdout_console
+
+    try:
+        loaded = load(config_file)
+        begin = None if since is None else since.replace(tzinfo=loaded.settings.zone)
+        done = run_async(_job(loaded, job, begin, send=send))
+    except ProblemError as error:
+        if form == "json":
+            _tell_daemon(job, error.exit_code, None, error.problems)
+            return error.exit_code
+        raise
+    if form == "json":
+        _tell_daemon(job, done.code, done, done.problems)
+    if as_json:
+        unsent = [found.as_json() for found in done.problems if found.code.startswith("alert")]
+        print_json({**done.document, **({"unsent": unsent} if unsent else {})})
+    elif form == "none":
+        done.render(stdout_console())
+        say(tuple(found for found in done.problems if found.code.startswith("alert")))
+    return done.code
+
+
+async def _job(loaded: "Loaded", job: "JobName", since: datetime | None, *, send: bool) -> "Done":
+    import asyncpg
+
+    from cpimportd.books import translate
+    from cpimportd.configuration import require_database
+    from cpimportd.jobs import do
+    from cpimportd.problems import ProblemError
+
+    require_database(loaded.settings, loaded.path)
+    try:
+        return await do(loaded.settings, job, since, send=send)
+    except (asyncpg.PostgresError, asyncpg.InterfaceError, OSError) as error:
+        raise ProblemError(translate(error)) from error
+
+
+def _tell_daemon(job: str, code: int, done: "Done | None", problems: "tuple[Problem, ...]") -> None:
+    """What the daemon hears of a job: a line for its journal each, and how it ended."""
+    import logging
+
+    from cpimportd.messages import Message, Result, Said, encode
+
+    failed = problems if done is None else ()
+    first = problems[0] if problems else None
+    summary = f"{job}: {done.summary}" if done else f"{job} failed: {first}"
+    level = logging.ERROR if failed else logging.WARNING
+    lines: list[Message] = [Said(level if problems else logging.INFO, summary)]
+    lines += [Said(level, f"{found} → {found.way_out}", found.fields) for found in problems]
+    result = Result(
+        None,
+        done.status if done else "failed",
+        code,
+        summary,
+        passing=bool(failed) and all(found.kind.passing for found in failed),
+        codes=tuple(found.code for found in failed),
+        problem=None if first is None else str(first),
+        way_out=None if first is None else first.way_out,
+    )
+    for message in (*lines, result):
+        sys.stderr.write(f"{encode(message)}\n")
+    sys.stderr.flush()
+
+
+@click.command()
+@config_option
+@click.option("--test", is_flag=True, help="Send a test message to every url, and say for each whether it went.")
+@click.option("--send", is_flag=True, help="Send what is queued.")
+@click.option("--died", type=(click.Choice(["run-crashed", "run-timeout"]), str), metavar="CODE TEXT", hidden=True,
+              help="Tell of a run that can do so no more; the daemon says this.")  # fmt: skip
+@json_option
+@guarded
+def alerts(config_file: Path | None, test: bool, send: bool, died: tuple[str, str] | None, as_json: bool) -> int:
+    """What is wrong now, and the queue of alerts: what waits, and what was sent last.
+
+    Alerts go to alerts.urls when something becomes wrong, changes, or is well again, and once a day while it lasts.
+    After a change of alerts.urls try `cpimportd alerts --test`. Exit code 1 where a test, or something queued, did not
+    go.
+    """
+    if test and send:
+        raise click.UsageError("give --test or --send, not both")
+    loaded = load(config_file)
+    if died is not None:
+        return _died(loaded.settings, *died)
+    if test:
+        return _test(loaded.settings, as_json=as_json)
+    return _queue(loaded, as_json=as_json, send=send)
+
+
+def _died(settings: "Settings", code: str, text: str) -> int:
+    from datetime import UTC
+
+    from cpimportd.alerting import Occasion, tell
+    from cpimportd.instants import span
+    from cpimportd.problems import CATALOG, Problem, printable
+    from cpimportd.report import RunReport, RunStatus
+
+    limit = span(settings.daemon.run_time_limit) if code == "run-timeout" else None
+    found = Problem(code, printable(text), CATALOG[code].way_out, value=limit)
+    dead = RunReport(None, RunStatus.FAILED, datetime.now(UTC), 0, problems=(found,))
+    told = run_async(tell(settings, Occasion(), dead))
+    say(told.problems[1:])
+    return 1 if told.problems[1:] else 0
+
+
+def _test(settings: "Settings", *, as_json: bool) -> int:
+    from cpimportd.alerts.sending import names_of
+    from cpimportd.alerts.sending import send as send_to
+    from cpimportd.alerts.texts import test_title
+    from cpimportd.jobs import require_urls
+
+    require_urls(settings)
+    urls = names_of([url.get_secret_value() for url in settings.alerts.urls])
+    title = test_title(settings.alerts.language, settings.department_id)
+    failed = run_async(send_to(urls, (title, title), "test", settings.alerts.timeout.total_seconds()))
+    if as_json:
+        print_json({"urls": [{"url": name, "sent": name not in failed, "error": failed.get(name)} for name in urls]})
+    else:
+        for name in urls:
+            click.echo(f"{name}: {failed[name]}" if name in failed else f"{name}: sent")
+    return 1 if failed else 0
+
+
+def _queue(loaded: "Loaded", *, as_json: bool, send: bool) -> int:
+    from cpimportd.books.alerts import conditions, latest
+    from cpimportd.cli.looking import reading
+    from cpimportd.delivery import deliver
+    from cpimportd.jobs import require_urls
+    from cpimportd.rendering import stdout_console
+    from cpimportd.rendering.jobs import render_alerts, render_wrong
+
+    settings = loaded.settings
+    if send:
+        require_urls(settings)
+    number = settings.department_id
+    unsent = run_async(reading(loaded, lambda connection: deliver(connection, settings))) if send else ()
+    wrong = run_async(reading(loaded, lambda connection: conditions(connection, number)))
+    queued = run_async(reading(loaded, lambda connection: latest(connection, number)))
+    if as_json:
+        found = {"wrong": [one.as_json() for one in wrong], "alerts": [one.as_json() for one in queued]}
+        print_json({**found, "problems": [found.as_json() for found in unsent]})
+    else:
+        console = stdout_console()
+        render_wrong(wrong, settings.zone, console)
+        render_alerts(queued, settings.zone, console)
+        say(unsent)
+    return 1 if unsent else 0

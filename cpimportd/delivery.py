@@ -1,0 +1,102 @@
+"""The way of an alert out of the queue: as one message to each address; what does not go stays in it."""
+
+import asyncio
+import re
+from collections.abc import AsyncIterator, Mapping, Sequence
+from contextlib import asynccontextmanager
+from typing import Final
+
+import asyncpg
+
+from cpimportd.alerts.sending import names_of, send
+from cpimportd.alerts.texts import coalesced
+from cpimportd.books import alerts as queue
+from cpimportd.books.connection import connect, let_go
+from cpimportd.problems import Problem, ProblemError, problem
+from cpimportd.settings import Settings
+
+AWAY: Final = (ProblemError, OSError, asyncpg.PostgresError, asyncpg.InterfaceError, TimeoutError)
+"""What it looks like when the database is not there, or not ready."""
+
+DATABASE_PATIENCE: Final = 15.0
+"""Seconds that the database may take in all, beside the sending."""
+
+
+@asynccontextmanager
+async def database(settings: Settings) -> AsyncIterator[asyncpg.Connection]:
+    """A connection that is cut off where the database falls silent: an alert is not worth waiting for longer.
+
+    Raises:
+        ProblemError: there is none.
+    """
+    connection = await connect(settings.database)
+    limit = DATABASE_PATIENCE + 2 * settings.alerts.timeout.total_seconds()
+    cut = asyncio.get_running_loop().call_later(limit, connection.terminate)
+    try:
+        yield connection
+    finally:
+        cut.cancel()
+        await let_go(connection)
+
+
+async def deliver(connection: asyncpg.Connection, settings: Settings) -> tuple[Problem, ...]:
+    """Send what is queued, as one message to each address; what does not go stays.
+
+    Returns:
+        ``alert-unsent`` where something did not go.
+    """
+    urls = names_of([url.get_secret_value() for url in settings.alerts.urls])
+    if not urls:
+        return ()
+    try:
+        async with queue.taking(connection, settings.department_id) as waiting:
+            if not waiting:
+                return ()
+            failed = await _send_all(settings, urls, waiting)
+            went = [one.id for one in waiting if not failed[one.id]]
+            await queue.mark_sent(connection, settings.department_id, went)
+            for one in waiting:
+                if failed[one.id]:
+                    await queue.mark_unsent(connection, one.id, listed(failed[one.id], "\n"))
+    except ProblemError as error:
+        return error.problems
+    except AWAY as error:
+        return (problem("alert-unsent", count="some", reason=f"the database: {type(error).__name__}"),)
+    reasons = {name: reason for of_one in failed.values() for name, reason in of_one.items()}
+    unsent = sum(bool(of_one) for of_one in failed.values())
+    return (problem("alert-unsent", count=unsent, reason=listed(reasons)),) if unsent else ()
+
+
+async def _send_all(
+    settings: Settings, urls: Mapping[str, str], waiting: Sequence[queue.Waiting]
+) -> dict[int, dict[str, str]]:
+    """Send to each address what it has not had yet; gives, by alert, to whom it did not go and why."""
+    seconds, language = settings.alerts.timeout.total_seconds(), settings.alerts.language
+    missing = {one.id: _still_to_tell(one.error, urls) for one in waiting}
+
+    async def to(name: str) -> str | None:
+        due = [one for one in waiting if name in missing[one.id]]
+        if not due:
+            return None
+        message = coalesced(
+            [(one.created_at, one.title, one.body) for one in due], language=language, zone=settings.zone
+        )
+        failed = await send({name: urls[name]}, message, due[-1].occasion, seconds)
+        return failed.get(name)
+
+    reasons = dict(zip(urls, await asyncio.gather(*(to(name) for name in urls)), strict=True))
+    return {
+        one.id: {name: reason for name, reason in reasons.items() if reason is not None and name in missing[one.id]}
+        for one in waiting
+    }
+
+
+def _still_to_tell(error: str | None, urls: Mapping[str, str]) -> frozenset[str]:
+    """Who has not had an alert yet: those that its error names, a line each; all where none is, or the urls changed."""
+    named = frozenset(match[1] for match in re.finditer(r"^(\d+ [a-z0-9+.-]+):", error or "", re.MULTILINE))
+    return named if named and named <= urls.keys() else frozenset(urls)
+
+
+def listed(failed: Mapping[str, str], separator: str = "; ") -> str:
+    """To whom it did not go, and why."""
+    return separator.join(f"{name}: {reason}" for name, reason in failed.items())

@@ -1,0 +1,146 @@
+"""The scheduled jobs that import nothing: the weekly summary and the monthly reconciliation, read and told."""
+
+import io
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from typing import Final, Literal
+
+from rich.console import Console
+
+from cpimportd.alerts.texts import place, shortened
+from cpimportd.books import alerts as queue
+from cpimportd.books.connection import connect, let_go
+from cpimportd.books.reconciliation import Reconciliation, reconcile
+from cpimportd.books.upgrade import require_current
+from cpimportd.books.weekly import Weekly, weekly
+from cpimportd.catalog.spoken import spoken
+from cpimportd.delivery import deliver
+from cpimportd.problems import Problem, ProblemError, problem
+from cpimportd.rendering.jobs import render_reconciliation, render_weekly
+from cpimportd.rendering.layout import unwrapped
+from cpimportd.settings import Settings
+
+JobName = Literal["report", "reconcile"]
+
+WEEK: Final = timedelta(days=7)
+LOOK_BACK: Final = timedelta(days=40)
+"""How far a monthly reconciliation looks for breaks in the journal: a month, and a late slot."""
+
+_TITLES: Final = {
+    ("ru", "report"): "сводка с {since:%d.%m.%Y}: загрузок {runs}, неблагополучно: {wrong}",
+    ("en", "report"): "summary since {since:%Y-%m-%d}: {runs} runs, {wrong} things wrong",
+    ("ru", "equal"): "сверка сошлась: база, файлы и журнал говорят одно",
+    ("en", "equal"): "reconciled: books, workbooks and journal agree",
+    ("ru", "different"): "сверка НЕ сошлась: расхождений {wrong}",
+    ("en", "different"): "NOT reconciled: {wrong} differences",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Done:
+    """What a job found.
+
+    Attributes:
+        status: ``reported``, ``equal`` or ``different``.
+        summary: one sentence without a full stop.
+        document: the whole as JSON.
+        render: prints it for people.
+        problems: where the accounts differ, and what could not be sent.
+    """
+
+    status: str
+    summary: str
+    document: dict[str, object]
+    render: Callable[[Console], None]
+    problems: tuple[Problem, ...] = ()
+
+    @property
+    def code(self) -> int:
+        """The exit code: 3 where the accounts differ."""
+        return 3 if self.status == "different" else 0
+
+
+async def do(settings: Settings, job: JobName, since: datetime | None = None, *, send: bool = False) -> Done:
+    """Do a job.
+
+    Args:
+        settings: the effective settings.
+        job: which.
+        since: how far it looks back; None for the usual.
+        send: whether what it finds is sent as an alert; what does not go stays queued.
+
+    Raises:
+        ProblemError: the database is away or not ready; there is nobody to send to.
+    """
+    if send:
+        require_urls(settings)
+    now = datetime.now(UTC)
+    connection = await connect(settings.database)
+    try:
+        await require_current(connection)
+        number = settings.department_id
+        if job == "report":
+            done = _reported(settings, await weekly(connection, number, since or now - WEEK, now))
+        else:
+            done = _reconciled(await reconcile(connection, number, since or now - LOOK_BACK))
+        if not send:
+            return done
+        async with queue.noting(connection, number) as notes:
+            occasion = "report" if job == "report" else "reconciliation"
+            await notes.queue(occasion, job, _title(settings, done), _body(settings, done), None)
+        unsent = await deliver(connection, settings)
+        return Done(done.status, done.summary, done.document, done.render, (*done.problems, *unsent))
+    finally:
+        await let_go(connection)
+
+
+def require_urls(settings: Settings) -> None:
+    """Make sure that there is somebody to send to.
+
+    Raises:
+        ProblemError: ``config-incomplete``.
+    """
+    if not settings.alerts.urls:
+        key, variable = "alerts.urls", "CPIMPORTD_ALERTS__URLS"
+        raise ProblemError(problem("config-incomplete", key=key, place="the configuration", variable=variable))
+
+
+def _reported(settings: Settings, found: Weekly) -> Done:
+    runs = f"{len(found.runs)} runs since {found.since.astimezone(settings.zone):%Y-%m-%d}"
+    summary = f"{runs}, {len(found.wrong)} things wrong now"
+    return Done("reported", summary, found.as_json(), lambda console: render_weekly(found, settings.zone, console))
+
+
+def _reconciled(found: Reconciliation) -> Done:
+    differ = len(found.problems)
+    summary = f"{differ} differences" if differ else f"{len(found.accounts)} accounts agree"
+    status = "different" if differ else "equal"
+    return Done(status, summary, found.as_json(), lambda console: render_reconciliation(found, console), found.problems)
+
+
+def _title(settings: Settings, done: Done) -> str:
+    language, found = settings.alerts.language, done.document
+    if done.status != "reported":
+        text = _TITLES[language, done.status].format(wrong=len(done.problems))
+    else:
+        since = datetime.fromisoformat(str(found["since"])).astimezone(settings.zone)
+        runs, wrong = found["runs"], found["wrong"]
+        assert isinstance(runs, dict)  # noqa: S101  as Weekly.as_json has it
+        assert isinstance(wrong, list)  # noqa: S101
+        text = _TITLES[language, "report"].format(since=since, runs=sum(runs.values()), wrong=len(wrong))
+    return place(language, settings.department_id) + text
+
+
+def _body(settings: Settings, done: Done) -> str:
+    stream = io.StringIO()
+    console = Console(file=stream, highlight=False, markup=False, emoji=False, force_terminal=False, no_color=True)
+    with unwrapped(console):
+        done.render(console)
+    lines = [*_ways_out(settings, done.problems), stream.getvalue().strip()]
+    return shortened("\n".join(lines), settings.alerts.language)
+
+
+def _ways_out(settings: Settings, problems: tuple[Problem, ...]) -> Iterator[str]:
+    for sentence, way_out in dict.fromkeys(tuple(spoken(found, settings.alerts.language)) for found in problems):
+        yield f"{sentence}\n  → {way_out}\n"

@@ -1,0 +1,125 @@
+"""The weekly summary, the reconciliation and the alerts as people read them."""
+
+from collections.abc import Sequence
+from datetime import tzinfo
+from typing import TYPE_CHECKING, Final
+
+from rich.console import Console
+from rich.text import Text
+
+from cpimportd.rendering.layout import Cell, Column, foreign, print_heading, print_line, print_table
+from cpimportd.rendering.numbers import amount, count, moment, signed
+
+if TYPE_CHECKING:
+    from cpimportd.books.alerts import QueuedAlert, StoredCondition
+    from cpimportd.books.reconciliation import Reconciliation
+    from cpimportd.books.weekly import Weekly
+
+_MOVED: Final = (
+    *(Column("Organization"), Column("Kind")),
+    *(Column(title, number=True) for title in ("Inserted", "Updated", "Removed", "Re-timed")),
+    *(Column(title, number=True) for title in ("Opening", "+ added", "- removed", "± changed", "= closing")),
+)
+_MONTHS: Final = (Column("Month"), *(Column(t, number=True) for t in ("Receipts", "Expenses", "Principal", "Interest")))
+_UPLOADS: Final = (Column("File"), Column("Kind"), Column("Uploaded"), Column("Status"))
+_ACCOUNTS: Final = (
+    *(Column("Organization"), Column("Kind")),
+    *(Column(title, number=True) for title in ("Rows", "Books", "Итого", "Journal")),
+    Column("Equal"),
+)
+_WRONG: Final = (Column("What"), Column("How"), Column("Since"), Column("Told"))
+_ALERTS: Final = (
+    *(Column("Alert", number=True), Column("Made"), Column("Why"), Column("Title"), Column("Sent")),
+    *(Column("Tries", number=True), Column("Error")),
+)
+
+
+def render_weekly(found: "Weekly", zone: tzinfo, console: Console) -> None:
+    """Print what a period brought; instants in the given zone."""
+    ended = ", ".join(f"{number} {status}" for status, number in found.outcomes.items()) or "none"
+    print_line(console, f"Runs since {moment(found.since, zone)}: {ended}")
+    for run in found.runs:
+        if run.status in {"failed", "abandoned"}:
+            print_line(console, f"run {run.run} of {moment(run.started_at, zone)}: {run.status}", indent=2)
+    render_wrong(found.wrong, zone, console)
+    if found.moved:
+        print_heading(console, "What changed, per organization")
+        rows: list[Sequence[Cell]] = [
+            (
+                *(foreign(one.organization), one.kind.value),
+                *(count(number) for number in (one.inserted, one.updated, one.removed, one.retimed)),
+                *(amount(one.opening), amount(one.added), amount(one.taken), signed(one.changed), amount(one.closing)),
+            )
+            for one in found.moved
+        ]
+        print_table(console, _MOVED, rows)
+    if found.months:
+        print_heading(console, "Sums by month")
+        print_table(
+            console,
+            _MONTHS,
+            [(m.month, *map(amount, (m.receipts, m.expenses, m.principal, m.interest))) for m in found.months],
+        )
+    if found.uploads:
+        print_heading(console, "Workbooks")
+        rows = [
+            (foreign(u.name), u.kind or "", "" if u.modified is None else moment(u.modified, zone), foreign(u.status))
+            for u in found.uploads
+        ]
+        print_table(console, _UPLOADS, rows)
+
+
+def render_wrong(wrong: "Sequence[StoredCondition]", zone: tzinfo, console: Console) -> None:
+    """Print what is wrong now, and since when."""
+    if not wrong:
+        print_line(console, "Nothing is wrong.", style="green")
+        return
+    print_heading(console, "Wrong now")
+    rows = [
+        (
+            *(foreign(one.subject), foreign(one.state), moment(one.since, zone)),
+            "not yet" if one.told_at is None else moment(one.told_at, zone),
+        )
+        for one in wrong
+    ]
+    print_table(console, _WRONG, rows)
+
+
+def render_reconciliation(found: "Reconciliation", console: Console) -> None:
+    """Print the accounts side by side, then where they differ and what to do."""
+    if not found.accounts:
+        print_line(console, "The books were never filled from a workbook: there is nothing to compare.")
+        return
+    rows: list[Sequence[Cell]] = [
+        (
+            *(foreign(one.organization), one.kind.value, count(one.rows), amount(one.books)),
+            *("" if value is None else amount(value) for value in (one.control_total, one.journal)),
+            Text("NO", style="bold red") if one.problems else Text("yes", style="green"),
+        )
+        for one in found.accounts
+    ]
+    print_table(console, _ACCOUNTS, rows)
+    if not found.problems:
+        print_line(console, "Books, control totals and journal agree.", style="green")
+        return
+    print_heading(console, "Differences")
+    for one in found.problems:
+        print_line(console, str(one), style="bold red")
+        print_line(console, f"→ {one.way_out}", indent=4)
+
+
+def render_alerts(alerts: "Sequence[QueuedAlert]", zone: tzinfo, console: Console) -> None:
+    """Print the queue: what waits, then what was sent last."""
+    if not alerts:
+        print_line(console, "No alert was ever made.")
+        return
+    print_heading(console, "Alerts")
+    rows = [
+        (
+            *(str(one.id), moment(one.created_at, zone), one.occasion, foreign(one.title)),
+            "waits" if one.sent_at is None else moment(one.sent_at, zone),
+            *(count(one.tries), foreign(one.error or "")),
+        )
+        for one in alerts
+    ]
+    print_table(console, _ALERTS, rows)

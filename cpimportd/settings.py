@@ -9,13 +9,18 @@ from zoneinfo import ZoneInfo
 from pydantic import BaseModel, ConfigDict, Field, SecretStr
 
 from cpimportd.values import (
+    AlertUrls,
     Calendar,
     Channel,
+    ClosedBefore,
     DatabaseUrl,
     Encoding,
     Fingerprint,
+    HeartbeatUrl,
+    HostName,
     KindName,
     Line,
+    Listen,
     Password,
     Percent,
     PositiveSpan,
@@ -23,6 +28,7 @@ from cpimportd.values import (
     Size,
     SourceUrl,
     Span,
+    Token,
     Whole,
     Words,
     Zone,
@@ -94,6 +100,11 @@ class Source(Section):
     stale_after: PositiveSpan = Field(
         timedelta(hours=36), description="A workbook that 1C has not uploaded anew for so long is told of."
     )
+    outbox: Line | None = Field(
+        None,
+        description="A folder of the same server, seen from that of the url, for `rejects --upload`.",
+        examples=["../to-correct"],
+    )
 
 
 class Retry(Section):
@@ -127,6 +138,11 @@ class Guards(Section):
     )
     removed_percent: Percent = Field(1.0, description="Of an organization's documents that may be removed.")
     removed_sum_percent: Percent = Field(1.0, description="Of their sum that may be removed.")
+    closed_before: ClosedBefore | None = Field(
+        None,
+        description="Documents of earlier days change only if a human accepts it; previous-month leaves that one open.",
+        examples=["previous-month"],
+    )
     strict: bool = Field(False, description="One held unit holds all.")
 
 
@@ -154,6 +170,27 @@ class Tell(Section):
     allow_blocking_refresh: bool = Field(False, description="Refresh the others too: readers wait meanwhile.")
 
 
+class Alerts(Section):
+    """Who is told when something is wrong, changes, or is well again; and who watches that runs take place at all."""
+
+    urls: AlertUrls = Field(
+        (),
+        description="Where alerts go: URLs of Apprise (mailtos://, tgram:// and many more), whole secrets; better a "
+        "credential named alerts.urls, one a line.",
+    )
+    language: Literal["ru", "en"] = Field("ru", description="Of the alerts: ru or en.")
+    remind_every: Span = Field(
+        timedelta(days=1), description="While it lasts; a run that comes up to a tenth early reminds, too. 0: never."
+    )
+    timeout: PositiveSpan = Field(timedelta(seconds=15), description="How long sending may hold up the end of a run.")
+    heartbeat_url: HeartbeatUrl | None = Field(
+        None,
+        description="A check of Healthchecks.io or its like, told when a scheduled run begins, ends or fails; a whole "
+        "secret, better a credential named alerts.heartbeat_url.",
+        examples=["https://hc-ping.com/00000000-0000-0000-0000-000000000000"],
+    )
+
+
 class Spool(Section):
     """Where fetched files lie: in the folder spool of state_directory."""
 
@@ -166,12 +203,52 @@ class Journal(Section):
     keep: Span = Field(timedelta(0), description="Entries of runs longer ago are deleted; 0 keeps them for ever.")
 
 
+class Metrics(Section):
+    """Figures for Prometheus, which need `pip install 'cpimportd[metrics]'`."""
+
+    textfile: Path | None = Field(
+        None,
+        description="Every run writes them here when it ends: a .prom file in the folder of node_exporter's textfile "
+        "collector.",
+        examples=["/var/lib/prometheus/node-exporter/cpimportd.prom"],
+    )
+
+
 class Daemon(Section):
     """The clock that starts the runs."""
 
     run_time_limit: PositiveSpan = Field(timedelta(hours=2), description="A run that takes longer is stopped.")
     look_again: PositiveSpan = Field(
         timedelta(minutes=5), description="Between two looks at a server on which 1C has uploaded nothing yet."
+    )
+
+
+class Web(Section):
+    """The interface over HTTP and the dashboard: `cpimportd web`, a process of its own. The daemon does not need it."""
+
+    listen: Listen = Field("127.0.0.1:8008", description="Address and port; a proxy in front of it does TLS.")
+    token: Token | None = Field(
+        None,
+        description="What every request has to show; better a credential named web.token than a line here.",
+        examples=["put-the-output-of-openssl-rand-here"],
+    )
+    open_on_loopback: bool = Field(
+        False, description="Without a token: true lets every user of this machine in, on a loopback address only."
+    )
+    hosts: Annotated[tuple[HostName, ...], Words] = Field(
+        (), description="Names under which it is asked, beside IP addresses and localhost; others are refused."
+    )
+    database_url: DatabaseUrl | None = Field(
+        None,
+        description="Of a role that may only read; else database.url, in sessions that may only read.",
+        examples=["postgresql://cpimportd_reader@db.example.org/backend"],
+    )
+    database_password: Password | None = Field(
+        None, description="Better a credential named web.database_password than a line here.", examples=["secret"]
+    )
+    statement_timeout: PositiveSpan = Field(timedelta(seconds=10), description="How long one query may take.")
+    page_limit: Annotated[Whole, Field(ge=10, le=10_000)] = Field(
+        500, description="The most entries that one answer holds."
     )
 
 
@@ -214,9 +291,12 @@ class Settings(Section):
     guards: Guards = Guards()
     cache: Cache = Cache()
     tell: Tell = Tell()
+    alerts: Alerts = Alerts()
     spool: Spool = Spool()
     journal: Journal = Journal()
+    metrics: Metrics = Metrics()
     daemon: Daemon = Daemon()
+    web: Web = Web()
     schedules: Mapping[ScheduleName, Schedule] = Field(default_factory=lambda: {"import": Schedule()})
 
     @property

@@ -4,7 +4,8 @@ The types here check what people write and say what was expected; they never rep
 """
 
 import re
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
+from ipaddress import ip_address
 from typing import Annotated, Literal
 
 from oncalendar import OnCalendar, OnCalendarError
@@ -23,6 +24,7 @@ _SECONDS = {
 }
 _BYTES = {"": 1, "k": 1024, "m": 1024**2, "g": 1024**3}
 _EXPECTED_SPAN = "expected a time span such as 90s, 20min or 1h 30min"
+_EXPECTED_LISTEN = "expected address:port, such as 127.0.0.1:8008 or [::1]:8008; port 0 takes a free one"
 _DRIVER = re.compile(r"(postgres(?:ql)?)(?:\+\w+)?(://.*)", re.DOTALL)
 
 
@@ -109,6 +111,15 @@ def _words(value: object) -> object:
     return tuple(value.replace(",", " ").split()) if isinstance(value, str) else value
 
 
+def _closed_before(value: object) -> object:
+    if value == "previous-month" or (isinstance(value, date) and not isinstance(value, datetime)):
+        return value
+    try:
+        return date.fromisoformat(str(value))
+    except ValueError:
+        raise ValueError("expected a date such as 2024-12-31, or previous-month") from None
+
+
 def _known_zone(name: str) -> str:
     return parse_zone(name).key
 
@@ -172,6 +183,51 @@ def _schedule_name(name: str) -> str:
     return name
 
 
+def _listen(address: str) -> str:
+    host, _, port = address.strip().rpartition(":")
+    bare = host.removeprefix("[").removesuffix("]")
+    try:
+        ip = ip_address("127.0.0.1" if bare == "localhost" else bare)
+        number = int(port)
+    except ValueError:
+        raise ValueError(_EXPECTED_LISTEN) from None
+    if not 0 <= number < 65536 or (ip.version == 6) != host.startswith("["):
+        raise ValueError(_EXPECTED_LISTEN)
+    return f"{host}:{number}"
+
+
+def _token(secret: SecretStr) -> SecretStr:
+    if not re.fullmatch(r"[A-Za-z0-9._~+/=-]{16,512}", _secret_line(secret).get_secret_value()):
+        # RFC 6750, 2.1: what can stand in a header.
+        raise ValueError(
+            "expected 16 to 512 letters, digits and -._~+/= without blanks; `openssl rand -hex 32` makes one"
+        )
+    return secret
+
+
+def _host_name(name: str) -> str:
+    if not re.fullmatch(r"[a-z0-9_]([a-z0-9_.-]{0,251}[a-z0-9_])?", name.lower()):
+        raise ValueError("expected names of hosts without port, such as import.example.org")
+    return name.lower()
+
+
+def _lines(value: object) -> object:
+    # A credential or a variable holds one text; a comma may be part of a URL, white space may not.
+    return tuple(value.split()) if isinstance(value, str) else value
+
+
+def _alert_url(url: SecretStr) -> SecretStr:
+    if not re.fullmatch(r"[A-Za-z][A-Za-z0-9+.-]*://\S+", url.get_secret_value()):
+        raise ValueError("expected URLs of Apprise such as mailtos://user:password@mail.example.org?to=you@example.org")
+    return url
+
+
+def _heartbeat_url(url: SecretStr) -> SecretStr:
+    if not re.fullmatch(r"https?://[^\s/?#]+/[^\s?#]*[^\s/?#]", url.get_secret_value()):
+        raise ValueError("expected a check's address such as https://hc-ping.com/ID, without a slash at its end")
+    return url
+
+
 def _with_scheme(url: str) -> str:
     if not re.match(r"file:///|(?!file:)[a-z][a-z0-9+.-]*://[^/?#]", url):
         raise ValueError("expected ftp://host/folder, ftps://host/folder or file:///folder")
@@ -189,9 +245,15 @@ Calendar = Annotated[str, AfterValidator(_calendar)]
 DatabaseUrl = Annotated[SecretStr, AfterValidator(_postgresql)]
 SourceUrl = Annotated[str, AfterValidator(_with_scheme)]
 Words = BeforeValidator(_words)
+ClosedBefore = Annotated[date | Literal["previous-month"], BeforeValidator(_closed_before)]
 KindName = Literal["receipts", "expenses", "details"]
 ScheduleName = Annotated[str, AfterValidator(_schedule_name)]
 Channel = Annotated[str, AfterValidator(_channel)]
 Fingerprint = Annotated[str, AfterValidator(_fingerprint)]
 Line = Annotated[str, AfterValidator(_one_line)]
 Password = Annotated[SecretStr, AfterValidator(_secret_line)]
+AlertUrls = Annotated[tuple[Annotated[SecretStr, AfterValidator(_alert_url)], ...], BeforeValidator(_lines)]
+HeartbeatUrl = Annotated[SecretStr, AfterValidator(_heartbeat_url)]
+Listen = Annotated[str, AfterValidator(_listen)]
+Token = Annotated[SecretStr, AfterValidator(_token)]
+HostName = Annotated[str, AfterValidator(_host_name)]

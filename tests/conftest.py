@@ -20,7 +20,7 @@ import pytest
 from cpimportd.demo.postgres import EmbeddedPostgres, PostgresError
 from cpimportd.settings import Database
 
-pytest_plugins = ["tests.faults.table", "tests.faults.secrets"]
+pytest_plugins = ["tests.faults.table", "tests.faults.secrets", "tests.two_days"]
 
 BACKEND_SQL = Path(__file__).parent / "backend.sql"
 
@@ -179,8 +179,9 @@ def _search(url: str) -> None:
 
     with suppress(OSError, asyncpg.PostgresError):
         if run_sql(url, "SELECT 1 WHERE to_regclass('cpimportd.runs') IS NOT NULL"):
-            for row in run_sql(url, "SELECT r::text AS whole FROM cpimportd.runs r"):
-                look_at("a row of cpimportd.runs", row["whole"])
+            for table in ("runs", "condition", "alert"):
+                for row in run_sql(url, f"SELECT r::text AS whole FROM cpimportd.{table} r"):
+                    look_at(f"a row of cpimportd.{table}", row["whole"])
 
 
 @pytest.fixture

@@ -28,7 +28,7 @@ class HeldUnit:
 
 async def held_units(connection: asyncpg.Connection, department_id: int) -> list[Unit]:
     """The units that are held now, in order of their names."""
-    rows = await connection.fetch(sql("held", "unit_names"), department_id)
+    rows = await connection.fetch(sql("held", "now"), department_id)
     return [Unit(row["organization"], Group(row["kind"])) for row in rows]
 
 
@@ -47,6 +47,7 @@ async def to_accept(
         ProblemError: ``accept-nothing``, one for each name that cannot be accepted.
     """
     found, refused = [], []
+    now = await held_units(connection, department_id)
     for name in names:
         organization, _, group = name.rpartition("/")
         if not organization or group not in set(Group):
@@ -54,7 +55,7 @@ async def to_accept(
             continue
         unit = Unit(organization, Group(group))
         row = await connection.fetchrow(sql("held", "held"), department_id, organization, group, run)
-        if reason := _why_not(row):
+        if reason := _why_not(row, run is not None or unit in now):
             refused.append(problem("accept-nothing", value=name, reason=reason))
         else:
             found.append(HeldUnit(unit, row["run_id"], frozenset(row["digests"])))
@@ -63,11 +64,13 @@ async def to_accept(
     return found
 
 
-def _why_not(row: asyncpg.Record | None) -> str | None:
+def _why_not(row: asyncpg.Record | None, held: bool) -> str | None:
     if row is None:
         return "no run has said anything of it"
     if row["status"] != "held":
         return f"run {row['run_id']} did not hold it"
+    if not held:
+        return f"run {row['run_id']} held it, a later one did not"
     codes = {found["code"] for found in json.loads(row["problems"])}
     graver = sorted(code for code in codes if code in CATALOG and CATALOG[code].effect is Effect.INTEGRITY)
     return f"run {row['run_id']} held it for {', '.join(graver)}, which nobody can override" if graver else None

@@ -29,6 +29,11 @@ _RUNS: Final = """
 
 _LATEST: Final = """
     WHERE r.department_id = $1 AND ($2::bigint IS NULL OR r.id < $2) AND ($3::text[] IS NULL OR r.status = ANY ($3))
+      AND ($5::timestamptz IS NULL OR r.started_at >= $5) AND ($6::timestamptz IS NULL OR r.started_at < $6)
+      AND ($7::text IS NULL OR EXISTS (
+          SELECT FROM cpimportd.run_unit n
+          WHERE n.run_id = r.id AND n.organization = $7
+            AND (n.status = 'held' OR n.inserted + n.updated + n.deleted + n.retimed > 0)))
     ORDER BY r.id DESC LIMIT $4
 """
 
@@ -171,6 +176,9 @@ async def history(
     limit: int = 20,
     before: int | None = None,
     statuses: Sequence[str] | None = None,
+    since: datetime | None = None,
+    until: datetime | None = None,
+    organization: str | None = None,
 ) -> list[RunLine]:
     """The latest runs, newest first.
 
@@ -180,8 +188,11 @@ async def history(
         limit: how many.
         before: only runs with a smaller number: the next page.
         statuses: only runs that ended so.
+        since: only runs that began then or later.
+        until: only runs that began before it.
+        organization: only runs in which documents of it changed, or a unit of it was held.
     """
-    rows = await connection.fetch(_RUNS + _LATEST, department_id, before, statuses, limit)
+    rows = await connection.fetch(_RUNS + _LATEST, department_id, before, statuses, limit, since, until, organization)
     return [_line(row) for row in rows]
 
 

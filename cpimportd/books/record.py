@@ -61,12 +61,17 @@ async def remember(connection: asyncpg.Connection, publication: Publication, uni
     published = [report for report in units if report.status is UnitStatus.PUBLISHED]
     await connection.execute(sql("record", "forget_served"))
     await connection.execute(sql("record", "forget_undone"))
-    for report in published:
-        plan = publication.units[report.unit]
-        for file_no in sorted(plan.file_nos):
-            kind = publication.files[file_no].kind
-            if kind is not None:
-                await connection.execute(sql("record", "add_served"), kind.value, report.unit.organization, file_no)
+    staged = await connection.fetch(sql("record", "staged_rows"))
+    rows = {(row["file_no"], row["organization"]): row["rows"] for row in staged}
+    await connection.executemany(
+        sql("record", "add_served"),
+        [
+            (kind.value, report.unit.organization, file_no, rows.get((file_no, report.unit.organization), 0))
+            for report in published
+            for file_no in sorted(publication.units[report.unit].file_nos)
+            if (kind := publication.files[file_no].kind) is not None
+        ],
+    )
     await connection.execute(sql("record", "forget_fingerprints"))
     present = await fingerprints(connection, publication.department_id)
     run_id = await connection.fetchval("SELECT run_id FROM stage_scope")

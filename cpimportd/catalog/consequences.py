@@ -33,6 +33,17 @@ _OF_CODE = {
     "daemon-silent": Consequence.COMMAND_FAILS,
     "check-timeout": Consequence.COMMAND_FAILS,
     "demo-server": Consequence.COMMAND_FAILS,
+    "scratch-missing": Consequence.COMMAND_FAILS,
+    "web-address": Consequence.COMMAND_FAILS,
+    "web-unauthorized": Consequence.COMMAND_FAILS,
+    "web-host": Consequence.COMMAND_FAILS,
+    "web-foreign": Consequence.COMMAND_FAILS,
+    "web-request": Consequence.COMMAND_FAILS,
+    "web-not-found": Consequence.COMMAND_FAILS,
+    "web-too-many": Consequence.COMMAND_FAILS,
+    "workbook-gone": Consequence.COMMAND_FAILS,
+    "workbook-unmarked": Consequence.COMMAND_FAILS,
+    "outbox-failed": Consequence.COMMAND_FAILS,
     "internal": Consequence.WORK_GIVEN_UP,
 }
 _OF_EXIT_CODE = {

@@ -112,6 +112,12 @@ _PLAINER = {
     "slot-irregular": "on {value} the clocks change, and the schedule's local time does not exist or exists twice",
     "misfired": "slots of a schedule were missed, the newest {value}, and grace or catch_up let none be made up for",
     "run-crashed": "the run's process broke off",
+    "books-apart": "{organization}: the sums in the books are not the Итого of the files that filled them",
+    "books-moved": "{organization}: the sums in the books are not those that the last run left there",
+    "journal-gap": "{organization}: a run did not find the sum that the run before it had left",
+    "name-ambiguous": "{value} fits more than one of those that bear names like it",
+    "outbox-failed": "a workbook could not be put into source.outbox",
+    "journal-open": "{organization}: opening, movements and closing of a run do not add up",
 }
 """Sentences that say too little once the facts that stand only in the line's text are taken out."""
 
@@ -153,4 +159,4 @@ def _bare(sentence: str) -> str:
 
 def _in_command(before: str) -> bool:
     """Whether what comes next is to be typed: between backticks, after an option, or in a dotted key."""
-    return before.count("`") % 2 == 1 or before.endswith("--accept ") or re.search(r"\w\.$", before) is not None
+    return before.count("`") % 2 == 1 or before.endswith("accept ") or re.search(r"\w\.$", before) is not None

@@ -23,7 +23,7 @@ _HEAD = """\
 # What `journalctl -x` says about the lines of cpimportd.
 # Made by `python -m cpimportd.catalog`; change cpimportd/problems.py and cpimportd/catalog/ instead.
 """
-_COMMAND = re.compile(r"`[^`]*`|cpimportd run --accept UNIT")
+_COMMAND = re.compile(r"`[^`]*`|cpimportd accept UNIT")
 _UNBROKEN = "\u00a0"
 
 

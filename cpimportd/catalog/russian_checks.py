@@ -3,7 +3,7 @@
 from cpimportd.catalog.explanation import Text
 
 _TOGETHER = "Выгружайте списания и расшифровку в одно время."
-_ACCEPT = "`cpimportd run --accept UNIT` (команда с именем блока — в самой строке журнала)"
+_ACCEPT = "`cpimportd accept UNIT` (команда с именем блока — в самой строке журнала)"
 
 CHECKS = {
     "control-total-missing": Text(
@@ -89,9 +89,27 @@ CHECKS = {
         "Имя блока пишется как в отчёте: ORGANIZATION/receipts (поступления) или ORGANIZATION/expenses (списания), где "
         "ORGANIZATION — название организации.",
     ),
+    "accept-nothing": Text(
+        "Подтверждать нечего: {value}",
+        "Посмотрите `cpimportd history --status held --status partial` и `cpimportd show RUN`: имя блока пишется как "
+        "там.",
+    ),
+    "accept-outdated": Text(
+        "{organization}: файлы уже не те, что вы видели: 1С выгрузила другие",
+        "Выполните `cpimportd run --dry-run`, посмотрите, что сказано о блоке, и подтвердите снова, если он всё ещё "
+        "задержан.",
+    ),
     "shrunk": Text(
         "{organization}: из базы исчезло бы больше документов, чем допустимо",
         f"Посмотрите, что пропало; если всё верно: {_ACCEPT}.",
+    ),
+    "period-closed": Text(
+        "{organization}: изменились бы документы закрытого периода, среди них {value}",
+        f"Уточните у бухгалтера 1С; если всё верно: {_ACCEPT}.",
+    ),
+    "undone": Text(
+        "{organization}: эти файлы уже были загружены, и загрузка была отменена",
+        f"Выгрузите исправленные файлы; чтобы всё же взять эти: {_ACCEPT}.",
     ),
     "rekeyed": Text(
         "{organization}: все документы пришли под новыми названиями и с прежними суммами (в 1С сменилось название?)",

@@ -1,4 +1,4 @@
-"""In Russian: the configuration, the machine, the demo, and defects."""
+"""In Russian: the configuration, the machine, questions to the books, the demo, and defects."""
 
 from cpimportd.catalog.explanation import Text
 
@@ -62,6 +62,43 @@ SETUP = {
     "check-timeout": Text(
         "Нет ответа за {value}",
         "Проверьте сеть и журнал сервера.",
+    ),
+    "nothing-found": Text(
+        "Ничего не найдено: {value}",
+        "Проверьте имя или номер; где его искать, сказано в самой строке.",
+    ),
+    "name-ambiguous": Text(
+        "Под это подходит несколько имён: {value}",
+        "Назовите одно из них целиком, в кавычках; они перечислены в самой строке.",
+    ),
+    "output-exists": Text(
+        "Файл уже существует",
+        "Укажите другой файл или перезапишите этот ключом --force.",
+    ),
+    "workbook-gone": Text(
+        "Книги уже нет в архиве загрузок",
+        "Книги хранятся столько, сколько задано в spool.keep. Что в ней было не так, покажет `cpimportd show RUN` "
+        "(RUN — номер загрузки).",
+    ),
+    "workbook-unmarked": Text(
+        "В книге не удалось отметить ячейки",
+        "Что в ней не так, покажет `cpimportd show RUN` (RUN — номер загрузки).",
+    ),
+    "outbox-failed": Text(
+        "Книгу не удалось положить в папку для исправлений",
+        "Проверьте source.outbox и право пользователя писать туда; сама книга осталась там, где была создана.",
+    ),
+    "scratch-missing": Text(
+        "Для репетиции нет отдельной базы данных: создать её на сервере нельзя, встроенного PostgreSQL тоже нет",
+        "Дайте роли право CREATEDB или установите встроенный сервер: pip install 'cpimportd[demo]'",
+    ),
+    "metrics-not-installed": Text(
+        "Для метрик не хватает пакета",
+        "Установите его: pip install 'cpimportd[metrics]'",
+    ),
+    "metrics-unwritten": Text(
+        "Не удалось записать файл метрик; на самой загрузке это не сказалось",
+        "Исправьте metrics.textfile или права на его папку.",
     ),
     "demo-not-installed": Text(
         "Для демонстрации не хватает пакета",

@@ -3,12 +3,19 @@
 import click
 
 from cpimportd import __version__
+from cpimportd.cli.asking import diff, history, rejects
 from cpimportd.cli.configuring import config
+from cpimportd.cli.deciding import accept, undo
+from cpimportd.cli.explaining import explain
 from cpimportd.cli.importing import demo, run
 from cpimportd.cli.keeping import backup, db, prune
-from cpimportd.cli.looking import check, history, show, summary
+from cpimportd.cli.looking import check, show, summary
+from cpimportd.cli.operating import completion, metrics, rehearse
+from cpimportd.cli.sections import Sections
 from cpimportd.cli.serving import daemon, reload, reschedule, status, trigger
+from cpimportd.cli.telling import alerts, reconcile, report
 from cpimportd.cli.timing import coming
+from cpimportd.cli.web import web
 from cpimportd.coredumps import forbid_core_dumps
 
 _EPILOG = """
@@ -18,6 +25,7 @@ Exit codes: 0 done, or nothing new · 1 failed, nothing published · 2 wrong use
 
 
 @click.group(
+    cls=Sections,
     context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110},
     epilog=_EPILOG,
 )
@@ -25,16 +33,26 @@ Exit codes: 0 done, or nothing new · 1 failed, nothing published · 2 wrong use
 def cli() -> None:
     """Bring the credit portfolio from 1C's exports on an FTP server into PostgreSQL, to the kopeck.
 
-    New here? `cpimportd demo` shows everything on generated data and needs nothing else.
-    Then: `cpimportd config example > /etc/cpimportd/cpimportd.toml`, edit it, `cpimportd check`,
-    `cpimportd db upgrade`, `cpimportd run --dry-run`, `cpimportd run`; then let `cpimportd daemon` do it every day.
-    """
+    New here? `cpimportd demo` shows everything on generated data and needs nothing else. Then, for real:
+
+    \b
+      cpimportd config example > /etc/cpimportd/cpimportd.toml    (edit it)
+      cpimportd check              until nothing says FAILED
+      cpimportd db upgrade
+      cpimportd run --dry-run      shows what would change
+      cpimportd run
+      systemctl start cpimportd    and it is done every day
+
+    Every verb has an example: `cpimportd VERB --help`.
+    """  # noqa: D301 - \b is click's mark for lines that stay as they are
 
 
 for verb in (
-    *(run, demo, check, summary, history, show),
-    *(daemon, status, coming, trigger, reload, reschedule),
-    *(backup, prune, db, config),
+    *(run, demo, check, summary, history, show, diff, explain, rejects),
+    *(accept, undo),
+    *(alerts, report, reconcile),
+    *(daemon, status, coming, trigger, reload, reschedule, web),
+    *(backup, prune, db, config, rehearse, metrics, completion),
 ):
     cli.add_command(verb)
 

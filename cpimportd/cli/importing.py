@@ -1,12 +1,12 @@
 """``run`` and ``demo``: the verbs that import."""
 
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 
-from cpimportd.cli.common import config_option, guarded, json_option, load, print_json, run_async, say
+from cpimportd.cli.common import config_option, guarded, json_option, load, print_json, run_async, say, who
 
 if TYPE_CHECKING:
     from cpimportd.pipeline import RunRequest
@@ -31,6 +31,10 @@ _KINDS = ("receipts", "expenses", "details")
 @click.option("--slot", metavar="INSTANT", help="The slot: an ISO instant with offset. Done slots are not done again.")
 @click.option("--uploaded-after", metavar="INSTANT",
               help="Leave the slot due where nothing is new and no workbook was uploaded after this.")  # fmt: skip
+@click.option("--again-within", type=click.FloatRange(min=0), metavar="SECONDS",
+              help="A failure that may pass is tried again if it comes so soon: no alert is sent of it.")  # fmt: skip
+@click.option("--known-upload", metavar="INSTANT",
+              help="When the newest known workbook was uploaded: an alert is sent where none is newer.")  # fmt: skip
 @click.option("--progress", "progress_form", type=click.Choice(["auto", "json", "none"]), default="auto",
               show_default=True, help="How progress is shown on stderr.")  # fmt: skip
 @json_option
@@ -45,6 +49,8 @@ def run(
     schedule: str | None,
     slot: str | None,
     uploaded_after: str | None,
+    again_within: float | None,
+    known_upload: str | None,
     progress_form: str,
     as_json: bool,
 ) -> int:
@@ -52,6 +58,9 @@ def run(
 
     Fetches, reads and checks every workbook, and publishes what adds up in one transaction. What does not is held:
     yesterday's books stay for it, and the report says why. Running it again changes nothing.
+
+    Examples: `cpimportd run --dry-run` shows what would change; `cpimportd run --from /srv/1c-exports` takes a folder.
+    Afterwards: `cpimportd summary`, `cpimportd diff RUN`. Where a daemon runs, `cpimportd trigger --wait` does it, too.
     """
     from cpimportd.configuration import require_database, require_source
     from cpimportd.model import Kind
@@ -68,6 +77,7 @@ def run(
         only=frozenset(Kind(name) for name in only) or frozenset(Kind),
         strict=strict,
         accepted=accepted,
+        requested_by=None if schedule else who(),
         schedule=schedule,
         slot=_instant(slot),
         uploaded_after=_instant(uploaded_after),
@@ -83,8 +93,9 @@ def run(
         report = RunReport(None, RunStatus.FAILED, datetime.now(UTC), 0, problems=error.problems)
         choose_progress(progress_form).end(report)
     else:
-        report = run_async(_run(loaded.settings, request, progress_form))
-    _show(report, as_json=as_json)
+        again = None if again_within is None else timedelta(seconds=again_within)
+        report = run_async(do_run(loaded.settings, request, progress_form, again, _instant(known_upload)))
+    show_report(report, as_json=as_json)
     return report.code
 
 
@@ -100,17 +111,35 @@ def _instant(text: str | None) -> datetime | None:
     return instant
 
 
-async def _run(settings: "Settings", request: "RunRequest", progress_form: str) -> "RunReport":
+async def do_run(
+    settings: "Settings",
+    request: "RunRequest",
+    progress_form: str,
+    again_within: timedelta | None,
+    known_upload: datetime | None,
+) -> "RunReport":
+    """Do a run with its progress shown, and watch over it: heartbeats and alerts."""
+    from cpimportd.alerting import Occasion, watched
     from cpimportd.pipeline import run_once
     from cpimportd.progress import choose_progress
 
+    occasion = Occasion(
+        dry_run=request.dry_run,
+        elsewhere=request.from_folder is not None,
+        kinds=request.only,
+        schedule=request.schedule,
+        slot=request.slot,
+        again_within=again_within,
+        known_upload=known_upload,
+    )
     with choose_progress(progress_form) as progress:
-        report = await run_once(settings, request, progress)
+        report = await watched(settings, occasion, run_once(settings, request, progress))
         progress.end(report)
         return report
 
 
-def _show(report: "RunReport", *, as_json: bool) -> None:
+def show_report(report: "RunReport", *, as_json: bool) -> None:
+    """The report on stdout, as people or scripts want it."""
     if as_json:
         print_json(report.as_json())
         return
@@ -123,13 +152,15 @@ def _show(report: "RunReport", *, as_json: bool) -> None:
 
 
 @click.command()
-@click.option("--keep", is_flag=True, help="Leave the database and the FTP server running, to look around.")
+@click.option("--keep", is_flag=True, help="Leave all of it running, with a daemon and the dashboard, to look around.")
 @guarded
 def demo(keep: bool) -> int:
     """Show the product on generated exports: day 1, day 2 and a broken day.
 
     Needs nothing but `pip install 'cpimportd[demo]'`: an embedded PostgreSQL and a loopback FTP server are started,
     and are gone afterwards.
+
+    Example: `cpimportd demo --keep`, then look around at what it prints.
     """
     from cpimportd.demo import run_demo
 

@@ -1,4 +1,4 @@
-"""``check``, ``summary``, ``history`` and ``show``: the verbs that only look."""
+"""``check``, ``summary`` and ``show``: the verbs that only look."""
 
 from collections.abc import Awaitable, Callable
 from pathlib import Path
@@ -9,6 +9,8 @@ import click
 from cpimportd.cli.common import config_option, guarded, json_option, load, print_json, run_async
 
 if TYPE_CHECKING:
+    from datetime import timedelta
+
     import asyncpg
 
     from cpimportd.books.history import Change, Inserted, Shown
@@ -18,15 +20,30 @@ Result = TypeVar("Result")
 
 
 @click.command()
+@click.option("--nagios", is_flag=True, help="Answer as a plugin of Nagios or Icinga: how the imports fare.")
+@click.option(
+    "--warning", metavar="SPAN", help="With --nagios: the last success may be so old.  [default: by the slots]"
+)
+@click.option("--critical", metavar="SPAN", help="The same for CRITICAL, such as 26h.  [default: by the slots]")
 @config_option
 @json_option
 @guarded
-def check(config_file: Path | None, as_json: bool) -> int:
+def check(nagios: bool, warning: str | None, critical: str | None, config_file: Path | None, as_json: bool) -> int:
     """Look whether everything that a run needs is there: one line each, with the way out.
 
     Tries the configuration, the source, the database with its rights and schema, the cache, the disk and the clock.
     Changes nothing. Exit code 1 where a line says FAILED.
+
+    With --nagios it looks at the imports themselves: CRITICAL (2) where the newest slot should be done and is not, or
+    database or source cannot be reached; WARNING (1) where a unit is held, the last run failed, a workbook is stale or
+    the daemon does not run; UNKNOWN (3) where the configuration is wrong. The user needs no rights to the state folder.
+
+    Examples: `cpimportd check`; `cpimportd check --nagios --critical 26h`.
     """
+    if nagios:
+        return _nagios(config_file, warning, critical, as_json=as_json)
+    if warning or critical:
+        raise click.UsageError("--warning and --critical go with --nagios")
     from cpimportd.checkup import checkup
     from cpimportd.rendering import render_checks, stdout_console
 
@@ -38,42 +55,63 @@ def check(config_file: Path | None, as_json: bool) -> int:
     return 0 if all(line.ok for line in lines) else 1
 
 
+def _nagios(config_file: Path | None, warning: str | None, critical: str | None, *, as_json: bool) -> int:
+    """Whatever happens, a plugin answers: what it cannot know is UNKNOWN."""
+    from datetime import UTC, datetime
+
+    from cpimportd.nagios import Thresholds, ask
+    from cpimportd.plugin import unknown, wrong_configuration
+    from cpimportd.problems import ProblemError
+    from cpimportd.rendering import stdout_console
+
+    try:
+        thresholds = Thresholds(_span(warning, "--warning"), _span(critical, "--critical"))
+        answer = run_async(ask(load(config_file), thresholds, datetime.now(UTC)))
+    except ProblemError as error:
+        answer = wrong_configuration(error.problems)
+    except Exception as error:  # noqa: BLE001 - exit code 1 would be read as WARNING
+        answer = unknown(f"{type(error).__name__}: {error}")
+    if as_json:
+        print_json(answer.as_json())
+    else:
+        stdout_console()  # whatever the encoding, no name makes it fail
+        click.echo(str(answer))
+    return int(answer.level)
+
+
+def _span(text: str | None, option: str) -> "timedelta | None":
+    from datetime import timedelta
+
+    from cpimportd.problems import ProblemError, problem
+    from cpimportd.values import parse_span
+
+    try:
+        found = None if text is None else parse_span(text)
+    except ValueError as error:
+        raise ProblemError(problem("wrong-use", reason=f"{option}: {error}", verb="check")) from error
+    return found if isinstance(found, timedelta) else None
+
+
 @click.command()
 @config_option
 @click.option("--department", type=int, metavar="ID", help="Another department than department_id.")
 @json_option
 @guarded
 def summary(config_file: Path | None, department: int | None, as_json: bool) -> None:
-    """Total receipts, expenses, balance, active contracts, principal and interest, as the books hold them now."""
+    """Total receipts, expenses, balance, active contracts, principal and interest, as the books hold them now.
+
+    Example: `cpimportd summary`. Where a figure comes from: `cpimportd explain principal`.
+    """
     from cpimportd.books.summary import summary as read_summary
     from cpimportd.rendering import render_summary, stdout_console
 
     loaded = load(config_file)
     number = department or loaded.settings.department_id
-    found = run_async(_reading(loaded, lambda connection: read_summary(connection, number)))
+    found = run_async(reading(loaded, lambda connection: read_summary(connection, number)))
     if as_json:
         print_json({"department_id": number, **found.as_json()})
     else:
         render_summary(found, number, stdout_console())
-
-
-@click.command()
-@config_option
-@click.option("--limit", type=click.IntRange(1, 1000), default=20, show_default=True, help="How many runs.")
-@json_option
-@guarded
-def history(config_file: Path | None, limit: int, as_json: bool) -> None:
-    """The latest runs, newest first: when, how they ended, what they changed."""
-    from cpimportd.books.history import history as read_history
-    from cpimportd.rendering import render_history, stdout_console
-
-    loaded = load(config_file)
-    number = loaded.settings.department_id
-    runs = run_async(_reading(loaded, lambda connection: read_history(connection, department_id=number, limit=limit)))
-    if as_json:
-        print_json({"runs": [line.as_json() for line in runs]})
-    else:
-        render_history(runs, loaded.settings.zone, stdout_console())
 
 
 @click.command()
@@ -83,11 +121,14 @@ def history(config_file: Path | None, limit: int, as_json: bool) -> None:
 @json_option
 @guarded
 def show(config_file: Path | None, run: int, organization: str | None, as_json: bool) -> None:
-    """One run: its report, and its journal of what was added, changed and removed, with what was before."""
+    """One run: its report, and its journal of what was added, changed and removed, with what was before.
+
+    Example: `cpimportd show 42`; `cpimportd history` has the numbers, `cpimportd diff 42` each field old and new.
+    """
     from cpimportd.rendering import render_changes, render_stored, stdout_console
 
     loaded = load(config_file)
-    shown, changes, inserted = run_async(_reading(loaded, lambda connection: _show(connection, run, organization)))
+    shown, changes, inserted = run_async(reading(loaded, lambda connection: _show(connection, run, organization)))
     if as_json:
         print_json(
             {
@@ -115,7 +156,7 @@ async def _show(
     return shown, changed, added
 
 
-async def _reading(loaded: "Loaded", read: "Callable[[asyncpg.Connection], Awaitable[Result]]") -> Result:
+async def reading(loaded: "Loaded", read: "Callable[[asyncpg.Connection], Awaitable[Result]]") -> Result:
     """Read something from the books on a connection of its own.
 
     Raises:

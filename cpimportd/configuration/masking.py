@@ -8,6 +8,9 @@ from cpimportd.configuration.keys import KeyPath, find
 
 MASK = "********"
 
+_WHOLE = frozenset({"alerts"})
+"""Sections whose secret URLs are secret in every part: a token may stand where others have a host."""
+
 # Greedy to the last @: a password with an unencoded / or @ is covered whole, at worst with a bit of what follows it.
 _LOGIN = re.compile(r"(://[^:/?#@]*:).*@", re.DOTALL)
 _PARAMETER = re.compile(r"([?&](?:ssl)?password=)[^&#]*", re.IGNORECASE)
@@ -22,6 +25,8 @@ def masked(path: KeyPath, value: object) -> object:
     """A key's value as it may be shown: secrets hidden, passwords inside URLs too, whatever the key."""
     text = value.get_secret_value() if isinstance(value, SecretStr) else value
     key = find(path)
+    if key is not None and key.secret and path[0] in _WHOLE and text:
+        return MASK
     if not isinstance(text, str):
         return MASK if key is not None and key.secret and text is not None else text
     login = "@" in text and path[-1].endswith("url")  # of a url whose scheme was forgotten
@@ -32,4 +37,4 @@ def masked(path: KeyPath, value: object) -> object:
 def holds_secret(path: KeyPath, value: object) -> bool:
     """Whether a value of a file is one that others should not read."""
     key = find(path)
-    return isinstance(value, str) and key is not None and (masked(path, value) != value)
+    return isinstance(value, str | list) and key is not None and (masked(path, value) != value)

@@ -63,9 +63,7 @@ class Layout:
     @property
     def letters(self) -> dict[str, str]:
         """Per field, the letters of its column; ``extra`` is many columns and not among them."""
-        return {
-            known.column.field: column_letter(known.index) for known in self.known if known.column.field != "extra"
-        }
+        return {known.column.field: column_letter(known.index) for known in self.known if known.column.field != "extra"}
 
     @property
     def numeric(self) -> tuple[KnownColumn, ...]:

@@ -95,6 +95,7 @@ def stored_report(stored: Mapping[str, Any]) -> RunReport:
         interest=_sum(stored.get("interest")),
         other=_sum(stored.get("other")),
         problems=_problems(stored["problems"]),
+        stages=stored.get("stages", {}),
     )
 
 

@@ -144,9 +144,9 @@ def _next(report: RunReport, console: Console) -> None:
     stuck = [unit for unit in units if not _can_be_accepted(unit)]
     if acceptable:
         print_line(console, "Look at the problems above. If the new files are right, accept them:", indent=_INDENT)
-        options = " ".join(f"--accept {shlex.quote(clean(unit.unit.name))}" for unit in acceptable)
+        names = " ".join(shlex.quote(clean(unit.unit.name)) for unit in acceptable)
         # One line, whatever the width: it is there to be copied.
-        console.print(Text(f"    cpimportd run {options}", style="bold"), soft_wrap=True)
+        console.print(Text(f"    cpimportd accept {names}", style="bold"), soft_wrap=True)
     if stuck or not units:
         named = ", ".join([unit.unit.name for unit in stuck] or [file.name for file in files])
         sentence = f"Nobody can accept {named}: correct what is named above, export again, then: cpimportd run"

@@ -147,6 +147,14 @@ class Interpreter:
             case _:
                 return PermanentError(problem("source-unreachable", server=self.label, reason=reason))
 
+    def words(self, error: Exception) -> str:
+        """What an exception of a conversation says, without the password."""
+        if isinstance(error, aioftp.StatusCodeError):
+            return self._reply(error)
+        if isinstance(error, TimeoutError):
+            return "no answer in time"
+        return self._reason(error) if isinstance(error, OSError) else str(error) or type(error).__name__
+
     def _busy(self, reason: str) -> ProblemError:
         return ProblemError(problem("source-busy", server=self.label, reason=reason))
 

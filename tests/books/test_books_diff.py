@@ -3,14 +3,20 @@
 import json
 from decimal import Decimal
 from pathlib import Path
+from urllib.parse import urlsplit
 
 import pytest
 
 from cpimportd.books.diff import diff
+from cpimportd.books.explain import explain
 from cpimportd.books.movements import What
 from cpimportd.model import Kind
 from cpimportd.problems import ProblemError
+from cpimportd.report import RunStatus
+from cpimportd.settings import Database
 from cpimportd.titles import title_of
+from cpimportd.undoing import undo_once
+from tests.conftest import run_apart
 
 TRUTH = json.loads((Path(__file__).parent.parent / "samples" / "day2.json").read_text(encoding="utf-8"))
 
@@ -112,6 +118,9 @@ async def test_a_run_that_does_not_exist_is_said(two_days, connect):
     async with connect(two_days.url) as connection:
         with pytest.raises(ProblemError, match="there is no run 99"):
             await diff(connection, 99)
+        with pytest.raises(ProblemError) as nobody:
+            await diff(connection, 2, organization="ЛОТОС")
+    assert "«ЛОТОС ООО»" in nobody.value.problems[0].way_out
 
 
 def test_every_field_has_the_workbooks_title():
@@ -122,3 +131,109 @@ def test_every_field_has_the_workbooks_title():
         assert {title_of(kind, name) for name in field_names(kind)}.isdisjoint(field_names(kind))
     assert {title_of(Kind.DETAILS, name) for name in DETAIL_COLUMNS}.isdisjoint(DETAIL_COLUMNS)
     assert title_of(Kind.EXPENSES, "extra.ИНН") == "ИНН"
+
+
+@pytest.fixture
+def copied(two_days, templates):
+    """The same books, copied, so that they may be written to."""
+    name = templates.fresh(urlsplit(two_days.url).path.lstrip("/"), "cpimportd")
+    yield templates.server.url(name, "cpimportd")
+    templates.drop([name])
+
+
+@pytest.fixture
+def take_back(two_days, copied):
+    def undo(run, **how):
+        settings = two_days.settings.model_copy(update={"database": Database(url=copied)})
+        report = run_apart(undo_once(settings, run, **how))
+        assert report.status is RunStatus.PUBLISHED, report.problems
+
+    return undo
+
+
+@pytest.fixture
+def taken_back(copied, take_back):
+    """There run 4 was undone by run 5."""
+    take_back(4)
+    return copied
+
+
+@pytest.mark.asyncio
+async def test_an_undo_of_several_runs_is_told_as_the_difference_that_is_left(copied, take_back, connect, sql):
+    """One organization's run 4 had done over again what run 3 had undone: taking back both changes nothing there."""
+    take_back(3, through=True)
+    async with connect(copied) as connection:
+        second, undo = [await diff(connection, run) for run in (2, 5)]
+    assert undo.undoes == (4, 3)
+    assert {one.organization for one in undo.movements} == {"ЛОТОС ООО"}
+    mine = [one for one in second.movements if one.organization == "ЛОТОС ООО"]
+    assert {(one.what, one.was, one.key, one.amount_before, one.amount_after) for one in undo.movements} == {
+        (one.what, one.was, one.key, one.amount_before, one.amount_after) for one in mine
+    }
+    assert undo.unexplained == ()
+    for row in sql(copied, "SELECT * FROM cpimportd.run_contract WHERE run_id = 5"):
+        assert row["opening"] + row["added"] - row["removed"] + row["changed"] == row["closing"]
+        assert row["opening"] >= 0
+
+
+@pytest.mark.asyncio
+async def test_an_undo_is_told_as_what_it_made_different(two_days, taken_back, connect):
+    """What the run had done is told the other way round."""
+    async with connect(two_days.url) as connection:
+        untouched = {run: await diff(connection, run) for run in (1, 2, 3, 4)}
+    async with connect(taken_back) as connection:
+        found = {run: await diff(connection, run) for run in range(1, 6)}
+    undo, undone = found[5], found[4]
+    assert undo.undoes == (4,)
+    assert len(undo.movements) == len(undone.movements) == 7
+    assert {one.key for one in undo.of(What.ADDED)} == {one.key for one in undone.of(What.REMOVED)}
+    assert {(one.was, one.key.operation_id) for one in undo.of(What.RETIMED)} == {
+        (one.key.operation_id, one.was) for one in undone.of(What.RETIMED)
+    }
+    assert {(one.key, one.amount_before, one.amount_after) for one in undo.of(What.CHANGED)} == {
+        (one.key, one.amount_after, one.amount_before) for one in undone.of(What.CHANGED)
+    }
+    for run, before in untouched.items():  # earlier runs are told as before, though what they did is no more
+        assert found[run].movements == before.movements
+    for one in found.values():
+        assert one.unexplained == ()
+
+
+@pytest.mark.asyncio
+async def test_a_document_that_an_undo_brought_back_is_explained_across_it(two_days, taken_back, connect):
+    async with connect(two_days.url) as connection:
+        fourth = await diff(connection, 4)
+    pair, gone = fourth.of(What.RETIMED)[0], fourth.of(What.REMOVED)[0]
+    async with connect(taken_back) as connection:
+        told = [await explain(connection, 8, name) for name in (pair.was, pair.key.operation_id)]
+        back = await explain(connection, 8, gone.key.operation_id)
+    assert told[0] == told[1]
+    assert (told[0].in_books, told[0].key.operation_id) == (True, pair.was)
+    names = [version.state.key.operation_id for version in told[0].versions]
+    assert names == [pair.was, pair.key.operation_id] * 2 + [pair.was]
+    assert [version.since for version in told[0].versions] == [5, 4, 3, 2, 1]
+    assert back.in_books
+    assert [(version.state is None, version.since) for version in back.versions] == [
+        (False, 5), (True, 4), (False, 3), (True, 2), (False, 1),
+    ]  # fmt: skip
+
+
+@pytest.mark.asyncio
+async def test_journals_of_an_older_version_are_told_as_far_as_they_go(copied, connect, sql):
+    """They do not say where an earlier value came from, nor which run had brought a document that is gone."""
+    sql(
+        copied,
+        "UPDATE cpimportd.change SET lineage = NULL",
+        "UPDATE cpimportd.snapshot SET columns = '{}', sheet = NULL",
+    )
+    async with connect(copied) as connection:
+        first, second = [await diff(connection, run) for run in (1, 2)]
+        one = second.of(What.CHANGED)[0]
+        found = await explain(connection, 8, one.key.operation_id)
+    assert (len(second.of(What.RETIMED)), len(second.movements), second.unexplained) == (4, 14, ())
+    assert first.unexplained != ()  # of what has gone since nobody knows any more that run 1 had brought it
+    assert found.versions[0].origin.document.cell("amount") is None
+    assert found.versions[0].origin.document.row > 1
+    assert [version.state.amount for version in found.versions][:2] in (
+        [one.amount_before, one.amount_after], [one.amount_after, one.amount_before],
+    )  # fmt: skip

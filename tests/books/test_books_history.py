@@ -122,3 +122,21 @@ async def test_a_published_day_can_be_read_back(database, connect, publish_day, 
     assert (journal2["update"].amount_before, journal2["update"].amount_after) == (Decimal(200), Decimal(250))
     assert journal2["delete"].operation_id == first["operation_id"]
     assert still == [second["operation_id"]]
+
+
+@pytest.mark.asyncio
+async def test_runs_are_found_by_day_outcome_and_organization(two_days, connect):
+    async with connect(two_days.url) as connection:
+
+        async def found(**filters):
+            return [line.run for line in await history(connection, department_id=8, **filters)]
+
+        began = {line.run: line.started_at for line in await history(connection, department_id=8)}
+        assert await found() == [4, 3, 2, 1]
+        assert await found(before=3, limit=1) == [2]
+        assert await found(statuses=["partial"]) == [4]
+        assert await found(since=began[3]) == [4, 3]
+        assert await found(until=began[3]) == [2, 1]
+        assert await found(organization="ЛОТОС ООО") == [4, 3, 2, 1]  # held in the last one
+        assert await found(organization="ЛОТОС ООО", statuses=["published"], since=began[2]) == [3, 2]
+        assert await found(organization="nobody") == []

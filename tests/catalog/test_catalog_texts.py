@@ -29,7 +29,10 @@ def test_every_problem_has_a_russian_text_and_none_is_left_over():
 
 
 def test_no_problem_is_translated_on_two_pages():
-    pages = (russian.SETUP, russian.SOURCE, russian.WORKBOOK, russian.CHECKS, russian.BOOKS, russian.DAEMON)
+    pages = (
+        *(russian.SETUP, russian.SOURCE, russian.WORKBOOK, russian.CHECKS, russian.BOOKS, russian.DAEMON),
+        *(russian.WEB, russian.ALERTS),
+    )
     assert sum(map(len, pages)) == len(russian.TEXTS)
 
 
@@ -106,7 +109,7 @@ def test_the_russian_way_out_names_the_same_commands(kind):
 
 def _commands(text: str) -> set[str]:
     """What is to be typed, less the words that stand for something else."""
-    commands = re.findall(r"`([^`]+)`", text) + re.findall(r"cpimportd run --accept UNIT", text)
+    commands = re.findall(r"`([^`]+)`", text) + re.findall(r"cpimportd accept UNIT", text)
     return {" ".join(re.findall(r"(?:^|(?<=\s))[^\sА-ЯA-Z]+", command)) for command in commands}
 
 
@@ -151,7 +154,7 @@ def test_english_sentences_without_the_facts_that_are_no_fields(sentence, expect
 @pytest.mark.parametrize(
     ("way_out", "expected"),
     [
-        ("If it is right: cpimportd run --accept {unit}.", "If it is right: cpimportd run --accept UNIT."),
+        ("If it is right: cpimportd accept {unit}.", "If it is right: cpimportd accept UNIT."),
         ("`cpimportd show {run}` lists it.", "`cpimportd show RUN` lists it."),
         ('Set schedules.{schedule}.job = "import".', 'Set schedules.SCHEDULE.job = "import".'),
         ("Reports show what was before. {remedy}", "Reports show what was before."),
@@ -195,7 +198,7 @@ def test_what_a_problem_does_to_the_import(code, expected):
 
 def test_only_plausibility_problems_offer_to_be_accepted(entries):
     for kind in CATALOG.values():
-        if "--accept" in entries[kind.message_id].text:
+        if "cpimportd accept" in entries[kind.message_id].text:
             assert kind.effect is Effect.PLAUSIBILITY, kind.code
 
 

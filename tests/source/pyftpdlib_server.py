@@ -1,6 +1,7 @@
 """A pyftpdlib server as a process of its own: FOLDER PORT USER PASSWORD CERTIFICATE [OPTION=VALUE…].
 
-Options: ``max_cons``, ``max_cons_per_ip``, ``encoding`` (of names on the wire), ``without`` (a command it refuses to know).
+Options: ``max_cons``, ``max_cons_per_ip``, ``encoding`` (of names on the wire), ``without`` (a command it refuses to know),
+``perm`` (what the user may do, in pyftpdlib's letters).
 """
 
 import sys
@@ -25,6 +26,8 @@ def main(folder: str, port: str, user: str, password: str, certificate: str, *op
             handler.encoding = value
         elif key == "without":
             handler.proto_cmds = {verb: facts for verb, facts in handler.proto_cmds.items() if verb != value}
+        elif key == "perm":
+            handler.authorizer.user_table[user]["perm"] = value
         else:
             setattr(server, key, int(value))
     server.serve_forever()

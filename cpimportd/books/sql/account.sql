@@ -45,9 +45,18 @@ WITH present AS (
            CASE WHEN c.op = 'update' AND c.old ? 'organization' THEN c.old ->> 'organization'
                 ELSE c.organization END AS organization_before,
            CASE WHEN c.op = 'delete' OR c.old ? 'contract' THEN coalesce(c.old ->> 'contract', '')
-                ELSE p.contract END AS contract_before, p.contract AS contract_after
+                ELSE coalesce(n.contract, p.contract) END AS contract_before,
+           coalesce(n.contract, p.contract) AS contract_after
     FROM cpimportd.change c
     LEFT JOIN present p ON p.operation_id = c.operation_id
+    -- An undo of several runs may tell of a document more than once: what it had then, the next entry knows.
+    LEFT JOIN LATERAL (
+        SELECT coalesce(later.old ->> 'contract', '') AS contract
+        FROM cpimportd.change later
+        WHERE later.run_id = c.run_id AND later.kind = c.kind AND later.operation_id = c.operation_id
+          AND later.seq > c.seq AND later.old ? 'contract'
+        ORDER BY later.seq LIMIT 1
+    ) n ON true
     WHERE c.run_id = (SELECT run_id FROM stage_scope) AND c.kind = '{kind}' AND c.op IN ('update', 'delete', 'insert')
 ), movements AS (
     SELECT organization_before AS organization, contract_before AS contract, 0 AS added,

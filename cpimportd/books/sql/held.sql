@@ -10,12 +10,20 @@ WHERE r.department_id = $1 AND u.organization = $2 AND u.kind = $3 AND ($4::bigi
 ORDER BY u.run_id DESC
 LIMIT 1;
 
--- name: unit_names
--- Units that are held now: the last run that decided about them held them.
-SELECT organization, kind FROM (
-    SELECT DISTINCT ON (u.organization, u.kind) u.organization, u.kind, u.status
-    FROM cpimportd.run_unit u JOIN cpimportd.runs r ON r.id = u.run_id
-    WHERE r.department_id = $1 AND u.kind <> 'details'
-    ORDER BY u.organization, u.kind, u.run_id DESC
-) last WHERE status = 'held'
+-- name: now
+-- The units that the latest run which judged them held, and which run that was. It stands in the reports: a run that found
+-- nothing new writes no bridge. A run of some kinds says nothing of the others, so a few runs are looked at; an undo judges
+-- nobody.
+SELECT unit->>'organization' AS organization, unit->'kinds'->>0 AS kind, run_id
+FROM (
+    SELECT DISTINCT ON (u->>'unit') u AS unit, r.id AS run_id
+    FROM (
+        SELECT id, report FROM cpimportd.runs
+        WHERE department_id = $1 AND status IN ('published', 'unchanged', 'partial', 'held') AND undoes = '{}'
+        ORDER BY id DESC LIMIT 20
+    ) r
+    CROSS JOIN jsonb_array_elements(r.report->'units') u
+    ORDER BY u->>'unit', r.id DESC
+) latest
+WHERE unit->>'status' = 'held'
 ORDER BY 1, 2;

@@ -20,17 +20,20 @@ INSERT INTO stage_served SELECT * FROM forgotten;
 DELETE FROM cpimportd.undone_unit n USING stage_scope scope, stage_unit u
 WHERE n.department_id = scope.department_id AND n.organization = u.organization AND n.kind = u.kind;
 
+-- name: staged_rows
+-- How many rows of each organization each file holds; details through their expenses.
+SELECT file_no, organization, count(*)::int AS rows FROM stage_receipts GROUP BY 1, 2
+UNION ALL
+SELECT file_no, organization, count(*)::int FROM stage_expenses GROUP BY 1, 2
+UNION ALL
+SELECT s.file_no, e.organization, count(*)::int FROM stage_details s JOIN stage_expenses e USING (operation_id)
+GROUP BY 1, 2;
+
 -- name: add_served
--- From which files the published units are served now, and how many of the unit's rows each holds (details through their
--- expenses).
+-- From which files the published units are served now, and how many of the unit's rows each holds.
 INSERT INTO cpimportd.served (department_id, kind, organization, file, snapshot_id, run_id, digest, sha256, rows,
                               control_total)
-SELECT scope.department_id, $1, $2, t.file, t.snapshot_id, scope.run_id, n.digest, n.sha256,
-       CASE $1 WHEN 'receipts' THEN (SELECT count(*) FROM stage_receipts s WHERE s.file_no = $3 AND s.organization = $2)
-               WHEN 'expenses' THEN (SELECT count(*) FROM stage_expenses s WHERE s.file_no = $3 AND s.organization = $2)
-               ELSE (SELECT count(*) FROM stage_details s JOIN stage_expenses e USING (operation_id)
-                     WHERE s.file_no = $3 AND e.organization = $2) END,
-       t.control_total
+SELECT scope.department_id, $1, $2, t.file, t.snapshot_id, scope.run_id, n.digest, n.sha256, $4, t.control_total
 FROM stage_file t
 CROSS JOIN stage_scope scope
 JOIN cpimportd.snapshot n ON n.id = t.snapshot_id

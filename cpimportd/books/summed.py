@@ -1,0 +1,184 @@
+"""A summed figure explained: every document or detail line that it counts, with the cell that each came from.
+
+It is counted as the backend counts it (``sql/memory.sql`` has the same sums over all organizations and months): by the
+document's own date, principal and interest by the payment type of the lines.
+"""
+
+import re
+from collections.abc import Mapping, Sequence
+from contextlib import nullcontext
+from dataclasses import dataclass
+from datetime import date
+from decimal import Decimal
+from enum import StrEnum
+from typing import Final
+
+import asyncpg
+
+from cpimportd.books.names import find_organization
+from cpimportd.books.origins import Origins, Place
+from cpimportd.books.queries import sql
+from cpimportd.books.states import shape_of
+from cpimportd.model import Kind
+from cpimportd.report import money
+
+_MONTH: Final = re.compile(r"([0-9]{4})-([0-9]{2})")
+
+
+class Figure(StrEnum):
+    """What is summed."""
+
+    RECEIPTS = "receipts"
+    EXPENSES = "expenses"
+    PRINCIPAL = "principal"
+    INTEREST = "interest"
+    OTHER = "other"
+    """Detail lines that are neither; the three add up to the expenses' details."""
+
+
+_PAYMENT_TYPES: Final[Mapping[Figure, str | None]] = {
+    Figure.PRINCIPAL: "Погашение долга",
+    Figure.INTEREST: "Уплата процентов",
+    Figure.OTHER: None,
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Month:
+    """A calendar month."""
+
+    year: int
+    month: int
+
+    @classmethod
+    def parse(cls, text: str) -> "Month":
+        """Read ``2024-05``.
+
+        Raises:
+            ValueError: it is no month.
+        """
+        match = _MONTH.fullmatch(text.strip())
+        if match is None or not 1 <= int(match[2]) <= 12 or not 1 <= int(match[1]) < 9999:
+            raise ValueError("expected a month such as 2024-05")
+        return cls(int(match[1]), int(match[2]))
+
+    @property
+    def first(self) -> date:
+        """Its first day."""
+        return date(self.year, self.month, 1)
+
+    @property
+    def next(self) -> date:
+        """The first day after it."""
+        return date(self.year + self.month // 12, self.month % 12 + 1, 1)
+
+    def __str__(self) -> str:
+        return f"{self.year:04}-{self.month:02}"
+
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    """One document or detail line of a figure.
+
+    Attributes:
+        operation_id: the document.
+        organization: whose.
+        document_date: by which it is counted.
+        payment_type: of a detail line.
+        amount: what it adds.
+        place: where it came from; None where nobody knows.
+    """
+
+    operation_id: str
+    organization: str | None
+    document_date: date | None
+    payment_type: str | None
+    amount: Decimal
+    place: Place | None
+
+    def as_json(self) -> dict[str, object]:
+        """The part as scripts get it."""
+        return {
+            "operation_id": self.operation_id,
+            "organization": self.organization,
+            "document_date": None if self.document_date is None else self.document_date.isoformat(),
+            "payment_type": self.payment_type,
+            "amount": money(self.amount),
+            "source": None if self.place is None else self.place.as_json(),
+        }
+
+
+@dataclass(frozen=True, slots=True)
+class ExplainedFigure:
+    """A figure and all that it counts.
+
+    Attributes:
+        figure: what is summed.
+        organization: whose; None: everybody's.
+        month: when; None: ever.
+        parts: what is counted, by date.
+    """
+
+    figure: Figure
+    organization: str | None
+    month: Month | None
+    parts: tuple[Part, ...]
+
+    @property
+    def total(self) -> Decimal:
+        """The figure."""
+        return sum((part.amount for part in self.parts), Decimal(0))
+
+    def as_json(self) -> dict[str, object]:
+        """The figure as scripts get it; sums are strings with two decimals."""
+        return {
+            "figure": self.figure.value,
+            "organization": self.organization,
+            "month": None if self.month is None else str(self.month),
+            "total": money(self.total),
+            "parts": [part.as_json() for part in self.parts],
+        }
+
+
+async def explain_figure(
+    connection: asyncpg.Connection,
+    department_id: int,
+    figure: Figure,
+    *,
+    organization: str | None = None,
+    month: Month | None = None,
+) -> ExplainedFigure:
+    """Explain a figure.
+
+    Args:
+        connection: any; outside a transaction one is opened, so that everything told belongs to one moment.
+        department_id: whose books.
+        figure: what is summed.
+        organization: only this one's documents; a part of its name will do where it fits no other.
+        month: only documents with a date in it.
+
+    Raises:
+        ProblemError: ``nothing-found`` or ``name-ambiguous``: the organization.
+    """
+    at_one_moment = connection.transaction(isolation="repeatable_read", readonly=True)
+    async with nullcontext() if connection.is_in_transaction() else at_one_moment:
+        if organization is not None:
+            organization = await find_organization(connection, department_id, organization)
+        scope = (department_id, organization, month and month.first, month and month.next)
+        if figure in _PAYMENT_TYPES:
+            rows = await connection.fetch(sql("explain", "figure_lines"), *scope, _PAYMENT_TYPES[figure])
+        else:
+            identifiers = shape_of(Kind(figure.value)).identifiers
+            rows = await connection.fetch(sql("explain", "figure_documents", **identifiers), *scope)
+        parts = await _parts(connection, rows)
+    return ExplainedFigure(figure, organization, month, parts)
+
+
+async def _parts(connection: asyncpg.Connection, rows: Sequence[asyncpg.Record]) -> tuple[Part, ...]:
+    origins = Origins(connection)
+    await origins.load({"snapshot_id": number} for number in {row["snapshot_id"] for row in rows})
+    fields = ("operation_id", "organization", "document_date", "payment_type", "amount")
+    return tuple(
+        Part(**{name: row[name] for name in fields}, place=origins.place(row["snapshot_id"], row["source_row"]))
+        for row in rows
+    )

@@ -1,0 +1,175 @@
+"""``history``, ``diff`` and ``rejects``: the verbs with which an accountant asks what happened."""
+
+from datetime import date, datetime, timedelta
+from pathlib import Path
+from typing import TYPE_CHECKING
+from zoneinfo import ZoneInfo
+
+import click
+
+from cpimportd.cli.common import config_option, guarded, json_option, load, print_json, print_json_list, run_async, say
+from cpimportd.cli.looking import reading
+
+if TYPE_CHECKING:
+    from cpimportd.marking import Marked
+
+_STATUSES = ("running", "published", "unchanged", "partial", "held", "failed", "abandoned")
+_DAY = click.DateTime(["%Y-%m-%d"])
+
+
+@click.command()
+@config_option
+@click.option("--limit", type=click.IntRange(1, 1000), default=20, show_default=True, help="How many runs.")
+@click.option("--before", type=int, metavar="RUN", help="Only runs before this one: the next page.")
+@click.option("--since", type=_DAY, metavar="DATE", help="Only runs that began on this day or later, as 2026-11-24.")
+@click.option("--until", type=_DAY, metavar="DATE", help="Only runs that began on this day or earlier.")
+@click.option("--status", "statuses", multiple=True, type=click.Choice(_STATUSES),
+              help="Only runs that ended so (repeatable).")  # fmt: skip
+@click.option("--organization", metavar="NAME", help="Only runs that changed its documents, or held a unit of it.")
+@json_option
+@guarded
+def history(
+    config_file: Path | None,
+    limit: int,
+    before: int | None,
+    since: datetime | None,
+    until: datetime | None,
+    statuses: tuple[str, ...],
+    organization: str | None,
+    as_json: bool,
+) -> None:
+    """The latest runs, newest first: when, how they ended, what they changed.
+
+    Days are those of the configured time zone.
+
+    Example: cpimportd history --since 2026-11-01 --status held --status partial --organization "ЛОТОС ООО"
+    """
+    from cpimportd.books.history import history as read_history
+    from cpimportd.rendering import render_history, stdout_console
+
+    loaded = load(config_file)
+    settings = loaded.settings
+    runs = run_async(
+        reading(
+            loaded,
+            lambda connection: read_history(
+                connection,
+                department_id=settings.department_id,
+                limit=limit,
+                before=before,
+                statuses=statuses or None,
+                since=_midnight(since, settings.zone),
+                until=_midnight(until, settings.zone, days=1),
+                organization=organization,
+            ),
+        )
+    )
+    if as_json:
+        print_json({"runs": [line.as_json() for line in runs]})
+        return
+    if not runs and (before or since or until or statuses or organization):
+        click.echo("No run is like that.")
+        return
+    render_history(runs, settings.zone, stdout_console())
+    if len(runs) == limit:
+        click.echo(f"Older ones: add --before {runs[-1].run}", err=True)
+
+
+def _midnight(day: datetime | None, zone: ZoneInfo, days: int = 0) -> datetime | None:
+    """When a day begins, or one so many days later."""
+    if day is None:
+        return None
+    try:
+        begins: date = day.date() + timedelta(days=days)
+    except OverflowError:  # the last day of all
+        return None
+    return datetime(begins.year, begins.month, begins.day, tzinfo=zone)
+
+
+@click.command()
+@config_option
+@click.argument("run", type=int)
+@click.option("--organization", metavar="NAME", help="Only this organization's documents.")
+@click.option("--xlsx", type=click.Path(path_type=Path, dir_okay=False), metavar="FILE",
+              help="Write it into this workbook: Добавлено, Удалено, Изменено, Итоги.")  # fmt: skip
+@click.option("--force", is_flag=True, help="Overwrite FILE if it exists.")
+@json_option
+@guarded
+def diff(
+    config_file: Path | None, run: int, organization: str | None, xlsx: Path | None, force: bool, as_json: bool
+) -> None:
+    """What a run made different: documents added, removed and changed, field by field, old and new.
+
+    A document that 1C only gave another time is shown once, as re-timed. The sums agree with the run's bridge. A run
+    from long ago is told as it was then, whatever has happened to its documents since.
+
+    Example: cpimportd diff 42 --organization "ЛОТОС ООО" --xlsx changes.xlsx
+    """
+    from cpimportd.books.diff import diff as read_diff
+    from cpimportd.titles import title_of
+
+    loaded = load(config_file)
+    found = run_async(reading(loaded, lambda connection: read_diff(connection, run, organization=organization)))
+    if xlsx is not None:
+        from cpimportd.diffbook import write_diff
+        from cpimportd.writing.output import write_output
+
+        write_output(xlsx, lambda path: write_diff(found, path), force=force)
+    if as_json:
+        head = {**found.head(), "xlsx": None if xlsx is None else str(xlsx)}
+        print_json_list(head, "documents", (one.as_json(title_of) for one in found.movements))
+    elif xlsx is not None:
+        click.echo(f"{xlsx}: {len(found.movements):,} documents", err=True)
+    else:
+        from cpimportd.rendering import stdout_console
+        from cpimportd.rendering.diff import render_diff
+
+        render_diff(found, loaded.settings.zone, stdout_console())
+
+
+@click.command()
+@config_option
+@click.argument("run", type=int)
+@click.option("--output", "folder", type=click.Path(path_type=Path, file_okay=False), metavar="FOLDER", default=".",
+              help="Where the marked workbooks go; it is made if need be.  [default: the current folder]")  # fmt: skip
+@click.option("--force", is_flag=True, help="Overwrite what an earlier call wrote there.")
+@click.option("--upload", is_flag=True, help="Put them into source.outbox on 1C's server, too.")
+@json_option
+@guarded
+def rejects(config_file: Path | None, run: int, folder: Path, force: bool, upload: bool, as_json: bool) -> int:
+    """The workbooks of a run as 1C sent them, with what is to be corrected coloured and explained in Russian.
+
+    For whoever looks after 1C: each cell has a comment with what is wrong and what to do, and the first sheet lists
+    everything with links. Exit code 1 where a workbook could not be marked or uploaded.
+
+    Example: cpimportd rejects 42 --output /tmp/to-correct --upload
+    """
+    from cpimportd.marking import faulty_workbooks, mark_workbook
+    from cpimportd.source.outbox import put, require_outbox
+    from cpimportd.writing.output import make_folder
+
+    loaded = load(config_file)
+    settings = loaded.settings
+    if upload:
+        require_outbox(settings.source)
+
+    async def work() -> "list[Marked]":
+        found = await reading(loaded, lambda connection: faulty_workbooks(connection, run, settings.spool_directory))
+        if found:
+            make_folder(folder)
+        marked = [await mark_workbook(one, settings, run, folder, force=force) for one in found]
+        if upload:
+            await put(settings.source, [one.path for one in marked if one.path is not None])
+        return marked
+
+    marked = run_async(work())
+    missing = tuple(one.problem for one in marked if one.problem is not None)
+    if as_json:
+        print_json({"run": run, "uploaded": upload, "workbooks": [one.as_json() for one in marked]})
+    elif not marked:
+        click.echo(f"In run {run} no row of any workbook has a problem; `cpimportd show {run}` shows the whole report.")
+    for one in marked:
+        if one.path is not None and not as_json:
+            click.echo(f"{one.path}: {one.count} to look at")
+    say(missing)
+    return 1 if missing else 0

@@ -1,0 +1,114 @@
+"""``explain``: from a document, a contract or a sum back to the cells that it came from."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from cpimportd.cli.common import config_option, guarded, json_option, load, print_json, run_async
+from cpimportd.cli.looking import reading
+
+if TYPE_CHECKING:
+    from cpimportd.configuration import Loaded
+
+_FIGURES = ("receipts", "expenses", "principal", "interest", "other")
+
+
+@click.command()
+@config_option
+@click.argument("what", required=False)
+@click.option("--contract", metavar="NUMBER", help="A contract: its text, or a part that fits no other.")
+@click.option("--organization", metavar="NAME", help="Of a sum: only this organization's documents.")
+@click.option("--month", metavar="YYYY-MM", help="Of a sum: only documents of this month, by their own date.")
+@json_option
+@guarded
+def explain(
+    config_file: Path | None,
+    what: str | None,
+    contract: str | None,
+    organization: str | None,
+    month: str | None,
+    as_json: bool,
+) -> None:
+    """Where a value comes from: run, workbook, sheet, row and cell, and every earlier value with its date.
+
+    WHAT is a document, by its whole name or its number; or a sum: receipts, expenses, principal, interest or other.
+
+    \b
+    Examples:
+      cpimportd explain 0А00-000523
+      cpimportd explain "Списание с расчетного счета 0А00-000523 от 22.04.2022 8:01:53"
+      cpimportd explain --contract "N 17 от 23.09.2021"
+      cpimportd explain --organization "ЛОТОС ООО" --month 2024-05 principal
+    """  # noqa: D301 - click wants a real backspace there
+    if (what is None) == (contract is None):
+        raise click.UsageError("name a document, a sum, or a contract with --contract")
+    loaded = load(config_file)
+    if contract is not None:
+        _refuse(organization, month, "a contract")
+        _explain_contract(loaded, contract, as_json=as_json)
+    elif what in _FIGURES:
+        _explain_figure(loaded, what, organization, month, as_json=as_json)
+    elif what is not None:
+        _refuse(organization, month, "a document")
+        _explain_document(loaded, what, as_json=as_json)
+
+
+def _refuse(organization: str | None, month: str | None, what: str) -> None:
+    if organization or month:
+        raise click.UsageError(f"--organization and --month belong to a sum ({', '.join(_FIGURES)}), not to {what}")
+
+
+def _explain_document(loaded: "Loaded", name: str, *, as_json: bool) -> None:
+    from cpimportd.books.explain import explain as read
+    from cpimportd.titles import title_of
+
+    department = loaded.settings.department_id
+    found = run_async(reading(loaded, lambda connection: read(connection, department, name)))
+    if as_json:
+        print_json(found.as_json(title_of))
+    else:
+        from cpimportd.rendering import stdout_console
+        from cpimportd.rendering.explain import render_explained
+
+        render_explained(found, loaded.settings.zone, stdout_console())
+
+
+def _explain_contract(loaded: "Loaded", number: str, *, as_json: bool) -> None:
+    from cpimportd.books.contracts import explain_contract as read
+
+    department = loaded.settings.department_id
+    found = run_async(reading(loaded, lambda connection: read(connection, department, number)))
+    if as_json:
+        print_json(found.as_json())
+    else:
+        from cpimportd.rendering import stdout_console
+        from cpimportd.rendering.explain import render_contract
+
+        render_contract(found, loaded.settings.zone, stdout_console())
+
+
+def _explain_figure(
+    loaded: "Loaded", figure: str, organization: str | None, month: str | None, *, as_json: bool
+) -> None:
+    from cpimportd.books.summed import Figure, Month, explain_figure
+
+    try:
+        when = None if month is None else Month.parse(month)
+    except ValueError as error:
+        raise click.BadParameter(str(error), param_hint="--month") from error
+    found = run_async(
+        reading(
+            loaded,
+            lambda connection: explain_figure(
+                connection, loaded.settings.department_id, Figure(figure), organization=organization, month=when
+            ),
+        )
+    )
+    if as_json:
+        print_json(found.as_json())
+    else:
+        from cpimportd.rendering import stdout_console
+        from cpimportd.rendering.explain import render_figure
+
+        render_figure(found, stdout_console())

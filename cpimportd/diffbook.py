@@ -1,0 +1,135 @@
+"""What a run made different, as a workbook: Добавлено, Удалено, Изменено, Итоги."""
+
+from collections.abc import Iterable, Iterator
+from decimal import Decimal
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final
+
+from cpimportd.model import Kind
+from cpimportd.titles import line_text, title_of
+from cpimportd.writing.tables import Table, Titled, write_tables
+
+if TYPE_CHECKING:
+    from cpimportd.books.diff import Diff
+    from cpimportd.books.movements import Movement, Sums
+
+_KINDS: Final = {Kind.RECEIPTS: "Поступления", Kind.EXPENSES: "Списания", Kind.DETAILS: "Расшифровка"}
+_WHAT: Final = {"changed": "Изменён", "retimed": "Другое время", "rekeyed": "Переименован"}
+_WHY: Final = {
+    "normalised": "запись прежнего загрузчика приведена к общему виду",
+    "put-right": "исправлено: запись изменил кто-то другой",
+    "accepted": "подтверждено вручную",
+    "undone": "загрузка отменена",
+}
+_FOUND: Final = (Titled("Файл", 36), Titled("Лист", 14), Titled("Ячейка", 10))
+_DOCUMENT: Final = (
+    Titled("Организация", 24),
+    Titled("Вид", 14),
+    Titled("Документ", 44),
+    Titled("Дата", 12),
+    Titled("Контрагент", 28),
+    Titled("Договор", 28),
+    Titled("Вид операции", 28),
+    Titled("Сумма", 18),
+    Titled("Назначение платежа", 40),
+    Titled("Примечание", 24),
+    *_FOUND,
+)
+_CHANGED: Final = (
+    Titled("Организация", 24),
+    Titled("Вид", 14),
+    Titled("Документ", 44),
+    Titled("Что произошло", 16),
+    Titled("Поле", 28),
+    Titled("Было", 36),
+    Titled("Стало", 36),
+    Titled("Разница", 18),
+    Titled("Примечание", 24),
+    *_FOUND,
+)
+_SUMS: Final = (
+    Titled("Организация", 24),
+    Titled("Вид", 14),
+    Titled("На начало", 20),
+    Titled("Добавлено", 20),
+    Titled("Удалено", 20),
+    Titled("Изменено", 20),
+    Titled("На конец", 20),
+    Titled("Не объяснено", 16),
+)
+
+
+def write_diff(found: "Diff", path: Path) -> None:
+    """Write a diff into a file.
+
+    Args:
+        found: what a run made different.
+        path: where to; it is overwritten.
+
+    Raises:
+        OSError: it cannot be written.
+    """
+    write_tables(path, tables_of(found))
+
+
+def tables_of(found: "Diff") -> Iterable[Table]:
+    """The four sheets."""
+    for title, what in (("Добавлено", "added"), ("Удалено", "removed")):
+        yield Table(title, _DOCUMENT, (_document(one) for one in found.movements if one.what == what))
+    kept = (one for one in found.movements if one.what.value in _WHAT)
+    yield Table("Изменено", _CHANGED, (row for one in kept for row in _changes(one)))
+    yield Table("Итоги", _SUMS, (_total(sums) for sums in found.sums))
+
+
+def _total(sums: "Sums") -> tuple[Any, ...]:
+    opening, closing = (None, None) if sums.bridge is None else (sums.bridge.opening, sums.bridge.closing)
+    moved = (sums.added, sums.removed, sums.changed)
+    return (sums.organization, _KINDS[sums.kind], opening, *moved, closing, sums.unexplained)
+
+
+def _document(one: "Movement") -> tuple[Any, ...]:
+    fields = one.fields
+    return (
+        one.organization,
+        _KINDS[one.key.kind],
+        one.key.operation_id,
+        fields.get("document_date"),
+        fields.get("payer") or fields.get("recipient"),
+        fields.get("contract"),
+        fields.get("operation_type"),
+        one.amount_after if one.amount_after is not None else one.amount_before,
+        fields.get("payment_purpose"),
+        _WHY.get(one.why or ""),
+        *_place(one),
+    )
+
+
+def _changes(one: "Movement") -> Iterator[tuple[Any, ...]]:
+    """A row for each field that differs; a detail line that went or came is one, too."""
+    head = (one.organization, _KINDS[one.key.kind], one.key.operation_id, _WHAT[one.what.value])
+    tail = (_WHY.get(one.why or ""), *_place(one))
+    if one.was is not None:
+        yield (*head, "Документ", one.was, one.key.operation_id, None, *tail)
+    for difference in one.differences:
+        old, new = difference.old, difference.new
+        gap = new - old if isinstance(old, Decimal) and isinstance(new, Decimal) else None
+        yield (*head, title_of(one.key.kind, difference.field), _simple(old), _simple(new), gap, *tail)
+    for line in one.lines_gone:
+        yield (*head, "Строка расшифровки", line_text(line, _text), None, None, *tail)
+    for line in one.lines_new:
+        yield (*head, "Строка расшифровки", None, line_text(line, _text), None, *tail)
+
+
+def _simple(value: object) -> object:
+    return str(value) if isinstance(value, list | dict) else value
+
+
+def _text(_: str, value: object) -> str:
+    return str(value).replace(".", ",") if isinstance(value, Decimal) else str(value)
+
+
+def _place(one: "Movement") -> tuple[Any, ...]:
+    place = one.origin.document
+    if place is None:
+        return (None, None, None)
+    return (place.workbook.file, place.workbook.sheet, place.cell("amount") or f"строка {place.row}")

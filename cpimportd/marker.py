@@ -1,0 +1,46 @@
+"""The child process that marks one workbook: its job comes on stdin, the marked workbook goes to stdout in base64.
+
+Like the worker that reads, it imports no settings, no network and no database, and knows no secret.
+"""
+
+import base64
+import json
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TypedDict
+
+from cpimportd.documents.titles import fold
+from cpimportd.workbook.confine import confine
+from cpimportd.workbook.parts import with_declared_names
+from cpimportd.writing.rejects import Note, mark
+
+LINE = 60_000
+"""Bytes of the workbook that go onto one line."""
+
+
+class MarkJob(TypedDict):
+    """What is to be marked."""
+
+    path: str
+    sheet: str | None
+    columns: dict[str, str]
+    notes: Sequence[Sequence[object]]
+
+
+def main() -> None:
+    """Read a job from stdin, do it, and end; what openpyxl cannot read ends this process with its words on stderr."""
+    confine()
+    asked = sys.stdin.buffer.read()
+    if not asked:  # the parent is gone already
+        return
+    job: MarkJob = json.loads(asked)
+    notes = [Note(*note) for note in job["notes"]]  # type: ignore[arg-type] # our own parent wrote them
+    source = with_declared_names(Path(job["path"]))
+    marked = mark(source, notes, sheet=job["sheet"], columns=job["columns"], fold=fold)
+    for start in range(0, len(marked), LINE):
+        sys.stdout.buffer.write(base64.b64encode(marked[start : start + LINE]) + b"\n")
+
+
+if __name__ == "__main__":
+    main()

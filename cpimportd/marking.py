@@ -1,0 +1,199 @@
+"""The workbooks of a run with what is to be corrected marked in them: asked of the books, found in the spool, marked.
+
+Each one is marked in a limited child process (``marker``), like the one that reads them: they are somebody else's.
+"""
+
+import base64
+import json
+import re
+import sys
+from collections.abc import Mapping, Sequence
+from contextlib import aclosing
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final
+
+import asyncpg
+
+import cpimportd
+from cpimportd.archive import archived_runs
+from cpimportd.books.queries import sql
+from cpimportd.catalog.russian import TEXTS
+from cpimportd.catalog.russian_reasons import russian_reason
+from cpimportd.problems import CATALOG, Effect, Problem, ProblemError, printable, problem
+from cpimportd.settings import Reader, Settings
+from cpimportd.spool import find_in_spool
+from cpimportd.workbook.sandbox import run_limited
+from cpimportd.writing.output import write_output
+
+SUFFIX: Final = " - исправить.xlsx"
+_START: Final = (
+    "import runpy, sys; folder = sys.argv.pop(); folder in sys.path or sys.path.insert(0, folder); "
+    "runpy.run_module('cpimportd.marker', run_name='__main__')"
+)
+_LONGEST_STEM: Final = 80
+_UNSAFE: Final = re.compile(r'[\x00-\x1f\x7f/\\:*?"<>|]')
+
+
+@dataclass(frozen=True, slots=True)
+class Faulty:
+    """A workbook of a run in which something is to be corrected.
+
+    Attributes:
+        file: its name.
+        sha256: of its bytes; None where neither the books nor the spool know.
+        sheet: the sheet that was read.
+        columns: field → letters of its column.
+        problems: what is to be corrected, those of the whole workbook too.
+    """
+
+    file: str
+    sha256: str | None
+    sheet: str | None
+    columns: Mapping[str, str]
+    problems: tuple[Mapping[str, Any], ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Marked:
+    """What became of one workbook.
+
+    Attributes:
+        file: its name.
+        path: the marked copy; None where there is none.
+        count: how many things are marked or listed in it.
+        problem: why there is none.
+    """
+
+    file: str
+    path: Path | None
+    count: int
+    problem: Problem | None = None
+
+    def as_json(self) -> dict[str, object]:
+        """The outcome as scripts get it."""
+        return {
+            "file": self.file,
+            "marked": None if self.path is None else str(self.path),
+            "problems": self.count,
+            "problem": None if self.problem is None else self.problem.as_json(),
+        }
+
+
+async def faulty_workbooks(connection: asyncpg.Connection, run: int, spool: Path) -> list[Faulty]:
+    """The workbooks of a run in which a row has a problem.
+
+    Args:
+        connection: any.
+        run: its number.
+        spool: where fetched files lie.
+
+    Raises:
+        ProblemError: ``nothing-found``: there is no such run.
+    """
+    row = await connection.fetchrow(sql("past", "report"), run)
+    if row is None:
+        hint = "`cpimportd history` lists the runs."
+        raise ProblemError(problem("nothing-found", what="run", value=str(run), hint=hint))
+    report = json.loads(row["report"]) if row["report"] else {}
+    told = [*report.get("problems", ()), *(p for unit in report.get("units", ()) for p in unit["problems"])]
+    snapshots = {one["file"]: one for one in await connection.fetch(sql("past", "run_snapshots"), run)}
+    listed = {one["name"]: one["problems"] for one in report.get("files", ())}
+    found = []
+    for name in dict.fromkeys((*snapshots, *listed)):
+        snapshot = snapshots.get(name)
+        own = json.loads(snapshot["problems"]) if snapshot else []
+        every = [*own, *listed.get(name, ()), *(p for p in told if p["file"] == printable(name))]
+        problems = tuple({json.dumps(one, sort_keys=True): one for one in every}.values())
+        if any(one["row"] is not None for one in problems):
+            sha256 = snapshot["sha256"] if snapshot else _archived(spool, run, name)
+            sheet, columns = (snapshot["sheet"], json.loads(snapshot["columns"])) if snapshot else (None, {})
+            found.append(Faulty(name, sha256, sheet, columns, problems))
+    return found
+
+
+def _archived(spool: Path, run: int, name: str) -> str | None:
+    """What a run fetched under a name, where the books do not know: it published nothing."""
+    if not spool.is_dir():
+        return None
+    files = (file for one in archived_runs(spool) if one.run == run for file in one.files)
+    return next((file.sha256 for file in files if file.name == name), None)
+
+
+async def mark_workbook(one: Faulty, settings: Settings, run: int, folder: Path, *, force: bool) -> Marked:
+    """Mark a workbook and write it into a folder; a failure is an outcome too.
+
+    Raises:
+        ProblemError: ``output-exists``, ``disk``.
+    """
+    count = len(one.problems)
+    path = find_in_spool(settings.spool_directory, one.sha256) if one.sha256 else None
+    if path is None:
+        return Marked(one.file, None, count, problem("workbook-gone", file=one.file, run=run))
+    try:
+        content = await _marked(one, path, settings.reader)
+    except ProblemError as error:
+        reason = error.problems[0].message
+        return Marked(one.file, None, count, problem("workbook-unmarked", file=one.file, run=run, reason=reason))
+    target = folder / marked_name(one.file)
+    write_output(target, lambda file: _write(file, content), force=force)
+    return Marked(one.file, target, count)
+
+
+def _write(file: Path, content: bytes) -> None:
+    file.write_bytes(content)
+
+
+def marked_name(file: str) -> str:
+    """What the marked copy of a workbook is called; a name that a server sent is no path here."""
+    stem = _UNSAFE.sub("_", Path(file.replace("\\", "/")).name.rpartition(".")[0]).strip(". ")
+    return f"{stem[:_LONGEST_STEM] or 'workbook'}{SUFFIX}"
+
+
+async def _marked(one: Faulty, path: Path, limits: Reader) -> bytes:
+    """The marked workbook, from the child.
+
+    Raises:
+        ProblemError: ``reader-limit``, ``reader-failed``.
+    """
+    job = {
+        "path": str(path),
+        "sheet": one.sheet,
+        "columns": dict(one.columns),
+        "notes": [note_of(found) for found in in_order(one.problems)],
+    }
+    content = bytearray()
+    async with aclosing(run_limited(_command(), json.dumps(job).encode(), limits, file=one.file)) as lines:
+        async for block in lines:
+            for line in block.splitlines():
+                content += base64.b64decode(line, validate=True)
+    return bytes(content)
+
+
+def _command() -> tuple[str, ...]:
+    """What starts the child, from an installed package as from a source checkout."""
+    folder = str(Path(cpimportd.__file__).resolve().parent.parent)
+    return (sys.executable, "-I", "-B", "-c", _START, folder)
+
+
+def in_order(problems: Sequence[Mapping[str, Any]]) -> list[Mapping[str, Any]]:
+    """What holds documents back first, then by row; what is about the whole workbook before its rows."""
+    return sorted(problems, key=lambda one: (not _grave(one["code"]), one["row"] or 0))
+
+
+def note_of(found: Mapping[str, Any]) -> tuple[int | None, str | None, str | None, str, str, bool]:
+    """A problem in Russian, as the fields of a ``Note``."""
+    code, column, value = found["code"], found["column"], found["value"]
+    known = TEXTS.get(code)
+    if known is None:  # of another version
+        return (found["row"], column, value, found["message"], found["way_out"], True)
+    facts = {name: "" if found.get(name) is None else found[name] for name in ("file", "row", "column", "value")}
+    facts |= {"organization": found.get("organization") or "", "run": "RUN"}
+    text, advice = known.sentence.format(**facts), known.way_out.format(**facts)
+    if code == "reject":
+        text = f"{text}: {russian_reason(found['message'])}"
+    return (found["row"], column, value, text, advice, _grave(code))
+
+
+def _grave(code: str) -> bool:
+    return code not in CATALOG or CATALOG[code].effect is not Effect.WARNS

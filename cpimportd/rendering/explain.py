@@ -1,0 +1,191 @@
+"""A document, a contract or a sum explained, as people read it: newest first, each with the cell that it came from."""
+
+from collections.abc import Sequence
+from datetime import date, tzinfo
+from typing import TYPE_CHECKING, Final
+
+from rich.console import Console
+from rich.text import Text
+
+from cpimportd.model import Kind
+from cpimportd.rendering import fields
+from cpimportd.rendering.layout import Column, foreign, print_heading, print_line, print_table
+from cpimportd.rendering.numbers import amount, clean, count, moment, signed
+from cpimportd.titles import line_text, title_of
+
+if TYPE_CHECKING:
+    from cpimportd.books.contracts import ExplainedContract
+    from cpimportd.books.explain import Explained, Version
+    from cpimportd.books.origins import Place
+    from cpimportd.books.summed import ExplainedFigure
+
+_HOW: Final = {
+    "added": "it came",
+    "changed": "it changed",
+    "retimed": "1C gave it another time",
+    "rekeyed": "1C calls it otherwise",
+    "removed": "it went",
+    "brought back": "it was brought back",
+}
+_PARTS: Final = (
+    Column("Date"),
+    Column("Organization"),
+    Column("Document"),
+    Column("Payment type"),
+    Column("Sum", number=True),
+    Column("Came in"),
+)
+_CONTRACT: Final = (
+    Column("Date"),
+    Column("Kind"),
+    Column("Document"),
+    Column("Sum", number=True),
+    Column("Principal", number=True),
+    Column("Interest", number=True),
+    Column("Other", number=True),
+    Column("Came in"),
+)
+_BRIDGES: Final = (
+    Column("Run", number=True),
+    Column("When"),
+    Column("Organization"),
+    Column("Kind"),
+    Column("Opening", number=True),
+    Column("+ added", number=True),
+    Column("- removed", number=True),
+    Column("± changed", number=True),
+    Column("= closing", number=True),
+)
+
+
+def render_explained(found: "Explained", zone: tzinfo, console: Console) -> None:
+    """Print a document with its present values, then every earlier version."""
+    print_line(console, found.key.operation_id, style="bold")
+    for version in found.versions:
+        print_heading(console, _since(version, zone))
+        if version.state is None:
+            print_line(console, "Not in the books.", style="red")
+            continue
+        if version.state.key != found.key:
+            print_line(console, f"Its name was: {version.state.key.operation_id}")
+        _version(version, console, whole=version is found.versions[0] or found.versions[0].state is None)
+    print_line(console)
+    print_line(console, "Earlier values are not known." if _adopted(found) else "There is nothing before that.")
+
+
+def _adopted(found: "Explained") -> bool:
+    return not found.versions[-1].since
+
+
+def _since(version: "Version", zone: tzinfo) -> str:
+    when = "" if version.since_at is None else f", {moment(version.since_at, zone)}"
+    why = f" ({version.why})" if version.why not in {None, "snapshot"} else ""
+    until = "Now" if version.until is None else f"Until run {version.until}"
+    if version.how == "foreign":
+        return f"{until}: somebody else had written this into the books"
+    if version.since is None:
+        return f"{until}; nobody knows since when"
+    since = f"run {version.since}{when}: {_HOW[version.how]}{why}"
+    return f"{until}, since {since}" if version.since else f"{until}, since before our first run"
+
+
+def _version(version: "Version", console: Console, *, whole: bool) -> None:
+    state, kind = version.state, version.state.key.kind if version.state else Kind.RECEIPTS
+    if state is None:
+        return
+    origin = version.origin
+    print_line(console, f"{title_of(kind, 'amount')}: {amount(state.amount)}{_from(origin.document, 'amount')}")
+    if whole:
+        for name, value in state.fields.items():
+            if name not in {"amount", "is_active"} and value not in {None, ""}:
+                cell = origin.document.cell(name) if origin.document else None
+                told = f" ({cell})" if cell else ""
+                print_line(console, f"{title_of(kind, name)}: {fields.value(name, value)}{told}", indent=2)
+    places: Sequence[Place | None] = (
+        origin.lines if len(origin.lines) == len(state.lines) else (None,) * len(state.lines)
+    )
+    for line, place in zip(state.lines, places, strict=True):
+        print_line(console, f"· {line_text(line, fields.value)}{_from(place, 'payment_amount')}", indent=2)
+    if version.change is not None:
+        for one in version.change.differences:
+            old, new = (fields.value(one.field, side) for side in (one.old, one.new))
+            print_line(console, f"{title_of(kind, one.field)}: {old} → {new}", indent=4, style="yellow")
+        for text in fields.lines(version.change.lines_gone, version.change.lines_new):
+            print_line(console, text, indent=4, style="yellow")
+
+
+def _from(place: "Place | None", field: str) -> str:
+    return f"  ← {spot(place, field)}" if place is not None else ""
+
+
+def spot(place: "Place | None", field: str = "amount") -> str:
+    """Workbook, sheet and cell; the row where the column is not known."""
+    if place is None:
+        return ""
+    sheet = f", {clean(place.workbook.sheet)}" if place.workbook.sheet else ""
+    return f"{clean(place.workbook.file)}{sheet}, {place.cell(field) or f'row {place.row}'}"
+
+
+def _day(value: date | None) -> str:
+    return "" if value is None else f"{value:%d.%m.%Y}"
+
+
+def render_figure(found: "ExplainedFigure", console: Console) -> None:
+    """Print what a sum counts, and the sum below it."""
+    of = f", {found.organization}" if found.organization else ""
+    when = f", {found.month}" if found.month else ""
+    print_line(console, f"{found.figure.value}{of}{when}: {amount(found.total)}", style="bold")
+    if not found.parts:
+        print_line(console, "No document counts towards it.")
+        return
+    with_type = any(part.payment_type for part in found.parts)
+    rows: list[tuple[str | Text, ...]] = [
+        (
+            _day(part.document_date),
+            *(foreign(text or "") for text in (part.organization, part.operation_id, part.payment_type)),
+            amount(part.amount),
+            foreign(spot(part.place)),
+        )
+        for part in found.parts
+    ]
+    rows.append(("", "", Text(f"{count(len(found.parts))} in all", style="bold"), "", amount(found.total), ""))
+    shown = [place for place in range(len(_PARTS)) if with_type or _PARTS[place].title != "Payment type"]
+    print_table(console, [_PARTS[place] for place in shown], [[row[place] for place in shown] for row in rows])
+
+
+def render_contract(found: "ExplainedContract", zone: tzinfo, console: Console) -> None:
+    """Print a contract's documents, what left it, and how its sums moved."""
+    print_line(console, f"{found.number} ({'active' if found.active else 'not active'})", style="bold")
+    for kind in (Kind.RECEIPTS, Kind.EXPENSES):
+        print_line(console, f"{kind.value}: {amount(found.total('amount', kind))}", indent=2)
+    parts = (f"{name} {amount(found.total(name, Kind.EXPENSES))}" for name in ("principal", "interest", "other"))
+    print_line(console, f"of the expenses: {', '.join(parts)}", indent=2)
+    if found.documents:
+        print_heading(console, f"Documents: {count(len(found.documents))}")
+        rows: list[tuple[str | Text, ...]] = []
+        for one in found.documents:
+            sums = (one.principal, one.interest, one.other) if one.kind is Kind.EXPENSES else ()
+            told = [amount(value) for value in sums] or [""] * 3
+            head = (_day(one.document_date), one.kind.value, foreign(one.operation_id), amount(one.amount))
+            rows.append((*head, *told, foreign(spot(one.place))))
+        print_table(console, _CONTRACT, rows)
+    if found.left:
+        print_heading(console, "Once its own")
+        for gone in found.left:
+            how = (f"is {gone.now} now" if gone.now else "went") if gone.went else "names another contract"
+            print_line(console, f"run {gone.run}: {gone.operation_id}, {amount(gone.amount)}: {how}")
+    if found.bridges:
+        print_heading(console, "How its sums moved")
+        bridges: list[tuple[str | Text, ...]] = [
+            (
+                str(one.run),
+                moment(one.at, zone),
+                foreign(one.organization),
+                one.kind.value,
+                *(amount(value) for value in (one.opening, one.added, one.removed)),
+                signed(one.changed),
+                amount(one.closing),
+            )
+            for one in found.bridges
+        ]
+        print_table(console, _BRIDGES, bridges)

@@ -1,0 +1,1 @@
+"""Workbooks that we write for people, and the one way in which a file of theirs is written."""

@@ -1,0 +1,71 @@
+"""A file that a user asked for: written whole or not at all, private, and never over another one unasked."""
+
+import os
+import tempfile
+from collections.abc import Callable
+from pathlib import Path
+
+from cpimportd.problems import ProblemError, problem
+from cpimportd.resources import unusable
+
+
+def make_folder(path: Path) -> None:
+    """Make a folder that a user named, private, with those above it; one that is there is left as it is.
+
+    Raises:
+        ProblemError: ``disk``, ``machine-exhausted``.
+    """
+    try:
+        path.mkdir(mode=0o700, parents=True, exist_ok=True)
+    except OSError as error:
+        raise ProblemError(unusable(path, error)) from error
+
+
+def write_output(path: Path, write: Callable[[Path], None], *, force: bool = False) -> None:
+    """Write a file, mode 0600, under a temporary name in its folder; it has its own name once it is whole.
+
+    Args:
+        path: where to.
+        write: writes the file that it is given.
+        force: whether a file of that name is replaced.
+
+    Raises:
+        ProblemError: ``output-exists``, ``disk``, ``machine-exhausted``.
+    """
+    if not force and os.path.lexists(path):
+        raise _exists(path)
+    try:
+        descriptor, name = tempfile.mkstemp(prefix=f".{path.name[:100]}.", suffix=".part", dir=path.parent)
+    except OSError as error:
+        raise ProblemError(unusable(path, error)) from error
+    temporary = Path(name)
+    try:
+        os.close(descriptor)
+        write(temporary)
+        with temporary.open("rb") as written:
+            os.fsync(written.fileno())
+        _give_name(temporary, path, force=force)
+    except FileExistsError as error:
+        raise _exists(path) from error
+    except OSError as error:
+        raise ProblemError(unusable(path, error)) from error
+    finally:
+        temporary.unlink(missing_ok=True)
+
+
+def _give_name(temporary: Path, path: Path, *, force: bool) -> None:
+    if not force:
+        try:
+            path.hardlink_to(temporary)  # unlike a renaming, it never takes another file's place
+        except FileExistsError:
+            raise
+        except OSError:  # a file system without hard links
+            if os.path.lexists(path):
+                raise FileExistsError(path) from None
+        else:
+            return
+    temporary.replace(path)
+
+
+def _exists(path: Path) -> ProblemError:
+    return ProblemError(problem("output-exists", path=str(path)))

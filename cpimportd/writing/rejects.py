@@ -1,0 +1,197 @@
+"""A workbook as 1C sent it, with what is to be corrected coloured and commented, and listed on a first sheet.
+
+Nothing in it executes: formulas are turned into the texts that they are written as, names, links, validations and
+conditional formats are left out. This runs in a child process with limits (:mod:`cpimportd.marker`).
+"""
+
+import warnings
+from collections import defaultdict
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import BinaryIO, Final, NamedTuple
+
+import openpyxl
+from openpyxl.comments import Comment
+from openpyxl.formatting.formatting import ConditionalFormattingList
+from openpyxl.styles import Alignment, Font, PatternFill
+from openpyxl.utils import column_index_from_string, get_column_letter
+from openpyxl.workbook.defined_name import DefinedNameDict
+from openpyxl.worksheet.datavalidation import DataValidationList
+from openpyxl.worksheet.hyperlink import Hyperlink
+
+from cpimportd.writing.cells import Book, Sheet, SomeCell, harmless, neutralize
+from cpimportd.writing.inmemory import drop_drawings, save_in_memory
+from cpimportd.writing.tables import Titled
+
+LIST: Final = "Что исправить"
+_AUTHOR: Final = "cpimportd"
+_RED: Final = PatternFill("solid", fgColor="FFFFC7CE")
+_YELLOW: Final = PatternFill("solid", fgColor="FFFFEB9C")
+_LINK: Final = Font(color="FF0563C1", underline="single")
+_WRAPPED: Final = Alignment(vertical="top", wrap_text=True)
+_HEADER_ROWS: Final = 50
+_COLUMNS: Final = (
+    Titled("№", 6),
+    Titled("Ячейка", 14),
+    Titled("Колонка", 28),
+    Titled("Значение", 28),
+    Titled("Что не так", 52),
+    Titled("Что сделать", 52),
+    Titled("Важность", 16),
+    Titled("Документ", 52),
+)
+
+
+class Note(NamedTuple):
+    """One thing to be corrected.
+
+    Attributes:
+        row: the sheet's row, from 1; None where it is about the whole workbook.
+        column: the column's title; None where it is about the whole row.
+        value: what stands there.
+        text: what is wrong, in Russian.
+        advice: what to do, in Russian.
+        grave: whether it holds documents back.
+    """
+
+    row: int | None
+    column: str | None
+    value: str | None
+    text: str
+    advice: str
+    grave: bool
+
+
+def mark(
+    source: Path | BinaryIO,
+    notes: Sequence[Note],
+    *,
+    sheet: str | None,
+    columns: Mapping[str, str],
+    fold: Callable[[str], str] = str.casefold,
+) -> bytes:
+    """Colour and comment what is to be corrected.
+
+    Args:
+        source: the workbook.
+        notes: what is to be corrected.
+        sheet: the sheet that was read; None: nobody knows, and the active one is taken.
+        columns: field → letters of its column, as far as known.
+        fold: a title in the form in which titles are compared.
+
+    Returns:
+        The workbook that results.
+
+    Raises:
+        Exception: whatever openpyxl raises for a file that it cannot read.
+    """
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # its remarks are on styles
+        book: Book = openpyxl.load_workbook(source, keep_vba=False, keep_links=False)
+        _disarm(book)
+        page = book[sheet] if sheet in book.sheetnames else book.active
+        at = _places(page, notes, columns, fold)
+        told = defaultdict(list)
+        for note, cell in zip(notes, at, strict=True):
+            if cell is not None:
+                told[cell].append(note)
+        for coordinate, here in told.items():
+            _comment(page[coordinate], here)
+        _list(book, page, notes, at, columns.get("operation_id"))
+        return save_in_memory(book)
+
+
+def _disarm(book: Book) -> None:
+    """Leave nothing that a spreadsheet program computes, follows or loads."""
+    book.defined_names = DefinedNameDict()
+    for sheet in book.worksheets:
+        sheet.defined_names = DefinedNameDict()
+        sheet.data_validations = DataValidationList()
+        sheet.conditional_formatting = ConditionalFormattingList()
+        drop_drawings(sheet)
+        for row in sheet.iter_rows():
+            for cell in row:
+                if cell.data_type == "f":
+                    value = cell.value
+                    cell.value = harmless(value if isinstance(value, str) else f"={getattr(value, 'text', '')}")
+                    neutralize(cell)
+                elif cell.data_type == "s" and isinstance(cell.value, str):
+                    neutralize(cell)
+                if cell.hyperlink is not None:
+                    cell.hyperlink = None
+
+
+def _places(
+    page: Sheet, notes: Sequence[Note], columns: Mapping[str, str], fold: Callable[[str], str]
+) -> list[str | None]:
+    """The cell of each note: that of its column, else the row's amount or its first that is filled."""
+    titles: dict[str, str] = {}
+    for row in page.iter_rows(min_row=1, max_row=_HEADER_ROWS):
+        for cell in row:
+            if isinstance(cell.value, str):
+                titles.setdefault(fold(cell.value), cell.column_letter)
+    found: list[str | None] = []
+    for note in notes:
+        if note.row is None or not 1 <= note.row <= page.max_row:
+            found.append(None)
+            continue
+        letters = titles.get(fold(note.column)) if note.column else None
+        found.append(f"{letters or columns.get('operation_id') or _first(page, note.row)}{note.row}")
+    return found
+
+
+def _first(page: Sheet, row: int) -> str:
+    filled = (cell.column for cell in page[row] if cell.value not in {None, ""})
+    return get_column_letter(next(filled, 1))
+
+
+def _comment(cell: SomeCell, notes: Sequence[Note]) -> None:
+    cell.fill = _RED if any(note.grave for note in notes) else _YELLOW
+    text = "\n\n".join(harmless(_told(note)) for note in notes)[:8000]
+    cell.comment = Comment(text, _AUTHOR, width=360, height=60 + 20 * (text.count("\n") + len(text) // 50))
+
+
+def _told(note: Note) -> str:
+    value = f"\nЗначение: {note.value}" if note.value else ""
+    column = f"\nКолонка: {note.column}" if note.column else ""
+    return f"{note.text}{column}{value}\nЧто сделать: {note.advice}"
+
+
+def _list(
+    book: Book,
+    page: Sheet,
+    notes: Sequence[Note],
+    at: Sequence[str | None],
+    names: str | None,
+) -> None:
+    """The first sheet: everything that is to be corrected, each with a link to its cell."""
+    sheet = book.create_sheet(LIST, 0)
+    for number, column in enumerate(_COLUMNS, start=1):
+        sheet.column_dimensions[get_column_letter(number)].width = column.width
+        _put(sheet.cell(1, number), column.title).font = Font(bold=True)
+    sheet.freeze_panes = "A2"
+    document = column_index_from_string(names) if names else None
+    quoted = page.title.replace("'", "''")
+    for number, (note, cell) in enumerate(zip(notes, at, strict=True), start=1):
+        row = number + 1
+        sheet.cell(row, 1).value = number
+        link = _put(sheet.cell(row, 2), cell or "")
+        if cell is not None:
+            link.hyperlink = Hyperlink(ref=link.coordinate, location=f"'{quoted}'!{cell}", display=cell)
+            link.font = _LINK
+        severity = "Ошибка" if note.grave else "Предупреждение"
+        name = page.cell(note.row, document).value if document and cell is not None and note.row else None
+        texts = (note.column, note.value, note.text, note.advice, severity, name)
+        for place, text in enumerate(texts, start=3):
+            _put(sheet.cell(row, place), "" if text is None else text)
+    book.active = 0
+    for other in book.worksheets:
+        other.sheet_view.tabSelected = other is sheet
+
+
+def _put(cell: SomeCell, text: object) -> SomeCell:
+    cell.value = harmless(text) or None
+    if cell.value is not None:
+        neutralize(cell)
+    cell.alignment = _WRAPPED
+    return cell

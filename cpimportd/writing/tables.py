@@ -1,0 +1,61 @@
+"""A workbook of plain tables: a sheet each, with titles that stay in sight."""
+
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+from typing import Final, NamedTuple
+
+from openpyxl import Workbook
+from openpyxl.styles import Font
+from openpyxl.utils import get_column_letter
+
+from cpimportd.writing.cells import Sheet, cell_of, text_cell
+
+_BOLD: Final = Font(bold=True)
+
+
+class Titled(NamedTuple):
+    """A column of a sheet: its title and width in characters."""
+
+    title: str
+    width: int
+
+
+class Table(NamedTuple):
+    """A sheet: its name, its columns, and a value per column in every row."""
+
+    title: str
+    columns: Sequence[Titled]
+    rows: Iterable[Sequence[object]]
+
+
+def write_tables(path: Path, tables: Iterable[Table]) -> None:
+    """Write tables into a workbook, row by row: it may hold every document of the books.
+
+    Args:
+        path: where to; it is overwritten.
+        tables: a sheet each. Sums are Decimal, dates are dates or ISO texts, all else is text.
+
+    Raises:
+        OSError: it cannot be written.
+    """
+    book = Workbook(write_only=True)
+    for table in tables:
+        sheet = _add_sheet(book, table.title, table.columns)
+        for row in table.rows:
+            sheet.append([cell_of(sheet, value) for value in row])
+    with path.open("wb") as file:
+        book.save(file)
+
+
+def _add_sheet(book: Workbook, title: str, columns: Sequence[Titled]) -> Sheet:
+    sheet: Sheet = book.create_sheet(title)
+    for number, column in enumerate(columns, start=1):
+        sheet.column_dimensions[get_column_letter(number)].width = column.width
+    sheet.freeze_panes = "A2"
+    header = []
+    for column in columns:
+        cell = text_cell(sheet, column.title)
+        cell.font = _BOLD
+        header.append(cell)
+    sheet.append(header)
+    return sheet

@@ -47,6 +47,8 @@ async def merge(connection: asyncpg.Connection, judgements: Mapping[Unit, Judgem
         for shape in SHAPES:
             await connection.execute(sql("merge", name, **shape.identifiers))
     await connection.execute(sql("merge", "insert_details"))
+    for shape in SHAPES:
+        await journal.write("merge", "journal_restored", **shape.identifiers)
     for name in ("drop_lineage", "add_lineage", "update_lineage"):
         for shape in SHAPES:
             await connection.execute(sql("merge", name, **shape.identifiers))

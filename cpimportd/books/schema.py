@@ -183,8 +183,8 @@ change = Table(
     Column(
         "op",
         Text(),
-        comment="update, delete, rekey (operation_id changed in place), reference, or insert (only of what an undo "
-        "brought back).",
+        comment="update, delete, rekey (operation_id changed in place), reference, or insert (of what an undo "
+        "brought back, or what somebody else had deleted).",
     ),
     Column("operation_id", Text(), comment="The document; of references the key's text."),
     Column("organization", Text(), comment="Whose document."),

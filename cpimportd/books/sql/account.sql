@@ -77,6 +77,7 @@ WITH present AS (
     JOIN present p ON p.operation_id = m.operation_id
     LEFT JOIN stage_pair t ON t.kind = '{kind}' AND t.new_id = m.operation_id AND NOT t.rekeyed
     WHERE m.id IS NULL
+      AND NOT EXISTS (SELECT FROM entries e WHERE e.op = 'insert' AND e.operation_id = m.operation_id)
 ), moved AS (
     SELECT organization, contract, sum(added) AS added, sum(removed) AS removed, sum(changed) AS changed
     FROM movements WHERE organization IS NOT NULL AND (added, removed, changed) <> (0, 0, 0)

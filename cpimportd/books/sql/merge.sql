@@ -272,6 +272,32 @@ FROM stage_details s, stage_scope scope
 WHERE s.operation_id IN (SELECT operation_id FROM changed_details)
 ORDER BY s.file_no, s.row;
 
+-- name: journal_restored
+-- Documents that somebody else had deleted, and that are there again: their lineage says so. It is no journal of these
+-- insertions, for it keeps the run that brought them first.
+INSERT INTO cpimportd.change (run_id, seq, department_id, kind, op, operation_id, organization, amount_after, new, why,
+                              lineage)
+SELECT scope.run_id, $1 + row_number() OVER (ORDER BY f.operation_id), scope.department_id, '{kind}', 'insert',
+       f.operation_id, s.organization, f.amount,
+       to_jsonb(f) || jsonb_build_object('organization', s.organization, 'bank_account', s.bank_account,
+                                         'contract', s.contract, 'extra', coalesce(s.extra, '{{}}'),
+                                         'details_extra', coalesce(n.extra, '[]')) || coalesce(lines.new, '{{}}'),
+       CASE WHEN s.accepted THEN 'accepted' ELSE 'put-right' END, to_jsonb(l)
+FROM match_{kind} m
+CROSS JOIN stage_scope scope
+JOIN cpimportd.lineage l
+    ON l.department_id = scope.department_id AND l.kind = '{kind}' AND l.operation_id = m.operation_id
+JOIN staged_{kind} s ON s.operation_id = m.operation_id
+JOIN {table} f ON f.operation_id = m.operation_id AND f.department_id = scope.department_id
+LEFT JOIN stage_lines n ON '{kind}' = 'expenses' AND n.operation_id = m.operation_id
+LEFT JOIN LATERAL (
+    SELECT jsonb_build_object('details', jsonb_agg(to_jsonb(x) - 'id' - 'created_at' - 'expense_operation_id'
+                                                   ORDER BY x.id)) AS new
+    FROM fin_expense_details x
+    WHERE '{kind}' = 'expenses' AND x.expense_operation_id = m.operation_id HAVING count(*) > 0
+) lines ON true
+WHERE m.id IS NULL;
+
 -- name: drop_lineage
 -- A document that is gone has no present content.
 DELETE FROM cpimportd.lineage l USING match_{kind} m, stage_scope scope
@@ -295,12 +321,14 @@ WHERE NOT EXISTS (SELECT FROM cpimportd.lineage l
                   WHERE l.department_id = scope.department_id AND l.kind = '{kind}' AND l.operation_id = s.operation_id);
 
 -- name: update_lineage
--- Content that changed came from today's snapshot; rows that merely moved in the file keep their lineage.
+-- Content that changed, or that is there again, came from today's snapshot; rows that merely moved in the file keep their
+-- lineage.
 UPDATE cpimportd.lineage l
 SET organization = s.organization, last_run = scope.run_id, snapshot_id = t.snapshot_id, source_row = s.row,
     detail_snapshot_id = n.snapshot_id, detail_rows = coalesce(n.rows, '{{}}'), number = s.number, moment = s.moment,
     extra = coalesce(s.extra, '{{}}'), detail_extra = coalesce(n.extra, '[]')
-FROM changed_{kind} c
+FROM (SELECT operation_id FROM changed_{kind}
+      UNION SELECT operation_id FROM match_{kind} WHERE id IS NULL) c
 CROSS JOIN stage_scope scope
 JOIN {stage} s ON s.operation_id = c.operation_id
 JOIN stage_file t USING (file_no)

@@ -202,7 +202,7 @@ FROM (
     SELECT DISTINCT ON (kind, key) lineage
     FROM (SELECT kind, seq, lineage, CASE op WHEN 'rekey' THEN paired_with ELSE operation_id END AS key
           FROM undo_change c
-          WHERE op IN ('update', 'delete', 'rekey') AND lineage IS NOT NULL
+          WHERE op IN ('update', 'delete', 'rekey', 'insert') AND lineage IS NOT NULL
             AND NOT (op = 'update' AND EXISTS (SELECT FROM undo_change k WHERE k.op = 'rekey' AND k.kind = c.kind
                                                  AND k.operation_id = c.operation_id))) entries
     ORDER BY kind, key, seq

@@ -89,8 +89,8 @@ COMMENTS = {
     "snapshot.sheet": "The sheet that was read.",
     "snapshot.columns": 'Which column of the sheet a field came from: field to letters, as in {"amount": "C"}.',
     "run_unit.served_before": "The rows of served that this run replaced; empty where the unit was not published.",
-    "change.op": "update, delete, rekey (operation_id changed in place), reference, or insert (only of what an undo "
-    "brought back).",
+    "change.op": "update, delete, rekey (operation_id changed in place), reference, or insert (of what an undo "
+    "brought back, or what somebody else had deleted).",
     "change.why": "snapshot, normalised, put-right (somebody else had written), accepted or undone.",
     "change.lineage": "The document's row of lineage before the change: where what was before had come from.",
     "run_contract": "The bridge per contract, of those whose sum moved; the rest stayed as it was.",

@@ -14,7 +14,7 @@ from cpimportd.report import money
 
 _RUNS: Final = """
     SELECT r.id AS run, r.status, r.trigger, r.schedule, r.slot, r.started_at, r.finished_at, r.host, r.version,
-           r.accepted, u.published, u.held, u.inserted, u.updated, u.removed, u.retimed
+           r.accepted, r.requested_by, r.undoes, u.published, u.held, u.inserted, u.updated, u.removed, u.retimed
     FROM cpimportd.runs r
     CROSS JOIN LATERAL (
         SELECT count(DISTINCT name) FILTER (WHERE status = 'published') AS published,
@@ -67,6 +67,8 @@ class RunLine:
         host: where it ran.
         version: of cpimportd.
         accepted: the units that a human accepted.
+        requested_by: the human who asked for it; None for a run of a schedule.
+        undoes: the runs that it took back.
         published: units that were published.
         held: units that were held.
         inserted: documents that came.
@@ -85,6 +87,8 @@ class RunLine:
     host: str | None
     version: str | None
     accepted: tuple[str, ...]
+    requested_by: str | None
+    undoes: tuple[int, ...]
     published: int
     held: int
     inserted: int
@@ -100,13 +104,14 @@ class RunLine:
     def as_json(self) -> dict[str, object]:
         """The line as scripts get it; instants with their offset."""
         moments = {name: _iso(getattr(self, name)) for name in ("slot", "started_at", "finished_at")}
-        names = ("run", "status", "trigger", "schedule", "host", "version")
+        names = ("run", "status", "trigger", "schedule", "host", "version", "requested_by")
         counts = ("published", "held", "inserted", "updated", "removed", "retimed")
         return {
             **{name: getattr(self, name) for name in (*names, *counts)},
             **moments,
             "seconds": None if self.seconds is None else round(self.seconds, 3),
             "accepted": list(self.accepted),
+            "undoes": list(self.undoes),
         }
 
 
@@ -241,7 +246,7 @@ async def inserted(
 
 
 def _line(row: asyncpg.Record) -> RunLine:
-    return RunLine(**{**dict(row), "accepted": tuple(row["accepted"])})
+    return RunLine(**{**dict(row), "accepted": tuple(row["accepted"]), "undoes": tuple(row["undoes"])})
 
 
 def _json(value: str | None) -> Any:  # noqa: ANN401 - whatever JSON holds

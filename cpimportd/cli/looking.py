@@ -13,6 +13,7 @@ if TYPE_CHECKING:
 
     import asyncpg
 
+    from cpimportd.books.bycontract import ContractBridge
     from cpimportd.books.history import Change, Inserted, Shown
     from cpimportd.configuration import Loaded
 
@@ -118,22 +119,27 @@ def summary(config_file: Path | None, department: int | None, as_json: bool) -> 
 @config_option
 @click.argument("run", type=int)
 @click.option("--organization", metavar="NAME", help="Only this organization's changes.")
+@click.option("--contracts", "by_contract", is_flag=True, help="The bridge per contract, too (always in --json).")
 @json_option
 @guarded
-def show(config_file: Path | None, run: int, organization: str | None, as_json: bool) -> None:
+def show(config_file: Path | None, run: int, organization: str | None, by_contract: bool, as_json: bool) -> None:
     """One run: its report, and its journal of what was added, changed and removed, with what was before.
 
     Example: `cpimportd show 42`; `cpimportd history` has the numbers, `cpimportd diff 42` each field old and new.
     """
     from cpimportd.rendering import render_changes, render_stored, stdout_console
+    from cpimportd.rendering.bridge import render_contracts
 
     loaded = load(config_file)
-    shown, changes, inserted = run_async(reading(loaded, lambda connection: _show(connection, run, organization)))
+    shown, contracts, changes, inserted = run_async(
+        reading(loaded, lambda connection: _show(connection, run, organization))
+    )
     if as_json:
         print_json(
             {
                 **shown.line.as_json(),
                 "report": shown.report,
+                "contracts": [contract.as_json() for contract in contracts],
                 "changes": [change.as_json() for change in changes],
                 "inserted": [{name: getattr(document, name) for name in document.__slots__} for document in inserted],
             }
@@ -141,19 +147,22 @@ def show(config_file: Path | None, run: int, organization: str | None, as_json: 
         return
     console = stdout_console()
     render_stored(shown, loaded.settings.zone, console)
+    if by_contract:
+        render_contracts(contracts, console)
     render_changes(changes, inserted, console)
 
 
 async def _show(
     connection: "asyncpg.Connection", run: int, organization: str | None
-) -> "tuple[Shown, list[Change], list[Inserted]]":
+) -> "tuple[Shown, list[ContractBridge], list[Change], list[Inserted]]":
+    from cpimportd.books.bycontract import contract_bridges
     from cpimportd.books.history import changes, inserted
     from cpimportd.books.history import show as read_run
 
     shown = await read_run(connection, run)
     changed = [change async for change in changes(connection, run, organization=organization)]
     added = [document async for document in inserted(connection, run, organization=organization)]
-    return shown, changed, added
+    return shown, await contract_bridges(connection, run, organization=organization), changed, added
 
 
 async def reading(loaded: "Loaded", read: "Callable[[asyncpg.Connection], Awaitable[Result]]") -> Result:

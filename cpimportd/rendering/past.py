@@ -41,7 +41,13 @@ _HISTORY: Final = (
     Column("Status"),
 )
 _STYLES: Final = {"published": "green", "unchanged": "dim", "partial": "yellow", "running": "cyan"}
-_DONE: Final = {"update": "changed", "delete": "removed", "rekey": "re-keyed", "reference": "changed"}
+_DONE: Final = {
+    "update": "changed",
+    "delete": "removed",
+    "rekey": "re-keyed",
+    "reference": "changed",
+    "insert": "brought back",
+}
 _COUNTS: Final = ("inserted", "updated", "removed", "retimed", "unchanged", "normalised", "put_right")
 _BRIDGE_SUMS: Final = ("opening", "added", "removed", "changed", "closing")
 
@@ -67,6 +73,8 @@ def render_history(runs: "Sequence[RunLine]", zone: tzinfo, console: Console) ->
 
 def _why(line: "RunLine", zone: tzinfo) -> str:
     slot = f" {moment(line.slot, zone)}" if line.slot else ""
+    if line.undoes:
+        return f"undo of {', '.join(str(run) for run in sorted(line.undoes))}"
     return f"{line.schedule}{slot}" if line.schedule else line.trigger
 
 
@@ -75,6 +83,9 @@ def render_stored(shown: "Shown", zone: tzinfo, console: Console) -> None:
     line = shown.line
     by = f"Run {line.run}: {_why(line, zone)}, on {line.host or 'an unknown host'}, version {line.version or 'unknown'}"
     print_line(console, by, style="dim")
+    if line.requested_by:
+        of = f", who accepted {', '.join(line.accepted)}" if line.accepted else ""
+        print_line(console, f"Asked for by {line.requested_by}{of}", style="dim")
     if shown.report is None:
         print_line(console, f"{line.status}, began {moment(line.started_at, zone)}; it left no report")
         return

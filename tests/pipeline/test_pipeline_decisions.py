@@ -1,6 +1,8 @@
 """What only a human may decide: taking a run back, accepting what was held, changing a closed period."""
 
+import json
 from datetime import date
+from decimal import Decimal
 
 import pytest
 
@@ -78,6 +80,13 @@ def test_undo_and_accept_as_a_user_runs_them(workplace):
     undone = workplace.command("undo", str(run["id"]), "--yes")
     assert undone.returncode == 0, undone.stderr
     assert workplace.books["receipts"] == 80
+    shown = workplace.command("show", str(run["id"]), "--contracts")
+    assert f"who accepted {UNIT}" in shown.stdout
+    assert "The bridge per contract" in shown.stdout
+    bridges = json.loads(workplace.command("show", str(run["id"]), "--json").stdout)["contracts"]
+    moved = sum(Decimal(bridge["closing"]) - Decimal(bridge["opening"]) for bridge in bridges)
+    assert moved == -sum(Decimal(bridge["removed"]) for bridge in bridges) != 0
+    assert f"undo of {run['id']}" in workplace.command("history").stdout
     refused = workplace.command("undo", "77", "--yes")
     assert refused.returncode == 1
     assert "there is no such run" in refused.stderr

@@ -43,7 +43,7 @@ def run_line(**changes) -> RunLine:
         "removed": 4,
         "retimed": 1,
     }
-    return RunLine(**{**given, **changes})
+    return RunLine(**{"requested_by": None, "undoes": (), **given, **changes})
 
 
 def test_a_check_says_ok_warning_or_failed_with_the_way_out(pipe):

@@ -75,3 +75,10 @@ ORDER BY c.run_id, c.seq;
 -- name: organizations
 -- Whose units a run looked at.
 SELECT DISTINCT organization FROM cpimportd.run_unit WHERE run_id = $1 ORDER BY organization;
+
+-- name: contract_bridges
+-- The bridge of one run per contract.
+SELECT organization, kind, contract, opening, added, removed, changed, closing
+FROM cpimportd.run_contract
+WHERE run_id = $1 AND ($2::text IS NULL OR organization = $2)
+ORDER BY organization, kind, contract;

@@ -28,6 +28,8 @@ def become_the_service() -> None:
         user = pwd.getpwnam(USER)
     except KeyError:
         sys.exit(f"cpimportd: there is no user {USER}; make it with: systemd-sysusers cpimportd.conf")
+    # As sudo does: the history tells who asked for a run, not whom he became.
+    os.environ.setdefault("SUDO_USER", pwd.getpwuid(os.getuid()).pw_name)
     os.initgroups(USER, user.pw_gid)
     os.setgid(user.pw_gid)
     os.setuid(user.pw_uid)

@@ -138,7 +138,10 @@ def test_a_host_cut_off_in_the_middle_is_overtaken_and_cannot_publish_later(host
         gate.open()
         done = how_done(first, slot)
     hosts.done_once(slot)
-    told = f"the other does the slot once the server has given the session up; the first says {done}; {RIGHT_ONCE}"
+    assert done in {"failed", "done-elsewhere"}  # whether there is time for another try
+    told = (
+        f"the other does the slot once the server has given the session up; the first publishes nothing; {RIGHT_ONCE}"
+    )
     faults.tell(Chapter.HOSTS, "one host cut off from the database in the middle of its run", told)
 
 

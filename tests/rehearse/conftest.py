@@ -4,6 +4,7 @@ import asyncio
 import re
 import shutil
 from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
@@ -12,6 +13,7 @@ from tests.conftest import Templates, run_apart, run_sql
 from tests.pipeline.conftest import Workplace, make_workplace
 
 TEMPLATE = "template_rehearse"
+DAYS = [datetime.now(UTC).date() - timedelta(days=ago) for ago in (4, 3, 2)]
 
 
 @pytest.fixture(scope="module")
@@ -33,8 +35,8 @@ def three_days(templates: Templates, tmp_path_factory: pytest.TempPathFactory) -
 def _make_days(place: Workplace) -> None:
     """As if the runs had taken place on three days."""
     folders = sorted(path for path in place.settings.spool_directory.iterdir() if path.name != "contents")
-    for number, path in enumerate(folders):
-        path.rename(path.with_name(re.sub(r"^\d{8}", f"2026112{number}", path.name)))
+    for day, path in zip(DAYS, folders, strict=True):
+        path.rename(path.with_name(re.sub(r"^\d{8}T\d{6}", f"{day:%Y%m%d}T090000", path.name)))
 
 
 @pytest.fixture

@@ -16,7 +16,7 @@ from cpimportd.demo.postgres import EmbeddedPostgres
 from cpimportd.problems import ProblemError
 from cpimportd.settings import Database, Guards
 from tests.pipeline.conftest import Workplace
-from tests.rehearse.conftest import until
+from tests.rehearse.conftest import DAYS, until
 
 NO_REMOVALS = "[guards]\nremoved_documents = 0\nremoved_percent = 0\nremoved_sum_percent = 0\n"
 
@@ -41,9 +41,9 @@ def test_the_same_rules_end_as_it_was(books, scratch_databases):
     code, found = rehearse(books, new_config(books))
     assert (code, found["place"]) == (0, "an embedded PostgreSQL")
     assert [(run["run"], run["day"], run["then"], run["now"], run["first"]) for run in found["runs"]] == [
-        (1, "2026-11-20", "published", "published", True),
-        (2, "2026-11-21", "partial", "partial", False),
-        (3, "2026-11-22", "unchanged", "unchanged", False),
+        (1, f"{DAYS[0]}", "published", "published", True),
+        (2, f"{DAYS[1]}", "partial", "partial", False),
+        (3, f"{DAYS[2]}", "unchanged", "unchanged", False),
     ]
     for run in found["runs"]:
         assert not any(run[key] for key in ("now_held", "no_longer_held", "sums", "problems"))

@@ -128,7 +128,7 @@ def show(config_file: Path | None, run: int, organization: str | None, by_contra
     Example: `cpimportd show 42`; `cpimportd history` has the numbers, `cpimportd diff 42` each field old and new.
     """
     from cpimportd.rendering import render_changes, render_stored, stdout_console
-    from cpimportd.rendering.bridge import render_contracts
+    from cpimportd.rendering.contracts import render_contracts
 
     loaded = load(config_file)
     shown, contracts, changes, inserted = run_async(

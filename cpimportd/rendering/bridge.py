@@ -1,7 +1,7 @@
 """The bridge from yesterday's sums to today's: what an accountant reads first."""
 
 from collections.abc import Iterator, Sequence
-from typing import TYPE_CHECKING
+from typing import Final
 
 from rich.console import Console
 from rich.text import Text
@@ -10,10 +10,7 @@ from cpimportd.rendering.layout import Column, foreign, print_heading, print_lin
 from cpimportd.rendering.numbers import amount, signed
 from cpimportd.report import Bridge, UnitReport
 
-if TYPE_CHECKING:
-    from cpimportd.books.bycontract import ContractBridge
-
-_COLUMNS = (
+COLUMNS: Final = (
     Column("Organization"),
     Column("Kind"),
     Column("Opening", number=True),
@@ -35,29 +32,9 @@ def render_bridge(units: Sequence[UnitReport], console: Console) -> None:
     if not rows:
         return
     print_heading(console, "The bridge")
-    print_table(console, _COLUMNS, rows)
+    print_table(console, COLUMNS, rows)
     for sentence in unexplained(units):
         print_line(console, sentence, style="bold red")
-
-
-def render_contracts(contracts: "Sequence[ContractBridge]", console: Console) -> None:
-    """Print the same per contract; a contract whose sum did not move has no row."""
-    if not contracts:
-        return
-    print_heading(console, "The bridge per contract, of those whose sum moved")
-    columns = (_COLUMNS[0], Column("Contract"), *_COLUMNS[1:7])
-    rows: list[tuple[str | Text, ...]] = [
-        (
-            foreign(one.organization),
-            foreign(one.contract or "(without a contract)"),
-            one.kind.value,
-            *(amount(sum_) for sum_ in (one.opening, one.added, one.removed)),
-            signed(one.changed),
-            amount(one.closing),
-        )
-        for one in contracts
-    ]
-    print_table(console, columns, rows)
 
 
 def unexplained(units: Sequence[UnitReport]) -> Iterator[str]:

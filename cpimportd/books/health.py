@@ -17,7 +17,7 @@ async def health(connection: asyncpg.Connection, department_id: int) -> Health:
         last_success=await connection.fetchval(sql("health", "last_success"), department_id),
         held=tuple(
             Held(found["unit"], found["organization"], tuple(found["codes"]))
-            for found in await connection.fetch(sql("health", "held"), department_id)
+            for found in await connection.fetch(sql("held", "now"), department_id)
         ),
         files=tuple(Workbook(**dict(found)) for found in await connection.fetch(sql("health", "files"), department_id)),
         runs={found["status"]: found["runs"] for found in await connection.fetch(sql("health", "runs"), department_id)},

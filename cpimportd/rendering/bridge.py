@@ -18,9 +18,9 @@ COLUMNS: Final = (
     Column("- removed", number=True),
     Column("± changed", number=True),
     Column("= closing", number=True),
-    Column("Итого", number=True),
-    Column("Unexplained", number=True),
 )
+"""Of a bridge: opening + added - removed ± changed = closing."""
+_CHECKED = (*COLUMNS, Column("Итого", number=True), Column("Unexplained", number=True))
 
 
 def render_bridge(units: Sequence[UnitReport], console: Console) -> None:
@@ -32,7 +32,7 @@ def render_bridge(units: Sequence[UnitReport], console: Console) -> None:
     if not rows:
         return
     print_heading(console, "The bridge")
-    print_table(console, COLUMNS, rows)
+    print_table(console, _CHECKED, rows)
     for sentence in unexplained(units):
         print_line(console, sentence, style="bold red")
 

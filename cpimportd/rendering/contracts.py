@@ -19,7 +19,7 @@ def render_contracts(contracts: "Sequence[ContractBridge]", console: Console) ->
     if not contracts:
         return
     print_heading(console, "The bridge per contract, of those whose sum moved")
-    columns = (COLUMNS[0], Column("Contract"), *COLUMNS[1:7])
+    columns = (COLUMNS[0], Column("Contract"), *COLUMNS[1:])
     rows: list[tuple[str | Text, ...]] = [
         (
             foreign(one.organization),

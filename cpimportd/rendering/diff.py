@@ -8,6 +8,7 @@ from rich.console import Console
 from rich.text import Text
 
 from cpimportd.rendering import fields
+from cpimportd.rendering.bridge import COLUMNS
 from cpimportd.rendering.explain import spot
 from cpimportd.rendering.layout import Column, foreign, print_heading, print_line, print_table
 from cpimportd.rendering.numbers import amount, count, moment, signed
@@ -20,15 +21,6 @@ if TYPE_CHECKING:
 MOST_ROWS: Final = 500
 """Documents of one table that are shown; a first import brings all of them."""
 
-_SUMS: Final = (
-    Column("Organization"),
-    Column("Kind"),
-    Column("Opening", number=True),
-    Column("+ added", number=True),
-    Column("- removed", number=True),
-    Column("± changed", number=True),
-    Column("= closing", number=True),
-)
 _DOCUMENTS: Final = (
     Column("Organization"),
     Column("Document"),
@@ -77,7 +69,7 @@ def _sums(found: "Diff", console: Console) -> None:
                 "" if bridge is None else amount(bridge.closing),
             )
         )
-    print_table(console, _SUMS, rows)
+    print_table(console, COLUMNS, rows)
     for one in found.unexplained:
         print_line(
             console,

@@ -9,6 +9,7 @@ from rich.text import Text
 
 from cpimportd.model import Kind
 from cpimportd.rendering import fields
+from cpimportd.rendering.bridge import COLUMNS
 from cpimportd.rendering.layout import Column, foreign, print_heading, print_line, print_table
 from cpimportd.rendering.numbers import amount, clean, count, moment, signed
 from cpimportd.titles import line_text, title_of
@@ -45,17 +46,7 @@ _CONTRACT: Final = (
     Column("Other", number=True),
     Column("Came in"),
 )
-_BRIDGES: Final = (
-    Column("Run", number=True),
-    Column("When"),
-    Column("Organization"),
-    Column("Kind"),
-    Column("Opening", number=True),
-    Column("+ added", number=True),
-    Column("- removed", number=True),
-    Column("± changed", number=True),
-    Column("= closing", number=True),
-)
+_BRIDGES: Final = (Column("Run", number=True), Column("When"), *COLUMNS)
 
 
 def render_explained(found: "Explained", zone: tzinfo, console: Console) -> None:

@@ -15,24 +15,6 @@ WHERE department_id = $1 AND status IN ('published', 'unchanged', 'partial') AND
 -- How many runs ended how.
 SELECT status, count(*) AS runs FROM cpimportd.runs WHERE department_id = $1 AND status <> 'running' GROUP BY status;
 
--- name: held
--- The units that the latest run which judged them held, with the codes of why. A run of some kinds says nothing of the
--- others, so a few runs are looked at.
-SELECT found.unit->>'organization' AS organization, found.unit->>'unit' AS unit,
-       ARRAY(SELECT DISTINCT p->>'code' FROM jsonb_array_elements(found.unit->'problems') p ORDER BY 1) AS codes
-FROM (
-    SELECT DISTINCT ON (u->>'unit') u AS unit
-    FROM (
-        SELECT id, report FROM cpimportd.runs
-        WHERE department_id = $1 AND status IN ('published', 'unchanged', 'partial', 'held') AND undoes = '{}'
-        ORDER BY id DESC LIMIT 20
-    ) r
-    CROSS JOIN jsonb_array_elements(r.report->'units') u
-    ORDER BY u->>'unit', r.id DESC
-) found
-WHERE found.unit->>'status' = 'held'
-ORDER BY 2;
-
 -- name: files
 -- The workbooks as the same runs saw them, and when they were uploaded.
 SELECT DISTINCT ON (f->>'name') f->>'name' AS name, coalesce(f->>'kind', '') AS kind,

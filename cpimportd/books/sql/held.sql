@@ -11,10 +11,11 @@ ORDER BY u.run_id DESC
 LIMIT 1;
 
 -- name: now
--- The units that the latest run which judged them held, and which run that was. It stands in the reports: a run that found
+-- The units that the latest run which judged them held, with the codes of why, and which run that was. It stands in the reports: a run that found
 -- nothing new writes no bridge. A run of some kinds says nothing of the others, so a few runs are looked at; an undo judges
 -- nobody.
-SELECT unit->>'organization' AS organization, unit->'kinds'->>0 AS kind, run_id
+SELECT unit->>'organization' AS organization, unit->'kinds'->>0 AS kind, unit->>'unit' AS unit, run_id,
+       ARRAY(SELECT DISTINCT p->>'code' FROM jsonb_array_elements(unit->'problems') p ORDER BY 1) AS codes
 FROM (
     SELECT DISTINCT ON (u->>'unit') u AS unit, r.id AS run_id
     FROM (

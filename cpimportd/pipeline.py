@@ -20,7 +20,6 @@ from cpimportd import outcome
 from cpimportd.books import memory, runs
 from cpimportd.books.backup import backup
 from cpimportd.books.connection import still_open
-from cpimportd.books.failures import translate
 from cpimportd.books.locks import naming_holders
 from cpimportd.books.plan import Publication, Published
 from cpimportd.books.publish import publish
@@ -30,9 +29,9 @@ from cpimportd.intake import Asked, Intake, take_in
 from cpimportd.measuring import leave_metrics
 from cpimportd.model import Kind, Progress
 from cpimportd.planning import plan_publication
-from cpimportd.problems import Problem, ProblemError, problem
+from cpimportd.problems import Problem, problem
 from cpimportd.report import RunReport, RunStatus
-from cpimportd.session import open_books, store_report, surely, tell_readers
+from cpimportd.session import UNREAD, open_books, store_report, surely, tell_readers, totals_unread
 from cpimportd.settings import Settings
 from cpimportd.spool import SpoolFolder, open_spool
 from cpimportd.stages import Stages
@@ -210,9 +209,8 @@ async def _told(run: _Run, connection: asyncpg.Connection, intake: Intake, publi
     try:
         async with still_open(connection, settings.database) as usable:
             books = await outcome.books(usable, settings.department_id, intake)
-    except (ProblemError, asyncpg.PostgresError, asyncpg.InterfaceError, OSError) as error:
-        reason = str(error.problems[0]) if isinstance(error, ProblemError) else translate(error).message
-        told = (*told, problem("totals-unread", reason=reason))
+    except UNREAD as error:
+        told = (*told, totals_unread(error))
         books = outcome.Books(totals={})
     return run.report(
         published.status,

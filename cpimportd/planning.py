@@ -24,6 +24,7 @@ def plan_publication(
         seconds: how long the run has lasted so far.
     """
     verdict = intake.verdict
+    first_open = checks.closed_before(settings.guards.closed_before, datetime.now(settings.zone).date())
     files = {
         file_no: FilePlan(intake.snapshots[file_no], file.kind, file.organizations, _own(file, intake), file.ignored)
         for file_no, file in verdict.files.items()
@@ -48,15 +49,11 @@ def plan_publication(
         files=files,
         units=units,
         held={unit: found.problems for unit, found in verdict.units.items() if found.held},
-        judge=_judge(settings, asked, intake),
+        judge=_judge(settings, asked, intake, first_open),
         channel=settings.tell.channel,
         seconds=seconds,
-        closed_before=_first_open(settings),
+        closed_before=first_open,
     )
-
-
-def _first_open(settings: Settings) -> date | None:
-    return checks.closed_before(settings.guards.closed_before, datetime.now(settings.zone).date())
 
 
 def _own(file: checks.FileVerdict, intake: Intake) -> tuple[Problem, ...]:
@@ -73,7 +70,7 @@ def _only_put_right(intake: Intake, unit: Unit) -> bool:
     return unit in intake.foreign and today == then
 
 
-def _judge(settings: Settings, asked: Asked, intake: Intake) -> Judge:
+def _judge(settings: Settings, asked: Asked, intake: Intake, first_open: date | None) -> Judge:
     """The guards, in the form in which the books ask them."""
     organizations = frozenset(unit.organization for unit, found in intake.verdict.units.items() if found.file_nos)
 
@@ -83,7 +80,7 @@ def _judge(settings: Settings, asked: Asked, intake: Intake) -> Judge:
             settings.guards,
             asked.accepted,
             organizations_today=organizations,
-            first_open=_first_open(settings),
+            first_open=first_open,
             undone=intake.undone,
         )
         one_holds_all = asked.strict and any(verdict.held for verdict in found.values())

@@ -4,6 +4,7 @@ import asyncio
 import logging
 from collections.abc import AsyncIterator, Awaitable
 from contextlib import asynccontextmanager
+from typing import Final
 
 import asyncpg
 
@@ -11,6 +12,7 @@ from cpimportd import tell
 from cpimportd.books import rights, runs
 from cpimportd.books.certainty import was_committed
 from cpimportd.books.connection import connect, let_go, still_open
+from cpimportd.books.failures import translate
 from cpimportd.books.locks import naming_holders
 from cpimportd.books.plan import Published
 from cpimportd.books.transaction import CommitUncertainError
@@ -80,6 +82,16 @@ async def surely(publishing: Awaitable[Published], settings: Settings, run_id: i
         raise ProblemError(
             problem("database-failed", reason="the connection was lost, COMMIT did not take place")
         ) from error
+
+
+UNREAD: Final = (ProblemError, OSError, asyncpg.InterfaceError, asyncpg.PostgresError)
+"""What it looks like when the books cannot be read after COMMIT."""
+
+
+def totals_unread(error: Exception) -> Problem:
+    """That the books could not be read afterwards undoes nothing; it is told as a warning."""
+    reason = str(error.problems[0]) if isinstance(error, ProblemError) else translate(error).message
+    return problem("totals-unread", reason=reason)
 
 
 async def tell_readers(settings: Settings) -> tuple[Problem, ...]:

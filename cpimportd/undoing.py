@@ -10,16 +10,15 @@ import asyncpg
 
 from cpimportd.books import memory, runs
 from cpimportd.books.connection import still_open
-from cpimportd.books.failures import translate
 from cpimportd.books.locks import naming_holders
 from cpimportd.books.undo import Undo, undo
 from cpimportd.books.undoable import runs_to_undo
 from cpimportd.configuration import require_database
 from cpimportd.failure import told_of
 from cpimportd.model import Progress
-from cpimportd.problems import ProblemError, problem
+from cpimportd.problems import problem
 from cpimportd.report import KindTotal, RunReport, RunStatus
-from cpimportd.session import open_books, store_report, surely, tell_readers
+from cpimportd.session import UNREAD, open_books, store_report, surely, tell_readers, totals_unread
 from cpimportd.settings import Settings
 from cpimportd.uninterrupted import uninterrupted
 
@@ -95,9 +94,8 @@ async def _with_totals(settings: Settings, connection: asyncpg.Connection, repor
     try:
         async with still_open(connection, settings.database) as usable:
             totals = await memory.totals(usable, settings.department_id)
-    except (ProblemError, OSError, asyncpg.InterfaceError, asyncpg.PostgresError) as error:
-        reason = str(error.problems[0]) if isinstance(error, ProblemError) else translate(error).message
-        return report.with_problems((problem("totals-unread", reason=reason),))
+    except UNREAD as error:
+        return report.with_problems((totals_unread(error),))
     return replace(
         report,
         totals={kind: KindTotal(rows, total) for kind, (rows, total) in totals.kinds.items()},

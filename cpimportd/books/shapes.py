@@ -41,6 +41,7 @@ class Shape:
             "counterparty": self.counterparty,
             "columns": ", ".join(columns),
             "stage_columns": ", ".join(f"s.{c}" for c in columns),
+            "record_columns": ", ".join(f"r.{c}" for c in columns),
             "table_columns": ", ".join(f"f.{c}" for c in columns),
             "assignments": ", ".join(f"{c} = s.{c}" for c in columns),
             "old_json": ", ".join(f"'{c}', f.{c}" for c in columns),

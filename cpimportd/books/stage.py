@@ -10,13 +10,16 @@ from cpimportd.books.shapes import SHAPES
 from cpimportd.model import STAGED_COLUMNS
 
 
-async def create(connection: asyncpg.Connection, publication: Publication, run_id: int) -> None:
-    """Make the temporary tables and say for which department, run and units they are."""
+async def lay_out(connection: asyncpg.Connection, department_id: int, run_id: int, zone: str) -> None:
+    """Make the temporary tables and say for which department, run and zone they are."""
     await connection.execute("SET LOCAL work_mem = '64MB'; SET LOCAL temp_buffers = '64MB'; SET LOCAL jit = off")
     await connection.execute(sql("stage", "create"))
-    await connection.execute(
-        "INSERT INTO stage_scope VALUES ($1, $2, $3)", publication.department_id, run_id, publication.zone.key
-    )
+    await connection.execute("INSERT INTO stage_scope VALUES ($1, $2, $3)", department_id, run_id, zone)
+
+
+async def create(connection: asyncpg.Connection, publication: Publication, run_id: int) -> None:
+    """Make the temporary tables of a publication and say for which units they are."""
+    await lay_out(connection, publication.department_id, run_id, publication.zone.key)
     await connection.executemany(
         "INSERT INTO stage_unit (organization, kind, put_right, accepted) VALUES ($1, $2, $3, $4)",
         [(p.unit.organization, p.unit.group.value, p.put_right, bool(p.accepted)) for p in publication.units.values()],

@@ -9,7 +9,7 @@ from decimal import Decimal
 
 import asyncpg
 
-from cpimportd.books import account, memory, record
+from cpimportd.books import account, memory, record, stage
 from cpimportd.books.locks import lock_books
 from cpimportd.books.merge import Journal
 from cpimportd.books.plan import Published
@@ -87,12 +87,8 @@ async def _undo(connection: asyncpg.Connection, request: Undo) -> Published:
 
 
 async def _stage(connection: asyncpg.Connection, request: Undo) -> None:
-    await connection.execute("SET LOCAL work_mem = '64MB'; SET LOCAL temp_buffers = '64MB'; SET LOCAL jit = off")
-    await connection.execute(sql("stage", "create"))
+    await stage.lay_out(connection, request.department_id, request.run_id, request.zone)
     await connection.execute(sql("undo", "create"))
-    await connection.execute(
-        "INSERT INTO stage_scope VALUES ($1, $2, $3)", request.department_id, request.run_id, request.zone
-    )
     await connection.executemany("INSERT INTO undo_run VALUES ($1)", [(run,) for run in request.runs])
 
 
@@ -147,8 +143,7 @@ async def _take_back(connection: asyncpg.Connection, journal: Journal, run_id: i
     await connection.execute(sql("undo", "restore_rests"))
     for name in ("delete_documents", "restore_columns", "restore_keys", "restore_documents"):
         for shape in SHAPES:
-            columns = ", ".join(f"r.{column}" for column in shape.columns)
-            await connection.execute(sql("undo", name, **shape.identifiers, record_columns=columns))
+            await connection.execute(sql("undo", name, **shape.identifiers))
     columns = ", ".join(DETAIL_COLUMNS)
     record_columns = ", ".join(f"r.{column}" for column in DETAIL_COLUMNS)
     await connection.execute(sql("undo", "restore_details", detail_columns=columns, record_columns=record_columns))

@@ -5,12 +5,15 @@ import os
 import signal
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 from typing import Any, Final
 
 from cpimportd.daemon.document import read
+from cpimportd.daemon.elsewhere import Elsewhere, leave
 from cpimportd.daemon.files import write_whole
 from cpimportd.daemon.lock import Holder, holder
+from cpimportd.daemon.store import FILE as MEMORY
 from cpimportd.plan import RESCHEDULED
 from cpimportd.planner import check_expression, read_rescheduled
 from cpimportd.problems import Problem, ProblemError, problem
@@ -143,13 +146,30 @@ class Client:
             self._write(file, before)
         return refused
 
+    def leave_word(self, word: Elsewhere) -> None:
+        """Let the daemon know of a run that was not its own: at once where it lives, else when it starts.
+
+        Where no daemon ever worked on the state folder, nobody wants to know.
+
+        Raises:
+            ProblemError: ``daemon-untold``.
+        """
+        found = holder(self._state)
+        if found is None and not (self._state / MEMORY).exists():
+            return
+        try:
+            _give_to_owner(leave(self._state, word))
+        except OSError as error:
+            raise ProblemError(problem("daemon-untold", reason=f"{error.filename}: {error.strerror}")) from error
+        if found is not None:
+            with suppress(ProcessLookupError, PermissionError):  # it looks by itself within half a minute
+                os.kill(found.pid, signal.SIGCONT)
+
     @staticmethod
     def _write(file: Path, rescheduled: dict[str, str]) -> None:
         try:
             write_whole(file, json.dumps(rescheduled, ensure_ascii=False), lasting=False)
-            if os.geteuid() == 0:
-                owner = file.parent.stat()
-                os.chown(file, owner.st_uid, owner.st_gid, follow_symlinks=False)
+            _give_to_owner(file)
         except OSError as error:
             raise ProblemError(problem("disk", path=str(file), reason=error.strerror)) from error
 
@@ -165,6 +185,13 @@ class Client:
         while int(self.status()["answers"][counter]) <= before:
             self._patience(deadline, self._holder())
         return before + 1
+
+
+def _give_to_owner(file: Path) -> None:
+    """What root writes belongs to whom the folder belongs to: the daemon has to read it."""
+    if os.geteuid() == 0:
+        owner = file.parent.stat()
+        os.chown(file, owner.st_uid, owner.st_gid, follow_symlinks=False)
 
 
 def verdict(status: Status) -> list[str]:

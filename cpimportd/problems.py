@@ -914,6 +914,12 @@ CATALOG: dict[str, ProblemKind] = _catalog(
             "Nothing to do: slots count from now, and the database knows which ones were done.",
         ),
         ProblemKind(
+            "daemon-untold",
+            _W,
+            "the daemon did not learn of a run that was made beside it: {reason}",
+            "Nothing to do: `cpimportd history` tells how the books stand, and `cpimportd status` does after the next run.",
+        ),
+        ProblemKind(
             "state-unsaved",
             _W,
             "the daemon's memory cannot be written to {path}: {reason}",

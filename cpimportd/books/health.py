@@ -4,7 +4,7 @@ import json
 
 import asyncpg
 
-from cpimportd.books import memory
+from cpimportd.books import held, memory
 from cpimportd.books.queries import sql
 from cpimportd.watched import Figures, Health, Held, LastRun, Payments, Workbook
 
@@ -16,8 +16,8 @@ async def health(connection: asyncpg.Connection, department_id: int) -> Health:
         last_run=None if row is None else _last_run(row),
         last_success=await connection.fetchval(sql("health", "last_success"), department_id),
         held=tuple(
-            Held(found["unit"], found["organization"], tuple(found["codes"]))
-            for found in await connection.fetch(sql("held", "now"), department_id)
+            Held(unit.name, unit.organization, codes)
+            for unit, codes in (await held.held_units(connection, department_id)).items()
         ),
         files=tuple(Workbook(**dict(found)) for found in await connection.fetch(sql("health", "files"), department_id)),
         runs={found["status"]: found["runs"] for found in await connection.fetch(sql("health", "runs"), department_id)},

@@ -1,8 +1,9 @@
 """Which units are held, and by which files: what a human accepts by name."""
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 
 import asyncpg
 
@@ -13,11 +14,11 @@ from cpimportd.problems import CATALOG, Effect, ProblemError, problem
 
 @dataclass(frozen=True, slots=True)
 class HeldUnit:
-    """A unit that a run held and that a human may accept.
+    """A unit that is held and that a human may accept.
 
     Attributes:
         unit: which.
-        run: that held it.
+        run: that held it, or put it back.
         digests: of the files that it held; none where a file is missing.
     """
 
@@ -26,10 +27,41 @@ class HeldUnit:
     digests: frozenset[str]
 
 
-async def held_units(connection: asyncpg.Connection, department_id: int) -> list[Unit]:
-    """The units that are held now, in order of their names."""
-    rows = await connection.fetch(sql("held", "now"), department_id)
-    return [Unit(row["organization"], Group(row["kind"])) for row in rows]
+@dataclass(frozen=True, slots=True)
+class PutBack:
+    """A unit that an undo put back, and that no run has judged since: it is held as soon as it is undone.
+
+    Attributes:
+        undo: the run that put it back.
+        since: when.
+        undone_run: whose publication is undone; the earliest, where there were several.
+        digests: of the files that the latest of these published.
+    """
+
+    undo: int
+    since: datetime
+    undone_run: int
+    digests: frozenset[str]
+
+
+async def put_back(connection: asyncpg.Connection, department_id: int) -> dict[Unit, PutBack]:
+    """The units that an undo put back and that no run has judged since, in order of their names."""
+    return {
+        Unit(row["organization"], Group(row["kind"])): PutBack(
+            row["run_id"], row["started_at"], row["undone_run"], frozenset(row["digests"])
+        )
+        for row in await connection.fetch(sql("held", "put_back"), department_id)
+    }
+
+
+async def held_units(connection: asyncpg.Connection, department_id: int) -> Mapping[Unit, tuple[str, ...]]:
+    """The units that are held now, in order of their names, each with the codes of why."""
+    judged = {
+        Unit(row["organization"], Group(row["kind"])): tuple(row["codes"])
+        for row in await connection.fetch(sql("held", "now"), department_id)
+    }
+    undone = dict.fromkeys(await put_back(connection, department_id), ("undone",))
+    return dict(sorted({**judged, **undone}.items()))
 
 
 async def to_accept(
@@ -47,13 +79,16 @@ async def to_accept(
         ProblemError: ``accept-nothing``, one for each name that cannot be accepted.
     """
     found, refused = [], []
-    now = await held_units(connection, department_id)
+    now, undone = await held_units(connection, department_id), await put_back(connection, department_id)
     for name in names:
         organization, _, group = name.rpartition("/")
         if not organization or group not in set(Group):
             refused.append(problem("accept-nothing", value=name, reason="no unit is called so"))
             continue
         unit = Unit(organization, Group(group))
+        if unit in undone and run in {None, undone[unit].undo}:
+            found.append(HeldUnit(unit, undone[unit].undo, undone[unit].digests))
+            continue
         row = await connection.fetchrow(sql("held", "held"), department_id, organization, group, run)
         if reason := _why_not(row, run is not None or unit in now):
             refused.append(problem("accept-nothing", value=name, reason=reason))

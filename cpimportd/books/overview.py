@@ -10,8 +10,10 @@ from zoneinfo import ZoneInfo
 
 import asyncpg
 
+from cpimportd.books.held import put_back
 from cpimportd.books.queries import sql
 from cpimportd.model import Kind, Unit
+from cpimportd.problems import problem
 from cpimportd.report import money
 
 
@@ -21,7 +23,7 @@ class HeldUnit:
 
     Attributes:
         unit: which.
-        run: that held it last.
+        run: that held it last, or put it back.
         since_run: that held it first, without one in between that did not.
         since: when that began.
         problems: why, as they were stored.
@@ -62,8 +64,8 @@ class MonthSum:
 
 
 async def held_units(connection: asyncpg.Connection, department_id: int) -> list[HeldUnit]:
-    """What is held today, as far as the latest run of each unit tells."""
-    return [
+    """What is held today, as far as the latest run of each unit tells, or the undo that put it back since."""
+    judged = (
         HeldUnit(
             Unit(row["organization"], Kind(row["kind"]).group),
             row["run"],
@@ -72,7 +74,18 @@ async def held_units(connection: asyncpg.Connection, department_id: int) -> list
             json.loads(row["problems"]),
         )
         for row in await connection.fetch(sql("overview", "held"), department_id)
-    ]
+    )
+    undone = (
+        HeldUnit(
+            unit,
+            found.undo,
+            found.undo,
+            found.since,
+            [problem("undone", organization=unit.organization, unit=unit.name, run=found.undone_run).as_json()],
+        )
+        for unit, found in (await put_back(connection, department_id)).items()
+    )
+    return [found for _, found in sorted({one.unit: one for one in (*judged, *undone)}.items())]
 
 
 async def workbooks(

@@ -1,12 +1,13 @@
 """``accept`` and ``undo``: what only a human may decide."""
 
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 
+from cpimportd.cli.beside import tell_daemon
 from cpimportd.cli.common import config_option, guarded, json_option, load, run_async, who
 from cpimportd.cli.importing import do_run, show_report
 
@@ -44,11 +45,12 @@ def accept(config_file: Path | None, units: tuple[str, ...], run_id: int | None,
         requested_by=who(),
     )
     report = run_async(do_run(loaded.settings, request, "auto", None, None))
+    tell_daemon(loaded, report)
     show_report(report, as_json=as_json)
     return report.code
 
 
-def _list(units: "Sequence[Unit]", *, as_json: bool) -> int:
+def _list(units: "Mapping[Unit, Sequence[str]]", *, as_json: bool) -> int:
     from cpimportd.cli.common import print_json
 
     if as_json:
@@ -62,7 +64,7 @@ def _list(units: "Sequence[Unit]", *, as_json: bool) -> int:
     return 0
 
 
-async def _held(loaded: "Loaded") -> "Sequence[Unit]":
+async def _held(loaded: "Loaded") -> "Mapping[Unit, Sequence[str]]":
     from cpimportd.books.held import held_units
     from cpimportd.cli.looking import reading
 
@@ -103,7 +105,12 @@ def undo(config_file: Path | None, run: int, through: bool, yes: bool, as_json: 
     if not yes:
         _confirm(which)
     report = run_async(_undo(loaded, run, through=through))
+    held = tell_daemon(loaded, report)
     show_report(report, as_json=as_json)
+    for unit in (one.unit.name for one in report.units if one.unit.name in held):
+        click.echo(
+            f'held until 1C uploads other files: {unit}  → cpimportd accept "{unit}" takes those of now', err=True
+        )
     return report.code
 
 

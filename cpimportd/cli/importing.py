@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from cpimportd.cli.beside import tell_daemon
 from cpimportd.cli.common import config_option, guarded, json_option, load, print_json, run_async, say, who
 
 if TYPE_CHECKING:
@@ -95,6 +96,8 @@ def run(
     else:
         again = None if again_within is None else timedelta(seconds=again_within)
         report = run_async(do_run(loaded.settings, request, progress_form, again, _instant(known_upload)))
+        if not dry_run and progress_form != "json":  # the daemon hears of its own run by these
+            tell_daemon(loaded, report, elsewhere=folder is not None)
     show_report(report, as_json=as_json)
     return report.code
 

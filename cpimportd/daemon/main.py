@@ -10,8 +10,9 @@ from asyncio.subprocess import DEVNULL, PIPE
 from pathlib import Path
 from typing import Final
 
-from cpimportd.daemon import document, journal, planning
+from cpimportd.daemon import document, elsewhere, journal, planning
 from cpimportd.daemon.beginning import begin, ours
+from cpimportd.daemon.elsewhere import Letterbox
 from cpimportd.daemon.exhaustion import Exhaustion
 from cpimportd.daemon.files import unfinished
 from cpimportd.daemon.journal import tell_problem
@@ -94,7 +95,13 @@ def _tidy(plan: Plan) -> None:
     runtime, state = plan.runtime_directory, plan.state_directory
     copies = [path for path in runtime.glob(f"{COPY_PREFIX}*") if path != plan.copy]
     begun = [path for name in (document.FILE, RESCHEDULED) for path in unfinished(runtime / name)]
-    for path in (*copies, *begun, *unfinished(state / FILE), runtime / RESCHEDULED):
+    for path in (
+        *copies,
+        *begun,
+        *unfinished(state / FILE),
+        *unfinished(state / elsewhere.FILE),
+        runtime / RESCHEDULED,
+    ):
         try:
             path.unlink(missing_ok=True)
         except OSError as error:
@@ -117,6 +124,7 @@ async def _serve(plan: Plan, configuration: Path | None, supervisor: Supervisor)
             read_plan=lambda: planning.read_plan(configuration),
             prune=_prune,
             mourn=_mourn,
+            elsewhere=Letterbox(plan.state_directory).take,
         )
     except OSError as error:
         raise ProblemError(unusable(error.filename or plan.state_directory, error)) from error
@@ -128,6 +136,7 @@ async def _serve(plan: Plan, configuration: Path | None, supervisor: Supervisor)
         (signal.SIGHUP, daemon.reload),
         (signal.SIGUSR1, daemon.trigger),
         (signal.SIGUSR2, daemon.tell_status),
+        (signal.SIGCONT, daemon.look),
     ):
         loop.add_signal_handler(number, asked)
     await daemon.serve()

@@ -8,6 +8,7 @@ from datetime import datetime, timedelta
 
 from cpimportd.daemon import attempts
 from cpimportd.daemon.attempts import Again, Attempt, Ended, Order
+from cpimportd.daemon.elsewhere import Elsewhere
 from cpimportd.daemon.journal import tell, tell_line, tell_problem
 from cpimportd.daemon.process import Launch
 from cpimportd.daemon.state import Running, State
@@ -134,6 +135,19 @@ class Runs:
         missing = problem("upload-missing", value=moment(running.attempt.newest_upload, self._state.plan.zone))
         tell_problem(missing, logging.WARNING, **running.facts)
         return replace(result, summary=missing.message, problem=str(missing), way_out=missing.way_out)
+
+    def take_note(self, word: Elsewhere) -> None:
+        """Note a run that was not the daemon's; one that ended before the last of its own says nothing new."""
+        state, result = self._state, word.result
+        if state.last is not None and state.last.ended > word.ended:
+            return
+        state.record = state.record.saw(word.seen, word.ended)
+        finished = Finished.of(
+            result, result.status, job=0, work=(None, None), began=word.began, ended=word.ended
+        )  # fmt: skip
+        state.record = state.record.ended(finished)
+        text = f"a run beside the daemon is over: {result.summary}"
+        tell(logging.INFO, "elsewhere", text, run=result.run, status=result.status)
 
     def _without_result(self, running: Running, ended: Ended) -> Result:
         """What is told of a run that could not speak for itself any more."""

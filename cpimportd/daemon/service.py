@@ -17,6 +17,7 @@ from schedule import Scheduler
 
 from cpimportd import __version__
 from cpimportd.daemon import wording
+from cpimportd.daemon.elsewhere import Elsewhere
 from cpimportd.daemon.housekeeping import housekeeping, stale
 from cpimportd.daemon.journal import tell, tell_problem
 from cpimportd.daemon.process import Launch
@@ -54,6 +55,7 @@ class Daemon:
         read_plan: reads the configuration again.
         prune: removes what is older than its retention; started now and then.
         mourn: tells people of a run that could not speak for itself any more.
+        elsewhere: word of a run that was not the daemon's, if any was left since.
         now: the wall clock, in UTC; the monotonic clock is the event loop's.
         slice_: seconds; the longest sleep between two looks at the clock.
     """
@@ -68,6 +70,7 @@ class Daemon:
         read_plan: Callable[[], Awaitable[Plan]],
         prune: Callable[[Plan], Coroutine[Any, Any, None]],
         mourn: Callable[[Plan, Problem], Coroutine[Any, Any, None]] | None = None,
+        elsewhere: Callable[[], Elsewhere | Problem | None] = lambda: None,
         now: Callable[[], datetime] = lambda: datetime.now(UTC),
         slice_: float = SLICE,
     ) -> None:
@@ -80,6 +83,7 @@ class Daemon:
         self._runs = Runs(self.state, launch, self._wake.set, self._bereaved)
         self._reloading = Reloading(self.state, read_plan)
         self._prune = prune
+        self._elsewhere = elsewhere
         self._now = now
         self._slice = min(slice_, supervisor.watchdog / 3) if supervisor.watchdog else slice_
         self._stop_asked: float | None = None
@@ -122,6 +126,10 @@ class Daemon:
                 running.run.stop()
         self._wake.set()
 
+    def look(self) -> None:
+        """Look around now (SIGCONT): somebody left word of a run, or the process was stopped for a while."""
+        self._wake.set()
+
     def tell_status(self) -> None:
         """Write the status in full to the journal (SIGUSR2)."""
         for line in wording.status_lines(self.state, self._line(), self._now()):
@@ -156,6 +164,7 @@ class Daemon:
         now, monotonic = self._now(), self._monotonic()
         memory = self.state.slots.memory
         changed = self._runs.conclude(now, monotonic, stopping=self._stop_asked is not None)
+        changed |= self._listen()
         if changed:
             self._look_at_uploads()
         changed |= self._reloading.put_in_force(now)
@@ -168,6 +177,16 @@ class Daemon:
         self._keep_house(now)
         self._supervise(monotonic)
         self._show()
+
+    def _listen(self) -> bool:
+        """Hear of a run that was not the daemon's; tells whether anything is to be saved."""
+        match self._elsewhere():
+            case Elsewhere() as word:
+                self._runs.take_note(word)
+                return True
+            case Problem() as found:
+                tell_problem(found)
+        return False
 
     async def _rest(self) -> None:
         """Sleep until something is to be done, or somebody asks for something; never longer than a slice."""

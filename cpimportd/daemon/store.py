@@ -17,7 +17,7 @@ FILE: Final = "daemon.json"
 
 _VERSION: Final = 1
 
-_JUDGED: Final = frozenset({"published", "unchanged", "partial", "held", "no-upload"})
+JUDGED: Final = frozenset({"published", "unchanged", "partial", "held", "no-upload"})
 """Statuses of runs that came so far as to say what is held."""
 
 
@@ -26,7 +26,7 @@ class Finished:
     """One run that is over; instants are in UTC.
 
     Attributes:
-        job: its number since the daemon started.
+        job: its number since the daemon started; 0 where it was not the daemon's.
         schedule: whose slot it did; None where somebody asked for it.
         slot: the instant that was due.
         began: when its process was started.
@@ -111,7 +111,7 @@ class Record:
 
     def ended(self, finished: Finished) -> "Record":
         """The record after a run."""
-        held = finished.held if finished.status in _JUDGED else self.held
+        held = finished.held if finished.status in JUDGED else self.held
         return replace(self, last=finished, last_good=finished if finished.good else self.last_good, held=held)
 
     def saw(self, seen: tuple[Seen, ...], now: datetime) -> "Record":

@@ -1,0 +1,93 @@
+"""Word of a run that was not the daemon's: the verb that made it leaves it in the state folder, the daemon takes it.
+
+A human who accepts or undoes something by hand would otherwise be told by ``status`` how it stood before, until the
+daemon's next run.
+"""
+
+import contextlib
+import json
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Final
+
+from cpimportd.daemon.files import write_whole
+from cpimportd.messages import Result, Seen, decode, encode
+from cpimportd.problems import Problem, problem
+
+FILE: Final = "elsewhere.json"
+"""In the state folder: a daemon that is started later wants to know, too."""
+
+
+@dataclass(frozen=True, slots=True)
+class Elsewhere:
+    """A run that was not the daemon's, and how the books stand after it; instants are in UTC.
+
+    Attributes:
+        began: when it began.
+        ended: when it was over.
+        result: how it ended; ``held`` are all units that are held after it.
+        seen: the workbooks that it saw on the server; none where it looked elsewhere.
+    """
+
+    began: datetime
+    ended: datetime
+    result: Result
+    seen: tuple[Seen, ...] = ()
+
+
+def leave(folder: Path, word: Elsewhere) -> Path:
+    """Leave word; what was left before it, and not yet taken, is news no more.
+
+    Raises:
+        OSError: it could not be written.
+    """
+    head = json.dumps({"began": word.began.isoformat(), "ended": word.ended.isoformat()})
+    path = folder / FILE
+    write_whole(path, "\n".join([head, *map(encode, word.seen), encode(word.result)]))
+    return path
+
+
+class Letterbox:
+    """Where word is left for one daemon.
+
+    Args:
+        folder: the state folder.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self._path = folder / FILE
+        self._known: int | None = None
+
+    def take(self) -> Elsewhere | Problem | None:
+        """What was left since the last look, and remove it; a problem where it cannot be understood.
+
+        Word that can neither be read nor removed is told of once. Nothing is lost with it: the database knows the run.
+        """
+        try:
+            modified = self._path.stat().st_mtime_ns
+            if modified == self._known:
+                return None
+            self._known = modified
+            content = self._path.read_bytes()
+        except FileNotFoundError:
+            return None
+        except OSError as error:
+            return problem("daemon-untold", reason=f"{self._path}: {error.strerror}")
+        with contextlib.suppress(OSError):  # it is known now, and the next word replaces it
+            self._path.unlink()
+        try:
+            return _read(content)
+        except (ValueError, KeyError, TypeError) as error:
+            return problem("daemon-untold", reason=f"{self._path}: {type(error).__name__}: {error}")
+
+
+def _read(content: bytes) -> Elsewhere:
+    first, *lines = content.split(b"\n")
+    head = json.loads(first)
+    began, ended = (datetime.fromisoformat(head[name]).astimezone(UTC) for name in ("began", "ended"))
+    messages = [decode(line) for line in lines]
+    results = [one for one in messages if isinstance(one, Result)]
+    if not results:
+        raise ValueError("it does not say how the run ended")
+    return Elsewhere(began, ended, results[-1], tuple(one for one in messages if isinstance(one, Seen)))

@@ -36,9 +36,10 @@ async def merge(connection: asyncpg.Connection, judgements: Mapping[Unit, Judgem
     await connection.execute(sql("merge", "find_changed_details"))
     await connection.execute(sql("merge", "mark_money_details"))
     await connection.execute(sql("merge", "collect_lines"))
+    await connection.execute(sql("stage", "analyze_lines"))
     for shape in SHAPES:
         await connection.execute(sql("merge", "find_changed", **shape.identifiers))
-    await connection.execute(sql("stage", "analyze_match"))
+    await connection.execute(sql("stage", "analyze_changed"))
     for shape in SHAPES:
         await journal.write("merge", "journal_changed", **shape.identifiers)
         await journal.write("merge", "journal_gone", **shape.identifiers)

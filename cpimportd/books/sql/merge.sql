@@ -62,20 +62,30 @@ UPDATE match_details m SET rows_before = old.rows_before, amount_before = old.am
 FROM old WHERE m.operation_id = old.new_id;
 
 -- name: find_changed_details
--- Documents whose lines are not the same multiset in the books and in the snapshot: every line counts +1 or −1, and what
--- does not cancel out differs. A line under a wrong department differs too.
+-- Documents whose lines are not the same multiset in the books and in the snapshot. Where number or sum differ, that is
+-- clear; else every line counts +1 or −1, and what does not cancel out differs. A line under a wrong department differs
+-- too.
 INSERT INTO changed_details (operation_id, money)
+WITH compared AS (
+    SELECT d.operation_id,
+           (d.rows_before, d.amount_before) IS DISTINCT FROM (d.rows_after, d.amount_after) AS differs
+    FROM match_details d JOIN match_expenses m USING (operation_id)
+    WHERE m.organization_after IS NOT NULL
+)
+SELECT operation_id, true FROM compared WHERE differs
+UNION ALL
 SELECT DISTINCT operation_id, true
 FROM (
     SELECT s.operation_id, scope.department_id, s.contract_number, s.repayment_type, s.settlement_account,
            s.advance_account, s.payment_type, s.amount, s.settlement_rate, s.settlement_amount, s.vat_amount,
            s.expense_amount, s.vat_in_expense, 1 AS sign
-    FROM stage_details s, stage_scope scope
+    FROM stage_details s CROSS JOIN stage_scope scope
+    JOIN compared c ON c.operation_id = s.operation_id AND NOT c.differs
     UNION ALL
     SELECT d.expense_operation_id, d.department_id, d.contract_number, d.repayment_type, d.settlement_account,
            d.advance_account, d.payment_type, d.payment_amount, d.settlement_rate, d.settlement_amount, d.vat_amount,
            d.expense_amount, d.vat_in_expense, -1
-    FROM fin_expense_details d JOIN stage_expenses e ON e.operation_id = d.expense_operation_id
+    FROM fin_expense_details d JOIN compared c ON c.operation_id = d.expense_operation_id AND NOT c.differs
 ) lines
 GROUP BY operation_id, department_id, contract_number, repayment_type, settlement_account, advance_account,
          payment_type, amount, settlement_rate, settlement_amount, vat_amount, expense_amount, vat_in_expense

@@ -5,7 +5,7 @@ anew. What is published together or not at all is a *unit*: an organization's re
 details.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date, datetime, time, timedelta
 from decimal import Decimal
@@ -157,8 +157,6 @@ class Document(NamedTuple):
     operation_id: str
     organization: str | None
     amount: Decimal
-    number: str | None
-    moment: datetime | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -205,7 +203,7 @@ class Snapshot:
     file_no: int
     digest: str = ""
     kind: Kind | None = None
-    documents: tuple[Document, ...] = ()
+    documents: Sequence[Document] = ()
     control_totals: Mapping[str, Decimal] = field(default_factory=dict)
     sums: Mapping[str, Decimal] = field(default_factory=dict)
     problems: tuple[Problem, ...] = ()

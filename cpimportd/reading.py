@@ -18,7 +18,7 @@ from cpimportd.model import FetchedFile, Progress, Snapshot
 from cpimportd.problems import ProblemError, problem
 from cpimportd.resources import unusable
 from cpimportd.settings import Reader
-from cpimportd.workbook.protocol import Listener
+from cpimportd.workbook.protocol import Job, Listener
 from cpimportd.workbook.sandbox import run_limited
 
 Report = Callable[[Progress], None]
@@ -26,7 +26,7 @@ Report = Callable[[Progress], None]
 # -I: neither the environment nor the current folder decides what is imported, so the package's own folder is named.
 _START = (
     "import runpy, sys; folder = sys.argv.pop(); folder in sys.path or sys.path.insert(0, folder); "
-    "runpy.run_module('cpimportd.worker', run_name='__main__')"
+    "runpy.run_module('{module}', run_name='__main__')"
 )
 
 
@@ -45,10 +45,19 @@ class ReadJob:
     known_digests: frozenset[str] = frozenset()
 
 
-def worker_command() -> tuple[str, ...]:
-    """The command that starts the child, from an installed package as from a source checkout."""
+def child_command(module: str) -> tuple[str, ...]:
+    """The command that starts a child process of ours, from an installed package as from a source checkout.
+
+    Args:
+        module: what it runs, such as ``cpimportd.worker``.
+    """
     folder = str(Path(cpimportd.__file__).resolve().parent.parent)
-    return (sys.executable, "-I", "-B", "-c", _START, folder)
+    return (sys.executable, "-I", "-B", "-c", _START.format(module=module), folder)
+
+
+def worker_command() -> tuple[str, ...]:
+    """The command that starts the child that reads a workbook."""
+    return child_command("cpimportd.worker")
 
 
 async def read(
@@ -78,15 +87,37 @@ async def read(
     Raises:
         ProblemError: ``disk``: the rows could not be written; ``machine-exhausted``: there was no process to be had.
     """
+    asked = json.dumps(child_job(file.path.resolve(), file.name, file_no, job, limits)).encode()
+    said = run_limited(command or worker_command(), asked, limits, file=file.name)
+    return await take_down(said, file, file_no, limits, rows_folder, progress=progress)
+
+
+async def take_down(
+    lines: AsyncGenerator[bytes, None],
+    file: FetchedFile,
+    file_no: int,
+    limits: Reader,
+    rows_folder: Path,
+    *,
+    progress: Report = lambda _: None,
+) -> Snapshot:
+    """Make a snapshot of what a reader says, wherever it runs, without trusting it.
+
+    Args:
+        lines: what it says, in blocks of whole lines; a ProblemError in between is a problem of the file.
+        file: the workbook.
+        file_no: its place among today's files, from 0.
+        limits: that were set to the reader.
+        rows_folder: where the understood rows go, as ``000.rows`` by file_no.
+        progress: told from time to time how many rows there are.
+
+    Raises:
+        ProblemError: as of :func:`read`.
+    """
     listener = Listener(file.name, file_no, progress, limits.max_problems)
     rows_path = rows_folder / f"{file_no:03}.rows"
     try:
-        await _hear(
-            run_limited(command or worker_command(), _job(file, file_no, job, limits), limits, file=file.name),
-            listener,
-            rows_path,
-            file.name,
-        )
+        await _hear(lines, listener, rows_path, file.name)
     except OSError as error:
         raise ProblemError(unusable(rows_path, error)) from error
     progress(Progress("read", file.name, len(listener.documents), len(listener.documents), finished=True))
@@ -96,7 +127,7 @@ async def read(
         file_no=file_no,
         digest=said.digest,
         kind=listener.kind or kind_by_name(file.name),
-        documents=tuple(listener.documents),
+        documents=listener.documents,
         control_totals=said.control_totals,
         sums=said.sums,
         problems=tuple(listener.problems),
@@ -130,19 +161,18 @@ async def _hear(lines: AsyncGenerator[bytes, None], listener: Listener, rows_pat
         await asyncio.to_thread(rows.flush)
 
 
-def _job(file: FetchedFile, file_no: int, job: ReadJob, limits: Reader) -> bytes:
-    return json.dumps(
-        {
-            "path": str(file.path.resolve()),
-            "name": file.name,
-            "file_no": file_no,
-            "timezone": job.timezone,
-            "limits": dict(job.lengths),
-            "known_digests": sorted(job.known_digests),
-            "zip": {"entries": limits.max_entries, "unpacked": limits.max_unpacked, "ratio": limits.max_ratio},
-            "most_problems": limits.max_problems,
-        }
-    ).encode()
+def child_job(path: Path, name: str, file_no: int, job: ReadJob, limits: Reader) -> Job:
+    """What the child is asked for, as it travels to its stdin in JSON."""
+    return {
+        "path": str(path),
+        "name": name,
+        "file_no": file_no,
+        "timezone": job.timezone,
+        "limits": dict(job.lengths),
+        "known_digests": sorted(job.known_digests),
+        "zip": {"entries": limits.max_entries, "unpacked": limits.max_unpacked, "ratio": limits.max_ratio},
+        "most_problems": limits.max_problems,
+    }
 
 
 async def read_all(

@@ -124,25 +124,25 @@ def attribute(
         last = memory.of_name(snapshot.file.name)
         content = memory.of_content(snapshot) if snapshot.unchanged else frozenset()
         kind = snapshot.kind or _only_kind(content) or _only_kind(last)
-        named = content or frozenset(_named(snapshot, index, known_expenses))
+        named = content
+        if not named and snapshot.kind is not None:
+            organizations = _named(snapshot, index, known_expenses)
+            named = frozenset(Claim(organization, snapshot.kind) for organization in organizations)
         if not named and not snapshot.documents:
             named = frozenset(claim for claim in last if kind in (claim.kind, None))
         files.append(AttributedFile(snapshot, kind, named, last))
     return tuple(files)
 
 
-def _named(snapshot: Snapshot, index: Mapping[str, str], known_expenses: KnownExpenses) -> Iterable[Claim]:
-    """What the rows name; details have no organization of their own but that of their expense."""
-    if snapshot.kind is None:
-        return
-    for document in snapshot.documents:
-        organization = document.organization
-        if snapshot.kind is Kind.DETAILS:
-            organization = index.get(document.operation_id)
-            if organization is None and document.operation_id in known_expenses:
-                organization = known_expenses[document.operation_id][0]
-        if organization is not None:
-            yield Claim(organization, snapshot.kind)
+def _named(snapshot: Snapshot, index: Mapping[str, str], known_expenses: KnownExpenses) -> frozenset[str]:
+    """Whose rows these are; details have no organization of their own but that of their expense."""
+    if snapshot.kind is not Kind.DETAILS:
+        named = {document.organization for document in snapshot.documents}
+    else:
+        expenses = {document.operation_id for document in snapshot.documents}
+        known = {expense: known_expenses[expense][0] for expense in expenses & known_expenses.keys()}
+        named = {index.get(expense, known.get(expense)) for expense in expenses}
+    return frozenset(organization for organization in named if organization is not None)
 
 
 def _only_kind(claims: frozenset[Claim]) -> Kind | None:

@@ -3,6 +3,7 @@
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
+from typing import NamedTuple
 
 from cpimportd.checks.attribution import AttributedFile, KnownExpenses
 from cpimportd.checks.listing import capped
@@ -57,23 +58,21 @@ def orphan_details(file: AttributedFile, today: ExpensesToday, known_expenses: K
     return found
 
 
-@dataclass(slots=True)
-class _Lines:
+class _Place(NamedTuple):
     file: str
     row: int
-    sum: Decimal = ZERO
 
 
 class DetailSums:
     """The details of today, summed by document; made once and asked for every organization."""
 
     def __init__(self, files: Iterable[AttributedFile]) -> None:
-        self._lines: dict[str, _Lines] = {}
-        for file in files:
-            if file.kind is Kind.DETAILS:
-                for document in file.snapshot.documents:
-                    lines = self._lines.setdefault(document.operation_id, _Lines(file.name, document.row))
-                    lines.sum += document.amount
+        self._files = [file for file in files if file.kind is Kind.DETAILS]
+        self._sums: dict[str, Decimal] = {}
+        for file in self._files:
+            for document in file.snapshot.documents:
+                self._sums[document.operation_id] = self._sums.get(document.operation_id, ZERO) + document.amount
+        self._first: dict[str, _Place] = {}
 
     def compare(self, organization: str, expenses: Sequence[Document]) -> tuple[Problem, ...]:
         """Compare an organization's expenses with their details, document by document and in total.
@@ -85,11 +84,11 @@ class DetailSums:
         """
         details, bare, wrong = ZERO, [], []
         for expense in expenses:
-            lines = self._lines.get(expense.operation_id)
+            lines = self._sums.get(expense.operation_id)
             if lines is not None:
-                details += lines.sum
-                if lines.sum != expense.amount:
-                    wrong.append(_details_sum(organization, expense, lines))
+                details += lines
+                if lines != expense.amount:
+                    wrong.append(_details_sum(organization, expense, lines, self._place(expense)))
             elif expense.amount:
                 bare.append(expense)
         total = sum((expense.amount for expense in expenses), ZERO)
@@ -104,14 +103,22 @@ class DetailSums:
             found = (*found, absent)
         return found
 
+    def _place(self, expense: Document) -> _Place:
+        """Where its first line stands; the places are looked for when the first one is asked for."""
+        if not self._first:
+            for file in self._files:
+                for document in file.snapshot.documents:
+                    self._first.setdefault(document.operation_id, _Place(file.name, document.row))
+        return self._first[expense.operation_id]
 
-def _details_sum(organization: str, expense: Document, lines: _Lines) -> Problem:
+
+def _details_sum(organization: str, expense: Document, lines: Decimal, place: _Place) -> Problem:
     return problem(
         "details-sum",
-        file=lines.file,
-        row=lines.row,
+        file=place.file,
+        row=place.row,
         value=expense.operation_id,
         organization=organization,
-        sum=money(lines.sum),
+        sum=money(lines),
         total=money(expense.amount),
     )

@@ -47,13 +47,23 @@ def duplicate_documents(files: Sequence[AttributedFile]) -> Mapping[int, tuple[P
 
 
 def _places(files: Iterable[AttributedFile]) -> dict[str, list[_Place]]:
-    """Where each document stands that stands in more than one row."""
-    seen: dict[str, list[_Place]] = {}
-    for file in files:
+    """Where each document stands that stands in more than one row.
+
+    Hardly any does: only of these the places are looked up, as those of all would take much memory.
+    """
+    every = list(files)
+    once: set[str] = set()
+    found: dict[str, list[_Place]] = {}
+    for file in every:
         for document in file.snapshot.documents:
-            place = _Place(file.name, document.row, file.file_no)
-            seen.setdefault(document.operation_id, []).append(place)
-    return {operation_id: sorted(places) for operation_id, places in seen.items() if len(places) > 1}
+            if document.operation_id in once:
+                found[document.operation_id] = []
+            once.add(document.operation_id)
+    for file in every if found else ():
+        for document in file.snapshot.documents:
+            if document.operation_id in found:
+                found[document.operation_id].append(_Place(file.name, document.row, file.file_no))
+    return {operation_id: sorted(places) for operation_id, places in found.items()}
 
 
 def _told(operation_id: str, places: Sequence[_Place]) -> Iterable[tuple[int, Problem]]:

@@ -13,9 +13,10 @@ from dataclasses import dataclass, field, replace
 from decimal import Decimal
 from typing import IO, Any, TypedDict
 
-from cpimportd.model import STAGED_COLUMNS, Document, Kind, Progress
+from cpimportd.model import STAGED_COLUMNS, Kind, Progress
 from cpimportd.problems import CATALOG, Problem, printable, problem
-from cpimportd.workbook.copytext import amount_of, decode_key
+from cpimportd.workbook.copytext import amount_of
+from cpimportd.workbook.keys import KeyReader, Keys
 
 LONGEST_LINE = 8 * 1024 * 1024
 """Bytes of one line; a row's texts are far shorter."""
@@ -166,15 +167,14 @@ class Listener:
         self.kind: Kind | None = None
         self.engine = self.sheet = ""
         self.columns: dict[str, str] = {}
-        self.documents: list[Document] = []
+        self.documents = Keys()
         self.problems: list[Problem] = []
         self.trailer = Trailer()
         self._file, self._file_no, self._progress = file, file_no, progress
         self._most_problems = most_problems
         self._told: Counter[str] = Counter()
         self._ended = False
-        self._row = 0
-        self._organizations: dict[str, str] = {}
+        self._keys: KeyReader | None = None
 
     def hear(self, block: bytes) -> bytes:
         """Take whole lines; give back those that are rows, as they are.
@@ -206,12 +206,9 @@ class Listener:
             raise ValueError(f"it counts {self.trailer.rows} rows, {len(self.documents)} came")
 
     def _document(self, line: str) -> None:
-        if self.kind is None or self._ended:
+        if self._keys is None or self._ended:
             raise ValueError("a row stands where none may")
-        columns = len(STAGED_COLUMNS[self.kind])
-        document = decode_key(line, columns, self._file_no, self._row, self._organizations)
-        self._row = document.row
-        self.documents.append(document)
+        self._keys.read(line)
 
     def _message(self, line: str) -> None:
         ((name, content),) = json.loads(line).items()
@@ -229,7 +226,10 @@ class Listener:
             raise ValueError(f"unknown message {name[:40]!r}")
 
     def _header(self, said: dict[str, Any]) -> None:
+        if self._keys is not None:
+            raise ValueError("it has a second header")
         self.kind, self.engine = Kind(said["kind"]), printable(said["engine"])
+        self._keys = KeyReader(self.documents, len(STAGED_COLUMNS[self.kind]), self._file_no)
         self.sheet = printable(said["sheet"], _LONGEST_SHEET)
         if not said["columns"].keys() <= set(STAGED_COLUMNS[self.kind]):
             raise ValueError("it names a field that does not exist")

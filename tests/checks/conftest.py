@@ -2,13 +2,10 @@
 
 import dataclasses
 import hashlib
-import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime
 from decimal import Decimal
 from pathlib import Path
-from zoneinfo import ZoneInfo
 
 import pytest
 
@@ -17,15 +14,10 @@ from cpimportd.model import Document, FetchedFile, Kind, Served, Snapshot
 from cpimportd.problems import Problem, problem
 
 TITLES = {Kind.RECEIPTS: "Сумма", Kind.EXPENSES: "Сумма", Kind.DETAILS: "Сумма платежа"}
-MOSCOW = ZoneInfo("Europe/Moscow")
-NUMBER = re.compile(r"(\S+) от (\d{2}\.\d{2}\.\d{4} \d{1,2}:\d{2}:\d{2})")
 
 
 def document(row: int, operation_id: str, organization: str | None, amount: Decimal) -> Document:
-    match = NUMBER.search(operation_id)
-    number = match[1] if match else None
-    moment = datetime.strptime(match[2], "%d.%m.%Y %H:%M:%S").replace(tzinfo=MOSCOW) if match else None
-    return Document(row, operation_id, organization, amount, number, moment)
+    return Document(row, operation_id, organization, amount)
 
 
 @dataclass

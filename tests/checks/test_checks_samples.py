@@ -35,8 +35,6 @@ def read_file(path, no, kind):
             row[0],
             None if organization is None else row[organization],
             Decimal(str(row[amount])),
-            NUMBER.search(row[0])[1],
-            None,
         )
         for number, row in enumerate(rows, 2)
     )
@@ -48,8 +46,9 @@ def read_file(path, no, kind):
 
 
 def facts(document):
-    day, month, year = (int(text) for text in NUMBER.search(document.operation_id).groups()[1:])
-    return DocumentFact(document.operation_id, document.number, year, document.amount, date(year, month, day))
+    number, *when = NUMBER.search(document.operation_id).groups()
+    day, month, year = map(int, when)
+    return DocumentFact(document.operation_id, number, year, document.amount, date(year, month, day))
 
 
 def of_unit(day, unit):

@@ -23,6 +23,7 @@ from cpimportd.books.connection import still_open
 from cpimportd.books.locks import naming_holders
 from cpimportd.books.plan import Publication, Published
 from cpimportd.books.publish import publish
+from cpimportd.books.statistics import catch_up
 from cpimportd.configuration import require_database, require_source
 from cpimportd.failure import told_of
 from cpimportd.intake import Asked, Intake, take_in
@@ -159,6 +160,7 @@ async def _import(run: _Run, connection: asyncpg.Connection) -> RunReport:
         if publication.units and not intake.served and not request.dry_run:
             await _back_up_first(run, connection)
         run.progress(Progress("publish"))
+        await catch_up(connection)
         published = await _publish(run, connection, publication)
         run.progress(Progress("publish" if request.dry_run else "commit", finished=True))
         kept = intake

@@ -11,6 +11,7 @@ import asyncpg
 from cpimportd.books import memory, runs
 from cpimportd.books.connection import still_open
 from cpimportd.books.locks import naming_holders
+from cpimportd.books.statistics import catch_up
 from cpimportd.books.undo import Undo, undo
 from cpimportd.books.undoable import runs_to_undo
 from cpimportd.configuration import require_database
@@ -78,6 +79,7 @@ async def _undone(
     since: tuple[datetime, float],
 ) -> RunReport:
     progress(Progress("publish"))
+    await catch_up(connection)
     undoing = undo(connection, request, lambda: progress(Progress("commit")))
     done = await surely(undoing, settings, request.run_id)
     progress(Progress("commit", finished=True))

@@ -281,6 +281,7 @@ async def test_a_child_that_says_it_all_is_believed(tmp_path):
         (HEADER, TRAILER),
         (HEADER, ROW, ROW, TRAILER),
         (HEADER, ROW, TRAILER, TRAILER),
+        (HEADER, ROW, HEADER, ROW, TRAILER.replace('"rows": 1', '"rows": 2')),
         (HEADER, ROW, TRAILER, ROW),
         (HEADER, ROW.replace("1.00", "NaN"), TRAILER),
         (HEADER, ROW.replace("1.00", "1e9"), TRAILER),

@@ -25,6 +25,9 @@ from cpimportd.watched import Health
 WITHIN: Final = timedelta(seconds=9)
 """How long the database and the source may take: Nagios gives a plugin ten seconds."""
 
+MOST_OF_A_KIND: Final = 10
+"""Held units, and stale workbooks, that are named: a plugin's output is cut off after some kilobytes."""
+
 _FAR_BACK: Final = timedelta(days=366)
 
 
@@ -122,14 +125,28 @@ def judge(settings: Settings, health: Health, thresholds: Thresholds, now: datet
     if last is not None and last.status in {"failed", "abandoned"}:
         why = f": {last.problem}" if last.problem else ""
         findings.append(Finding(Level.WARNING, f"run {last.run} {last.status}{why}", last.way_out))
-    for held in health.held:
-        text = f"{held.unit} is held ({', '.join(held.codes)})"
-        findings.append(Finding(Level.WARNING, text, "See why: cpimportd history, cpimportd show RUN"))
-    for file in health.files:
-        if file.modified is not None and now - file.modified > settings.source.stale_after:
-            text = f"1C has not uploaded {file.name} for {span(now - file.modified)}"
-            findings.append(Finding(Level.WARNING, text))
+    held = [
+        Finding(
+            Level.WARNING,
+            f"{one.unit} is held ({', '.join(one.codes)})",
+            "See why: cpimportd history, cpimportd show RUN",
+        )
+        for one in health.held
+    ]
+    stale = [
+        Finding(Level.WARNING, f"1C has not uploaded {file.name} for {span(now - file.modified)}")
+        for file in health.files
+        if file.modified is not None and now - file.modified > settings.source.stale_after
+    ]
+    findings += _first(held, "units are held") + _first(stale, "workbooks were not uploaded")
     return findings
+
+
+def _first(findings: list[Finding], what: str) -> list[Finding]:
+    """So many of a kind as a plugin's output has room for, and how many more there are."""
+    more = len(findings) - MOST_OF_A_KIND
+    rest = [Finding(Level.WARNING, f"{more} more {what}", "See all: cpimportd status --json")] if more > 0 else []
+    return findings[:MOST_OF_A_KIND] + rest
 
 
 def _last_success(settings: Settings, health: Health, thresholds: Thresholds, now: datetime) -> Finding:

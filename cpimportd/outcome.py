@@ -1,5 +1,7 @@
 """What is told of a run: its files, its units, what the books hold now, and what nobody's file accounts for."""
 
+from collections import Counter, defaultdict
+from collections.abc import Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 
@@ -8,7 +10,7 @@ import asyncpg
 from cpimportd.books import memory
 from cpimportd.books.plan import Published
 from cpimportd.intake import Intake
-from cpimportd.model import Kind, Snapshot, Unit
+from cpimportd.model import Kind, Served, Snapshot
 from cpimportd.problems import Problem, problem
 from cpimportd.report import FileReport, FileStatus, KindTotal, UnitReport, UnitStatus
 
@@ -57,27 +59,27 @@ def _stranger(stranger: memory.Stranger) -> Problem:
 
 def units(intake: Intake, published: Published) -> tuple[UnitReport, ...]:
     """Every unit of the run, those that did not change included."""
+    rows = Counter[tuple[Kind, str]]()
+    for entry in intake.served:
+        rows[entry.kind, entry.organization] += entry.rows
     unchanged = [
-        UnitReport(unit=unit, status=UnitStatus.UNCHANGED, unchanged=_served_rows(intake, unit))
+        UnitReport(unit=unit, status=UnitStatus.UNCHANGED, unchanged=rows[unit.group.kinds[0], unit.organization])
         for unit, found in intake.verdict.units.items()
         if found.unchanged and not found.held
     ]
     return tuple(sorted([*published.units, *unchanged], key=lambda report: report.unit))
 
 
-def _served_rows(intake: Intake, unit: Unit) -> int:
-    """How many documents an unchanged unit has, as remembered."""
-    owner = unit.group.kinds[0]
-    return sum(s.rows for s in intake.served if s.kind is owner and s.organization == unit.organization)
-
-
 def files(intake: Intake, published: Published) -> tuple[FileReport, ...]:
     """Every workbook that was fetched, and how it fared."""
     reports = []
+    remembered: defaultdict[tuple[Kind | None, str], list[Served]] = defaultdict(list)
+    for entry in intake.served:
+        remembered[entry.kind, entry.digest].append(entry)
     for file_no, file in intake.verdict.files.items():
         snapshot = intake.snapshots[file_no]
         fallback = FileStatus.IGNORED if file.ignored else FileStatus.UNCHANGED
-        rows, total = _size(intake, snapshot, file.kind)
+        rows, total = _size(snapshot, remembered[file.kind, snapshot.digest])
         reports.append(
             FileReport(
                 name=snapshot.file.name,
@@ -93,9 +95,8 @@ def files(intake: Intake, published: Published) -> tuple[FileReport, ...]:
     return tuple(reports)
 
 
-def _size(intake: Intake, snapshot: Snapshot, kind: Kind | None) -> tuple[int, Decimal | None]:
+def _size(snapshot: Snapshot, remembered: Sequence[Served]) -> tuple[int, Decimal | None]:
     """Rows and control total of a file: read today, or, where it did not change, as remembered."""
     if not snapshot.unchanged:
         return len(snapshot.documents), snapshot.main_total
-    entries = [s for s in intake.served if s.kind is kind and s.digest == snapshot.digest]
-    return sum(s.rows for s in entries), entries[0].control_total if entries else None
+    return sum(entry.rows for entry in remembered), remembered[0].control_total if remembered else None

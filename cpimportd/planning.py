@@ -25,8 +25,9 @@ def plan_publication(
     """
     verdict = intake.verdict
     first_open = checks.closed_before(settings.guards.closed_before, datetime.now(settings.zone).date())
+    read = frozenset(found for snapshot in intake.snapshots for found in snapshot.problems)
     files = {
-        file_no: FilePlan(intake.snapshots[file_no], file.kind, file.organizations, _own(file, intake), file.ignored)
+        file_no: FilePlan(intake.snapshots[file_no], file.kind, file.organizations, _own(file, read), file.ignored)
         for file_no, file in verdict.files.items()
         if not intake.snapshots[file_no].unchanged
     }
@@ -56,18 +57,18 @@ def plan_publication(
     )
 
 
-def _own(file: checks.FileVerdict, intake: Intake) -> tuple[Problem, ...]:
+def _own(file: checks.FileVerdict, read: frozenset[Problem]) -> tuple[Problem, ...]:
     """A file's problems less those that its reader found, which its snapshot holds."""
-    read = {p for snapshot in intake.snapshots for p in snapshot.problems}
     return tuple(p for p in file.problems if p not in read)
 
 
 def _only_put_right(intake: Intake, unit: Unit) -> bool:
     """Whether the unit is published only because somebody else wrote to it: its files are those of last time."""
+    if unit not in intake.foreign:
+        return False
     then = {entry.digest for entry in intake.served if entry.organization == unit.organization
             and entry.kind.group is unit.group}  # fmt: skip
-    today = {intake.snapshots[n].digest for n in intake.verdict.units[unit].file_nos}
-    return unit in intake.foreign and today == then
+    return {intake.snapshots[n].digest for n in intake.verdict.units[unit].file_nos} == then
 
 
 def _judge(settings: Settings, asked: Asked, intake: Intake, first_open: date | None) -> Judge:

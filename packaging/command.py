@@ -8,17 +8,35 @@ the daemon then, and a run by hand is let and hindered by the same rights as one
 import os
 import pwd
 import sys
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 USER = "cpimportd"
+CONFIGURATIONS = Path("/etc/cpimportd")
 CREDENTIALS = Path("/etc/credstore")
-PREFIX = "cpimportd."
 
 
-def read_credentials() -> None:
-    """Set root's credentials as variables, which stand for the same keys; what is set already is stronger."""
-    for path in sorted(CREDENTIALS.glob(f"{PREFIX}*")):
-        variable = "CPIMPORTD_" + path.name.removeprefix(PREFIX).replace(".", "__").upper()
+def instance(arguments: Sequence[str], environ: Mapping[str, str]) -> str | None:
+    """The further department whose unit, cpimportd@NAME, has the configuration that a verb was given; None for none."""
+    given = environ.get("CPIMPORTD_CONFIG", "")
+    for place, argument in enumerate(arguments):
+        if argument == "--config":
+            given = "".join(arguments[place + 1 : place + 2])
+        elif argument.startswith("--config="):
+            given = argument.removeprefix("--config=")
+    file = Path(given).absolute()
+    of_a_unit = file.parent == CONFIGURATIONS and file.suffix == ".toml" and file.stem != USER
+    return file.stem if of_a_unit else None
+
+
+def read_credentials(department: str | None) -> None:
+    """Set root's credentials as variables, which stand for the same keys; what is set already is stronger.
+
+    Those of another department's unit are left alone: its passwords would open the wrong books.
+    """
+    prefix = f"{USER}@{department}." if department else f"{USER}."
+    for path in sorted(CREDENTIALS.glob(f"{prefix}*")):
+        variable = "CPIMPORTD_" + path.name.removeprefix(prefix).replace(".", "__").upper()
         os.environ.setdefault(variable, path.read_text(encoding="utf-8").rstrip("\r\n"))
 
 
@@ -38,7 +56,10 @@ def become_the_service() -> None:
 
 if __name__ == "__main__":
     if os.geteuid() == 0:
-        read_credentials()
+        department = instance(sys.argv[1:], os.environ)
+        if department:
+            os.environ.setdefault("STATE_DIRECTORY", f"/var/lib/{USER}-{department}")  # as its unit has it
+        read_credentials(department)
         become_the_service()
     from cpimportd.cli import main
 

@@ -120,9 +120,12 @@ def summary(config_file: Path | None, department: int | None, as_json: bool) -> 
 @click.argument("run", type=int)
 @click.option("--organization", metavar="NAME", help="Only this organization's changes.")
 @click.option("--contracts", "by_contract", is_flag=True, help="The bridge per contract, too (always in --json).")
+@click.option("--whole", is_flag=True, help="Every row of the report's tables, also of hundreds of workbooks.")
 @json_option
 @guarded
-def show(config_file: Path | None, run: int, organization: str | None, by_contract: bool, as_json: bool) -> None:
+def show(
+    config_file: Path | None, run: int, organization: str | None, by_contract: bool, whole: bool, as_json: bool
+) -> None:
     """One run: its report, and its journal of what was added, changed and removed, with what was before.
 
     Example: `cpimportd show 42`; `cpimportd history` has the numbers, `cpimportd diff 42` each field old and new.
@@ -146,7 +149,7 @@ def show(config_file: Path | None, run: int, organization: str | None, by_contra
         )
         return
     console = stdout_console()
-    render_stored(shown, loaded.settings.zone, console)
+    render_stored(shown, loaded.settings.zone, console, whole=whole)
     if by_contract:
         render_contracts(contracts, console)
     render_changes(changes, inserted, console)

@@ -1,13 +1,16 @@
 """The bridge from yesterday's sums to today's: what an accountant reads first."""
 
 from collections.abc import Iterator, Sequence
+from decimal import Decimal
 from typing import Final
 
 from rich.console import Console
 from rich.text import Text
 
+from cpimportd.model import Kind
 from cpimportd.rendering.layout import Column, foreign, print_heading, print_line, print_table
-from cpimportd.rendering.numbers import amount, signed
+from cpimportd.rendering.numbers import amount, count, signed
+from cpimportd.rendering.shortening import Weight, print_rest, shorten
 from cpimportd.report import Bridge, UnitReport
 
 COLUMNS: Final = (
@@ -20,19 +23,28 @@ COLUMNS: Final = (
     Column("= closing", number=True),
 )
 """Of a bridge: opening + added - removed ± changed = closing."""
+_SUMS: Final = ("opening", "added", "removed", "changed", "closing")
 _CHECKED = (*COLUMNS, Column("Итого", number=True), Column("Unexplained", number=True))
 
 
-def render_bridge(units: Sequence[UnitReport], console: Console) -> None:
+def render_bridge(units: Sequence[UnitReport], console: Console, *, where: str | None = None) -> None:
     """Print opening + added - removed ± changed = closing = Итого, a row per organization and kind.
 
     ``Unexplained`` is 0,00; anything else is a defect, or somebody else's write, and is said once more below.
+
+    Args:
+        units: of one run.
+        console: where to.
+        where: what has all rows, where a long bridge is to be shortened: then its sum comes first, and what moved most.
     """
-    rows = [_row(unit, bridge) for unit in units for bridge in unit.bridges]
-    if not rows:
+    spans = [(unit, bridge) for unit in units for bridge in unit.bridges]
+    if not spans:
         return
     print_heading(console, "The bridge")
-    print_table(console, _CHECKED, rows)
+    shown, left = shorten(spans, _weight, whole=where is None)
+    total = [_sums(f"{count(number)} organizations", bridge) for bridge, number in added_up(units)] if left else []
+    print_table(console, _CHECKED, [*total, *(_row(unit, bridge) for unit, bridge in shown)])
+    print_rest(console, (bridge.kind.value for _, bridge in left), where or "")
     for sentence in unexplained(units):
         print_line(console, sentence, style="bold red")
 
@@ -48,10 +60,36 @@ def unexplained(units: Sequence[UnitReport]) -> Iterator[str]:
                 )
 
 
+def added_up(units: Sequence[UnitReport]) -> Iterator[tuple[Bridge, int]]:
+    """The bridges of each kind as one, with how many they are; without a control total where one of them has none."""
+    for kind in Kind:
+        every = [bridge for unit in units for bridge in unit.bridges if bridge.kind is kind]
+        if not every:
+            continue
+        totals = [bridge.control_total for bridge in every if bridge.control_total is not None]
+        whole = Bridge(
+            kind=kind,
+            rows_before=sum(bridge.rows_before for bridge in every),
+            rows_after=sum(bridge.rows_after for bridge in every),
+            **{name: sum((getattr(bridge, name) for bridge in every), Decimal(0)) for name in _SUMS},
+            control_total=sum(totals, Decimal(0)) if len(totals) == len(every) else None,
+        )
+        yield whole, len(every)
+
+
+def _weight(span: tuple[UnitReport, Bridge]) -> Weight:
+    _, bridge = span
+    return Weight(bool(bridge.unexplained), abs(bridge.added) + abs(bridge.removed) + abs(bridge.changed))
+
+
 def _row(unit: UnitReport, bridge: Bridge) -> tuple[str | Text, ...]:
+    return _sums(unit.unit.organization, bridge)
+
+
+def _sums(whose: str, bridge: Bridge) -> tuple[str | Text, ...]:
     gap = bridge.unexplained
     return (
-        foreign(unit.unit.organization),
+        foreign(whose),
         bridge.kind.value,
         amount(bridge.opening),
         amount(bridge.added),

@@ -9,6 +9,7 @@ from rich.text import Text
 
 from cpimportd.rendering.layout import Cell, Column, foreign, print_heading, print_line, print_table
 from cpimportd.rendering.numbers import amount, count, moment, signed
+from cpimportd.rendering.shortening import Weight, print_rest, shorten
 
 if TYPE_CHECKING:
     from cpimportd.books.alerts import QueuedAlert, StoredCondition
@@ -44,15 +45,19 @@ def render_weekly(found: "Weekly", zone: tzinfo, console: Console) -> None:
     render_wrong(found.wrong, zone, console)
     if found.moved:
         print_heading(console, "What changed, per organization")
+        moved, left = shorten(
+            found.moved, lambda one: Weight(False, abs(one.added) + abs(one.taken) + abs(one.changed))
+        )
         rows: list[Sequence[Cell]] = [
             (
                 *(foreign(one.organization), one.kind.value),
                 *(count(number) for number in (one.inserted, one.updated, one.removed, one.retimed)),
                 *(amount(one.opening), amount(one.added), amount(one.taken), signed(one.changed), amount(one.closing)),
             )
-            for one in found.moved
+            for one in moved
         ]
         print_table(console, _MOVED, rows)
+        print_rest(console, (one.kind.value for one in left), "cpimportd report --json")
     if found.months:
         print_heading(console, "Sums by month")
         print_table(
@@ -62,11 +67,13 @@ def render_weekly(found: "Weekly", zone: tzinfo, console: Console) -> None:
         )
     if found.uploads:
         print_heading(console, "Workbooks")
+        uploads, rest = shorten(found.uploads, lambda one: Weight(one.status not in {"published", "unchanged"}))
         rows = [
             (foreign(u.name), u.kind or "", "" if u.modified is None else moment(u.modified, zone), foreign(u.status))
-            for u in found.uploads
+            for u in uploads
         ]
         print_table(console, _UPLOADS, rows)
+        print_rest(console, (one.status for one in rest), "cpimportd report --json")
 
 
 def render_wrong(wrong: "Sequence[StoredCondition]", zone: tzinfo, console: Console) -> None:
@@ -90,15 +97,17 @@ def render_reconciliation(found: "Reconciliation", console: Console) -> None:
     if not found.accounts:
         print_line(console, "The books were never filled from a workbook: there is nothing to compare.")
         return
+    shown, left = shorten(found.accounts, lambda one: Weight(bool(one.problems)))
     rows: list[Sequence[Cell]] = [
         (
             *(foreign(one.organization), one.kind.value, count(one.rows), amount(one.books)),
             *("" if value is None else amount(value) for value in (one.control_total, one.journal)),
             Text("NO", style="bold red") if one.problems else Text("yes", style="green"),
         )
-        for one in found.accounts
+        for one in shown
     ]
     print_table(console, _ACCOUNTS, rows)
+    print_rest(console, ("that differ" if one.problems else "equal" for one in left), "cpimportd reconcile --json")
     if not found.problems:
         print_line(console, "Books, control totals and journal agree.", style="green")
         return

@@ -5,11 +5,14 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import NamedTuple
 
 from cpimportd.problems import Effect, Problem, message_id, printable
-from cpimportd.rendering.bridge import unexplained
+from cpimportd.rendering.bridge import added_up, unexplained
 from cpimportd.rendering.numbers import clean
-from cpimportd.report import FileReport, FileStatus, RunReport, RunStatus, UnitReport, UnitStatus, money
+from cpimportd.report import Bridge, FileReport, FileStatus, RunReport, RunStatus, UnitReport, UnitStatus, money
 
 _NAMED_AT_MOST = 5
+_MOST_UNITS = 100
+"""Units that went well and have lines of their own. journald keeps 10,000 lines of a service in 30 s (RateLimitBurst=,
+journald.conf(5)) and drops what comes after: with more organizations those would be the problems."""
 
 _RUN_LEVELS = {
     RunStatus.FAILED: logging.ERROR,
@@ -52,6 +55,8 @@ def summary_line(report: RunReport, number: Callable[[int], str] = with_commas) 
 def journal_lines(report: RunReport) -> list[JournalLine]:
     """What the journal keeps of a run: the summary, each unit with its bridge, each problem with its way out.
 
+    Where more than a hundred units were published without anything to say of them, they share a bridge per kind.
+
     Every problem has its own MESSAGE_ID; the fields CPIMPORTD_RUN, _STATUS, _UNIT, _CODE, _FILE, _ROW, _COLUMN and
     _ORGANIZATION serve ``journalctl``. No text holds a control character.
     """
@@ -59,7 +64,9 @@ def journal_lines(report: RunReport) -> list[JournalLine]:
     level = logging.INFO if _stood_back(report) else _RUN_LEVELS.get(report.status, logging.INFO)
     head = {"MESSAGE_ID": run_message_id(report.status), "CPIMPORTD_STATUS": report.status.value}
     lines = [JournalLine(level, summary_line(report), {**head, **run})]
-    lines += [line._replace(fields={**line.fields, **run}) for unit in report.units for line in _unit_lines(unit)]
+    told, well = _by_weight(report.units)
+    of_units = (*(line for unit in told for line in _unit_lines(unit)), *_together(well))
+    lines += [line._replace(fields={**line.fields, **run}) for line in of_units]
     # A problem of a whole file names no organization, yet it is looked for by its organization, too.
     owners = {printable(file.name): file.organizations[0] for file in report.files if len(file.organizations) == 1}
     for found in report.all_problems:
@@ -153,6 +160,31 @@ def _counted(count: int, noun: str, number: Callable[[int], str]) -> str:
     return f"{number(count)} {noun if count == 1 else noun + 's'}"
 
 
+def _by_weight(units: Sequence[UnitReport]) -> tuple[list[UnitReport], list[UnitReport]]:
+    """The units that have lines of their own, and those told together."""
+    well = [
+        unit
+        for unit in units
+        if unit.status is UnitStatus.PUBLISHED
+        and not (unit.problems or unit.accepted or any(bridge.unexplained for bridge in unit.bridges))
+    ]
+    if len(well) <= _MOST_UNITS:
+        return list(units), []
+    together = {unit.unit for unit in well}
+    return [unit for unit in units if unit.unit not in together], well
+
+
+def _together(units: Sequence[UnitReport]) -> Iterator[JournalLine]:
+    if not units:
+        return
+    fields = {"CPIMPORTD_STATUS": UnitStatus.PUBLISHED.value}
+    name = f"{_counted(len(units), 'unit', with_commas)} without a problem"
+    changes = _changes(units, with_commas) or "no document changed"
+    yield JournalLine(logging.INFO, f"{name}: {changes}; cpimportd show has each of them", fields)
+    for bridge, _ in added_up(units):
+        yield _bridge_line(name, bridge, fields)
+
+
 def _unit_lines(unit: UnitReport) -> Iterator[JournalLine]:
     fields = {"CPIMPORTD_UNIT": unit.unit.name, "CPIMPORTD_STATUS": unit.status.value}
     name = clean(unit.unit.name)
@@ -163,15 +195,19 @@ def _unit_lines(unit: UnitReport) -> Iterator[JournalLine]:
         changes = _changes([unit], with_commas) or "no document changed"
         yield JournalLine(logging.INFO, f"{name}: {changes}{accepted}", fields)
     for bridge in unit.bridges:
-        total = "" if bridge.control_total is None else f" = Итого {money(bridge.control_total)}"
-        text = (
-            f"{name}: {bridge.kind.value}: opening {money(bridge.opening)} + added {money(bridge.added)} - removed "
-            f"{money(bridge.removed)} + changed {money(bridge.changed)} = closing {money(bridge.closing)}{total}, "
-            f"unexplained {money(bridge.unexplained)}"
-        )
-        yield JournalLine(logging.ERROR if bridge.unexplained else logging.INFO, text, fields)
+        yield _bridge_line(name, bridge, fields)
     for sentence in unexplained([unit]):
         yield JournalLine(logging.CRITICAL, clean(sentence), fields)
+
+
+def _bridge_line(name: str, bridge: Bridge, fields: Mapping[str, str]) -> JournalLine:
+    total = "" if bridge.control_total is None else f" = Итого {money(bridge.control_total)}"
+    text = (
+        f"{name}: {bridge.kind.value}: opening {money(bridge.opening)} + added {money(bridge.added)} - removed "
+        f"{money(bridge.removed)} + changed {money(bridge.changed)} = closing {money(bridge.closing)}{total}, "
+        f"unexplained {money(bridge.unexplained)}"
+    )
+    return JournalLine(logging.ERROR if bridge.unexplained else logging.INFO, text, fields)
 
 
 def _problem_line(found: Problem, known: Mapping[str, str], at_most: int) -> JournalLine:

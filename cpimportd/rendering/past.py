@@ -78,8 +78,8 @@ def _why(line: "RunLine", zone: tzinfo) -> str:
     return f"{line.schedule}{slot}" if line.schedule else line.trigger
 
 
-def render_stored(shown: "Shown", zone: tzinfo, console: Console) -> None:
-    """Print an earlier run as it was printed when it ended, and who started it where."""
+def render_stored(shown: "Shown", zone: tzinfo, console: Console, *, whole: bool = False) -> None:
+    """Print an earlier run as it was printed when it ended, or every row of it, and who started it where."""
     line = shown.line
     by = f"Run {line.run}: {_why(line, zone)}, on {line.host or 'an unknown host'}, version {line.version or 'unknown'}"
     print_line(console, by, style="dim")
@@ -89,7 +89,7 @@ def render_stored(shown: "Shown", zone: tzinfo, console: Console) -> None:
     if shown.report is None:
         print_line(console, f"{line.status}, began {moment(line.started_at, zone)}; it left no report")
         return
-    render(stored_report(shown.report), console)
+    render(stored_report(shown.report), console, whole=whole)
 
 
 def stored_report(stored: Mapping[str, Any]) -> RunReport:

@@ -2,6 +2,7 @@
 
 import shlex
 from collections.abc import Sequence
+from decimal import Decimal
 
 from rich.console import Console
 from rich.text import Text
@@ -12,6 +13,7 @@ from cpimportd.rendering.bridge import render_bridge
 from cpimportd.rendering.journal import summary_line
 from cpimportd.rendering.layout import Column, foreign, print_heading, print_line, print_table
 from cpimportd.rendering.numbers import amount, clean, count, moment
+from cpimportd.rendering.shortening import FEW_ROWS, MOST_PROBLEMS, Weight, print_rest, shorten
 from cpimportd.report import FileReport, FileStatus, KindTotal, RunReport, RunStatus, UnitReport, UnitStatus
 
 _RUN_STYLES = {
@@ -40,30 +42,48 @@ _FILE_COLUMNS = (
 _INDENT = 2
 
 
-def render(report: RunReport, console: Console) -> None:
+def render(report: RunReport, console: Console, *, whole: bool = False) -> None:
     """Print the report: the outcome in a sentence first, then files, units, problems and what to do; the bridge last.
 
     In a terminal it is coloured and fits its width; in a pipe it is plain aligned text whose lines are never wrapped.
-    Texts of files and servers are shown literally, control characters escaped.
+    Texts of files and servers are shown literally, control characters escaped. Long tables are shortened to what
+    deserves a look (``shortening``).
 
     Args:
         report: of one run, dry or not.
         console: where to; :func:`~cpimportd.rendering.make_console` makes a fitting one.
+        whole: every row, however many there are.
     """
+    where = "--json" if report.run is None else f"cpimportd show {report.run} --whole"
     sentence = summary_line(report, count)
     print_line(console, sentence[:1].upper() + sentence[1:] + ".", style=_RUN_STYLES[report.status])
     number = f"Run {report.run}, began" if report.run is not None else "Began"
     print_line(console, f"{number} {moment(report.started_at)}", style="dim")
     if report.files:
-        _files(report.files, console)
+        shown, left = shorten(report.files, _file_weight, whole=whole)
+        _files(shown, console)
+        print_rest(console, (file.status.value for file in left), where)
     if report.units:
-        _units(report.units, console)
-    if report.all_problems:
-        _problems(report.all_problems, console)
+        units, rest = shorten(report.units, _unit_weight, whole=whole)
+        _units(units, console)
+        print_rest(console, (unit.status.value for unit in rest), where)
+    if problems := report.all_problems:
+        most = len(problems) if whole else MOST_PROBLEMS
+        _problems(problems[:most], console)
+        print_rest(console, (found.code for found in problems[most:]), where)
     _next(report, console)
     if report.totals:
         _totals(report, console)
-    render_bridge(report.units, console)
+    render_bridge(report.units, console, where=None if whole else where)
+
+
+def _file_weight(file: FileReport) -> Weight:
+    return Weight(file.status in {FileStatus.HELD, FileStatus.IGNORED} or bool(file.problems))
+
+
+def _unit_weight(unit: UnitReport) -> Weight:
+    moved = unit.inserted + unit.updated + unit.removed + unit.retimed + unit.normalised + unit.put_right
+    return Weight(unit.status is UnitStatus.HELD or bool(unit.problems or unit.accepted), Decimal(moved))
 
 
 def _files(files: Sequence[FileReport], console: Console) -> None:
@@ -148,7 +168,9 @@ def _next(report: RunReport, console: Console) -> None:
         # One line, whatever the width: it is there to be copied.
         console.print(Text(f"    cpimportd accept {names}", style="bold"), soft_wrap=True)
     if stuck or not units:
-        named = ", ".join([unit.unit.name for unit in stuck] or [file.name for file in files])
+        names_of_stuck = [unit.unit.name for unit in stuck] or [file.name for file in files]
+        more = len(names_of_stuck) - FEW_ROWS
+        named = ", ".join(names_of_stuck[:FEW_ROWS]) + (f" and {more} more" if more > 0 else "")
         sentence = f"Nobody can accept {named}: correct what is named above, export again, then: cpimportd run"
         print_line(console, sentence, indent=_INDENT)
 

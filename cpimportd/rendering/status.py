@@ -12,6 +12,7 @@ from rich.text import Text
 
 from cpimportd.instants import moment, span
 from cpimportd.rendering.layout import Column, foreign, make_console, print_heading, print_line, print_table
+from cpimportd.rendering.shortening import FEW_ROWS, Weight, print_rest, shorten
 
 _FILES: Final = (
     Column("Workbook"),
@@ -21,6 +22,7 @@ _FILES: Final = (
     Column("Last good"),
     Column("Status"),
 )
+_ALL: Final = "cpimportd status --json"
 _SCHEDULES: Final = (Column("Schedule"), Column("At"), Column("Next"), Column("In", number=True))
 
 
@@ -40,8 +42,9 @@ def render_status(status: Mapping[str, Any], wrong: Sequence[str], console: Cons
     print_line(console, running, style="bold green" if not wrong else "bold yellow")
     print_line(console, status["status"])
     print_line(console, f"Configuration: {status['configuration']}; state: {status['state_directory']}", style="dim")
-    for sentence in wrong:
+    for sentence in wrong[:FEW_ROWS]:
         print_line(console, f"Look: {sentence}", style="bold red")
+    print_rest(console, ("to look at" for _ in wrong[FEW_ROWS:]), _ALL)
     last = status["last"]
     if last is not None and not last["good"] and last["way_out"]:
         print_line(console, f"→ {last['way_out']}", indent=2)
@@ -81,8 +84,9 @@ def _runs(status: Mapping[str, Any], zone: ZoneInfo, console: Console) -> None:
         print_line(
             console, f"{title}: {moment(datetime.fromisoformat(run['ended']), zone)}{why}{number}: {run['summary']}"
         )
-    for unit in status["held"]:
+    for unit in status["held"][:FEW_ROWS]:
         print_line(console, f"Held: {unit}", style="bold red")
+    print_rest(console, ("held" for _ in status["held"][FEW_ROWS:]), _ALL)
 
 
 def _files(files: Sequence[Mapping[str, Any]], now: datetime, zone: ZoneInfo, console: Console) -> None:
@@ -90,7 +94,8 @@ def _files(files: Sequence[Mapping[str, Any]], now: datetime, zone: ZoneInfo, co
         return
     print_heading(console, "Workbooks as they were last seen")
     rows: list[tuple[str | Text, ...]] = []
-    for one in files:
+    shown, left = shorten(files, lambda one: Weight(one["stale"] or one["status"] == "held"))
+    for one in shown:
         modified = None if one["modified"] is None else datetime.fromisoformat(one["modified"])
         when = ("unknown", "") if modified is None else (moment(modified, zone), span(now - modified))
         style = "bold red" if one["stale"] or one["status"] == "held" else ""
@@ -98,6 +103,9 @@ def _files(files: Sequence[Mapping[str, Any]], now: datetime, zone: ZoneInfo, co
         told = one["status"] + (", stale" if one["stale"] else "")
         rows.append((foreign(one["name"]), one["kind"] or "", *when, good, Text(told, style=style)))
     print_table(console, _FILES, rows)
+    print_rest(
+        console, (one["status"] + (", stale" if one["stale"] else "") for one in left), "cpimportd status --json"
+    )
 
 
 @contextmanager

@@ -83,6 +83,15 @@ def test_held_units_and_stale_workbooks_are_warnings():
     assert level(health(files=(Workbook("a.xlsx", "", None),))) is Level.OK
 
 
+def test_of_hundreds_of_held_units_and_stale_workbooks_the_first_are_named_and_the_rest_counted():
+    held = tuple(Held(f"{number}/expenses", str(number), ("shrunk",)) for number in range(200))
+    files = tuple(Workbook(f"{number}.xlsx", "", NOW - timedelta(days=3)) for number in range(600))
+    texts = [found.text for found in judge(Settings(), health(held=held, files=files), Thresholds(), NOW)]
+    assert len(texts) < 30
+    assert "190 more units are held" in texts
+    assert "590 more workbooks were not uploaded" in texts
+
+
 def test_what_is_known_to_be_wrong_is_graver_than_what_is_unknown():
     def worst(*levels: Level) -> Level:
         return Answer(tuple(Finding(one, "x") for one in levels)).level

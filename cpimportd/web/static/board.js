@@ -7,6 +7,11 @@ import { problems } from "./problems.js";
 import { open, status } from "./run.js";
 import { plural, t } from "./texts.js";
 
+/** Rows that a table shows at once; of more workbooks those with something wrong, of more organizations their sum. */
+const MOST_ROWS = 60;
+const MOST_ORGANIZATIONS = 20;
+let everyFile = false;
+
 const GLYPHS = { published: "✓", unchanged: "=", partial: "◐", held: "‖", failed: "✕", abandoned: "✕", running: "…" };
 
 /** Everything but the chart. */
@@ -95,8 +100,13 @@ function files(found) {
     fill(id("files"), el("caption", { text: t("no_files") }));
     return;
   }
+  const short = found.length > MOST_ROWS && !everyFile;
+  const shown = short ? found.filter((one) => one.stale || one.status === "held").slice(0, MOST_ROWS) : found;
+  const more = found.length - shown.length;
+  fill(id("files-more"), more === 0 ? null : el("span", { class: "aside", text: `${plural("files_more", more, { n: count(more) })} ` }),
+    more === 0 ? null : el("button", { type: "button", class: "link", text: t("show_all"), onclick: () => { everyFile = true; files(found); } }));
   const titles = ["workbook", "kind", "whose", "uploaded", "good", "state"].map((name) => t(name));
-  table(id("files"), titles, found.map((one) => [
+  table(id("files"), titles, shown.map((one) => [
     { node: one.name, head: true },
     one.kind === null ? t("unknown") : t(`kind_${one.kind}`),
     one.organizations.join(", ") || t("unknown"),
@@ -113,8 +123,11 @@ export function months(rows) {
   const before = choice.value;
   fill(choice, el("option", { value: "", text: t("everybody") }), ...names.map((name) => el("option", { value: name, text: name })));
   choice.value = names.includes(before) ? before : "";
-  chart(id("chart"), monthly(rows, choice.value));
-  const wanted = rows.filter((one) => choice.value === "" || one.organization === choice.value);
+  const together = monthly(rows, choice.value);
+  chart(id("chart"), together);
+  const wanted = choice.value === "" && names.length > MOST_ORGANIZATIONS
+    ? together.map((one) => ({ ...one, organization: t("everybody") }))
+    : rows.filter((one) => choice.value === "" || one.organization === choice.value);
   const titles = [t("month"), t("organization"), { text: t("principal"), number: true }, { text: t("interest"), number: true }];
   table(id("months"), titles, [...wanted].reverse().map((one) => [
     { node: one.month === null ? t("undated") : month(one.month), head: true }, one.organization,

@@ -1,0 +1,25 @@
+"""docs/scale.md says what the program computes from what the page itself says was measured."""
+
+import math
+from pathlib import Path
+
+from tests.bench.scale import MEASURED, breaks, crowds, read_page, recompute
+
+PAGE = Path(__file__).parent.parent.parent / "docs" / "scale.md"
+
+
+def test_the_pages_computed_tables_follow_from_its_measured_one(tmp_path):
+    again = tmp_path / "scale.md"
+    again.write_text(PAGE.read_text(encoding="utf-8"), encoding="utf-8")
+    recompute(again)
+    assert again.read_text(encoding="utf-8") == PAGE.read_text(encoding="utf-8"), (
+        "python -m tests.bench.bench_costs --recompute docs/scale.md"
+    )
+
+
+def test_every_limit_follows_from_measured_costs_and_comes_in_order():
+    costs, how = read_page(PAGE)
+    assert how.startswith("Medians of ")
+    assert all(math.isfinite(getattr(costs, name)) and getattr(costs, name) > 0 for name in MEASURED)
+    for found in (breaks(costs), crowds(costs)):
+        assert [row[0] for row in found] == sorted(row[0] for row in found)

@@ -13,13 +13,13 @@ from pathlib import Path
 
 import asyncpg
 
-from cpimportd import checks, source
+from cpimportd import checks, engine, source
 from cpimportd.books import memory
 from cpimportd.books.rights import text_limits
 from cpimportd.documents import kind_by_name
 from cpimportd.model import FetchedFile, Kind, Progress, Served, Snapshot, Unit
 from cpimportd.problems import Effect, ProblemError, problem
-from cpimportd.reading import ReadJob, read
+from cpimportd.reading import ReadJob
 from cpimportd.settings import Settings
 from cpimportd.spool import SpoolFolder
 
@@ -228,16 +228,16 @@ class _Reader:
         return tuple(read_now.get(file_no, snapshot) for file_no, snapshot in enumerate(snapshots))
 
     async def _read(self, files: Sequence[FetchedFile], job: ReadJob) -> tuple[Snapshot, ...]:
+        if not files:
+            return ()
         numbers = {file: file_no for file_no, file in enumerate(self.files)}
-        turns = asyncio.Semaphore(self.settings.reader.parallel)
-
-        async def in_turn(file: FetchedFile) -> Snapshot:
-            async with turns:
-                return await read(file, numbers[file], job, self.settings.reader, self.rows, progress=self.progress)
-
+        limits = self.settings.reader
         # A group: where one cannot go on, the others are ended, not left to a folder that is removed meanwhile.
-        async with asyncio.TaskGroup() as group:
-            tasks = [group.create_task(in_turn(file)) for file in files]
+        async with engine.opened(self.settings) as read, asyncio.TaskGroup() as group:
+            tasks = [
+                group.create_task(read(file, numbers[file], job, limits, self.rows, progress=self.progress))
+                for file in files
+            ]
         return tuple(task.result() for task in tasks)
 
 

@@ -1115,6 +1115,40 @@ CATALOG: dict[str, ProblemKind] = _catalog(
             "the metrics could not be written to {path}: {reason}",
             "Correct metrics.textfile or the folder's rights; the run itself is not concerned.",
         ),
+        # A Dask cluster.
+        ProblemKind(
+            "cluster-not-installed",
+            _F,
+            "reading on a Dask cluster needs a package that is not installed: {reason}",
+            "Install what it needs with: pip install 'cpimportd[dask]'",
+            exit_code=2,
+        ),
+        ProblemKind(
+            "cluster-unreachable",
+            _F,
+            "the Dask cluster at {value} cannot be reached: {reason}",
+            'See whether its scheduler runs and engine.dask_scheduler names it (`cpimportd check` tries it); with engine.executor = "local" workbooks are read on this machine.',
+            passing=True,
+        ),
+        ProblemKind(
+            "cluster-failed",
+            _F,
+            "was not read by the Dask cluster: {reason}",
+            'See the logs of its workers, and whether it has any (`cpimportd check`); with engine.executor = "local" workbooks are read on this machine.',
+            passing=True,
+        ),
+        ProblemKind(
+            "cluster-versions",
+            _F,
+            "the Dask cluster does not read as this machine does: {theirs} there, {ours} here",
+            "Install the same cpimportd, python-calamine and openpyxl where the scheduler and the workers run and here; `cpimportd check` compares them.",
+        ),
+        ProblemKind(
+            "cluster-empty",
+            _W,
+            "the Dask cluster at {value} has no worker",
+            "Start some with `dask worker`; a run waits for them for twice reader.wall_time and fails then.",
+        ),
         # The demo.
         ProblemKind(
             "demo-not-installed",

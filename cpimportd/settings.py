@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Annotated, Literal
 from zoneinfo import ZoneInfo
 
-from pydantic import BaseModel, ConfigDict, Field, SecretStr
+from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationInfo, field_validator
 
 from cpimportd.values import (
     AlertUrls,
@@ -25,6 +25,7 @@ from cpimportd.values import (
     Percent,
     PositiveSpan,
     ScheduleName,
+    Scheduler,
     Size,
     SourceUrl,
     Span,
@@ -128,6 +129,30 @@ class Reader(Section):
     max_problems: Annotated[Whole, Field(gt=0, le=1_000_000)] = Field(
         200, description="Problems of one kind in one workbook that are listed one by one; the rest is counted."
     )
+
+
+class Engine(Section):
+    """Where workbooks are read: here, or on a Dask cluster, which needs `pip install 'cpimportd[dask]'`."""
+
+    executor: Literal["local", "dask"] = Field(
+        "local", description="local: child processes of this machine; dask: those of a cluster's workers."
+    )
+    dask_scheduler: Scheduler | None = Field(
+        None,
+        description="Where the cluster's scheduler answers; tls:// by Dask's own configuration.",
+        examples=["tls://scheduler.example.org:8786"],
+        validate_default=True,
+    )
+    scheduler_timeout: PositiveSpan = Field(
+        timedelta(seconds=15), description="How long the scheduler may take to answer, also when its line was lost."
+    )
+
+    @field_validator("dask_scheduler", mode="after")
+    @classmethod
+    def _named_where_it_is_needed(cls, address: str | None, others: ValidationInfo) -> str | None:
+        if address is None and others.data.get("executor") == "dask":
+            raise ValueError("expected tcp://host:port or tls://host:port, since engine.executor is dask")
+        return address
 
 
 class Guards(Section):
@@ -288,6 +313,7 @@ class Settings(Section):
     source: Source = Source()
     retry: Retry = Retry()
     reader: Reader = Reader()
+    engine: Engine = Engine()
     guards: Guards = Guards()
     cache: Cache = Cache()
     tell: Tell = Tell()

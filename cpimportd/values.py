@@ -196,6 +196,12 @@ def _listen(address: str) -> str:
     return f"{host}:{number}"
 
 
+def _scheduler(address: str) -> str:
+    if not re.fullmatch(r"(tcp|tls)://([A-Za-z0-9_.-]+|\[[0-9A-Fa-f:.]+\]):[0-9]{1,5}", address):
+        raise ValueError("expected tcp://host:port or tls://host:port")
+    return address
+
+
 def _token(secret: SecretStr) -> SecretStr:
     if not re.fullmatch(r"[A-Za-z0-9._~+/=-]{16,512}", _secret_line(secret).get_secret_value()):
         # RFC 6750, 2.1: what can stand in a header.
@@ -255,5 +261,6 @@ Password = Annotated[SecretStr, AfterValidator(_secret_line)]
 AlertUrls = Annotated[tuple[Annotated[SecretStr, AfterValidator(_alert_url)], ...], BeforeValidator(_lines)]
 HeartbeatUrl = Annotated[SecretStr, AfterValidator(_heartbeat_url)]
 Listen = Annotated[str, AfterValidator(_listen)]
+Scheduler = Annotated[str, AfterValidator(_scheduler)]
 Token = Annotated[SecretStr, AfterValidator(_token)]
 HostName = Annotated[str, AfterValidator(_host_name)]

@@ -100,6 +100,29 @@ SETUP = {
         "Не удалось записать файл метрик; на самой загрузке это не сказалось",
         "Исправьте metrics.textfile или права на его папку.",
     ),
+    "cluster-not-installed": Text(
+        "Для чтения на кластере Dask не хватает пакета",
+        "Установите его: pip install 'cpimportd[dask]'",
+    ),
+    "cluster-unreachable": Text(
+        "Кластер Dask по адресу {value} недоступен",
+        "Проверьте, работает ли его планировщик (scheduler) и верно ли задан engine.dask_scheduler: `cpimportd check` "
+        'пробует к нему обратиться. С engine.executor = "local" книги читаются на этой машине.',
+    ),
+    "cluster-failed": Text(
+        "Кластер Dask не прочитал файл",
+        "Посмотрите журналы его рабочих процессов (workers) и есть ли они вообще: `cpimportd check`. "
+        'С engine.executor = "local" книги читаются на этой машине.',
+    ),
+    "cluster-versions": Text(
+        "Кластер Dask читает не так, как эта машина: там другие версии программ",
+        "Установите одни и те же cpimportd, python-calamine и openpyxl на этой машине, у планировщика и у рабочих "
+        "процессов; сравнит их `cpimportd check`.",
+    ),
+    "cluster-empty": Text(
+        "У кластера Dask по адресу {value} нет ни одного рабочего процесса (worker)",
+        "Запустите их командой `dask worker`; загрузка ждёт их вдвое дольше, чем reader.wall_time, затем прерывается.",
+    ),
     "demo-not-installed": Text(
         "Для демонстрации не хватает пакета",
         "Установите его: pip install 'cpimportd[demo]'",

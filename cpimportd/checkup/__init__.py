@@ -9,7 +9,7 @@ from typing import Final
 from cpimportd.checkup import machine, schedules
 from cpimportd.checkup.line import CheckLine, attempt, bad, good
 from cpimportd.configuration import Loaded, load, require_source
-from cpimportd.problems import ProblemError
+from cpimportd.problems import ProblemError, problem
 from cpimportd.settings import Settings
 
 __all__ = ["WITHIN", "CheckLine", "checkup"]
@@ -26,7 +26,8 @@ async def checkup(configuration: Loaded | Path | None = None, *, within: timedel
         within: how long one line may take.
 
     Returns:
-        A line for each thing, always in the same order: configuration, source, database, cache, machine, slots.
+        A line for each thing, always in the same order: configuration, source, reading, database, cache, machine,
+        slots.
     """
     if isinstance(configuration, Loaded):
         loaded = configuration
@@ -41,6 +42,7 @@ async def checkup(configuration: Loaded | Path | None = None, *, within: timedel
     found = await asyncio.gather(
         attempt("configuration", _configuration(loaded), within),
         attempt("source", _source(loaded), within),
+        attempt("reading", _reading(settings), within),
         database(loaded, within),
         attempt("cache", _cache(settings), within),
         attempt("state folder", asyncio.to_thread(machine.state_folder, settings), within),
@@ -72,6 +74,23 @@ async def _source(loaded: Loaded) -> Sequence[CheckLine]:
         bad(f"source: {step.name}", step.problem) if step.problem else good(f"source: {step.name}", step.detail)
         for step in await probe(loaded.settings.source)
     ]
+
+
+async def _reading(settings: Settings) -> Sequence[CheckLine]:
+    if settings.engine.executor == "local":
+        return (good("reading", f"on this machine, {settings.reader.parallel} workbooks at once"),)
+    from cpimportd.cluster import connected, versions_differ  # noqa: PLC0415
+    from cpimportd.cluster_task import reader_identity  # noqa: PLC0415
+
+    address = settings.engine.dask_scheduler
+    async with connected(settings.engine, settings.reader, look=True) as (_, found):
+        others = [reader for reader in found.readers if reader != reader_identity()]
+    if others:
+        return [bad("reading", versions_differ(reader)) for reader in others]
+    if not found.workers:
+        return (bad("reading", problem("cluster-empty", value=str(address))),)
+    amount = f"{found.workers} workers, {found.threads} workbooks at once"
+    return (good("reading", f"the Dask cluster at {address} answers: {amount}"),)
 
 
 async def _cache(settings: Settings) -> Sequence[CheckLine]:

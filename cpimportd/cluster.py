@@ -1,0 +1,236 @@
+"""Reading on a Dask cluster, as the run sees it: workbooks go to workers, and what comes back is not trusted.
+
+The run speaks to a child process (``cluster_client``), the child to the scheduler, and the scheduler to workers, each
+of which reads in a limited child of its own (``cluster_task``). A reply meets the same doubts as the words of a child
+here.
+"""
+
+import asyncio
+import itertools
+import json
+import logging
+import os
+import tempfile
+from asyncio.subprocess import PIPE, Process
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager, suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import IO, Any
+
+from cpimportd.cluster_reply import read_head, read_lines
+from cpimportd.cluster_task import order, reader_identity
+from cpimportd.model import FetchedFile, Snapshot
+from cpimportd.problems import Problem, ProblemError, printable, problem
+from cpimportd.reading import ReadJob, Report, child_command, take_down
+from cpimportd.resources import unusable
+from cpimportd.settings import Engine, Reader
+
+logger = logging.getLogger(__name__)
+
+_PIECE = 256 * 1024
+_STDERR_KEPT = 4096
+_TO_START = 30.0
+"""Seconds that the client may take to start and to look around, beside the connection itself."""
+_CODES = ("cluster-not-installed", "cluster-unreachable", "cluster-versions", "cluster-failed")
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """What is there.
+
+    Attributes:
+        workers: how many have told the scheduler of themselves.
+        threads: of all workers together; each reads one workbook at a time.
+        readers: whatever readers the workers have, or why one cannot say; only where it was asked for.
+    """
+
+    workers: int
+    threads: int
+    readers: tuple[str, ...] = ()
+
+
+class Cluster:
+    """A cluster at work, behind its client process.
+
+    Args:
+        client: the process.
+        complaint: what it writes to stderr.
+        engine: where the cluster is.
+        limits: of the readers.
+    """
+
+    def __init__(self, client: Process, complaint: IO[bytes], engine: Engine, limits: Reader) -> None:
+        self._client, self._complaint = client, complaint
+        self._address = str(engine.dask_scheduler)
+        # A worker may be lost when it is nearly through, and another one begins anew.
+        self._silence = 2 * limits.wall_time.total_seconds() + engine.scheduler_timeout.total_seconds()
+        self._tickets = itertools.count()
+        self._pending: dict[int, asyncio.Future[object]] = {}
+        self._heard = 0
+        self._turn = asyncio.Lock()
+
+    async def read(
+        self,
+        file: FetchedFile,
+        file_no: int,
+        job: ReadJob,
+        limits: Reader,
+        rows_folder: Path,
+        *,
+        progress: Report = lambda _: None,
+    ) -> Snapshot:
+        """Read one workbook on the cluster; arguments and result are those of :func:`cpimportd.reading.read`.
+
+        Raises:
+            ProblemError: ``cluster-unreachable``, ``cluster-failed``, ``cluster-versions``, ``disk``.
+        """
+        reply = rows_folder / f"{file_no:03}.reply"
+        words = {"path": str(file.path.resolve()), "reply": str(reply), "asked": order(file.name, file_no, job, limits)}
+        try:
+            await self._ask(words, file.name)
+            with await asyncio.to_thread(reply.open, "rb") as stream:
+                head = read_head(stream, file.name)
+                if head is not None and head.reader != reader_identity():
+                    raise ProblemError(versions_differ(head.reader))
+                said = read_lines(stream, head, limits.max_unpacked)
+                return await take_down(said, file, file_no, limits, rows_folder, progress=progress)
+        except OSError as error:
+            raise ProblemError(unusable(reply, error)) from error
+        finally:
+            reply.unlink(missing_ok=True)
+
+    async def _ask(self, words: Mapping[str, str], file: str) -> None:
+        """Place an order and wait until its reply lies in the folder.
+
+        Raises:
+            ProblemError: there will be none.
+        """
+        assert self._client.stdin is not None  # noqa: S101  asked for below
+        ticket = next(self._tickets)
+        answer = self._pending[ticket] = asyncio.get_running_loop().create_future()
+        try:
+            async with self._turn:
+                with suppress(BrokenPipeError, ConnectionResetError):  # that it is gone is heard on its stdout
+                    self._client.stdin.write(json.dumps({"ticket": ticket, **words}).encode() + b"\n")
+                    await self._client.stdin.drain()
+            await self._patiently(answer, file)
+        finally:
+            del self._pending[ticket]
+        if (failed := answer.result()) is not None:
+            raise ProblemError(_told(failed, self._address, file))
+
+    async def _patiently(self, answer: "asyncio.Future[object]", file: str) -> None:
+        """Wait as long as anything at all comes back."""
+        while not answer.done():
+            heard = self._heard
+            await asyncio.wait({answer}, timeout=self._silence)
+            if not answer.done() and heard == self._heard:
+                reason = f"nothing came back for {self._silence:.0f} s; twice reader.wall_time is waited for"
+                raise ProblemError(problem("cluster-failed", file=file, reason=reason))
+
+    async def greeting(self, within: float) -> Found:
+        """The client's first words.
+
+        Raises:
+            ProblemError: ``cluster-not-installed``, ``cluster-unreachable``.
+        """
+        try:
+            async with asyncio.timeout(within):
+                said = json.loads(await self._line())
+            if "failed" in said:
+                raise ProblemError(_told(said["failed"], self._address))
+            ready = said["ready"]
+            readers = tuple(printable(reader) for reader in ready["readers"])
+            return Found(int(ready["workers"]), int(ready["threads"]), readers)
+        except TimeoutError:
+            reason = f"it did not answer within {within:.0f} s"
+        except (ValueError, LookupError, TypeError) as error:
+            reason = self._last_words() or str(error)
+        raise ProblemError(problem("cluster-unreachable", value=self._address, reason=reason))
+
+    async def listen(self) -> None:
+        """Take the client's answers, until it ends."""
+        try:
+            while line := await self._line():
+                said = json.loads(line)
+                self._heard += 1
+                self._settle(said["ticket"], said.get("failed"))
+            reason = f"its client ended: {self._last_words() or 'it said nothing'}"
+        except (ValueError, LookupError, TypeError) as error:
+            reason = f"its client broke the protocol: {error}"
+        while True:  # whoever asks from now on gets the same answer
+            for ticket in tuple(self._pending):
+                self._settle(ticket, {"code": "cluster-unreachable", "reason": reason})
+            await asyncio.sleep(0.1)
+
+    def _settle(self, ticket: int, failed: object) -> None:
+        answer = self._pending.get(ticket)
+        if answer is not None and not answer.done():
+            answer.set_result(failed)
+
+    async def _line(self) -> bytes:
+        assert self._client.stdout is not None  # noqa: S101  asked for below
+        return await self._client.stdout.readline()
+
+    def _last_words(self) -> str:
+        size = os.fstat(self._complaint.fileno()).st_size
+        said = os.pread(self._complaint.fileno(), _STDERR_KEPT, max(0, size - _STDERR_KEPT))
+        return printable(said.decode(errors="replace").strip().rpartition("\n")[2])
+
+
+@asynccontextmanager
+async def connected(engine: Engine, limits: Reader, *, look: bool = False) -> AsyncIterator[tuple[Cluster, Found]]:
+    """A cluster, for as long as the block lasts.
+
+    Args:
+        engine: where it is.
+        limits: of the readers.
+        look: whether the workers are asked for their readers.
+
+    Raises:
+        ProblemError: ``cluster-not-installed``, ``cluster-unreachable``.
+    """
+    patience = engine.scheduler_timeout.total_seconds()
+    with tempfile.TemporaryFile() as complaint:
+        client = await asyncio.create_subprocess_exec(
+            *child_command("cpimportd.cluster_client"), stdin=PIPE, stdout=PIPE, stderr=complaint, env=_environment(),
+            start_new_session=True, limit=_PIECE,
+        )  # fmt: skip
+        listening = None
+        try:
+            assert client.stdin is not None  # noqa: S101  asked for above
+            place = {"scheduler": engine.dask_scheduler, "timeout": patience, "look": look}
+            client.stdin.write(json.dumps(place).encode() + b"\n")
+            cluster = Cluster(client, complaint, engine, limits)
+            found = await cluster.greeting(patience + _TO_START)
+            logger.info("reading on the cluster: %d workers with %d threads", found.workers, found.threads)
+            listening = asyncio.create_task(cluster.listen())
+            yield cluster, found
+        finally:
+            if listening is not None:
+                listening.cancel()
+            with suppress(ProcessLookupError):
+                client.kill()
+            await client.wait()
+
+
+def versions_differ(theirs: str) -> Problem:
+    """The problem of a worker that would read otherwise than we do."""
+    return problem("cluster-versions", theirs=theirs, ours=reader_identity())
+
+
+def _environment() -> dict[str, str]:
+    """What Dask is configured by, and nothing that may hold a secret of ours."""
+    kept = {name: value for name, value in os.environ.items() if name == "HOME" or name.startswith("DASK_")}
+    return {"LANG": "C.UTF-8", **kept}
+
+
+def _told(failed: Any, address: str, file: str | None = None) -> Problem:  # noqa: ANN401 - whatever JSON can hold
+    """What the client says went wrong, in words of the catalog."""
+    code, reason = failed["code"], printable(failed["reason"])
+    if code not in _CODES:
+        raise ValueError("it names a problem that does not exist")
+    if code == "cluster-versions":
+        return versions_differ(reason)
+    return problem(code, file=file, value=address, reason=reason)

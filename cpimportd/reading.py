@@ -7,7 +7,6 @@ import asyncio
 import json
 import sys
 from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
-from concurrent.futures import Executor
 from contextlib import aclosing
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -173,52 +172,3 @@ def child_job(path: Path, name: str, file_no: int, job: ReadJob, limits: Reader)
         "zip": {"entries": limits.max_entries, "unpacked": limits.max_unpacked, "ratio": limits.max_ratio},
         "most_problems": limits.max_problems,
     }
-
-
-async def read_all(
-    files: Sequence[FetchedFile],
-    job: ReadJob,
-    limits: Reader,
-    rows_folder: Path,
-    *,
-    progress: Report = lambda _: None,
-    executor: Executor | None = None,
-) -> tuple[Snapshot, ...]:
-    """Read today's files, some at once.
-
-    Args:
-        files: what was fetched; a file's place here is its file_no.
-        job: what to read them by.
-        limits: of each child; ``parallel`` of them run at once.
-        rows_folder: where their understood rows go.
-        progress: told from time to time; not where an executor does the work.
-        executor: anything shaped like ``concurrent.futures.Executor`` whose workers see the same folders; it then
-            decides how many run at once.
-
-    Returns:
-        One snapshot per file, in the order of the files.
-
-    Raises:
-        ProblemError: as of :func:`read`.
-    """
-    if executor is not None:
-        loop = asyncio.get_running_loop()
-        calls = (
-            loop.run_in_executor(executor, read_here, file, file_no, job, limits, rows_folder)
-            for file_no, file in enumerate(files)
-        )
-        return tuple(await asyncio.gather(*calls))
-    turns = asyncio.Semaphore(limits.parallel)
-
-    async def in_turn(file_no: int, file: FetchedFile) -> Snapshot:
-        async with turns:
-            return await read(file, file_no, job, limits, rows_folder, progress=progress)
-
-    async with asyncio.TaskGroup() as group:
-        tasks = [group.create_task(in_turn(file_no, file)) for file_no, file in enumerate(files)]
-    return tuple(task.result() for task in tasks)
-
-
-def read_here(file: FetchedFile, file_no: int, job: ReadJob, limits: Reader, rows_folder: Path) -> Snapshot:
-    """Read one workbook from a process or thread that has no event loop, such as an executor's."""
-    return asyncio.run(read(file, file_no, job, limits, rows_folder))

@@ -34,9 +34,10 @@ from cpimportd.demo.exports import ExportDay, Holding
 from cpimportd.demo.ledger import Changes
 from cpimportd.demo.postgres import EmbeddedPostgres
 from cpimportd.model import FetchedFile, Snapshot
-from cpimportd.reading import ReadJob, read_all
+from cpimportd.reading import ReadJob
 from cpimportd.settings import Database, Reader
 from tests.bench.scale import Costs, recompute, write_page
+from tests.reading_all import read_all
 
 FIN = ("fin_receipts", "fin_expenses", "fin_expense_details")
 SMALL = 20

@@ -2,7 +2,6 @@ import asyncio
 import json
 import sys
 import zipfile
-from concurrent.futures import ProcessPoolExecutor, ThreadPoolExecutor
 from datetime import datetime, timedelta
 from decimal import Decimal
 from pathlib import Path
@@ -12,8 +11,9 @@ import pytest
 
 from cpimportd.model import STAGED_COLUMNS, FetchedFile, Kind, Progress
 from cpimportd.problems import problem as make_problem
-from cpimportd.reading import ReadJob, read, read_all, worker_command
+from cpimportd.reading import ReadJob, read, worker_command
 from cpimportd.settings import Reader
+from tests.reading_all import read_all
 
 pytestmark = pytest.mark.asyncio
 
@@ -222,15 +222,6 @@ async def test_files_are_read_side_by_side_and_one_bad_file_stops_no_other(tmp_p
     snapshots = await read_all(files, JOB, Reader(parallel=3), tmp_path)
     assert [snapshot.file for snapshot in snapshots] == files
     assert [len(snapshot.documents) for snapshot in snapshots] == [40, 200, 0, 282, 40, 200, 288]
-
-
-@pytest.mark.parametrize("kind", [ThreadPoolExecutor, ProcessPoolExecutor])
-async def test_an_executor_can_do_the_reading(tmp_path, kind):
-    files = day("day1")
-    here = await read_all(files, JOB, Reader(), tmp_path)
-    with kind(2) as executor:
-        there = await read_all(files, JOB, Reader(), tmp_path, executor=executor)
-    assert there == here
 
 
 async def test_cancelling_leaves_no_child(tmp_path):

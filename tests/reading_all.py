@@ -1,0 +1,19 @@
+"""Reading a day's workbooks as a run does, without a run."""
+
+import asyncio
+from collections.abc import Sequence
+from pathlib import Path
+
+from cpimportd import engine
+from cpimportd.model import FetchedFile, Snapshot
+from cpimportd.reading import ReadJob
+from cpimportd.settings import Reader, Settings
+
+
+async def read_all(
+    files: Sequence[FetchedFile], job: ReadJob, limits: Reader, rows_folder: Path
+) -> tuple[Snapshot, ...]:
+    """One snapshot per file, in the order of the files; as many are read at once as the limits say."""
+    async with engine.opened(Settings(reader=limits)) as read, asyncio.TaskGroup() as group:
+        tasks = [group.create_task(read(file, file_no, job, limits, rows_folder)) for file_no, file in enumerate(files)]
+    return tuple(task.result() for task in tasks)

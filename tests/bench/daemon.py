@@ -1,12 +1,9 @@
 """The daemon at rest and at work: time to READY, memory, CPU, wake-ups; its loop during a large import; after ten runs.
 
-    python -m tests.bench.bench_daemon [--rest 120] [--starts 10] [--runs 10] [--expenses 10000]
-
-Starts an embedded PostgreSQL and a socket that plays systemd, and measures the real process from outside (proc(5)); for
-the loop's longest gap the same program runs with a probe beside it on its loop. Not collected by pytest.
+A socket plays systemd, and the real process is measured from outside (proc(5)); for the loop's longest gap the same
+program runs with a probe beside it on its loop.
 """
 
-import argparse
 import asyncio
 import json
 import os
@@ -22,13 +19,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from pydantic import SecretStr
-
-from cpimportd.books import upgrade
-from cpimportd.demo.books import prepare_database
-from cpimportd.demo.exports import Holding
-from cpimportd.demo.postgres import EmbeddedPostgres
-from cpimportd.settings import Database
+from tests.bench.race import Bench, say
+from tests.bench.workload import FIRST
 from tests.daemon.living_daemon import environment
 from tests.daemon.notify_socket import NotifySocket
 from tests.daemon.polling import until
@@ -40,7 +32,14 @@ PROBE = 0.005
 """Seconds between two beats of the probe."""
 
 
-class Bench:
+REST = 120
+"""Seconds of rest that are looked at."""
+
+Row = dict[str, object]
+"""What was measured, its figure and its aim where the daemon's issue has one, the unit, and what else is to be said."""
+
+
+class Place:
     """A folder with a configuration, and the daemon over it."""
 
     def __init__(self, folder: Path, url: str, notify: NotifySocket) -> None:
@@ -110,65 +109,61 @@ def wakeups(pid: int) -> int:
     return sum(int(text.partition("\nvoluntary_ctxt_switches:")[2].split()[0]) for text in texts)
 
 
-def starting(bench: Bench, starts: int) -> None:
+def starting(place: Place, starts: int) -> list[Row]:
     times = []
     for _ in range(starts):
-        with bench.daemon() as (_, ready):
+        with place.daemon() as (_, ready):
             times.append(ready)
-    show(
-        "start to READY, median", f"{statistics.median(times):.3f} s", "0.4 s", f"{min(times):.3f} to {max(times):.3f}"
-    )
+    more = f"median of {starts}; {min(times):.3f} to {max(times):.3f}"
+    return [row("start to READY", statistics.median(times), "s", 0.4, more)]
 
 
-def resting(bench: Bench, seconds: int) -> None:
-    with bench.daemon() as (process, _):
+def resting(place: Place, seconds: int) -> list[Row]:
+    with place.daemon() as (process, _):
         time.sleep(5)
         before, woken, began = cpu(process.pid), wakeups(process.pid), time.monotonic()
         time.sleep(seconds)
         took = time.monotonic() - began
         used, woken = cpu(process.pid) - before, wakeups(process.pid) - woken
         found = memory(process.pid)
-    show("RSS at rest", f"{found['RSS']:.1f} MiB", "30 MB", f"PSS {found['PSS']:.1f}, USS {found['USS']:.1f}")
-    show("CPU per hour at rest", f"{used / took * 3600:.2f} s", "0.5 s", f"{used * 1000:.1f} ms in {took:.0f} s")
-    show("wake-ups per minute at rest", f"{woken / took * 60:.1f}", "", f"watchdog {WATCHDOG} s")
+    return [
+        row("RSS at rest", found["RSS"], "MiB", 30, f"PSS {found['PSS']:.1f}, USS {found['USS']:.1f}"),
+        row("CPU per hour at rest", used / took * 3600, "s", 0.5, f"{used * 1000:.1f} ms in {took:.0f} s"),
+        row("wake-ups per minute at rest", woken / took * 60, "", None, f"watchdog {WATCHDOG} s"),
+    ]
 
 
-def ten_runs(bench: Bench, runs: int) -> None:
-    with bench.daemon() as (process, _):
+def ten_runs(place: Place, runs: int) -> list[Row]:
+    with place.daemon() as (process, _):
         time.sleep(2)
         found = [memory(process.pid)]
         for number in range(runs):
-            bench.sample(f"day{number % 2 + 1}")
-            done = bench.run(process)
+            place.sample(f"day{number % 2 + 1}")
+            done = place.run(process)
             assert done["status"] == "published", done
             found.append(memory(process.pid))
         time.sleep(2)
         found.append(memory(process.pid))
+    rows = []
     for name in ("RSS", "USS"):
         values = [one[name] for one in found]
-        show(
-            f"{name} before, after 1 and after {runs} runs",
-            f"{values[0]:.1f}, {values[1]:.1f}, {values[-1]:.1f} MiB",
-            "the same",
-            "",
-        )
+        more = f"{values[0]:.1f}, {values[1]:.1f}, {values[-1]:.1f} MiB before, after 1 and after {runs} runs"
+        rows.append(row(f"{name} grown by {runs} runs", values[-1] - values[0], "MiB", None, more))
+    return rows
 
 
-def during_an_import(bench: Bench, folder: Path, expenses: int) -> None:
-    holding = Holding(organizations=5, receipts=expenses // 10, expenses=expenses, seed=1)
-    day = holding.day(1)
-    folder.mkdir()
-    day.write(folder)
-    bench.fill(folder)
-    gaps, control = bench.folder / "gaps.json", Control()
-    with bench.daemon("-m", "tests.bench.bench_daemon", "--probed", str(gaps)) as (process, _), control:
-        done = bench.run(process)
-        rows = sum(day.truth.rows.values())
+def during_an_import(place: Place, exports: Path, rows: int) -> list[Row]:
+    place.fill(exports)
+    gaps, control = place.folder / "gaps.json", Control()
+    with place.daemon("-m", "tests.bench.daemon", str(gaps)) as (process, _), control:
+        done = place.run(process)
     assert done["status"] == "published", done
     found = json.loads(gaps.read_text())
-    longest, more = found["longest"] * 1000, f"{found['beats']} beats, 99.9 %: {found['most'] * 1000:.1f} ms"
-    show(f"longest gap of the loop, {rows:,} rows", f"{longest:.1f} ms", "100 ms", more)
-    show("the same of a thread that only sleeps", f"{control.longest * 1000:.1f} ms", "", "the machine's own share")
+    more = f"{found['beats']} beats, 99.9 %: {found['most'] * 1000:.1f} ms"
+    return [
+        row(f"longest gap of the loop, {rows:,} rows", found["longest"] * 1000, "ms", 100, more),
+        row("the same of a thread that only sleeps", control.longest * 1000, "ms", None, "the machine's own share"),
+    ]
 
 
 class Control(threading.Thread):
@@ -221,37 +216,28 @@ def probed(config: Path, results: Path) -> int:
     return code
 
 
-def show(what: str, found: str, aim: str, more: str) -> None:
-    print(f"{what:45} {found:28} {f'aim {aim}' if aim else '':14} {more}", flush=True)
+def row(what: str, figure: float, unit: str, aim: float | None, more: str) -> Row:
+    say(f"  {what}: {figure:.3f} {unit} ({more})")
+    return {"what": what, "figure": round(figure, 3), "unit": unit, "aim": aim, "more": more}
 
 
-def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
-    parser.add_argument("--starts", type=int, default=10)
-    parser.add_argument("--rest", type=int, default=120, help="seconds")
-    parser.add_argument("--runs", type=int, default=10)
-    parser.add_argument("--expenses", type=int, default=10_000, help="of each of five organizations")
-    parser.add_argument("--probed", type=Path, help=argparse.SUPPRESS)
-    parser.add_argument("--config", type=Path, help=argparse.SUPPRESS)
-    asked = parser.parse_args()
-    if asked.probed:
-        sys.exit(probed(asked.config, asked.probed))
-    with tempfile.TemporaryDirectory() as folder, EmbeddedPostgres() as server, NotifySocket() as notify:
-        benches = []
-        for name in ("small", "large"):
-            asyncio.run(prepare_database(server.url(), name, f"cpimportd_{name}"))
-            url = server.url(name, f"cpimportd_{name}")
-            asyncio.run(upgrade(Database(url=SecretStr(url))))
-            benches.append(Bench(Path(folder) / name, url, notify))
-        small, large = benches
-        print(
-            f"{os.cpu_count()} processors, load {os.getloadavg()[0]:.2f}, Python {sys.version.split()[0]}, {server.version}"
-        )
-        starting(small, asked.starts)
-        resting(small, asked.rest)
-        ten_runs(small, asked.runs)
-        during_an_import(large, Path(folder) / "exports", asked.expenses)
+def measure(bench: Bench) -> dict[str, object]:
+    """All of it, with databases of its own in the bench's server."""
+    workload = bench.workload()
+    exports = workload.folder(FIRST)
+    names = ("daemon_small", "daemon_large")
+    with tempfile.TemporaryDirectory() as folder, NotifySocket() as notify:
+        small, large = (Place(Path(folder) / name, bench.laboratory.fresh(name), notify) for name in names)
+        rows = [
+            *starting(small, bench.rounds(10)),
+            *resting(small, REST),
+            *ten_runs(small, bench.rounds(10)),
+            *during_an_import(large, exports, workload.rows),
+        ]
+    bench.laboratory.drop(*names)
+    return {"rows": rows}
 
 
 if __name__ == "__main__":
-    main()
+    gaps, _, config = sys.argv[1:]
+    sys.exit(probed(Path(config), Path(gaps)))

@@ -4,15 +4,12 @@ Autovacuum looks at a table within minutes of a large change. A run that comes s
 department's first days) would be planned for the tables as they were, and read whole ones once per document.
 """
 
-import logging
 from collections.abc import Mapping
 from typing import Final
 
 import asyncpg
 
 from cpimportd.books.queries import sql
-
-logger = logging.getLogger(__name__)
 
 _JOINED: Final[Mapping[str, str]] = {
     "cpimportd.lineage": "department_id, kind, operation_id",
@@ -27,16 +24,10 @@ are looked at (analyze.c of PostgreSQL)."""
 async def catch_up(connection: asyncpg.Connection) -> None:
     """Look anew at the tables that have grown by half or more since the planner knows them.
 
-    Another role's tables are left to their owner. A lock that does not come is not waited for: only time is at stake.
+    Another role's tables are left to their owner, and one that somebody else has locked to him: only time is at stake.
 
     Args:
         connection: the run's own, outside any transaction.
     """
     for row in await connection.fetch(sql("stage", "outgrown"), list(_JOINED)):
-        table = row["name"]
-        try:
-            async with connection.transaction():
-                await connection.execute("SET LOCAL default_statistics_target = 10; SET LOCAL lock_timeout = '100ms'")
-                await connection.execute(f"ANALYZE {table} ({_JOINED[table]})")
-        except asyncpg.LockNotAvailableError:
-            logger.info("the statistics of %s are somebody else's business at this moment", table)
+        await connection.execute(f"ANALYZE (SKIP_LOCKED) {row['name']} ({_JOINED[row['name']]})")

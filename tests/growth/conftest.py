@@ -6,10 +6,9 @@ import json
 import os
 import time
 from collections.abc import AsyncGenerator, Callable, Iterator
-from concurrent.futures import ProcessPoolExecutor, ThreadPoolExecutor
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import timedelta
-from multiprocessing import get_context
 from pathlib import Path
 from typing import Any
 
@@ -39,7 +38,7 @@ class Imported:
 
 
 def understand(job: bytes) -> bytes:
-    """What the child that reads a workbook would say, said by a process that lives on."""
+    """What the child that reads a workbook would say, said without one."""
     asked, said = json.loads(job), io.BytesIO()
     work(asked, Output(said, asked["most_problems"]))
     return said.getvalue()
@@ -47,19 +46,18 @@ def understand(job: bytes) -> bytes:
 
 @pytest.fixture(scope="session")
 def quick_readers(pytestconfig: pytest.Config) -> Iterator[Callable[[pytest.MonkeyPatch], None]]:
-    """Read by two lasting processes: six hundred starts of a child would take a minute, and are tested elsewhere.
+    """Read without child processes: six hundred starts would take a minute, and are tested elsewhere.
 
     With ``--whole`` every workbook has its child, as in real life.
     """
     if pytestconfig.getoption("--whole"):
         yield lambda _: None
         return
-    with ProcessPoolExecutor(2, mp_context=get_context("spawn")) as pool:
 
-        async def said(_: Any, job: bytes, limits: Any, *, file: str) -> AsyncGenerator[bytes, None]:
-            yield await asyncio.get_running_loop().run_in_executor(pool, understand, job)
+    async def said(_: Any, job: bytes, limits: Any, *, file: str) -> AsyncGenerator[bytes, None]:
+        yield await asyncio.to_thread(understand, job)
 
-        yield lambda patch: patch.setattr(reading, "run_limited", said)
+    yield lambda patch: patch.setattr(reading, "run_limited", said)
 
 
 @pytest.fixture(scope="session")

@@ -93,9 +93,9 @@ ANALYZE changed_details, stage_lines (operation_id);
 ANALYZE changed_receipts, changed_expenses, stage_pair;
 
 -- name: outgrown
--- Of these tables, those of our own that have grown by half since they were last looked at (a few pages do no harm).
+-- Of these tables, those of our own that have grown by half since they were last looked at (a megabyte does no harm).
 SELECT wanted.name
 FROM unnest($1::text[]) AS wanted (name)
 JOIN pg_class c ON c.oid = to_regclass(wanted.name)
 WHERE pg_has_role(c.relowner, 'USAGE')
-  AND pg_relation_size(c.oid) > current_setting('block_size')::int * greatest(c.relpages * 1.5, 32);
+  AND pg_relation_size(c.oid) > current_setting('block_size')::int * greatest(c.relpages * 1.5, 128);

@@ -56,12 +56,17 @@ async def put_back(connection: asyncpg.Connection, department_id: int) -> dict[U
 
 async def held_units(connection: asyncpg.Connection, department_id: int) -> Mapping[Unit, tuple[str, ...]]:
     """The units that are held now, in order of their names, each with the codes of why."""
-    judged = {
+    judged = await _judged(connection, department_id)
+    undone = dict.fromkeys(await put_back(connection, department_id), ("undone",))
+    return dict(sorted({**judged, **undone}.items()))
+
+
+async def _judged(connection: asyncpg.Connection, department_id: int) -> dict[Unit, tuple[str, ...]]:
+    """The units that the latest run which judged them held, each with the codes of why."""
+    return {
         Unit(row["organization"], Group(row["kind"])): tuple(row["codes"])
         for row in await connection.fetch(sql("held", "now"), department_id)
     }
-    undone = dict.fromkeys(await put_back(connection, department_id), ("undone",))
-    return dict(sorted({**judged, **undone}.items()))
 
 
 async def to_accept(
@@ -79,7 +84,7 @@ async def to_accept(
         ProblemError: ``accept-nothing``, one for each name that cannot be accepted.
     """
     found, refused = [], []
-    now, undone = await held_units(connection, department_id), await put_back(connection, department_id)
+    now, undone = await _judged(connection, department_id), await put_back(connection, department_id)
     for name in names:
         organization, _, group = name.rpartition("/")
         if not organization or group not in set(Group):

@@ -11,13 +11,13 @@ ORDER BY u.run_id DESC
 LIMIT 1;
 
 -- name: now
--- The units that the latest run which judged them held, with the codes of why, and which run that was. It stands in the
--- reports: a run that found nothing new writes no bridge. A run of some kinds says nothing of the others, so a few runs
--- are looked at; an undo judges nobody, see put_back.
-SELECT unit->>'organization' AS organization, unit->'kinds'->>0 AS kind, unit->>'unit' AS unit, run_id,
+-- The units that the latest run which judged them held, with the codes of why. It stands in the reports: a run that found
+-- nothing new writes no bridge. A run of some kinds says nothing of the others, so a few runs are looked at; an undo judges
+-- nobody, see put_back.
+SELECT unit->>'organization' AS organization, unit->'kinds'->>0 AS kind,
        ARRAY(SELECT DISTINCT p->>'code' FROM jsonb_array_elements(unit->'problems') p ORDER BY 1) AS codes
 FROM (
-    SELECT DISTINCT ON (u->>'unit') u AS unit, r.id AS run_id
+    SELECT DISTINCT ON (u->>'unit') u AS unit
     FROM (
         SELECT id, report FROM cpimportd.runs
         WHERE department_id = $1 AND status IN ('published', 'unchanged', 'partial', 'held') AND undoes = '{}'

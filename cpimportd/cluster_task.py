@@ -21,7 +21,7 @@ from cpimportd.problems import Problem, ProblemError, problem
 from cpimportd.reading import ReadJob, child_job, worker_command
 from cpimportd.settings import Reader
 from cpimportd.workbook.packed import Packer
-from cpimportd.workbook.sandbox import run_limited
+from cpimportd.workbook.sandbox import run_limited, spawned
 
 _READS = ("documents", "workbook", "model.py", "problems.py", "worker.py")
 
@@ -86,7 +86,8 @@ async def _read(job: dict[str, Any], limits: Reader, packer: Packer) -> Problem 
     """Let a child read, and say why it did not come to its end."""
     name = job["name"]
     try:
-        async with aclosing(run_limited(worker_command(), json.dumps(job).encode(), limits, file=name)) as lines:
+        start = spawned(worker_command())
+        async with aclosing(run_limited(start, json.dumps(job).encode(), limits, file=name)) as lines:
             async for block in lines:
                 packer.feed(block)
     except ProblemError as error:

@@ -7,8 +7,9 @@ from pathlib import Path
 from typing import Protocol
 
 from cpimportd.model import FetchedFile, Snapshot
-from cpimportd.reading import ReadJob, Report, read
+from cpimportd.reading import ReadJob, Report, read, workers_command
 from cpimportd.settings import Reader, Settings
+from cpimportd.workbook.forking import ForkServer
 
 
 class Read(Protocol):
@@ -42,17 +43,18 @@ async def opened(settings: Settings) -> AsyncIterator[Read]:
             yield cluster.read
         return
     turns = asyncio.Semaphore(settings.reader.parallel)
+    async with ForkServer(workers_command()) as workers:
 
-    async def in_turn(
-        file: FetchedFile,
-        file_no: int,
-        job: ReadJob,
-        limits: Reader,
-        rows_folder: Path,
-        *,
-        progress: Report = lambda _: None,
-    ) -> Snapshot:
-        async with turns:
-            return await read(file, file_no, job, limits, rows_folder, progress=progress)
+        async def in_turn(
+            file: FetchedFile,
+            file_no: int,
+            job: ReadJob,
+            limits: Reader,
+            rows_folder: Path,
+            *,
+            progress: Report = lambda _: None,
+        ) -> Snapshot:
+            async with turns:
+                return await read(file, file_no, job, limits, rows_folder, progress=progress, start=workers.fork)
 
-    yield in_turn
+        yield in_turn

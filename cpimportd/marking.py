@@ -23,7 +23,7 @@ from cpimportd.catalog.russian_reasons import russian_reason
 from cpimportd.problems import CATALOG, Effect, Problem, ProblemError, printable, problem
 from cpimportd.settings import Reader, Settings
 from cpimportd.spool import find_in_spool
-from cpimportd.workbook.sandbox import run_limited
+from cpimportd.workbook.sandbox import run_limited, spawned
 from cpimportd.writing.output import write_output
 
 SUFFIX: Final = " - исправить.xlsx"
@@ -163,7 +163,7 @@ async def _marked(one: Faulty, path: Path, limits: Reader) -> bytes:
         "notes": [note_of(found) for found in in_order(one.problems)],
     }
     content = bytearray()
-    async with aclosing(run_limited(_command(), json.dumps(job).encode(), limits, file=one.file)) as lines:
+    async with aclosing(run_limited(spawned(_command()), json.dumps(job).encode(), limits, file=one.file)) as lines:
         async for block in lines:
             for line in block.splitlines():
                 content += base64.b64decode(line, validate=True)

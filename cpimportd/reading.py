@@ -6,7 +6,7 @@ What is wrong with a file ends up in its snapshot's problems, never as an except
 import asyncio
 import json
 import sys
-from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
+from collections.abc import AsyncGenerator, Callable, Mapping
 from contextlib import aclosing
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -18,7 +18,7 @@ from cpimportd.problems import ProblemError, problem
 from cpimportd.resources import unusable
 from cpimportd.settings import Reader
 from cpimportd.workbook.protocol import Job, Listener
-from cpimportd.workbook.sandbox import run_limited
+from cpimportd.workbook.sandbox import Start, run_limited, spawned
 
 Report = Callable[[Progress], None]
 
@@ -59,6 +59,11 @@ def worker_command() -> tuple[str, ...]:
     return child_command("cpimportd.worker")
 
 
+def workers_command() -> tuple[str, ...]:
+    """The command that starts the process that forks such children."""
+    return child_command("cpimportd.workers")
+
+
 async def read(
     file: FetchedFile,
     file_no: int,
@@ -67,7 +72,7 @@ async def read(
     rows_folder: Path,
     *,
     progress: Report = lambda _: None,
-    command: Sequence[str] | None = None,
+    start: Start | None = None,
 ) -> Snapshot:
     """Read one workbook in a child process.
 
@@ -78,7 +83,7 @@ async def read(
         limits: of the child, and of the zip.
         rows_folder: where its understood rows go, as ``000.rows`` by file_no.
         progress: told from time to time how many rows there are.
-        command: the child, where it is not to be ``worker_command()``.
+        start: what starts the child, where ``worker_command()`` is not to be started anew.
 
     Returns:
         The snapshot. What could not be read has problems, and its kind by its name where no header spoke.
@@ -87,7 +92,7 @@ async def read(
         ProblemError: ``disk``: the rows could not be written; ``machine-exhausted``: there was no process to be had.
     """
     asked = json.dumps(child_job(file.path.resolve(), file.name, file_no, job, limits)).encode()
-    said = run_limited(command or worker_command(), asked, limits, file=file.name)
+    said = run_limited(start or spawned(worker_command()), asked, limits, file=file.name)
     return await take_down(said, file, file_no, limits, rows_folder, progress=progress)
 
 

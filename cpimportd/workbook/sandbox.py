@@ -1,7 +1,8 @@
 """A child process with limits, seen from its parent: started, fed one job, listened to, and killed in time.
 
-The limits are set with prlimit(2) from outside while the child still waits for its job on stdin, so that nothing
-untrusted is touched before they hold, and no code runs between fork and exec.
+It is started anew (``spawned``) or forked by a process that is prepared for it (``forking``). Either way the limits are
+set with prlimit(2) from outside while the child still waits for its job on stdin, so that nothing untrusted is touched
+before they hold.
 """
 
 import asyncio
@@ -10,30 +11,110 @@ import math
 import os
 import resource
 import signal
+from asyncio import StreamReader, StreamWriter
 from asyncio.subprocess import PIPE, Process
-from collections.abc import AsyncGenerator, AsyncIterator, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Sequence
+from dataclasses import dataclass
+from typing import Protocol
 
 from cpimportd.problems import ProblemError, problem
 from cpimportd.resources import exhausted
 from cpimportd.settings import Reader
 from cpimportd.workbook.protocol import LONGEST_LINE
 
-_PIECE = 256 * 1024
+PIECE = 256 * 1024
 _STDERR_KEPT = 4096
 _OPEN_FILES = 64
 _SECONDS_TO_DIE = 10
-_ENVIRONMENT = {"LANG": "C.UTF-8", "MALLOC_ARENA_MAX": "1", "RUST_BACKTRACE": "0"}
+ENVIRONMENT = {"LANG": "C.UTF-8", "MALLOC_ARENA_MAX": "1", "RUST_BACKTRACE": "0"}
 _OUT_OF_MEMORY = (b"MemoryError", b"memory allocation of", b"annot allocate memory", b"out of memory",
                   b"failed to map segment")  # fmt: skip
 
 
-async def run_limited(argv: Sequence[str], job: bytes, limits: Reader, *, file: str) -> AsyncGenerator[bytes, None]:
+class Child(Protocol):
+    """A process in a session of its own that has not got its job yet."""
+
+    @property
+    def pid(self) -> int:
+        """Its number."""
+
+    @property
+    def stdin(self) -> StreamWriter:
+        """Where its job goes."""
+
+    @property
+    def stdout(self) -> StreamReader:
+        """What it finds."""
+
+    @property
+    def stderr(self) -> StreamReader:
+        """What it complains of."""
+
+    @property
+    def returncode(self) -> int | None:
+        """How it ended, as of ``Process``; None as long as it did not."""
+
+    async def wait(self) -> int:
+        """Its ``returncode``, when it has ended."""
+
+    def kill(self) -> None:
+        """Kill it, with whatever it has started."""
+
+    def close(self) -> None:
+        """Let go of its streams."""
+
+
+Start = Callable[[], Awaitable[Child]]
+"""Starts a child; OSError: there is none to be had."""
+
+
+def spawned(argv: Sequence[str]) -> Start:
+    """Children that are programs started anew.
+
+    Args:
+        argv: the program, by its full path, and its arguments. It sees no environment but the language.
+    """
+
+    async def start() -> Child:
+        process = await asyncio.create_subprocess_exec(
+            *argv, stdin=PIPE, stdout=PIPE, stderr=PIPE, env=ENVIRONMENT, start_new_session=True, limit=PIECE
+        )
+        assert process.stdin and process.stdout and process.stderr  # noqa: S101, PT018  asked for
+        return _Spawned(process, process.pid, process.stdin, process.stdout, process.stderr)
+
+    return start
+
+
+@dataclass(frozen=True, slots=True)
+class _Spawned:
+    _process: Process
+    pid: int
+    stdin: StreamWriter
+    stdout: StreamReader
+    stderr: StreamReader
+
+    @property
+    def returncode(self) -> int | None:
+        return self._process.returncode
+
+    async def wait(self) -> int:
+        return await self._process.wait()
+
+    def kill(self) -> None:
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(self.pid, signal.SIGKILL)
+
+    def close(self) -> None:
+        """Its end has closed them."""
+
+
+async def run_limited(start: Start, job: bytes, limits: Reader, *, file: str) -> AsyncGenerator[bytes, None]:
     """Run a child under limits and yield what it writes to stdout, in blocks of one or more whole lines.
 
     Close the iterator (``contextlib.aclosing``) to be rid of the child early; cancellation kills it at once.
 
     Args:
-        argv: the program, by its full path, and its arguments. It sees no environment but the language.
+        start: what starts it.
         job: what it reads from stdin, to the end.
         limits: address space, CPU time, wall time; ``max_unpacked`` also bounds what it may write.
         file: the name to use in problems.
@@ -43,31 +124,32 @@ async def run_limited(argv: Sequence[str], job: bytes, limits: Reader, *, file: 
         OSError: the machine has no process or pipe to give, which is no fault of the file.
     """
     deadline = asyncio.get_running_loop().time() + limits.wall_time.total_seconds()
-    process = await _start(argv, file)
+    child = await _started(start, deadline, limits, file)
     complaint = bytearray()
-    listener = asyncio.create_task(_listen(process, complaint))
+    listener = asyncio.create_task(_listen(child, complaint))
     try:
-        _limit(process.pid, limits)
+        _limit(child.pid, limits)
         async with asyncio.timeout_at(deadline):
-            await _feed(process, job)
-        async for block in _lines(process, deadline, limits.max_unpacked, file):
+            await _feed(child, job)
+        async for block in _lines(child, deadline, limits.max_unpacked, file):
             yield block
         async with asyncio.timeout_at(deadline):
-            status = await process.wait()
+            status = await child.wait()
             await listener
     except TimeoutError as error:
-        raise _limit_hit(file, f"wall time of {limits.wall_time}") from error
+        raise _out_of_time(limits, file) from error
     finally:
-        await _end(process, listener)
+        await _end(child, listener)
     if status != 0:
         raise _why(status, bytes(complaint), limits, file)
 
 
-async def _start(argv: Sequence[str], file: str) -> Process:
+async def _started(start: Start, deadline: float, limits: Reader, file: str) -> Child:
     try:
-        return await asyncio.create_subprocess_exec(
-            *argv, stdin=PIPE, stdout=PIPE, stderr=PIPE, env=_ENVIRONMENT, start_new_session=True, limit=_PIECE
-        )
+        async with asyncio.timeout_at(deadline):
+            return await start()
+    except TimeoutError as error:
+        raise _out_of_time(limits, file) from error
     except OSError as error:
         if exhausted(error):
             raise
@@ -91,20 +173,18 @@ def _limit(pid: int, limits: Reader) -> None:
             resource.prlimit(pid, which, allowed)
 
 
-async def _feed(process: Process, job: bytes) -> None:
-    assert process.stdin is not None  # noqa: S101  asked for above
+async def _feed(child: Child, job: bytes) -> None:
     with contextlib.suppress(BrokenPipeError, ConnectionResetError):  # its exit status says why it did not read
-        process.stdin.write(job)
-        await process.stdin.drain()
-    process.stdin.close()
+        child.stdin.write(job)
+        await child.stdin.drain()
+        child.stdin.write_eof()
 
 
-async def _lines(process: Process, deadline: float, most: int, file: str) -> AsyncIterator[bytes]:
-    assert process.stdout is not None  # noqa: S101  asked for above
+async def _lines(child: Child, deadline: float, most: int, file: str) -> AsyncIterator[bytes]:
     rest, total = b"", 0
     while True:
         async with asyncio.timeout_at(deadline):
-            piece = await process.stdout.read(_PIECE)
+            piece = await child.stdout.read(PIECE)
         total += len(piece)
         if total > most:
             raise _limit_hit(file, f"output of {most} bytes (reader.max_unpacked)")
@@ -122,29 +202,27 @@ async def _lines(process: Process, deadline: float, most: int, file: str) -> Asy
         yield rest
 
 
-async def _listen(process: Process, complaint: bytearray) -> None:
+async def _listen(child: Child, complaint: bytearray) -> None:
     """Keep the last that the child says on stderr; reading on keeps it from blocking."""
-    assert process.stderr is not None  # noqa: S101  asked for above
-    while piece := await process.stderr.read(_STDERR_KEPT):
+    while piece := await child.stderr.read(_STDERR_KEPT):
         complaint += piece
         del complaint[:-_STDERR_KEPT]
 
 
-async def _end(process: Process, listener: "asyncio.Task[None]") -> None:
+async def _end(child: Child, listener: "asyncio.Task[None]") -> None:
     """Leave no process behind; a child that is through by now is only reaped."""
-    assert process.stdout is not None  # noqa: S101  asked for above
     try:
-        if process.returncode is None:
-            with contextlib.suppress(ProcessLookupError):
-                os.killpg(process.pid, signal.SIGKILL)
+        if child.returncode is None:
+            child.kill()
         # asyncio sees a process as ended only when its pipes are read to their end.
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(_SECONDS_TO_DIE):
-                while await process.stdout.read(_PIECE):
+                while await child.stdout.read(PIECE):
                     pass
-                await process.wait()
+                await child.wait()
     finally:
         listener.cancel()
+        child.close()
 
 
 def _why(status: int, complaint: bytes, limits: Reader, file: str) -> ProblemError:
@@ -157,6 +235,10 @@ def _why(status: int, complaint: bytes, limits: Reader, file: str) -> ProblemErr
         return _limit_hit(file, "its reader was killed from outside: the machine's memory, or CPU time")
     ended = f"died of {signal.Signals(-status).name}" if status < 0 else f"ended with status {status}"
     return _failed(file, f"its reader {ended}: {last}")
+
+
+def _out_of_time(limits: Reader, file: str) -> ProblemError:
+    return _limit_hit(file, f"wall time of {limits.wall_time}")
 
 
 def _limit_hit(file: str, reason: str) -> ProblemError:

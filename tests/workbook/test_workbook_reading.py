@@ -13,6 +13,7 @@ from cpimportd.model import STAGED_COLUMNS, FetchedFile, Kind, Progress
 from cpimportd.problems import problem as make_problem
 from cpimportd.reading import ReadJob, read, worker_command
 from cpimportd.settings import Reader
+from cpimportd.workbook.sandbox import spawned
 from tests.reading_all import read_all
 
 pytestmark = pytest.mark.asyncio
@@ -251,7 +252,7 @@ async def said(tmp_path: Path, *lines: str, end: str = "\n"):
     code = f"import sys; sys.stdin.buffer.read(); sys.stdout.buffer.write({text.encode()!r})"
     path = tmp_path / "a.xlsx"
     path.touch()
-    return await read(fetched(path), 0, JOB, Reader(), tmp_path, command=(sys.executable, "-I", "-c", code))
+    return await read(fetched(path), 0, JOB, Reader(), tmp_path, start=spawned((sys.executable, "-I", "-c", code)))
 
 
 async def test_a_child_that_says_it_all_is_believed(tmp_path):

@@ -1,0 +1,190 @@
+"""Children for the sandbox, forked by a process that has imported already what they need (``forkserver``).
+
+Starting a reader anew costs a tenth of a second of a processor, nearly all of it for imports; a fork costs a tenth of
+that.
+"""
+
+import asyncio
+import itertools
+import os
+import signal
+import socket
+from asyncio import Future, StreamReader, StreamWriter
+from asyncio.subprocess import DEVNULL, PIPE, Process
+from collections.abc import Callable, Sequence
+from contextlib import ExitStack
+from dataclasses import dataclass, field
+from types import TracebackType
+from typing import Self
+
+from cpimportd.workbook.forkserver import LONGEST
+from cpimportd.workbook.sandbox import ENVIRONMENT, PIECE
+
+_SECONDS_TO_END = 5
+
+
+@dataclass(frozen=True, slots=True)
+class Forked:
+    """A :class:`cpimportd.workbook.sandbox.Child` that is not this process's own, but its fork server's."""
+
+    pid: int
+    stdin: StreamWriter
+    stdout: StreamReader
+    stderr: StreamReader
+    kill: Callable[[], None]
+    close: Callable[[], None]
+    _ended: "Future[int]"
+
+    @property
+    def returncode(self) -> int | None:
+        """As of ``Process``."""
+        return self._ended.result() if self._ended.done() else None
+
+    async def wait(self) -> int:
+        """As of ``Process``."""
+        return await asyncio.shield(self._ended)
+
+
+@dataclass(frozen=True, slots=True)
+class _Answers:
+    """What the fork server has to say of one child: its process id, or why there is none; and how it ended."""
+
+    born: "Future[int | OSError]" = field(default_factory=lambda: asyncio.get_running_loop().create_future())
+    ended: "Future[int]" = field(default_factory=lambda: asyncio.get_running_loop().create_future())
+
+
+class ForkServer:
+    """Starts its process with the first child, and anew where it was killed; ends it, and all children, with its block.
+
+    Args:
+        argv: a program that calls :func:`cpimportd.workbook.forkserver.serve`, by its full path, and its arguments. It
+            sees no environment but the language, and is told nothing.
+    """
+
+    def __init__(self, argv: Sequence[str]) -> None:
+        self._argv = argv
+        self._process: Process | None = None
+        self._control: socket.socket | None = None
+        self._last_words = ""
+        self._turn = asyncio.Lock()
+        self._tickets = itertools.count()
+        self._answers: dict[int, _Answers] = {}
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._hang_up()
+        await self._end()
+
+    async def fork(self) -> Forked:
+        """A new child, waiting for its job.
+
+        Raises:
+            OSError: the machine has no process or socket to give, or the fork server does not work.
+        """
+        async with self._turn:
+            if self._control is None:
+                await self._end()
+                await self._start()
+        with ExitStack() as ours, ExitStack() as theirs:
+            streams, ends = [], []
+            for _ in range(3):
+                mine, its = socket.socketpair()
+                ends.append(theirs.enter_context(its).fileno())
+                streams.append(await asyncio.open_connection(sock=ours.enter_context(mine), limit=PIECE))
+                ours.callback(streams[-1][1].close)
+            ticket, answers = next(self._tickets), _Answers()
+            self._answers[ticket] = answers
+            ours.callback(self._send, b"kill %d" % ticket)
+            self._send(b"fork %d" % ticket, ends)
+            theirs.close()
+            pid = await answers.born
+            if isinstance(pid, ConnectionError):
+                raise ChildProcessError(f"the process that forks it ended: {await self._why()}")
+            if isinstance(pid, OSError):
+                raise pid
+            ours.pop_all()
+        (_, stdin), (stdout, _), (stderr, _) = streams
+
+        def close() -> None:
+            for _, writer in streams:
+                writer.close()
+
+        return Forked(pid, stdin, stdout, stderr, lambda: self._send(b"kill %d" % ticket), close, answers.ended)
+
+    async def _start(self) -> None:
+        control, its = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+        with its, ExitStack() as unless_started:
+            unless_started.enter_context(control)
+            self._process = await asyncio.create_subprocess_exec(
+                *self._argv, stdin=its.fileno(), stdout=DEVNULL, stderr=PIPE, env=ENVIRONMENT, start_new_session=True
+            )
+            unless_started.pop_all()
+        control.setblocking(False)
+        self._control = control
+        asyncio.get_running_loop().add_reader(control, self._hear)
+
+    async def _end(self) -> None:
+        """Wait for the end of a process to which nobody talks any more."""
+        if self._process is None:
+            return
+        try:
+            async with asyncio.timeout(_SECONDS_TO_END):
+                _, complaint = await self._process.communicate()
+        except TimeoutError:
+            self._process.kill()
+            _, complaint = await self._process.communicate()
+        self._last_words = complaint.decode(errors="replace").strip().rpartition("\n")[2]
+        self._process = None
+
+    async def _why(self) -> str:
+        async with self._turn:
+            if self._control is None:  # else it was started anew meanwhile
+                await self._end()
+        return self._last_words or "it said nothing"
+
+    def _send(self, request: bytes, descriptors: Sequence[int] = ()) -> None:
+        if self._control is not None:
+            try:
+                socket.send_fds(self._control, [request], descriptors)
+            except (ConnectionError, BlockingIOError):  # it is gone, or takes nothing any more
+                self._hang_up()
+        else:
+            self._answer_all()
+
+    def _hear(self) -> None:
+        """Take an answer that has come."""
+        assert self._control is not None  # noqa: S101  nobody calls without it
+        try:
+            answer = self._control.recv(LONGEST)
+        except ConnectionError:
+            answer = b""
+        if not answer:
+            self._hang_up()
+            return
+        ticket, what, number = answer.split()
+        answers = self._answers[int(ticket)]
+        if what == b"ended":
+            answers.ended.set_result(int(number))
+        elif not answers.born.done():  # else nobody waits for it any more
+            answers.born.set_result(int(number) if what == b"born" else OSError(int(number), os.strerror(int(number))))
+        if what != b"born":
+            del self._answers[int(ticket)]
+
+    def _hang_up(self) -> None:
+        """Talk no more to this process, and count its children as killed: it kills them when it notices."""
+        if self._control is not None:
+            asyncio.get_running_loop().remove_reader(self._control)
+            self._control.close()
+            self._control = None
+        self._answer_all()
+
+    def _answer_all(self) -> None:
+        while self._answers:
+            _, answers = self._answers.popitem()
+            if not answers.born.done():
+                answers.born.set_result(ConnectionResetError())
+            answers.ended.set_result(-signal.SIGKILL)

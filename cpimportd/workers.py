@@ -1,0 +1,11 @@
+"""The process that forks a worker for every workbook, so that what they all need is imported once.
+
+It gets no job, opens no file and knows no secret; all that it does is told in ``workbook.forkserver``.
+"""
+
+from cpimportd import worker
+from cpimportd.workbook.forkserver import serve
+
+if __name__ == "__main__":
+    serve()
+    worker.main()

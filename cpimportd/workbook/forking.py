@@ -20,7 +20,7 @@ from typing import Self
 from cpimportd.workbook.forkserver import LONGEST
 from cpimportd.workbook.sandbox import ENVIRONMENT, PIECE
 
-_SECONDS_TO_END = 5
+_SECONDS_TO_END = 1
 
 
 @dataclass(frozen=True, slots=True)

@@ -16,6 +16,8 @@ import signal
 import socket
 from contextlib import suppress
 
+from cpimportd.workbook.confine import die_with_parent
+
 LONGEST = 64
 _STANDARD = (0, 1, 2)
 
@@ -28,6 +30,7 @@ def serve() -> None:
     Raises:
         SystemExit: who asked is gone. Children that are still there are killed.
     """
+    die_with_parent()
     control = socket.socket(fileno=0)
     woken, wake = os.pipe()
     os.set_blocking(wake, False)

@@ -25,7 +25,12 @@ pytestmark = pytest.mark.asyncio
 ROOT = str(Path(forking.__file__).parents[2])
 PRELUDE = f"import os, sys, time\nsys.path.insert(0, {ROOT!r})\nfrom cpimportd.workbook.forkserver import serve\n"
 ECHO = "print(os.getpid(), sys.stdin.read(), flush=True)"
-SLEEP = "print(os.getpid(), flush=True); sys.stdin.read(); time.sleep(60)"
+SLEEP = """
+from cpimportd.workbook.confine import confine
+confine()
+print(os.getpid(), flush=True)
+sys.stdin.read()
+time.sleep(60)"""
 
 
 def program(code: str) -> list[str]:
@@ -198,11 +203,14 @@ asyncio.run(main())
 """
 
 
-async def test_server_and_children_die_with_a_parent_that_has_no_time_to_clean_up():
+@pytest.mark.parametrize("stopped", [False, True])
+async def test_server_and_children_die_with_a_parent_that_has_no_time_to_clean_up(stopped):
     parent = await asyncio.create_subprocess_exec(sys.executable, "-c", PARENT, stdout=asyncio.subprocess.PIPE)
     child = psutil.Process(int(await parent.stdout.readline()))
     server = child.parent()
     assert server.pid != parent.pid
+    if stopped:
+        server.suspend()
     os.kill(parent.pid, signal.SIGKILL)
     await parent.wait()
     await gone(child, server)

@@ -45,10 +45,10 @@ WHERE p.kind = '{kind}' AND p.rekeyed AND l.kind = '{kind}' AND l.department_id 
 WITH old AS (
     DELETE FROM match_{kind} m USING stage_pair p
     WHERE p.kind = '{kind}' AND p.rekeyed AND m.operation_id = p.old_id
-    RETURNING p.new_id, m.id, m.organization_before, m.amount_before
+    RETURNING p.new_id, m.id, m.organization_before, m.amount_before, m.traced
 )
 UPDATE match_{kind} m
-SET id = old.id, organization_before = old.organization_before, amount_before = old.amount_before
+SET id = old.id, organization_before = old.organization_before, amount_before = old.amount_before, traced = old.traced
 FROM old WHERE m.operation_id = old.new_id;
 
 -- name: rekey_detail_matches
@@ -317,8 +317,7 @@ WHERE m.organization_after IS NULL AND l.department_id = scope.department_id AND
 
 -- name: add_lineage
 -- Where each document's present content came from, where nothing is known of it yet. A row that was there before our first
--- run has first_run 0: it was adopted, not inserted. Its key finds what is known: a comparison by NOT EXISTS would read
--- the growing table once per document where the planner believes it to be empty.
+-- run has first_run 0: it was adopted, not inserted.
 INSERT INTO cpimportd.lineage (department_id, kind, operation_id, organization, first_run, last_run, snapshot_id,
                                source_row, detail_snapshot_id, detail_rows, number, moment, extra, detail_extra)
 SELECT scope.department_id, '{kind}', s.operation_id, s.organization,
@@ -327,9 +326,8 @@ SELECT scope.department_id, '{kind}', s.operation_id, s.organization,
 FROM {stage} s
 CROSS JOIN stage_scope scope
 JOIN stage_file t USING (file_no)
-JOIN match_{kind} m ON m.operation_id = s.operation_id
-LEFT JOIN stage_lines n ON '{kind}' = 'expenses' AND n.operation_id = s.operation_id
-ON CONFLICT (department_id, kind, operation_id) DO NOTHING;
+JOIN match_{kind} m ON m.operation_id = s.operation_id AND NOT m.traced
+LEFT JOIN stage_lines n ON '{kind}' = 'expenses' AND n.operation_id = s.operation_id;
 
 -- name: update_lineage
 -- Content that changed, or that is there again, came from today's snapshot; rows that merely moved in the file keep their

@@ -37,7 +37,7 @@ CREATE TEMP TABLE stage_details (
 ) ON COMMIT DROP;
 CREATE TEMP TABLE match_receipts (
     operation_id text NOT NULL, id int, organization_before text, organization_after text,
-    amount_before numeric(15, 2), amount_after numeric(15, 2)
+    amount_before numeric(15, 2), amount_after numeric(15, 2), traced boolean NOT NULL
 ) ON COMMIT DROP;
 CREATE TEMP TABLE match_expenses (LIKE match_receipts) ON COMMIT DROP;
 CREATE TEMP TABLE match_details (

@@ -14,7 +14,7 @@ from typing import overload
 from cpimportd.model import Document
 from cpimportd.workbook.copytext import NULL, text_of
 
-_KOPECKS = -2
+_KOPECK = Decimal("0.01")
 # File, row, document, organization, amount (as numeric(15, 2) holds it), number, moment with its offset.
 _KEY = re.compile(
     r"([0-9]{1,9})\t([0-9]{1,9})\t([^\t]*)\t([^\t]*)\t(-?[0-9]{1,13})(?:\.([0-9]{1,2}))?\t[^\t]*\t"
@@ -51,10 +51,8 @@ class Keys(Sequence[Document]):
         return len(self._rows)
 
     def __iter__(self) -> Iterator[Document]:
-        for row, operation_id, organization, kopecks in zip(
-            self._rows, self._operation_ids, self._organizations, self._kopecks, strict=True
-        ):
-            yield Document(row, operation_id, organization, Decimal(kopecks).scaleb(_KOPECKS))
+        amounts = map(_KOPECK.__mul__, self._kopecks)
+        return map(Document._make, zip(self._rows, self._operation_ids, self._organizations, amounts, strict=True))
 
     def __eq__(self, other: object) -> bool:
         if not isinstance(other, Keys):
@@ -72,7 +70,7 @@ class Keys(Sequence[Document]):
     def __getitem__(self, index: int | slice) -> Document | Sequence[Document]:
         if isinstance(index, slice):
             return [self[number] for number in range(*index.indices(len(self)))]
-        amount = Decimal(self._kopecks[index]).scaleb(_KOPECKS)
+        amount = _KOPECK * self._kopecks[index]
         return Document(self._rows[index], self._operation_ids[index], self._organizations[index], amount)
 
 

@@ -1,6 +1,7 @@
 """The same ground for all: one PostgreSQL, a fresh database for every run, and files that the system has in memory."""
 
 import asyncio
+import compileall
 import time
 from collections.abc import Iterable
 from pathlib import Path
@@ -10,6 +11,7 @@ from typing import Any, Self
 import asyncpg
 from pydantic import SecretStr
 
+import cpimportd
 from cpimportd.books import upgrade
 from cpimportd.demo.postgres import EmbeddedPostgres
 from cpimportd.settings import Database
@@ -26,6 +28,8 @@ class Laboratory:
         self.server = EmbeddedPostgres(configuration=SETTINGS)
 
     def __enter__(self) -> Self:
+        # As pip does when it installs the package: where Python may write no bytecode, every start would compile it anew.
+        compileall.compile_dir(Path(cpimportd.__file__).parent, quiet=1)
         self.server.start()
         self.sql(f"CREATE DATABASE {TEMPLATE}")
         asyncio.run(upgrade(Database(url=SecretStr(self.server.url(TEMPLATE)))))

@@ -76,7 +76,7 @@ def holdings(bench: Bench) -> dict[str, object]:
 PARTS = {
     "imports": Part("Imports: the floor, four kinds of day, the fastest raw load", imports, 3.5),
     "growth": Part("Growth: eight times the rows, memory of all processes together", growth, 8),
-    "readers": Part("Readers while an import publishes", readers.measure, 2.5),
+    "readers": Part("Readers while an import publishes", readers.measure, 3.5),
     "wal": Part("Write-ahead log", wal.measure, 1),
     "start": Part("Start of the command line", starting.measure, 0.3),
     "predecessor": Part("The predecessor's way", before, 4.5),

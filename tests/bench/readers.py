@@ -1,9 +1,13 @@
 """Readers beside an import: how long the backend's summary takes at rest and during a publication, and who waits."""
 
 import asyncio
+import subprocess
+import sys
 import tempfile
 import threading
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Self
@@ -105,14 +109,24 @@ class Watch(threading.Thread):
         return [ended - began for began, ended in self.asked if ended >= first and began <= last]
 
 
+@contextmanager
+def computing() -> Iterator[None]:
+    """A process that keeps one processor busy and touches no database."""
+    with subprocess.Popen([sys.executable, "-c", "while True: pass"]) as busy:
+        yield
+        busy.kill()
+
+
 def measure(bench: Bench) -> dict[str, object]:
-    """Rest and publication in turn: the next day, the first day again, the next day …
+    """Rest, a busy processor and a publication in turn: the next day, the first day again, the next day …
 
     Returns:
-        Every question's milliseconds at rest and during publications; the longest wait for a lock.
+        Every question's milliseconds at rest, beside a process that only computes, and during publications; the longest
+        wait for a lock.
     """
     workload, ours = bench.workload(), Ours("readers")
     at_rest: list[float] = []
+    beside_computing: list[float] = []
     meanwhile: list[float] = []
     waited, refused = 0.0, 0
     with tempfile.TemporaryDirectory() as folder:
@@ -124,10 +138,13 @@ def measure(bench: Bench) -> dict[str, object]:
             bench.laboratory.ready(workload.folder(day))
             with Watch(ours.url) as resting:
                 time.sleep(REST)
+            with computing(), Watch(ours.url) as busy:
+                time.sleep(REST)
             with Watch(ours.url) as beside:
                 ours.run(workload, day)
             assert ours.report["status"] == "published", ours.report
             at_rest += [ended - began for began, ended in resting.asked]
+            beside_computing += [ended - began for began, ended in busy.asked]
             meanwhile += beside.during_publication()
             waited, refused = max(waited, beside.longest_wait), refused + beside.refused
             say(f"  round {number + 1}: {len(at_rest)} questions at rest, {len(meanwhile)} during publications")
@@ -135,6 +152,7 @@ def measure(bench: Bench) -> dict[str, object]:
     return {
         "rows": workload.rows,
         "rest_ms": [round(s * 1000, 2) for s in at_rest],
+        "busy_ms": [round(s * 1000, 2) for s in beside_computing],
         "publication_ms": [round(s * 1000, 2) for s in meanwhile],
         "longest_wait_ms": round(waited * 1000, 2),
         "refused": refused,

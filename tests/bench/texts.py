@@ -62,7 +62,8 @@ begin after a CHECKPOINT: with full_page_writes on, the first change of each pag
     "readers": """
 The reader asks what the backend's page shows, with 5 ms between two questions, and so it does at rest. *During
 publications* are the questions that were under way between the publishing session's first write and its COMMIT. Its
-`lock_timeout` is 1 ms; a watcher looks at `pg_locks` every 5 ms.
+`lock_timeout` is 1 ms; a watcher looks at `pg_locks` every 5 ms. PostgreSQL answers by a plan for several processes, which at rest
+have both processors; *beside a process that only computes* is what any busy processor costs it, without a database in it.
 """,
     "claims": """
 Found by looking into the tables that each leaves after a day, the same day again and the next day, and by a day whose expenses

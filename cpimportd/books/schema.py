@@ -171,6 +171,7 @@ lineage = Table(
     CheckConstraint("kind IN ('receipts', 'expenses')", name="kind"),
     Index(None, "first_run"),
     comment="Where each document in the books came from: run, workbook and row of its present content.",
+    postgresql_with={"fillfactor": 85},
 )
 
 change = Table(
@@ -197,7 +198,8 @@ change = Table(
     Column(
         "lineage",
         JSONB(none_as_null=True),
-        comment="The document's row of lineage before the change: where what was before had come from.",
+        comment="The document's row of lineage before the change: where what was before had come from. Of an update, "
+        "extra and detail_extra only where they differ.",
     ),
     CheckConstraint("op IN ('update', 'delete', 'rekey', 'reference', 'insert')", name="op"),
     CheckConstraint("why IN ('snapshot', 'normalised', 'put-right', 'accepted', 'undone')", name="why"),

@@ -142,13 +142,16 @@ WHERE columns_differ OR extra_differs OR details_differ;
 -- name: journal_changed
 -- What changes in documents that both sides hold: only the differing columns, old and new, references by their names,
 -- lines as a whole. `why`: accepted by a human; normalised where the predecessor's row differs without effect on any
--- sum; put-right where it does, or where the files did not change and so somebody else wrote; else the snapshot.
+-- sum; put-right where it does, or where the files did not change and so somebody else wrote; else the snapshot. What we
+-- keep beside the tables is most of a row of lineage: where it stays as it is, the journal leaves it out of the former row.
 WITH compared AS (
     SELECT s.operation_id, s.organization, f.amount AS amount_before, s.amount AS amount_after, c.extra_differs,
            coalesce(differing.old, '{{}}') AS old, coalesce(differing.new, '{{}}') AS new,
            l.operation_id IS NULL AS was_there_before, s.put_right, s.accepted, l.extra AS old_extra, s.extra AS new_extra,
            l.detail_extra AS old_lines_extra, n.extra AS new_lines_extra,
-           to_jsonb(l) AS lineage, coalesce(d.money, false) AS lines_money, d.operation_id IS NOT NULL AS lines_differ, lines.old AS old_lines,
+           to_jsonb(l) - CASE WHEN l.extra = coalesce(s.extra, '{{}}') THEN 'extra' ELSE '' END
+                       - CASE WHEN l.detail_extra = coalesce(n.extra, '[]') THEN 'detail_extra' ELSE '' END AS lineage,
+           coalesce(d.money, false) AS lines_money, d.operation_id IS NOT NULL AS lines_differ, lines.old AS old_lines,
            lines.new AS new_lines
     FROM changed_{kind} c
     CROSS JOIN stage_scope scope

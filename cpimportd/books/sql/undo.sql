@@ -31,14 +31,16 @@ WHERE run_id = ANY ($1::bigint[]) AND status = 'published'
 ORDER BY organization, kind, run_id;
 
 -- name: create
--- Temporary tables for taking back runs: which ones, which documents the one at hand brought, and its journal.
+-- Temporary tables for taking back runs: which ones, which documents the one at hand brought, its journal, and the lineage
+-- of its documents.
 CREATE TEMP TABLE undo_run (run_id bigint PRIMARY KEY) ON COMMIT DROP;
 CREATE TEMP TABLE undo_brought (kind text, operation_id text, PRIMARY KEY (kind, operation_id)) ON COMMIT DROP;
 CREATE TEMP TABLE undo_change (LIKE cpimportd.change) ON COMMIT DROP;
+CREATE TEMP TABLE undo_lineage (LIKE cpimportd.lineage) ON COMMIT DROP;
 
 -- name: forget_collected
 -- What was collected of the run before.
-TRUNCATE undo_brought, undo_change;
+TRUNCATE undo_brought, undo_change, undo_lineage;
 
 -- name: collect_brought
 -- Documents that the run brought: by its lineage, and those that it brought back as an undo.
@@ -186,20 +188,25 @@ WHERE c.kind = 'expenses' AND c.op IN ('update', 'delete', 'rekey') AND jsonb_ty
 ORDER BY c.seq, lines.place;
 
 -- name: drop_lineage
--- Lineage of documents that go, and of those whose former lineage comes back.
-DELETE FROM cpimportd.lineage l USING stage_scope scope
-WHERE l.department_id = scope.department_id AND (l.kind, l.operation_id) IN (
-    SELECT kind, operation_id FROM undo_brought
-    UNION ALL
-    SELECT kind, operation_id FROM undo_change WHERE op IN ('update', 'rekey')
-);
+-- Lineage of documents that go, and of those whose former lineage comes back; of what the journal left out it is needed yet.
+WITH dropped AS (
+    DELETE FROM cpimportd.lineage l USING stage_scope scope
+    WHERE l.department_id = scope.department_id AND (l.kind, l.operation_id) IN (
+        SELECT kind, operation_id FROM undo_brought
+        UNION ALL
+        SELECT kind, operation_id FROM undo_change WHERE op IN ('update', 'rekey')
+    )
+    RETURNING l.*
+)
+INSERT INTO undo_lineage SELECT * FROM dropped;
 
 -- name: restore_lineage
--- Where the content that is there again had come from. The first entry of a document in the run's journal has it.
+-- Where the content that is there again had come from. The first entry of a document in the run's journal has it, less
+-- what the run left as it was.
 INSERT INTO cpimportd.lineage
 SELECT r.*
 FROM (
-    SELECT DISTINCT ON (kind, key) lineage
+    SELECT DISTINCT ON (kind, key) kind, key, lineage
     FROM (SELECT kind, seq, lineage, CASE op WHEN 'rekey' THEN paired_with ELSE operation_id END AS key
           FROM undo_change c
           WHERE op IN ('update', 'delete', 'rekey', 'insert') AND lineage IS NOT NULL
@@ -207,7 +214,8 @@ FROM (
                                                  AND k.operation_id = c.operation_id))) entries
     ORDER BY kind, key, seq
 ) first
-CROSS JOIN LATERAL jsonb_populate_record(NULL::cpimportd.lineage, first.lineage) r;
+LEFT JOIN undo_lineage present ON present.kind = first.kind AND present.operation_id = first.key
+CROSS JOIN LATERAL jsonb_populate_record(present, first.lineage) r;
 
 -- name: journal_references
 -- Contracts that get back what the run had completed, unless a run that stays has changed them since.

@@ -1,15 +1,20 @@
 """Where workbooks are read: in child processes on this machine, or on a Dask cluster."""
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable, Coroutine
 from contextlib import asynccontextmanager
+from functools import partial
 from pathlib import Path
-from typing import Protocol
+from typing import Any, ParamSpec, Protocol, TypeVar
 
 from cpimportd.model import FetchedFile, Snapshot
 from cpimportd.reading import ReadJob, Report, read, workers_command
 from cpimportd.settings import Reader, Settings
 from cpimportd.workbook.forking import ForkServer
+
+P = ParamSpec("P")
+Result = TypeVar("Result")
+Act = Callable[P, Coroutine[Any, Any, Result]]
 
 
 class Read(Protocol):
@@ -42,19 +47,16 @@ async def opened(settings: Settings) -> AsyncIterator[Read]:
         async with connected(settings.engine, settings.reader) as (cluster, _):
             yield cluster.read
         return
-    turns = asyncio.Semaphore(settings.reader.parallel)
     async with ForkServer(workers_command()) as workers:
+        yield _in_turn(partial(read, start=workers.fork), settings.reader.parallel)
 
-        async def in_turn(
-            file: FetchedFile,
-            file_no: int,
-            job: ReadJob,
-            limits: Reader,
-            rows_folder: Path,
-            *,
-            progress: Report = lambda _: None,
-        ) -> Snapshot:
-            async with turns:
-                return await read(file, file_no, job, limits, rows_folder, progress=progress, start=workers.fork)
 
-        yield in_turn
+def _in_turn(act: Act[P, Result], at_once: int) -> Act[P, Result]:
+    """The same act, for so many callers at a time."""
+    turns = asyncio.Semaphore(at_once)
+
+    async def in_turn(*arguments: P.args, **named: P.kwargs) -> Result:
+        async with turns:
+            return await act(*arguments, **named)
+
+    return in_turn

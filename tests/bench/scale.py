@@ -146,7 +146,7 @@ def crowds(c: Costs) -> list[tuple[float, str, str, str, str]]:
     """The same for the number of workbooks."""
     found = (
         (2 * HOUR * 1e3 / c.read_file_ms, "an hour on two processors for the starts of children alone",
-         "reading takes longer than its rows", "a prepared process that forks a child per workbook; or Dask"),
+         "reading takes longer than its rows", '`engine.executor = "dask"`'),
         (600e3 / c.publish_file_ms, "ten minutes for statements per workbook, within the transaction",
          "publications take longer than their rows", "several rows per INSERT (`snapshot`, `run_unit`, the import log)"),
         (MIB / 68, "1 MiB of known digests told to each child (68 bytes each), so in all workbooks² × 68 bytes",

@@ -150,13 +150,35 @@ MAIN_AMOUNT: Mapping[Kind, str] = {Kind.RECEIPTS: "Сумма", Kind.EXPENSES: "
 """The title of the column whose control total stands for the whole file."""
 
 
+_KOPECK = Decimal("0.01")
+
+
 class Document(NamedTuple):
-    """The key of one understood row: what checks need to know of it; the rest travels past them."""
+    """The key of one understood row: what checks need to know of it; the rest travels past them.
+
+    A day may have a million of them, so the amount is a plain number.
+
+    Attributes:
+        row: in the sheet, from 1.
+        operation_id: which document it is, or belongs to.
+        organization: as the row names it; None where it names none.
+        kopecks: its amount, in hundredths of the currency's unit.
+    """
 
     row: int
     operation_id: str
     organization: str | None
-    amount: Decimal
+    kopecks: int
+
+    @property
+    def amount(self) -> Decimal:
+        """Its amount, with two decimals."""
+        return amount_of_kopecks(self.kopecks)
+
+
+def amount_of_kopecks(kopecks: int) -> Decimal:
+    """An amount with two decimals."""
+    return _KOPECK * kopecks
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,16 +2,13 @@
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from decimal import Decimal
 from typing import NamedTuple
 
 from cpimportd.checks.attribution import AttributedFile, KnownExpenses
 from cpimportd.checks.listing import capped
 from cpimportd.checks.totals import money
-from cpimportd.model import Document, Kind
+from cpimportd.model import Document, Kind, amount_of_kopecks
 from cpimportd.problems import Problem, problem
-
-ZERO = Decimal(0)
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,14 +61,14 @@ class _Place(NamedTuple):
 
 
 class DetailSums:
-    """The details of today, summed by document; made once and asked for every organization."""
+    """The details of today, summed by document in kopecks; made once and asked for every organization."""
 
     def __init__(self, files: Iterable[AttributedFile]) -> None:
         self._files = [file for file in files if file.kind is Kind.DETAILS]
-        self._sums: dict[str, Decimal] = {}
+        self._sums: dict[str, int] = {}
         for file in self._files:
             for document in file.snapshot.documents:
-                self._sums[document.operation_id] = self._sums.get(document.operation_id, ZERO) + document.amount
+                self._sums[document.operation_id] = self._sums.get(document.operation_id, 0) + document.kopecks
         self._first: dict[str, _Place] = {}
 
     def compare(self, organization: str, expenses: Sequence[Document]) -> tuple[Problem, ...]:
@@ -82,24 +79,24 @@ class DetailSums:
         are not told from a details file that was cut off or exported for a shorter period, whose own ``Итого`` is
         right all the same: the totals decide, as they do where 1C exports both in one go.
         """
-        details, bare, wrong = ZERO, [], []
+        details, bare, wrong = 0, [], []
         for expense in expenses:
             lines = self._sums.get(expense.operation_id)
             if lines is not None:
                 details += lines
-                if lines != expense.amount:
+                if lines != expense.kopecks:
                     wrong.append(_details_sum(organization, expense, lines, self._place(expense)))
-            elif expense.amount:
+            elif expense.kopecks:
                 bare.append(expense)
-        total = sum((expense.amount for expense in expenses), ZERO)
-        without = sum((expense.amount for expense in bare), ZERO)
+        total = sum(expense.kopecks for expense in expenses)
+        without = sum(expense.kopecks for expense in bare)
         found = capped(wrong)
         if total != details and (len(bare) != 1 or total - details != without):
-            disagree = problem("totals-disagree", organization=organization, total=money(total), sum=money(details))
+            disagree = problem("totals-disagree", organization=organization, total=_money(total), sum=_money(details))
             found = (disagree, *found)
         if bare:
             first, count = bare[0].operation_id, len(bare)
-            absent = problem("details-absent", organization=organization, value=first, count=count, sum=money(without))
+            absent = problem("details-absent", organization=organization, value=first, count=count, sum=_money(without))
             found = (*found, absent)
         return found
 
@@ -112,13 +109,17 @@ class DetailSums:
         return self._first[expense.operation_id]
 
 
-def _details_sum(organization: str, expense: Document, lines: Decimal, place: _Place) -> Problem:
+def _details_sum(organization: str, expense: Document, lines: int, place: _Place) -> Problem:
     return problem(
         "details-sum",
         file=place.file,
         row=place.row,
         value=expense.operation_id,
         organization=organization,
-        sum=money(lines),
-        total=money(expense.amount),
+        sum=_money(lines),
+        total=_money(expense.kopecks),
     )
+
+
+def _money(kopecks: int) -> str:
+    return money(amount_of_kopecks(kopecks))

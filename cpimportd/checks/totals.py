@@ -3,7 +3,7 @@
 from decimal import Decimal
 
 from cpimportd.checks.listing import stops
-from cpimportd.model import Kind, Snapshot
+from cpimportd.model import Kind, Snapshot, amount_of_kopecks
 from cpimportd.problems import Problem, problem
 
 KOPECK = Decimal("0.01")
@@ -50,7 +50,7 @@ def _differences(snapshot: Snapshot, column: str, total: Decimal, main: str) -> 
     if column == main:
         # The reader's own sum and the documents that are going to be published must both agree with Итого: a slip
         # between the two would otherwise pass unseen.
-        sums.append(sum((document.amount for document in snapshot.documents), Decimal(0)))
+        sums.append(amount_of_kopecks(sum(document.kopecks for document in snapshot.documents)))
     wrong = [(value, value - total) for value in sums if (value - total).quantize(KOPECK)]
     return wrong[:1]
 

@@ -8,13 +8,11 @@ import re
 import sys
 from array import array
 from collections.abc import Iterator, Sequence
-from decimal import Decimal
 from typing import overload
 
 from cpimportd.model import Document
 from cpimportd.workbook.copytext import NULL, text_of
 
-_KOPECK = Decimal("0.01")
 # File, row, document, organization, amount (as numeric(15, 2) holds it), number, moment with its offset.
 _KEY = re.compile(
     r"([0-9]{1,9})\t([0-9]{1,9})\t([^\t]*)\t([^\t]*)\t(-?[0-9]{1,13})(?:\.([0-9]{1,2}))?\t[^\t]*\t"
@@ -51,8 +49,8 @@ class Keys(Sequence[Document]):
         return len(self._rows)
 
     def __iter__(self) -> Iterator[Document]:
-        amounts = map(_KOPECK.__mul__, self._kopecks)
-        return map(Document._make, zip(self._rows, self._operation_ids, self._organizations, amounts, strict=True))
+        fields = zip(self._rows, self._operation_ids, self._organizations, self._kopecks, strict=True)
+        return map(Document._make, fields)
 
     def __eq__(self, other: object) -> bool:
         if not isinstance(other, Keys):
@@ -70,8 +68,7 @@ class Keys(Sequence[Document]):
     def __getitem__(self, index: int | slice) -> Document | Sequence[Document]:
         if isinstance(index, slice):
             return [self[number] for number in range(*index.indices(len(self)))]
-        amount = _KOPECK * self._kopecks[index]
-        return Document(self._rows[index], self._operation_ids[index], self._organizations[index], amount)
+        return Document(self._rows[index], self._operation_ids[index], self._organizations[index], self._kopecks[index])
 
 
 class KeyReader:

@@ -94,7 +94,7 @@ def snapshot(folder: Path, file_no: int, kind: Kind, rows: Sequence[Row], total:
     path.write_bytes(text)
     digest = hashlib.sha256(text).hexdigest()
     documents = tuple(
-        Document(at, str(row["operation_id"]), row.get("organization"), row["amount"])  # type: ignore[arg-type]
+        Document(at, str(row["operation_id"]), row.get("organization"), int(row["amount"] * 100))  # type: ignore[arg-type]
         for at, row in enumerate(rows, 2)
     )
     summed = sum((d.amount for d in documents), Decimal(0))

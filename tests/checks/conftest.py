@@ -17,7 +17,7 @@ TITLES = {Kind.RECEIPTS: "Сумма", Kind.EXPENSES: "Сумма", Kind.DETAILS
 
 
 def document(row: int, operation_id: str, organization: str | None, amount: Decimal) -> Document:
-    return Document(row, operation_id, organization, amount)
+    return Document(row, operation_id, organization, int(amount * 100))
 
 
 @dataclass

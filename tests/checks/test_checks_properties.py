@@ -22,7 +22,7 @@ def snapshots(draw, name):
     kind = draw(st.sampled_from(Kind))
     rows = draw(st.lists(st.tuples(st.integers(0, 7), st.integers(1, 2)), max_size=4))
     documents = tuple(
-        Document(row, f"№{key}", None if kind is Kind.DETAILS else ORGANIZATIONS[key % 3], Decimal(amount))
+        Document(row, f"№{key}", None if kind is Kind.DETAILS else ORGANIZATIONS[key % 3], amount * 100)
         for row, (key, amount) in enumerate(rows, 2)
     )
     total = sum((d.amount for d in documents), Decimal(0))

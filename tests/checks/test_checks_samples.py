@@ -34,7 +34,7 @@ def read_file(path, no, kind):
             number,
             row[0],
             None if organization is None else row[organization],
-            Decimal(str(row[amount])),
+            int(Decimal(str(row[amount])) * 100),
         )
         for number, row in enumerate(rows, 2)
     )
@@ -126,7 +126,7 @@ def test_the_second_day_is_published_without_anybody_accepting_anything(day1, da
 def test_a_detail_one_kopeck_off_holds_its_organization_only(day2):
     details = next(s for s in day2 if s.kind is Kind.DETAILS)
     first = details.documents[0]
-    changed = (first._replace(amount=first.amount + Decimal("0.01")), *details.documents[1:])
+    changed = (first._replace(kopecks=first.kopecks + 1), *details.documents[1:])
     total = sum(d.amount for d in changed)
     off = Snapshot(
         details.file, details.file_no, "off", Kind.DETAILS, changed, {"Сумма платежа": total}, {"Сумма платежа": total}

@@ -37,12 +37,12 @@ def test_keys_come_back_as_they_were(operation_id, organization, number, kopecks
     amount = Decimal(kopecks).scaleb(-2)
     row = (4, 17, operation_id, organization, amount, number, datetime(2022, 2, 1, tzinfo=UTC), {"x": number})
     (document,) = read(encode_row(row))
-    assert document == Document(17, operation_id, organization, amount)
+    assert document == Document(17, operation_id, organization, kopecks)
     assert str(document.amount) == f"{amount:f}"
 
 
 def test_empty_keys_come_back_empty():
-    assert list(read(encode_row((4, 17, "x", None, Decimal(1), None, None, None)))) == [(17, "x", None, 1)]
+    assert list(read(encode_row((4, 17, "x", None, Decimal(1), None, None, None)))) == [(17, "x", None, 100)]
 
 
 @pytest.mark.parametrize("text", [r"\N", r"\\N", "", "a\tb\nc\rd\\e"])

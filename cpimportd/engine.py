@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any, ParamSpec, Protocol, TypeVar
 
 from cpimportd.model import FetchedFile, Snapshot
-from cpimportd.reading import ReadJob, Report, read, workers_command
+from cpimportd.reading import ReadJob, Report, prefork_command, read
 from cpimportd.settings import Reader, Settings
 from cpimportd.workbook.forking import ForkServer
 
@@ -47,7 +47,7 @@ async def opened(settings: Settings) -> AsyncIterator[Read]:
         async with connected(settings.engine, settings.reader) as (cluster, _):
             yield cluster.read
         return
-    async with ForkServer(workers_command()) as workers:
+    async with ForkServer(prefork_command()) as workers:
         yield _in_turn(partial(read, start=workers.fork), settings.reader.parallel)
 
 

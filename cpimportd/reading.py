@@ -59,9 +59,9 @@ def worker_command() -> tuple[str, ...]:
     return child_command("cpimportd.worker")
 
 
-def workers_command() -> tuple[str, ...]:
+def prefork_command() -> tuple[str, ...]:
     """The command that starts the process that forks such children."""
-    return child_command("cpimportd.workers")
+    return child_command("cpimportd.prefork")
 
 
 async def read(

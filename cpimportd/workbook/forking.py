@@ -5,6 +5,7 @@ that.
 """
 
 import asyncio
+import errno
 import itertools
 import os
 import signal
@@ -12,15 +13,16 @@ import socket
 from asyncio import Future, StreamReader, StreamWriter
 from asyncio.subprocess import DEVNULL, PIPE, Process
 from collections.abc import Callable, Sequence
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from dataclasses import dataclass, field
 from types import TracebackType
 from typing import Self
 
 from cpimportd.workbook.forkserver import LONGEST
-from cpimportd.workbook.sandbox import ENVIRONMENT, PIECE
+from cpimportd.workbook.sandbox import ENVIRONMENT, OUT_OF_MEMORY, PIECE
 
 _SECONDS_TO_END = 1
+_SECONDS_TO_KILL = 5
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,7 +67,7 @@ class ForkServer:
         self._argv = argv
         self._process: Process | None = None
         self._control: socket.socket | None = None
-        self._last_words = ""
+        self._complaint = b""
         self._turn = asyncio.Lock()
         self._tickets = itertools.count()
         self._answers: dict[int, _Answers] = {}
@@ -76,8 +78,9 @@ class ForkServer:
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        self._hang_up()
-        await self._end()
+        async with self._turn:
+            self._hang_up()
+            await self._end()
 
     async def fork(self) -> Forked:
         """A new child, waiting for its job.
@@ -98,14 +101,12 @@ class ForkServer:
                 ours.callback(streams[-1][1].close)
             ticket, answers = next(self._tickets), _Answers()
             self._answers[ticket] = answers
-            ours.callback(self._send, b"kill %d" % ticket)
+            ours.callback(self._kill, ticket, answers)
             self._send(b"fork %d" % ticket, ends)
             theirs.close()
             pid = await answers.born
-            if isinstance(pid, ConnectionError):
-                raise ChildProcessError(f"the process that forks it ended: {await self._why()}")
             if isinstance(pid, OSError):
-                raise pid
+                raise await self._failure() if isinstance(pid, ConnectionError) else pid
             ours.pop_all()
         (_, stdin), (stdout, _), (stderr, _) = streams
 
@@ -113,7 +114,7 @@ class ForkServer:
             for _, writer in streams:
                 writer.close()
 
-        return Forked(pid, stdin, stdout, stderr, lambda: self._send(b"kill %d" % ticket), close, answers.ended)
+        return Forked(pid, stdin, stdout, stderr, lambda: self._kill(ticket, answers), close, answers.ended)
 
     async def _start(self) -> None:
         control, its = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
@@ -128,29 +129,47 @@ class ForkServer:
         asyncio.get_running_loop().add_reader(control, self._hear)
 
     async def _end(self) -> None:
-        """Wait for the end of a process to which nobody talks any more."""
+        """See to it that a process to which nobody talks any more ends, and keep what it complained of."""
         if self._process is None:
             return
+        process = self._process
         try:
-            async with asyncio.timeout(_SECONDS_TO_END):
-                _, complaint = await self._process.communicate()
-        except TimeoutError:
-            self._process.kill()
-            _, complaint = await self._process.communicate()
-        self._last_words = complaint.decode(errors="replace").strip().rpartition("\n")[2]
+            with suppress(TimeoutError):
+                async with asyncio.timeout(_SECONDS_TO_END):
+                    await process.wait()
+        finally:
+            _kill(process)
+        await process.wait()
+        assert process.stderr is not None  # noqa: S101  asked for above
+        self._complaint = await process.stderr.read()
         self._process = None
 
-    async def _why(self) -> str:
+    async def _failure(self) -> OSError:
+        """Why the process ended before it forked."""
         async with self._turn:
             if self._control is None:  # else it was started anew meanwhile
                 await self._end()
-        return self._last_words or "it said nothing"
+        if any(sign in self._complaint for sign in OUT_OF_MEMORY):
+            return OSError(errno.ENOMEM, os.strerror(errno.ENOMEM))
+        last = self._complaint.decode(errors="replace").strip().rpartition("\n")[2] or "it said nothing"
+        return ChildProcessError(f"the process that forks it ended: {last}")
+
+    def _kill(self, ticket: int, answers: _Answers) -> None:
+        self._send(b"kill %d" % ticket)
+        asyncio.get_running_loop().call_later(_SECONDS_TO_KILL, self._give_up, answers)
+
+    def _give_up(self, answers: _Answers) -> None:
+        """A process that does not even kill was stopped, maybe by a child: what it has forked dies with it."""
+        if not answers.ended.done():
+            if self._process is not None:
+                _kill(self._process)
+            self._hang_up()
 
     def _send(self, request: bytes, descriptors: Sequence[int] = ()) -> None:
         if self._control is not None:
             try:
                 socket.send_fds(self._control, [request], descriptors)
-            except (ConnectionError, BlockingIOError):  # it is gone, or takes nothing any more
+            except OSError:  # it is gone, or takes nothing any more
                 self._hang_up()
         else:
             self._answer_all()
@@ -167,11 +186,10 @@ class ForkServer:
             return
         ticket, what, number = answer.split()
         answers = self._answers[int(ticket)]
-        if what == b"ended":
-            answers.ended.set_result(int(number))
-        elif not answers.born.done():  # else nobody waits for it any more
+        if what != b"ended" and not answers.born.done():  # else nobody waits for it any more
             answers.born.set_result(int(number) if what == b"born" else OSError(int(number), os.strerror(int(number))))
         if what != b"born":
+            answers.ended.set_result(int(number) if what == b"ended" else -signal.SIGKILL)
             del self._answers[int(ticket)]
 
     def _hang_up(self) -> None:
@@ -188,3 +206,9 @@ class ForkServer:
             if not answers.born.done():
                 answers.born.set_result(ConnectionResetError())
             answers.ended.set_result(-signal.SIGKILL)
+
+
+def _kill(process: Process) -> None:
+    if process.returncode is None:
+        with suppress(ProcessLookupError):
+            process.kill()

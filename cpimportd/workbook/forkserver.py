@@ -60,7 +60,10 @@ def _answer(control: socket.socket, tickets: dict[int, int]) -> int | None:
     Returns:
         As fork(2) does: 0 in a child.
     """
-    request, descriptors, _, _ = socket.recv_fds(control, LONGEST, len(_STANDARD))
+    try:
+        request, descriptors, _, _ = socket.recv_fds(control, LONGEST, len(_STANDARD))
+    except ConnectionResetError:  # who asked is gone, and has not taken every answer
+        request, descriptors = b"", []
     if not request:
         for pid in tickets:
             _kill(pid)
@@ -95,11 +98,14 @@ def _fork(descriptors: list[int]) -> int:
         raise OSError(errno.EMFILE, os.strerror(errno.EMFILE))
     pid = os.fork()
     if pid == 0:
-        signal.set_wakeup_fd(-1)
-        signal.signal(signal.SIGCHLD, signal.SIG_DFL)
-        os.setsid()
-        for descriptor, standard in zip(descriptors, _STANDARD, strict=True):
-            os.dup2(descriptor, standard)
+        try:
+            signal.set_wakeup_fd(-1)
+            signal.signal(signal.SIGCHLD, signal.SIG_DFL)
+            os.setsid()
+            for descriptor, standard in zip(descriptors, _STANDARD, strict=True):
+                os.dup2(descriptor, standard)
+        except BaseException:  # noqa: BLE001 - it must never go on as a second server
+            os._exit(1)
     return pid
 
 

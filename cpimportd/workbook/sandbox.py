@@ -27,12 +27,12 @@ _STDERR_KEPT = 4096
 _OPEN_FILES = 64
 _SECONDS_TO_DIE = 10
 ENVIRONMENT = {"LANG": "C.UTF-8", "MALLOC_ARENA_MAX": "1", "RUST_BACKTRACE": "0"}
-_OUT_OF_MEMORY = (b"MemoryError", b"memory allocation of", b"annot allocate memory", b"out of memory",
+OUT_OF_MEMORY = (b"MemoryError", b"memory allocation of", b"annot allocate memory", b"out of memory",
                   b"failed to map segment")  # fmt: skip
 
 
 class Child(Protocol):
-    """A process in a session of its own that has not got its job yet."""
+    """A process that has not got its job yet, in a session of its own by the time that it reads it."""
 
     @property
     def pid(self) -> int:
@@ -214,7 +214,7 @@ async def _end(child: Child, listener: "asyncio.Task[None]") -> None:
     try:
         if child.returncode is None:
             child.kill()
-        # asyncio sees a process as ended only when its pipes are read to their end.
+        # asyncio sees a process of its own as ended only when its pipes are read to their end.
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(_SECONDS_TO_DIE):
                 while await child.stdout.read(PIECE):
@@ -226,7 +226,7 @@ async def _end(child: Child, listener: "asyncio.Task[None]") -> None:
 
 
 def _why(status: int, complaint: bytes, limits: Reader, file: str) -> ProblemError:
-    if any(sign in complaint for sign in _OUT_OF_MEMORY):
+    if any(sign in complaint for sign in OUT_OF_MEMORY):
         return _limit_hit(file, f"memory of {limits.memory} bytes")
     if status == -signal.SIGXCPU:
         return _limit_hit(file, f"CPU time of {limits.cpu_time}")

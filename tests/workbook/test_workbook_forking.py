@@ -5,6 +5,7 @@ import errno
 import os
 import resource
 import signal
+import socket
 import sys
 from datetime import timedelta
 from pathlib import Path
@@ -14,7 +15,7 @@ import pytest
 import pytest_asyncio
 
 from cpimportd.problems import ProblemError
-from cpimportd.reading import child_command, workers_command
+from cpimportd.reading import child_command, prefork_command
 from cpimportd.settings import Reader
 from cpimportd.workbook import forking
 from cpimportd.workbook.forking import ForkServer
@@ -189,6 +190,68 @@ async def test_who_is_given_up_before_it_was_born_does_not_stay(echoing):
     assert not echoing._answers
 
 
+async def test_a_server_that_a_child_has_stopped_is_given_up_with_that_child(monkeypatch):
+    monkeypatch.setattr(forking, "_SECONDS_TO_KILL", 0.5)
+    code = """
+import signal
+from cpimportd.workbook.confine import confine
+confine()
+job = sys.stdin.read()
+print(os.getpid(), flush=True)
+if job == "stop":
+    os.kill(os.getppid(), signal.SIGSTOP)
+    time.sleep(60)"""
+    async with ForkServer(program(code)) as server:
+        lines = run_limited(server.fork, b"stop", Reader(wall_time=timedelta(seconds=1)), file="a.xlsx")
+        child = psutil.Process(int(await anext(lines)))
+        stopped = process_of(server)
+        with pytest.raises(ProblemError, match="wall time"):
+            await anext(lines)
+        await gone(child, stopped)
+        assert len(await heard(server, "job")) == 1
+        assert not server._answers
+
+
+async def test_memory_that_is_missing_before_a_job_is_given_is_no_fault_of_the_file():
+    code = "raise ImportError('libx.so: failed to map segment from shared object')"
+    async with ForkServer([sys.executable, "-I", "-c", code]) as server:
+        with pytest.raises(OSError, match=os.strerror(errno.ENOMEM)):
+            await heard(server, "job")
+
+
+@pytest.mark.parametrize("asked", ["job", bytes(5_000_000).decode()])
+async def test_a_child_that_does_not_take_its_job_is_ended(asked):
+    async with ForkServer(program("time.sleep(60)")) as server:
+        with pytest.raises(ProblemError, match="wall time"):
+            await heard(server, asked, wall_time=timedelta(seconds=1))
+        await childless(process_of(server))
+
+
+async def test_cancellation_kills_a_child_that_is_still_being_fed():
+    async with ForkServer(program("print(1, flush=True); time.sleep(60)")) as server:
+        feeding = asyncio.create_task(heard(server, bytes(5_000_000).decode()))
+        await asyncio.sleep(0.5)
+        assert len(process_of(server).children()) == 1
+        feeding.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await feeding
+        await childless(process_of(server))
+
+
+async def test_who_hangs_up_with_an_answer_unheard_leaves_no_child():
+    # The child has not asked to die with its parent: the parent itself must kill it.
+    ours, its = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+    with its:
+        serving = await asyncio.create_subprocess_exec(*program("time.sleep(60)"), stdin=its.fileno(), stderr=-1)
+    with ours, Path(os.devnull).open("r+b") as nothing:  # noqa: ASYNC230 - a device
+        socket.send_fds(ours, [b"fork 1"], [nothing.fileno()] * 3)
+        await asyncio.to_thread(ours.recv, 64, socket.MSG_PEEK)
+        (child,) = psutil.Process(serving.pid).children()
+    _, complaint = await serving.communicate()
+    assert (serving.returncode, complaint) == (0, b"")
+    await gone(child)
+
+
 PARENT = f"""
 import asyncio, sys
 sys.path.insert(0, {ROOT!r})
@@ -217,9 +280,9 @@ async def test_server_and_children_die_with_a_parent_that_has_no_time_to_clean_u
 
 
 async def test_what_is_prepared_for_reading_knows_no_settings_and_no_database():
-    *python, _code, folder = workers_command()
+    *python, _code, folder = prefork_command()
     assert [*python, folder] == [*child_command("cpimportd.worker")[:-2], folder]
-    code = "import sys; sys.path.insert(0, sys.argv[1]); import cpimportd.workers; print(*sys.modules)"
+    code = "import sys; sys.path.insert(0, sys.argv[1]); import cpimportd.prefork; print(*sys.modules)"
     process = await asyncio.create_subprocess_exec(*python, code, folder, stdout=asyncio.subprocess.PIPE)
     modules = (await process.communicate())[0].decode().split()
     assert {"cpimportd.worker", "python_calamine"} <= set(modules)

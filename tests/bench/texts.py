@@ -24,7 +24,7 @@ text in one cell.
 
 **How.** Everybody is a process, measured from its start to its end, start-up included. Contestants run in turn, round after
 round (A B C A B C …), each in a fresh database of the same server with the backend's tables, after a CHECKPOINT, with the files in the
-page cache. A ratio is the median of the rounds' own ratios; times are medians. After every run of ours the books are
+page cache and every module compiled, as pip leaves them. A ratio is the median of the rounds' own ratios; times are medians. After every run of ours the books are
 compared with the generator's truth, to the kopeck; a wrong figure fails the part. CPU is the contestant's with all its
 children; PostgreSQL's sessions are told apart. Memory is the sum of the proportional set sizes (PSS) of all processes of a
 run, looked at 20 times a second.

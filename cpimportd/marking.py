@@ -6,7 +6,6 @@ Each one is marked in a limited child process (``marker``), like the one that re
 import base64
 import json
 import re
-import sys
 from collections.abc import Mapping, Sequence
 from contextlib import aclosing
 from dataclasses import dataclass
@@ -15,22 +14,18 @@ from typing import Any, Final
 
 import asyncpg
 
-import cpimportd
 from cpimportd.archive import archived_runs
 from cpimportd.books.queries import sql
 from cpimportd.catalog.russian import TEXTS
 from cpimportd.catalog.russian_reasons import russian_reason
 from cpimportd.problems import CATALOG, Effect, Problem, ProblemError, printable, problem
+from cpimportd.reading import child_command
 from cpimportd.settings import Reader, Settings
 from cpimportd.spool import find_in_spool
 from cpimportd.workbook.sandbox import run_limited, spawned
 from cpimportd.writing.output import write_output
 
 SUFFIX: Final = " - исправить.xlsx"
-_START: Final = (
-    "import runpy, sys; folder = sys.argv.pop(); folder in sys.path or sys.path.insert(0, folder); "
-    "runpy.run_module('cpimportd.marker', run_name='__main__')"
-)
 _LONGEST_STEM: Final = 80
 _UNSAFE: Final = re.compile(r'[\x00-\x1f\x7f/\\:*?"<>|]')
 
@@ -163,17 +158,12 @@ async def _marked(one: Faulty, path: Path, limits: Reader) -> bytes:
         "notes": [note_of(found) for found in in_order(one.problems)],
     }
     content = bytearray()
-    async with aclosing(run_limited(spawned(_command()), json.dumps(job).encode(), limits, file=one.file)) as lines:
+    start = spawned(child_command("cpimportd.marker"))
+    async with aclosing(run_limited(start, json.dumps(job).encode(), limits, file=one.file)) as lines:
         async for block in lines:
             for line in block.splitlines():
                 content += base64.b64decode(line, validate=True)
     return bytes(content)
-
-
-def _command() -> tuple[str, ...]:
-    """What starts the child, from an installed package as from a source checkout."""
-    folder = str(Path(cpimportd.__file__).resolve().parent.parent)
-    return (sys.executable, "-I", "-B", "-c", _START, folder)
 
 
 def in_order(problems: Sequence[Mapping[str, Any]]) -> list[Mapping[str, Any]]:

@@ -150,7 +150,7 @@ MAIN_AMOUNT: Mapping[Kind, str] = {Kind.RECEIPTS: "Сумма", Kind.EXPENSES: "
 """The title of the column whose control total stands for the whole file."""
 
 
-_KOPECK = Decimal("0.01")
+KOPECK: Final = Decimal("0.01")
 
 
 class Document(NamedTuple):
@@ -178,7 +178,7 @@ class Document(NamedTuple):
 
 def amount_of_kopecks(kopecks: int) -> Decimal:
     """An amount with two decimals."""
-    return _KOPECK * kopecks
+    return KOPECK * kopecks
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,10 +3,8 @@
 from decimal import Decimal
 
 from cpimportd.checks.listing import stops
-from cpimportd.model import Kind, Snapshot, amount_of_kopecks
+from cpimportd.model import KOPECK, Kind, Snapshot, amount_of_kopecks
 from cpimportd.problems import Problem, problem
-
-KOPECK = Decimal("0.01")
 
 MAIN_COLUMN = {Kind.RECEIPTS: "Сумма", Kind.EXPENSES: "Сумма", Kind.DETAILS: "Сумма платежа"}
 """The one column per kind that must have a control total."""

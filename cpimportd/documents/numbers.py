@@ -4,7 +4,7 @@ import re
 from decimal import Decimal
 from typing import NamedTuple
 
-from cpimportd.model import Cell, CellError
+from cpimportd.model import KOPECK, Cell, CellError
 
 
 class Precision(NamedTuple):
@@ -23,7 +23,6 @@ class Precision(NamedTuple):
     noise: Decimal
 
 
-KOPECK = Decimal("0.01")
 MONEY = Precision(KOPECK, 2, Decimal(10) ** 13, Decimal("1e-6"))
 """PostgreSQL's numeric(15, 2)."""
 RATE = Precision(Decimal("0.000001"), 6, Decimal(10) ** 9, Decimal("1e-9"))

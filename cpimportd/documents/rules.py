@@ -9,9 +9,8 @@ from cpimportd.documents.currencies import ROUBLE, is_rouble_account
 from cpimportd.documents.faults import Fault
 from cpimportd.documents.header import Layout
 from cpimportd.documents.identity import Identity
-from cpimportd.documents.numbers import KOPECK
 from cpimportd.documents.tallies import Tallies
-from cpimportd.model import STAGED_COLUMNS, Kind, Value
+from cpimportd.model import KOPECK, STAGED_COLUMNS, Kind, Value
 
 Values = list[Value]
 

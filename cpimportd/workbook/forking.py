@@ -19,7 +19,7 @@ from types import TracebackType
 from typing import Self
 
 from cpimportd.workbook.forkserver import LONGEST
-from cpimportd.workbook.sandbox import ENVIRONMENT, OUT_OF_MEMORY, PIECE
+from cpimportd.workbook.sandbox import ENVIRONMENT, PIECE, last_words, ran_out_of_memory
 
 _SECONDS_TO_END = 1
 _SECONDS_TO_KILL = 5
@@ -149,10 +149,9 @@ class ForkServer:
         async with self._turn:
             if self._control is None:  # else it was started anew meanwhile
                 await self._end()
-        if any(sign in self._complaint for sign in OUT_OF_MEMORY):
+        if ran_out_of_memory(self._complaint):
             return OSError(errno.ENOMEM, os.strerror(errno.ENOMEM))
-        last = self._complaint.decode(errors="replace").strip().rpartition("\n")[2] or "it said nothing"
-        return ChildProcessError(f"the process that forks it ended: {last}")
+        return ChildProcessError(f"the process that forks it ended: {last_words(self._complaint)}")
 
     def _kill(self, ticket: int, answers: _Answers) -> None:
         self._send(b"kill %d" % ticket)

@@ -27,7 +27,7 @@ _STDERR_KEPT = 4096
 _OPEN_FILES = 64
 _SECONDS_TO_DIE = 10
 ENVIRONMENT = {"LANG": "C.UTF-8", "MALLOC_ARENA_MAX": "1", "RUST_BACKTRACE": "0"}
-OUT_OF_MEMORY = (b"MemoryError", b"memory allocation of", b"annot allocate memory", b"out of memory",
+_OUT_OF_MEMORY = (b"MemoryError", b"memory allocation of", b"annot allocate memory", b"out of memory",
                   b"failed to map segment")  # fmt: skip
 
 
@@ -226,15 +226,25 @@ async def _end(child: Child, listener: "asyncio.Task[None]") -> None:
 
 
 def _why(status: int, complaint: bytes, limits: Reader, file: str) -> ProblemError:
-    if any(sign in complaint for sign in OUT_OF_MEMORY):
+    if ran_out_of_memory(complaint):
         return _limit_hit(file, f"memory of {limits.memory} bytes")
     if status == -signal.SIGXCPU:
         return _limit_hit(file, f"CPU time of {limits.cpu_time}")
-    last = complaint.decode(errors="replace").strip().rpartition("\n")[2] or "it said nothing"
+    last = last_words(complaint)
     if status == -signal.SIGKILL:
         return _limit_hit(file, "its reader was killed from outside: the machine's memory, or CPU time")
     ended = f"died of {signal.Signals(-status).name}" if status < 0 else f"ended with status {status}"
     return _failed(file, f"its reader {ended}: {last}")
+
+
+def ran_out_of_memory(complaint: bytes) -> bool:
+    """Whether that is what a process says on stderr, in the words of Python, Rust or ld.so."""
+    return any(sign in complaint for sign in _OUT_OF_MEMORY)
+
+
+def last_words(complaint: bytes) -> str:
+    """The last line that a process said on stderr."""
+    return complaint.decode(errors="replace").strip().rpartition("\n")[2] or "it said nothing"
 
 
 def _out_of_time(limits: Reader, file: str) -> ProblemError:

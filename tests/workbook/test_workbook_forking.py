@@ -242,7 +242,9 @@ async def test_who_hangs_up_with_an_answer_unheard_leaves_no_child():
     # The child has not asked to die with its parent: the parent itself must kill it.
     ours, its = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
     with its:
-        serving = await asyncio.create_subprocess_exec(*program("time.sleep(60)"), stdin=its.fileno(), stderr=-1)
+        serving = await asyncio.create_subprocess_exec(
+            *program("time.sleep(60)"), stdin=its.fileno(), stderr=asyncio.subprocess.PIPE
+        )
     with ours, Path(os.devnull).open("r+b") as nothing:  # noqa: ASYNC230 - a device
         socket.send_fds(ours, [b"fork 1"], [nothing.fileno()] * 3)
         await asyncio.to_thread(ours.recv, 64, socket.MSG_PEEK)

@@ -16,8 +16,9 @@ from cpimportd.books import upgrade
 from cpimportd.demo.postgres import EmbeddedPostgres
 from cpimportd.settings import Database
 
-SETTINGS = {"max_wal_size": "16GB", "checkpoint_timeout": "1h"}
-"""A checkpoint comes when the benchmark asks for one, before each run; all else is PostgreSQL's own default."""
+SETTINGS = {"max_wal_size": "16GB", "checkpoint_timeout": "1h", "min_wal_size": "4GB"}
+"""A checkpoint comes when the benchmark asks for one, before each run, and leaves segments of the WAL to be used again, as a
+server in use has them (a new cluster fills each with zeros first); all else is PostgreSQL's own default."""
 TEMPLATE = "template_migrated"
 
 

@@ -12,10 +12,11 @@ from cpimportd.model import STAGED_COLUMNS
 
 async def lay_out(connection: asyncpg.Connection, department_id: int, run_id: int, zone: str) -> None:
     """Make the temporary tables and say for which department, run and zone they are."""
-    # Few rows tell the planner enough of tables whose columns hold keys and names.
+    # Few rows tell the planner enough of tables whose columns hold keys and names. Whoever reads the books meanwhile
+    # has the other processors: one session takes one.
     await connection.execute(
         "SET LOCAL work_mem = '64MB'; SET LOCAL temp_buffers = '64MB'; SET LOCAL jit = off;"
-        " SET LOCAL default_statistics_target = 10"
+        " SET LOCAL default_statistics_target = 10; SET LOCAL max_parallel_workers_per_gather = 0"
     )
     await connection.execute(sql("stage", "create"))
     await connection.execute("INSERT INTO stage_scope VALUES ($1, $2, $3)", department_id, run_id, zone)

@@ -39,7 +39,8 @@ from cpimportd.values import (
 class Section(BaseModel):
     """A part of the configuration: frozen, and closed to keys that nobody reads."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True)
+    # A part is validated with the whole only, so a validator of its own is not built before somebody asks for it.
+    model_config = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True, defer_build=True)
 
 
 class Database(Section):

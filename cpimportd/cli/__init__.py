@@ -1,6 +1,7 @@
 """The verbs. Each one calls a function of a room; what it needs is imported when it is called, so --help is quick."""
 
 import gc
+import os
 
 import click
 
@@ -67,5 +68,8 @@ the start."""
 def main() -> None:
     """The console script's entry."""
     forbid_core_dumps()
+    # Plugins of other packages would see every value that pydantic validates, with the passwords; and to look for them
+    # takes a while.  https://docs.pydantic.dev/latest/concepts/plugins/
+    os.environ["PYDANTIC_DISABLE_PLUGINS"] = "__all__"
     gc.set_threshold(_OBJECTS_PER_COLLECTION)
     cli(prog_name="cpimportd")

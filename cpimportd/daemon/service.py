@@ -85,7 +85,8 @@ class Daemon:
         self._prune = prune
         self._elsewhere = elsewhere
         self._now = now
-        self._slice = min(slice_, supervisor.watchdog / 3) if supervisor.watchdog else slice_
+        # sd_watchdog_enabled(3): every half of the time
+        self._slice = min(slice_, supervisor.watchdog / 2) if supervisor.watchdog else slice_
         self._stop_asked: float | None = None
         self._showing = Showing(self.state)
         self._tasks: set[asyncio.Task[None]] = set()

@@ -4,9 +4,9 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from tests.bench import claims, daemon, readers, starting, wal
-from tests.bench.contenders import Contender, Ours, dlt, floor, pandas, polars, predecessor
+from tests.bench.contenders import Ours, dlt, floor, pandas, polars, predecessor
 from tests.bench.race import OUR_STEPS, Bench, Entry, race
-from tests.bench.workload import FIRST, LARGER, Workload
+from tests.bench.workload import FIRST, LARGER
 
 ONLY_FIRST = {"first import": FIRST}
 FIRST_AND_AGAIN = {"first import": FIRST, "same day again": FIRST}
@@ -48,29 +48,26 @@ def growth(bench: Bench) -> dict[str, object]:
 def large_files(bench: Bench) -> dict[str, object]:
     """Eight times as many rows in each workbook."""
     size = f"{LARGER[bench.size]}-large-files"
-    return race(bench, [Entry(Ours(size), bench.workload(size), ONLY_FIRST)], bench.rounds(1), memory=True)
+    return race(bench, [Entry(Ours(size), bench.workload(size), ONLY_FIRST)], bench.rounds(5), memory=True)
 
 
 def peers(bench: Bench) -> dict[str, object]:
     """What a user would pick instead, with this program beside it."""
-    return _against(bench, [pandas("openpyxl"), pandas("calamine"), dlt(), polars()], bench.rounds(5), memory=True)
+    others = [pandas("openpyxl"), pandas("calamine"), dlt(), polars()]
+    entries = [Entry(contender, bench.workload(), FIRST_AND_AGAIN) for contender in (Ours(), *others)]
+    return race(bench, entries, bench.rounds(5), memory=True)
 
 
 def before(bench: Bench) -> dict[str, object]:
-    """The predecessor's way, twice on the same day."""
-    return _against(bench, [predecessor()], bench.rounds(1), memory=False)
-
-
-def _against(bench: Bench, others: list[Contender], rounds: int, *, memory: bool) -> dict[str, object]:
-    workload: Workload = bench.workload()
-    entries = [Entry(contender, workload, FIRST_AND_AGAIN) for contender in (Ours(), *others)]
-    return race(bench, entries, rounds, memory=memory)
+    """The predecessor's way; what its second run does to the books, :func:`claims.measure` shows."""
+    entries = [Entry(contender, bench.workload(), ONLY_FIRST) for contender in (Ours(), predecessor())]
+    return race(bench, entries, bench.rounds(5))
 
 
 def holdings(bench: Bench) -> dict[str, object]:
     """Two hundred organizations with three small workbooks each, in one run."""
     size = "holdings" if bench.size != "small" else "small-holdings"
-    return race(bench, [Entry(Ours(), bench.workload(size), FIRST_AND_AGAIN)], bench.rounds(1), memory=True)
+    return race(bench, [Entry(Ours(), bench.workload(size), FIRST_AND_AGAIN)], bench.rounds(5), memory=True)
 
 
 PARTS = {

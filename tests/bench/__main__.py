@@ -76,6 +76,10 @@ def arguments() -> argparse.Namespace:
     asked = parser.parse_args()
     if asked.only is None:
         asked.only = [name for name in PARTS if asked.size in LARGER or name not in NEED_A_LARGER_SIZE]
+    elif asked.size not in LARGER and (needy := [name for name in asked.only if name in NEED_A_LARGER_SIZE]):
+        parser.error(
+            f"{', '.join(needy)}: there is no size eight times {asked.size}; take --size {' or '.join(LARGER)}"
+        )
     return asked
 
 

@@ -1,6 +1,6 @@
 """What a row, a document and a workbook cost, and what follows for large holdings: the tables of docs/scale.md.
 
-    python -m tests.bench.bench_costs [--expenses 10000] [--repeat 3] [--write docs/scale.md]
+    python -m tests.bench.bench_costs [--expenses 10000] [--repeat 5] [--write docs/scale.md]
     python -m tests.bench.bench_costs --recompute docs/scale.md     # only what follows, from the page's own measurements
 
 Starts an embedded PostgreSQL with its defaults (fsync and full-page writes on), imports generated exports with the real
@@ -12,6 +12,7 @@ import asyncio
 import hashlib
 import json
 import os
+import re
 import resource
 import statistics
 import subprocess
@@ -20,7 +21,7 @@ import tempfile
 import time
 import tracemalloc
 from collections import defaultdict
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -34,8 +35,9 @@ from cpimportd.demo.exports import ExportDay, Holding
 from cpimportd.demo.ledger import Changes
 from cpimportd.demo.postgres import EmbeddedPostgres
 from cpimportd.model import FetchedFile, Snapshot
-from cpimportd.reading import ReadJob
+from cpimportd.reading import ReadJob, child_job, read
 from cpimportd.settings import Database, Reader
+from cpimportd.workbook.packed import Packer, unpack
 from tests.bench.scale import Costs, recompute, write_page
 from tests.reading_all import read_all
 
@@ -155,11 +157,52 @@ def reading(day: ExportDay, folder: Path) -> tuple[float, float, tuple[Snapshot,
     return children, parent, snapshots, kept
 
 
+async def read_anew(snapshots: Sequence[Snapshot], job: ReadJob, folder: Path) -> None:
+    """Read workbooks one after the other, each by a child that is started for it."""
+    for snapshot in snapshots:
+        await read(snapshot.file, snapshot.file_no, job, Reader(), folder)
+
+
+def address_space(snapshot: Snapshot) -> int:
+    """Bytes of address space that the child took at most (VmPeak, proc(5)), which ``reader.memory`` limits."""
+    program = "import sys; from cpimportd.worker import main; main(); print(open('/proc/self/status').read(), file=sys.stderr)"
+    job = child_job(snapshot.file.path, snapshot.file.name, 0, ReadJob(timezone="Europe/Moscow"), Reader())
+    argv = [sys.executable, "-c", program]
+    done = subprocess.run(argv, input=json.dumps(job).encode(), capture_output=True, check=True)
+    peak = re.search(rb"^VmPeak:\s+([0-9]+) kB$", done.stderr, re.MULTILINE)
+    assert peak, done.stderr
+    return int(peak[1]) * 1024
+
+
+def packing(folder: Path) -> tuple[float, float]:
+    """Seconds of a processor that a cluster's worker takes to pack a day's rows, and the run to unpack them."""
+    lines = b"".join(path.read_bytes() for path in sorted(folder.iterdir())).splitlines(keepends=True)
+    packer, began = Packer(), time.process_time()
+    for place in range(0, len(lines), 100):
+        packer.feed(b"".join(lines[place : place + 100]))
+    packed, there = packer.end(), time.process_time()
+    taken = sum(len(block) for block in unpack([packed], 2**31))
+    back = time.process_time()
+    assert taken == sum(map(len, lines))
+    return there - began, back - there
+
+
 def measure_reading(large: ExportDay, small: ExportDay, folder: Path, found: dict[str, list[float]]) -> None:
     few_children, few_parent, few, _ = reading(small, folder / "small")
     children, parent, many, kept = reading(large, folder / "large")
     rows, per_file = rows_of(large), few_children / len(few)
     found["read_file_ms"].append(per_file * 1e3)
+    anew = used(resource.RUSAGE_CHILDREN)
+    asyncio.run(read_anew(few, ReadJob(timezone="Europe/Moscow"), folder / "small" / "rows"))
+    found["spawn_file_ms"].append((used(resource.RUSAGE_CHILDREN) - anew) / len(few) * 1e3)
+    # The longest of the large workbooks, beside the same kind of the small ones.
+    longest = max(many, key=lambda snapshot: len(snapshot.documents))
+    shortest = next(snapshot for snapshot in few if snapshot.kind is longest.kind)
+    found["child_bytes"].append(address_space(shortest))
+    found["child_row_bytes"].append((address_space(longest) - address_space(shortest)) / len(longest.documents))
+    there, back = packing(folder / "large" / "rows")
+    found["pack_row_us"].append(there / rows * 1e6)
+    found["unpack_row_us"].append(back / rows * 1e6)
     found["read_row_us"].append((children - len(many) * per_file) / rows * 1e6)
     found["hear_row_us"].append((parent - len(many) * few_parent / len(few)) / rows * 1e6)
     found["key_bytes"].append(kept / rows)
@@ -224,7 +267,7 @@ def main() -> None:
     parser.add_argument(
         "--expenses", type=int, default=10_000, help="of the organization; details are 1.4 times as many"
     )
-    parser.add_argument("--repeat", type=int, default=3)
+    parser.add_argument("--repeat", type=int, default=5)
     parser.add_argument("--write", type=Path, metavar="PAGE", help="put the tables between the page's markers")
     parser.add_argument("--recompute", type=Path, metavar="PAGE", help="measure nothing")
     asked = parser.parse_args()

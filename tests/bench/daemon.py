@@ -32,8 +32,8 @@ PROBE = 0.005
 """Seconds between two beats of the probe."""
 
 
-REST = 120
-"""Seconds of rest that are looked at."""
+REST = 60
+"""Seconds of rest that are looked at, each time."""
 
 Row = dict[str, object]
 """What was measured, its figure and its aim where the daemon's issue has one, the unit, and what else is to be said."""
@@ -118,18 +118,22 @@ def starting(place: Place, starts: int) -> list[Row]:
     return [row("start to READY", statistics.median(times), "s", 0.4, more)]
 
 
-def resting(place: Place, seconds: int) -> list[Row]:
+def resting(place: Place, times: int) -> list[Row]:
+    used, woken = [], []
     with place.daemon() as (process, _):
         time.sleep(5)
-        before, woken, began = cpu(process.pid), wakeups(process.pid), time.monotonic()
-        time.sleep(seconds)
-        took = time.monotonic() - began
-        used, woken = cpu(process.pid) - before, wakeups(process.pid) - woken
+        for _ in range(times):
+            before, turns, began = cpu(process.pid), wakeups(process.pid), time.monotonic()
+            time.sleep(REST)
+            took = time.monotonic() - began
+            used.append((cpu(process.pid) - before) / took * 3600)
+            woken.append((wakeups(process.pid) - turns) / took * 60)
         found = memory(process.pid)
+    more = f"median of {times} times {REST} s; {min(used):.3f} to {max(used):.3f}"
     return [
         row("RSS at rest", found["RSS"], "MiB", 30, f"PSS {found['PSS']:.1f}, USS {found['USS']:.1f}"),
-        row("CPU per hour at rest", used / took * 3600, "s", 0.5, f"{used * 1000:.1f} ms in {took:.0f} s"),
-        row("wake-ups per minute at rest", woken / took * 60, "", None, f"watchdog {WATCHDOG} s"),
+        row("CPU per hour at rest", statistics.median(used), "s", 0.5, more),
+        row("wake-ups per minute at rest", statistics.median(woken), "", None, f"watchdog {WATCHDOG} s"),
     ]
 
 
@@ -230,7 +234,7 @@ def measure(bench: Bench) -> dict[str, object]:
         small, large = (Place(Path(folder) / name, bench.laboratory.fresh(name), notify) for name in names)
         rows = [
             *starting(small, bench.rounds(10)),
-            *resting(small, REST),
+            *resting(small, bench.rounds(5)),
             *ten_runs(small, bench.rounds(10)),
             *during_an_import(large, exports, workload.rows),
         ]

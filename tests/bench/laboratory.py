@@ -1,4 +1,4 @@
-"""The same ground for all: one PostgreSQL, a fresh database for every run, and files that the system has in memory."""
+"""The same ground for all: one PostgreSQL, a fresh database for each contestant and round, and files that the system has in memory."""
 
 import asyncio
 import compileall

@@ -36,7 +36,7 @@ def measure(bench: Bench) -> dict[str, float]:
     workload = bench.workload()
     part = race(bench, [Entry(floor(), workload, ONLY_FIRST), Entry(Ours(), workload, OUR_STEPS)], bench.rounds(ROUNDS))
     first = least(part, OURS, FIRST)
-    log = wal.measure(bench, images=("off",))
+    log = wal.measure(bench, images=("off",), rounds=1)
     return {
         "cpu: first import / floor": first / least(part, "floor", FIRST),
         **{f"cpu: {step} / {FIRST}": least(part, OURS, step) / first for step in (NEXT, CELL, AGAIN)},

@@ -9,6 +9,8 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from itertools import groupby
+from operator import itemgetter
 from pathlib import Path
 from typing import Self
 
@@ -101,11 +103,14 @@ class Watch(threading.Thread):
         await connection.close()
 
     def during_publication(self) -> list[float]:
-        """Seconds of every question that was under way while somebody published."""
-        when = [at for at, publishing in self.publishing if publishing]
-        if not when:
+        """Seconds of every question that was under way while somebody published.
+
+        A run writes its own row long before, while it reads, and others after: what lasts longest is the publication.
+        """
+        spans = [[at for at, _ in looks] for publishing, looks in groupby(self.publishing, itemgetter(1)) if publishing]
+        if not spans:
             return []
-        first, last = when[0], when[-1]
+        first, *_, last = max(spans, key=len)
         return [ended - began for began, ended in self.asked if ended >= first and began <= last]
 
 

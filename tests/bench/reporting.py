@@ -76,9 +76,12 @@ def race_section(part: Mapping[str, Any]) -> Iterable[str]:
                 f"{median(part, name, step, 'server_cpu'):.1f} s", _beside_ours(part, name, step),
                 *([f"{median(part, name, step, figure):.0f} MB" for figure in ("peak", "server_peak")] if memory else []),
             ])  # fmt: skip
-    rounds = part["rounds"]
     yield table(rows)
-    yield f"{rounds} rounds, contestants in turn." if rounds > 1 else "One round."
+    yield _rounds(part)
+
+
+def _rounds(part: Mapping[str, Any]) -> str:
+    return f"{part['rounds']} rounds, contestants in turn." if part["rounds"] > 1 else "One round."
 
 
 def _beside_ours(part: Mapping[str, Any], name: str, step: str) -> str:
@@ -106,13 +109,15 @@ def readers_section(part: Mapping[str, Any]) -> Iterable[str]:
 
 def wal_section(part: Mapping[str, Any]) -> Iterable[str]:
     rows = [("", "documents", "lines", "a run", "by hand", "a run, per document", "by hand, per document", "÷")]
-    for images, found in part["changed"].items():
-        each = [f"{found[who] / found['documents']:,.0f} B" for who in ("run", "hand")]
-        whole = [f"{found[who] / 1000:,.0f} kB" for who in ("run", "hand")]
+    for images, rounds in part["changed"].items():
+        written = [statistics.median(found[who] for found in rounds) for who in ("run", "hand")]
+        each = [f"{written_by / rounds[0]['documents']:,.0f} B" for written_by in written]
+        whole = [f"{written_by / 1000:,.0f} kB" for written_by in written]
         factor = f"{figures.wal_per_document(part, images):.2f}"
-        counts = (str(found["documents"]), str(found["lines"]))
+        counts = (str(rounds[0]["documents"]), str(rounds[0]["lines"]))
         rows.append((f"full_page_writes {images}", *counts, *whole, *each, factor))
     yield table(rows)
+    yield _rounds(part)
     same = part["unchanged"]
     yield (
         f"The same day again: {same['tuples']} tuples written to the books, {same['records']} records of the log touch "

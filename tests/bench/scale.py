@@ -20,8 +20,13 @@ class Costs:
     """What one of each costs; rows are those of all three kinds, mixed 1 : 10 : 14 (receipts, expenses, details)."""
 
     read_file_ms: float
+    spawn_file_ms: float
     read_row_us: float
+    child_bytes: float
+    child_row_bytes: float
     hear_row_us: float
+    pack_row_us: float
+    unpack_row_us: float
     key_bytes: float
     travel_bytes: float
     xlsx_bytes: float
@@ -41,9 +46,14 @@ class Costs:
 
 
 MEASURED: Final = {
-    "read_file_ms": ("a workbook's child process: start, imports, end", "ms of a processor"),
+    "read_file_ms": ("a workbook's child process: fork, job, end", "ms of a processor"),
+    "spawn_file_ms": ("the same, started anew, as a cluster's worker does", "ms of a processor"),
     "read_row_us": ("reading and understanding a row, in the child", "µs of a processor"),
+    "child_bytes": ("address space of a child whose workbook has next to no rows", "bytes"),
+    "child_row_bytes": ("a row, beyond that", "bytes"),
     "hear_row_us": ("taking a row down, in the parent", "µs of a processor"),
+    "pack_row_us": ("packing a row for the way back, on a cluster's worker", "µs of a processor"),
+    "unpack_row_us": ("unpacking it, in the parent", "µs of a processor"),
     "key_bytes": ("what the parent keeps of a row for the checks (tracemalloc)", "bytes"),
     "travel_bytes": ("a row on its way to the temporary table", "bytes"),
     "xlsx_bytes": ("a row in its workbook", "bytes"),
@@ -65,6 +75,8 @@ MEASURED: Final = {
 
 ROWS, ORGANIZATIONS = 10**9, 10_000
 FILES = 3 * ORGANIZATIONS
+SHEET = 1_048_576
+"""Rows of a sheet (ECMA-376)."""
 DOCUMENTS = ROWS * 11 // 25
 LINES_PER_DOCUMENT = 14 / 11
 CHANGED = DOCUMENTS // 200
@@ -74,12 +86,20 @@ CHANGED = DOCUMENTS // 200
 def needs(c: Costs) -> Iterator[tuple[str, str, str]]:
     """What 10,000 organizations and a billion rows need: what, how much, and how it was computed."""
     child, parent = FILES * c.read_file_ms / 1e3 + ROWS * c.read_row_us / 1e6, ROWS * c.hear_row_us / 1e6
+    worker = FILES * c.spawn_file_ms / 1e3 + ROWS * (c.read_row_us + c.pack_row_us) / 1e6
+    unpacking = ROWS * c.unpack_row_us / 1e6
     first = ROWS * (c.stage_row_us + c.insert_row_us) / 1e6 + FILES * c.publish_file_ms / 1e3
     day = ROWS * c.stage_row_us / 1e6 + FILES * c.publish_file_ms / 1e3 + CHANGED * c.change_document_us / 1e6
     yield "an upload of all workbooks", size(ROWS * c.xlsx_bytes), "rows × bytes in a workbook"
-    yield "reading all of them", f"{hours(child)} of a processor", "workbooks × child + rows × reading"
-    yield "workers that read them in an hour", f"{count(math.ceil(child / HOUR))} processors", "that, per hour"
+    yield "reading all of them on one machine", f"{hours(child)} of a processor", "workbooks × child + rows × reading"
+    yield (
+        "reading all of them on a cluster",
+        f"{hours(worker)} of a processor",
+        "workbooks × child started anew + rows × (reading + packing)",
+    )
+    yield "workers that read them in an hour", f"{count(math.ceil(worker / HOUR))} processors", "that, per hour"
     yield "the parent's share, which one process does", hours(parent), "rows × taking down"
+    yield "the same with a cluster", hours(parent + unpacking), "rows × (taking down + unpacking)"
     yield "what the parent keeps meanwhile", size(ROWS * c.key_bytes), "rows × what is kept of a row"
     yield "rows on their way", size(ROWS * c.travel_bytes), "rows × bytes; once in the spool, once as temporary tables"
     yield "the first publication, in one transaction", hours(first), "rows × (comparison + insertion) + workbooks"
@@ -122,8 +142,10 @@ def breaks(c: Costs) -> list[tuple[float, str, str, str, str]]:
         (15e6 / (c.stage_row_us + c.insert_row_us), "new rows", "3 × `database.lock_timeout` (15 s)",
          "another department's run gives up waiting for the tables, and tries again",
          "raise `lock_timeout`; keep first imports apart"),
-        (1_048_576, "rows of one kind of one organization in one file", "a sheet of an .xlsx",
+        (SHEET, "rows of one kind of one organization in one file", "a sheet of an .xlsx",
          "1C cannot export it", "several files of one organization and kind are one snapshot already"),
+        ((GIB - c.child_bytes) / c.child_row_bytes, "rows in one file", "`reader.memory` (1 GiB)",
+         "its reader is ended (`reader-limit`), and its unit held", "raise it, or export in several files"),
         (200 * MIB / c.xlsx_bytes, "rows in one file", "`source.max_file_size` (200M)",
          "the file is refused", "raise it, or export in several files"),
         (300e6 / c.read_row_us, "rows in one file", "`reader.cpu_time` (5 min)", "its reader is ended", "raise it"),
@@ -132,21 +154,24 @@ def breaks(c: Costs) -> list[tuple[float, str, str, str, str]]:
          "a run per department; then integrity checks by SQL over the staged rows instead of keys in memory"),
         (600e6 / c.insert_row_us, "new rows", "`database.statement_timeout` (10 min) for one INSERT",
          "a first import is rolled back", "raise it for the first import, or import organization by organization"),
-        (600e6 / c.fingerprint_row_us, "rows in the books", "the same, for the fingerprints",
+        (600e6 / c.fingerprint_row_us, "rows in the books", "`database.statement_timeout` (10 min) for the fingerprints",
          "every run fails before it begins", "fingerprints per partition, and only of those with writes since (pg_stat counters)"),
         (7200e6 / one_run, "rows a day", "`daemon.run_time_limit` (2 h): reading by two, comparison by one",
          "the daily run is stopped", "`engine.executor = \"dask\"` for reading; several departments for publishing"),
         (8 * 3600e6 / c.backup_row_us, "rows in the books", "a backup in a night (8 h)",
          "pg_dump is no backup any more", "physical backups with WAL archiving (pgBackRest, barman)"),
     )  # fmt: skip
-    return sorted(found)
+    # What only a sheet longer than a sheet can be would reach is no limit.
+    return sorted(row for row in found if row[1] != "rows in one file" or row[0] < SHEET)
 
 
 def crowds(c: Costs) -> list[tuple[float, str, str, str, str]]:
     """The same for the number of workbooks."""
     found = (
         (2 * HOUR * 1e3 / c.read_file_ms, "an hour on two processors for the starts of children alone",
-         "reading takes longer than its rows", '`engine.executor = "dask"`'),
+         "reading takes longer than its rows",
+         f'`engine.executor = "dask"` with more than {count(2 * c.spawn_file_ms / c.read_file_ms)} processors: a worker'
+         " starts each reader anew"),
         (600e3 / c.publish_file_ms, "ten minutes for statements per workbook, within the transaction",
          "publications take longer than their rows", "several rows per INSERT (`snapshot`, `run_unit`, the import log)"),
         (MIB / 68, "1 MiB of known digests told to each child (68 bytes each), so in all workbooks² × 68 bytes",

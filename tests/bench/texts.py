@@ -17,17 +17,18 @@ own, and makes an environment with pinned versions for each of the other program
 of rounds, `--size small` tries it all in a few minutes; `--results FILE` says where the figures lie between two calls, and
 `--only none --write FILE` makes the page from them.
 
-**The work.** Exports of 5 organizations with 1,000 receipts, 10,000 expenses and about 14,000 details each: 125,000 rows as 1C writes
+**The work.** At full size, exports of 5 organizations with 1,000 receipts, 10,000 expenses and about 14,000 details each: 125,000 rows as 1C writes
 them; *growth* has 40 such organizations. *Next day*: 0.5 % of the expenses changed, gone, come or re-timed; it follows at once, before
 autovacuum has seen the first import. *Same day again*: the same files. *One changed cell*: the next day's files with another
 text in one cell.
 
 **How.** Everybody is a process, measured from its start to its end, start-up included. Contestants run in turn, round after
-round (A B C A B C …), each in a fresh database of the same server with the backend's tables, after a CHECKPOINT, with the files in the
-page cache and every module compiled, as pip leaves them. A ratio is the median of the rounds' own ratios; times are medians. After every run of ours the books are
-compared with the generator's truth, to the kopeck; a wrong figure fails the part. CPU is the contestant's with all its
-children; PostgreSQL's sessions are told apart. Memory is the sum of the proportional set sizes (PSS) of all processes of a
-run, looked at 20 times a second.
+round (A B C A B C …), each in a fresh database of the same server with the backend's tables, after a CHECKPOINT, with the files in
+the page cache and every module compiled, as pip leaves them. The server keeps segments of its WAL to use them again, as one does
+that has been in use for a while; a new one fills each with zeros first. A ratio is the median of the rounds' own ratios; times
+are medians. After every run of ours the books are compared with the generator's truth, to the kopeck; a wrong figure fails the
+part. CPU is the contestant's with all its children; PostgreSQL's sessions are told apart. Memory is the sum of the proportional
+set sizes (PSS) of all processes of a run, looked at 20 times a second.
 
 `.ci/run` measures a small version, `python -m tests.bench.ratios`, in seconds on a processor, and fails where a ratio is half as
 much again as in `tests/bench/ratios.toml`. To look at one stage: `python tests/bench/bench_reading.py` (a workbook through its
@@ -43,7 +44,8 @@ the control totals, with journal and lineage.
     "predecessor": """
 A stand-in for the predecessor's importer, not its code: openpyxl reads each workbook whole, every document is looked up by
 its key and inserted or changed through SQLAlchemy's ORM, details are inserted without a key, and there is a COMMIT after
-every hundred rows. Its second run doubles the details (see below). openpyxl cannot read the three workbooks of one
+every hundred rows. A document names an organization, an account and a contract: three more lookups. It writes the columns
+that the backend's readers use. Its second run takes as long as its first, and doubles the details (see below). openpyxl cannot read the three workbooks of one
 organization, whose 1C names a part `SharedStrings.xml`; it gets copies with the usual name.
 """,
     "peers": """
@@ -51,13 +53,22 @@ pandas reads with either engine and writes with the COPY recipe of its manual; d
 `merge_key` (details) with naming `direct`; polars reads with fastexcel (calamine) and writes with ADBC. pandas and polars replace their
 tables. openpyxl gets three of the workbooks with a part renamed, as above.
 """,
+    "holdings": """
+At full size 200 organizations, 600 workbooks, of which each is read by a process of its own.
+""",
+    "large-files": """
+At full size 5 organizations with 80,000 expenses and 112,000 details: as many rows as in *growth*, in an eighth of the
+workbooks. A reader holds its sheet, so here the peak is theirs; at how many rows it ends says [scale.md](scale.md).
+""",
     "growth": """
-PSS counts a page that several processes share once. PostgreSQL's peak has its shared buffers and whatever serves the run.
+PSS counts a page that several processes share once. PostgreSQL's peak has its shared buffers and whatever serves the run;
+the aim is held against our own processes.
 """,
     "wal": """
 The run writes the changed columns, the lines of changed documents as a set, the journal with old and new, lineage, the
 bridge and its own report; by hand there are two UPDATE statements by key in one transaction, on a copy of the same books. Both
-begin after a CHECKPOINT: with full_page_writes on, the first change of each page writes the page.
+begin after a CHECKPOINT: with full_page_writes on, the first change of each page writes the page. That a run on another day
+leaves unchanged rows alone, `xmin` and all, is a test (`tests/books`).
 """,
     "readers": """
 The reader asks what the backend's page shows, with 5 ms between two questions, and so it does at rest. *During

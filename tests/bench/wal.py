@@ -15,6 +15,7 @@ from tests.bench.race import Bench, say
 from tests.bench.workload import FIRST, REPRICED, Workload
 
 BOOKS = ("fin_receipts", "fin_expenses", "fin_expense_details")
+ROUNDS = 5
 LINES = """
     SELECT id, expense_operation_id, payment_amount, settlement_amount, vat_amount
     FROM fin_expense_details ORDER BY expense_operation_id, id
@@ -34,14 +35,16 @@ FILES = f"""
 """
 
 
-def measure(bench: Bench, images: Sequence[str] = ("on", "off")) -> dict[str, Any]:
+def measure(bench: Bench, images: Sequence[str] = ("on", "off"), rounds: int = ROUNDS) -> dict[str, Any]:
     """The first day with other amounts in 0.5 % of the expenses, by a run and by hand, on copies of the same books.
 
     Args:
         bench: the ground.
         images: values of full_page_writes; with it on, the first change of each page after a CHECKPOINT writes the page.
+        rounds: how often, where the bench is not asked for another number.
     """
     laboratory, workload, ours = bench.laboratory, bench.workload(), Ours("wal")
+    rounds = bench.rounds(rounds)
     for day in (FIRST, REPRICED):
         workload.folder(day)
     laboratory.set(autovacuum="off")
@@ -51,23 +54,25 @@ def measure(bench: Bench, images: Sequence[str] = ("on", "off")) -> dict[str, An
             ours.run(workload, FIRST)
             laboratory.sql("VACUUM ANALYZE", database=ours.database)
             laboratory.settle()
-            found = {}
-            for setting in images:
-                laboratory.set(full_page_writes=setting)
-                found[setting] = _beside_by_hand(laboratory, workload, ours, setting)
-                say(f"  full_page_writes {setting}: {found[setting]}")
+            found: dict[str, list[dict[str, int]]] = {setting: [] for setting in images}
+            for number in range(1, rounds + 1):
+                for setting in images:
+                    laboratory.set(full_page_writes=setting)
+                    one = _beside_by_hand(laboratory, workload, ours, f"{setting}-{number}")
+                    found[setting].append(one)
+                    say(f"  round {number} of {rounds}, full_page_writes {setting}: {one}")
             laboratory.set(full_page_writes="on")
             unchanged = _unchanged(laboratory, workload, ours)
             laboratory.drop(ours.database, "wal_run", "wal_hand")
     finally:
         laboratory.set(autovacuum="on", full_page_writes="on")
-    return {"rows": workload.rows, "changed": found, "unchanged": unchanged}
+    return {"rows": workload.rows, "rounds": rounds, "changed": found, "unchanged": unchanged}
 
 
-def _beside_by_hand(laboratory: Laboratory, workload: Workload, original: Ours, images: str) -> dict[str, int]:
-    copies = [laboratory.fresh(name, original.database) for name in ("wal_run", "wal_hand")]
+def _beside_by_hand(laboratory: Laboratory, workload: Workload, original: Ours, name: str) -> dict[str, int]:
+    copies = [laboratory.fresh(copy, original.database) for copy in ("wal_run", "wal_hand")]
     ours = Ours("wal")
-    copy = original.folder / f"copy-{images}"
+    copy = original.folder / f"copy-{name}"
     copy.mkdir()
     ours.config = configuration(copy, copies[0])
     laboratory.ready(workload.folder(REPRICED))

@@ -85,6 +85,26 @@ async def test_rows_that_did_not_change_are_not_written(database, publish_day, m
 
 
 @pytest.mark.asyncio
+async def test_where_one_document_changes_all_others_stay_as_they_were_written(database, publish_day, made, sql):
+    day = first_day(made)
+    await publish_day(day)
+    one, two, three = day.expenses
+    queries = (
+        "SELECT xmin::text, * FROM fin_receipts",
+        f"SELECT xmin::text, * FROM fin_expenses WHERE operation_id <> '{two['operation_id']}' ORDER BY id",
+        f"SELECT xmin::text, * FROM fin_expense_details WHERE expense_operation_id <> '{two['operation_id']}' ORDER BY id",
+        f"SELECT xmin::text, * FROM cpimportd.lineage WHERE operation_id <> '{two['operation_id']}' ORDER BY operation_id",
+    )
+    before = [sql(database, query) for query in queries]
+    assert [len(rows) for rows in before] == [1, 2, 3, 3]
+    dearer = {**two, "amount": Decimal("250.00")}
+    lines = [*day.details[:2], made.line(two, "250.00"), day.details[3]]
+    published = await publish_day(replace(day, expenses=[one, dearer, three], details=lines))
+    assert sum(unit.updated for unit in published.units) == 1
+    assert [sql(database, query) for query in queries] == before
+
+
+@pytest.mark.asyncio
 async def test_the_journal_keeps_what_was_before(database, publish_day, made, sql):
     day = first_day(made)
     await publish_day(day)

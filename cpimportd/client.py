@@ -15,7 +15,6 @@ from cpimportd.daemon.files import write_whole
 from cpimportd.daemon.lock import Holder, holder
 from cpimportd.daemon.store import FILE as MEMORY
 from cpimportd.plan import RESCHEDULED
-from cpimportd.planner import check_expression, read_rescheduled
 from cpimportd.problems import Problem, ProblemError, problem
 
 ANSWER_WITHIN: Final = 60.0
@@ -132,6 +131,8 @@ class Client:
         Raises:
             ProblemError: as :meth:`status`; ``config-value`` for an expression that is none; ``disk``.
         """
+        from cpimportd.planner import check_expression, read_rescheduled  # noqa: PLC0415 - with pydantic; others need none
+
         if expression is not None:
             check_expression(expression, "the command line")
         daemon = self._holder()

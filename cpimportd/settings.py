@@ -8,6 +8,7 @@ from zoneinfo import ZoneInfo
 
 from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationInfo, field_validator
 
+from cpimportd import statefolder
 from cpimportd.values import (
     AlertUrls,
     Calendar,
@@ -308,7 +309,7 @@ class Settings(Section):
         validate_default=True,  # a machine may have no time zone data at all
     )
     state_directory: Path = Field(
-        Path("/var/lib/cpimportd"), description="For the spool and the daemon's memory; private to its user."
+        statefolder.USUAL, description="For the spool and the daemon's memory; private to its user."
     )
     database: Database = Database()
     source: Source = Source()

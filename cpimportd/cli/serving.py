@@ -41,9 +41,25 @@ def daemon(config_file: Path | None, form: "Form") -> int:
 
 
 def _client(config_file: Path | None) -> "Client":
-    from cpimportd.client import Client
+    """The daemon, whatever stands in the configuration file by now; where none lives, the file may say why.
 
-    return Client(load(config_file).settings.state_directory)
+    Raises:
+        ProblemError: what is wrong with the configuration, where no daemon lives.
+    """
+    from cpimportd.client import Client
+    from cpimportd.daemon.lock import holder
+    from cpimportd.problems import ProblemError
+    from cpimportd.statefolder import told, unset
+
+    folder = told(config_file)
+    if folder is None or holder(folder) is None:
+        try:
+            folder = load(config_file).settings.state_directory
+        except ProblemError:
+            folder = unset()
+            if holder(folder) is None:
+                raise
+    return Client(folder)
 
 
 @click.command()
@@ -54,7 +70,7 @@ def status(config_file: Path | None, as_json: bool) -> int:
     """What the daemon does: running since when, next slots, the last run, the last good one, held units, workbooks.
 
     Exit codes: 0 it runs and all is well · 1 it runs, but the last run failed, held something, found no upload, or a
-    workbook is stale · 3 it does not run.
+    workbook is stale · 2 it does not run, and the configuration has a fault · 3 it does not run.
 
     Example: `cpimportd status --json | jq .well`. Why a unit is held: `cpimportd history`, then `cpimportd show RUN`.
     """
@@ -119,32 +135,14 @@ def reload(config_file: Path | None) -> int:
     Example: edit the file, `cpimportd check`, `cpimportd reload`. To see beforehand what it would have done to the days
     that are kept: `cpimportd rehearse NEW.toml`.
     """
-    from cpimportd.client import Client
-    from cpimportd.problems import ProblemError, problem
+    from cpimportd.problems import problem
 
-    try:
-        folder = load(config_file).settings.state_directory
-    except ProblemError:
-        # The daemon will refuse it, too, and its journal has to say so; only its folder is needed to ask it.
-        fallback = _usual_state_directory()
-        if fallback is None:
-            raise
-        folder = fallback
-    refused = Client(folder).reload()
+    refused = _client(config_file).reload()  # a file with a fault, too: the daemon refuses it, and its journal says so
     if refused:
         say((*refused, problem("config-refused")))
         return 2
     click.echo("the new configuration is in force, or will be when the run under way is over", err=True)
     return 0
-
-
-def _usual_state_directory() -> Path | None:
-    """Where the daemon's memory lies if the configuration, which cannot be read, does not say otherwise."""
-    from cpimportd.configuration.loading import default_state_directory
-    from cpimportd.daemon.lock import LOCK
-
-    folder = default_state_directory()
-    return folder if (folder / LOCK).exists() else None
 
 
 @click.command()

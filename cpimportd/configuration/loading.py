@@ -9,13 +9,13 @@ from typing import NoReturn
 
 from pydantic import BaseModel, SecretStr, ValidationError
 
+from cpimportd import statefolder
 from cpimportd.configuration.faults import faults
 from cpimportd.configuration.keys import SCHEDULE, KeyPath, dotted, variable
 from cpimportd.configuration.login import split_login
 from cpimportd.configuration.masking import holds_secret
 from cpimportd.configuration.predecessor import from_predecessor
 from cpimportd.configuration.sources import (
-    DEFAULT_PATH,
     ConfigFile,
     Found,
     Tree,
@@ -26,6 +26,7 @@ from cpimportd.configuration.sources import (
 )
 from cpimportd.problems import Problem, ProblemError, problem
 from cpimportd.settings import Settings
+from cpimportd.statefolder import CONFIGURATION as DEFAULT_PATH
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,21 +123,8 @@ def _base(environ: Mapping[str, str]) -> Found:
     """What is there without being asked for: the import's schedule, and a folder that this user can write to."""
     base = Found(values={"schedules": {SCHEDULE: {}}})
     origin = "environment STATE_DIRECTORY" if environ.get("STATE_DIRECTORY") else "default"
-    base.put(("state_directory",), str(default_state_directory(environ)), origin)
+    base.put(("state_directory",), str(statefolder.unset(environ)), origin)
     return base
-
-
-def default_state_directory(environ: Mapping[str, str] = os.environ) -> Path:
-    """The state folder where nobody sets one."""
-    if folders := environ.get("STATE_DIRECTORY"):  # systemd.exec(5): several are separated by colons
-        return Path(folders.split(":")[0])
-    usual: Path = Settings.model_fields["state_directory"].default
-    if os.geteuid() == 0 or (usual.is_dir() and os.access(usual, os.W_OK)):
-        return usual
-    state = Path(environ.get("XDG_STATE_HOME", ""))
-    if not state.is_absolute():  # XDG Base Directory Specification: a relative path is to be ignored
-        state = Path(environ.get("HOME") or "~").expanduser() / ".local" / "state"
-    return state / "cpimportd"
 
 
 def _warnings(file: ConfigFile) -> Iterator[Problem]:

@@ -18,9 +18,6 @@ if TYPE_CHECKING:
     from pydantic.fields import FieldInfo
     from pydantic_settings import BaseSettings
 
-DEFAULT_PATH = Path("/etc/cpimportd/cpimportd.toml")
-"""Where the file lies when nobody names another."""
-
 _NOT_SETTINGS = ("CPIMPORTD_CONFIG", "CPIMPORTD_TEST_")
 
 Tree = dict[str, Any]

@@ -88,6 +88,20 @@ def test_what_was_written_and_not_accepted_yet_is_in_no_run(place):
     assert daemon.trigger(2)[-1]["status"] == "failed"
 
 
+def test_a_fault_in_the_file_hides_neither_the_daemon_nor_its_refusal_and_is_told_where_none_lives(place):
+    daemon = place.start()
+    place.configure({"retry.withn": 5})
+    assert place.command("status").returncode == 0
+    refused = place.command("reload")
+    assert refused.returncode == 2
+    assert "retry.withn" in refused.stderr
+    assert "retry.withn" in daemon.wait_problem("config-unknown-key")["message"]
+    assert daemon.stop() == 0
+    stopped = place.command("status")
+    assert stopped.returncode == 2
+    assert "retry.withn" in stopped.stderr
+
+
 def test_a_reload_during_a_run_is_answered_at_once_and_takes_effect_after_it(place):
     place.sample("day1")
     before = place.keys["schedules.import.at"]

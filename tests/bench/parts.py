@@ -19,7 +19,7 @@ class Part:
     Attributes:
         title: of its section on the page.
         measure: does it; ``repeat`` of the bench replaces its usual number of rounds.
-        minutes: about how long it takes at full size on two quiet cores.
+        minutes: about how long it takes at full size on the machine of docs/benchmarks.md.
     """
 
     title: str
@@ -71,15 +71,15 @@ def holdings(bench: Bench) -> dict[str, object]:
 
 
 PARTS = {
-    "imports": Part("Imports: the floor, four kinds of day, the fastest raw load", imports, 3.5),
-    "growth": Part("Growth: eight times the rows, memory of all processes together", growth, 8),
-    "readers": Part("Readers while an import publishes", readers.measure, 3.5),
-    "wal": Part("Write-ahead log", wal.measure, 1),
+    "imports": Part("Imports: the floor, four kinds of day, the fastest raw load", imports, 5),
+    "growth": Part("Growth: eight times the rows, memory of all processes together", growth, 13),
+    "readers": Part("Readers while an import publishes", readers.measure, 4),
+    "wal": Part("Write-ahead log", wal.measure, 3.5),
     "start": Part("Start of the command line", starting.measure, 0.3),
-    "predecessor": Part("The predecessor's way", before, 4.5),
-    "peers": Part("What a user would pick instead", peers, 7),
+    "predecessor": Part("The predecessor's way", before, 30),
+    "peers": Part("What a user would pick instead", peers, 13),
     "claims": Part("What each of them does not do", claims.measure, 1),
-    "holdings": Part("Many holdings: three small workbooks of each organization, one run", holdings, 1.5),
+    "holdings": Part("Many holdings: three small workbooks of each organization, one run", holdings, 2.5),
     "large-files": Part("Large files: eight times the rows in each workbook", large_files, 2.5),
-    "daemon": Part("The daemon at rest and at work", daemon.measure, 4),
+    "daemon": Part("The daemon at rest and at work", daemon.measure, 6),
 }

@@ -11,7 +11,7 @@ This page is written by the program that measures. To repeat it:
     pip install -e '.[test]'
     python -m tests.bench --write docs/benchmarks.md
 
-It takes about {minutes} minutes on two quiet cores (`--list` tells the parts and their minutes), starts a PostgreSQL of its
+It takes about {minutes} minutes on the machine below (`--list` tells the parts and their minutes), starts a PostgreSQL of its
 own, and makes an environment with pinned versions for each of the other programs (kept, with the generated exports, in
 `~/.cache/cpimportd-bench`). `--only imports,wal` measures parts and leaves the others' figures, `--repeat N` changes the number
 of rounds, `--size small` tries it all in a few minutes; `--results FILE` says where the figures lie between two calls, and

@@ -103,9 +103,10 @@ def tree(pid: int) -> list[int]:
     """A process and all below it; threads start children of their own."""
     found = [pid]
     for parent in found:
-        for tasks in Path(f"/proc/{parent}/task").glob("*/children"):
-            with suppress(OSError):
-                found += map(int, tasks.read_text().split())
+        with suppress(OSError):  # it may be gone by now
+            for tasks in Path(f"/proc/{parent}/task").glob("*/children"):
+                with suppress(OSError):
+                    found += map(int, tasks.read_text().split())
     return found
 
 

@@ -171,7 +171,7 @@ async def test_a_transfer_that_trickles_for_ever_ends_by_the_limit_of_the_whole(
         server.sizes = {"a.xlsx": 1000}
         began = time.monotonic()
         fetched = await fetch(source_at(server.url, transfer_timeout=0.6), retry_for(0), spool)
-    assert time.monotonic() - began < 10
+    assert time.monotonic() - began < 2
     assert fetched.problems[0].code == "download-failed"
 
 
@@ -206,7 +206,7 @@ async def test_a_server_that_does_not_answer_goodbye_costs_no_waiting(spool: Pat
         server.scripts["QUIT"] = silence
         began = time.monotonic()
         await fetch(source_at(server.url), retry_for(0), spool)
-    assert time.monotonic() - began < 10
+    assert time.monotonic() - began < 1.5
     assert server.count["QUIT"] == 1
 
 
@@ -532,7 +532,7 @@ async def test_cancelling_ends_at_once_and_leaves_nothing(spool: Path) -> None:
         since = time.monotonic()
         with pytest.raises(asyncio.CancelledError):
             await fetching
-        assert time.monotonic() - since < 10
+        assert time.monotonic() - since < 1
         mine = [
             task
             for task in asyncio.all_tasks() - before
@@ -584,7 +584,7 @@ async def test_old_files_cost_no_waiting(spool: Path) -> None:
         began = time.monotonic()
         fetched = await fetch(source_at(server.url, stable_for=10), retry_for(60), spool)
     assert len(fetched.files) == 18
-    assert time.monotonic() - began < 5
+    assert time.monotonic() - began < 2
 
 
 @pytest.mark.asyncio
@@ -605,7 +605,7 @@ async def test_a_file_of_unknown_or_impossible_age_is_looked_at_twice(stamp: dat
         began = time.monotonic()
         fetched = await fetch(source_at(server.url, stable_for=0.5), retry_for(10), spool)
     assert len(fetched.files) == 1
-    assert 0.5 <= time.monotonic() - began < 5
+    assert 0.5 <= time.monotonic() - began < 2
 
 
 @pytest.mark.asyncio

@@ -171,4 +171,4 @@ def test_a_hostile_line_costs_no_time(filler: bytes) -> None:
     began = time.monotonic()
     with suppress(ListingError):
         list(parse_list([b"-rw-r--r-- " + filler * (65000 // len(filler)) + b".xlsx\r\n"]))
-    assert time.monotonic() - began < 10
+    assert time.monotonic() - began < 1

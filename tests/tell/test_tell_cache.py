@@ -55,7 +55,7 @@ async def test_without_a_url_nothing_is_done_and_it_is_said(caplog):
     caplog.set_level("INFO")
     began = time.monotonic()
     assert await clear_cache(Cache()) == ()
-    assert time.monotonic() - began < 5
+    assert time.monotonic() - began < 0.5
     assert "up to 5 minutes old" in caplog.text
 
 

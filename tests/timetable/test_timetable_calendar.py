@@ -147,7 +147,7 @@ def test_a_clock_set_thirty_years_ahead_is_answered_at_once(zone):
     found = newest_slot("*:*", ZoneInfo(zone), utc(2026, 11, 24), utc(2056, 11, 24, 12, 0, 30))
     assert found == utc(2056, 11, 24, 12)
     assert count_slots("*:*", ZoneInfo(zone), utc(2026, 11, 24), utc(2056, 11, 24), 1000) == 1000
-    assert time.perf_counter() - began < 10, "a list of all 15.8 million slots would take a minute"
+    assert time.perf_counter() - began < 1, "a list of all 15.8 million slots would take a minute"
 
 
 def test_there_are_no_slots_from_2200_on():

@@ -7,7 +7,7 @@ predecessor's names, the default. What can be set at all is :mod:`cpimportd.sett
 from cpimportd.configuration.example import example
 from cpimportd.configuration.loading import Loaded, load, require_database, require_source
 from cpimportd.configuration.show import Row, as_json, render
-from cpimportd.statefolder import CONFIGURATION as DEFAULT_PATH
+from cpimportd.statefolder import DEFAULT_PATH
 
 __all__ = [
     "DEFAULT_PATH",

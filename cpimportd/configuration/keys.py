@@ -10,12 +10,10 @@ from pydantic import SecretStr
 from pydantic.fields import FieldInfo
 
 from cpimportd.settings import Schedule, Section, Settings
+from cpimportd.statefolder import PREFIX
 
 KeyPath = tuple[str, ...]
 """A key with the sections around it, from the outside: ``("schedules", "import", "at")``."""
-
-PREFIX = "CPIMPORTD_"
-"""Of our environment variables."""
 
 SCHEDULE = "import"
 """The schedule that is there without being asked for; it stands for every schedule in the tree of keys."""

@@ -26,7 +26,7 @@ from cpimportd.configuration.sources import (
 )
 from cpimportd.problems import Problem, ProblemError, problem
 from cpimportd.settings import Settings
-from cpimportd.statefolder import CONFIGURATION as DEFAULT_PATH
+from cpimportd.statefolder import DEFAULT_PATH
 
 
 @dataclass(frozen=True, slots=True)

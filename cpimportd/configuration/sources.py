@@ -10,9 +10,10 @@ from typing import TYPE_CHECKING, Any, cast
 
 from pydantic_settings import EnvSettingsSource
 
-from cpimportd.configuration.keys import PREFIX, KeyPath, all_keys, dotted, meant, variable
+from cpimportd.configuration.keys import KeyPath, all_keys, dotted, meant, variable
 from cpimportd.problems import Problem, ProblemError, problem
 from cpimportd.settings import Settings
+from cpimportd.statefolder import PREFIX
 
 if TYPE_CHECKING:
     from pydantic.fields import FieldInfo

@@ -198,8 +198,8 @@ def measure_reading(large: ExportDay, small: ExportDay, folder: Path, found: dic
     # The longest of the large workbooks, beside the same kind of the small ones.
     longest = max(many, key=lambda snapshot: len(snapshot.documents))
     shortest = next(snapshot for snapshot in few if snapshot.kind is longest.kind)
-    found["child_bytes"].append(address_space(shortest))
-    found["child_row_bytes"].append((address_space(longest) - address_space(shortest)) / len(longest.documents))
+    found["child_bytes"].append(least := address_space(shortest))
+    found["child_row_bytes"].append((address_space(longest) - least) / len(longest.documents))
     there, back = packing(folder / "large" / "rows")
     found["pack_row_us"].append(there / rows * 1e6)
     found["unpack_row_us"].append(back / rows * 1e6)

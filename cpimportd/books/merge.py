@@ -21,9 +21,9 @@ class Journal:
         self._connection = connection
         self._entries = 0
 
-    async def write(self, page: str, name: str, **identifiers: str) -> None:
-        """Run a statement that writes journal entries, numbered from the last one on."""
-        tag = await self._connection.execute(sql(page, name, **identifiers), self._entries)
+    async def write(self, page: str, name: str, *arguments: object, **identifiers: str) -> None:
+        """Run a statement that writes journal entries, numbered from the last one on: its first argument."""
+        tag = await self._connection.execute(sql(page, name, **identifiers), self._entries, *arguments)
         self._entries += int(tag.rpartition(" ")[2])
 
 

@@ -201,6 +201,12 @@ change = Table(
         comment="The document's row of lineage before the change: where what was before had come from. Of an update, "
         "extra and detail_extra only where they differ.",
     ),
+    Column(
+        "step",
+        Integer(),
+        comment="Of an undo: its entries of one step, which took back one run or one step of an earlier undo; from "
+        "1. Empty in other runs.",
+    ),
     CheckConstraint("op IN ('update', 'delete', 'rekey', 'reference', 'insert')", name="op"),
     CheckConstraint("why IN ('snapshot', 'normalised', 'put-right', 'accepted', 'undone')", name="why"),
     Index(None, "kind", "operation_id"),

@@ -6,6 +6,7 @@ An undo is itself a run, with a journal, a bridge and a row in the backend's imp
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
+from itertools import count
 
 import asyncpg
 
@@ -74,8 +75,13 @@ async def _undo(connection: asyncpg.Connection, request: Undo) -> Published:
     await _require_ours(connection, request, before)
     opening = await _booked(connection)
     journal = Journal(connection)
+    steps = count(1)
     for run_id in request.runs:
-        await _take_back(connection, journal, run_id, request.department_id)
+        for row in await connection.fetch(sql("undo", "steps"), run_id):
+            await _collect(connection, request, run_id, row["step"])
+            await _take_back(connection, journal, next(steps))
+        was_undo = await connection.fetchval("SELECT undoes <> '{}' FROM cpimportd.runs WHERE id = $1", run_id)
+        await connection.execute(sql("undo", "forget_undone" if was_undo else "remember_undone"), run_id)
     await journal.write("references", "rest_contracts")
     closing = await _booked(connection)
     _require_equal(before, closing)
@@ -128,17 +134,29 @@ async def _booked(connection: asyncpg.Connection) -> Mapping[tuple[Kind, str], t
     return found
 
 
-async def _take_back(connection: asyncpg.Connection, journal: Journal, run_id: int, department_id: int) -> None:
-    """One run, as the merge did it, the other way round: all deletions come before any insertion."""
+async def _collect(connection: asyncpg.Connection, request: Undo, run_id: int, step: int | None) -> None:
+    """What one step of a run did.
+
+    Raises:
+        ProblemError: ``undo-refused``: a document that it brought is another organization's by now.
+    """
     await connection.execute(sql("undo", "forget_collected"))
-    await connection.execute(sql("undo", "collect_brought"), run_id, department_id)
-    await connection.execute(sql("undo", "collect_changes"), run_id)
-    for name in ("journal_brought", "journal_changed", "journal_removed", "journal_rekeyed"):
+    await connection.execute(sql("undo", "collect_changes"), run_id, step)
+    await connection.execute(sql("undo", "collect_brought"), run_id, request.department_id)
+    for shape in SHAPES:
+        if strayed := await connection.fetch(sql("undo", "strayed", **shape.identifiers)):
+            names = ", ".join(row["name"] for row in strayed)
+            raise ProblemError(refused(request.runs[-1], f"documents of run {run_id} belong to {names} by now"))
+
+
+async def _take_back(connection: asyncpg.Connection, journal: Journal, step: int) -> None:
+    """What was collected, as the merge did it, the other way round: all deletions come before any insertion."""
+    for name in ("journal_brought", "journal_rekeyed", "journal_changed", "journal_removed"):
         for shape in SHAPES:
-            await journal.write("undo", name, **shape.identifiers)
+            await journal.write("undo", name, step, **shape.identifiers)
     await connection.execute(sql("undo", "drop_lineage"))
     await connection.execute(sql("undo", "delete_details"))
-    await journal.write("undo", "journal_references")
+    await journal.write("undo", "journal_references", step)
     await connection.execute(sql("undo", "restore_references"))
     await connection.execute(sql("undo", "restore_rests"))
     for name in ("delete_documents", "restore_columns", "restore_keys", "restore_documents"):
@@ -148,8 +166,6 @@ async def _take_back(connection: asyncpg.Connection, journal: Journal, run_id: i
     record_columns = ", ".join(f"r.{column}" for column in DETAIL_COLUMNS)
     await connection.execute(sql("undo", "restore_details", detail_columns=columns, record_columns=record_columns))
     await connection.execute(sql("undo", "restore_lineage"))
-    was_undo = await connection.fetchval("SELECT undoes <> '{}' FROM cpimportd.runs WHERE id = $1", run_id)
-    await connection.execute(sql("undo", "forget_undone" if was_undo else "remember_undone"), run_id)
 
 
 def _require_equal(

@@ -41,6 +41,12 @@ async def _require_undoable(connection: asyncpg.Connection, department_id: int, 
         raise ProblemError(
             refused(run_id, "it was made by an older version, which did not keep what was served before")
         )
+    if known["without_steps"]:
+        raise ProblemError(
+            refused(run_id, "it is an undo by an older version, which did not keep the order of what it took back")
+        )
+    if known["pruned"]:
+        raise ProblemError(refused(run_id, "its journal is older than journal.keep and gone"))
     if known["renamed"]:
         raise ProblemError(refused(run_id, "a human let it rename an organization", "rename it back in 1C"))
 

@@ -15,6 +15,8 @@ from cpimportd.books import runs
 from cpimportd.books.connection import connect
 from cpimportd.books.plan import FilePlan, Judgement, Publication, Published, UnitPlan
 from cpimportd.books.publish import publish
+from cpimportd.books.undo import Undo, undo
+from cpimportd.books.undoable import runs_to_undo
 from cpimportd.model import MAIN_AMOUNT, STAGED_COLUMNS, Document, FetchedFile, Group, Kind, Snapshot, Unit, UnitFacts
 from cpimportd.settings import Database
 from cpimportd.workbook.copytext import encode_row
@@ -162,6 +164,23 @@ def publisher(url: str, folder: Path) -> Publish:
 def make_publisher(tmp_path: Path) -> Callable[[str], Publish]:
     """The same for any database."""
     return lambda url: publisher(url, tmp_path)
+
+
+@pytest.fixture
+def take_back(database: str) -> Callable[..., Awaitable[Published]]:
+    """Undo a run, as a run of its own."""
+
+    async def take_back(run: int, *, through: bool = False) -> Published:
+        connection: asyncpg.Connection = await connect(Database(url=database))  # type: ignore[arg-type]
+        try:
+            await runs.lock(connection, 8)
+            which = await runs_to_undo(connection, 8, run, through=through)
+            number = await runs.begin(connection, 8, runs.Trigger(undoes=which, requested_by="olga@office"))
+            return await undo(connection, Undo(number, 8, which, "Europe/Moscow", "cpimportd"))
+        finally:
+            await connection.close()
+
+    return take_back
 
 
 @pytest.fixture

@@ -2,91 +2,18 @@
 
 import json
 from dataclasses import replace
-from decimal import Decimal
 
 import pytest
 
-from cpimportd.books import runs
 from cpimportd.books.connection import connect
 from cpimportd.books.memory import foreign_writes, undone
 from cpimportd.books.plan import Judgement
-from cpimportd.books.undo import Undo, undo
-from cpimportd.books.undoable import runs_to_undo
 from cpimportd.model import Group, Unit
 from cpimportd.problems import ProblemError
 from cpimportd.settings import Database
+from tests.books.before_and_after import books, three_days
 
 LOTOS = Unit("ЛОТОС ООО", Group.EXPENSES)
-TABLES = {
-    "fin_receipts": "to_jsonb(t) - 'id' - 'updated_at'",
-    "fin_expenses": "to_jsonb(t) - 'id' - 'updated_at'",
-    "fin_expense_details": "to_jsonb(t) - 'id' - 'created_at'",
-    "fin_contracts": "to_jsonb(t) - 'updated_at'",
-    "cpimportd.lineage": "to_jsonb(t)",
-    "cpimportd.served": "to_jsonb(t)",
-}
-
-
-def books(sql, database, *, contracts=True):
-    """Everything that an undo has to bring back."""
-    return {
-        table: sorted(row[0] for row in sql(database, f"SELECT ({columns})::text FROM {table} t"))
-        for table, columns in TABLES.items()
-        if contracts or table != "fin_contracts"
-    }
-
-
-@pytest.fixture
-def take_back(database):
-    """Undo a run, as a run of its own."""
-
-    async def take_back(run, *, through=False):
-        connection = await connect(Database(url=database))
-        try:
-            await runs.lock(connection, 8)
-            which = await runs_to_undo(connection, 8, run, through=through)
-            number = await runs.begin(connection, 8, runs.Trigger(undoes=which, requested_by="olga@office"))
-            return await undo(connection, Undo(number, 8, which, "Europe/Moscow", "cpimportd"))
-        finally:
-            await connection.close()
-
-    return take_back
-
-
-def three_days(made):
-    one, two, three, four = (made.expense(n, f"{n}00.50") for n in (1, 2, 3, 4))
-    receipts = [made.receipt(9, "5000.00"), made.receipt(8, "1.00")]
-    first = made.Day(
-        receipts=receipts,
-        expenses=[one, two, three, four],
-        details=[made.line(row, str(row["amount"])) for row in (one, two, three, four)],
-    )
-    dearer = {**two, "amount": Decimal("250.00"), "comment": "corrected", "contract": "Договор N 9 от 01.02.2022"}
-    noted = {**three, "extra": {"Основание": "устно"}}
-    new = {**made.expense(5, "7.00"), "bank_account": "ДРУГОЙ БАНК"}
-    second = made.Day(
-        receipts=receipts[:1],
-        expenses=[one, dearer, noted, new],
-        details=[
-            made.line(one, "60.50"),
-            made.line(one, "40.00", "Уплата процентов"),
-            made.line(dearer, "250.00"),
-            made.line(noted, "300.50"),
-            made.line(new, "7.00"),
-        ],
-    )
-    cheaper = {**dearer, "amount": Decimal("245.00")}
-    third = made.Day(
-        receipts=second.receipts,
-        expenses=[cheaper, noted, new, made.expense(6, "1.00")],
-        details=[
-            made.line(cheaper, "245.00"),
-            made.line(noted, "300.50"),
-            made.line(new, "7.00"),
-            made.line(made.expense(6, "1.00"), "1.00"),
-        ],
-    )
-    return first, second, third
 
 
 @pytest.mark.asyncio

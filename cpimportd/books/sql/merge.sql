@@ -34,7 +34,10 @@ FROM stage_pair p, stage_scope scope
 WHERE p.kind = '{kind}' AND p.rekeyed AND f.department_id = scope.department_id AND f.operation_id = p.old_id;
 
 -- name: rekey_lineage
--- Lineage follows the key.
+-- Lineage follows the key. One that the key had before is of a document that somebody else deleted.
+DELETE FROM cpimportd.lineage l USING stage_pair p, stage_scope scope
+WHERE p.kind = '{kind}' AND p.rekeyed AND l.kind = '{kind}' AND l.department_id = scope.department_id
+  AND l.operation_id = p.new_id;
 UPDATE cpimportd.lineage l SET operation_id = p.new_id
 FROM stage_pair p, stage_scope scope
 WHERE p.kind = '{kind}' AND p.rekeyed AND l.kind = '{kind}' AND l.department_id = scope.department_id

@@ -4,22 +4,35 @@ SELECT r.id, r.status, r.undoes, (SELECT max(u.id) FROM cpimportd.runs u WHERE r
                                   AND u.status = 'published') AS undone_by,
        EXISTS (SELECT FROM cpimportd.run_unit u
                WHERE u.run_id = r.id AND u.status = 'published' AND u.served_before IS NULL) AS before_this_version,
-       EXISTS (SELECT FROM cpimportd.run_unit u WHERE u.run_id = r.id AND 'renamed' = ANY (u.accepted)) AS renamed
+       EXISTS (SELECT FROM cpimportd.run_unit u WHERE u.run_id = r.id AND 'renamed' = ANY (u.accepted)) AS renamed,
+       r.undoes <> '{}' AND EXISTS (SELECT FROM cpimportd.change c
+                                    WHERE c.run_id = r.id AND c.op <> 'reference' AND c.step IS NULL) AS without_steps,
+       (SELECT coalesce(sum(u.updated + u.deleted + u.retimed), 0) FROM cpimportd.run_unit u
+        WHERE u.run_id = r.id AND u.status = 'published')
+       > (SELECT count(*) FROM cpimportd.change c
+          WHERE c.run_id = r.id AND c.op IN ('update', 'delete', 'rekey')) AS pruned
 FROM cpimportd.runs r
 WHERE r.id = $1 AND r.department_id = $2;
 
 -- name: closure
--- A run, and the later ones that published any of its units, or any of theirs: what has to go for its books to come back.
-WITH RECURSIVE undone AS (
+-- A run, and the later ones that published any of its units, or any of theirs, or took documents from one for another
+-- organization (a renaming): what has to go for its books to come back.
+WITH RECURSIVE published AS (
+    SELECT u.run_id, u.organization, u.kind
+    FROM cpimportd.run_unit u JOIN cpimportd.runs r ON r.id = u.run_id AND r.department_id = $2
+    WHERE u.run_id >= $1 AND u.status = 'published'
+), touched AS (
+    SELECT run_id, organization, kind FROM published
+    UNION
+    SELECT run_id, old ->> 'organization', kind FROM cpimportd.change
+    WHERE department_id = $2 AND run_id > $1 AND op = 'update' AND old ? 'organization'
+), undone AS (
     SELECT $1::bigint AS run_id
     UNION
     SELECT later.run_id
     FROM undone
-    JOIN cpimportd.run_unit own ON own.run_id = undone.run_id AND own.status = 'published'
-    JOIN cpimportd.run_unit later
-        ON later.run_id > own.run_id AND later.status = 'published'
-       AND (later.organization, later.kind) = (own.organization, own.kind)
-    JOIN cpimportd.runs r ON r.id = later.run_id AND r.department_id = $2
+    JOIN published own USING (run_id)
+    JOIN touched later ON later.run_id > own.run_id AND (later.organization, later.kind) = (own.organization, own.kind)
 )
 SELECT run_id FROM undone ORDER BY run_id DESC;
 
@@ -47,17 +60,52 @@ TRUNCATE undo_brought, undo_change, undo_lineage;
 INSERT INTO undo_brought (kind, operation_id)
 SELECT l.kind, l.operation_id FROM cpimportd.lineage l WHERE l.department_id = $2 AND l.first_run = $1
 UNION
-SELECT c.kind, c.operation_id FROM cpimportd.change c WHERE c.run_id = $1 AND c.op = 'insert';
+SELECT c.kind, c.operation_id FROM undo_change c WHERE c.op = 'insert';
+
+-- name: strayed
+-- Of these documents, those that stand under an organization that does not take part: that they go would be told of nobody.
+SELECT DISTINCT o.name
+FROM undo_brought b
+CROSS JOIN stage_scope scope
+JOIN {table} f ON f.operation_id = b.operation_id AND f.department_id = scope.department_id
+JOIN fin_organizations o ON o.id = f.organization_id
+WHERE b.kind = '{kind}'
+  AND NOT EXISTS (SELECT FROM stage_unit u WHERE u.kind = '{kind}' AND u.organization = o.name)
+ORDER BY 1;
+
+-- name: steps
+-- The steps of a run, the last one first. What is in none comes before: all of a run that is no undo, and the contracts
+-- that an undo laid to rest at its end.
+SELECT NULL::int AS step
+UNION
+SELECT step FROM cpimportd.change WHERE run_id = $1
+ORDER BY step DESC NULLS FIRST;
 
 -- name: collect_changes
--- The journal of the run.
-INSERT INTO undo_change SELECT * FROM cpimportd.change WHERE run_id = $1;
+-- The journal of one step of the run. Where somebody else wrote to a unit after an earlier one of the runs that are taken
+-- back, and this run put it right, that is no state to go back to: what is in the books stays, only its lineage is the
+-- former one.
+WITH journal AS (
+    SELECT c.*, c.why = 'put-right' AND (c.op <> 'update' OR c.lineage IS NOT NULL) AND EXISTS (
+               SELECT FROM cpimportd.run_unit u JOIN undo_run USING (run_id)
+               WHERE u.run_id < c.run_id AND u.status = 'published'
+                 AND (u.organization, u.kind) = (c.organization, c.kind)) AS stays
+    FROM cpimportd.change c
+    WHERE c.run_id = $1 AND c.step IS NOT DISTINCT FROM $2
+)
+INSERT INTO undo_change (run_id, seq, department_id, kind, op, operation_id, organization, amount_before, amount_after,
+                         old, new, why, paired_with, lineage)
+SELECT run_id, seq, department_id, kind, CASE WHEN stays THEN 'update' ELSE op END, operation_id, organization,
+       CASE WHEN stays THEN amount_after ELSE amount_before END, amount_after,
+       CASE WHEN stays THEN '{}' ELSE old END, CASE WHEN stays THEN '{}' ELSE new END, why, paired_with, lineage
+FROM journal
+WHERE NOT (stays AND op = 'delete');
 
 -- name: journal_brought
 -- Documents that go again, whole, as the journal keeps what a snapshot removed.
-INSERT INTO cpimportd.change (run_id, seq, department_id, kind, op, operation_id, organization, amount_before, old, why,
-                              lineage)
-SELECT scope.run_id, $1 + row_number() OVER (ORDER BY f.operation_id), scope.department_id, '{kind}', 'delete',
+INSERT INTO cpimportd.change (run_id, seq, step, department_id, kind, op, operation_id, organization, amount_before, old,
+                              why, lineage)
+SELECT scope.run_id, $1 + row_number() OVER (ORDER BY f.operation_id), $2, scope.department_id, '{kind}', 'delete',
        f.operation_id, o.name, f.amount,
        to_jsonb(f) || jsonb_build_object('organization', o.name, 'bank_account', b.account_number,
                                          'contract', k.contract_number, 'extra', l.extra,
@@ -80,38 +128,54 @@ LEFT JOIN LATERAL (
 WHERE u.kind = '{kind}';
 
 -- name: journal_changed
--- Documents whose former content comes back: old and new of the run's own entry change places.
-INSERT INTO cpimportd.change (run_id, seq, department_id, kind, op, operation_id, organization, amount_before,
+-- Documents whose former content comes back: old and new of the run's own entry change places. One that gets its former
+-- key again is told under that, after its rekeying, which has taken its lines.
+INSERT INTO cpimportd.change (run_id, seq, step, department_id, kind, op, operation_id, organization, amount_before,
                               amount_after, old, new, why, lineage)
-SELECT scope.run_id, $1 + row_number() OVER (ORDER BY c.operation_id), scope.department_id, c.kind, 'update',
-       c.operation_id, CASE WHEN c.old ? 'organization' THEN c.old ->> 'organization' ELSE c.organization END,
-       c.amount_after, c.amount_before, c.new, c.old, 'undone', to_jsonb(l)
+SELECT scope.run_id, $1 + row_number() OVER (ORDER BY c.operation_id), $2, scope.department_id, c.kind, 'update',
+       coalesce(k.paired_with, c.operation_id),
+       CASE WHEN c.old ? 'organization' THEN c.old ->> 'organization' ELSE c.organization END,
+       c.amount_after, c.amount_before,
+       c.new || CASE WHEN k.op = 'rekey' AND c.new ? 'details' THEN '{{"details": []}}'::jsonb ELSE '{{}}' END,
+       c.old || CASE WHEN k.op = 'rekey' AND c.old ? 'details'
+                     THEN jsonb_build_object('details', coalesce(k.old -> 'details', '[]')) ELSE '{{}}' END,
+       'undone', to_jsonb(l)
+FROM undo_change c
+CROSS JOIN stage_scope scope
+LEFT JOIN undo_change k ON k.op = 'rekey' AND k.kind = c.kind AND k.operation_id = c.operation_id
+LEFT JOIN cpimportd.lineage l
+    ON l.department_id = scope.department_id AND l.kind = c.kind AND l.operation_id = c.operation_id
+WHERE c.op = 'update' AND c.kind = '{kind}' AND (c.old <> '{{}}' OR c.new <> '{{}}');
+
+-- name: journal_removed
+-- Documents that come back, whole. There is a lineage already where somebody else had deleted the document.
+INSERT INTO cpimportd.change (run_id, seq, step, department_id, kind, op, operation_id, organization, amount_after, new,
+                              why, lineage)
+SELECT scope.run_id, $1 + row_number() OVER (ORDER BY c.operation_id), $2, scope.department_id, c.kind, 'insert',
+       c.operation_id, c.organization, c.amount_before, c.old, 'undone', to_jsonb(l)
 FROM undo_change c
 CROSS JOIN stage_scope scope
 LEFT JOIN cpimportd.lineage l
     ON l.department_id = scope.department_id AND l.kind = c.kind AND l.operation_id = c.operation_id
-WHERE c.op = 'update' AND c.kind = '{kind}';
-
--- name: journal_removed
--- Documents that come back, whole.
-INSERT INTO cpimportd.change (run_id, seq, department_id, kind, op, operation_id, organization, amount_after, new, why)
-SELECT scope.run_id, $1 + row_number() OVER (ORDER BY c.operation_id), scope.department_id, c.kind, 'insert',
-       c.operation_id, c.organization, c.amount_before, c.old, 'undone'
-FROM undo_change c, stage_scope scope
 WHERE c.op = 'delete' AND c.kind = '{kind}';
 
 -- name: journal_rekeyed
--- Documents that get their former key again.
-INSERT INTO cpimportd.change (run_id, seq, department_id, kind, op, operation_id, organization, amount_before,
+-- Documents that get their former key again, with the lines that go with the present one.
+INSERT INTO cpimportd.change (run_id, seq, step, department_id, kind, op, operation_id, organization, amount_before,
                               amount_after, old, new, why, paired_with, lineage)
-SELECT scope.run_id, $1 + row_number() OVER (ORDER BY c.operation_id), scope.department_id, c.kind, 'rekey',
+SELECT scope.run_id, $1 + row_number() OVER (ORDER BY c.operation_id), $2, scope.department_id, c.kind, 'rekey',
        c.paired_with, c.organization, c.amount_after, c.amount_before,
-       jsonb_build_object('operation_id', c.operation_id), jsonb_build_object('operation_id', c.paired_with), 'undone',
-       c.operation_id, to_jsonb(l)
+       jsonb_build_object('operation_id', c.operation_id) || coalesce(lines.old, '{{}}'),
+       jsonb_build_object('operation_id', c.paired_with), 'undone', c.operation_id, to_jsonb(l)
 FROM undo_change c
 CROSS JOIN stage_scope scope
 LEFT JOIN cpimportd.lineage l
     ON l.department_id = scope.department_id AND l.kind = c.kind AND l.operation_id = c.operation_id
+LEFT JOIN LATERAL (
+    SELECT jsonb_build_object('details', jsonb_agg(to_jsonb(x) - 'created_at' ORDER BY x.id)) AS old
+    FROM fin_expense_details x
+    WHERE '{kind}' = 'expenses' AND x.expense_operation_id = c.operation_id HAVING count(*) > 0
+) lines ON true
 WHERE c.op = 'rekey' AND c.kind = '{kind}';
 
 -- name: delete_details
@@ -179,22 +243,23 @@ ORDER BY (c.old ->> 'id')::bigint;
 -- name: restore_details
 -- The lines of documents that came back, or whose lines had been others, in their order.
 INSERT INTO fin_expense_details (expense_operation_id, {detail_columns}, department_id, created_at)
-SELECT CASE c.op WHEN 'rekey' THEN c.paired_with ELSE c.operation_id END, {record_columns}, c.department_id,
-       localtimestamp
+SELECT coalesce(k.paired_with, c.operation_id), {record_columns}, c.department_id, localtimestamp
 FROM undo_change c
+LEFT JOIN undo_change k ON k.op = 'rekey' AND k.kind = c.kind AND k.operation_id = c.operation_id
 CROSS JOIN LATERAL jsonb_array_elements(c.old -> 'details') WITH ORDINALITY AS lines (line, place)
 CROSS JOIN LATERAL jsonb_populate_record(NULL::fin_expense_details, lines.line) r
 WHERE c.kind = 'expenses' AND c.op IN ('update', 'delete', 'rekey') AND jsonb_typeof(c.old -> 'details') = 'array'
 ORDER BY c.seq, lines.place;
 
 -- name: drop_lineage
--- Lineage of documents that go, and of those whose former lineage comes back; of what the journal left out it is needed yet.
+-- Lineage of documents that go, and of those whose former lineage comes back (one that is gone may have left its own, where
+-- somebody else deleted it); of what the journal left out it is needed yet.
 WITH dropped AS (
     DELETE FROM cpimportd.lineage l USING stage_scope scope
     WHERE l.department_id = scope.department_id AND (l.kind, l.operation_id) IN (
         SELECT kind, operation_id FROM undo_brought
         UNION ALL
-        SELECT kind, operation_id FROM undo_change WHERE op IN ('update', 'rekey')
+        SELECT kind, operation_id FROM undo_change WHERE op IN ('update', 'rekey', 'delete')
     )
     RETURNING l.*
 )
@@ -219,8 +284,8 @@ CROSS JOIN LATERAL jsonb_populate_record(present, first.lineage) r;
 
 -- name: journal_references
 -- Contracts that get back what the run had completed, unless a run that stays has changed them since.
-INSERT INTO cpimportd.change (run_id, seq, department_id, kind, op, operation_id, organization, old, new, why)
-SELECT scope.run_id, $1 + row_number() OVER (ORDER BY c.operation_id), scope.department_id, c.kind, 'reference',
+INSERT INTO cpimportd.change (run_id, seq, step, department_id, kind, op, operation_id, organization, old, new, why)
+SELECT scope.run_id, $1 + row_number() OVER (ORDER BY c.operation_id), $2, scope.department_id, c.kind, 'reference',
        c.operation_id, c.organization, c.new, c.old, 'undone'
 FROM undo_change c, stage_scope scope
 WHERE c.op = 'reference' AND c.kind = 'contract' AND NOT EXISTS (

@@ -73,7 +73,7 @@ def _only_put_right(intake: Intake, unit: Unit) -> bool:
 
 def _judge(settings: Settings, asked: Asked, intake: Intake, first_open: date | None) -> Judge:
     """The guards, in the form in which the books ask them."""
-    organizations = frozenset(unit.organization for unit, found in intake.verdict.units.items() if found.file_nos)
+    organizations = frozenset(unit.organization for unit, found in intake.verdict.units.items() if found.has_file)
 
     def judge(facts: Sequence[UnitFacts]) -> dict[Unit, Judgement]:
         found = checks.plausibility(

@@ -22,6 +22,15 @@ async def compare(connection: asyncpg.Connection) -> None:
     await connection.execute(sql("stage", "analyze_match"))
 
 
+async def join(connection: asyncpg.Connection, units: Collection[Unit]) -> None:
+    """Units that no file of today brings take part, too: what the books hold of them is compared with nothing."""
+    await connection.execute(sql("facts", "forget_comparison"))
+    await connection.executemany(
+        sql("facts", "add_unit"), [(unit.group.value, unit.organization) for unit in sorted(units)]
+    )
+    await compare(connection)
+
+
 async def gather(connection: asyncpg.Connection, closed_before: date | None = None) -> Sequence[UnitFacts]:
     """The facts of every unit that takes part, in order of unit.
 

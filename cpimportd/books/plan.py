@@ -60,8 +60,8 @@ class Judgement:
         accepted: codes that a human overrode.
         retimed: removed operation id → added one, where the two are one document.
         rekeyed: the same where every document came under a new id, and a human accepted it.
-        renamed_from: the organization under which the books held these documents, where a human accepted that it is
-            the same one.
+        renamed_from: the organization without a file under which the books hold most of these documents. Its own rest
+            takes part where it is named: the guards are asked once more, and what they say of it is said of its unit.
     """
 
     held: bool = False

@@ -1,12 +1,13 @@
 """The publishing transaction, in order: a whole day becomes visible in one COMMIT, or nothing does."""
 
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 
 import asyncpg
 
 from cpimportd.books import account, facts, merge, record, runs, stage
 from cpimportd.books.locks import fence, lock_books
-from cpimportd.books.plan import Judgement, Publication, Published
+from cpimportd.books.plan import Judgement, Publication, Published, UnitPlan
 from cpimportd.books.queries import sql
 from cpimportd.books.rights import details_unique_index
 from cpimportd.books.transaction import in_one_transaction
@@ -47,6 +48,7 @@ async def _publish(connection: asyncpg.Connection, publication: Publication) -> 
         await stage.fill(connection, publication, snapshot_ids)
         await lock_books(connection, publication.department_id, run_id)
         judgements = await _judge(connection, publication)
+        publication = _with_old_names(publication, judgements)
         units = await _merge(connection, publication, judgements)
     else:
         await fence(connection, run_id)
@@ -74,7 +76,6 @@ async def _merge(
         _unit_report(publication, unit, judgement, counts.get(unit, account.Counts()), bridges)
         for unit, judgement in going_on.items()
     )
-    await record.forget_renamed(connection, going_on)
     await record.remember(connection, publication, units)
     return units
 
@@ -84,13 +85,35 @@ async def _judge(connection: asyncpg.Connection, publication: Publication) -> Ma
     await facts.compare(connection)
     forbidden = await facts.equal_lines(connection, await details_unique_index(connection))
     judgements = dict(publication.judge(await facts.gather(connection, publication.closed_before)))
+    old_names = _old_names(judgements) - publication.units.keys()
+    if old_names:
+        await facts.join(connection, old_names)
+        judgements = dict(publication.judge(await facts.gather(connection, publication.closed_before)))
     for unit in publication.units:
         judgements.setdefault(unit, Judgement())
     for unit, problems in forbidden.items():
         judgements[unit] = Judgement(held=True, problems=(*problems, *judgements[unit].problems))
     await facts.forget(connection, [unit for unit, judgement in judgements.items() if judgement.held])
     await facts.mark_accepted(connection, [unit for unit, judgement in judgements.items() if judgement.accepted])
-    return judgements
+    return {
+        unit: judgement for unit, judgement in judgements.items() if unit in publication.units or not judgement.held
+    }
+
+
+def _old_names(judgements: Mapping[Unit, Judgement]) -> set[Unit]:
+    """Units without a file whose documents come under another name now: what is left of them goes with the renaming."""
+    return {
+        Unit(judgement.renamed_from, unit.group)
+        for unit, judgement in judgements.items()
+        if judgement.renamed_from is not None
+    }
+
+
+def _with_old_names(publication: Publication, judgements: Mapping[Unit, Judgement]) -> Publication:
+    """An organization that goes on under another name comes to its end under the old one, and is waited for no more."""
+    ended = {unit: UnitPlan(unit, frozenset()) for unit in judgements.keys() - publication.units.keys()}
+    held = {unit: problems for unit, problems in publication.held.items() if unit not in ended}
+    return replace(publication, units={**publication.units, **ended}, held=held)
 
 
 def _unit_report(

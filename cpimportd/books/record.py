@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable, Mapping
 import asyncpg
 
 from cpimportd.books.memory import NOTHING, Fingerprints, fingerprints
-from cpimportd.books.plan import Judgement, Publication
+from cpimportd.books.plan import Publication
 from cpimportd.books.queries import sql
 from cpimportd.books.shapes import SHAPES
 from cpimportd.model import Group, Kind, Unit
@@ -92,18 +92,6 @@ async def add_fingerprints(
         [
             (department_id, kind.value, organization, run_id, mark.rows, mark.total, mark.marks)
             for (kind, organization), mark in marks.items()
-        ],
-    )
-
-
-async def forget_renamed(connection: asyncpg.Connection, judgements: Mapping[Unit, Judgement]) -> None:
-    """An organization that goes on under another name is no longer waited for under its old one."""
-    await connection.executemany(
-        sql("record", "forget_renamed"),
-        [
-            (judgement.renamed_from, [kind.value for kind in unit.group.kinds])
-            for unit, judgement in judgements.items()
-            if judgement.renamed_from is not None
         ],
     )
 

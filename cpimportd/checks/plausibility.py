@@ -1,6 +1,8 @@
 """Should a human look first: how today's snapshot of each unit stands to the books."""
 
+from collections import Counter
 from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import replace
 from datetime import date
 from decimal import Decimal
 from types import MappingProxyType
@@ -28,7 +30,8 @@ def plausibility(
     """Decide which units, though their files are right, differ too much from the books to be believed unseen.
 
     Args:
-        facts: of the units that are to be published.
+        facts: of the units that are to be published; those of a renamed organization's old name, where they take part,
+            too: they are judged as part of the unit that goes on for it.
         guards: the limits.
         accepted: names of units that a human accepted for today; integrity problems stay.
         organizations_today: whom today's files name: an organization in the books that none names may be renamed.
@@ -38,12 +41,47 @@ def plausibility(
     Returns:
         Per unit, in the units' order.
     """
+    of = {one.unit: one for one in facts}
+    heirs = _heirs(facts, organizations_today)
+    old_names = {heir: old for old, heir in heirs.items()}
     verdicts = {}
-    for one in sorted(facts, key=lambda one: one.unit):
+    for unit in sorted(of):
+        if unit in heirs:
+            continue
+        one = _joined(of[unit], of[old_names[unit]]) if unit in old_names else of[unit]
         found = _judge(one, guards, organizations_today, first_open)
-        again = _undone(one.unit, undone)
-        verdicts[one.unit] = _verdict(found, [*again, *found.problems], accepted)
-    return _with_moves(verdicts, facts, accepted, organizations_today)
+        again = _undone(unit, undone)
+        verdicts[unit] = _verdict(found, [*again, *found.problems], accepted)
+    for old, heir in heirs.items():
+        verdicts[old] = PlausibilityVerdict(old, accepted=verdicts[heir].accepted)
+    settled = _with_moves(dict(sorted(verdicts.items())), facts, accepted, organizations_today)
+    for old, heir in heirs.items():
+        if settled[old].held:
+            settled[heir] = _without_pairs(settled[heir], of[old])
+    return settled
+
+
+def _heirs(facts: Sequence[UnitFacts], organizations_today: frozenset[str]) -> Mapping[Unit, Unit]:
+    """Old name → the unit that goes on for it; where several do, nobody can say whose the rest is."""
+    taking_part = {one.unit for one in facts}
+    renamed = [
+        (Unit(old, one.unit.group), one.unit)
+        for one in facts
+        if (old := _renamed_from(one, organizations_today)) is not None
+    ]
+    claimed = Counter(old for old, _ in renamed)
+    return {old: heir for old, heir in renamed if old in taking_part and claimed[old] == 1}
+
+
+def _joined(heir: UnitFacts, old: UnitFacts) -> UnitFacts:
+    """What stands under both names: what the snapshot lacks of the old one's is lost, or has come under another id."""
+    return replace(
+        heir,
+        before=heir.before + old.before,
+        sum_before=heir.sum_before + old.sum_before,
+        gone=(*heir.gone, *old.gone),
+        closed=(*heir.closed, *old.closed),
+    )
 
 
 def _judge(
@@ -73,6 +111,12 @@ def _judge(
     )
 
 
+def _without_pairs(verdict: PlausibilityVerdict, old: UnitFacts) -> PlausibilityVerdict:
+    """Documents of an old name that is not published stay where they are: nothing has come in their place."""
+    staying = {document.operation_id for document in old.gone}
+    return replace(verdict, retimed={gone: new for gone, new in verdict.retimed.items() if gone not in staying})
+
+
 def _undone(unit: Unit, undone: Mapping[Unit, int]) -> tuple[Problem, ...]:
     """What a human has undone does not come back by itself with the next run."""
     if unit not in undone:
@@ -85,7 +129,7 @@ def _with_moves(
     facts: Sequence[UnitFacts],
     accepted: frozenset[str],
     organizations_today: frozenset[str],
-) -> Mapping[Unit, PlausibilityVerdict]:
+) -> dict[Unit, PlausibilityVerdict]:
     """Hold both ends of a move of documents between organizations unless both are published, until it stands still.
 
     Where only the new owner is published, the old one loses documents that no check of its own allowed; where only the
@@ -95,7 +139,7 @@ def _with_moves(
         (one, other, Unit(other, one.unit.group))
         for one in sorted(facts, key=lambda one: one.unit)
         for other in sorted(one.elsewhere)
-        if other in organizations_today
+        if other in organizations_today or Unit(other, one.unit.group) in verdicts
     ]
     settled = False
     while not settled:
@@ -104,7 +148,8 @@ def _with_moves(
             target = one.unit
             source_published = source in verdicts and not verdicts[source].held
             incomplete = _elsewhere(one, other)
-            if not source_published and incomplete not in verdicts[target].problems:
+            told = incomplete in verdicts[target].problems or verdicts[target].renamed_from == other
+            if not source_published and not told:
                 settled = False
                 verdicts[target] = _verdict(verdicts[target], [*verdicts[target].problems, incomplete], accepted)
             left = _left(one, other)

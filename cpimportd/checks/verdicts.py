@@ -58,6 +58,11 @@ class UnitVerdict:
         return holds(self.problems, self.accepted)
 
     @property
+    def has_file(self) -> bool:
+        """Whether a file brings it today, or would, could it be fetched: whom none brings may have been renamed."""
+        return bool(self.file_nos) or any(stops(found) for found in self.problems)
+
+    @property
     def closed(self) -> bool:
         """No file names the organization any more and a human accepted that: its documents are to be removed."""
         return not self.file_nos and not self.held

@@ -1,4 +1,4 @@
-"""Should a human look first: shrinkage, pairs, renames, moves."""
+"""Should a human look first: shrinkage, pairs, moves."""
 
 from datetime import date
 from decimal import Decimal
@@ -204,22 +204,6 @@ def test_an_accept_holds_for_its_unit_only():
     assert verdicts[A].accepted == ("shrunk",)
     assert verdicts[B].held
     assert verdicts[B].accepted == ()
-
-
-def test_an_organization_whose_documents_are_all_under_an_absent_one_was_renamed():
-    unit = facts(before=0, after=10, elsewhere={"Старое имя": 9})
-    verdict = judge(unit)[A]
-    assert codes(verdict) == ["renamed"]
-    assert verdict.renamed_from == "Старое имя"
-    accepted = judge(unit, accepted=["А/expenses"])[A]
-    assert not accepted.held
-    assert accepted.renamed_from == "Старое имя"
-
-
-def test_a_few_documents_of_an_absent_organization_are_no_rename():
-    verdict = judge(facts(elsewhere={"Старое имя": 9}))[A]
-    assert codes(verdict) == ["document-elsewhere"]
-    assert verdict.renamed_from is None
 
 
 def test_documents_may_move_between_organizations_that_are_published_together():

@@ -1,13 +1,19 @@
 """What only a human may decide: taking a run back, accepting what was held, changing a closed period."""
 
 import json
+import os
+import time
 from datetime import date
 from decimal import Decimal
 
 import pytest
+from python_calamine import load_workbook
 
 from cpimportd.books.connection import connect
+from cpimportd.books.diff import diff
 from cpimportd.books.held import held_units, to_accept
+from cpimportd.books.movements import What
+from cpimportd.demo.workbook import write_workbook
 from cpimportd.problems import ProblemError
 from cpimportd.report import RunStatus
 from cpimportd.settings import Guards
@@ -143,6 +149,71 @@ async def test_what_an_integrity_check_holds_is_nothing_to_accept(workplace):
             await to_accept(connection, 8, ["ЛОТОС ООО"])
     finally:
         await connection.close()
+
+
+def rename(file, *, changed=False):
+    """1C calls ЛОТОС ООО by another name; ``changed``: and of its documents one is re-timed, another deleted."""
+    titles, *rows, _total = load_workbook(str(file)).get_sheet_by_index(0).to_python(skip_empty_area=False)
+    at = {title: number for number, title in enumerate(titles)}
+    lines = [[None if cell == "" else cell for cell in row] for row in rows]
+    for line in lines:
+        line[at["Организация"]] = "ЛОТОС ПЛЮС ООО"
+    if changed:
+        del lines[1]
+        document = next(at[title] for title in titles if title.startswith("Поступление"))
+        seconds = lines[0][document][-2:]
+        lines[0][document] = lines[0][document][:-2] + ("11" if seconds != "11" else "12")
+    write_workbook(file, titles, lines, {"Сумма": round(sum(line[at["Сумма"]] for line in lines), 2)})
+    os.utime(file, (time.time() - 7200,) * 2)
+
+
+@pytest.mark.asyncio
+async def test_after_a_renaming_nothing_is_left_under_the_old_name(workplace):
+    workplace.sample("day1")
+    await workplace.run()
+    first = amounts(workplace)
+    rename(workplace.file("Lotos - Postuplenie"), changed=True)
+    rename(workplace.file("Lotos - Spisanie kredity"))
+    report = await workplace.run()
+    assert report.status is RunStatus.HELD
+    assert {problem.code for problem in report.all_problems} >= {"renamed", "file-missing"}
+    accepted = await workplace.run(accepted=("ЛОТОС ПЛЮС ООО/receipts", "ЛОТОС ПЛЮС ООО/expenses"))
+    assert accepted.status is RunStatus.PUBLISHED
+    unit = {unit.unit.name: unit for unit in accepted.units}
+    assert (unit[UNIT].removed, unit[UNIT].bridges[0].closing) == (39, 0)
+    new = unit["ЛОТОС ПЛЮС ООО/receipts"]
+    assert (new.inserted, new.retimed) == (38, 1)
+    (file,) = [file for file in accepted.files if file.organizations == ("ЛОТОС ПЛЮС ООО",) and file.rows == 39]
+    totals = workplace.sql(
+        workplace.url,
+        "SELECT o.name, count(f.id) AS rows, coalesce(sum(f.amount), 0) AS total FROM fin_organizations o "
+        "LEFT JOIN fin_receipts f ON f.organization_id = o.id WHERE o.name LIKE 'ЛОТОС%' GROUP BY 1 ORDER BY 1",
+    )
+    assert [tuple(row) for row in totals] == [("ЛОТОС ООО", 0, 0), ("ЛОТОС ПЛЮС ООО", 39, file.control_total)]
+    whys = workplace.sql(workplace.url, "SELECT DISTINCT why FROM cpimportd.change WHERE kind <> 'contract'")
+    assert [row["why"] for row in whys] == ["accepted"]
+    connection = await connect(workplace.settings.database)
+    try:
+        told = await diff(connection, accepted.run)
+    finally:
+        await connection.close()
+    assert not any(sums.unexplained for sums in told.sums)
+    assert len(told.of(What.RETIMED)) == len(told.of(What.REMOVED)) == 1
+    assert amounts(workplace)["expenses_sum"] == first["expenses_sum"]
+    assert (await workplace.run()).status is RunStatus.UNCHANGED
+
+
+@pytest.mark.asyncio
+async def test_an_old_name_does_not_end_while_nobody_says_whose_its_documents_are_now(workplace):
+    workplace.sample("day1")
+    await workplace.run()
+    first = workplace.books
+    rename(workplace.file("Lotos - Postuplenie"))
+    rename(workplace.file("Lotos - Spisanie kredity"))
+    report = await workplace.run(accepted=(UNIT, "ЛОТОС ООО/expenses"))
+    assert report.status is RunStatus.HELD
+    assert "move-incomplete" in {problem.code for problem in report.all_problems}
+    assert workplace.books == first
 
 
 @pytest.mark.asyncio

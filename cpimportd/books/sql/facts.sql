@@ -1,3 +1,11 @@
+-- name: add_unit
+-- A unit that takes part though no file of today brings it.
+INSERT INTO stage_unit (kind, organization) VALUES ($1, $2);
+
+-- name: forget_comparison
+-- The comparison is made anew.
+TRUNCATE match_receipts, match_expenses, match_details;
+
 -- name: find_organizations
 -- The ids that the backend knows the units' organizations by; a new one has none yet.
 UPDATE stage_unit u SET organization_id = o.id
@@ -73,15 +81,21 @@ WHERE m.organization_after IS NULL
 ORDER BY m.operation_id;
 
 -- name: new
--- Documents that the snapshot holds and the books do not, of the units from which documents are gone: the other half of
--- re-timed and re-keyed pairs. Elsewhere nobody asks for them, so a first import lists none.
+-- Documents that the snapshot holds and the books do not, of the units from which documents are gone, or to which others
+-- went of an organization from which some are: the other half of re-timed and re-keyed pairs. Elsewhere nobody asks for
+-- them, so a first import lists none.
+WITH less AS (SELECT DISTINCT organization_before AS organization FROM match_{kind} WHERE organization_after IS NULL)
 SELECT s.organization, s.operation_id, s.amount, s.document_date, s.number,
        extract(year FROM s.moment AT TIME ZONE scope.zone)::int AS year
 FROM match_{kind} m
 CROSS JOIN stage_scope scope
 JOIN {stage} s ON s.operation_id = m.operation_id
 WHERE m.id IS NULL
-  AND s.organization IN (SELECT organization_before FROM match_{kind} WHERE organization_after IS NULL)
+  AND s.organization IN (
+      SELECT organization FROM less
+      UNION
+      SELECT h.organization_after FROM match_{kind} h JOIN less ON less.organization = h.organization_before
+      WHERE h.organization_after <> h.organization_before)
 ORDER BY s.operation_id;
 
 -- name: negative

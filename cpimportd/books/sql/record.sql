@@ -58,15 +58,6 @@ INSERT INTO fin_import_logs (import_date, source_file, table_name, rows_inserted
                              error_message, processed_by, processing_time_seconds, department_id)
 VALUES (localtimestamp, left($1, 255), $2, $3, $4, $5, $6, $7, 'cpimportd', $8, $9);
 
--- name: forget_renamed
--- What an organization's old name served, and what identified its rows.
-WITH forgotten AS (
-    DELETE FROM cpimportd.fingerprint p USING stage_scope scope
-    WHERE p.department_id = scope.department_id AND p.organization = $1 AND p.kind = ANY ($2::text[])
-)
-DELETE FROM cpimportd.served v USING stage_scope scope
-WHERE v.department_id = scope.department_id AND v.organization = $1 AND v.kind = ANY ($2::text[]);
-
 -- name: forget_fingerprints
 -- The published units are fingerprinted anew.
 DELETE FROM cpimportd.fingerprint p USING stage_scope scope, stage_unit u

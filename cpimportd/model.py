@@ -299,6 +299,7 @@ class UnitFacts:
         elsewhere: per organization, how many of the snapshot's documents the books hold under it instead.
         other_departments: operation ids that another department owns.
         closed: documents of a closed period that would come, go, or change in a way that a report shows.
+        equal_lines: documents with two equal detail lines, which the backend's unique index forbids.
     """
 
     unit: Unit
@@ -314,6 +315,7 @@ class UnitFacts:
     elsewhere: Mapping[str, int] = field(default_factory=dict)
     other_departments: tuple[str, ...] = ()
     closed: tuple[DocumentFact, ...] = ()
+    equal_lines: tuple[Problem, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,7 +1,8 @@
 """How today's snapshot stands to the books, before anything is written: the facts that the guards judge."""
 
 from collections import defaultdict
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import replace
 from datetime import date
 
 import asyncpg
@@ -31,15 +32,21 @@ async def join(connection: asyncpg.Connection, units: Collection[Unit]) -> None:
     await compare(connection)
 
 
-async def gather(connection: asyncpg.Connection, closed_before: date | None = None) -> Sequence[UnitFacts]:
+async def gather(
+    connection: asyncpg.Connection, closed_before: date | None = None, details_index: str | None = None
+) -> Sequence[UnitFacts]:
     """The facts of every unit that takes part, in order of unit.
 
     Args:
         connection: in the publishing transaction.
         closed_before: documents of earlier days are in a closed period; None: nothing is closed.
+        details_index: the backend's unique index that forbids equal detail lines; None where it has none.
     """
+    forbidden = await _equal_lines(connection, details_index)
     found = [facts for shape in SHAPES for facts in await _gather(connection, shape, closed_before)]
-    return sorted(found, key=lambda facts: facts.unit)
+    return sorted(
+        (replace(facts, equal_lines=forbidden.get(facts.unit, ())) for facts in found), key=lambda facts: facts.unit
+    )
 
 
 async def _gather(connection: asyncpg.Connection, shape: Shape, closed_before: date | None) -> list[UnitFacts]:
@@ -81,22 +88,8 @@ async def _gather(connection: asyncpg.Connection, shape: Shape, closed_before: d
     ]
 
 
-def _documents(rows: Sequence[asyncpg.Record]) -> defaultdict[str, list[DocumentFact]]:
-    grouped: defaultdict[str, list[DocumentFact]] = defaultdict(list)
-    for row in rows:
-        grouped[row["organization"]].append(
-            DocumentFact(row["operation_id"], row["number"], row["year"], row["amount"], row["document_date"])
-        )
-    return grouped
-
-
-async def equal_lines(connection: asyncpg.Connection, index: str | None) -> dict[Unit, tuple[Problem, ...]]:
-    """Units that need two equal detail lines where the backend's unique index forbids them.
-
-    Args:
-        connection: in the publishing transaction.
-        index: the index's name; None where the backend has none, and nothing is forbidden.
-    """
+async def _equal_lines(connection: asyncpg.Connection, index: str | None) -> Mapping[Unit, tuple[Problem, ...]]:
+    """Units that need two equal detail lines where the backend's unique index forbids them."""
     if index is None:
         return {}
     found: defaultdict[Unit, list[Problem]] = defaultdict(list)
@@ -106,6 +99,15 @@ async def equal_lines(connection: asyncpg.Connection, index: str | None) -> dict
             problem("equal-lines", value=row["operation_id"], index=index, organization=organization)
         )
     return {unit: tuple(problems) for unit, problems in found.items()}
+
+
+def _documents(rows: Sequence[asyncpg.Record]) -> defaultdict[str, list[DocumentFact]]:
+    grouped: defaultdict[str, list[DocumentFact]] = defaultdict(list)
+    for row in rows:
+        grouped[row["organization"]].append(
+            DocumentFact(row["operation_id"], row["number"], row["year"], row["amount"], row["document_date"])
+        )
+    return grouped
 
 
 async def forget(connection: asyncpg.Connection, units: Collection[Unit]) -> None:

@@ -82,17 +82,15 @@ async def _merge(
 
 async def _judge(connection: asyncpg.Connection, publication: Publication) -> Mapping[Unit, Judgement]:
     """Let the guards judge how the snapshot stands to the books; what they hold leaves the stage."""
+    index = await details_unique_index(connection)
     await facts.compare(connection)
-    forbidden = await facts.equal_lines(connection, await details_unique_index(connection))
-    judgements = dict(publication.judge(await facts.gather(connection, publication.closed_before)))
+    judgements = dict(publication.judge(await facts.gather(connection, publication.closed_before, index)))
     old_names = _old_names(judgements) - publication.units.keys()
     if old_names:
         await facts.join(connection, old_names)
-        judgements = dict(publication.judge(await facts.gather(connection, publication.closed_before)))
+        judgements = dict(publication.judge(await facts.gather(connection, publication.closed_before, index)))
     for unit in publication.units:
         judgements.setdefault(unit, Judgement())
-    for unit, problems in forbidden.items():
-        judgements[unit] = Judgement(held=True, problems=(*problems, *judgements[unit].problems))
     await facts.forget(connection, [unit for unit, judgement in judgements.items() if judgement.held])
     await facts.mark_accepted(connection, [unit for unit, judgement in judgements.items() if judgement.accepted])
     return {

@@ -94,7 +94,7 @@ def _judge(
     removed = [document for document in gone if document.operation_id not in retimed]
     renamed_from = _renamed_from(facts, organizations_today)
     organization, unit = facts.unit.organization, facts.unit.name
-    problems = [*_other_department(facts), *_negative(facts)]
+    problems = [*_other_department(facts), *capped(facts.equal_lines), *_negative(facts)]
     if rekeyed:
         problems.append(problem("rekeyed", organization=organization, unit=unit, count=len(rekeyed)))
     if renamed_from is not None:

@@ -13,12 +13,15 @@ import pytest
 
 from cpimportd.books import runs
 from cpimportd.books.connection import connect
-from cpimportd.books.plan import FilePlan, Judgement, Publication, Published, UnitPlan
+from cpimportd.books.plan import FilePlan, Judge, Judgement, Publication, Published, UnitPlan
 from cpimportd.books.publish import publish
 from cpimportd.books.undo import Undo, undo
 from cpimportd.books.undoable import runs_to_undo
+from cpimportd.checks import UnitVerdict, Verdict
+from cpimportd.intake import Asked, Intake
 from cpimportd.model import MAIN_AMOUNT, STAGED_COLUMNS, Document, FetchedFile, Group, Kind, Snapshot, Unit, UnitFacts
-from cpimportd.settings import Database
+from cpimportd.planning import plan_publication
+from cpimportd.settings import Database, Guards, Settings
 from cpimportd.workbook.copytext import encode_row
 
 ZONE = ZoneInfo("Europe/Moscow")
@@ -81,6 +84,7 @@ class Day:
     accepted: tuple[str, ...] = ()
     dry_run: bool = False
     control_totals: Mapping[Kind, Decimal] = field(default_factory=dict)
+    closed_before: date | None = None
     facts: list[UnitFacts] = field(default_factory=list)
 
 
@@ -137,8 +141,26 @@ def plan(day: Day, folder: Path, run_id: int | None) -> Publication:
         return day.judge(facts)
 
     return Publication(
-        run_id=run_id, department_id=8, zone=ZONE, files=files, units=units, held={}, judge=judge, channel="cpimportd"
+        run_id=run_id,
+        department_id=8,
+        zone=ZONE,
+        files=files,
+        units=units,
+        held={},
+        judge=judge,
+        channel="cpimportd",
+        closed_before=day.closed_before,
     )
+
+
+def guarded(
+    *units: Unit, accepted: Sequence[str] = (), strict: bool = False, closed_before: date | None = None
+) -> Judge:
+    """The real guards, on a day on which these units have files."""
+    intake = Intake((), Verdict({unit: UnitVerdict(unit, frozenset({0})) for unit in units}, {}), (), frozenset())
+    settings = Settings(guards=Guards(closed_before=closed_before))
+    asked = Asked(accepted=frozenset(accepted), strict=strict)
+    return plan_publication(settings, asked, intake, None, lambda: 0.0).judge
 
 
 @pytest.fixture
@@ -185,6 +207,7 @@ def take_back(database: str) -> Callable[..., Awaitable[Published]]:
 
 @pytest.fixture
 def made() -> type:
-    """The builders, for tests to call: ``made.Day``, ``made.expense(…)``, ``made.receipt(…)``, ``made.line(…)``."""
+    """The builders, for tests to call: ``made.Day``, ``made.expense(…)``, ``made.receipt(…)``, ``made.line(…)``, and
+    ``made.guarded(…)`` for a day's ``judge``."""
     return type("Made", (), {"Day": Day, "expense": staticmethod(expense), "receipt": staticmethod(receipt),
-                             "line": staticmethod(line)})  # fmt: skip
+                             "line": staticmethod(line), "guarded": staticmethod(guarded)})  # fmt: skip

@@ -222,48 +222,6 @@ async def test_accepted_rekeyed_documents_keep_their_rows(database, publish_day,
 
 
 @pytest.mark.asyncio
-@pytest.mark.parametrize("index", [False, True], ids=["without the unique index", "with the unique index"])
-async def test_amounts_can_swap_between_two_lines(make_database, make_publisher, made, sql, index):
-    from cpimportd.books import upgrade
-    from cpimportd.settings import Database
-
-    url = make_database(backend=True, details_index=index)
-    await upgrade(Database(url=url))
-    publish_day = make_publisher(url)
-    one = made.expense(1, "100.00")
-    lines = [made.line(one, "70.00", contract_number="А"), made.line(one, "30.00", contract_number="Б")]
-    await publish_day(made.Day(expenses=[one], details=lines))
-    lines = [made.line(one, "30.00", contract_number="А"), made.line(one, "70.00", contract_number="Б")]
-    await publish_day(made.Day(expenses=[one], details=lines))
-    rows = sql(url, "SELECT contract_number, payment_amount FROM fin_expense_details ORDER BY 1")
-    assert [tuple(r) for r in rows] == [("А", Decimal(30)), ("Б", Decimal(70))]
-
-
-@pytest.mark.asyncio
-async def test_two_equal_lines_are_held_where_the_backends_index_forbids_them(make_database, make_publisher, made, sql):
-    from cpimportd.books import upgrade
-    from cpimportd.settings import Database
-
-    url = make_database(backend=True, details_index=True)
-    await upgrade(Database(url=url))
-    one = made.expense(1, "100.00")
-    published = await make_publisher(url)(
-        made.Day(receipts=[made.receipt(2, "1.00")], expenses=[one], details=[made.line(one, "50.00")] * 2)
-    )
-    held = next(u for u in published.units if u.unit == LOTOS)
-    assert [p.code for p in held.problems] == ["equal-lines"]
-    assert published.status is RunStatus.PARTIAL
-    assert tuple(sql(url, "SELECT count(*) FROM fin_expenses WHERE department_id = 8")[0]) == (0,)
-
-
-@pytest.mark.asyncio
-async def test_two_equal_lines_are_two_lines_where_nothing_forbids_them(database, publish_day, made, sql):
-    one = made.expense(1, "100.00")
-    await publish_day(made.Day(expenses=[one], details=[made.line(one, "50.00")] * 2))
-    assert sql(database, SUMS)[0]["details"] == Decimal("100.00")
-
-
-@pytest.mark.asyncio
 async def test_a_contract_text_that_several_share_belongs_to_none(database, publish_day, made, sql):
     shared = {"contract": "Основной договор", "contract_date": None}
     mine = made.expense(1, "1.00", **shared)

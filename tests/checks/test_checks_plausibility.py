@@ -7,6 +7,7 @@ import pytest
 
 from cpimportd.checks import plausibility
 from cpimportd.model import DocumentFact, Group, Unit, UnitFacts
+from cpimportd.problems import problem
 from cpimportd.settings import Guards
 
 A = Unit("А", Group.EXPENSES)
@@ -193,6 +194,13 @@ def test_what_another_department_owns_cannot_be_accepted():
     verdict = judge(facts(other_departments=tuple(f"o{i}" for i in range(30))), accepted=["А/expenses"])[A]
     assert len(verdict.problems) == 21
     assert codes(verdict)[0] == "other-department"
+    assert verdict.held
+
+
+def test_equal_lines_hold_a_unit_and_nobody_can_accept_them():
+    found = problem("equal-lines", value="doc", index="x", organization="А")
+    verdict = judge(facts(equal_lines=(found,)), accepted=["А/expenses"])[A]
+    assert codes(verdict) == ["equal-lines"]
     assert verdict.held
 
 

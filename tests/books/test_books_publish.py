@@ -236,6 +236,20 @@ async def test_a_contract_text_that_several_share_belongs_to_none(database, publ
 
 
 @pytest.mark.asyncio
+@pytest.mark.parametrize("alone", ["receipts", "expenses"])
+async def test_a_contracts_counterparty_does_not_depend_on_which_unit_is_published(
+    database, publish_day, made, sql, alone
+):
+    paid, got = made.expense(1, "1.00"), made.receipt(2, "2.00", recipient="ЮЖНЫЙ БАНК ПАО")
+    both = {"receipts": [got], "expenses": [paid]}
+    await publish_day(made.Day(**both))
+    await publish_day(made.Day(**{alone: [{**both[alone][0], "comment": "ещё раз"}]}))
+    (contract,) = sql(database, "SELECT * FROM fin_contracts")
+    assert contract["counterparty"] is None
+    assert contract["organization_id"] is not None
+
+
+@pytest.mark.asyncio
 async def test_what_a_human_wrote_into_a_contract_is_never_overwritten(database, publish_day, made, sql):
     sql(database, """INSERT INTO fin_contracts (contract_number, counterparty, department_id, is_active, created_at, updated_at)
                      VALUES ('Договор N 17 от 23.09.2021', 'Банк по-своему', 8, false, now(), now())""")  # fmt: skip

@@ -1,7 +1,8 @@
 -- name: wanted
 -- The references that the staged documents name: per contract its date, counterparty and organization, where the
 -- documents agree. A contract text that several organizations or counterparties share (`Основной договор`) gets none of
--- them rather than the first one's; documents already in the books take part in that judgement.
+-- them rather than the first one's; documents already in the books take part in that judgement, less those of the staged
+-- units: an organization's receipts count where only its expenses are published.
 CREATE TEMP TABLE wanted_contract ON COMMIT DROP AS
 WITH staged AS (
     SELECT contract, organization, payer AS counterparty, contract_date FROM stage_receipts WHERE contract IS NOT NULL
@@ -15,12 +16,13 @@ WITH staged AS (
     JOIN stage_scope scope ON scope.department_id = c.department_id
     JOIN texts t ON t.contract = c.contract_number
     CROSS JOIN LATERAL (
-        SELECT r.organization_id, r.payer AS counterparty FROM fin_receipts r WHERE r.contract_id = c.id
+        SELECT 'receipts' AS kind, r.organization_id, r.payer AS counterparty
+        FROM fin_receipts r WHERE r.contract_id = c.id
         UNION
-        SELECT e.organization_id, e.recipient FROM fin_expenses e WHERE e.contract_id = c.id
+        SELECT 'expenses', e.organization_id, e.recipient FROM fin_expenses e WHERE e.contract_id = c.id
     ) f
     JOIN fin_organizations o ON o.id = f.organization_id
-    WHERE NOT EXISTS (SELECT FROM stage_unit u WHERE u.organization = o.name)
+    WHERE NOT EXISTS (SELECT FROM stage_unit u WHERE u.kind = f.kind AND u.organization = o.name)
 ), named AS (
     SELECT contract, organization, counterparty, contract_date FROM staged
     UNION ALL

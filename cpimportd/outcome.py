@@ -1,7 +1,7 @@
 """What is told of a run: its files, its units, what the books hold now, and what nobody's file accounts for."""
 
 from collections import Counter, defaultdict
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 
@@ -34,11 +34,25 @@ class Books:
     problems: tuple[Problem, ...] = ()
 
 
-async def books(connection: asyncpg.Connection, department_id: int, intake: Intake) -> Books:
-    """Read what the books hold now, and what in them belongs to organizations that nobody's file names."""
+async def books(
+    connection: asyncpg.Connection, department_id: int, intake: Intake, only: Collection[Kind] = frozenset(Kind)
+) -> Books:
+    """Read what the books hold now, and what in them nobody's file brings.
+
+    Args:
+        connection: any.
+        department_id: whose books.
+        intake: today's files.
+        only: the kinds that were asked for: whether a file brings others, nobody has looked.
+    """
     totals = await memory.totals(connection, department_id)
-    named = {unit.organization for unit in intake.verdict.units}
-    strangers = [s for s in await memory.strangers(connection, department_id) if s.organization not in named]
+    looked_at = {kind.group for kind in only}
+    named = {(unit.organization, unit.group) for unit in intake.verdict.units}
+    strangers = [
+        stranger
+        for stranger in await memory.strangers(connection, department_id)
+        if stranger.group in looked_at and (stranger.organization, stranger.group) not in named
+    ]
     return Books(
         totals={kind: KindTotal(rows, total) for kind, (rows, total) in totals.kinds.items()},
         principal=totals.principal,
@@ -52,6 +66,7 @@ def _stranger(stranger: memory.Stranger) -> Problem:
     return problem(
         "not-in-snapshot",
         organization=stranger.organization or "(no organization)",
+        value=stranger.group.value,
         count=stranger.documents,
         sum=f"{stranger.total:.2f}",
     )

@@ -210,7 +210,7 @@ async def _told(run: _Run, connection: asyncpg.Connection, intake: Intake, publi
     files, units = outcome.files(intake, published), outcome.units(intake, published)
     try:
         async with still_open(connection, settings.database) as usable:
-            books = await outcome.books(usable, settings.department_id, intake)
+            books = await outcome.books(usable, settings.department_id, intake, run.request.only)
     except UNREAD as error:
         told = (*told, totals_unread(error))
         books = outcome.Books(totals={})

@@ -790,7 +790,7 @@ CATALOG: dict[str, ProblemKind] = _catalog(
         ProblemKind(
             "not-in-snapshot",
             _W,
-            "{organization}: {count} documents, {sum}, are in the books, but no file names the organization; left as they are",
+            "{organization}: {count} documents ({value}), {sum}, are in the books, but no file brings them; left as they are",
             "Nothing, if these are test data or the organization is closed; else let 1C export it again.",
         ),
         ProblemKind(

@@ -99,9 +99,10 @@ async def undone(connection: asyncpg.Connection, department_id: int) -> Mapping[
 
 @dataclass(frozen=True, slots=True)
 class Stranger:
-    """An organization with documents in the books that no file names; None stands for documents without one."""
+    """Documents of one kind in the books that no file brings; None stands for those without an organization."""
 
     organization: str | None
+    group: Group
     documents: int
     total: Decimal
 
@@ -109,7 +110,9 @@ class Stranger:
 async def strangers(connection: asyncpg.Connection, department_id: int) -> tuple[Stranger, ...]:
     """Documents in the books that no file accounts for: left untouched, but never unsaid."""
     rows = await connection.fetch(sql("memory", "strangers"), department_id)
-    return tuple(Stranger(row["organization"], row["documents"], row["total"] or Decimal(0)) for row in rows)
+    return tuple(
+        Stranger(row["organization"], Group(row["kind"]), row["documents"], row["total"] or Decimal(0)) for row in rows
+    )
 
 
 def _keyed(rows: Iterable[asyncpg.Record]) -> Fingerprints:

@@ -6,6 +6,7 @@ from decimal import Decimal
 import pytest
 
 from cpimportd.books import upgrade
+from cpimportd.model import Kind
 from cpimportd.report import RunStatus
 from cpimportd.settings import Database
 
@@ -113,6 +114,28 @@ async def test_documents_of_organizations_that_no_file_names_are_left_and_told(p
     report = await workplace.run()
     (told,) = [p for p in report.problems if p.code == "not-in-snapshot"]
     assert told.organization == "Тестовая ООО"
-    assert "1000.00" in told.message
+    assert "1 documents (expenses), 1000.00" in told.message
     assert report.code == 0
     assert len(sql(workplace.url, "SELECT * FROM fin_expenses WHERE operation_id = 'EXP-0001'")) == 1
+
+
+@pytest.mark.asyncio
+async def test_documents_of_a_kind_that_no_file_brings_are_told_of_an_organization_that_has_another_file(
+    workplace, sql
+):
+    workplace.sample("day1")
+    for part in ("Lotos - Spisanie kredity", "Lotos - Spisanie(rasshifrovka)"):
+        workplace.file(part).unlink()
+    await workplace.run()
+    sql(
+        workplace.url,
+        """INSERT INTO fin_expenses (operation_id, organization_id, amount, currency, unconfirmed_by_bank, department_id,
+                                     is_active, created_at, updated_at)
+           SELECT 'EXP-0001', id, 999, 'RUB', false, 8, true, now(), now() FROM fin_organizations
+           WHERE name = 'ЛОТОС ООО'""",
+    )
+    report = await workplace.run()
+    (told,) = [p for p in report.problems if p.code == "not-in-snapshot"]
+    assert (told.organization, told.value) == ("ЛОТОС ООО", "expenses")
+    only = await workplace.run(only=frozenset({Kind.RECEIPTS}))
+    assert "not-in-snapshot" not in {p.code for p in only.problems}

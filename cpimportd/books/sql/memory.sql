@@ -39,18 +39,19 @@ GROUP BY o.name;
 SELECT kind, organization, rows, total, marks FROM cpimportd.fingerprint WHERE department_id = $1;
 
 -- name: strangers
--- Organizations with documents in the books that no file has ever brought: test data, or no longer exported.
-SELECT o.name AS organization, sum(f.documents)::int AS documents, sum(f.total) AS total
+-- Per organization and kind, documents in the books that no file has ever brought: test data, or no longer exported.
+SELECT o.name AS organization, f.kind, sum(f.documents)::int AS documents, sum(f.total) AS total
 FROM (
-    SELECT organization_id, count(*) AS documents, sum(amount) AS total FROM fin_receipts
-    WHERE department_id = $1 GROUP BY 1
+    SELECT 'receipts' AS kind, organization_id, count(*) AS documents, sum(amount) AS total FROM fin_receipts
+    WHERE department_id = $1 GROUP BY 2
     UNION ALL
-    SELECT organization_id, count(*), sum(amount) FROM fin_expenses WHERE department_id = $1 GROUP BY 1
+    SELECT 'expenses', organization_id, count(*), sum(amount) FROM fin_expenses WHERE department_id = $1 GROUP BY 2
 ) f
 LEFT JOIN fin_organizations o ON o.id = f.organization_id
-WHERE NOT EXISTS (SELECT FROM cpimportd.served v WHERE v.department_id = $1 AND v.organization = o.name)
-GROUP BY o.name
-ORDER BY o.name;
+WHERE NOT EXISTS (SELECT FROM cpimportd.served v
+                  WHERE v.department_id = $1 AND v.organization = o.name AND v.kind = f.kind)
+GROUP BY o.name, f.kind
+ORDER BY o.name, f.kind;
 
 -- name: totals
 -- What the department's books hold of each kind.

@@ -162,8 +162,10 @@ class _Stage:
     def _no_longer_held(self, then: PastRun) -> dict[str, tuple[str, ...]]:
         found = {}
         for name, (held, codes) in sorted(then.units.items()):
-            # Before the first run nothing is in the books, so no guard has anything to compare with.
-            if held and name not in self.held_now and not (self.first and _only_guards(codes)):
+            # Before the first run nothing is in the books, so no guard has anything to compare with. Nor is an undo
+            # played: what a guard said then of the files that had been undone, it said of other books than these.
+            silent = (self.first or "undone" in codes) and _only_guards(codes)
+            if held and name not in self.held_now and not silent:
                 found[name] = codes
         return found
 

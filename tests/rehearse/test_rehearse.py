@@ -15,6 +15,7 @@ from cpimportd.books.scratch import create_scratch, drop_scratch
 from cpimportd.demo.postgres import EmbeddedPostgres
 from cpimportd.problems import ProblemError
 from cpimportd.settings import Database, Guards
+from cpimportd.undoing import undo_once
 from tests.pipeline.conftest import Workplace
 from tests.rehearse.conftest import DAYS, until
 
@@ -81,6 +82,20 @@ async def test_laxer_guards_publish_what_was_held_then(workplace):
     freed = found["runs"][1]["no_longer_held"]
     assert {tuple(one["codes"]) for one in freed} == {("shrunk",)}
     assert "would be published; it was held (shrunk)" in workplace.command("rehearse", str(new)).stdout
+
+
+@pytest.mark.asyncio
+async def test_what_was_held_because_it_had_been_undone_is_not_told_as_held_no_more(workplace):
+    for day in ("day1", "day2"):
+        workplace.sample(day)
+        report = await workplace.run()
+    assert report.run is not None
+    await undo_once(workplace.settings, report.run)
+    assert "undone" in {problem.code for problem in (await workplace.run()).all_problems}
+    workplace.url = workplace.url.replace("//cpimportd@", "//postgres@", 1)
+    code, found = rehearse(workplace, new_config(workplace))
+    assert (code, [run["then"] for run in found["runs"]]) == (0, ["published", "published", "held"])
+    assert not any(run[key] for run in found["runs"] for key in ("now_held", "no_longer_held", "sums", "problems"))
 
 
 def test_other_sums_than_then_are_told_to_the_kopeck(books_beside):

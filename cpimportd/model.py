@@ -269,13 +269,24 @@ class Served:
 
 
 class DocumentFact(NamedTuple):
-    """What the books know of a document that comes or goes."""
+    """What the books know of a document that comes or goes.
+
+    Attributes:
+        operation_id: its key.
+        number: of the document.
+        year: in which the number is unique.
+        amount: its sum.
+        document_date: its own date.
+        shown: of one in a closed period, what else a report shows of it (organization, contract, lines by what was paid
+            with them), as one text to be compared; else None.
+    """
 
     operation_id: str
     number: str | None
     year: int | None
     amount: Decimal
     document_date: date | None
+    shown: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -105,7 +105,14 @@ def _documents(rows: Sequence[asyncpg.Record]) -> defaultdict[str, list[Document
     grouped: defaultdict[str, list[DocumentFact]] = defaultdict(list)
     for row in rows:
         grouped[row["organization"]].append(
-            DocumentFact(row["operation_id"], row["number"], row["year"], row["amount"], row["document_date"])
+            DocumentFact(
+                row["operation_id"],
+                row["number"],
+                row["year"],
+                row["amount"],
+                row["document_date"],
+                row.get("shown"),
+            )
         )
     return grouped
 

@@ -55,4 +55,6 @@ def closed_period(facts: UnitFacts, first_open: date | None, retimed: Mapping[st
 
 
 def _same(old: DocumentFact | None, new: DocumentFact | None) -> bool:
-    return old is not None and new is not None and (old.amount, old.document_date) == (new.amount, new.document_date)
+    if old is None or new is None:
+        return False
+    return (old.amount, old.document_date, old.shown) == (new.amount, new.document_date, new.shown)

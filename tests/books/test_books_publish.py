@@ -2,6 +2,7 @@
 
 import json
 from dataclasses import replace
+from datetime import date
 from decimal import Decimal
 
 import pytest
@@ -219,6 +220,28 @@ async def test_accepted_rekeyed_documents_keep_their_rows(database, publish_day,
     assert len(sql(database, "SELECT * FROM cpimportd.change WHERE op = 'rekey' AND why = 'accepted'")) == 3
     assert len(sql(database, "SELECT * FROM cpimportd.lineage WHERE kind = 'expenses'")) == 3
     assert all(b.unexplained == 0 for b in report.bridges)
+
+
+@pytest.mark.asyncio
+@pytest.mark.parametrize(
+    ("document", "payment_type", "held"),
+    [({}, "Погашение долга", False), ({"contract": "Договор N 18"}, "Погашение долга", True), ({}, "Проценты", True)],
+    ids=["only the time", "the contract", "the payment type"],
+)
+async def test_a_retimed_document_of_a_closed_period_is_held_with_what_else_changed(
+    publish_day, made, document, payment_type, held
+):
+    end = date(2100, 1, 1)
+    day, guards = first_day(made), made.guarded(LOTOS, closed_before=end)
+    await publish_day(day)
+    one, *others = day.expenses
+    later = {**one, **document, "operation_id": str(one["operation_id"]).replace("10:01:00", "11:02:03")}
+    lines = [made.line(later, "40.00", "Уплата процентов"), made.line(later, "60.50", payment_type)]
+    again = made.Day(expenses=[later, *others], details=[*lines, *day.details[2:]], judge=guards, closed_before=end)
+    published = await publish_day(again)
+    (unit,) = [unit for unit in published.units if unit.unit == LOTOS]
+    assert [found.code for found in unit.problems] == (["period-closed"] if held else [])
+    assert unit.retimed == (0 if held else 1)
 
 
 @pytest.mark.asyncio

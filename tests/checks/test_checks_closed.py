@@ -12,8 +12,8 @@ from cpimportd.settings import Guards
 UNIT = Unit("ЛОТОС ООО", Group.EXPENSES)
 
 
-def document(name, amount="10.00", day=date(2024, 1, 15)):
-    return DocumentFact(name, "0Л00-000001", 2024, Decimal(amount), day)
+def document(name, amount="10.00", day=date(2024, 1, 15), shown="contract 1"):
+    return DocumentFact(name, "0Л00-000001", 2024, Decimal(amount), day, shown)
 
 
 def judged(*closed, gone=(), new=(), first_open=date(2024, 2, 1), accepted=()):
@@ -57,9 +57,9 @@ def test_nothing_is_closed_where_nothing_is_set():
     assert not judged(document("a"), first_open=None).problems
 
 
-@pytest.mark.parametrize(("amount", "held"), [("10.00", False), ("11.00", True)])
-def test_another_time_of_day_is_no_change_but_another_amount_is(amount, held):
-    old, new = document("a"), document("b", amount)
+@pytest.mark.parametrize(("other", "held"), [({}, False), ({"amount": "11.00"}, True), ({"shown": "contract 2"}, True)])
+def test_another_time_of_day_is_no_change_but_what_a_report_shows_is(other, held):
+    old, new = document("a"), document("b", **other)
     verdict = judged(old, new, gone=(old,), new=(new,))
     assert verdict.retimed == {"a": "b"}
     assert verdict.held is held

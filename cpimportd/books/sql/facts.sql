@@ -137,10 +137,19 @@ ORDER BY 1, 2;
 -- name: closed
 -- Documents dated before $1 that would come, go, or change in what a report shows of them: amount, date, contract,
 -- organization, and what was paid with them. Only of units that the books hold already: a first import closes nothing.
+-- `shown` is what of it a pair of one document under two ids is compared by, of whichever side has the document.
 SELECT coalesce(m.organization_after, m.organization_before) AS organization, m.operation_id,
        coalesce(s.amount, f.amount) AS amount, least(f.document_date, s.document_date) AS document_date,
        coalesce(s.number, l.number) AS number, extract(year FROM coalesce(s.moment, l.moment) AT TIME ZONE scope.zone)::int
-           AS year
+           AS year,
+       CASE WHEN m.organization_after IS NULL THEN jsonb_build_array(m.organization_before, k.contract_number, (
+           SELECT jsonb_agg(jsonb_build_array(d.payment_type, d.payment_amount::numeric(15, 2))
+                            ORDER BY d.payment_type, d.payment_amount)
+           FROM fin_expense_details d WHERE '{kind}' = 'expenses' AND d.expense_operation_id = m.operation_id))
+       ELSE jsonb_build_array(m.organization_after, s.contract, (
+           SELECT jsonb_agg(jsonb_build_array(n.payment_type, n.amount) ORDER BY n.payment_type, n.amount)
+           FROM stage_details n WHERE '{kind}' = 'expenses' AND n.operation_id = m.operation_id))
+       END::text AS shown
 FROM match_{kind} m
 CROSS JOIN stage_scope scope
 LEFT JOIN {table} f ON f.id = m.id

@@ -132,13 +132,23 @@ class FtpSession:
         async with self._understand.during(Phase.LIST, self._transfer_limit):
             found = names.sort_out(await self._lines(), self._encoding)
         if not self._machine_listing:
-            entries = []
-            for entry in found.entries:
-                async with self._understand.during(Phase.LIST, self._command_limit):
-                    entries.append(replace(entry, look=Look(entry.look.size, await self._modified(entry))))
-            found = replace(found, entries=tuple(entries))
+            found = replace(found, entries=tuple([await self._dated(entry) for entry in found.entries]))
         self.in_step = True
         return found
+
+    async def _dated(self, entry: Entry) -> Entry:
+        """An entry of LIST with its modification time; without one where the server refuses to tell it.
+
+        A refusal is about this file, which may be gone since it was listed: a look at it will say so, and of it alone.
+        """
+        async with self._understand.during(Phase.LIST, self._command_limit):
+            try:
+                modified = await self._modified(entry)
+            except aioftp.StatusCodeError as error:
+                if not error.received_codes[-1].matches("5xx"):
+                    raise
+                modified = None
+        return replace(entry, look=Look(entry.look.size, modified))
 
     async def _lines(self) -> Iterable[names.Line]:
         if self._machine_listing:

@@ -700,6 +700,23 @@ async def test_a_server_with_list_only_and_no_times_is_served(spool: Path) -> No
 
 
 @pytest.mark.asyncio
+async def test_a_file_that_goes_between_list_and_mdtm_is_told_of_alone(spool: Path) -> None:
+    async def vsftpd(to: Conversation, _: str) -> str:
+        await to.send(
+            b"-rw-r--r--    1 1000     1000           12 Jan 02 2024 a.xlsx\r\n"
+            b"-rw-r--r--    1 1000     1000           12 Jan 02 2024 renamed.xlsx\r\n"
+        )
+        return "226 Directory send OK."
+
+    async with ScriptedServer() as server:
+        server.scripts["MLSD"] = lambda *_: "500 Unknown command."
+        server.scripts["LIST"] = vsftpd
+        fetched = await fetch(source_at(server.url), retry_for(5), spool)
+    assert [file.name for file in fetched.files] == ["a.xlsx"]
+    assert [(p.code, p.file) for p in fetched.problems] == [("download-failed", "renamed.xlsx")]
+
+
+@pytest.mark.asyncio
 async def test_a_folder_meant_from_the_root_is_found(spool: Path) -> None:
     async with ScriptedServer() as server:
         server.scripts["CWD"] = lambda _, path: "250 ok" if path == "/obmen/1c" else "550 no such folder"

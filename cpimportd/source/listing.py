@@ -39,14 +39,17 @@ def parse_time(text: bytes) -> datetime | None:
 
 
 def parse_mlsd(lines: Iterable[bytes]) -> Iterator[Line]:
-    """Lines such as ``type=file;size=12;modify=20250102030405; name``.
+    """Lines such as ``type=file;size=12;modify=20250102030405; name``; one without facts begins with the space.
+
+    Facts end at ``; ``, not at the first space: ProFTPD and Pure-FTPd write a link's target among them as it is.
 
     Raises:
-        ListingError: a line has no facts.
+        ListingError: a line's facts do not end.
     """
     for raw in lines:
-        facts_text, space, wire = raw.rstrip(b"\r\n").partition(b" ")
-        if not space or (facts_text and not facts_text.endswith(b";")):
+        line = raw.rstrip(b"\r\n")
+        facts_text, end, wire = (b"", b" ", line[1:]) if line.startswith(b" ") else line.partition(b"; ")
+        if not end:
             raise ListingError(f"a line of MLSD that cannot be read: {raw!r}")
         facts = {
             key.lower(): value for key, _, value in (fact.partition(b"=") for fact in facts_text.split(b";") if fact)

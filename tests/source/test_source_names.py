@@ -129,6 +129,22 @@ def test_links_of_mlsd(fact: str) -> None:
     assert [found.kind for found in parse_mlsd([f"type={fact};size=3; a.xlsx\r\n".encode()])] == ["link"]
 
 
+def test_a_link_of_mlsd_whose_target_has_spaces_leaves_the_other_lines_readable() -> None:
+    lines = [
+        b"type=OS.unix=slink:/srv/1C exports/2023;size=20;modify=20240101000000; old\r\n",
+        b"type=file;size=12;modify=20240101000000; a; b.xlsx\r\n",
+        b" c.xlsx\r\n",
+    ]
+    found = [(one.wire, one.kind, one.look.size) for one in parse_mlsd(lines)]
+    assert found == [(b"old", "link", 20), (b"a; b.xlsx", "file", 12), (b"c.xlsx", "file", None)]
+
+
+@pytest.mark.parametrize("text", [b"", b"a.xlsx", b"type=file a.xlsx", b"type=file;size=12;a.xlsx"])
+def test_a_line_of_mlsd_whose_facts_do_not_end_is_said(text: bytes) -> None:
+    with pytest.raises(ListingError, match="cannot be read"):
+        list(parse_mlsd([text + b"\r\n"]))
+
+
 @pytest.mark.parametrize(
     ("text", "name", "kind", "size"),
     [

@@ -55,7 +55,7 @@ def is_workbook(name: str) -> bool:
     while end and (name[end - 1].isspace() or unicodedata.category(name[end - 1]) in _INVISIBLE):
         end -= 1
     last = name[:end].replace("\\", "/").rpartition("/")[2]
-    return last.casefold().endswith(SUFFIXES) and not last.startswith(("~$", "."))
+    return last.lower().endswith(SUFFIXES) and not last.startswith(("~$", "."))
 
 
 def refusal(name: str, wire: bytes) -> str | None:

@@ -12,6 +12,7 @@ from cpimportd.model import FetchedFile
 from cpimportd.problems import ProblemError, problem
 from cpimportd.resources import unusable
 from cpimportd.source.contract import Entry, Look, PermanentError
+from cpimportd.source.names import SUFFIXES
 
 OVERLAP: Final = 16 * 1024
 """Bytes that are asked for once more where a download goes on."""
@@ -39,8 +40,13 @@ class Spool:
 
     def receive(self, number: int, entry: Entry) -> "Incoming":
         """Begin to take a file. It is stored under its number: the server's name is never a path here."""
-        suffix = entry.wire.rpartition(b".")[2].decode("ascii").lower()
-        return Incoming(self._folder / f"{number:03}.{suffix}", entry, self._largest)
+        return Incoming(self._folder / f"{number:03}{_suffix(entry.wire)}", entry, self._largest)
+
+
+def _suffix(wire: bytes) -> str:
+    """A workbook's suffix, for people who look into the folder; one of ours, whatever the name's encoding."""
+    written = wire.lower()
+    return next((suffix for suffix in SUFFIXES if written.endswith(suffix.encode())), SUFFIXES[0])
 
 
 class Incoming:

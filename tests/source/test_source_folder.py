@@ -12,6 +12,8 @@ import pytest
 from cpimportd import settings
 from cpimportd.problems import ProblemError
 from cpimportd.source import fetch, probe
+from cpimportd.source.contract import Entry, Look
+from cpimportd.source.spool import Spool
 from tests.source.conftest import put, retry_for
 
 
@@ -44,6 +46,24 @@ async def test_workbooks_are_copied_and_nothing_else(exports: Path, spool: Path)
     assert fetched.files[2].modified is not None
     assert fetched.problems == ()
     assert (exports / "б.xlsx").read_bytes() == b"content"
+
+
+@pytest.mark.asyncio
+async def test_a_suffix_that_only_resembles_a_workbooks_is_none(exports: Path, spool: Path) -> None:
+    put(exports, "a.xlsx", b"content")
+    put(exports, "b.xl\u017fx", b"content")  # the long s, which str.casefold makes an s of
+    fetched = await fetch(source_of(exports), retry_for(0), spool)
+    assert ([file.name for file in fetched.files], fetched.problems) == (["a.xlsx"], ())
+
+
+def test_a_name_whose_bytes_are_no_ascii_is_stored_under_a_suffix_of_ours(spool: Path) -> None:
+    look = Look(7, None)
+    with (
+        Spool(spool, 100).receive(0, Entry("a.xls", "a.xls".encode("cp037"), look)) as incoming,
+        incoming.attempt(look),
+    ):
+        incoming.write(b"content")
+        assert incoming.keep(look).path.name == "000.xlsx"
 
 
 @pytest.mark.asyncio

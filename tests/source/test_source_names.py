@@ -27,7 +27,7 @@ def test_workbooks_are_kept_in_any_case(name: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "name", ["a.txt", "a.xlsx.tmp", "~$a.xlsx", ".in.a.xlsx", ".xlsx", "a.xlsm", "xlsx", "", "a.xlsx~", "Thumbs.db"]
+    "name", ["a.txt", "a.xlsx.tmp", "~$a.xlsx", ".in.a.xlsx", ".xlsx", "a.xlsm", "xlsx", "", "a.xlsx~", "a.xl\u017fx"]
 )
 def test_what_is_no_workbook_is_ignored_silently(name: str) -> None:
     assert sort_out([line(name)], "utf-8") == sort_out([], "utf-8")

@@ -1,6 +1,8 @@
 """What a run made different, as a workbook: Добавлено, Удалено, Изменено, Итоги."""
 
+import re
 from collections.abc import Iterable, Iterator
+from datetime import date
 from decimal import Decimal
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
@@ -21,6 +23,9 @@ _WHY: Final = {
     "accepted": "подтверждено вручную",
     "undone": "загрузка отменена",
 }
+_ISO_DAY: Final = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}")
+_FIRST_DAY: Final = date(1900, 3, 1)
+"""Spreadsheet programs know no day before 1900, and take that year for a leap year."""
 _FOUND: Final = (Titled("Файл", 36), Titled("Лист", 14), Titled("Ячейка", 10))
 _DOCUMENT: Final = (
     Titled("Организация", 24),
@@ -93,7 +98,7 @@ def _document(one: "Movement") -> tuple[Any, ...]:
         one.organization,
         _KINDS[one.key.kind],
         one.key.operation_id,
-        fields.get("document_date"),
+        _shown("document_date", fields.get("document_date")),
         fields.get("payer") or fields.get("recipient"),
         fields.get("contract"),
         fields.get("operation_type"),
@@ -113,14 +118,23 @@ def _changes(one: "Movement") -> Iterator[tuple[Any, ...]]:
     for difference in one.differences:
         old, new = difference.old, difference.new
         gap = new - old if isinstance(old, Decimal) and isinstance(new, Decimal) else None
-        yield (*head, title_of(one.key.kind, difference.field), _simple(old), _simple(new), gap, *tail)
+        field = difference.field
+        yield (*head, title_of(one.key.kind, field), _shown(field, old), _shown(field, new), gap, *tail)
     for line in one.lines_gone:
         yield (*head, "Строка расшифровки", line_text(line, _text), None, None, *tail)
     for line in one.lines_new:
         yield (*head, "Строка расшифровки", None, line_text(line, _text), None, *tail)
 
 
-def _simple(value: object) -> object:
+def _shown(field: str, value: object) -> object:
+    """A field's value as the sheet is to hold it: a date, which the books' JSON writes as a text, is a date again.
+
+    By the field's name, never by the text's look: a contract may be called 2023-02-01, and an account 5400-19-33.
+    """
+    is_date = field.endswith("_date") and not field.startswith("extra.")
+    if is_date and isinstance(value, str) and _ISO_DAY.fullmatch(value):
+        day = date.fromisoformat(value)
+        return day if day >= _FIRST_DAY else value
     return str(value) if isinstance(value, list | dict) else value
 
 

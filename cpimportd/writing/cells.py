@@ -1,6 +1,5 @@
 """Cells of a workbook that hold what they say: texts stay texts, sums are numbers, dates are dates."""
 
-import re
 from datetime import date
 from decimal import Decimal
 from typing import Any, Final, TypeAlias
@@ -23,7 +22,6 @@ _LONGEST: Final = 30_000
 _ACTIVE: Final = ("=", "+", "-", "@", "\t", "\r")
 """What a spreadsheet program may take for the beginning of a formula (OWASP, "CSV Injection")."""
 
-_DATE: Final = re.compile(r"\d{4}-\d{2}-\d{2}")
 _TOP: Final = Alignment(vertical="top", wrap_text=True)
 
 
@@ -57,8 +55,6 @@ def cell_of(sheet: Sheet, value: object) -> SomeCell:
         return None
     if isinstance(value, bool):
         return text_cell(sheet, "да" if value else "нет")
-    if isinstance(value, str) and _DATE.fullmatch(value):
-        value = date.fromisoformat(value)
     if isinstance(value, Decimal | int | date):
         cell = WriteOnlyCell(sheet, value)  # type: ignore[arg-type] # it takes more than its stub says
         cell.number_format = (

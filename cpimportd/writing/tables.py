@@ -33,7 +33,7 @@ def write_tables(path: Path, tables: Iterable[Table]) -> None:
 
     Args:
         path: where to; it is overwritten.
-        tables: a sheet each. Sums are Decimal, dates are dates or ISO texts, all else is text.
+        tables: a sheet each. Sums are Decimal, dates are dates; a text stays a text, whatever it looks like.
 
     Raises:
         OSError: it cannot be written.

@@ -1,13 +1,14 @@
 """The workbook of a diff: numbers are numbers, texts stay texts, and the sheets add up."""
 
 from dataclasses import replace
+from datetime import date
 from decimal import Decimal
 
 import openpyxl
 import pytest
 
 from cpimportd.books.diff import diff
-from cpimportd.books.movements import What
+from cpimportd.books.movements import Difference, What
 from cpimportd.diffbook import write_diff
 
 ACTIVE = ('=HYPERLINK("http://example.org","x")', "+1+1", "-2+3", "@SUM(1)", "\t=1+1", "\r=1+1", "=cmd|' /C calc'!A0")
@@ -76,3 +77,30 @@ async def test_texts_that_look_like_formulas_stay_texts(two_days, connect, tmp_p
         assert cell.data_type == "s"
         assert cell.quotePrefix or not cell.value.startswith(("=", "+", "-", "@", "\t", "\r"))
     assert "\x1b" not in row["Назначение платежа"].value
+
+
+@pytest.mark.asyncio
+@pytest.mark.parametrize("text", ["5400-19-33", "2023-02-01"])
+async def test_a_text_that_looks_like_a_date_stays_a_text(two_days, connect, tmp_path, text):
+    found, path = await read(two_days, connect, 2), tmp_path / "diff.xlsx"
+    gone, changed = found.of(What.REMOVED)[0], found.of(What.CHANGED)[0]
+    differences = (Difference("contract", None, text), Difference("extra.some_date", text, None))
+    movements = (
+        replace(gone, fields={**gone.fields, "contract": text}),
+        replace(changed, was=None, differences=differences, lines_gone=(), lines_new=()),
+    )
+    write_diff(replace(found, movements=movements), path)
+    (row,) = rows(path, "Удалено")
+    assert (row["Договор"].value, row["Договор"].data_type) == (text, "s")
+    assert [(row["Было"].value, row["Стало"].value) for row in rows(path, "Изменено")] == [(None, text), (text, None)]
+
+
+@pytest.mark.asyncio
+async def test_dates_that_changed_are_dates_where_a_workbook_has_such_a_day(two_days, connect, tmp_path):
+    found, path = await read(two_days, connect, 2), tmp_path / "diff.xlsx"
+    one = replace(found.of(What.CHANGED)[0], was=None, lines_gone=(), lines_new=())
+    one = replace(one, differences=(Difference("contract_date", "0001-01-01", "2024-12-31"),))
+    write_diff(replace(found, movements=(one,)), path)
+    (row,) = rows(path, "Изменено")
+    assert row["Было"].value == "0001-01-01"
+    assert (row["Стало"].is_date, row["Стало"].value.date()) == (True, date(2024, 12, 31))

@@ -91,10 +91,11 @@ def mark(
         _disarm(book)
         page = book[sheet] if sheet in book.sheetnames else book.active
         at = _places(page, notes, columns, fold)
+        merged = _merged(page)
         told = defaultdict(list)
         for note, cell in zip(notes, at, strict=True):
             if cell is not None:
-                told[cell].append(note)
+                told[merged.get(cell, cell)].append(note)
         for coordinate, here in told.items():
             _comment(page[coordinate], here)
         _list(book, page, notes, at, columns.get("operation_id"))
@@ -143,6 +144,15 @@ def _places(
 def _first(page: Sheet, row: int) -> str:
     filled = (cell.column for cell in page[row] if cell.value not in {None, ""})
     return get_column_letter(next(filled, 1))
+
+
+def _merged(page: Sheet) -> dict[str, str]:
+    """Each cell that is merged into another → that one, their top left: only it has a colour and a comment."""
+    return {
+        f"{get_column_letter(column)}{row}": area.start_cell.coordinate
+        for area in page.merged_cells.ranges
+        for row, column in area.cells
+    }
 
 
 def _comment(cell: SomeCell, notes: Sequence[Note]) -> None:

@@ -78,6 +78,21 @@ def test_a_row_without_a_column_is_marked_at_its_document(workbook):
     assert marked(workbook, GRAVE._replace(row=9999))[LIST]["E2"].value == "Не число"
 
 
+def test_what_is_wrong_in_merged_cells_stands_at_their_top_left_and_in_the_list_by_row(workbook):
+    workbook.active.merge_cells("A2:B3")
+    notes = (GRAVE, GRAVE._replace(row=3, column=None, text="Нет суммы"), GRAVE._replace(row=4, text="Мало"))
+    book = marked(workbook, *notes)
+    sheet = book.worksheets[1]
+    assert {cell.coordinate for row in sheet.iter_rows() for cell in row if getattr(cell, "comment", None)} == {
+        "A2",
+        "B4",
+    }
+    assert "Не число" in sheet["A2"].comment.text
+    assert "Нет суммы" in sheet["A2"].comment.text
+    assert sheet["A2"].fill.fgColor.rgb == "FFFFC7CE"
+    assert [row[1].value for row in book[LIST].iter_rows(min_row=2)] == ["B2", "A3", "B4"]
+
+
 def test_nothing_in_it_executes(workbook):
     sheet = workbook.active
     sheet["C4"] = '=HYPERLINK("http://example.org/"&B2,"x")'

@@ -4,9 +4,10 @@ Each one is marked in a limited child process (``marker``), like the one that re
 """
 
 import base64
+import itertools
 import json
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from contextlib import aclosing
 from dataclasses import dataclass
 from pathlib import Path
@@ -115,8 +116,8 @@ def _archived(spool: Path, run: int, name: str) -> str | None:
     return next((file.sha256 for file in files if file.name == name), None)
 
 
-async def mark_workbook(one: Faulty, settings: Settings, run: int, folder: Path, *, force: bool) -> Marked:
-    """Mark a workbook and write it into a folder; a failure is an outcome too.
+async def mark_workbook(one: Faulty, settings: Settings, run: int, target: Path, *, force: bool) -> Marked:
+    """Mark a workbook and write it into a file; a failure is an outcome too.
 
     Raises:
         ProblemError: ``output-exists``, ``disk``.
@@ -130,7 +131,6 @@ async def mark_workbook(one: Faulty, settings: Settings, run: int, folder: Path,
     except ProblemError as error:
         reason = error.problems[0].message
         return Marked(one.file, None, count, problem("workbook-unmarked", file=one.file, run=run, reason=reason))
-    target = folder / marked_name(one.file)
     write_output(target, lambda file: _write(file, content), force=force)
     return Marked(one.file, target, count)
 
@@ -139,10 +139,27 @@ def _write(file: Path, content: bytes) -> None:
     file.write_bytes(content)
 
 
-def marked_name(file: str) -> str:
-    """What the marked copy of a workbook is called; a name that a server sent is no path here."""
-    stem = _UNSAFE.sub("_", Path(file.replace("\\", "/")).name.rpartition(".")[0]).strip(". ")
-    return f"{stem[:_LONGEST_STEM] or 'workbook'}{SUFFIX}"
+def marked_names(files: Iterable[str]) -> dict[str, str]:
+    """What the marked copies of some workbooks are called; a name that a server sent is no path here.
+
+    Two workbooks that differ only in what is left out (``a.xls`` and ``a.xlsx``, or far behind in a long name) have two
+    copies nevertheless, on a server that tells no capital letters apart, too; in whatever order they are given.
+
+    Args:
+        files: the workbooks' names, each once.
+
+    Returns:
+        Name → that of its copy.
+    """
+    names: dict[str, str] = {}
+    taken: set[str] = set()
+    for file in sorted(files):
+        stem = _UNSAFE.sub("_", Path(file.replace("\\", "/")).name.rpartition(".")[0]).strip(". ")
+        stem = stem[:_LONGEST_STEM] or "workbook"
+        numbered = (stem if number == 1 else f"{stem} ({number})" for number in itertools.count(1))
+        names[file] = next(f"{one}{SUFFIX}" for one in numbered if one.casefold() not in taken)
+        taken.add(names[file].removesuffix(SUFFIX).casefold())
+    return names
 
 
 async def _marked(one: Faulty, path: Path, limits: Reader) -> bytes:

@@ -144,7 +144,7 @@ def rejects(config_file: Path | None, run: int, folder: Path, force: bool, uploa
 
     Example: cpimportd rejects 42 --output /tmp/to-correct --upload
     """
-    from cpimportd.marking import faulty_workbooks, mark_workbook
+    from cpimportd.marking import faulty_workbooks, mark_workbook, marked_names
     from cpimportd.source.outbox import put, require_outbox
     from cpimportd.writing.output import make_folder
 
@@ -157,7 +157,8 @@ def rejects(config_file: Path | None, run: int, folder: Path, force: bool, uploa
         found = await reading(loaded, lambda connection: faulty_workbooks(connection, run, settings.spool_directory))
         if found:
             make_folder(folder)
-        marked = [await mark_workbook(one, settings, run, folder, force=force) for one in found]
+        copies = marked_names(one.file for one in found)
+        marked = [await mark_workbook(one, settings, run, folder / copies[one.file], force=force) for one in found]
         if upload:
             await put(settings.source, [one.path for one in marked if one.path is not None])
         return marked

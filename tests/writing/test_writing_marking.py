@@ -3,7 +3,7 @@
 import openpyxl
 import pytest
 
-from cpimportd.marking import Faulty, in_order, mark_workbook, marked_name, note_of
+from cpimportd.marking import Faulty, in_order, mark_workbook, marked_names, note_of
 from cpimportd.settings import Settings
 from tests.two_days import SAMPLES
 
@@ -30,7 +30,7 @@ def faulty(tmp_path):
 
 async def mark(one, tmp_path, **reader):
     settings = Settings(state_directory=tmp_path / "state", reader=reader)
-    return await mark_workbook(one, settings, 7, tmp_path, force=False)
+    return await mark_workbook(one, settings, 7, tmp_path / marked_names([one.file])[one.file], force=False)
 
 
 @pytest.mark.asyncio
@@ -88,8 +88,21 @@ async def test_a_sheet_and_columns_that_nobody_remembers_are_found_by_the_header
     ],
 )
 def test_a_name_that_a_server_sent_is_no_path(file, expected):
-    assert marked_name(file) == f"{expected} - исправить.xlsx"
-    assert len(marked_name(file).encode()) < 240
+    assert marked_names([file]) == {file: f"{expected} - исправить.xlsx"}
+    assert len(marked_names([file])[file].encode()) < 240
+
+
+def test_two_workbooks_of_one_run_never_have_one_copy():
+    long = "Общество с ограниченной ответственностью «Северная строительная компания плюс» - "
+    files = [f"{long}Поступление.xlsx", f"{long}Списание.xlsx", "a.xls", "A.xlsx", "a (2).xlsx", "b.xlsx"]
+    copies = marked_names(files)
+    assert len({copy.casefold() for copy in copies.values()}) == len(files)
+    assert copies["A.xlsx"] == "A - исправить.xlsx"
+    assert copies["a (2).xlsx"] == "a (2) - исправить.xlsx"
+    assert copies["a.xls"] == "a (3) - исправить.xlsx"
+    assert copies["b.xlsx"] == "b - исправить.xlsx"
+    assert marked_names(reversed(files)) == copies
+    assert max(len(copy.encode()) for copy in copies.values()) < 240
 
 
 def test_what_holds_documents_back_comes_first_then_by_row():

@@ -14,6 +14,8 @@ _REASONS: Final = tuple(
         (r"is no finite number", "не конечное число"),
         (r"is too large", "слишком большое число"),
         (r"has more than (\d+) decimals", "знаков после запятой больше {0}"),
+        (r"has more digits than a number in a workbook keeps",
+         "в числе больше цифр, чем хранит ячейка с числом; выгрузите его текстом"),
         (r"is no date between (\d+) and (\d+)", "не дата между {0} и {1} годом"),
         (r"is no date", "не дата"),
         (r"is an error value", "ошибка вычисления в ячейке"),

@@ -30,6 +30,9 @@ RATE = Precision(Decimal("0.000001"), 6, Decimal(10) ** 9, Decimal("1e-9"))
 MONEY_TOTAL = MONEY._replace(limit=Decimal(10) ** 18)
 RATE_TOTAL = RATE._replace(limit=Decimal(10) ** 18)
 
+_EXACT_BELOW = 2.0**53
+"""From here on a double is one of several whole numbers, and nobody can say which of them was written (IEEE 754)."""
+
 # 1C groups thousands by a no-break space, whole (U+00A0) or narrow (U+202F); U+2007 and U+2009 are their kin.
 _NUMBER = re.compile(
     r"([-\u2212]?)([0-9]{1,3}(?:[ \u00a0\u202f\u2007\u2009][0-9]{3}){1,9}|[0-9]{1,30})(?:[.,]([0-9]{1,30}))?"
@@ -79,13 +82,25 @@ def plain_number(cell: Cell) -> str:
     """A number as text in its shortest decimal form, without an exponent: ``51`` for the double 51.0.
 
     Raises:
-        ValueError: it is no number.
+        ValueError: it is no number, or not surely the one that was written.
     """
     number = _exact(cell)
+    if type(cell) is float:
+        require_digits(cell)
     if not number:
         return "0"
     whole = number.to_integral_value()
     return f"{whole if whole == number else number:f}"
+
+
+def require_digits(number: float) -> None:
+    """Refuse a double that has lost digits, such as an account of twenty that 1C wrote as a number.
+
+    Raises:
+        ValueError: it has.
+    """
+    if abs(number) >= _EXACT_BELOW:
+        raise ValueError("has more digits than a number in a workbook keeps")
 
 
 def _exact(cell: Cell) -> Decimal:

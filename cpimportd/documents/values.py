@@ -10,7 +10,7 @@ from datetime import date, datetime, time, timedelta
 from cpimportd.documents.columns import Meaning
 from cpimportd.documents.currencies import currency_code
 from cpimportd.documents.dates import parse_day
-from cpimportd.documents.numbers import parse_money, parse_rate, plain_number
+from cpimportd.documents.numbers import parse_money, parse_rate, plain_number, require_digits
 from cpimportd.model import Cell, CellError, Value
 
 _FLAGS = {"да": True, "нет": False, "1": True, "0": False}
@@ -20,7 +20,7 @@ def parse_text(cell: Cell) -> str | None:
     """Text, stripped at the ends only; a number in its shortest decimal form, a date as 1C prints it.
 
     Raises:
-        ValueError: it is an error value, or PostgreSQL could not store it.
+        ValueError: it is an error value or a number that has lost digits, or PostgreSQL could not store it.
     """
     if type(cell) is str:
         return _stripped(cell)
@@ -73,13 +73,14 @@ def json_value(cell: Cell) -> object:
     """A filled cell as ``extra`` keeps it: text as it is, whole numbers without a point, dates in ISO's form.
 
     Raises:
-        ValueError: PostgreSQL could not store it.
+        ValueError: PostgreSQL could not store it, or it is a number that has lost digits.
     """
     if isinstance(cell, str):
         _storable(cell)
         return str(cell)
     if isinstance(cell, float):
         if cell.is_integer():
+            require_digits(cell)
             return int(cell)
         # JSON knows neither NaN nor infinity.
         return cell if abs(cell) < float("inf") else str(cell)

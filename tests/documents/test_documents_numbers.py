@@ -127,10 +127,17 @@ def test_a_total_may_be_larger_than_what_it_sums():
 
 @pytest.mark.parametrize(
     ("cell", "text"),
-    [(51.0, "51"), (67.01, "67.01"), (0.0, "0"), (-0.0, "0"), (7, "7"), (1e22, "1" + "0" * 22), (1e-7, "0.0000001")],
+    [(51.0, "51"), (67.01, "67.01"), (0.0, "0"), (-0.0, "0"), (7, "7"), (10**22, "1" + "0" * 22), (1e-7, "0.0000001")],
 )
 def test_a_number_becomes_its_shortest_text(cell, text):
     assert plain_number(cell) == text
+
+
+@pytest.mark.parametrize("cell", [2.0**53, -(2.0**53), 40702810000000012345.0])
+def test_a_double_that_has_lost_digits_is_no_text(cell):
+    assert plain_number(2.0**53 - 1) == "9007199254740991"
+    with pytest.raises(ValueError, match="has more digits than a number in a workbook keeps"):
+        plain_number(cell)
 
 
 kopecks = st.integers(min_value=-(10**13) * 100 + 1, max_value=10**13 * 100 - 1)

@@ -86,6 +86,14 @@ def test_text_is_never_taken_for_a_number(sheet):
     assert (document["document_number"], document["debit_account"], document["tax_period"]) == ("000123", "67.01", "51")
 
 
+@pytest.mark.parametrize("column", ["Счет получателя", "Ничья колонка"])
+def test_an_account_that_lost_digits_as_a_number_is_a_reject_and_never_another_account(sheet, column):
+    account = "40702810000000012345"
+    found = sheet(columns=[column]).document({column: account}).document({column: float(account)}).understood()
+    assert rejects(found) == [(3, column)]
+    assert [row.row for row in found.rows] == [2]
+
+
 def test_control_characters_are_data_but_for_nul(sheet):
     found = sheet(columns=["Комментарий"])
     found.document({"Комментарий": "а\tб\n\x1b[2J"}).document({"Комментарий": "a\x00b"})

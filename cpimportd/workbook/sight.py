@@ -15,7 +15,7 @@ _DTD = tuple("<!DOCTYPE".encode(encoding) for encoding in ("utf-8", "utf-16-le",
 _BEFORE_XML = b"\xef\xbb\xbf\xff\xfe\x00 \t\r\n"
 _ERROR_VALUE = re.compile(rb"""t\s*=\s*["']e["'](?!/>)[^<>]*(?<!/)>(?!\s*</|\s*<v\s*/|\s*<v>\s*</)""")
 _ROW = re.compile(rb"""<row\b[^<>]*?\sr=["'](\d{1,9})["']""")
-_ODD_VALUE = re.compile(rb"<v>(?![0-9]{1,9}</v>)")
+_ODD_VALUE = re.compile(rb"<v(?!>[0-9]{1,9}</v>)(?=[\s>])")
 _SHARED = re.compile(rb"""\bt\s*=\s*["']s["']""")
 
 
@@ -71,7 +71,7 @@ class Sight:
                 break
             self._in_order(int(match[1]))
         for match in _ODD_VALUE.finditer(text, 0, until + len("<v>")):
-            self._make_sense(text, match)
+            self._make_sense(text, match.start())
 
     def _in_order(self, row: int) -> None:
         if row <= self._row:
@@ -80,13 +80,16 @@ class Sight:
             raise ProblemError(problem("file-damaged", file=self._file, reason=reason))
         self._row = row
 
-    def _make_sense(self, text: bytes, value: re.Match[bytes]) -> None:
-        """Refuse a value with elements inside, and a shared text's place that is no number."""
-        end = text.find(b"<", value.end())
-        inside = text[value.end() : end].strip()
-        tag = text[text.rfind(b"<c", 0, value.start()) : value.start()]
-        markup = end >= 0 and not text.startswith((b"</v", b"<!"), end)
+    def _make_sense(self, text: bytes, value: int) -> None:
+        """Refuse a value with markup inside, a comment too, and a shared text's place that is no number."""
+        start = text.find(b">", value) + 1
+        end = text.find(b"<", start)
+        if not start or text.endswith(b"/>", value, start):
+            return
+        inside = text[start:end].strip()
+        tag = text[text.rfind(b"<c", 0, value) : value]
+        markup = end >= 0 and not text.startswith(b"</v", end)
         if markup or (inside and not inside.isdigit() and _SHARED.search(tag)):
-            # calamine would show an empty cell, or the first of all shared texts, in silence.
-            reason = f"in {self._name}, a cell's value is {text[value.end() : value.end() + 40]!r}"
+            # calamine would show an empty cell, half a number, or the first of all shared texts, in silence.
+            reason = f"in {self._name}, a cell's value is {text[start : start + 40]!r}"
             raise ProblemError(problem("file-damaged", file=self._file, reason=reason))

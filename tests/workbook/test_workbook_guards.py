@@ -231,6 +231,25 @@ def test_a_value_that_is_none_is_noticed_across_pieces(in_sheet, limits, simple,
         assert code(in_sheet(simple, b"<v>2</v>", odd), limits) == "file-damaged"
 
 
+@pytest.mark.parametrize(
+    "value",
+    [
+        b"<v>2<!-- -->5</v>",
+        b"<v>2<![CDATA[5]]></v>",
+        b"<v><![CDATA[25]]></v>",
+        b"<v >2<!-- -->5</v>",
+        b'<v\nxml:space="preserve">2<?x?>5</v>',
+    ],
+)
+def test_a_value_that_calamine_would_cut_is_damage(in_sheet, limits, simple, value):
+    assert code(in_sheet(simple, b"<v>2.5</v>", value), limits) == "file-damaged"
+
+
+@pytest.mark.parametrize("value", [b"<v >2.5</v>", b"<v/>", b"<v />", b"<v> 2.5\n</v>", b"<!-- 2 --><v>2.5</v>"])
+def test_a_value_written_unusually_is_read(in_sheet, limits, simple, value):
+    assert inspect(in_sheet(simple, b"<v>2.5</v>", value), limits, "a").is_zip
+
+
 @pytest.mark.parametrize("piece", [5000, 8192, 20_000, 2**20])
 def test_two_rows_of_one_number_are_damage(in_sheet, expenses, limits, monkeypatch, piece):
     monkeypatch.setattr(guards, "_PIECE", piece)

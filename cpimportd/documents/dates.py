@@ -16,6 +16,8 @@ _EMPTY_DAY = re.compile(r"01\.01\.0001(?:\s+0?0:00:00)?|\.[ \u00a0]*\.(?:[ \u00a
 # Day 0 of spreadsheet programs, in their default date system.
 _SERIAL_ZERO = date(1899, 12, 30)
 _LAST_SERIAL = 100_000
+_DAYS_TO_1904 = 1462
+"""From day 0 of the default date system to that of the other one, 1904-01-01 (ECMA-376 part 1, 18.17.4.1)."""
 
 
 def parse_day(cell: Cell) -> date | None:
@@ -35,6 +37,15 @@ def parse_day(cell: Cell) -> date | None:
     if (type(cell) is float or type(cell) is int) and math.isfinite(cell) and 0 < cell < _LAST_SERIAL:
         return _in_range(_SERIAL_ZERO + timedelta(days=int(cell)))
     raise ValueError("is an error value" if isinstance(cell, CellError) else "is no date")
+
+
+def parse_day_since_1904(cell: Cell) -> date | None:
+    """As :func:`parse_day`, in a workbook that counts its days from 1904, as those of Excel for Mac do.
+
+    Raises:
+        ValueError: it is no date.
+    """
+    return parse_day(cell + _DAYS_TO_1904 if type(cell) is float or type(cell) is int else cell)
 
 
 def in_years(day: date) -> bool:

@@ -12,7 +12,7 @@ from cpimportd.documents.identity import NOTHING, parse_identity
 from cpimportd.documents.items import DocumentRow
 from cpimportd.documents.rules import Values, places, rules_for
 from cpimportd.documents.tallies import Tallies
-from cpimportd.documents.values import PARSERS
+from cpimportd.documents.values import PARSERS, PARSERS_SINCE_1904
 from cpimportd.model import KEY_COLUMNS, STAGED_COLUMNS, Cell, Value
 from cpimportd.problems import Problem
 
@@ -39,6 +39,14 @@ class _Step(NamedTuple):
 class RowReader:
     """Reads the rows of one sheet and adds up what they hold.
 
+    Args:
+        layout: of the sheet.
+        file: the workbook's name, for problems.
+        file_no: the file's place among today's.
+        zone: in which 1C writes its moments.
+        limits: per staged column, how many characters fit.
+        since_1904: whether a date's serial number counts from 1904.
+
     Attributes:
         rows: how many were understood.
         rejected: how many were not.
@@ -47,14 +55,17 @@ class RowReader:
         tallies: what is worth a warning.
     """
 
-    def __init__(self, layout: Layout, *, file: str, file_no: int, zone: ZoneInfo, limits: Mapping[str, int]) -> None:
+    def __init__(
+        self, layout: Layout, *, file: str, file_no: int, zone: ZoneInfo, limits: Mapping[str, int], since_1904: bool
+    ) -> None:
         at = places(layout.kind)
+        parsers = PARSERS_SINCE_1904 if since_1904 else PARSERS
         self._file, self._zone = file, zone
         self._steps = [
             _Step(
                 known.index,
                 at[known.column.field],
-                PARSERS[known.column.meaning],
+                parsers[known.column.meaning],
                 limits.get(known.column.field, _NO_LIMIT),
                 known.column.key,
                 known.title,

@@ -22,6 +22,7 @@ def understand(
     file_no: int,
     zone: ZoneInfo,
     limits: Mapping[str, int],
+    since_1904: bool = False,
 ) -> Iterator[Header | DocumentRow | Problem | Totals]:
     """Understand one sheet, row by row, in the memory of a few.
 
@@ -32,6 +33,7 @@ def understand(
         file_no: the file's place among today's, the first of every row's values.
         zone: in which 1C writes its moments.
         limits: per staged column, how many characters fit; a column that is not named has no limit.
+        since_1904: whether the workbook counts its days from 1904.
 
     Yields:
         The header first, where there is one. Then a row for each document that was understood, and for each that was
@@ -48,7 +50,7 @@ def understand(
         if kind is not None:
             layout = lay_out(kind, row, titles)
             yield Header(kind, row, layout.titles, sheet, layout.letters)
-            reader = RowReader(layout, file=file, file_no=file_no, zone=zone, limits=limits)
+            reader = RowReader(layout, file=file, file_no=file_no, zone=zone, limits=limits, since_1904=since_1904)
             yield from _below(layout, reader, rows, file)
             return
     example = IDENTIFYING[kind_by_name(file) or Kind.RECEIPTS]

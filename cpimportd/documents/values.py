@@ -9,7 +9,7 @@ from datetime import date, datetime, time, timedelta
 
 from cpimportd.documents.columns import Meaning
 from cpimportd.documents.currencies import currency_code
-from cpimportd.documents.dates import parse_day
+from cpimportd.documents.dates import parse_day, parse_day_since_1904
 from cpimportd.documents.numbers import parse_money, parse_rate, plain_number, require_digits
 from cpimportd.model import Cell, CellError, Value
 
@@ -62,6 +62,7 @@ PARSERS: Mapping[Meaning, Callable[[Cell], Value]] = {
     Meaning.FLAG: parse_flag,
     Meaning.CURRENCY: parse_currency,
 }
+PARSERS_SINCE_1904: Mapping[Meaning, Callable[[Cell], Value]] = {**PARSERS, Meaning.DATE: parse_day_since_1904}
 
 
 def is_blank(cell: Cell) -> bool:

@@ -58,11 +58,14 @@ class Contents:
         is_zip: XLSX or XLSB; else it is the binary XLS.
         needs_openpyxl: something is inside that calamine does not show: an error value such as ``#REF!``, which it
             gives as empty, or a part in UTF-16, which it takes for an empty sheet.
+        since_1904: an XLSX counts its days from 1904; both engines heed it in cells that are formatted as dates, and
+            cannot in others.
     """
 
     digest: str
     is_zip: bool
     needs_openpyxl: bool
+    since_1904: bool = False
 
 
 def inspect(path: Path, limits: ZipLimits, file: str) -> Contents:
@@ -110,7 +113,7 @@ def _inspect_zip(handle: IO[bytes], limits: ZipLimits, file: str) -> Contents:
         if _MANIFEST not in {part.filename.casefold() for part in parts}:
             raise ProblemError(problem("file-not-workbook", file=file, reason="its zip holds no [Content_Types].xml"))
         total = hashlib.sha256(READER_VERSION.encode() + b"\0")
-        needs_openpyxl = False
+        needs_openpyxl = since_1904 = False
         for part in sorted(parts, key=lambda part: part.filename):
             sight = Sight(part.filename, file)
             digested = hashlib.sha256() if part.filename.casefold().startswith("docprops/") else total
@@ -120,7 +123,8 @@ def _inspect_zip(handle: IO[bytes], limits: ZipLimits, file: str) -> Contents:
                 sight.see(piece)
             sight.end()
             needs_openpyxl = needs_openpyxl or sight.needs_openpyxl
-    return Contents(total.hexdigest(), is_zip=True, needs_openpyxl=needs_openpyxl)
+            since_1904 = since_1904 or sight.since_1904
+    return Contents(total.hexdigest(), is_zip=True, needs_openpyxl=needs_openpyxl, since_1904=since_1904)
 
 
 def _directory_size(handle: IO[bytes]) -> tuple[int, int]:

@@ -12,10 +12,13 @@ _NESTED = (ZIP, b"7z\xbc\xaf\x27\x1c", b"Rar!", b"\x1f\x8b\x08", b"\xfd7zXZ\x00"
 _UTF16 = (b"\xff\xfe", b"\xfe\xff")
 # A part must declare no DTD (ECMA-376 part 2, 6.2.5), and entities are what a few bytes grow to gigabytes by.
 _DTD = tuple("<!DOCTYPE".encode(encoding) for encoding in ("utf-8", "utf-16-le", "utf-16-be"))
+_SEAM = 64
 _BEFORE_XML = b"\xef\xbb\xbf\xff\xfe\x00 \t\r\n"
 _ERROR_VALUE = re.compile(rb"""t\s*=\s*["']e["'](?!/>)[^<>]*(?<!/)>(?!\s*</|\s*<v\s*/|\s*<v>\s*</)""")
 _ROW = re.compile(rb"""<row\b[^<>]*?\sr=["'](\d{1,9})["']""")
 _ODD_VALUE = re.compile(rb"<v(?!>[0-9]{1,9}</v>)(?=[\s>])")
+_BOOK = re.compile(r"(?:^|[/\\])workbook\.xml$", re.IGNORECASE)
+_SINCE_1904 = re.compile(rb"""\bdate1904\s*=\s*["'](?:1|true|on)["']""")
 _SHARED = re.compile(rb"""\bt\s*=\s*["']s["']""")
 
 
@@ -25,12 +28,18 @@ def suspicious(file: str, reason: str) -> ProblemError:
 
 
 class Sight:
-    """What is noticed in one part while its bytes pass by."""
+    """What is noticed in one part while its bytes pass by.
+
+    Attributes:
+        needs_openpyxl: it holds what calamine does not show.
+        since_1904: it says that the workbook counts its days from 1904.
+    """
 
     def __init__(self, name: str, file: str) -> None:
-        self.needs_openpyxl = False
+        self.needs_openpyxl = self.since_1904 = False
         self._name, self._file = name, file
         self._is_sheet = re.search(r"worksheets[/\\][^/\\]*\.xml$", name, re.IGNORECASE) is not None
+        self._is_book = _BOOK.search(name) is not None
         self._rest: bytes | None = None
         self._row = 0
         self._is_xml = False
@@ -52,7 +61,10 @@ class Sight:
         window = self._seam + piece
         if self._is_xml and any(mark in window for mark in _DTD):
             raise suspicious(self._file, f"{self._name} declares a DTD, which no workbook does")
-        self._seam = piece[-max(map(len, _DTD)) :]
+        if self._is_book:
+            # UTF-16 without its zeros; the longest way in which anybody writes it fits into the seam, as UTF-16 too.
+            self.since_1904 = self.since_1904 or _SINCE_1904.search(window.replace(b"\0", b"")) is not None
+        self._seam = piece[-_SEAM:]
         if self._is_sheet:
             text = self._rest + piece
             self.needs_openpyxl = self.needs_openpyxl or _ERROR_VALUE.search(text) is not None

@@ -113,6 +113,12 @@ def test_a_date_is_read_however_it_is_written(sheet, cell):
     assert sheet().document({"Вх. дата": cell}).understood().document["document_date"] == date(2021, 9, 24)
 
 
+@pytest.mark.parametrize("cell", ["24.09.2021", date(2021, 9, 24), 44463.0 - 1462, 44463 - 1462, 43001.99])
+def test_serial_numbers_of_a_workbook_since_1904_are_its_own(sheet, cell):
+    found = sheet().document({"Вх. дата": cell}).understood(since_1904=True)
+    assert found.document["document_date"] == date(2021, 9, 24)
+
+
 @pytest.mark.parametrize(("kind", "title"), [(Kind.EXPENSES, "Вх. дата"), (Kind.RECEIPTS, "Дата входящего документа")])
 def test_an_empty_date_is_taken_from_the_document_and_told_once(sheet, kind, title):
     found = sheet(kind).document().document({title: None}).document({title: " "}).understood()

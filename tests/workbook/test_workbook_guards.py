@@ -222,6 +222,32 @@ def test_a_dtd_is_noticed_across_pieces(changed, limits, simple, monkeypatch, sh
     assert code(path, limits) == "zip-suspicious"
 
 
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-16"])
+@pytest.mark.parametrize(
+    ("said", "since_1904"),
+    [
+        ('<workbookPr date1904="1"/>', True),
+        ("<workbookPr x='1' date1904 = 'true'/>", True),
+        ('<workbookPr date1904="0"/>', False),
+        ("<workbookPr/>", False),
+    ],
+)
+def test_a_workbook_that_counts_its_days_from_1904_is_noticed(
+    changed, limits, simple, monkeypatch, encoding, said, since_1904
+):
+    def each(part, content):
+        if part != "xl/workbook.xml":
+            return part, content
+        text = content.decode().replace("<sheets>", f"{said}<sheets>").replace('encoding="UTF-8"', "")
+        assert said in text
+        return part, text.encode(encoding)
+
+    path = changed(simple, each)
+    for piece in (2**20, 97):
+        monkeypatch.setattr(guards, "_PIECE", piece)
+        assert inspect(path, limits, "a").since_1904 is since_1904
+
+
 @pytest.mark.parametrize("where", ["before", "after"])
 def test_a_value_that_is_none_is_noticed_across_pieces(in_sheet, limits, simple, monkeypatch, where):
     monkeypatch.setattr(guards, "_PIECE", 8192)

@@ -1,5 +1,6 @@
 import asyncio
 import json
+import re
 import sys
 import zipfile
 from datetime import datetime, timedelta
@@ -165,6 +166,19 @@ async def test_the_second_engine_gives_the_same_rows(tmp_path, expenses, in_shee
     assert (first.engine, second.engine) == ("calamine", "openpyxl")
     assert list(second.documents) == list(first.documents)
     assert second.rows_path.read_bytes() == rows
+
+
+@pytest.mark.parametrize(("declared", "day"), [(b"", "2017-09-22"), (b'date1904="true"', "2021-09-23")])
+async def test_a_date_that_is_a_bare_number_counts_as_its_workbook_counts(tmp_path, expenses, changed, declared, day):
+    def each(part: str, content: bytes) -> tuple[str, bytes]:
+        if part == "xl/workbook.xml":
+            assert b"<workbookPr " in content
+            return part, content.replace(b"<workbookPr ", b"<workbookPr %s " % declared)
+        return part, re.sub(rb'<c r="J2" [^>]*>\s*<v>\d+</v>', b'<c r="J2"><v>43000</v>', content)
+
+    snapshot = await read(fetched(changed(expenses, each)), 0, JOB, Reader(), tmp_path)
+    first = snapshot.rows_path.read_text("utf-8").partition("\n")[0].split("\t")
+    assert first[STAGED_COLUMNS[Kind.EXPENSES].index("document_date")] == day
 
 
 async def test_capital_shared_strings_are_read(tmp_path, expenses, changed):

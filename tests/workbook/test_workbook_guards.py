@@ -282,3 +282,27 @@ def test_two_rows_of_one_number_are_damage(in_sheet, expenses, limits, monkeypat
     inspect(expenses, limits, "a")
     assert code(in_sheet(expenses, b'<row r="78" ', b'<row r="77" '), limits) == "file-damaged"
     assert code(in_sheet(expenses, b'<row r="202" ', b'<row r="2" '), limits) == "file-damaged"
+
+
+@pytest.mark.parametrize(
+    ("old", "new"),
+    [
+        (b'<row r="3"', b'<row r="3"><c r="A2"><v>1</v></c></row><row r="4"'),
+        (b'<row r="3"', b'<row><c r="A2"><v>1</v></c></row><row r="3"'),
+        (b'<row r="3"', b"<row><c><v>1</v></c></row><row r='3'"),
+        (b'<row r="3"', b'<x:row r="2" xmlns:x="y"><x:c r="A2"><x:v>1</x:v></x:c></x:row><row r="3"'),
+    ],
+)
+def test_a_row_that_calamine_would_write_over_another_is_damage(in_sheet, limits, simple, old, new):
+    assert code(in_sheet(simple, old, new), limits) == "file-damaged"
+
+
+@pytest.mark.parametrize(
+    ("old", "new"),
+    [
+        (b'<row r="3"', b"<row"),
+        (b"</sheetData>", b'<row r="7"/><row><c><v>1</v></c></row><row r="9"/></sheetData>'),
+    ],
+)
+def test_rows_that_are_written_unusually_are_read(in_sheet, limits, simple, old, new):
+    assert inspect(in_sheet(simple, old, new), limits, "a").is_zip

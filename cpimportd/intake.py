@@ -22,6 +22,7 @@ from cpimportd.problems import Effect, ProblemError, problem
 from cpimportd.reading import ReadJob
 from cpimportd.settings import Settings
 from cpimportd.spool import SpoolFolder
+from cpimportd.workbook import digests
 
 logger = logging.getLogger(__name__)
 
@@ -209,9 +210,12 @@ class _Reader:
     progress: Callable[[Progress], None]
 
     async def changed(self, served: tuple[Served, ...]) -> tuple[Snapshot, ...]:
-        """All files; one whose content the books serve already is recognised and not parsed."""
+        """All files; one whose content the books serve already is recognised and not parsed.
+
+        By its bytes alone only where this version of the reader has read them: another may have read them otherwise.
+        """
         job = replace(self.job, known_digests=frozenset(entry.digest for entry in served))
-        as_they_lie = {entry.sha256: entry.digest for entry in served}
+        as_they_lie = {entry.sha256: entry.digest for entry in served if digests.is_current(entry.digest)}
         changed = [file for file in self.files if file.sha256 not in as_they_lie]
         read_now = dict(zip(changed, await self._read(changed, job), strict=True))
         return tuple(

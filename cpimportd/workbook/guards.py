@@ -4,7 +4,6 @@ Runs in the child process. A zip's directory is judged before anything of it is 
 in pieces, and what the reader must know is noticed on the way.
 """
 
-import hashlib
 import re
 import struct
 import zipfile
@@ -15,10 +14,8 @@ from pathlib import Path
 from typing import IO
 
 from cpimportd.problems import ProblemError, problem
+from cpimportd.workbook.digests import ContentDigest
 from cpimportd.workbook.sight import ZIP, Sight, suspicious
-
-READER_VERSION = "1"
-"""Part of every digest: raise it when a file that did not change must be read anew."""
 
 _PIECE = 1024 * 1024
 _OLE2 = bytes.fromhex("d0cf11e0a1b11ae1")
@@ -53,8 +50,7 @@ class Contents:
     """What one look over a file's bytes says.
 
     Attributes:
-        digest: SHA-256, in hex, of READER_VERSION and every part less ``docProps`` (1C stamps the zip anew each day);
-            of the whole file where it is not a zip.
+        digest: of every part less ``docProps`` (1C stamps the zip anew each day); of the whole file where it is no zip.
         is_zip: XLSX or XLSB; else it is the binary XLS.
         needs_openpyxl: something is inside that calamine does not show: an error value such as ``#REF!``, which it
             gives as empty, or a part in UTF-16, which it takes for an empty sheet.
@@ -99,8 +95,9 @@ def _inspect_ole2(handle: IO[bytes], file: str) -> Contents:
     # [MS-OFFCRYPTO] 2.3.4.4: a workbook with a password is this stream inside an OLE2 container.
     if "EncryptedPackage".encode("utf-16-le") in whole:
         raise ProblemError(problem("file-encrypted", file=file))
-    digest = hashlib.sha256(READER_VERSION.encode() + b"\0" + whole).hexdigest()
-    return Contents(digest, is_zip=False, needs_openpyxl=False)
+    digest = ContentDigest()
+    digest.update(whole)
+    return Contents(digest.text(), is_zip=False, needs_openpyxl=False)
 
 
 def _inspect_zip(handle: IO[bytes], limits: ZipLimits, file: str) -> Contents:
@@ -112,11 +109,11 @@ def _inspect_zip(handle: IO[bytes], limits: ZipLimits, file: str) -> Contents:
         _judge(parts, limits, file)
         if _MANIFEST not in {part.filename.casefold() for part in parts}:
             raise ProblemError(problem("file-not-workbook", file=file, reason="its zip holds no [Content_Types].xml"))
-        total = hashlib.sha256(READER_VERSION.encode() + b"\0")
+        total = ContentDigest()
         needs_openpyxl = since_1904 = False
         for part in sorted(parts, key=lambda part: part.filename):
             sight = Sight(part.filename, file)
-            digested = hashlib.sha256() if part.filename.casefold().startswith("docprops/") else total
+            digested = ContentDigest() if part.filename.casefold().startswith("docprops/") else total
             digested.update(f"{part.filename}\0{part.file_size}\0".encode(errors="surrogatepass"))
             for piece in _unpacked(package, part):
                 digested.update(piece)
@@ -124,7 +121,7 @@ def _inspect_zip(handle: IO[bytes], limits: ZipLimits, file: str) -> Contents:
             sight.end()
             needs_openpyxl = needs_openpyxl or sight.needs_openpyxl
             since_1904 = since_1904 or sight.since_1904
-    return Contents(total.hexdigest(), is_zip=True, needs_openpyxl=needs_openpyxl, since_1904=since_1904)
+    return Contents(total.text(), is_zip=True, needs_openpyxl=needs_openpyxl, since_1904=since_1904)
 
 
 def _directory_size(handle: IO[bytes]) -> tuple[int, int]:

@@ -45,7 +45,7 @@ class Attempt:
 
     Attributes:
         slot: the instant that was due, in UTC.
-        first: when its first run was started, on the monotonic clock, in seconds.
+        first: when its first run was started, or its slot came where none was yet, on the monotonic clock, in seconds.
         next: when its next run is to be started, on the same clock.
         runs: how many were started.
         newest_upload: when the newest workbook was uploaded that an earlier slot saw.

@@ -42,7 +42,7 @@ class Runs:
         state = self._state
         schedule = state.slots.ready(monotonic)
         if schedule is not None:
-            attempt = state.slots.started(schedule.name)
+            attempt = state.slots.started(schedule.name, monotonic)
             self._start(attempts.order(attempt, schedule, state.plan, now, monotonic), attempt, now)
         elif state.answers.triggers_served < state.answers.triggers_asked:
             self._start(Order(), None, now)

@@ -110,10 +110,17 @@ class Slots:
         assert schedule is not None  # noqa: S101  enforce() gives up what is in no plan
         return schedule
 
-    def started(self, name: str) -> Attempt:
-        """A run for the schedule's slot was started."""
+    def started(self, name: str, monotonic: float) -> Attempt:
+        """A run for the schedule's slot was started.
+
+        Args:
+            name: of the schedule.
+            monotonic: the monotonic clock, in seconds; the time for trying counts from the first run, which may have
+                waited long for another one to be over.
+        """
         attempt = self._attempts[name]
-        self._attempts[name] = replace(attempt, runs=attempt.runs + 1)
+        first = attempt.first if attempt.runs else monotonic
+        self._attempts[name] = replace(attempt, first=first, runs=attempt.runs + 1)
         return self._attempts[name]
 
     def again(self, name: str, attempt: Attempt, verdict: Again, monotonic: float) -> None:

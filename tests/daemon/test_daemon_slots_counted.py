@@ -45,6 +45,6 @@ def test_older_slots_are_coalesced_into_the_one_that_is_made_up_for(slots):
 
 def test_a_slot_that_still_waits_is_coalesced_into_the_next(slots):
     slots.look(datetime(2026, 11, 21, 6, tzinfo=UTC), 0.0, None)
-    slots.started("import")
+    slots.started("import", 0.0)
     slots.look(datetime(2026, 11, 22, 6, tzinfo=UTC), 86400.0, None)
     assert slots.coalesced["import"] == 1

@@ -86,7 +86,7 @@ def waiting_state() -> State:
     made = state(**{"import": "06:00", "other": "05:30"})
     made.slots.look(SLOT, 1000.0, None)
     for name, seconds, why in (("import", 90.0, "1C's upload"), ("other", 600.0, "a file is away")):
-        made.slots.again(name, made.slots.started(name), Again(seconds, why), 1000.0)
+        made.slots.again(name, made.slots.started(name, 1000.0), Again(seconds, why), 1000.0)
     return made
 
 

@@ -19,7 +19,7 @@ class Trying:
 
     Attributes:
         slot: the instant, in UTC.
-        first: when it came, by the monotonic clock.
+        first: when its first run was started, by the monotonic clock.
         next: when it is to be tried next, by the same clock.
         upload: the newest that an earlier slot saw.
         runs: how many were started.

@@ -196,6 +196,7 @@ class Model:
             name = min(ready)[1]
             one, trying = self._configured.of(name), self._trying[name]
             assert one is not None
+            trying.first = trying.first if trying.runs else monotonic
             trying.runs += 1
             waits = wall < trying.slot + one.wait_for_upload
             left = self._configured.retry_within - timedelta(seconds=monotonic - trying.first)

@@ -83,6 +83,17 @@ def test_a_passing_fault_that_does_not_pass_is_given_up_after_the_time_for_tryin
     assert heard(world, "slot-done")[0] == ("03-02 06:00", "failed")
 
 
+def test_the_time_for_trying_counts_from_the_first_run_and_not_from_a_wait_for_another_one():
+    world = story(
+        WaitForSlot(-MINUTE), Triggered(), Wait(3 * HOUR),
+        outcomes=[Outcome(Way.PUBLISHED, 1600), Outcome(Way.PASSING)], retry_within=20 * MINUTE,
+    )  # fmt: skip
+    assert runs(world)[:3] == [
+        ("asked for", "published"), ("03-02 06:00", "fails in passing"), ("03-02 06:00", "published")
+    ]  # fmt: skip
+    assert world.launches[1].order.retry_within == 20 * MINUTE
+
+
 def test_a_slot_that_still_waits_when_the_next_one_comes_goes_on_as_that_one():
     world = story(Wait(HOUR), rule=HOURLY, outcomes=[Outcome(Way.PASSING)] * 9, retry_within=4 * HOUR)
     assert heard(world, "slot-due")[1] == ("03-01 14:00", 0)

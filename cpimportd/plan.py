@@ -88,7 +88,15 @@ class Plan:
     @property
     def timed(self) -> tuple[Timed, ...]:
         """The schedules as the timetable knows them."""
-        return tuple(Timed(s.name, s.at, self.zone, s.grace, s.catch_up) for s in self.schedules)
+        return tuple(
+            Timed(s.name, s.at, self.zone, s.grace, s.catch_up, max(s.wait_for_upload, *self._trying))
+            for s in self.schedules
+        )
+
+    @property
+    def _trying(self) -> tuple[timedelta, ...]:
+        """How long a slot may be under way, whatever its schedule."""
+        return self.retry_within, self.run_time_limit
 
     def schedule(self, name: str) -> PlannedSchedule | None:
         """A schedule in force, None where there is none of that name."""

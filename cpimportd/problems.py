@@ -860,7 +860,7 @@ CATALOG: dict[str, ProblemKind] = _catalog(
             "interrupted",
             _F,
             "the run was stopped before COMMIT: nothing was published",
-            "A slot stays due and is made up for within grace; a run by hand has to be started again.",
+            "A slot stays due and is made up for by the next start; a run by hand has to be started again.",
             passing=True,
         ),
         # The daemon: its memory, its slots, its runs.

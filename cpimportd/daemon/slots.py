@@ -11,7 +11,7 @@ from cpimportd.daemon.journal import tell, tell_problem
 from cpimportd.instants import moment, span
 from cpimportd.plan import Plan, PlannedSchedule
 from cpimportd.problems import problem
-from cpimportd.timetable.due import Due, due, upcoming
+from cpimportd.timetable.due import Due, due, resumable, upcoming
 from cpimportd.timetable.memory import Memory, Timed, disbelieve, put_in_force
 
 
@@ -68,6 +68,7 @@ class Slots:
         for name, timed in self._timed.items():
             if name == running:
                 continue
+            self._resume(timed, now, monotonic)
             attempt = self._attempts.get(name)
             found = due(timed, self.memory.of(name), now, attempt.slot if attempt else None)
             if found is None or (attempt is not None and found.slot <= attempt.slot):
@@ -77,9 +78,21 @@ class Slots:
             else:
                 self._missed(timed, found, now)
 
+    def _resume(self, timed: Timed, now: datetime, monotonic: float) -> None:
+        """Go on with a slot that was started by the daemon before this one."""
+        remembered = self.memory.of(timed.name)
+        slot = None if timed.name in self._attempts else resumable(timed, remembered, now)
+        if slot is None:
+            return
+        newest = remembered.newest_upload
+        self._attempts[timed.name] = Attempt(slot, monotonic, monotonic, newest_upload=newest, why="the daemon's start")
+        text = f"slot {moment(slot, timed.zone)} of {timed.name}, which was under way before the restart, goes on"
+        tell(logging.INFO, "slot-due", text, schedule=timed.name, slot=slot.isoformat())
+
     def _come(self, timed: Timed, found: Due, waiting: Attempt | None, monotonic: float) -> None:
         zone, facts = timed.zone, {"schedule": timed.name, "slot": found.slot.isoformat()}
         newest = self.memory.of(timed.name).newest_upload
+        self.memory = self.memory.start(timed.name, found.slot)
         self._attempts[timed.name] = Attempt(found.slot, monotonic, monotonic, newest_upload=newest)
         text = f"slot {moment(found.slot, zone)} of {timed.name} is due"
         if waiting is not None:
@@ -91,7 +104,10 @@ class Slots:
         tell(logging.WARNING if found.missed > 0 else logging.INFO, "slot-due", text, **facts)
 
     def _missed(self, timed: Timed, found: Due, now: datetime) -> None:
-        reason = f"it is older than grace ({span(timed.grace)})" if timed.catch_up else "catch_up is false"
+        if self.memory.of(timed.name).started == found.slot:
+            reason = f"it was started, and {span(max(timed.grace, timed.started_grace))} for trying are over"
+        else:
+            reason = f"it is older than grace ({span(timed.grace)})" if timed.catch_up else "catch_up is false"
         misfired = problem(
             "misfired", schedule=timed.name, count=found.missed + 1, value=moment(found.slot, timed.zone), reason=reason
         )
@@ -100,6 +116,8 @@ class Slots:
         )
         self.misfired[timed.name] += found.missed + 1
         self.memory = self.memory.done(timed.name, found.slot)
+        if timed.name not in self._attempts:
+            self.memory = self.memory.start(timed.name, None)
 
     def ready(self, monotonic: float) -> PlannedSchedule | None:
         """The schedule for whose slot a run is to be started now, that of the oldest slot first."""

@@ -210,6 +210,7 @@ def _remembered(found: Mapping[str, Any]) -> Remembered:
         _needed(found["counting_from"]),
         _moment(found["last_done"]),
         _moment(found["newest_upload"]),
+        _moment(found.get("started")),  # a file of an earlier version has none
     )
 
 

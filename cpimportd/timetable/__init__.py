@@ -8,7 +8,7 @@ from cpimportd.timetable.calendar import (
     next_slot,
     slots,
 )
-from cpimportd.timetable.due import Due, due, upcoming
+from cpimportd.timetable.due import Due, due, resumable, upcoming
 from cpimportd.timetable.irregular import IrregularDate, Irregularity, irregular_dates
 from cpimportd.timetable.memory import Memory, Remembered, Timed, disbelieve, put_in_force
 
@@ -28,6 +28,7 @@ __all__ = [
     "newest_slot",
     "next_slot",
     "put_in_force",
+    "resumable",
     "slots",
     "upcoming",
 ]

@@ -32,7 +32,8 @@ class Due:
 def due(schedule: Timed, remembered: Remembered, now: datetime, waiting: datetime | None = None) -> Due | None:
     """The newest slot in (last done, now], None where there is none.
 
-    Missed slots before it are coalesced into it: an import brings today's books, however many days were missed.
+    Missed slots before it are coalesced into it: an import brings today's books, however many days were missed. Where
+    there is none, a slot that was started and may not be resumed is missed for good, too.
 
     Args:
         schedule: as it is in force.
@@ -43,13 +44,31 @@ def due(schedule: Timed, remembered: Remembered, now: datetime, waiting: datetim
     after = remembered.counted_after
     newest = newest_slot(schedule.at, schedule.zone, after, now)
     if newest is None:
-        return None
+        lost = remembered.started if waiting is None else None
+        return None if lost is None else Due(lost, startable=False, missed=0)
     oldest_startable = schedule.grace if schedule.catch_up else min(schedule.grace, ON_TIME)
     missed = count_slots(schedule.at, schedule.zone, after, newest - SECOND, COUNTED_AT_MOST)
     # It need not be among them: the expression may have been changed since, or a newer one missed for good.
     if waiting is not None and newest_slot(schedule.at, schedule.zone, max(after, waiting - SECOND), waiting):
         missed -= 1
     return Due(newest, startable=now - newest <= oldest_startable, missed=missed)
+
+
+def resumable(schedule: Timed, remembered: Remembered, now: datetime) -> datetime | None:
+    """The slot that was started before a restart and may still go on, None where there is none.
+
+    Grace decides whether a slot may start. Once it was started, the time for trying bounds it, with a restart between
+    as without one.
+
+    Args:
+        schedule: as it is in force.
+        remembered: of this schedule.
+        now: the wall clock, in UTC.
+    """
+    started = remembered.started
+    if started is None or now - started > max(schedule.grace, schedule.started_grace):
+        return None
+    return started
 
 
 def upcoming(schedule: Timed, remembered: Remembered, now: datetime) -> datetime | None:

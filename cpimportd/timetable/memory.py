@@ -1,4 +1,4 @@
-"""What is remembered of the schedules between two starts: from when their slots count, and which one was done last.
+"""What is remembered of the schedules between two starts: from when slots count, which was done last, which is started.
 
 Everything here is a frozen value; changing the memory makes a new one, and whoever changed it stores it.
 """
@@ -23,6 +23,8 @@ class Timed:
         zone: in which they are read.
         grace: how old a slot may be and still be started.
         catch_up: whether a slot that was missed is made up for within ``grace``.
+        started_grace: how old a slot may be that was started before a restart and still go on, where that is longer
+            than ``grace``.
     """
 
     name: str
@@ -30,6 +32,7 @@ class Timed:
     zone: ZoneInfo
     grace: timedelta
     catch_up: bool = True
+    started_grace: timedelta = timedelta(0)
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,6 +45,8 @@ class Remembered:
         counting_from: slots at or before it are nobody's business: the schedule was not in force yet.
         last_done: the newest slot that was done, or was missed for good.
         newest_upload: when the newest workbook was uploaded that a done slot has seen, by the server's clock.
+        started: the slot that has come and is not done yet; None where none is. Grace was asked when it came, and
+            is not asked again.
     """
 
     at: str | None
@@ -49,6 +54,7 @@ class Remembered:
     counting_from: datetime
     last_done: datetime | None = None
     newest_upload: datetime | None = None
+    started: datetime | None = None
 
     @property
     def counted_after(self) -> datetime:
@@ -74,6 +80,10 @@ class Memory:
         """The memory with one schedule's part replaced."""
         return Memory({**self.schedules, schedule: remembered})
 
+    def start(self, schedule: str, slot: datetime | None) -> "Memory":
+        """The memory after a slot was started; None: the one that was started is given up."""
+        return self.put(schedule, replace(self.of(schedule), started=slot))
+
     def done(self, schedule: str, slot: datetime, newest_upload: datetime | None = None) -> "Memory":
         """The memory after a slot was done; a slot older than the last done one changes nothing.
 
@@ -85,14 +95,17 @@ class Memory:
         before = self.of(schedule)
         last = slot if before.last_done is None else max(before.last_done, slot)
         newest = newest_upload or before.newest_upload
-        return self.put(schedule, replace(before, last_done=last, newest_upload=newest))
+        # A newer slot that was missed for good ends nothing: the older one, which was started, goes on.
+        started = None if before.started == slot else before.started
+        return self.put(schedule, replace(before, last_done=last, newest_upload=newest, started=started))
 
 
 def put_in_force(memory: Memory, schedules: Iterable[Timed], now: datetime) -> Memory:
     """The memory once these schedules, and no others, are in force.
 
     A schedule that is new, came back, or has another expression or zone counts from now: no run starts for a slot
-    that lay before anybody asked for it. The last done slot stays: a clock that is set back does not repeat it.
+    that lay before anybody asked for it. The last done slot stays: a clock that is set back does not repeat it. A slot
+    that was started goes on under another expression, and is given up where its schedule is gone.
 
     Args:
         memory: before.
@@ -100,7 +113,10 @@ def put_in_force(memory: Memory, schedules: Iterable[Timed], now: datetime) -> M
         now: the wall clock, in UTC.
     """
     inforce = {schedule.name: schedule for schedule in schedules}
-    kept = {name: entry if name in inforce else replace(entry, at=None) for name, entry in memory.schedules.items()}
+    kept = {
+        name: entry if name in inforce else replace(entry, at=None, started=None)
+        for name, entry in memory.schedules.items()
+    }
     for name, schedule in inforce.items():
         before = kept.get(name)
         if before is None:
@@ -115,17 +131,22 @@ def disbelieve(memory: Memory, now: datetime) -> tuple[Memory, Mapping[str, date
 
     Slots never begin to count in the future: whatever is still to come was not in the past of any schedule. A last
     slot more than :data:`AHEAD` in the future is forgotten and slots count from now; a nearer one stays, because a
-    clock that was set back a little must not repeat what was done.
+    clock that was set back a little must not repeat what was done. A slot that was started so far in the future is
+    forgotten, too: it comes by itself.
 
     Returns:
         The memory, and per schedule whose last slot was not believed that slot.
     """
     wrong: dict[str, datetime] = {}
-    corrected = dict(memory.schedules)
-    for name, entry in memory.schedules.items():
+    corrected: dict[str, Remembered] = {}
+    for name, found in memory.schedules.items():
+        entry = found
+        if entry.started is not None and entry.started - now > AHEAD:
+            entry = replace(entry, started=None)
         if entry.last_done is not None and entry.last_done - now > AHEAD:
             wrong[name] = entry.last_done
-            corrected[name] = replace(entry, last_done=None, counting_from=now)
+            entry = replace(entry, last_done=None, counting_from=now)
         elif entry.counting_from > now:
-            corrected[name] = replace(entry, counting_from=now)
+            entry = replace(entry, counting_from=now)
+        corrected[name] = entry
     return (Memory(corrected), wrong) if corrected != memory.schedules else (memory, wrong)

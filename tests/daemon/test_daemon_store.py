@@ -1,6 +1,8 @@
 """The daemon's memory on disk: the same when it is read back, set aside where it is damaged, whole at any moment."""
 
+import json
 import os
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -20,7 +22,7 @@ def finished(status: str, *held: str) -> Finished:
 
 def record() -> Record:
     upload = Upload("Поступление.xlsx", "receipts", ("ЛОТОС ООО",), NOW, "published", NOW, NOW)
-    memory = Memory({"import": Remembered("*-*-* 06:00:00", "Europe/Moscow", NOW, NOW, None)})
+    memory = Memory({"import": Remembered("*-*-* 06:00:00", "Europe/Moscow", NOW, NOW, None, NOW)})
     return Record(
         memory, finished("partial", "ЛОТОС ООО/expenses"), finished("published"), ("x",), {upload.name: upload}
     )
@@ -32,6 +34,15 @@ def test_what_is_kept_is_read_back(tmp_path):
     store.save(record())
     assert store.load() == (record(), None)
     assert [path.name for path in tmp_path.iterdir()] == ["daemon.json"]
+
+
+def test_a_file_of_an_earlier_version_says_nothing_of_a_slot_that_was_started(tmp_path):
+    tree = json.loads(encode(record()))
+    del tree["schedules"]["import"]["started"]
+    (tmp_path / "daemon.json").write_text(json.dumps(tree), encoding="utf-8")
+    found, said = Store(tmp_path).load()
+    assert said is None
+    assert found.memory.of("import") == replace(record().memory.of("import"), started=None)
 
 
 DAMAGE = {
@@ -75,11 +86,11 @@ def test_a_file_that_cannot_be_written_leaves_the_old_one_and_no_rest(tmp_path, 
 
 def test_content_is_on_the_disk_before_its_name_and_the_name_before_it_counts(tmp_path, monkeypatch):
     path, order = tmp_path / "file", []
-    fsync, replace = os.fsync, Path.replace
+    fsync, rename = os.fsync, Path.replace
     monkeypatch.setattr(
         os, "fsync", lambda handle: (order.append(Path(f"/proc/self/fd/{handle}").is_dir()), fsync(handle))
     )
-    monkeypatch.setattr(Path, "replace", lambda old, new: (order.append("rename"), replace(old, new))[1])
+    monkeypatch.setattr(Path, "replace", lambda old, new: (order.append("rename"), rename(old, new))[1])
     write_whole(path, "new")
     assert order == [False, "rename", True]
 

@@ -7,6 +7,7 @@ computes slots by :mod:`naive_calendar`. The rules, from docs and design:
   schedule is done with already: a clock that is set back repeats nothing.
 - Of several that have come the newest is run, if it is not older than grace, and stands for the others; else all are
   told as missed, and are done with.
+- A slot that has come goes on after a restart while its time for trying lasts, however old it is; grace is asked once.
 - A slot is done with when its run has ended in a way that another try would not change, or the time for trying is over.
 - A configuration takes effect between two runs; a schedule that is new or changed counts from then.
 - A newest slot that lies more than a day ahead of the clock was written under a wrong clock and is forgotten.
@@ -128,7 +129,7 @@ class Model:
         for name, entry in self.books.items():
             if configured.of(name) is None:
                 self._drop(name, entry, wall)
-                books[name] = replace(entry, rule=None)
+                books[name] = replace(entry, rule=None, started=None)
         for one in configured.schedules:
             entry = books.get(one.name)
             if entry is None:
@@ -140,9 +141,15 @@ class Model:
 
     def _drop(self, name: str, entry: Entry, wall: datetime) -> None:
         """Slots that have come, but were not looked at before their schedule was changed."""
+        assert self._configured is not None
+        goes_on = entry.started if self._configured.of(name) else None
         waiting = self._trying.get(name)
         for slot in entry.come(wall):
-            if (waiting is None or slot != waiting.slot) and self.fates.get((name, slot)) != "given up":
+            if (
+                slot != goes_on
+                and (waiting is None or slot != waiting.slot)
+                and self.fates.get((name, slot)) != "given up"
+            ):
                 self._fate(name, slot, "dropped")
 
     # The clock.
@@ -157,6 +164,10 @@ class Model:
 
     def _disbelieve(self, wall: datetime) -> None:
         for name, entry in self.books.items():
+            if entry.started is not None and entry.started - wall > A_DAY:
+                self.books = {**self.books, name: replace(entry, started=None)}
+                self._changed = True
+        for name, entry in self.books.items():
             if entry.mark is not None and entry.mark - wall > A_DAY:
                 self._told.append(Told("state-future", name))
                 self.books = {**self.books, name: replace(entry, mark=None, since=wall)}
@@ -169,23 +180,43 @@ class Model:
                 self._changed = True
 
     def _look_at(self, one: Scheduled, wall: datetime, monotonic: float) -> None:
+        self._resume(one, wall, monotonic)
         entry, waiting = self.books[one.name], self._trying.get(one.name)
         come = entry.come(wall)
+        if not come and waiting is None and entry.started is not None:
+            come = [entry.started]  # a newer one was missed for good, and nothing goes on any more
         if not come or (waiting is not None and come[-1] <= waiting.slot):
             return
         newest = come[-1]
         others = [slot for slot in come[:-1] if waiting is None or slot != waiting.slot]
-        if wall - newest <= (one.grace if one.catch_up else min(one.grace, ON_TIME)):
+        if (
+            newest > entry.after
+            and newest != entry.started
+            and wall - newest <= (one.grace if one.catch_up else min(one.grace, ON_TIME))
+        ):
             self._told.append(Told("slot-due", one.name, newest, len(others)))
             if waiting is not None and waiting.slot <= entry.after:
                 self._fate(one.name, waiting.slot, "stood for")
             self._trying[one.name] = Trying(newest, monotonic, monotonic, entry.upload)
+            self.books = {**self.books, one.name: replace(entry, started=newest)}
+            self._changed = True
             self.punctuality.noticed(newest, wall)
         else:
             self._told.append(Told("misfired", one.name, newest, len(others) + 1))
             for slot in (*others, newest):
                 self._fate(one.name, slot, "missed")
             self._mark(one.name, newest)
+            if waiting is None:
+                self.books = {**self.books, one.name: replace(self.books[one.name], started=None)}
+
+    def _resume(self, one: Scheduled, wall: datetime, monotonic: float) -> None:
+        assert self._configured is not None
+        entry, configured = self.books[one.name], self._configured
+        trying = max(one.grace, one.wait_for_upload, configured.retry_within, configured.run_time_limit)
+        if one.name in self._trying or entry.started is None or wall - entry.started > trying:
+            return
+        self._told.append(Told("slot-due", one.name, entry.started, 0))
+        self._trying[one.name] = Trying(entry.started, monotonic, monotonic, entry.upload)
 
     def _start(self, wall: datetime, monotonic: float) -> Order | None:
         assert self._configured is not None
@@ -240,7 +271,7 @@ class Model:
                 self._fate(name, older, "stood for")
         self._fate(name, slot, how)
         self._trying.pop(name)
-        self.books = {**self.books, name: replace(entry, upload=upload or entry.upload)}
+        self.books = {**self.books, name: replace(entry, upload=upload or entry.upload, started=None)}
         self._mark(name, slot)
 
     def _mark(self, name: str, slot: datetime) -> None:

@@ -20,6 +20,7 @@ class Entry:
         since: earlier slots are nobody's business.
         mark: the newest slot that is done with.
         upload: the newest that a slot saw that is done.
+        started: the slot that has come and is not done with.
     """
 
     rule: Rule | None
@@ -27,6 +28,7 @@ class Entry:
     since: datetime
     mark: datetime | None = None
     upload: datetime | None = None
+    started: datetime | None = None
 
     @property
     def after(self) -> datetime:

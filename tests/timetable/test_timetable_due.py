@@ -5,7 +5,7 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
-from cpimportd.timetable import Memory, Remembered, Timed, disbelieve, due, put_in_force, upcoming
+from cpimportd.timetable import Memory, Remembered, Timed, disbelieve, due, put_in_force, resumable, upcoming
 
 MOSCOW = ZoneInfo("Europe/Moscow")
 DAILY = Timed("import", "*-*-* 06:00:00", MOSCOW, timedelta(hours=1))
@@ -49,6 +49,27 @@ def test_without_catch_up_only_a_slot_on_time_is_started():
     remembered = since("2026-11-20T00:00", "2026-11-23T06:00")
     assert due(strict, remembered, at("2026-11-24T06:00:59")).startable
     assert not due(strict, remembered, at("2026-11-24T06:01:01")).startable
+
+
+@pytest.mark.parametrize("catch_up", [True, False])
+def test_a_slot_that_was_started_may_be_resumed_until_its_time_for_trying_is_over(catch_up):
+    waiting = Timed("import", DAILY.at, MOSCOW, timedelta(hours=1), catch_up, started_grace=timedelta(hours=6))
+    memory = Memory({"import": since("2026-11-20T00:00", "2026-11-23T06:00")}).start("import", at("2026-11-24T06:00"))
+    for now, found in (("2026-11-24T12:00:00", at("2026-11-24T06:00")), ("2026-11-24T12:00:01", None)):
+        assert resumable(waiting, memory.of("import"), at(now)) == found
+    assert not due(waiting, memory.of("import"), at("2026-11-24T12:00:01")).startable
+
+
+def test_a_newer_slot_that_was_missed_for_good_ends_none_that_was_started():
+    memory = Memory({"import": since("2026-11-20T00:00")}).start("import", at("2026-11-23T06:00"))
+    assert memory.done("import", at("2026-11-24T06:00")).of("import").started == at("2026-11-23T06:00")
+    assert memory.done("import", at("2026-11-23T06:00")).of("import").started is None
+
+
+def test_a_slot_that_was_started_more_than_a_day_ahead_is_forgotten():
+    memory = Memory({"import": since("2026-11-20T00:00")}).start("import", at("2030-01-01T06:00"))
+    found, wrong = disbelieve(memory, at("2026-11-24T05:00"))
+    assert (found.of("import").started, wrong) == (None, {})
 
 
 def test_thirty_years_are_not_listed():

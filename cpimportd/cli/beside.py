@@ -11,13 +11,16 @@ if TYPE_CHECKING:
     from cpimportd.report import RunReport
 
 
-def tell_daemon(loaded: "Loaded", report: "RunReport", *, elsewhere: bool = False) -> tuple[str, ...]:
+def tell_daemon(
+    loaded: "Loaded", report: "RunReport", *, elsewhere: bool = False, only: tuple[str, ...] = ()
+) -> tuple[str, ...]:
     """Leave word of a run that came so far as to judge or change the books; what hinders it is said as a warning.
 
     Args:
         loaded: the configuration.
         report: of the run.
         elsewhere: its workbooks were not those on the server.
+        only: the kinds that it was to import; empty means all.
 
     Returns:
         The names of all units that are held after it; none where the run failed, or the database cannot be asked.
@@ -41,7 +44,7 @@ def tell_daemon(loaded: "Loaded", report: "RunReport", *, elsewhere: bool = Fals
         (result,) = (replace(one, held=held) for one in told if isinstance(one, Result))
         seen = () if elsewhere else tuple(one for one in told if isinstance(one, Seen))
         ended = report.started_at + timedelta(seconds=report.seconds)
-        Client(settings.state_directory).leave_word(Elsewhere(report.started_at, ended, result, seen))
+        Client(settings.state_directory).leave_word(Elsewhere(report.started_at, ended, result, seen, only))
     except ProblemError as error:
         say(error.problems)
     return held

@@ -97,7 +97,7 @@ def run(
         again = None if again_within is None else timedelta(seconds=again_within)
         report = run_async(do_run(loaded.settings, request, progress_form, again, _instant(known_upload)))
         if not dry_run and progress_form != "json":  # the daemon hears of its own run by these
-            tell_daemon(loaded, report, elsewhere=folder is not None)
+            tell_daemon(loaded, report, elsewhere=folder is not None, only=only)
     show_report(report, as_json=as_json)
     return report.code
 

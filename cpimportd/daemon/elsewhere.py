@@ -28,12 +28,14 @@ class Elsewhere:
         ended: when it was over.
         result: how it ended; ``held`` are all units that are held after it.
         seen: the workbooks that it saw on the server; none where it looked elsewhere.
+        only: the kinds that it was to import; empty means all.
     """
 
     began: datetime
     ended: datetime
     result: Result
     seen: tuple[Seen, ...] = ()
+    only: tuple[str, ...] = ()
 
 
 def leave(folder: Path, word: Elsewhere) -> Path:
@@ -42,7 +44,8 @@ def leave(folder: Path, word: Elsewhere) -> Path:
     Raises:
         OSError: it could not be written.
     """
-    head = json.dumps({"began": word.began.isoformat(), "ended": word.ended.isoformat()})
+    moments = {"began": word.began.isoformat(), "ended": word.ended.isoformat()}
+    head = json.dumps({**moments, "only": word.only})
     path = folder / FILE
     write_whole(path, "\n".join([head, *map(encode, word.seen), encode(word.result)]))
     return path
@@ -90,4 +93,5 @@ def _read(content: bytes) -> Elsewhere:
     results = [one for one in messages if isinstance(one, Result)]
     if not results:
         raise ValueError("it does not say how the run ended")
-    return Elsewhere(began, ended, results[-1], tuple(one for one in messages if isinstance(one, Seen)))
+    seen = tuple(one for one in messages if isinstance(one, Seen))
+    return Elsewhere(began, ended, results[-1], seen, tuple(head.get("only", ())))  # an earlier version says all

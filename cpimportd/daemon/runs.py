@@ -94,7 +94,7 @@ class Runs:
             stays = "" if running.attempt is None else "; its slot stays due"
             tell(logging.WARNING, "run-stopped", f"the run was stopped before COMMIT{stays}", **running.facts)
             return False
-        state.record = state.record.saw(ended.seen, now)
+        state.record = state.record.saw(ended.seen, now, running.order.only)
         status = ended.result.status if ended.result else "crashed"
         schedule = state.plan.schedule(running.order.schedule) if running.order.schedule else None
         if running.attempt is not None and schedule is not None:
@@ -123,7 +123,7 @@ class Runs:
             result = self._no_upload(running, result)
         work = (order.schedule, order.slot)
         finished = Finished.of(result, status, job=running.job, work=work, began=running.began, ended=now)
-        state.ended(finished, imported=order.job == "import")
+        state.ended(finished, imported=order.job == "import", only=order.only)
         if order.slot is not None:
             text = f"slot {moment(order.slot, state.plan.zone)} of {order.schedule} is done: {status}"
             tell(logging.INFO, "slot-done", text, run=result.run, status=status, **running.facts)
@@ -141,7 +141,7 @@ class Runs:
         state, result = self._state, word.result
         if state.last is not None and state.last.ended > word.ended:
             return
-        state.record = state.record.saw(word.seen, word.ended)
+        state.record = state.record.saw(word.seen, word.ended, word.only)
         finished = Finished.of(
             result, result.status, job=0, work=(None, None), began=word.began, ended=word.ended
         )  # fmt: skip

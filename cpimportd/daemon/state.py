@@ -104,10 +104,16 @@ class State:
         """The last run that is over, since whenever."""
         return self.record.last
 
-    def ended(self, finished: Finished, *, imported: bool = True) -> None:
-        """Another run is over; one that did not import says nothing of the books, and is soon forgotten."""
+    def ended(self, finished: Finished, *, imported: bool = True, only: tuple[str, ...] = ()) -> None:
+        """Another run is over; one that did not import says nothing of the books, and is soon forgotten.
+
+        Args:
+            finished: the run.
+            imported: whether it did.
+            only: the kinds that it was to import; empty means all.
+        """
         if imported:
-            self.record = self.record.ended(finished)
+            self.record = self.record.ended(finished, only)
         self.finished = [*self.finished, finished][-FINISHED_KEPT:]
 
 

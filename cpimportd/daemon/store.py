@@ -20,6 +20,9 @@ _VERSION: Final = 1
 JUDGED: Final = frozenset({"published", "unchanged", "partial", "held", "no-upload"})
 """Statuses of runs that came so far as to say what is held."""
 
+GROUPS: Final = {"receipts": "receipts", "expenses": "expenses", "details": "expenses"}
+"""Kinds and their groups, as :class:`cpimportd.model.Kind` has them, whose page costs the daemon's start too much."""
+
 
 @dataclass(frozen=True, slots=True)
 class Finished:
@@ -99,8 +102,8 @@ class Record:
         memory: of the slots.
         last: the last run.
         last_good: the last run after which nobody had to look.
-        held: the units that are held, as the last run said that came to judge them.
-        uploads: the workbooks that the last run saw, by name.
+        held: the units that are held, as the last run of each group said that came to judge it.
+        uploads: the workbooks that the last run of their group saw, by name.
     """
 
     memory: Memory = field(default_factory=Memory)
@@ -109,16 +112,43 @@ class Record:
     held: tuple[str, ...] = ()
     uploads: Mapping[str, Upload] = field(default_factory=dict)
 
-    def ended(self, finished: Finished) -> "Record":
-        """The record after a run."""
-        held = finished.held if finished.status in JUDGED else self.held
+    def ended(self, finished: Finished, only: tuple[str, ...] = ()) -> "Record":
+        """The record after a run.
+
+        Args:
+            finished: the run.
+            only: the kinds that it judged, a group taken whole; empty means all. What is held of others stays held.
+        """
+        held = self.held
+        if finished.status in JUDGED:
+            others = {unit for unit in self.held if unit.rpartition("/")[2] not in _groups(only)}
+            held = tuple(sorted({*finished.held, *others})) if others else finished.held
         return replace(self, last=finished, last_good=finished if finished.good else self.last_good, held=held)
 
-    def saw(self, seen: tuple[Seen, ...], now: datetime) -> "Record":
-        """The record after a run that listed the server; a workbook that is there no more is forgotten."""
+    def saw(self, seen: tuple[Seen, ...], now: datetime, only: tuple[str, ...] = ()) -> "Record":
+        """The record after a run that listed the server; a workbook that is there no more is forgotten.
+
+        Args:
+            seen: the workbooks.
+            now: the wall clock, in UTC.
+            only: the kinds that it asked for, a group taken whole; empty means all. It says nothing of others.
+        """
         if not seen:
             return self
-        return replace(self, uploads={one.name: _upload(one, self.uploads.get(one.name), now) for one in seen})
+        groups = _groups(only)
+        others = {name: one for name, one in self.uploads.items() if _is_of_others(one.kind, groups)}
+        # A name that does not tell its kind is fetched by every run, and ignored by one that did not ask for its kind.
+        asked_for = (one for one in seen if one.name not in others or not _is_of_others(one.kind, groups))
+        found = {one.name: _upload(one, self.uploads.get(one.name), now) for one in asked_for}
+        return replace(self, uploads={**others, **found})
+
+
+def _groups(only: tuple[str, ...]) -> frozenset[str]:
+    return frozenset(GROUPS[kind] for kind in only or GROUPS)
+
+
+def _is_of_others(kind: str | None, groups: frozenset[str]) -> bool:
+    return kind in GROUPS and GROUPS[kind] not in groups
 
 
 def _upload(seen: Seen, before: Upload | None, now: datetime) -> Upload:

@@ -11,7 +11,7 @@ from tests.daemon.living_daemon import LivingDaemon
 from tests.daemon.other_user import NOBODY
 from tests.daemon.polling import until
 
-RECEIPTS = "ЛОТОС ООО/receipts"
+RECEIPTS, EXPENSES = "ЛОТОС ООО/receipts", "ЛОТОС ООО/expenses"
 
 
 def status(place):
@@ -86,6 +86,31 @@ def test_a_run_by_hand_is_told_by_status_and_in_the_journal(place):
     assert (found["last"]["run"], found["last"]["job"], len(found["files"])) == (1, 0, 3)
     assert "published" in found["status"]
     assert "(run 1)" in status(place).stdout
+
+
+@pytest.mark.parametrize("by_hand", [True, False], ids=["by hand", "by a schedule"])
+def test_a_run_of_some_kinds_leaves_what_is_held_and_known_of_others(place, by_hand):
+    place.sample("day1")
+    daemon = place.start()
+    daemon.trigger()
+    place.workbook("Spisanie kredity").write_bytes(b"no workbook")
+    daemon.trigger(2)
+    before = daemon.status
+    assert (before["held"], len(before["files"])) == ([EXPENSES], 3)
+    if by_hand:
+        assert place.command("run", "--only", "receipts").returncode == 0
+        daemon.wait_event("elsewhere")
+        daemon.turn()
+    else:
+        assert daemon.stop() == 0
+        slot = place.slot_in(-20, "receipts")
+        place.configure({"schedules.receipts.only": ["receipts"]})
+        daemon = place.start()
+        daemon.wait_slot(slot)
+    after = daemon.status
+    assert after["last"]["status"] == "unchanged"
+    assert (after["held"], len(after["files"])) == ([EXPENSES], 3)
+    assert status(place).returncode == 1
 
 
 def test_a_daemon_that_starts_later_knows_of_the_run_too(place):

@@ -3,14 +3,15 @@
 import json
 import os
 from dataclasses import replace
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
 
 from cpimportd.daemon.files import write_whole
-from cpimportd.daemon.store import Finished, Record, Store, Upload, encode
+from cpimportd.daemon.store import GROUPS, Finished, Record, Store, Upload, encode
 from cpimportd.messages import Seen
+from cpimportd.model import Kind
 from cpimportd.timetable import Memory, Remembered
 
 NOW = datetime(2026, 11, 24, 3, 0, 1, tzinfo=UTC)
@@ -99,6 +100,36 @@ def test_what_is_held_outlasts_a_run_that_judged_nothing():
     held = Record().ended(finished("partial", "ЛОТОС ООО/expenses"))
     assert held.ended(finished("failed")).held == ("ЛОТОС ООО/expenses",)
     assert held.ended(finished("unchanged")).held == ()
+
+
+def test_the_groups_of_kinds_are_those_of_the_books():
+    assert {kind.value: kind.group.value for kind in Kind} == GROUPS
+
+
+@pytest.mark.parametrize(
+    ("only", "held"),
+    [
+        (("receipts",), ("ЛОТОС ООО/expenses", "МАК ООО/receipts")),
+        (("details",), ("ЛОТОС ООО/receipts", "МАК ООО/receipts")),
+        ((), ("МАК ООО/receipts",)),
+    ],
+)
+def test_what_is_held_outlasts_a_run_of_another_group(only, held):
+    before = Record().ended(finished("partial", "ЛОТОС ООО/expenses", "ЛОТОС ООО/receipts"))
+    assert before.ended(finished("held", "МАК ООО/receipts"), only).held == held
+
+
+def test_the_workbooks_of_another_group_are_known_as_they_were():
+    names = {"a.xlsx": "receipts", "b.xlsx": "expenses", "c.xlsx": "details", "gone.xlsx": "receipts"}
+    before = Record().saw(tuple(Seen(name, kind, (), NOW, "published") for name, kind in names.items()), NOW)
+    later = NOW + timedelta(days=1)
+    seen = (Seen("a.xlsx", "receipts", (), later, "published"), Seen("c.xlsx", "details", (), later, "ignored"))
+    after = before.saw(seen, later, ("receipts",))
+    assert {name: (one.status, one.seen) for name, one in after.uploads.items()} == {
+        "a.xlsx": ("published", later),
+        "b.xlsx": ("published", NOW),
+        "c.xlsx": ("published", NOW),
+    }
 
 
 def test_the_last_good_run_outlasts_a_bad_one():

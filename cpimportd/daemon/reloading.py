@@ -10,6 +10,7 @@ from cpimportd.daemon.journal import tell, tell_problem
 from cpimportd.daemon.state import State
 from cpimportd.plan import Plan
 from cpimportd.problems import Problem, ProblemError, problem
+from cpimportd.timetable.calendar import forget_rules
 
 
 class Reloading:
@@ -74,6 +75,7 @@ class Reloading:
         if self._accepted is None or self._state.running is not None:
             return False
         forget_copy(self._state.plan)
+        forget_rules()  # the child read the plan by the rules that are on the disk now
         self._state.plan, self._accepted = self._accepted, None
         self._state.slots.enforce(self._state.plan, now)
         return True

@@ -15,6 +15,7 @@ from functools import lru_cache
 from heapq import merge
 from itertools import islice, takewhile
 from typing import Final
+from zoneinfo import ZoneInfo
 
 from oncalendar import MAX_YEAR, BaseIterator, OnCalendarError, parse_tz
 
@@ -64,6 +65,12 @@ def parse(expression: str, zone: tzinfo) -> tuple[Line, ...]:
         ExpressionError: one of them cannot be understood.
     """
     return tuple(_parse_line(text.strip(), zone) for text in expression.strip().split("\n"))
+
+
+def forget_rules() -> None:
+    """Have the rules of time zones read anew by whoever asks for a zone next: their files may be others by now."""
+    ZoneInfo.clear_cache()
+    parse.cache_clear()
 
 
 def _parse_line(text: str, zone: tzinfo) -> Line:

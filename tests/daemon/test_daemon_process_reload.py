@@ -1,8 +1,10 @@
 """The configuration is read again while the daemon lives; what is secret in it stays secret."""
 
 import re
+import shutil
 import signal
 from datetime import UTC, datetime, timedelta
+from importlib.resources import files
 
 import pytest
 
@@ -30,6 +32,20 @@ def test_a_new_schedule_is_in_force_after_sighup(place):
     daemon.wait_status(lambda found: found["schedules"][0]["at"] == LATER, "has the new schedule")
     until(lambda: IN_NINE_HOURS.fullmatch(place.notify.statuses()[-1]), "status with the new slot")
     assert place.outcomes() == []
+
+
+def test_a_reload_takes_the_rules_of_time_zones_that_are_on_the_disk_by_then(place, tmp_path):
+    moscow = tmp_path / "zoneinfo" / "Europe" / "Moscow"
+    moscow.parent.mkdir(parents=True)
+    shutil.copyfile(str(files("tzdata.zoneinfo.Europe") / "Moscow"), moscow)
+    daemon = place.start(PYTHONTZPATH=str(tmp_path / "zoneinfo"))
+    before = datetime.fromisoformat(daemon.status["schedules"][0]["next"])
+    upgraded = moscow.with_name("new")
+    shutil.copyfile(str(files("tzdata.zoneinfo.Asia") / "Yekaterinburg"), upgraded)
+    upgraded.replace(moscow)
+    assert place.command("reload").returncode == 0
+    after = datetime.fromisoformat(daemon.status["schedules"][0]["next"])
+    assert before - after == timedelta(hours=2)
 
 
 def test_reload_waits_for_the_answer_and_ends_with_it(place):

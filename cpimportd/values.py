@@ -23,6 +23,10 @@ _SECONDS = {
     **dict.fromkeys(("w", "week", "weeks"), 604800.0),
 }
 _BYTES = {"": 1, "k": 1024, "m": 1024**2, "g": 1024**3}
+_LONGEST = timedelta(days=36_500)
+"""A century: an instant so long before or after any of ours is still one that Python and PostgreSQL can tell."""
+
+_EXPECTED_LONGEST = f"expected a time span of at most {_LONGEST.days} days"
 _EXPECTED_SPAN = "expected a time span such as 90s, 20min or 1h 30min"
 _EXPECTED_LISTEN = "expected address:port, such as 127.0.0.1:8008 or [::1]:8008; port 0 takes a free one"
 _DRIVER = re.compile(r"(postgres(?:ql)?)(?:\+\w+)?(://.*)", re.DOTALL)
@@ -35,7 +39,7 @@ def parse_span(value: object) -> object:
         value: text, seconds as a number, or a timedelta, which passes through.
 
     Raises:
-        ValueError: it is no time span, or a negative one.
+        ValueError: it is no time span, or a negative one, or longer than :data:`_LONGEST`.
     """
     if isinstance(value, str):
         value = _seconds(value)
@@ -43,9 +47,11 @@ def parse_span(value: object) -> object:
         try:
             value = timedelta(seconds=value)
         except (OverflowError, ValueError) as error:
-            raise ValueError("expected a time span of less than 999999999 days") from error
+            raise ValueError(_EXPECTED_LONGEST) from error
     if not isinstance(value, timedelta) or value < timedelta(0):
         raise ValueError(_EXPECTED_SPAN)
+    if value > _LONGEST:
+        raise ValueError(_EXPECTED_LONGEST)
     return value
 
 

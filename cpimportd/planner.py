@@ -1,4 +1,4 @@
-"""The child process that reads the configuration for the daemon: ``python -m cpimportd.planner [FILE]``.
+"""The child process that reads the configuration for the daemon: ``python -m cpimportd.planner [--starting] [FILE]``.
 
 It prints a plan, or everything that is wrong, as one JSON document, and keeps what it accepted for the runs.
 """
@@ -15,6 +15,7 @@ from pydantic import TypeAdapter, ValidationError
 
 from cpimportd.configuration import Loaded, load, require_database, require_source
 from cpimportd.coredumps import forbid_core_dumps
+from cpimportd.daemon.beginning import STARTING
 from cpimportd.plan import COPY_PREFIX, RESCHEDULED, Plan, PlannedSchedule, encode, encode_problems
 from cpimportd.problems import ProblemError, problem
 from cpimportd.resources import unusable
@@ -28,12 +29,13 @@ def runtime_directory(settings: Settings, environ: Mapping[str, str] = os.enviro
     return Path(given) if given else settings.state_directory / "run"
 
 
-def make_plan(loaded: Loaded, runtime: Path) -> Plan:
+def make_plan(loaded: Loaded, runtime: Path, *, starting: bool = False) -> Plan:
     """The plan that a configuration makes.
 
     Args:
         loaded: the configuration.
         runtime: the daemon's runtime folder, where rescheduled expressions lie.
+        starting: whether the daemon starts: these hold no more, and whatever a power cut left of them is not looked at.
 
     Raises:
         ProblemError: something a run cannot do without is missing, or a rescheduled expression is wrong.
@@ -41,13 +43,14 @@ def make_plan(loaded: Loaded, runtime: Path) -> Plan:
     settings = loaded.settings
     require_database(settings, loaded.path)
     require_source(settings, loaded.path)
+    schedules = _schedules(settings)
     return Plan(
         source=str(loaded.path) if loaded.path else "the environment",
         copy=runtime,
         state_directory=settings.state_directory,
         runtime_directory=runtime,
         timezone=settings.timezone,
-        schedules=tuple(_with_rescheduled(_schedules(settings), runtime / RESCHEDULED)),
+        schedules=tuple(schedules if starting else _with_rescheduled(schedules, runtime / RESCHEDULED)),
         retry_within=settings.retry.within,
         wait_first=settings.retry.wait_first,
         wait_longest=settings.retry.wait_longest,
@@ -112,10 +115,11 @@ def _keep(text: str, runtime: Path) -> Path:
 
 def _main(arguments: list[str]) -> int:
     """Print the plan, or what is wrong; 0 or the exit code of what is wrong."""
+    files = [Path(argument) for argument in arguments if argument != STARTING]
     try:
-        loaded = load(Path(arguments[0]) if arguments else None)
+        loaded = load(files[0] if files else None)
         runtime = runtime_directory(loaded.settings)
-        plan = make_plan(loaded, runtime)
+        plan = make_plan(loaded, runtime, starting=STARTING in arguments)
         try:
             for folder in (loaded.settings.state_directory, runtime):
                 folder.mkdir(mode=0o700, parents=True, exist_ok=True)

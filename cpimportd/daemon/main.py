@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Final
 
 from cpimportd.daemon import document, elsewhere, journal, planning
-from cpimportd.daemon.beginning import begin, ours
+from cpimportd.daemon.beginning import ours
 from cpimportd.daemon.elsewhere import Letterbox
 from cpimportd.daemon.exhaustion import Exhaustion
 from cpimportd.daemon.files import unfinished
@@ -53,9 +53,6 @@ def main(configuration: Path | None, form: journal.Form, child: "subprocess.Pope
                 raise ProblemError(no_journal)
             with locked(plan.state_directory, plan.runtime_directory):
                 _tidy(plan)
-                if any(schedule.rescheduled for schedule in plan.schedules):
-                    forget_copy(plan)  # it was made before the file was gone that holds until this start
-                    plan = planning.finish(begin(configuration))
                 _wait_without_threads()
                 asyncio.run(_serve(plan, configuration, supervisor))
         finally:

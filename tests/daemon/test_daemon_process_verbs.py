@@ -9,6 +9,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from cpimportd.demo.ftp import LoopbackFtpServer
+from cpimportd.plan import RESCHEDULED
 from tests.daemon.other_user import NOBODY
 from tests.daemon.place import time_of_day
 from tests.daemon.polling import until
@@ -163,6 +164,16 @@ def test_reschedule_counts_until_it_is_reset_or_the_daemon_starts_anew(place):
     assert daemon.stop() == 0
     daemon = place.start()
     assert at() == (usual, False)
+
+
+@pytest.mark.parametrize("left", ["", '{"import": "*-*-*'], ids=["empty", "cut off"])
+def test_what_a_power_cut_left_of_a_rescheduled_expression_keeps_no_daemon_from_starting(place, left):
+    place.runtime.mkdir(mode=0o700)
+    (place.runtime / RESCHEDULED).write_text(left)
+    daemon = place.start()
+    assert daemon.status["schedules"][0]["at"] == place.keys["schedules.import.at"]
+    assert not (place.runtime / RESCHEDULED).exists()
+    assert place.command("reload").returncode == 0
 
 
 def test_reschedule_refuses_what_it_does_not_understand_and_changes_nothing(place):

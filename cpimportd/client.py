@@ -24,6 +24,9 @@ _LOOK_EVERY: Final = 0.1
 
 Status = dict[str, Any]
 
+Life = tuple[int, str]
+"""One daemon from its start to its end: its PID, and since when; a PID alone may come again."""
+
 
 class Client:
     """Talks to the daemon that works on a state folder.
@@ -60,6 +63,17 @@ class Client:
                 return status
             self._patience(deadline, found)
 
+    def _status_of(self, life: Life) -> Status:
+        """The status of the daemon that was asked; one that took its place knows nothing of that.
+
+        Raises:
+            ProblemError: as :meth:`status`; ``daemon-not-running`` also where another one lives by now.
+        """
+        status = self.status()
+        if _life(status) != life:
+            raise ProblemError(problem("daemon-not-running", path=str(self._state)))
+        return status
+
     def _patience(self, deadline: float, daemon: Holder) -> None:
         if time.monotonic() > deadline:
             raise ProblemError(problem("daemon-silent", pid=daemon.pid, value=f"{self._answer_within:g} s"))
@@ -94,9 +108,9 @@ class Client:
         Raises:
             ProblemError: as :meth:`status`, also where the daemon ends meanwhile.
         """
-        number = self._ask(signal.SIGUSR1, "triggers_asked")
+        life, number = self._ask(signal.SIGUSR1, "triggers_asked")
         while True:
-            status = self.status()
+            status = self._status_of(life)
             show(status["status"])
             job = status["answers"]["trigger_job"]
             if status["answers"]["triggers_served"] >= number and job is not None:
@@ -114,10 +128,10 @@ class Client:
         Raises:
             ProblemError: as :meth:`status`.
         """
-        number = self._ask(signal.SIGHUP, "reloads_asked")
+        life, number = self._ask(signal.SIGHUP, "reloads_asked")
         deadline = time.monotonic() + self._answer_within
         while True:
-            answers = self.status()["answers"]
+            answers = self._status_of(life)["answers"]
             if answers["reloads_answered"] >= number:
                 return tuple(Problem(**found) for found in answers["refused"])
             self._patience(deadline, self._holder())
@@ -174,18 +188,23 @@ class Client:
         except OSError as error:
             raise ProblemError(problem("disk", path=str(file), reason=error.strerror)) from error
 
-    def _ask(self, number: signal.Signals, counter: str) -> int:
+    def _ask(self, number: signal.Signals, counter: str) -> tuple[Life, int]:
         """Send a signal, and wait until the daemon has counted it.
 
         Returns:
-            The count that an answer has to reach.
+            Which daemon was asked, and the count that an answer has to reach.
         """
-        before = int(self.status()["answers"][counter])
+        status = self.status()
+        life, before = _life(status), int(status["answers"][counter])
         self._signal(number)
         deadline = time.monotonic() + self._answer_within
-        while int(self.status()["answers"][counter]) <= before:
+        while int(self._status_of(life)["answers"][counter]) <= before:
             self._patience(deadline, self._holder())
-        return before + 1
+        return life, before + 1
+
+
+def _life(status: Status) -> Life:
+    return status["pid"], status["since"]
 
 
 def _give_to_owner(file: Path) -> None:

@@ -112,6 +112,25 @@ def test_trigger_wait_says_so_where_the_daemon_ends_meanwhile(place, locked):
     assert "daemon-not-running" in said
 
 
+def test_trigger_wait_says_so_where_another_daemon_took_the_place_of_the_one_that_it_asked(place, locked):
+    place.sample("day1")
+    with locked():
+        daemon = place.start()
+        waiting = place.begin("trigger", "--wait")
+        place.wait_for_lock()
+        daemon.wait_status(lambda found: found["answers"]["triggers_asked"] == 1, "counts 1")
+        waiting.send_signal(signal.SIGSTOP)
+        daemon.kill(with_runs=True)
+    place.start()
+    waiting.send_signal(signal.SIGCONT)
+    try:
+        _, said = waiting.communicate(timeout=30)
+    finally:
+        waiting.kill()
+    assert waiting.returncode == 1
+    assert "daemon-not-running" in said
+
+
 def test_status_tells_monitoring_by_its_code_whether_all_is_well(place):
     place.sample("day1")
     before = place.command("status", "--json")

@@ -14,6 +14,21 @@ from pathlib import Path
 USER = "cpimportd"
 CONFIGURATIONS = Path("/etc/cpimportd")
 CREDENTIALS = Path("/etc/credstore")
+KEYS = (
+    "alerts.heartbeat_url",
+    "alerts.urls",
+    "cache.password",
+    "cache.url",
+    "database.direct_url",
+    "database.password",
+    "database.url",
+    "source.password",
+    "source.url",
+    "web.database_password",
+    "web.database_url",
+    "web.token",
+)
+"""What the units load of it (LoadCredential=)."""
 
 
 def instance(arguments: Sequence[str], environ: Mapping[str, str]) -> str | None:
@@ -29,15 +44,20 @@ def instance(arguments: Sequence[str], environ: Mapping[str, str]) -> str | None
     return file.stem if of_a_unit else None
 
 
-def read_credentials(department: str | None) -> None:
-    """Set root's credentials as variables, which stand for the same keys; what is set already is stronger.
+def credentials(department: str | None, folder: Path = CREDENTIALS) -> dict[str, str]:
+    """Root's credentials as variables, which stand for the same keys; those that are not there are left out.
 
-    Those of another department's unit are left alone: its passwords would open the wrong books.
+    Those of another department's unit are left alone: its passwords would open the wrong books. So is whatever else
+    lies beside them, such as a password of last year with .old at its end, as the units leave it alone, too.
     """
     prefix = f"{USER}@{department}." if department else f"{USER}."
-    for path in sorted(CREDENTIALS.glob(f"{prefix}*")):
-        variable = "CPIMPORTD_" + path.name.removeprefix(prefix).replace(".", "__").upper()
-        os.environ.setdefault(variable, path.read_text(encoding="utf-8").rstrip("\r\n"))
+    found = {}
+    for key in KEYS:
+        path = folder / f"{prefix}{key}"
+        if path.exists():
+            variable = "CPIMPORTD_" + key.replace(".", "__").upper()
+            found[variable] = path.read_text(encoding="utf-8").rstrip("\r\n")
+    return found
 
 
 def become_the_service() -> None:
@@ -59,7 +79,8 @@ if __name__ == "__main__":
         department = instance(sys.argv[1:], os.environ)
         if department:
             os.environ.setdefault("STATE_DIRECTORY", f"/var/lib/{USER}-{department}")  # as its unit has it
-        read_credentials(department)
+        for variable, secret in credentials(department).items():
+            os.environ.setdefault(variable, secret)  # what is set already is stronger
         become_the_service()
     from cpimportd.cli import main
 

@@ -56,6 +56,27 @@ def test_roots_verbs_take_the_credentials_of_the_department_that_the_configurati
     assert command["instance"](arguments, environ) == department
 
 
+def test_roots_verbs_take_the_credentials_that_the_units_load():
+    units = (line for name in ("cpimportd.service", "cpimportd-web.service") for line in settings_of(name))
+    loaded = {line.removeprefix("LoadCredential=").partition(":")[0] for line in units if "LoadCredential=" in line}
+    command = runpy.run_path(str(REPOSITORY / "packaging" / "command.py"))
+    assert set(command["KEYS"]) == loaded
+
+
+@pytest.mark.parametrize(("department", "password"), [(None, "ours"), ("sales", "theirs")])
+def test_roots_verbs_leave_alone_what_else_lies_beside_the_credentials(tmp_path, department, password):
+    for name, text in {
+        "cpimportd.source.password": "ours\n",
+        "cpimportd.source.password.old": "last year's\n",
+        "cpimportd.source.password~": "an editor's\n",
+        "cpimportd@sales.source.password": "theirs\n",
+        "cpimportd@sales.source.password.dpkg-old": "a package's\n",
+    }.items():
+        (tmp_path / name).write_text(text, encoding="utf-8")
+    command = runpy.run_path(str(REPOSITORY / "packaging" / "command.py"))
+    assert command["credentials"](department, tmp_path) == {"CPIMPORTD_SOURCE__PASSWORD": password}
+
+
 def test_systemd_finds_nothing_wrong_with_the_template(machine):
     done = machine.box.run("systemd-analyze", "verify", SALES)
     assert done.stdout + done.stderr == ""

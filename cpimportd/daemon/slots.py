@@ -85,7 +85,7 @@ class Slots:
         if slot is None:
             return
         newest = remembered.newest_upload
-        self._attempts[timed.name] = Attempt(slot, monotonic, monotonic, newest_upload=newest, why="the daemon's start")
+        self._attempts[timed.name] = Attempt(slot, monotonic, monotonic, newest_upload=newest)
         text = f"slot {moment(slot, timed.zone)} of {timed.name}, which was under way before the restart, goes on"
         tell(logging.INFO, "slot-due", text, schedule=timed.name, slot=slot.isoformat())
 
@@ -96,7 +96,7 @@ class Slots:
         self._attempts[timed.name] = Attempt(found.slot, monotonic, monotonic, newest_upload=newest)
         text = f"slot {moment(found.slot, zone)} of {timed.name} is due"
         if waiting is not None:
-            what = f"still waited for {waiting.why}" if waiting.why else "had not begun yet"
+            what = f"still waited for {waiting.why}" if waiting.why else "was not over yet"
             text += f"; the run for {moment(waiting.slot, zone)}, which {what}, goes on as this one"
         self.coalesced[timed.name] += found.missed + (waiting is not None)
         if found.missed > 0:

@@ -45,6 +45,18 @@ def test_before_commit_the_run_is_rolled_back_and_its_slot_is_caught_up_once_by_
         caught_up(place, slot)
 
 
+def test_a_slot_that_waits_for_1c_goes_on_after_a_restart_though_grace_is_over(place):
+    slot = place.due_slot()
+    place.configure({"schedules.import.wait_for_upload": "2h"})
+    daemon = place.start()
+    daemon.wait_event("retry", slot=slot.isoformat())
+    assert daemon.remembered["import"]["started"] == slot.isoformat()
+    assert daemon.stop() == 0
+    place.sample("day1")
+    place.configure({"schedules.import.grace": 1, "schedules.import.catch_up": False})
+    caught_up(place, slot)
+
+
 def test_from_commit_on_the_run_is_finished_recorded_and_not_repeated(place):
     place.sample("day1")
     slot = place.due_slot()

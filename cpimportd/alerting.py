@@ -36,7 +36,6 @@ MARGIN: Final = timedelta(seconds=10)
 
 _UNDER_WAY: Final = 4
 _DONE_ELSEWHERE: Final = 5
-_STOOD_BACK: Final = frozenset({_UNDER_WAY, _DONE_ELSEWHERE})
 _EARLY_LOOK: Final = frozenset({"upload-missing", "source-empty"})
 
 
@@ -72,7 +71,9 @@ def tried_again(report: RunReport, occasion: Occasion, settings: Settings, now: 
     waits = schedule is not None and now < occasion.slot + schedule.wait_for_upload
     if (waits and codes <= _EARLY_LOOK) or codes == {"upload-missing"}:
         return True
-    passing = bool(report.failures) and all(found.kind.passing for found in report.failures)
+    passing = report.code == _UNDER_WAY or (
+        bool(report.failures) and all(found.kind.passing for found in report.failures)
+    )
     taken = timedelta(seconds=report.seconds) + MARGIN
     return passing and occasion.again_within is not None and taken <= occasion.again_within
 
@@ -108,8 +109,6 @@ async def watched(settings: Settings, occasion: Occasion, run: Coroutine[Any, An
 
 
 async def _end(url: str, report: RunReport) -> tuple[Problem, ...]:
-    if report.code == _UNDER_WAY:
-        return ()  # its own end is told
     if report.code in {0, _DONE_ELSEWHERE}:
         return await beat(url, Beat.SUCCESS)
     return await beat(url, Beat.FAIL, as_text(report))
@@ -123,8 +122,7 @@ async def tell(settings: Settings, occasion: Occasion, report: RunReport) -> Run
         that comes meanwhile comes too late: the run is over.
     """
     now = datetime.now(UTC)
-    stood_back = report.status is RunStatus.FAILED and report.code in _STOOD_BACK
-    if occasion.dry_run or stood_back or tried_again(report, occasion, settings, now):
+    if occasion.dry_run or _stood_back(report, occasion) or tried_again(report, occasion, settings, now):
         return report
     try:
         return report.with_problems(await _tell(settings, occasion, report, now))
@@ -132,6 +130,13 @@ async def tell(settings: Settings, occasion: Occasion, report: RunReport) -> Run
         return report
     except Exception as error:  # noqa: BLE001 - whatever it is, the run is over and its books are right
         return report.with_problems([problem("alert-unsent", count="some", reason=type(error).__name__)])
+
+
+def _stood_back(report: RunReport, occasion: Occasion) -> bool:
+    """Whether it left its work to another run; that one need not do a slot, so a slot that ends so is told of."""
+    if report.status is not RunStatus.FAILED:
+        return False
+    return report.code == _DONE_ELSEWHERE or (report.code == _UNDER_WAY and occasion.slot is None)
 
 
 async def _tell(settings: Settings, occasion: Occasion, report: RunReport, now: datetime) -> Sequence[Problem]:

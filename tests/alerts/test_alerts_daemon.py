@@ -42,6 +42,24 @@ def test_a_slot_that_is_tried_again_and_again_is_told_once_and_so_is_its_recover
     assert len(web.requests) == 2
 
 
+def test_a_slot_that_another_run_kept_out_to_the_end_is_told(place, web):  # noqa: F811
+    place.sample("day1")
+    with WebServer() as service, place.standing("fetch"):
+        told_to(place, web, **{"retry.within": 2, "alerts.heartbeat_url": f"http://{service.address}/x"})
+        rehearsal = place.begin("run", "--dry-run")
+        locks = "SELECT FROM pg_locks JOIN pg_database d ON d.oid = database"
+        held = f"{locks} WHERE locktype = 'advisory' AND granted AND datname = current_database()"
+        until(lambda: place.sql(held), "run that holds the department's lock")
+        slot = place.due_slot()
+        daemon = place.start()
+        assert daemon.wait_event("slot-done", slot=slot.isoformat())["CPIMPORTD_STATUS"] == "failed"
+        rehearsal.kill()
+        rehearsal.communicate()
+    assert web.titles == ["cpimportd, подразделение 8: загрузка не удалась"]
+    assert "[run-under-way]" in web.requests[0].json["message"]
+    assert service.requests[-1].path == "/x/fail"
+
+
 def test_a_run_that_is_killed_and_not_tried_again_is_told_by_the_daemon(place, web):  # noqa: F811
     place.sample("day1")
     told_to(place, web)

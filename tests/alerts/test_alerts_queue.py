@@ -140,8 +140,15 @@ def test_an_upload_that_was_waited_for_in_vain_is_told(desk):
         (run_report(RunStatus.FAILED, problem("source-unreachable", server="h", reason="r")), 5, True),
         (FAILED, 60, True),
         (run_report(RunStatus.FAILED, problem("upload-missing", value="yesterday")), 0, False),
+        (run_report(RunStatus.FAILED, problem("run-under-way", value=8)), 60, False),
+        (run_report(RunStatus.FAILED, problem("run-superseded", value=1)), 60, False),
+        (run_report(RunStatus.FAILED, problem("run-under-way", value=8)), 5, True),
+        (run_report(RunStatus.FAILED, problem("slot-done", value="06:00", schedule="import", run=7)), 5, False),
     ],
-    ids=["passing, tried again", "passing, the last try", "not passing", "an early look"],
+    ids=[
+        *("passing, tried again", "passing, the last try", "not passing", "an early look"),
+        *("another is under way", "taken over", "another is under way to the end", "done elsewhere"),
+    ],
 )
 def test_an_attempt_that_is_followed_by_another_tells_nobody(desk, web, report, within, told):
     slot = Occasion(schedule="import", slot=datetime.now(UTC), again_within=timedelta(seconds=within))

@@ -1,4 +1,4 @@
-"""After a run: what is wrong now is compared with what was, and whoever has to know is told.
+"""After a run or another job: what is wrong now is compared with what was, and whoever has to know is told.
 
 Where the database is there, what is to be told is queued in the transaction that notes what is wrong, so that neither
 is lost without the other; then it is sent. Nothing here can fail a run, or hold up its end for longer than
@@ -17,7 +17,7 @@ import asyncpg
 from rich.console import Console
 
 from cpimportd.alerts import unreachable
-from cpimportd.alerts.conditions import Change, Event, Found, Look, Remembered, compare, find
+from cpimportd.alerts.conditions import Change, Event, Found, Look, Remembered, compare, find, find_of_job
 from cpimportd.alerts.heartbeat import Beat, beat
 from cpimportd.alerts.sending import names_of, send
 from cpimportd.alerts.texts import Message, of_changes
@@ -74,8 +74,12 @@ def tried_again(report: RunReport, occasion: Occasion, settings: Settings, now: 
     passing = report.code == _UNDER_WAY or (
         bool(report.failures) and all(found.kind.passing for found in report.failures)
     )
-    taken = timedelta(seconds=report.seconds) + MARGIN
-    return passing and occasion.again_within is not None and taken <= occasion.again_within
+    return passing and _in_time(report.seconds, occasion.again_within)
+
+
+def _in_time(seconds: float, again_within: timedelta | None) -> bool:
+    """Whether a failure so soon after the beginning is tried again, if it may pass."""
+    return again_within is not None and timedelta(seconds=seconds) + MARGIN <= again_within
 
 
 async def watched(settings: Settings, occasion: Occasion, run: Coroutine[Any, Any, RunReport]) -> RunReport:
@@ -124,12 +128,42 @@ async def tell(settings: Settings, occasion: Occasion, report: RunReport) -> Run
     now = datetime.now(UTC)
     if occasion.dry_run or _stood_back(report, occasion) or tried_again(report, occasion, settings, now):
         return report
+    return report.with_problems(await _harmless(_tell(settings, occasion, report, now)))
+
+
+async def tell_of_job(
+    settings: Settings,
+    job: str,
+    failures: tuple[Problem, ...],
+    *,
+    seconds: float = 0.0,
+    again_within: timedelta | None = None,
+) -> tuple[Problem, ...]:
+    """Note how a scheduled job that imports nothing ended, and tell whoever is to be told.
+
+    Args:
+        settings: the effective settings.
+        job: its name, such as ``reconcile``.
+        failures: why it could not be done; empty where it was.
+        seconds: how long it took.
+        again_within: a failure that may pass, so soon after the job's beginning, is tried again; None where never.
+
+    Returns:
+        What could not be told. Nothing is ever raised.
+    """
+    passing = bool(failures) and all(found.kind.passing for found in failures)
+    if passing and _in_time(seconds, again_within):
+        return ()
+    return await _harmless(_tell_found(settings, None, find_of_job(job, failures), datetime.now(UTC)))
+
+
+async def _harmless(telling: Coroutine[Any, Any, Sequence[Problem]]) -> tuple[Problem, ...]:
     try:
-        return report.with_problems(await _tell(settings, occasion, report, now))
+        return tuple(await telling)
     except asyncio.CancelledError:
-        return report
+        return ()
     except Exception as error:  # noqa: BLE001 - whatever it is, the run is over and its books are right
-        return report.with_problems([problem("alert-unsent", count="some", reason=type(error).__name__)])
+        return (problem("alert-unsent", count="some", reason=type(error).__name__),)
 
 
 def _stood_back(report: RunReport, occasion: Occasion) -> bool:
@@ -141,7 +175,10 @@ def _stood_back(report: RunReport, occasion: Occasion) -> bool:
 
 async def _tell(settings: Settings, occasion: Occasion, report: RunReport, now: datetime) -> Sequence[Problem]:
     look = Look(now, occasion.kinds, not occasion.elsewhere, settings.source.stale_after, occasion.known_upload)
-    found = find(report, look)
+    return await _tell_found(settings, report, find(report, look), now)
+
+
+async def _tell_found(settings: Settings, report: RunReport | None, found: Found, now: datetime) -> Sequence[Problem]:
     try:
         async with database(settings) as connection:
             await _note(connection, settings, report, found, now)
@@ -151,9 +188,10 @@ async def _tell(settings: Settings, occasion: Occasion, report: RunReport, now: 
 
 
 async def _note(
-    connection: asyncpg.Connection, settings: Settings, report: RunReport, found: Found, now: datetime
+    connection: asyncpg.Connection, settings: Settings, report: RunReport | None, found: Found, now: datetime
 ) -> None:
     """Note what is wrong, and queue what is to be told, in one transaction."""
+    run = None if report is None else report.run
     told_without = unreachable.read(settings.state_directory)
     async with queue.noting(connection, settings.department_id) as notes:
         stored = await notes.conditions()
@@ -162,16 +200,16 @@ async def _note(
         told = bool(settings.alerts.urls)
         if changes and told:
             message = _message(settings, changes, report)
-            await notes.queue(message.occasion, message.subject, message.title, message.body, report.run)
+            await notes.queue(message.occasion, message.subject, message.title, message.body, run)
         for change in changes:
             if change.event is Event.OVER:
                 await notes.forget(change.subject)
             else:
                 at = now if told else None
-                await notes.put(queue.StoredCondition(change.subject, change.state, change.since, at, report.run))
+                await notes.put(queue.StoredCondition(change.subject, change.state, change.since, at, run))
         for subject in told_without.keys() - {one.subject for one in stored} - {c.subject for c in changes}:
             one = told_without[subject]
-            await notes.put(queue.StoredCondition(subject, one.state, one.since, one.told_at, report.run))
+            await notes.put(queue.StoredCondition(subject, one.state, one.since, one.told_at, run))
     if told_without:
         with suppress(OSError):  # it is noted now; a file that stays is understood again next time
             unreachable.write(settings.state_directory, ())
@@ -181,7 +219,9 @@ def _remembered(one: queue.StoredCondition) -> Remembered:
     return Remembered(one.subject, one.state, one.since, one.told_at)
 
 
-async def _tell_directly(settings: Settings, report: RunReport, found: Found, now: datetime) -> Sequence[Problem]:
+async def _tell_directly(
+    settings: Settings, report: RunReport | None, found: Found, now: datetime
+) -> Sequence[Problem]:
     """Tell without the database; what was told is remembered in a file, until the database is there again."""
     if not settings.alerts.urls:
         return ()
@@ -209,10 +249,10 @@ async def _tell_directly(settings: Settings, report: RunReport, found: Found, no
     return problems
 
 
-def _message(settings: Settings, changes: Sequence[Change], report: RunReport) -> Message:
+def _message(settings: Settings, changes: Sequence[Change], report: RunReport | None) -> Message:
     return of_changes(
         changes,
-        as_text(report),
+        "" if report is None else as_text(report),
         language=settings.alerts.language,
         department=settings.department_id,
         zone=settings.zone,

@@ -963,6 +963,12 @@ CATALOG: dict[str, ProblemKind] = _catalog(
             "It is tried again within retry.within; if it stays so, look with `journalctl -k` whether the kernel killed it for memory, and report the lines before this one.",
             passing=True,
         ),
+        ProblemKind(
+            "job-died",
+            _F,
+            "the job {value} was not done: its process {reason}",
+            "Do it by hand: `cpimportd report --send` or `cpimportd reconcile --send`; if it breaks off again, look with `journalctl -k` whether the kernel killed it for memory.",
+        ),
         # The interface over HTTP: its start, then what a request can be refused for.
         ProblemKind(
             "web-not-installed",

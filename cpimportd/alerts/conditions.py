@@ -13,6 +13,9 @@ from cpimportd.report import FileStatus, RunReport, RunStatus, UnitStatus
 RUN: Final = "run"
 """The subject of a run that failed."""
 
+JOB: Final = "job:"
+"""What the subject of a scheduled job that was not done begins with; its name follows."""
+
 UPLOAD: Final = "upload"
 """The subject of what 1C has not uploaded."""
 
@@ -62,22 +65,26 @@ class Look:
 
 @dataclass(frozen=True, slots=True)
 class Found:
-    """What is wrong after a run, and what the run could not judge.
+    """What is wrong after a run or another job, and what it could not judge.
 
     Attributes:
         conditions: what is wrong.
         failed: the run failed as a whole, and judged nothing but itself and what it names.
         kinds: that it judged.
         uploads: whether it saw the folder in which 1C uploads.
+        job: the subject of the job that it was; None of a run. A job judges nothing but itself.
     """
 
     conditions: tuple[Condition, ...]
     failed: bool
     kinds: frozenset[Kind]
     uploads: bool
+    job: str | None = None
 
     def judged(self, subject: str) -> bool:
         """Whether the run can say of a subject that nothing is wrong with it any more."""
+        if self.job is not None or subject.startswith(JOB):
+            return subject == self.job
         if subject == RUN:
             return not self.failed
         if self.failed:
@@ -98,6 +105,13 @@ def find(report: RunReport, look: Look) -> Found:
     if look.uploads:
         conditions += _uploads(report, look)
     return Found(tuple(conditions), failed, look.kinds, uploads=look.uploads and whole and bool(report.files))
+
+
+def find_of_job(job: str, failures: tuple[Problem, ...]) -> Found:
+    """What is wrong once a scheduled job is over: itself, where it could not be done."""
+    subject = JOB + job
+    conditions = (Condition(subject, _state("failed", failures), failures),) if failures else ()
+    return Found(conditions, bool(failures), frozenset(), uploads=False, job=subject)
 
 
 def _state(word: str, problems: Iterable[Problem]) -> str:

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from datetime import datetime, tzinfo
 from typing import Final
 
-from cpimportd.alerts.conditions import RUN, UPLOAD, Change, Event
+from cpimportd.alerts.conditions import JOB, RUN, UPLOAD, Change, Event
 from cpimportd.instants import moment
 from cpimportd.problems import Problem, printable
 
@@ -35,7 +35,9 @@ class Words:
     place: str
     run: str
     upload: str
+    jobs: Mapping[str, str]
     failed: str
+    undone: str
     held: str
     missing: str
     over: str
@@ -54,7 +56,9 @@ WORDS: Final = {
         "cpimportd, подразделение {department}: ",
         "загрузка",
         "выгрузка из 1С",
+        {"report": "сводка", "reconcile": "сверка"},
         "загрузка не удалась",
+        "не выполнена: {names}",
         "задержано: {names}",
         "1С не выгрузила файлы",
         "снова в порядке: {names}",
@@ -71,7 +75,9 @@ WORDS: Final = {
         "cpimportd, department {department}: ",
         "the import",
         "1C's upload",
+        {"report": "the summary", "reconcile": "the reconciliation"},
         "the import failed",
+        "not done: {names}",
         "held: {names}",
         "1C has not uploaded",
         "well again: {names}",
@@ -90,11 +96,11 @@ WORDS: Final = {
 def of_changes(
     changes: Sequence[Change], report: str, *, language: str, department: int, zone: tzinfo, explain: Explain
 ) -> Message:
-    """The alert of what changed in one run.
+    """The alert of what changed in one run or job.
 
     Args:
         changes: at least one.
-        report: the run's report as people read it, plain.
+        report: the run's report as people read it, plain; empty of a job, which has none.
         language: ``ru`` or ``en``.
         department: whose books.
         zone: in which instants are told.
@@ -103,7 +109,7 @@ def of_changes(
     words = WORDS[language]
     title = place(language, department) + "; ".join(_headlines(changes, words))
     lines = [line for change in changes for line in (*_paragraph(change, words, zone, explain), "")]
-    body = "\n".join([*lines, words.report, "", report])
+    body = "\n".join([*lines, words.report, "", report] if report else lines).strip()
     subjects = ", ".join(printable(change.subject) for change in changes)
     return Message(_occasion(changes), subjects, _one_line(title), shortened(body, language))
 
@@ -111,7 +117,7 @@ def of_changes(
 def _occasion(changes: Sequence[Change]) -> str:
     """The gravest of them."""
     news = [change.subject for change in changes if change.event in {Event.APPEARED, Event.CHANGED}]
-    if RUN in news:
+    if RUN in news or any(subject.startswith(JOB) for subject in news):
         return "failure"
     if set(news) - {UPLOAD}:
         return "held"
@@ -126,17 +132,27 @@ def _headlines(changes: Sequence[Change], words: Words) -> Iterator[str]:
         yield words.failed
     if UPLOAD in wrong:
         yield words.missing
-    if held := [printable(subject) for subject in wrong if subject not in {RUN, UPLOAD}]:
+    if undone := [_job(subject, words) for subject in wrong if subject.startswith(JOB)]:
+        yield words.undone.format(names=", ".join(undone))
+    if held := [printable(one) for one in wrong if one not in {RUN, UPLOAD} and not one.startswith(JOB)]:
         yield words.held.format(names=", ".join(held))
     if over := [_name(change, words) for change in changes if change.event is Event.OVER]:
         yield words.over.format(names=", ".join(over))
 
 
 def _name(change: Change, words: Words) -> str:
+    if change.subject.startswith(JOB):
+        name = _job(change.subject, words)
+        return name if change.event is Event.OVER else words.undone.format(names=name)
     if change.event is Event.OVER:
         return {RUN: words.run, UPLOAD: words.upload}.get(change.subject, printable(change.subject))
     known = {RUN: words.failed, UPLOAD: words.missing}
     return known.get(change.subject, words.held.format(names=printable(change.subject)))
+
+
+def _job(subject: str, words: Words) -> str:
+    name = subject.removeprefix(JOB)
+    return words.jobs.get(name, printable(name))
 
 
 def _paragraph(change: Change, words: Words, zone: tzinfo, explain: Explain) -> Iterator[str]:

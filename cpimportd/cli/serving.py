@@ -69,8 +69,9 @@ def _client(config_file: Path | None) -> "Client":
 def status(config_file: Path | None, as_json: bool) -> int:
     """What the daemon does: running since when, next slots, the last run, the last good one, held units, workbooks.
 
-    Exit codes: 0 it runs and all is well · 1 it runs, but the last run failed, held something, found no upload, or a
-    workbook is stale · 2 it does not run, and the configuration has a fault · 3 it does not run.
+    Exit codes: 0 it runs and all is well · 1 it runs, but the last run failed, held something or found no upload, the
+    last job of a schedule failed, or a workbook is stale · 2 it does not run, and the configuration has a fault · 3 it
+    does not run.
 
     Example: `cpimportd status --json | jq .well`. Why a unit is held: `cpimportd history`, then `cpimportd show RUN`.
     """

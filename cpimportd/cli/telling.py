@@ -1,7 +1,9 @@
 """``alerts``, ``report`` and ``reconcile``: the verbs that tell people, at a terminal or by alerts."""
 
 import sys
-from datetime import datetime
+import time
+from dataclasses import replace
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -23,6 +25,10 @@ _progress_option = click.option(
     "--progress", "form", type=click.Choice(["json", "none"]), default="none", hidden=True,
     help="json: tell the daemon how it ended.",
 )  # fmt: skip
+_again_option = click.option(
+    "--again-within", type=click.FloatRange(min=0), metavar="SECONDS", hidden=True,
+    help="A failure that may pass is tried again by the daemon if it comes so soon: no alert is sent of it.",
+)  # fmt: skip
 
 
 @click.command()
@@ -30,15 +36,18 @@ _progress_option = click.option(
 @_since_option
 @_send_option
 @_progress_option
+@_again_option
 @json_option
 @guarded
-def report(config_file: Path | None, since: datetime | None, send: bool, form: str, as_json: bool) -> int:
+def report(
+    config_file: Path | None, since: datetime | None, send: bool, form: str, again_within: float | None, as_json: bool
+) -> int:
     """What the last week brought: runs, what changed per organization, what is wrong, sums by month, workbooks.
 
     For a month: `cpimportd report --since 2026-11-01`. Every Monday, sent by the daemon: a section [schedules.weekly]
     with job = "report" and at = "Mon 08:00".
     """
-    return _do("report", config_file, since, send=send, form=form, as_json=as_json)
+    return _do("report", config_file, since, send=send, form=form, again_within=again_within, as_json=as_json)
 
 
 @click.command()
@@ -46,9 +55,12 @@ def report(config_file: Path | None, since: datetime | None, send: bool, form: s
 @_since_option
 @_send_option
 @_progress_option
+@_again_option
 @json_option
 @guarded
-def reconcile(config_file: Path | None, since: datetime | None, send: bool, form: str, as_json: bool) -> int:
+def reconcile(
+    config_file: Path | None, since: datetime | None, send: bool, form: str, again_within: float | None, as_json: bool
+) -> int:
     """Compare the books with the control totals of their workbooks and with the journal, per organization.
 
     Says where they differ, after which run it broke, and what to do. Breaks of the journal are told for the last 40
@@ -57,24 +69,40 @@ def reconcile(config_file: Path | None, since: datetime | None, send: bool, form
     Example: `cpimportd reconcile --since 2026-11-01`. On the first of every month, sent by the daemon: a section
     [schedules.monthly] with job = "reconcile" and at = "*-*-01 08:00".
     """
-    return _do("reconcile", config_file, since, send=send, form=form, as_json=as_json)
+    return _do("reconcile", config_file, since, send=send, form=form, again_within=again_within, as_json=as_json)
 
 
 def _do(
-    job: "JobName", config_file: Path | None, since: datetime | None, *, send: bool, form: str, as_json: bool
+    job: "JobName",
+    config_file: Path | None,
+    since: datetime | None,
+    *,
+    send: bool,
+    form: str,
+    again_within: float | None,
+    as_json: bool,
 ) -> int:
+    from cpimportd.alerting import tell_of_job
     from cpimportd.problems import ProblemError
     from cpimportd.rendering import stdout_console
 
+    began, loaded = time.monotonic(), None
     try:
         loaded = load(config_file)
         begin = None if since is None else since.replace(tzinfo=loaded.settings.zone)
         done = run_async(_job(loaded, job, begin, send=send))
     except ProblemError as error:
-        if form == "json":
-            _tell_daemon(job, error.exit_code, None, error.problems)
-            return error.exit_code
-        raise
+        if form != "json":  # whoever asked for it by hand reads why at the terminal
+            raise
+        untold: tuple[Problem, ...] = ()
+        if loaded is not None:
+            again = None if again_within is None else timedelta(seconds=again_within)
+            seconds = time.monotonic() - began
+            untold = run_async(tell_of_job(loaded.settings, job, error.problems, seconds=seconds, again_within=again))
+        _tell_daemon(job, error.exit_code, None, error.problems, untold)
+        return error.exit_code
+    if send:
+        done = replace(done, problems=(*done.problems, *run_async(tell_of_job(loaded.settings, job, ()))))
     if form == "json":
         _tell_daemon(job, done.code, done, done.problems)
     if as_json:
@@ -101,7 +129,9 @@ async def _job(loaded: "Loaded", job: "JobName", since: datetime | None, *, send
         raise ProblemError(translate(error)) from error
 
 
-def _tell_daemon(job: str, code: int, done: "Done | None", problems: "tuple[Problem, ...]") -> None:
+def _tell_daemon(
+    job: str, code: int, done: "Done | None", problems: "tuple[Problem, ...]", untold: "tuple[Problem, ...]" = ()
+) -> None:
     """What the daemon hears of a job: a line for its journal each, and how it ended."""
     import logging
 
@@ -113,6 +143,7 @@ def _tell_daemon(job: str, code: int, done: "Done | None", problems: "tuple[Prob
     level = logging.ERROR if failed else logging.WARNING
     lines: list[Message] = [Said(level if problems else logging.INFO, summary)]
     lines += [Said(level, f"{found} → {found.way_out}", found.fields) for found in problems]
+    lines += [Said(logging.WARNING, f"{found} → {found.way_out}", found.fields) for found in untold]
     result = Result(
         None,
         done.status if done else "failed",
@@ -132,11 +163,15 @@ def _tell_daemon(job: str, code: int, done: "Done | None", problems: "tuple[Prob
 @config_option
 @click.option("--test", is_flag=True, help="Send a test message to every url, and say for each whether it went.")
 @click.option("--send", is_flag=True, help="Send what is queued.")
-@click.option("--died", type=(click.Choice(["run-crashed", "run-timeout"]), str), metavar="CODE TEXT", hidden=True,
-              help="Tell of a run that can do so no more; the daemon says this.")  # fmt: skip
+@click.option("--died", type=(click.Choice(["run-crashed", "run-timeout", "job-died"]), str), metavar="CODE TEXT",
+              hidden=True, help="Tell of a run that can do so no more; the daemon says this.")  # fmt: skip
+@click.option("--job", type=click.Choice(["import", "report", "reconcile"]), default="import", hidden=True,
+              help="What the one that died was to do.")  # fmt: skip
 @json_option
 @guarded
-def alerts(config_file: Path | None, test: bool, send: bool, died: tuple[str, str] | None, as_json: bool) -> int:
+def alerts(
+    config_file: Path | None, test: bool, send: bool, died: tuple[str, str] | None, job: str, as_json: bool
+) -> int:
     """What is wrong now, and the queue of alerts: what waits, and what was sent last.
 
     Alerts go to alerts.urls when something becomes wrong, changes, or is well again, and once a day while it lasts.
@@ -147,26 +182,29 @@ def alerts(config_file: Path | None, test: bool, send: bool, died: tuple[str, st
         raise click.UsageError("give --test or --send, not both")
     loaded = load(config_file)
     if died is not None:
-        return _died(loaded.settings, *died)
+        return _died(loaded.settings, *died, job)
     if test:
         return _test(loaded.settings, as_json=as_json)
     return _queue(loaded, as_json=as_json, send=send)
 
 
-def _died(settings: "Settings", code: str, text: str) -> int:
+def _died(settings: "Settings", code: str, text: str, job: str) -> int:
     from datetime import UTC
 
-    from cpimportd.alerting import Occasion, tell
+    from cpimportd.alerting import Occasion, tell, tell_of_job
     from cpimportd.instants import span
     from cpimportd.problems import CATALOG, Problem, printable
     from cpimportd.report import RunReport, RunStatus
 
     limit = span(settings.daemon.run_time_limit) if code == "run-timeout" else None
-    found = Problem(code, printable(text), CATALOG[code].way_out, value=limit)
-    dead = RunReport(None, RunStatus.FAILED, datetime.now(UTC), 0, problems=(found,))
-    told = run_async(tell(settings, Occasion(), dead))
-    say(told.problems[1:])
-    return 1 if told.problems[1:] else 0
+    found = Problem(code, printable(text), CATALOG[code].way_out, value=limit if job == "import" else job)
+    if job == "import":
+        dead = RunReport(None, RunStatus.FAILED, datetime.now(UTC), 0, problems=(found,))
+        untold = run_async(tell(settings, Occasion(), dead)).problems[1:]
+    else:
+        untold = run_async(tell_of_job(settings, job, (found,)))
+    say(untold)
+    return 1 if untold else 0
 
 
 def _test(settings: "Settings", *, as_json: bool) -> int:

@@ -55,6 +55,7 @@ def document(state: State, line: str, now: datetime, monotonic: float) -> str:
         },
         "last": last and {**asdict(last), "good": last.good},
         "last_good": state.record.last_good and asdict(state.record.last_good),
+        "undone": [asdict(one) for one in state.record.undone.values()],
         "held": state.record.held,
         "files": [{**asdict(one), "stale": one.name in state.stale} for one in state.record.uploads.values()],
         "answers": asdict(state.answers),

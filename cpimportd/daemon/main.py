@@ -144,9 +144,10 @@ async def _prune(plan: Plan) -> None:
     await _apart("pruned", PRUNING_WITHIN, "prune", "--config", str(plan.copy))
 
 
-async def _mourn(plan: Plan, found: Problem) -> None:
+async def _mourn(plan: Plan, found: Problem, job: str) -> None:
     """Tell people of a run whose process can do it no more; whether anybody wants to know, the configuration says."""
-    await _apart("mourned", MOURNING_WITHIN, "alerts", "--config", str(plan.copy), "--died", found.code, found.message)
+    died = ("--died", found.code, found.message, "--job", job)
+    await _apart("mourned", MOURNING_WITHIN, "alerts", "--config", str(plan.copy), *died)
 
 
 async def _apart(event: str, within: float, *arguments: str) -> None:

@@ -47,19 +47,21 @@ def arguments(order: Order, configuration: Path) -> list[str]:
     """The command that does what is ordered."""
     common = ["--config", str(configuration), "--progress", "json", "--json"]
     if order.job != "import":
-        return [order.job, *common, "--send"]
-    command = ["run", *common]
+        return [order.job, *common, "--send", *_again_within(order)]
+    command = ["run", *common, *_again_within(order)]
     if order.schedule is not None and order.slot is not None:
         command += ["--schedule", order.schedule, "--slot", order.slot.isoformat()]
     if order.uploaded_after is not None:
         command += ["--uploaded-after", order.uploaded_after.isoformat()]
-    if order.again_within is not None:
-        command += ["--again-within", f"{order.again_within.total_seconds():.3f}"]
     if order.known_upload is not None:
         command += ["--known-upload", order.known_upload.isoformat()]
     for kind in order.only:
         command += ["--only", kind]
     return command
+
+
+def _again_within(order: Order) -> list[str]:
+    return [] if order.again_within is None else ["--again-within", f"{order.again_within.total_seconds():.3f}"]
 
 
 def launch(order: Order, configuration: Path, limit: timedelta, tell: Callable[[Message], None]) -> Run:

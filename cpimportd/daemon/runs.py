@@ -25,11 +25,16 @@ class Runs:
         state: what the daemon knows; ``running``, ``record``, ``finished`` and ``slots`` are kept up here.
         launch: starts a run.
         wake: called when a run is over.
-        mourn: called with what became of a run that could not speak for itself any more, and is not tried again.
+        mourn: called with what became of a run that could not speak for itself any more, and is not tried again, and
+            the job that it was to do.
     """
 
     def __init__(
-        self, state: State, launch: Launch, wake: Callable[[], None], mourn: Callable[[Problem], None] = lambda _: None
+        self,
+        state: State,
+        launch: Launch,
+        wake: Callable[[], None],
+        mourn: Callable[[Problem, str], None] = lambda _found, _job: None,
     ) -> None:
         self._state = state
         self._launch = launch
@@ -123,7 +128,7 @@ class Runs:
             result = self._no_upload(running, result)
         work = (order.schedule, order.slot)
         finished = Finished.of(result, status, job=running.job, work=work, began=running.began, ended=now)
-        state.ended(finished, imported=order.job == "import", only=order.only)
+        state.ended(finished, order.job, order.only)
         if order.slot is not None:
             text = f"slot {moment(order.slot, state.plan.zone)} of {order.schedule} is done: {status}"
             tell(logging.INFO, "slot-done", text, run=result.run, status=status, **running.facts)
@@ -151,11 +156,16 @@ class Runs:
 
     def _without_result(self, running: Running, ended: Ended) -> Result:
         """What is told of a run that could not speak for itself any more."""
-        if ended.timed_out:
-            found = problem("run-timeout", value=span(self._state.plan.run_time_limit))
+        job, limit = running.order.job, span(self._state.plan.run_time_limit)
+        how = attempts.how_it_ended(ended.code)
+        if job != "import":
+            late = f"took longer than daemon.run_time_limit ({limit}) and was stopped"
+            found = problem("job-died", value=job, reason=late if ended.timed_out else how)
+        elif ended.timed_out:
+            found = problem("run-timeout", value=limit)
         else:
-            found = problem("run-crashed", reason=attempts.how_it_ended(ended.code))
+            found = problem("run-crashed", reason=how)
         tell_problem(found, **running.facts)
-        self._mourn(found)
+        self._mourn(found, job)
         code = ended.code if ended.code > 0 else 1  # a signal's number is no exit code
         return Result(None, "failed", code, f"failed: {found}", problem=str(found), way_out=found.way_out)

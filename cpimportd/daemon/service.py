@@ -54,7 +54,7 @@ class Daemon:
         launch: starts a run.
         read_plan: reads the configuration again.
         prune: removes what is older than its retention; started now and then.
-        mourn: tells people of a run that could not speak for itself any more.
+        mourn: tells people of a run that could not speak for itself any more, with the job that it was to do.
         elsewhere: word of a run that was not the daemon's, if any was left since.
         now: the wall clock, in UTC; the monotonic clock is the event loop's.
         slice_: seconds; the longest sleep between two looks at the clock.
@@ -69,7 +69,7 @@ class Daemon:
         *,
         read_plan: Callable[[], Awaitable[Plan]],
         prune: Callable[[Plan], Coroutine[Any, Any, None]],
-        mourn: Callable[[Plan, Problem], Coroutine[Any, Any, None]] | None = None,
+        mourn: Callable[[Plan, Problem, str], Coroutine[Any, Any, None]] | None = None,
         elsewhere: Callable[[], Elsewhere | Problem | None] = lambda: None,
         now: Callable[[], datetime] = lambda: datetime.now(UTC),
         slice_: float = SLICE,
@@ -234,9 +234,9 @@ class Daemon:
     def _new_housekeeping(self) -> Scheduler:
         return housekeeping(self._start_pruning, self._look_at_uploads, self._keeping.save_again)
 
-    def _bereaved(self, found: Problem) -> None:
+    def _bereaved(self, found: Problem, job: str) -> None:
         if self._mourn is not None:
-            self._spawn(self._mourn(self.state.plan, found))
+            self._spawn(self._mourn(self.state.plan, found, job))
 
     def _start_pruning(self) -> None:
         self._spawn(self._prune(self.state.plan))

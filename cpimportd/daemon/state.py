@@ -104,16 +104,15 @@ class State:
         """The last run that is over, since whenever."""
         return self.record.last
 
-    def ended(self, finished: Finished, *, imported: bool = True, only: tuple[str, ...] = ()) -> None:
-        """Another run is over; one that did not import says nothing of the books, and is soon forgotten.
+    def ended(self, finished: Finished, job: str, only: tuple[str, ...] = ()) -> None:
+        """Another run is over; one that did not import says nothing of the books, only whether it was done.
 
         Args:
             finished: the run.
-            imported: whether it did.
+            job: what it was to do.
             only: the kinds that it was to import; empty means all.
         """
-        if imported:
-            self.record = self.record.ended(finished, only)
+        self.record = self.record.ended(finished, only) if job == "import" else self.record.did(finished)
         self.finished = [*self.finished, finished][-FINISHED_KEPT:]
 
 

@@ -104,6 +104,7 @@ class Record:
         last_good: the last run after which nobody had to look.
         held: the units that are held, as the last run of each group said that came to judge it.
         uploads: the workbooks that the last run of their group saw, by name.
+        undone: the last job that imports nothing, where it failed, by schedule.
     """
 
     memory: Memory = field(default_factory=Memory)
@@ -111,6 +112,7 @@ class Record:
     last_good: Finished | None = None
     held: tuple[str, ...] = ()
     uploads: Mapping[str, Upload] = field(default_factory=dict)
+    undone: Mapping[str, Finished] = field(default_factory=dict)
 
     def ended(self, finished: Finished, only: tuple[str, ...] = ()) -> "Record":
         """The record after a run.
@@ -124,6 +126,13 @@ class Record:
             others = {unit for unit in self.held if unit.rpartition("/")[2] not in _groups(only)}
             held = tuple(sorted({*finished.held, *others})) if others else finished.held
         return replace(self, last=finished, last_good=finished if finished.good else self.last_good, held=held)
+
+    def did(self, finished: Finished) -> "Record":
+        """The record after a schedule's job that imports nothing."""
+        assert finished.schedule is not None  # noqa: S101  by request there are only imports
+        others = {name: one for name, one in self.undone.items() if name != finished.schedule}
+        failed = {finished.schedule: finished} if finished.status in {"failed", "crashed"} else {}
+        return replace(self, undone={**others, **failed})
 
     def saw(self, seen: tuple[Seen, ...], now: datetime, only: tuple[str, ...] = ()) -> "Record":
         """The record after a run that listed the server; a workbook that is there no more is forgotten.
@@ -207,6 +216,7 @@ def encode(record: Record) -> str:
         "last_good": None if record.last_good is None else asdict(record.last_good),
         "held": record.held,
         "uploads": [asdict(one) for one in record.uploads.values()],
+        "undone": {name: asdict(one) for name, one in record.undone.items()},
     }
     return json.dumps(tree, default=datetime.isoformat, ensure_ascii=False, indent=1) + "\n"
 
@@ -230,6 +240,7 @@ def decode(text: str) -> Record:
         _finished(tree["last_good"]),
         tuple(tree["held"]),
         {one.name: one for one in uploads},
+        {str(name): _ended(one) for name, one in tree.get("undone", {}).items()},  # older daemons kept none
     )
 
 
@@ -245,8 +256,10 @@ def _remembered(found: Mapping[str, Any]) -> Remembered:
 
 
 def _finished(found: Mapping[str, Any] | None) -> Finished | None:
-    if found is None:
-        return None
+    return None if found is None else _ended(found)
+
+
+def _ended(found: Mapping[str, Any]) -> Finished:
     moments = {"slot": _moment(found["slot"]), "began": _needed(found["began"]), "ended": _needed(found["ended"])}
     return Finished(**{**found, **moments, "held": tuple(found["held"])})
 

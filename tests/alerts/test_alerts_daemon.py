@@ -9,12 +9,18 @@ from pathlib import Path
 from tests.alerts.receivers import WebServer
 from tests.daemon.conftest import notify, place  # noqa: F401 - fixtures
 from tests.daemon.place import Place
-from tests.daemon.polling import until
+from tests.daemon.polling import children, until
 from tests.faults.secrets import ALERT_TOKEN, look_at
 
 
 def told_to(place: Place, web: WebServer, **keys: object) -> None:  # noqa: F811 - what the fixture gives
     place.configure({"alerts.urls": [f"json://{web.address}/{ALERT_TOKEN}"], **keys})
+
+
+def wrong(place: Place) -> dict[str, str]:  # noqa: F811
+    """What is wrong now, and how, by subject."""
+    listed = json.loads(place.command("alerts", "--json").stdout)["wrong"]
+    return {one["subject"]: one["state"] for one in listed}
 
 
 def test_a_slot_that_is_tried_again_and_again_is_told_once_and_so_is_its_recovery(place, web):  # noqa: F811
@@ -107,3 +113,52 @@ def test_a_job_whose_database_is_away_is_tried_again(place, web):  # noqa: F811
     place.configure({"database.url": there, "retry.within": timedelta(seconds=60).total_seconds()})
     assert place.command("reload").returncode == 0
     assert daemon.wait_event("slot-done", schedule="weekly")["CPIMPORTD_STATUS"] == "reported"
+
+
+def test_a_job_that_is_killed_is_told_as_that_job_and_no_import_failed(place, web):  # noqa: F811
+    told_to(place, web, **{"schedules.monthly.job": "reconcile", "retry.within": 0})
+    with place.database_gate(b"FROM cpimportd.served", answer=True) as gate:
+        slot = place.slot_in(-20, "monthly")
+        daemon = place.start()
+        assert gate.reached.wait(20), daemon.last_words
+        (job,) = children(daemon.pid, " reconcile --config ")
+        os.kill(job, signal.SIGKILL)
+        assert daemon.wait_event("slot-done", slot=slot.isoformat())["CPIMPORTD_STATUS"] == "crashed"
+        gate.open()
+        until(lambda: web.requests, "alert of a job that was killed", 60)
+        assert web.titles == ["cpimportd, подразделение 8: не выполнена: сверка"]
+        body = web.requests[0].json["message"]
+        assert "[job-died]" in body
+        assert "повторится" not in body
+        assert wrong(place) == {"job:reconcile": "failed: job-died"}
+        shown = json.loads(place.command("status", "--json").stdout)
+        assert "was killed by signal 9" in shown["wrong"][0]
+        assert place.command("reconcile", "--send").returncode == 0
+        assert [title.partition(": ")[2] for title in web.titles[1:]] == [
+            "сверка сошлась: база, файлы и журнал говорят одно",
+            "снова в порядке: сверка",
+        ]
+        assert wrong(place) == {}
+
+
+def test_a_job_that_fails_for_good_is_told_and_so_is_the_next_that_is_done(place, web):  # noqa: F811
+    told_to(place, web, **{"schedules.monthly.job": "reconcile"})
+    place.sql("ALTER TABLE fin_receipts RENAME COLUMN amount TO total")
+    place.slot_in(-20, "monthly")
+    daemon = place.start()
+    assert daemon.wait_event("slot-done", schedule="monthly")["CPIMPORTD_STATUS"] == "failed"
+    assert web.titles == ["cpimportd, подразделение 8: не выполнена: сверка"]
+    assert list(wrong(place)) == ["job:reconcile"]
+    found = place.command("status", "--json")
+    assert (found.returncode, json.loads(found.stdout)["well"]) == (1, False)
+    assert "Look: the last job of monthly: reconcile failed: " in place.command("status").stdout
+    assert place.command("run").returncode == 1  # of the import it says nothing, nor the import of it
+    assert {"job:reconcile", "run"} == wrong(place).keys()
+    assert daemon.stop() == 0
+    place.sql("ALTER TABLE fin_receipts RENAME COLUMN total TO amount")
+    place.slot_in(-10, "monthly")
+    daemon = place.start()
+    assert "the last job of monthly" in str(json.loads(place.command("status", "--json").stdout)["wrong"])
+    assert daemon.wait_event("slot-done", schedule="monthly")["CPIMPORTD_STATUS"] == "equal"
+    assert wrong(place).keys() == {"run"}
+    assert "the last job" not in str(json.loads(place.command("status", "--json").stdout)["wrong"])

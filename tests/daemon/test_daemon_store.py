@@ -25,8 +25,9 @@ def record() -> Record:
     upload = Upload("Поступление.xlsx", "receipts", ("ЛОТОС ООО",), NOW, "published", NOW, NOW)
     memory = Memory({"import": Remembered("*-*-* 06:00:00", "Europe/Moscow", NOW, NOW, None, NOW)})
     return Record(
-        memory, finished("partial", "ЛОТОС ООО/expenses"), finished("published"), ("x",), {upload.name: upload}
-    )
+        memory, finished("partial", "ЛОТОС ООО/expenses"), finished("published"), ("x",), {upload.name: upload},
+        {"monthly": replace(finished("failed"), schedule="monthly")},
+    )  # fmt: skip
 
 
 def test_what_is_kept_is_read_back(tmp_path):
@@ -44,6 +45,13 @@ def test_a_file_of_an_earlier_version_says_nothing_of_a_slot_that_was_started(tm
     found, said = Store(tmp_path).load()
     assert said is None
     assert found.memory.of("import") == replace(record().memory.of("import"), started=None)
+
+
+def test_what_an_older_daemon_kept_of_no_jobs_is_read(tmp_path):
+    tree = json.loads(encode(record()))
+    del tree["undone"]
+    (tmp_path / "daemon.json").write_text(json.dumps(tree))
+    assert Store(tmp_path).load() == (replace(record(), undone={}), None)
 
 
 DAMAGE = {
@@ -135,6 +143,13 @@ def test_the_workbooks_of_another_group_are_known_as_they_were():
 def test_the_last_good_run_outlasts_a_bad_one():
     good = Record().ended(finished("published"))
     assert good.ended(finished("failed")).last_good == good.last
+
+
+def test_a_job_that_failed_is_kept_until_the_schedules_next_one_is_done():
+    failed, other = (replace(finished("failed"), schedule=name) for name in ("weekly", "monthly"))
+    both = Record().did(failed).did(other)
+    assert both.did(replace(failed, status="reported")).undone == {"monthly": other}
+    assert (both.last, both.held) == (None, ())
 
 
 def test_a_workbook_of_0_bytes_keeps_what_it_named_last_time_and_one_that_is_gone_is_forgotten():

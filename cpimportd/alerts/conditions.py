@@ -1,12 +1,13 @@
 """What is wrong after a run, and what of it is to be told: what appeared, changed, lasts or is over. Pure."""
 
+from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import Final
 
-from cpimportd.model import Kind
+from cpimportd.model import Group, Kind
 from cpimportd.problems import Effect, Problem, problem
 from cpimportd.report import FileStatus, RunReport, RunStatus, UnitStatus
 
@@ -17,7 +18,7 @@ JOB: Final = "job:"
 """What the subject of a scheduled job that was not done begins with; its name follows."""
 
 UPLOAD: Final = "upload"
-"""The subject of what 1C has not uploaded."""
+"""The subject of what 1C has not uploaded; of a group's workbooks its name follows, as in ``upload/receipts``."""
 
 _NOT_UPLOADED: Final = frozenset({"upload-missing"})
 _EARLY: Final = 10
@@ -70,7 +71,7 @@ class Found:
     Attributes:
         conditions: what is wrong.
         failed: the run failed as a whole, and judged nothing but itself and what it names.
-        kinds: that it judged.
+        kinds: that it was asked to judge; what belongs to the same group it judged, too.
         uploads: whether it saw the folder in which 1C uploads.
         job: the subject of the job that it was; None of a run. A job judges nothing but itself.
     """
@@ -87,24 +88,35 @@ class Found:
             return subject == self.job
         if subject == RUN:
             return not self.failed
-        if self.failed:
+        if self.failed or (is_upload(subject) and not self.uploads):
             return False
-        if subject == UPLOAD:
-            return self.uploads
         group = subject.rpartition("/")[2]
-        if group in {kind.value for kind in Kind}:
-            return Kind(group) in self.kinds
-        return self.kinds == frozenset(Kind)  # a workbook that belongs to no unit
+        if group in set(Group):
+            return Group(group) in _groups(self.kinds)
+        # A workbook of which nobody knows the kind is looked at by every run; what it holds only a whole run judges.
+        return subject == UPLOAD or self.kinds == frozenset(Kind)
+
+
+def is_upload(subject: str) -> bool:
+    """Whether it is what 1C has not uploaded."""
+    return subject == UPLOAD or subject in {_upload_of(group) for group in Group}
+
+
+def _upload_of(group: Group | None) -> str:
+    return UPLOAD if group is None else f"{UPLOAD}/{group.value}"
+
+
+def _groups(kinds: Iterable[Kind]) -> frozenset[Group]:
+    return frozenset(kind.group for kind in kinds)
 
 
 def find(report: RunReport, look: Look) -> Found:
     """What is wrong, as a run's report says."""
-    whole = look.kinds == frozenset(Kind)
     failed = report.status is RunStatus.FAILED
     conditions = [*_run(report), *_units(report), *_files(report)]
     if look.uploads:
         conditions += _uploads(report, look)
-    return Found(tuple(conditions), failed, look.kinds, uploads=look.uploads and whole and bool(report.files))
+    return Found(tuple(conditions), failed, look.kinds, uploads=look.uploads and bool(report.files))
 
 
 def find_of_job(job: str, failures: tuple[Problem, ...]) -> Found:
@@ -142,18 +154,34 @@ def _files(report: RunReport) -> Iterator[Condition]:
 
 
 def _uploads(report: RunReport, look: Look) -> Iterator[Condition]:
+    """What 1C has not uploaded, by group: a run of one says nothing of the other, which another schedule imports."""
+    waited = _waited_in_vain(report, look)
+    groups = _groups(look.kinds)
+    old = defaultdict[Group | None, dict[str, datetime]](dict)
+    for file in report.files:
+        if file.modified is not None and look.now - file.modified > look.stale_after:
+            old[file.kind.group if file.kind else None][file.name] = file.modified
+    for group in (None, *Group):
+        if group is not None and group not in groups:  # seen only because its name does not say whose it is
+            continue
+        stale = dict(sorted(old[group].items()))
+        wrong = [*(waited if group else ()), *(_stale(name, moment) for name, moment in stale.items())]
+        if wrong:
+            # Another workbook that stays away is news, too.
+            yield Condition(_upload_of(group), ", ".join([_state("missing", wrong), *stale]), tuple(wrong))
+
+
+def _stale(name: str, uploaded: datetime) -> Problem:
+    return problem("file-stale", file=name, value=f"{uploaded:%Y-%m-%d %H:%M %z}")
+
+
+def _waited_in_vain(report: RunReport, look: Look) -> list[Problem]:
     wrong = [found for found in report.problems if found.code in _NOT_UPLOADED]
-    times = [(file.name, file.modified) for file in report.files if file.modified is not None]
-    newest = max((moment for _, moment in times), default=None)
+    newest = max((file.modified for file in report.files if file.modified is not None), default=None)
     known = look.known_upload
     if known is not None and newest is not None and newest <= known and report.status is RunStatus.UNCHANGED:
         wrong.append(problem("upload-missing", value=f"{newest:%Y-%m-%d %H:%M %z}"))
-    stale = sorted(name for name, moment in times if look.now - moment > look.stale_after)
-    moments = dict(times)
-    wrong += [problem("file-stale", file=name, value=f"{moments[name]:%Y-%m-%d %H:%M %z}") for name in stale]
-    if wrong:
-        # Another workbook that stays away is news, too.
-        yield Condition(UPLOAD, ", ".join([_state("missing", wrong), *stale]), tuple(wrong))
+    return wrong
 
 
 class Event(StrEnum):

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from datetime import datetime, tzinfo
 from typing import Final
 
-from cpimportd.alerts.conditions import JOB, RUN, UPLOAD, Change, Event
+from cpimportd.alerts.conditions import JOB, RUN, UPLOAD, Change, Event, is_upload
 from cpimportd.instants import moment
 from cpimportd.problems import Problem, printable
 
@@ -35,6 +35,7 @@ class Words:
     place: str
     run: str
     upload: str
+    groups: Mapping[str, str]
     jobs: Mapping[str, str]
     failed: str
     undone: str
@@ -56,11 +57,12 @@ WORDS: Final = {
         "cpimportd, подразделение {department}: ",
         "загрузка",
         "выгрузка из 1С",
+        {"receipts": "поступления", "expenses": "списания", UPLOAD: "неизвестного вида"},
         {"report": "сводка", "reconcile": "сверка"},
         "загрузка не удалась",
         "не выполнена: {names}",
         "задержано: {names}",
-        "1С не выгрузила файлы",
+        "1С не выгрузила файлы: {names}",
         "снова в порядке: {names}",
         {Event.APPEARED: "", Event.CHANGED: "изменилось: ", Event.LASTS: "всё ещё: ", Event.OVER: "снова в порядке: "},
         "с {since}",
@@ -75,11 +77,12 @@ WORDS: Final = {
         "cpimportd, department {department}: ",
         "the import",
         "1C's upload",
+        {"receipts": "receipts", "expenses": "expenses", UPLOAD: "of an unknown kind"},
         {"report": "the summary", "reconcile": "the reconciliation"},
         "the import failed",
         "not done: {names}",
         "held: {names}",
-        "1C has not uploaded",
+        "1C has not uploaded: {names}",
         "well again: {names}",
         {Event.APPEARED: "", Event.CHANGED: "changed: ", Event.LASTS: "still: ", Event.OVER: "well again: "},
         "since {since}",
@@ -119,7 +122,7 @@ def _occasion(changes: Sequence[Change]) -> str:
     news = [change.subject for change in changes if change.event in {Event.APPEARED, Event.CHANGED}]
     if RUN in news or any(subject.startswith(JOB) for subject in news):
         return "failure"
-    if set(news) - {UPLOAD}:
+    if not all(is_upload(subject) for subject in news):
         return "held"
     if news:
         return "upload"
@@ -130,11 +133,11 @@ def _headlines(changes: Sequence[Change], words: Words) -> Iterator[str]:
     wrong = [change.subject for change in changes if change.event is not Event.OVER]
     if RUN in wrong:
         yield words.failed
-    if UPLOAD in wrong:
-        yield words.missing
+    if missing := [_group(subject, words) for subject in wrong if is_upload(subject)]:
+        yield words.missing.format(names=", ".join(missing))
     if undone := [_job(subject, words) for subject in wrong if subject.startswith(JOB)]:
         yield words.undone.format(names=", ".join(undone))
-    if held := [printable(one) for one in wrong if one not in {RUN, UPLOAD} and not one.startswith(JOB)]:
+    if held := [printable(one) for one in wrong if one != RUN and not one.startswith(JOB) and not is_upload(one)]:
         yield words.held.format(names=", ".join(held))
     if over := [_name(change, words) for change in changes if change.event is Event.OVER]:
         yield words.over.format(names=", ".join(over))
@@ -144,15 +147,21 @@ def _name(change: Change, words: Words) -> str:
     if change.subject.startswith(JOB):
         name = _job(change.subject, words)
         return name if change.event is Event.OVER else words.undone.format(names=name)
+    if is_upload(change.subject):
+        name = _group(change.subject, words)
+        return f"{words.upload} ({name})" if change.event is Event.OVER else words.missing.format(names=name)
     if change.event is Event.OVER:
-        return {RUN: words.run, UPLOAD: words.upload}.get(change.subject, printable(change.subject))
-    known = {RUN: words.failed, UPLOAD: words.missing}
-    return known.get(change.subject, words.held.format(names=printable(change.subject)))
+        return words.run if change.subject == RUN else printable(change.subject)
+    return words.failed if change.subject == RUN else words.held.format(names=printable(change.subject))
 
 
 def _job(subject: str, words: Words) -> str:
     name = subject.removeprefix(JOB)
     return words.jobs.get(name, printable(name))
+
+
+def _group(subject: str, words: Words) -> str:
+    return words.groups[subject.rpartition("/")[2]]
 
 
 def _paragraph(change: Change, words: Words, zone: tzinfo, explain: Explain) -> Iterator[str]:

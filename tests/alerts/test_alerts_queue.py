@@ -116,12 +116,44 @@ def test_a_workbook_that_nobody_can_place_is_told_under_its_name(desk):
 def test_what_1c_has_not_uploaded_is_told_and_that_it_has_again(desk, web):
     old = datetime.now(UTC) - timedelta(hours=40)
     desk.tell(run_report(modified=old))
-    assert desk.conditions == {"upload": "missing: file-stale, Vega.xlsx"}
-    assert web.titles == ["cpimportd, подразделение 8: 1С не выгрузила файлы"]
+    assert desk.conditions == {"upload/receipts": "missing: file-stale, Vega.xlsx"}
+    assert web.titles == ["cpimportd, подразделение 8: 1С не выгрузила файлы: поступления"]
+    assert [row["occasion"] for row in desk.rows("alert")] == ["upload"]
     desk.tell(run_report(RunStatus.UNCHANGED, modified=old), Occasion(elsewhere=True))
-    assert "upload" in desk.conditions
+    assert "upload/receipts" in desk.conditions
     desk.tell(run_report(modified=datetime.now(UTC)))
-    assert web.titles[1].endswith("снова в порядке: выгрузка из 1С")
+    assert web.titles[1].endswith("снова в порядке: выгрузка из 1С (поступления)")
+
+
+def test_schedules_that_import_a_group_each_tell_of_its_uploads_alone(desk, web):
+    old = datetime.now(UTC) - timedelta(hours=40)
+    receipts, expenses = Occasion(kinds=frozenset({Kind.RECEIPTS})), Occasion(kinds=frozenset({Kind.EXPENSES}))
+    stale = run_report(modified=old)
+    others = replace(stale, files=tuple(replace(f, name="Lotos.xlsx", kind=Kind.DETAILS) for f in stale.files))
+    for _ in range(2):
+        desk.tell(stale, receipts)
+        desk.tell(others, expenses)
+    assert [title.partition(": ")[2] for title in web.titles] == [
+        "1С не выгрузила файлы: поступления",
+        "1С не выгрузила файлы: списания",
+    ]
+    desk.tell(run_report(modified=datetime.now(UTC)), receipts)
+    assert web.titles[2:] == ["cpimportd, подразделение 8: снова в порядке: выгрузка из 1С (поступления)"]
+    assert desk.conditions == {"upload/expenses": "missing: file-stale, Lotos.xlsx"}
+    desk.tell(replace(others, files=tuple(replace(f, modified=datetime.now(UTC)) for f in others.files)), expenses)
+    assert desk.conditions == {}
+
+
+def test_a_workbook_whose_kind_nobody_knows_is_missed_by_every_run(desk, web):
+    old = datetime.now(UTC) - timedelta(hours=40)
+    unknown = FileReport("junk.xlsx", None, (), 0, None, FileStatus.IGNORED, (), old)
+    expenses = Occasion(kinds=frozenset({Kind.EXPENSES}))
+    desk.tell(replace(WELL, files=(*WELL.files, unknown)))
+    desk.tell(replace(WELL, files=(unknown,)), expenses)
+    assert desk.conditions == {"upload": "missing: file-stale, junk.xlsx"}
+    assert web.titles == ["cpimportd, подразделение 8: 1С не выгрузила файлы: неизвестного вида"]
+    desk.tell(WELL, expenses)  # also what an earlier version noted of all workbooks together
+    assert desk.conditions == {}
 
 
 def test_an_upload_that_was_waited_for_in_vain_is_told(desk):
@@ -130,7 +162,9 @@ def test_an_upload_that_was_waited_for_in_vain_is_told(desk):
     desk.tell(run_report(RunStatus.UNCHANGED, modified=known + timedelta(minutes=1)), waited)
     assert desk.conditions == {}
     desk.tell(run_report(RunStatus.UNCHANGED, modified=known), waited)
-    assert desk.conditions == {"upload": "missing: upload-missing"}
+    assert desk.conditions == dict.fromkeys(("upload/expenses", "upload/receipts"), "missing: upload-missing")
+    desk.tell(run_report(RunStatus.UNCHANGED, modified=known), replace(waited, kinds=frozenset({Kind.RECEIPTS})))
+    assert len(desk.conditions) == 2
 
 
 @pytest.mark.parametrize(

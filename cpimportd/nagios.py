@@ -1,10 +1,11 @@
 """For Nagios, Icinga and their kin: how the imports fare, by the books, the source and the daemon."""
 
 import asyncio
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from pathlib import Path
+from types import MappingProxyType
 from typing import Final
 
 import asyncpg
@@ -15,6 +16,8 @@ from cpimportd.books.connection import let_go
 from cpimportd.books.health import health as read_health
 from cpimportd.configuration import Loaded, require_database, require_source
 from cpimportd.daemon.lock import LOCK, holder
+from cpimportd.daemon.store import FILE as MEMORY
+from cpimportd.daemon.store import NOT_UNDERSTOOD, decode
 from cpimportd.instants import moment, span
 from cpimportd.plugin import Answer, Finding, Level, wrong_configuration
 from cpimportd.problems import Problem, ProblemError, problem
@@ -57,7 +60,7 @@ async def ask(loaded: Loaded, thresholds: Thresholds, now: datetime) -> Answer:
     findings = [*reachable, *_daemon(settings.state_directory)]
     performance: tuple[str, ...] = ()
     if isinstance(health, Health):
-        findings += judge(settings, health, thresholds, now)
+        findings += judge(settings, health, thresholds, now, counting_from(settings))
         performance = _performance(health, thresholds, now)
     else:
         findings += health
@@ -111,7 +114,31 @@ def _daemon(state: Path) -> list[Finding]:
     return [Finding(Level.WARNING, "the daemon does not run", "Start it: systemctl start cpimportd")]
 
 
-def judge(settings: Settings, health: Health, thresholds: Thresholds, now: datetime) -> list[Finding]:
+def counting_from(settings: Settings) -> dict[str, datetime]:
+    """From when the slots of each schedule count, as the daemon here remembers: older ones it was never asked to do.
+
+    Returns:
+        By schedule; none of a schedule that the daemon does not know as the configuration has it, and none at all where
+        it works on another machine, or this user may not look.
+    """
+    try:
+        known = decode((settings.state_directory / MEMORY).read_text("utf-8")).memory.schedules
+    except (OSError, *NOT_UNDERSTOOD):
+        return {}
+    return {
+        name: known[name].counting_from
+        for name, one in _imports(settings)
+        if name in known and (known[name].at, known[name].timezone) == (one.at, settings.timezone)
+    }
+
+
+def judge(
+    settings: Settings,
+    health: Health,
+    thresholds: Thresholds,
+    now: datetime,
+    counting: Mapping[str, datetime] = MappingProxyType({}),
+) -> list[Finding]:
     """What the runs say: the last success, the last run, what is held, what 1C has not uploaded.
 
     Args:
@@ -119,8 +146,9 @@ def judge(settings: Settings, health: Health, thresholds: Thresholds, now: datet
         health: how the imports fare.
         thresholds: of the last success.
         now: an aware instant.
+        counting: from when the slots of each schedule count; all count of one that is not there.
     """
-    findings = [_last_success(settings, health, thresholds, now)]
+    findings = [_last_success(settings, health, thresholds, now, counting)]
     last = health.last_run
     if last is not None and last.status in {"failed", "abandoned"}:
         why = f": {last.problem}" if last.problem else ""
@@ -149,7 +177,9 @@ def _first(findings: list[Finding], what: str) -> list[Finding]:
     return findings[:MOST_OF_A_KIND] + rest
 
 
-def _last_success(settings: Settings, health: Health, thresholds: Thresholds, now: datetime) -> Finding:
+def _last_success(
+    settings: Settings, health: Health, thresholds: Thresholds, now: datetime, counting: Mapping[str, datetime]
+) -> Finding:
     success = health.last_success
     if success is None:
         level = Level.WARNING if health.last_run is None else Level.CRITICAL
@@ -159,12 +189,14 @@ def _last_success(settings: Settings, health: Health, thresholds: Thresholds, no
     for level, longest in limits:
         if longest is not None and now - success > longest:
             return Finding(level, f"{told}, older than {span(longest)}", "Look: cpimportd status, cpimportd history")
-        if longest is None and (late := _missed(settings, success, level, now)):
+        if longest is None and (late := _missed(settings, success, level, now, counting)):
             return Finding(level, f"{late}; {told}", "Look: cpimportd status, then cpimportd trigger --wait")
     return Finding(Level.OK, told)
 
 
-def _missed(settings: Settings, success: datetime, level: Level, now: datetime) -> str | None:
+def _missed(
+    settings: Settings, success: datetime, level: Level, now: datetime, counting: Mapping[str, datetime]
+) -> str | None:
     """The slot that should be done by now and is not, in words; None where there is none.
 
     A slot is late when its run could have waited and been tried again to the end; and it is lost when nobody would even
@@ -174,7 +206,8 @@ def _missed(settings: Settings, success: datetime, level: Level, now: datetime) 
         patience = schedule.wait_for_upload + settings.retry.within
         if level is Level.CRITICAL:
             patience += schedule.grace
-        slot = newest_slot(schedule.at, settings.zone, now - _FAR_BACK, now - patience)
+        after = max(now - _FAR_BACK, counting.get(name, now - _FAR_BACK))
+        slot = newest_slot(schedule.at, settings.zone, after, now - patience)
         if slot is not None and success < slot:
             return f"slot {moment(slot, settings.zone)} of {name} is not done"
     return None

@@ -17,6 +17,9 @@ FILE: Final = "daemon.json"
 
 _VERSION: Final = 1
 
+NOT_UNDERSTOOD: Final = (ValueError, KeyError, TypeError, AttributeError, OverflowError, RecursionError)
+"""What :func:`decode` raises of a file that is damaged."""
+
 JUDGED: Final = frozenset({"published", "unchanged", "partial", "held", "no-upload"})
 """Statuses of runs that came so far as to say what is held."""
 
@@ -192,7 +195,7 @@ class Store:
             return Record(), None
         try:
             return decode(text.decode("utf-8")), None
-        except (ValueError, KeyError, TypeError, AttributeError, OverflowError, RecursionError) as error:
+        except NOT_UNDERSTOOD as error:
             aside = self.path.with_name(f"{FILE}.damaged-{datetime.now(UTC):%Y%m%dT%H%M%SZ}")
             self.path.replace(aside)
             reason = f"{type(error).__name__}: {error}"

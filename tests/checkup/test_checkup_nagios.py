@@ -12,9 +12,11 @@ from pathlib import Path
 import pytest
 
 from cpimportd import nagios as nagios_page
+from cpimportd.daemon.store import Record, Store
 from cpimportd.nagios import Thresholds, judge
 from cpimportd.plugin import Answer, Finding, Level
 from cpimportd.settings import Schedule, Settings
+from cpimportd.timetable import Memory, Remembered
 from cpimportd.watched import Health, Held, LastRun, Workbook
 
 NOW = datetime(2026, 11, 24, 12, tzinfo=UTC)  # 15:00 in Moscow; today's slot was at 03:00 UTC
@@ -50,6 +52,27 @@ def test_a_slot_has_time_to_be_tried_again_and_then_to_be_started_at_all(at, exp
     """With the defaults: 20 minutes of trying again, one hour of grace."""
     settings = Settings(schedules={"import": Schedule(at=at)})
     assert level(health(timedelta(hours=10)), settings) is expected
+
+
+def test_a_slot_that_lay_before_its_schedule_is_not_waited_for(tmp_path):
+    moved = NOW - timedelta(hours=2)
+    settings = Settings(schedules={"import": Schedule(at="11:00")}, state_directory=tmp_path)
+
+    def judged(at: str = "11:00", zone: str = "Europe/Moscow") -> Level:
+        memory = Memory({"import": Remembered(at, zone, moved)})
+        Store(tmp_path).save(Record(memory))
+        found = judge(settings, health(timedelta(hours=9)), Thresholds(), NOW, nagios_page.counting_from(settings))
+        return Answer(tuple(found)).level
+
+    assert level(health(timedelta(hours=9)), settings) is Level.CRITICAL
+    assert judged() is Level.OK
+    assert judged(at="*-*-* 06:00:00") is Level.CRITICAL  # the daemon goes by another configuration
+    assert judged(zone="UTC") is Level.CRITICAL
+    moved = NOW - timedelta(hours=5)
+    assert judged() is Level.CRITICAL
+    (tmp_path / "daemon.json").write_text("[")
+    assert nagios_page.counting_from(settings) == {}
+    assert [path.name for path in tmp_path.iterdir()] == ["daemon.json"]  # it is left to the daemon to set it aside
 
 
 def test_who_waits_for_an_upload_may_be_later():

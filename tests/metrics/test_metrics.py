@@ -4,12 +4,16 @@ import json
 import os
 import subprocess
 import sys
+from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from pathlib import Path
 
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
+from cpimportd.books.health import health
+from cpimportd.books.overview import workbooks
+from cpimportd.delivery import database as connected
 from cpimportd.metrics import registry_of, text_of
 from cpimportd.model import Kind
 from cpimportd.pipeline import RunRequest, run_once
@@ -188,6 +192,29 @@ async def test_a_run_does_not_fail_where_they_cannot_be_written(workplace):
     assert (report.status, report.code) == (RunStatus.PUBLISHED, 0)
     (found,) = report.problems
     assert (found.code, "/nowhere/at/all.prom" in found.message) == ("metrics-unwritten", True)
+
+
+@pytest.mark.asyncio
+async def test_a_workbook_that_is_uploaded_no_more_is_forgotten_with_the_next_run_that_looks_for_it(workplace):
+    async def names() -> tuple[set[str], set[str]]:
+        """As Nagios and Prometheus see them, and as the dashboard does."""
+        async with connected(workplace.settings) as connection:
+            shown = await workbooks(connection, 8, now=datetime.now(UTC), stale_after=timedelta(days=1))
+            return {file.name for file in (await health(connection, 8)).files}, {str(one["name"]) for one in shown}
+
+    workplace.sample("day1")
+    (workplace.upload / "Junk.xlsx").write_bytes(b"")
+    await workplace.run()
+    before = {path.name for path in workplace.upload.iterdir()}
+    assert await names() == (before, before)
+    old = workplace.file("Lotos - Postuplenie")
+    workplace.sample("day2")
+    new = old.rename(old.with_name("Lotos - Postuplenie 2.xlsx"))
+    await workplace.run(only=frozenset({Kind.EXPENSES, Kind.DETAILS}))
+    assert await names() == (before - {"Junk.xlsx"}, before - {"Junk.xlsx"})
+    await workplace.run(only=frozenset({Kind.RECEIPTS}))
+    after = before - {"Junk.xlsx", old.name} | {new.name}
+    assert await names() == (after, after)
 
 
 def test_the_verb_writes_the_file_or_says_why_not(two_days, tmp_path):

@@ -33,8 +33,28 @@ WHERE l.held
 ORDER BY 1, 2;
 
 -- name: files
--- Each workbook as it was last read, and when it was last right; one that nobody has seen for a month is left out.
-WITH latest AS (
+-- Each workbook as it was last read, and when it was last right. Left out is one that nobody has seen for a month, or
+-- that the latest run which looked for its kind did not find; one whose kind nobody knows every run looks for. What a run
+-- found unchanged under a new name stands in its report alone.
+WITH recent AS (
+    SELECT id, started_at, report FROM cpimportd.runs
+    WHERE department_id = $1 AND status IN ('published', 'unchanged', 'partial', 'held') AND undoes = '{}'
+    ORDER BY id DESC LIMIT 20
+), looked AS (
+    SELECT k.kind, max(r.id) AS id
+    FROM recent r CROSS JOIN unnest(ARRAY['', 'receipts', 'expenses', 'details']) AS k(kind)
+    WHERE k.kind = '' OR jsonb_path_exists(
+        r.report, '$.units[*].kinds[*] ? (@ == $kind)', jsonb_build_object('kind', k.kind))
+    GROUP BY k.kind
+), found AS (
+    SELECT DISTINCT ON (f->>'name') f->>'name' AS file, f->>'kind' AS kind,
+           ARRAY(SELECT jsonb_array_elements_text(f->'organizations')) AS organizations, (f->>'rows')::int AS rows,
+           (f->>'control_total')::numeric AS control_total, (f->>'modified')::timestamptz AS modified,
+           f->>'status' AS status, r.id AS run_id, r.started_at, jsonb_array_length(f->'problems') AS problems
+    FROM looked l JOIN recent r ON r.id = l.id CROSS JOIN jsonb_array_elements(r.report->'files') f
+    WHERE coalesce(f->>'kind', '') = l.kind
+    ORDER BY f->>'name', r.id DESC
+), latest AS (
     SELECT DISTINCT ON (s.file) s.file, s.kind, s.organizations, s.rows, s.control_total, s.modified, s.status, s.run_id,
            r.started_at, jsonb_array_length(s.problems) AS problems
     FROM cpimportd.snapshot s JOIN cpimportd.runs r ON r.id = s.run_id
@@ -45,11 +65,18 @@ WITH latest AS (
     FROM cpimportd.snapshot s JOIN cpimportd.runs r ON r.id = s.run_id
     WHERE r.department_id = $1 AND s.status IN ('published', 'unchanged')
     GROUP BY s.file
+), shown AS (
+    SELECT l.* FROM latest l
+    WHERE l.file IN (SELECT file FROM found)
+       OR NOT EXISTS (SELECT FROM looked k WHERE k.kind = coalesce(l.kind, '') AND k.id > l.run_id)
+    UNION ALL
+    SELECT f.* FROM found f WHERE f.file NOT IN (SELECT file FROM latest)
 )
-SELECT l.file AS name, l.kind, l.organizations, l.rows, l.control_total, l.modified, l.status, l.run_id AS run,
-       l.started_at AS read_at, l.problems, g.at AS good_at
-FROM latest l LEFT JOIN good g ON g.file = l.file
-ORDER BY l.file;
+SELECT s.file AS name, s.kind, s.organizations, s.rows, s.control_total, s.modified, s.status, s.run_id AS run,
+       s.started_at AS read_at, s.problems,
+       coalesce(g.at, CASE WHEN s.status IN ('published', 'unchanged') THEN s.started_at END) AS good_at
+FROM shown s LEFT JOIN good g ON g.file = s.file
+ORDER BY s.file;
 
 -- name: months
 -- Principal and interest by month and organization; each detail line belongs to one expense, so nothing is added twice.

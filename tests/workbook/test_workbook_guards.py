@@ -306,6 +306,7 @@ def test_a_row_that_calamine_would_write_over_another_is_damage(in_sheet, limits
     [
         (b'<row r="3"', b"<row"),
         (b"</sheetData>", b'<row r="7"/><row><c><v>1</v></c></row><row r="9"/></sheetData>'),
+        (b"</sheetData>", b"</sheetData><from><xdr:col>1</xdr:col><xdr:row>2</xdr:row></from>"),
     ],
 )
 def test_rows_that_are_written_unusually_are_read(in_sheet, limits, simple, old, new):

@@ -19,7 +19,7 @@ _ROW = re.compile(
     rb"""<row(?=[\s/>])(?:[^<>]*?\sr=["'](\d{1,9})["'])?[^<>]*>(?:\s*<c\b[^<>]*?\sr=["'][A-Za-z]{1,3}(\d{1,9})["'])?"""
 )
 # The anchor of a button or an object on the sheet has a number in an element of that name (ECMA-376 part 1, 20.5.2.27).
-_PREFIXED_ROW = re.compile(rb"<(?!\w{1,9}:row>\d{1,7}</)[^<>:]{1,99}:row(?=[\s/>])")
+_PREFIXED_ROW = re.compile(rb"<(?!/|\w{1,9}:row>\d{1,7}</)[^<>:]{1,99}:row(?=[\s/>])")
 _ODD_VALUE = re.compile(rb"<v(?!>[0-9]{1,9}</v>)(?=[\s>])")
 _BOOK = re.compile(r"(?:^|[/\\])workbook\.xml$", re.IGNORECASE)
 _SINCE_1904 = re.compile(rb"""\bdate1904\s*=\s*["'](?:1|true|on)["']""")

@@ -71,10 +71,13 @@ def tried_again(report: RunReport, occasion: Occasion, settings: Settings, now: 
     waits = schedule is not None and now < occasion.slot + schedule.wait_for_upload
     if (waits and codes <= _EARLY_LOOK) or codes == {"upload-missing"}:
         return True
-    passing = report.code == _UNDER_WAY or (
-        bool(report.failures) and all(found.kind.passing for found in report.failures)
-    )
+    passing = report.code == _UNDER_WAY or _may_pass(report.failures)
     return passing and _in_time(report.seconds, occasion.again_within)
+
+
+def _may_pass(failures: Sequence[Problem]) -> bool:
+    """Whether something failed, and nothing that stays as it is."""
+    return bool(failures) and all(found.kind.passing for found in failures)
 
 
 def _in_time(seconds: float, again_within: timedelta | None) -> bool:
@@ -151,8 +154,7 @@ async def tell_of_job(
     Returns:
         What could not be told. Nothing is ever raised.
     """
-    passing = bool(failures) and all(found.kind.passing for found in failures)
-    if passing and _in_time(seconds, again_within):
+    if _may_pass(failures) and _in_time(seconds, again_within):
         return ()
     return await _harmless(_tell_found(settings, None, find_of_job(job, failures), datetime.now(UTC)))
 

@@ -5,7 +5,7 @@ import json
 import asyncpg
 
 from cpimportd.books import held, memory
-from cpimportd.books.queries import sql
+from cpimportd.books.queries import queries, sql
 from cpimportd.watched import Figures, Health, Held, LastRun, Payments, Workbook
 
 
@@ -19,7 +19,12 @@ async def health(connection: asyncpg.Connection, department_id: int) -> Health:
             Held(unit.name, unit.organization, codes)
             for unit, codes in (await held.held_units(connection, department_id)).items()
         ),
-        files=tuple(Workbook(**dict(found)) for found in await connection.fetch(sql("health", "files"), department_id)),
+        files=tuple(
+            Workbook(**dict(found))
+            for found in await connection.fetch(
+                sql("health", "files", looked=queries("recent")["looked"].text), department_id
+            )
+        ),
         runs={found["status"]: found["runs"] for found in await connection.fetch(sql("health", "runs"), department_id)},
     )
 

@@ -83,12 +83,15 @@ async def _merge(
 async def _judge(connection: asyncpg.Connection, publication: Publication) -> Mapping[Unit, Judgement]:
     """Let the guards judge how the snapshot stands to the books; what they hold leaves the stage."""
     index = await details_unique_index(connection)
+
+    async def ask() -> dict[Unit, Judgement]:
+        return dict(publication.judge(await facts.gather(connection, publication.closed_before, index)))
+
     await facts.compare(connection)
-    judgements = dict(publication.judge(await facts.gather(connection, publication.closed_before, index)))
-    old_names = _old_names(judgements) - publication.units.keys()
-    if old_names:
+    judgements = await ask()
+    if old_names := _old_names(judgements) - publication.units.keys():
         await facts.join(connection, old_names)
-        judgements = dict(publication.judge(await facts.gather(connection, publication.closed_before, index)))
+        judgements = await ask()
     for unit in publication.units:
         judgements.setdefault(unit, Judgement())
     await facts.forget(connection, [unit for unit, judgement in judgements.items() if judgement.held])

@@ -46,7 +46,8 @@ def sql(page: str, name: str, **identifiers: str) -> str:
     Args:
         page: the file under ``sql/``, without its suffix.
         name: of the query.
-        **identifiers: what stands in braces in it: table and column names of ours, never values.
+        **identifiers: what stands in braces in it: table and column names of ours, or a piece that several queries
+            share; never values.
     """
     text = queries(page)[name].text
     return f"/* cpimportd: {name} */ " + (text.format(**identifiers) if identifiers else text)

@@ -18,17 +18,7 @@ SELECT status, count(*) AS runs FROM cpimportd.runs WHERE department_id = $1 AND
 -- name: files
 -- The workbooks as the latest runs saw them, and when they were uploaded: a run of one kind (--only) sees no others. One
 -- that the latest run of its kind did not find is there no more; one whose kind nobody knows every run looks for.
-WITH recent AS (
-    SELECT id, report FROM cpimportd.runs
-    WHERE department_id = $1 AND status IN ('published', 'unchanged', 'partial', 'held') AND undoes = '{}'
-    ORDER BY id DESC LIMIT 20
-), looked AS (
-    SELECT k.kind, max(r.id) AS id
-    FROM recent r CROSS JOIN unnest(ARRAY['', 'receipts', 'expenses', 'details']) AS k(kind)
-    WHERE k.kind = '' OR jsonb_path_exists(
-        r.report, '$.units[*].kinds[*] ? (@ == $kind)', jsonb_build_object('kind', k.kind))
-    GROUP BY k.kind
-), seen AS (
+WITH {looked}, seen AS (
     SELECT DISTINCT ON (f->>'name') r.id, f->>'name' AS name, coalesce(f->>'kind', '') AS kind,
            (f->>'modified')::timestamptz AS modified
     FROM recent r CROSS JOIN jsonb_array_elements(r.report->'files') f

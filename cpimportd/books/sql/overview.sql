@@ -36,17 +36,7 @@ ORDER BY 1, 2;
 -- Each workbook as it was last read, and when it was last right. Left out is one that nobody has seen for a month, or
 -- that the latest run which looked for its kind did not find; one whose kind nobody knows every run looks for. What a run
 -- found unchanged under a new name stands in its report alone.
-WITH recent AS (
-    SELECT id, started_at, report FROM cpimportd.runs
-    WHERE department_id = $1 AND status IN ('published', 'unchanged', 'partial', 'held') AND undoes = '{}'
-    ORDER BY id DESC LIMIT 20
-), looked AS (
-    SELECT k.kind, max(r.id) AS id
-    FROM recent r CROSS JOIN unnest(ARRAY['', 'receipts', 'expenses', 'details']) AS k(kind)
-    WHERE k.kind = '' OR jsonb_path_exists(
-        r.report, '$.units[*].kinds[*] ? (@ == $kind)', jsonb_build_object('kind', k.kind))
-    GROUP BY k.kind
-), found AS (
+WITH {looked}, found AS (
     SELECT DISTINCT ON (f->>'name') f->>'name' AS file, f->>'kind' AS kind,
            ARRAY(SELECT jsonb_array_elements_text(f->'organizations')) AS organizations, (f->>'rows')::int AS rows,
            (f->>'control_total')::numeric AS control_total, (f->>'modified')::timestamptz AS modified,

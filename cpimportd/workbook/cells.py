@@ -20,6 +20,7 @@ from python_calamine import (
 
 from cpimportd.problems import ProblemError, problem
 from cpimportd.workbook.guards import Contents
+from cpimportd.workbook.memory import raise_if_memory_was_missing
 from cpimportd.workbook.sheets import Row, Sheet
 
 
@@ -44,6 +45,7 @@ def open_cells(path: Path, contents: Contents, file: str) -> Cells:
 
     Raises:
         ProblemError: ``file-encrypted``, ``file-damaged``, ``file-not-workbook`` (no worksheet in it).
+        MemoryError: there was no room to open it.
     """
     reason = ""
     cells: Cells | None = None
@@ -53,11 +55,13 @@ def open_cells(path: Path, contents: Contents, file: str) -> Cells:
         except PasswordError as error:
             raise ProblemError(problem("file-encrypted", file=file)) from error
         except CalamineError as error:
+            raise_if_memory_was_missing(error)
             reason = str(error)
         except BaseException as error:
             # A panic of Rust arrives as a class of its own under BaseException, which no module exports.
             if type(error).__name__ != "PanicException":
                 raise
+            raise_if_memory_was_missing(error)
             reason = f"panic: {error}"
     if cells is None and contents.is_zip:
         # A quarter of a second to import, and hardly any file needs it.

@@ -19,7 +19,8 @@ from types import TracebackType
 from typing import Self
 
 from cpimportd.workbook.forkserver import LONGEST
-from cpimportd.workbook.sandbox import ENVIRONMENT, PIECE, last_words, ran_out_of_memory
+from cpimportd.workbook.memory import ran_out_of_memory
+from cpimportd.workbook.sandbox import ENVIRONMENT, PIECE, last_words
 
 _SECONDS_TO_END = 1
 _SECONDS_TO_KILL = 5

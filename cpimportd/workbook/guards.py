@@ -15,6 +15,7 @@ from typing import IO
 
 from cpimportd.problems import ProblemError, problem
 from cpimportd.workbook.digests import ContentDigest
+from cpimportd.workbook.memory import raise_if_memory_was_missing
 from cpimportd.workbook.sight import ZIP, Sight, suspicious
 
 _PIECE = 1024 * 1024
@@ -74,6 +75,7 @@ def inspect(path: Path, limits: ZipLimits, file: str) -> Contents:
 
     Raises:
         ProblemError: ``file-empty``, ``file-not-workbook``, ``file-damaged``, ``file-encrypted``, ``zip-suspicious``.
+        MemoryError: there was no room to look.
     """
     with path.open("rb") as handle:
         head = handle.read(8)
@@ -86,6 +88,7 @@ def inspect(path: Path, limits: ZipLimits, file: str) -> Contents:
         try:
             return _inspect_zip(handle, limits, file)
         except _DAMAGES as error:
+            raise_if_memory_was_missing(error)
             raise ProblemError(problem("file-damaged", file=file, reason=str(error) or type(error).__name__)) from error
 
 

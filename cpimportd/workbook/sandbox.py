@@ -20,6 +20,7 @@ from typing import Protocol
 from cpimportd.problems import ProblemError, problem
 from cpimportd.resources import exhausted
 from cpimportd.settings import Reader
+from cpimportd.workbook.memory import ran_out_of_memory
 from cpimportd.workbook.protocol import LONGEST_LINE
 
 PIECE = 256 * 1024
@@ -27,8 +28,6 @@ _STDERR_KEPT = 4096
 _OPEN_FILES = 64
 _SECONDS_TO_DIE = 10
 ENVIRONMENT = {"LANG": "C.UTF-8", "MALLOC_ARENA_MAX": "1", "RUST_BACKTRACE": "0"}
-_OUT_OF_MEMORY = (b"MemoryError", b"memory allocation of", b"annot allocate memory", b"out of memory",
-                  b"failed to map segment")  # fmt: skip
 
 
 class Child(Protocol):
@@ -235,11 +234,6 @@ def _why(status: int, complaint: bytes, limits: Reader, file: str) -> ProblemErr
         return _limit_hit(file, "its reader was killed from outside: the machine's memory, or CPU time")
     ended = f"died of {signal.Signals(-status).name}" if status < 0 else f"ended with status {status}"
     return _failed(file, f"its reader {ended}: {last}")
-
-
-def ran_out_of_memory(complaint: bytes) -> bool:
-    """Whether that is what a process says on stderr, in the words of Python, Rust or ld.so."""
-    return any(sign in complaint for sign in _OUT_OF_MEMORY)
 
 
 def last_words(complaint: bytes) -> str:

@@ -14,6 +14,7 @@ import openpyxl
 
 from cpimportd.model import Cell, CellError
 from cpimportd.problems import ProblemError, problem
+from cpimportd.workbook.memory import raise_if_memory_was_missing
 from cpimportd.workbook.parts import with_declared_names
 from cpimportd.workbook.sheets import Row, Sheet
 
@@ -43,13 +44,12 @@ def sheets(path: Path, file: str, reason: str) -> tuple[Sheet, ...]:
 
     Raises:
         ProblemError: ``file-damaged``, here or later, from a sheet's rows.
+        MemoryError: there was no room, here or later.
     """
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # its remarks are on styles, which nobody here looks at
         try:
             book = openpyxl.load_workbook(with_declared_names(path), read_only=True, data_only=True)
-        except MemoryError:
-            raise
         except Exception as error:
             raise _damaged(error, file, reason) from error
     pages = cast("list[_Page]", book.worksheets)
@@ -68,8 +68,6 @@ def _rows(page: _Page, file: str, reason: str) -> Iterator[Row]:
             cells = tuple(_value(cell) for cell in row)
         except StopIteration:
             return
-        except MemoryError:
-            raise
         except Exception as error:
             raise _damaged(error, file, reason) from error
         yield number, cells
@@ -83,4 +81,5 @@ def _value(cell: _Cell) -> Cell:
 
 
 def _damaged(error: Exception, file: str, reason: str) -> ProblemError:
+    raise_if_memory_was_missing(error)
     return ProblemError(problem("file-damaged", file=file, reason=reason or f"{type(error).__name__}: {error}"))

@@ -183,8 +183,10 @@ def crowds(c: Costs) -> list[tuple[float, str, str, str, str]]:
 
 
 def tables(c: Costs, how: str) -> dict[str, str]:
-    """The page's tables by the names of their markers."""
-    measured = [(f"`{name}`", what, f"{getattr(c, name):.4g}", unit) for name, (what, unit) in MEASURED.items()]
+    """The page's tables by the names of their markers, computed from the costs as its first one shows them."""
+    shown = {name: f"{getattr(c, name):.4g}" for name in MEASURED}
+    c = Costs(**{name: float(cost) for name, cost in shown.items()})
+    measured = [(f"`{name}`", what, shown[name], unit) for name, (what, unit) in MEASURED.items()]
     limits = [(f"{rough(at)} {of}", limit, then, change) for at, of, limit, then, change in (*breaks(c), *crowds(c))]
     return {
         "measured": f"{how}\n\n" + table(("name", "what", "measured", "unit"), measured),

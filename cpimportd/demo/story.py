@@ -34,6 +34,7 @@ from cpimportd.settings import Database, Retry, Settings, Source
 
 Echo = Callable[[str], None]
 
+_SECONDS_TO_SIGNAL_AGAIN = 0.01
 _DATABASE, _ROLE = "credit_portfolio", "cpimportd"
 
 
@@ -78,14 +79,25 @@ def _ending_once() -> Iterator[None]:
             signal.signal(number, signal.SIG_IGN)
         raise KeyboardInterrupt
 
+    def again(lost: "sys.UnraisableHookArgs") -> None:
+        # Python drops what a handler raises while an object is finalised, and the demo would go on deaf to signals.
+        if lost.exc_type is KeyboardInterrupt:
+            signal.setitimer(signal.ITIMER_REAL, _SECONDS_TO_SIGNAL_AGAIN)
+        else:
+            usual(lost)
+
     if threading.current_thread() is not threading.main_thread():
         yield
         return
     # What was ignored stays so: nohup(1) means it.
     before = {n: signal.signal(n, end) for n in signals if signal.getsignal(n) is not signal.SIG_IGN}
+    before[signal.SIGALRM] = signal.signal(signal.SIGALRM, end)
+    usual, sys.unraisablehook = sys.unraisablehook, again
     try:
         yield
     finally:
+        sys.unraisablehook = usual
+        signal.setitimer(signal.ITIMER_REAL, 0)
         for number, handler in before.items():
             signal.signal(number, handler)
 

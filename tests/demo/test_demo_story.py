@@ -82,3 +82,23 @@ def test_an_early_end_leaves_nothing(tmp_path):
     last, complained = demo.communicate(timeout=30)
     assert (demo.returncode, last.strip(), complained) == (130, "Stopped. The servers and their files are gone.", "")
     assert list(tmp_path.iterdir()) == []
+
+
+def test_ctrl_c_that_comes_while_an_object_is_finalised_ends_the_demo_all_the_same():
+    code = """
+import signal, time
+from cpimportd.demo import story
+class Finalised:
+    def __del__(self):
+        signal.raise_signal(signal.SIGINT)
+try:
+    with story._ending_once():
+        Finalised()
+        time.sleep(20)
+        print("it went on")
+except KeyboardInterrupt:
+    print("ended")
+"""
+    command = [sys.executable, "-c", "import signal; signal.signal(signal.SIGINT, signal.default_int_handler)" + code]
+    ended = subprocess.run(command, capture_output=True, text=True, cwd=PROJECT, check=False)
+    assert (ended.returncode, ended.stdout, ended.stderr) == (0, "ended\n", "")

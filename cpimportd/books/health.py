@@ -5,7 +5,7 @@ import json
 import asyncpg
 
 from cpimportd.books import held, memory
-from cpimportd.books.queries import queries, sql
+from cpimportd.books.queries import sql
 from cpimportd.watched import Figures, Health, Held, LastRun, Payments, Workbook
 
 
@@ -21,9 +21,7 @@ async def health(connection: asyncpg.Connection, department_id: int) -> Health:
         ),
         files=tuple(
             Workbook(**dict(found))
-            for found in await connection.fetch(
-                sql("health", "files", looked=queries("recent")["looked"].text), department_id
-            )
+            for found in await connection.fetch(sql("health", "files", looked=sql("recent", "looked")), department_id)
         ),
         runs={found["status"]: found["runs"] for found in await connection.fetch(sql("health", "runs"), department_id)},
     )

@@ -11,7 +11,7 @@ from zoneinfo import ZoneInfo
 import asyncpg
 
 from cpimportd.books.held import put_back
-from cpimportd.books.queries import queries, sql
+from cpimportd.books.queries import sql
 from cpimportd.model import Kind, Unit
 from cpimportd.problems import problem
 from cpimportd.report import money
@@ -93,7 +93,7 @@ async def workbooks(
 ) -> list[dict[str, object]]:
     """Each workbook as it was last read, and whether 1C should have uploaded it anew since."""
     found = []
-    for row in await connection.fetch(sql("overview", "files", looked=queries("recent")["looked"].text), department_id):
+    for row in await connection.fetch(sql("overview", "files", looked=sql("recent", "looked")), department_id):
         modified = row["modified"]
         stale = modified is not None and now - modified > stale_after
         moments = {name: row[name] and row[name].isoformat() for name in ("modified", "read_at", "good_at")}

@@ -132,12 +132,16 @@ def test_a_binary_workbook_is_known_by_its_content(tmp_path, limits, binary_xls)
     assert rows(path, limits) == [(1, ("Итого", 2.5)), (2, ("x", "тест"))]
 
 
-def test_half_a_binary_workbook_is_damaged(tmp_path, limits, binary_xls):
+@pytest.mark.parametrize(
+    ("there", "reason"), [(700, "Cannot detect file format"), (701, "panic: assertion"), (1100, "panic: range")]
+)
+def test_half_a_binary_workbook_is_damaged(tmp_path, limits, binary_xls, there, reason):
     path = binary_xls(tmp_path / "a.xls", [["x" * 50] * 30] * 3)
-    path.write_bytes(path.read_bytes()[:700])
+    path.write_bytes(path.read_bytes()[:there])
     with pytest.raises(ProblemError) as caught:
         cells(path, limits)
     assert caught.value.problems[0].code == "file-damaged"
+    assert reason in str(caught.value)
 
 
 @pytest.mark.parametrize(

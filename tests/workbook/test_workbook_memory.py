@@ -60,6 +60,10 @@ def _no_room_while_a_part_is_written():
         raise ValueError("Can't close the ZIP file while there is an open writing handle on it.")
 
 
+class PanicException(BaseException):
+    """As Rust's is called, which no module exports."""
+
+
 class _NoRoomForANumber:
     def __int__(self):
         raise MemoryError
@@ -106,10 +110,18 @@ def test_whichever_allocation_fails_the_file_is_not_called_damaged(simple):
     assert int(tried.stdout) > 500
 
 
-@pytest.mark.parametrize("engine", ["calamine", "openpyxl"])
-def test_an_engine_that_hides_it_does_not_make_the_file_damaged(simple, monkeypatch, engine):
+@pytest.mark.parametrize(
+    ("engine", "error"),
+    [
+        ("calamine", CalamineError("MemoryError: ")),
+        ("calamine", PanicException("called `Result::unwrap()` on an `Err` value: MemoryError")),
+        ("openpyxl", ParseError("out of memory: line 1, column 0")),
+    ],
+    ids=lambda given: given if isinstance(given, str) else type(given).__name__,
+)
+def test_an_engine_that_hides_it_does_not_make_the_file_damaged(simple, monkeypatch, engine, error):
     def hidden(*_, **__):
-        raise CalamineError("MemoryError: ") if engine == "calamine" else ParseError("out of memory: line 1, column 0")
+        raise error
 
     monkeypatch.setattr("cpimportd.workbook.cells.CalamineWorkbook.from_filelike", hidden)
     monkeypatch.setattr("openpyxl.load_workbook", hidden)

@@ -23,7 +23,7 @@ from cpimportd.settings import Reader
 from cpimportd.workbook.packed import Packer
 from cpimportd.workbook.sandbox import run_limited, spawned
 
-_READS = ("documents", "workbook", "model.py", "problems.py", "worker.py")
+_READS = ("core", "documents", "workbook", "model.py", "problems.py", "worker.py")
 
 
 @cache

@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TypedDict
 
-from cpimportd.documents.titles import fold
+from cpimportd.core.folding import fold
 from cpimportd.workbook.confine import confine
 from cpimportd.workbook.parts import with_declared_names
 from cpimportd.writing.rejects import Note, mark

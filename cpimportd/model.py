@@ -13,6 +13,7 @@ from enum import StrEnum
 from pathlib import Path
 from typing import Final, NamedTuple
 
+from cpimportd.core.folding import fold
 from cpimportd.problems import Problem
 
 BACKEND_TABLES: Final = (
@@ -237,12 +238,21 @@ class Snapshot:
     columns: Mapping[str, str] = field(default_factory=dict)
 
     @property
-    def main_total(self) -> Decimal | None:
-        """The control total of the main amount column (``Сумма`` or ``Сумма платежа``)."""
+    def main_title(self) -> str:
+        """The main amount column's title as this workbook writes it; the one that 1C gives it where it has none.
+
+        Raises:
+            ValueError: nobody knows the kind.
+        """
         if self.kind is None:
-            return None
-        main = MAIN_AMOUNT[self.kind].casefold()
-        return next((t for title, t in self.control_totals.items() if " ".join(title.split()).casefold() == main), None)
+            raise ValueError("a file of unknown kind has no main column")
+        expected = MAIN_AMOUNT[self.kind]
+        return next((title for title in self.control_totals if fold(title) == fold(expected)), expected)
+
+    @property
+    def main_total(self) -> Decimal | None:
+        """The control total of the main amount column; None where it is missing or the kind is unknown."""
+        return None if self.kind is None else self.control_totals.get(self.main_title)
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,7 +11,6 @@ from cpimportd.checks.closed import closed_before
 from cpimportd.checks.integrity import apply_strict, integrity
 from cpimportd.checks.plausibility import plausibility
 from cpimportd.checks.rereading import files_to_parse
-from cpimportd.checks.totals import main_control_total
 from cpimportd.checks.verdicts import FileVerdict, PlausibilityVerdict, UnitVerdict, Verdict
 
 __all__ = [
@@ -23,7 +22,6 @@ __all__ = [
     "closed_before",
     "files_to_parse",
     "integrity",
-    "main_control_total",
     "plausibility",
     "unknown_expenses",
 ]

@@ -3,11 +3,8 @@
 from decimal import Decimal
 
 from cpimportd.checks.listing import stops
-from cpimportd.model import KOPECK, Kind, Snapshot, amount_of_kopecks
+from cpimportd.model import KOPECK, Snapshot, amount_of_kopecks
 from cpimportd.problems import Problem, problem
-
-MAIN_COLUMN = {Kind.RECEIPTS: "Сумма", Kind.EXPENSES: "Сумма", Kind.DETAILS: "Сумма платежа"}
-"""The one column per kind that must have a control total."""
 
 
 def control_total_problems(snapshot: Snapshot) -> tuple[Problem, ...]:
@@ -22,7 +19,7 @@ def control_total_problems(snapshot: Snapshot) -> tuple[Problem, ...]:
     name = snapshot.file.name
     if snapshot.kind is None:
         return (problem("kind-unknown", file=name),)
-    main = _main_title(snapshot)
+    main = snapshot.main_title
     if main not in snapshot.control_totals:
         return (problem("control-total-missing", file=name, column=main),)
     return tuple(
@@ -30,11 +27,6 @@ def control_total_problems(snapshot: Snapshot) -> tuple[Problem, ...]:
         for column, total in snapshot.control_totals.items()
         for wrong, gap in _differences(snapshot, column, total, main)
     )
-
-
-def main_control_total(snapshot: Snapshot) -> Decimal | None:
-    """``Итого`` of the main amount column; None where it is missing or the kind is unknown."""
-    return None if snapshot.kind is None else snapshot.control_totals.get(_main_title(snapshot))
 
 
 def money(amount: Decimal) -> str:
@@ -51,15 +43,3 @@ def _differences(snapshot: Snapshot, column: str, total: Decimal, main: str) -> 
         sums.append(amount_of_kopecks(sum(document.kopecks for document in snapshot.documents)))
     wrong = [(value, value - total) for value in sums if (value - total).quantize(KOPECK)]
     return wrong[:1]
-
-
-def _main_title(snapshot: Snapshot) -> str:
-    """The main column's title as this workbook writes it: case, ``ё`` and spaces vary between exports."""
-    if snapshot.kind is None:
-        raise ValueError("a file of unknown kind has no main column")
-    expected = MAIN_COLUMN[snapshot.kind]
-    return next((title for title in snapshot.control_totals if _folded(title) == _folded(expected)), expected)
-
-
-def _folded(title: str) -> str:
-    return " ".join(title.split()).casefold().replace("ё", "е")

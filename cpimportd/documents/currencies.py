@@ -1,8 +1,9 @@
 """Currencies by the names, codes and numbers under which 1C writes them."""
 
 import re
+from collections.abc import Mapping
 
-from cpimportd.documents.titles import fold
+from cpimportd.core.folding import fold
 
 ROUBLE = "RUB"
 
@@ -40,8 +41,8 @@ _OTHER_NAMES = {
     "KGS": "417, киргизский сом",
     "UZS": "860, узбекский сум",
 }
-_BY_NAME = {
-    name.strip(): code
+_BY_NAME: Mapping[str, str] = {fold(code): code for code in _CODES} | {
+    fold(name): code
     for code, names in _OTHER_NAMES.items()
     for words, *phrases in [names.split(",")]
     for name in (*words.split(), *phrases)
@@ -58,8 +59,6 @@ def currency_code(text: str) -> str:
         ValueError: no such currency is known.
     """
     name = " ".join(fold(text).replace(".", " ").split())
-    if name.upper() in _CODES:
-        return name.upper()
     code = _BY_NAME.get(name.zfill(3) if name.isdecimal() else name)
     if code is None:
         raise ValueError("is no currency that is known")

@@ -3,8 +3,9 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
+from cpimportd.core.folding import fold
 from cpimportd.documents.columns import COLUMNS, IDENTIFYING, Column, Meaning, Presence
-from cpimportd.documents.titles import column_letter, fold
+from cpimportd.documents.titles import column_letter
 from cpimportd.documents.values import is_blank
 from cpimportd.model import MAIN_AMOUNT, Cell, Kind
 from cpimportd.problems import Problem, problem

@@ -1,7 +1,6 @@
 """What a file's name says of what it holds."""
 
-import unicodedata
-
+from cpimportd.core.folding import fold
 from cpimportd.model import Kind
 
 _STEMS = (
@@ -20,8 +19,8 @@ def kind_by_name(name: str) -> Kind | None:
     Returns:
         The kind; None where the name says nothing, or both receipts and something else.
     """
-    folded = unicodedata.normalize("NFC", name).casefold()
-    kinds = [kind for kind, stems in _STEMS if any(stem in folded for stem in stems)]
+    folded = fold(name)
+    kinds = [kind for kind, stems in _STEMS if any(fold(stem) in folded for stem in stems)]
     if Kind.RECEIPTS in kinds and len(kinds) > 1:
         return None
     return kinds[0] if kinds else None

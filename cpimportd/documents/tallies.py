@@ -4,9 +4,9 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from decimal import Decimal
 
+from cpimportd.core.folding import fold
 from cpimportd.documents.columns import INTEREST, KNOWN_OPERATION_TYPES, PRINCIPAL
 from cpimportd.documents.header import Layout
-from cpimportd.documents.titles import fold
 from cpimportd.problems import Problem, problem
 
 LISTED = 20

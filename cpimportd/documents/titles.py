@@ -1,11 +1,4 @@
-"""How titles and labels are compared."""
-
-import unicodedata
-
-
-def fold(text: str) -> str:
-    """A title in the form in which it is compared: no difference in case, ``ё``, or runs of spaces of any kind."""
-    return " ".join(unicodedata.normalize("NFC", text).replace("\ufeff", "").split()).casefold().replace("ё", "е")
+"""What a spreadsheet program calls its columns."""
 
 
 def column_letter(index: int) -> str:

@@ -7,13 +7,14 @@ whose text goes on a sentence that begins with the cell: «abc» *is no number*.
 from collections.abc import Callable, Mapping
 from datetime import date, datetime, time, timedelta
 
+from cpimportd.core.folding import fold
 from cpimportd.documents.columns import Meaning
 from cpimportd.documents.currencies import currency_code
 from cpimportd.documents.dates import parse_day, parse_day_since_1904
 from cpimportd.documents.numbers import parse_money, parse_rate, plain_number, require_digits
 from cpimportd.model import Cell, CellError, Value
 
-_FLAGS = {"да": True, "нет": False, "1": True, "0": False}
+_FLAGS = {fold("да"): True, fold("нет"): False, "1": True, "0": False}
 
 
 def parse_text(cell: Cell) -> str | None:
@@ -38,7 +39,7 @@ def parse_flag(cell: Cell) -> bool | None:
     text = parse_text(cell)
     if text is None:
         return None
-    flag = _FLAGS.get(text.casefold())
+    flag = _FLAGS.get(fold(text))
     if flag is None:
         raise ValueError("is neither «Да» nor «Нет»")
     return flag

@@ -9,7 +9,6 @@ from pathlib import Path
 
 import pytest
 
-from cpimportd.checks import main_control_total
 from cpimportd.model import Document, FetchedFile, Kind, Served, Snapshot
 from cpimportd.problems import Problem, problem
 
@@ -93,7 +92,7 @@ class Day:
             for d in s.documents:
                 owner = owners[d.operation_id] if s.kind is Kind.DETAILS else d.organization
                 rows[owner] = rows.get(owner, 0) + 1
-            total = main_control_total(s)
+            total = s.main_total
             served += [Served(s.kind, o, s.file.name, s.digest, s.file.sha256, n, total) for o, n in rows.items()]
         return served
 

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 from python_calamine import CalamineWorkbook
 
-from cpimportd.checks import integrity, main_control_total, plausibility, unknown_expenses
+from cpimportd.checks import integrity, plausibility, unknown_expenses
 from cpimportd.model import Document, DocumentFact, FetchedFile, Group, Kind, Served, Snapshot, Unit, UnitFacts
 from cpimportd.settings import Guards
 
@@ -73,7 +73,7 @@ def day2():
 
 def served_after(day, verdict):
     return [
-        Served(f.kind, o, s.file.name, s.digest, s.file.sha256, len(s.documents), main_control_total(s))
+        Served(f.kind, o, s.file.name, s.digest, s.file.sha256, len(s.documents), s.main_total)
         for s in day
         for f in [verdict.files[s.file_no]]
         for o in f.organizations

@@ -1,0 +1,96 @@
+"""How texts are compared: the one folded form of titles, names and document ids, and how two that fold alike differ.
+
+Texts are stored as they came and compared folded: two that fold alike look alike to a human and mean the same thing.
+The look-alike letters are those among Unicode's confusables (UTS #39) that a Russian keyboard's user types by mistake:
+Latin and Greek letters for Cyrillic ones.
+"""
+
+import unicodedata
+from dataclasses import dataclass
+from difflib import SequenceMatcher
+from typing import Final
+
+# By their case-folded forms: Latin B is a look-alike of В by its capital alone.
+_LETTERS: Final = {
+    **dict(zip("abcehijkmopstxy", "авсеніјкморѕтху", strict=True)),
+    **dict(zip("αβεηικμορτυχ", "авенікмортух", strict=True)),
+    "ё": "е",
+}
+_SIGNS: Final = {
+    **dict.fromkeys("‐‑‒–—―−⁃", "-"),
+    **dict.fromkeys("«»„“”‟″", '"'),
+    **dict.fromkeys("‘’‚‛′`´", "'"),
+    # Shown as nothing or as a blank, though no format character by their category.
+    **dict.fromkeys("\u034f\u115f\u1160\u17b4\u17b5\u2800\u3164\uffa0", ""),
+}
+_LOOKALIKES: Final = {**_LETTERS, **_SIGNS}
+
+
+class _Table(dict[int, str]):
+    """What ``str.translate`` makes of each character; filled as characters are met."""
+
+    def __missing__(self, code: int) -> str:
+        self[code] = folded = _character(chr(code))
+        return folded
+
+
+def _character(character: str) -> str:
+    if character in _LOOKALIKES:
+        return _LOOKALIKES[character]
+    if character.isspace():
+        return " "
+    return "" if unicodedata.category(character) in {"Cc", "Cf", "Mn", "Me"} else character
+
+
+_TABLE: Final = _Table()
+
+
+def fold(text: str) -> str:
+    """The form in which a text is compared.
+
+    Two texts are equal in it that differ in nothing but compatibility forms (NFKC), case, ``ё`` for ``е``, number and
+    kind of spaces, invisible characters, kinds of dashes and quotes, or Latin and Greek letters that look Cyrillic.
+    """
+    plain = unicodedata.normalize("NFKC", text).casefold().translate(_TABLE)
+    return " ".join(plain.split())
+
+
+@dataclass(frozen=True, slots=True)
+class CharacterDifference:
+    """Where two texts that look alike differ.
+
+    Attributes:
+        position: of the character in the first text, from 1.
+        here: the first text's characters there; "" where it has none.
+        there: the second text's characters there; "" where it has none.
+    """
+
+    position: int
+    here: str
+    there: str
+
+    def __str__(self) -> str:
+        return f"character {self.position}: {_named(self.here)}, not {_named(self.there)}"
+
+
+def differences(here: str, there: str) -> tuple[CharacterDifference, ...]:
+    """Which characters of two texts differ, from left to right; none where they are equal."""
+    matcher = SequenceMatcher(None, here, there, autojunk=False)
+    return tuple(
+        CharacterDifference(start + 1, here[start:end], there[other_start:other_end])
+        for tag, start, end, other_start, other_end in matcher.get_opcodes()
+        if tag != "equal"
+    )
+
+
+def describe_differences(here: str, there: str, limit: int = 3) -> str:
+    """The first differences of two texts that look alike, each with position, code point and Unicode name."""
+    found = differences(here, there)
+    more = f"; and {len(found) - limit} more" if len(found) > limit else ""
+    return "; ".join(str(difference) for difference in found[:limit]) + more
+
+
+def _named(characters: str) -> str:
+    if not characters:
+        return "nothing"
+    return " ".join(f"U+{ord(c):04X} {unicodedata.name(c, 'without a name')}" for c in characters[:4])

@@ -10,7 +10,7 @@ import io
 from collections.abc import Coroutine, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime, timedelta, tzinfo
 from typing import Any, Final
 
 import asyncpg
@@ -109,16 +109,16 @@ async def watched(settings: Settings, occasion: Occasion, run: Coroutine[Any, An
         problems = await begun
         report = await tell(settings, occasion, report)
         if not tried_again(report, occasion, settings, datetime.now(UTC)):
-            problems += await _end(url, report)
+            problems += await _end(settings, url, report)
     except asyncio.CancelledError:
         return report
     return report.with_problems(dict.fromkeys(problems))
 
 
-async def _end(url: str, report: RunReport) -> tuple[Problem, ...]:
+async def _end(settings: Settings, url: str, report: RunReport) -> tuple[Problem, ...]:
     if report.code in {0, _DONE_ELSEWHERE}:
         return await beat(url, Beat.SUCCESS)
-    return await beat(url, Beat.FAIL, as_text(report))
+    return await beat(url, Beat.FAIL, as_text(report, settings.zone))
 
 
 async def tell(settings: Settings, occasion: Occasion, report: RunReport) -> RunReport:
@@ -176,7 +176,8 @@ def _stood_back(report: RunReport, occasion: Occasion) -> bool:
 
 
 async def _tell(settings: Settings, occasion: Occasion, report: RunReport, now: datetime) -> Sequence[Problem]:
-    look = Look(now, occasion.kinds, not occasion.elsewhere, settings.source.stale_after, occasion.known_upload)
+    stale_after, known = settings.source.stale_after, occasion.known_upload
+    look = Look(now, occasion.kinds, not occasion.elsewhere, stale_after, known, settings.zone)
     return await _tell_found(settings, report, find(report, look), now)
 
 
@@ -254,7 +255,7 @@ async def _tell_directly(
 def _message(settings: Settings, changes: Sequence[Change], report: RunReport | None) -> Message:
     return of_changes(
         changes,
-        "" if report is None else as_text(report),
+        "" if report is None else as_text(report, settings.zone),
         language=settings.alerts.language,
         department=settings.department_id,
         zone=settings.zone,
@@ -262,10 +263,10 @@ def _message(settings: Settings, changes: Sequence[Change], report: RunReport | 
     )
 
 
-def as_text(report: RunReport) -> str:
-    """The report as people read it, plain."""
+def as_text(report: RunReport, zone: tzinfo) -> str:
+    """The report as people read it, plain; instants in the given zone."""
     stream = io.StringIO()
     console = Console(file=stream, highlight=False, markup=False, emoji=False, force_terminal=False, no_color=True)
     with unwrapped(console):
-        render(report, console)
+        render(report, console, zone=zone)
     return stream.getvalue().strip()

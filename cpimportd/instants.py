@@ -1,6 +1,10 @@
-"""How instants, zones and spans of time are written."""
+"""How instants, days, zones and spans of time are written, for people, everywhere; in the zone of ``timezone``.
 
-from datetime import datetime, timedelta, tzinfo
+An instant and its day are written as systemd and journalctl(1) write them, so that they can be pasted there; a date
+that stands in a document, without any clock, as 1C writes it. Scripts get ISO 8601 with an offset instead.
+"""
+
+from datetime import date, datetime, timedelta, tzinfo
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError, available_timezones
 
 
@@ -8,6 +12,16 @@ def moment(instant: datetime, zone: tzinfo) -> str:
     """``2026-11-24 06:00 MSK``; seconds are shown where there are any."""
     local = instant.astimezone(zone)
     return f"{local:%Y-%m-%d %H:%M:%S %Z}" if local.second else f"{local:%Y-%m-%d %H:%M %Z}"
+
+
+def day(instant: datetime, zone: tzinfo) -> str:
+    """``2026-11-24``: the day of an instant, in the zone that instants are told in."""
+    return f"{instant.astimezone(zone):%Y-%m-%d}"
+
+
+def document_day(value: date) -> str:
+    """``24.11.2026``: a date of the books, as 1C writes it."""
+    return f"{value:%d.%m.%Y}"
 
 
 def span(length: timedelta) -> str:

@@ -17,6 +17,7 @@ from cpimportd import checks, engine, source
 from cpimportd.books import memory
 from cpimportd.books.rights import text_limits
 from cpimportd.documents import kind_by_name
+from cpimportd.instants import moment
 from cpimportd.model import FetchedFile, Kind, Progress, Served, Snapshot, Unit
 from cpimportd.problems import Effect, ProblemError, problem
 from cpimportd.reading import ReadJob
@@ -68,8 +69,8 @@ class Intake:
         """
         publishable = any(not unit.unchanged and not unit.held for unit in self.verdict.units.values())
         uploads = (snapshot.file.modified for snapshot in self.snapshots)
-        if not publishable and not any(moment is not None and moment > after for moment in uploads):
-            raise ProblemError(problem("upload-missing", value=f"{after.astimezone(zone):%Y-%m-%d %H:%M:%S %z}"))
+        if not publishable and not any(uploaded is not None and uploaded > after for uploaded in uploads):
+            raise ProblemError(problem("upload-missing", value=moment(after, zone)))
 
     def require_files(self, accepted: Mapping[str, frozenset[str]]) -> None:
         """Whether today's files are those that a human has seen and accepted.

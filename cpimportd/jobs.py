@@ -16,6 +16,7 @@ from cpimportd.books.upgrade import require_current
 from cpimportd.books.weekly import Weekly, weekly
 from cpimportd.catalog.spoken import spoken
 from cpimportd.delivery import deliver
+from cpimportd.instants import day
 from cpimportd.problems import Problem, ProblemError, problem
 from cpimportd.rendering.jobs import render_reconciliation, render_weekly
 from cpimportd.rendering.layout import unwrapped
@@ -28,8 +29,8 @@ LOOK_BACK: Final = timedelta(days=40)
 """How far a monthly reconciliation looks for breaks in the journal: a month, and a late slot."""
 
 _TITLES: Final = {
-    ("ru", "report"): "сводка с {since:%d.%m.%Y}: загрузок {runs}, неблагополучно: {wrong}",
-    ("en", "report"): "summary since {since:%Y-%m-%d}: {runs} runs, {wrong} things wrong",
+    ("ru", "report"): "сводка с {since}: загрузок {runs}, неблагополучно: {wrong}",
+    ("en", "report"): "summary since {since}: {runs} runs, {wrong} things wrong",
     ("ru", "equal"): "сверка сошлась: база, файлы и журнал говорят одно",
     ("en", "equal"): "reconciled: books, workbooks and journal agree",
     ("ru", "different"): "сверка НЕ сошлась: расхождений {wrong}",
@@ -83,7 +84,7 @@ async def do(settings: Settings, job: JobName, since: datetime | None = None, *,
         if job == "report":
             done = _reported(settings, await weekly(connection, number, since or now - WEEK, now))
         else:
-            done = _reconciled(await reconcile(connection, number, since or now - LOOK_BACK))
+            done = _reconciled(await reconcile(connection, number, since or now - LOOK_BACK, settings.zone))
         if not send:
             return done
         async with queue.noting(connection, number) as notes:
@@ -107,7 +108,7 @@ def require_urls(settings: Settings) -> None:
 
 
 def _reported(settings: Settings, found: Weekly) -> Done:
-    runs = f"{len(found.runs)} runs since {found.since.astimezone(settings.zone):%Y-%m-%d}"
+    runs = f"{len(found.runs)} runs since {day(found.since, settings.zone)}"
     summary = f"{runs}, {len(found.wrong)} things wrong now"
     return Done("reported", summary, found.as_json(), lambda console: render_weekly(found, settings.zone, console))
 
@@ -124,7 +125,7 @@ def _title(settings: Settings, done: Done) -> str:
     if done.status != "reported":
         text = _TITLES[language, done.status].format(wrong=len(done.problems))
     else:
-        since = datetime.fromisoformat(str(found["since"])).astimezone(settings.zone)
+        since = day(datetime.fromisoformat(str(found["since"])), settings.zone)
         runs, wrong = found["runs"], found["wrong"]
         assert isinstance(runs, dict)  # noqa: S101  as Weekly.as_json has it
         assert isinstance(wrong, list)  # noqa: S101

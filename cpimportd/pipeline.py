@@ -123,7 +123,8 @@ async def _with_row(run: _Run, connection: asyncpg.Connection) -> RunReport:
     if request.dry_run:
         report = await _import(run, connection)
         return replace(report, status=RunStatus.DRY_RUN) if report.status is not RunStatus.FAILED else report
-    trigger = runs.Trigger(request.schedule, request.slot, request.accepted, request.requested_by)
+    slot = None if request.slot is None else request.slot.astimezone(run.settings.zone)
+    trigger = runs.Trigger(request.schedule, slot, request.accepted, request.requested_by)
     run.run_id = await runs.begin(connection, run.settings.department_id, trigger)
     try:
         async with naming_holders(connection):

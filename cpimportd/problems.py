@@ -6,12 +6,17 @@ characters are escaped here, before they can reach a log line or a terminal.
 """
 
 import logging
+import re
 import shlex
 import string
 import uuid
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass
+from decimal import Decimal
 from enum import StrEnum
+
+from cpimportd.core.figures import amount
+from cpimportd.core.figures import count as grouped
 
 
 class Effect(StrEnum):
@@ -174,8 +179,8 @@ def problem(
         texts["unit"] = shlex.quote(unit)  # it stands in commands that people paste
     return Problem(
         code=code,
-        message=_Sentence().vformat(kind.sentence, (), {**named, **texts}),
-        way_out=_Sentence().vformat(kind.way_out, (), {**named, **texts}),
+        message=sentence(kind.sentence, {**named, **texts}),
+        way_out=sentence(kind.way_out, {**named, **texts}),
         file=named["file"],  # type: ignore[arg-type]
         row=row,
         column=named["column"],  # type: ignore[arg-type]
@@ -201,11 +206,33 @@ def printable(value: object, limit: int = 300) -> str:
     return cut if len(text) <= limit else f"{cut}… ({len(text)} characters)"
 
 
+def sentence(template: str, facts: Mapping[str, object]) -> str:
+    """A sentence of the catalog, in whatever language, with its facts.
+
+    ``{name:money}`` is a sum, written as in every table (``1 234,50``), while the fact itself stays ``1234.50`` for
+    scripts; ``{name:count}`` is a number of things. A fact that is no number stays as it is.
+
+    Raises:
+        KeyError: a fact is missing.
+    """
+    return _Sentence().vformat(template, (), facts)
+
+
 class _Sentence(string.Formatter):
     """A formatter that accepts only ``{name}``: no attribute or index look-ups into facts."""
 
     def get_field(self, field_name: str, args: Sequence[object], kwargs: Mapping[str, object]) -> tuple[object, str]:
         return kwargs[field_name], field_name
+
+    def format_field(self, value: object, format_spec: str) -> str:
+        if format_spec == "money":
+            return amount(Decimal(str(value))) if _NUMBER.fullmatch(str(value)) else str(value)
+        if format_spec == "count":
+            return grouped(value) if isinstance(value, int) else str(value)
+        return str(super().format_field(value, format_spec))
+
+
+_NUMBER = re.compile(r"-?[0-9]+(?:\.[0-9]+)?")
 
 
 def _catalog(kinds: Iterable[ProblemKind]) -> dict[str, ProblemKind]:
@@ -333,7 +360,7 @@ CATALOG: dict[str, ProblemKind] = _catalog(
         ProblemKind(
             "download-short",
             _I,
-            "{got} of {expected} bytes arrived",
+            "{got} of {expected:money} bytes arrived",
             "It is fetched anew by the next run; check the server's disk and the network if this repeats.",
             passing=True,
         ),
@@ -421,7 +448,7 @@ CATALOG: dict[str, ProblemKind] = _catalog(
             "Name it after its kind (postuplenie, spisanie, rasshifrovka) and export it with 1C's titles; move foreign files elsewhere.",
         ),
         ProblemKind(
-            "several-sheets", _I, "holds {count} sheets with a header ({value})", "Leave one sheet in the export."
+            "several-sheets", _I, "holds {count:count} sheets with a header ({value})", "Leave one sheet in the export."
         ),
         # Rows: rejects. A file with rejects does not add up, so it holds its units.
         ProblemKind("reject", _I, "{reason}", "Correct the document in 1C and export again."),
@@ -440,46 +467,49 @@ CATALOG: dict[str, ProblemKind] = _catalog(
         ProblemKind(
             "date-from-document",
             _W,
-            "«{column}» is empty in {count} documents (first in row {row}): the document's own date was taken",
+            "«{column}» is empty in {count:count} documents (first in row {row}): the document's own date was taken",
             "Fill the date in 1C if the report's month must be another.",
         ),
         ProblemKind(
-            "amount-zero", _W, "the amount is 0 in {count} documents (first in row {row})", "Check the documents in 1C."
+            "amount-zero",
+            _W,
+            "the amount is 0 in {count:count} documents (first in row {row})",
+            "Check the documents in 1C.",
         ),
         ProblemKind(
             "operation-type-new",
             _W,
-            "«{value}» is a new kind of operation: {count} documents, {sum}",
+            "«{value}» is a new kind of operation: {count:count} documents, {sum:money}",
             "Check that reports should count it; it was published.",
         ),
         ProblemKind(
             "payment-type-other",
             _W,
-            "«{value}» is neither principal nor interest: {count} lines, {sum}",
+            "«{value}» is neither principal nor interest: {count:count} lines, {sum:money}",
             "Check the payment type in 1C; the sum is reported as other.",
         ),
         ProblemKind(
             "settlement-mismatch",
             _W,
-            "settlement amount {value} is not payment × rate ({expected})",
+            "settlement amount {value:money} is not payment × rate ({expected:money})",
             "Check the rate in 1C.",
         ),
         ProblemKind(
             "unconfirmed",
             _W,
-            "{count} documents, {sum}, are not confirmed by the bank",
+            "{count:count} documents, {sum:money}, are not confirmed by the bank",
             "They are published; confirm them in 1C.",
         ),
         ProblemKind(
             "rows-below-total",
             _W,
-            "{count} rows below the last total hold no document and were left out (first: row {row})",
+            "{count:count} rows below the last total hold no document and were left out (first: row {row})",
             "Nothing to do: 1C leaves such rows; check them if they look like documents.",
         ),
         ProblemKind(
             "documents-below-total",
             _I,
-            "{count} documents stand below the last total (first: row {row}), which cannot cover them",
+            "{count:count} documents stand below the last total (first: row {row}), which cannot cover them",
             "Export again; the total must be the last row.",
         ),
         # Checks: integrity.
@@ -492,7 +522,7 @@ CATALOG: dict[str, ProblemKind] = _catalog(
         ProblemKind(
             "control-total",
             _I,
-            "«{column}» sums to {sum}, but Итого says {total}: difference {difference}",
+            "«{column}» sums to {sum:money}, but Итого says {total:money}: difference {difference:money}",
             "Export again; if it stays, compare the rows with 1C's own report.",
         ),
         ProblemKind(
@@ -516,19 +546,19 @@ CATALOG: dict[str, ProblemKind] = _catalog(
         ProblemKind(
             "expense-unseen",
             _I,
-            "{count} documents have details here (first: {value}), but stand in no expenses file that is right; {other} is not",
+            "{count:count} documents have details here (first: {value}), but stand in no expenses file that is right; {other} is not",
             "It goes on as soon as that file is right.",
         ),
         ProblemKind(
             "details-sum",
             _I,
-            "{value}: its details sum to {sum}, the expense says {total}",
+            "{value}: its details sum to {sum:money}, the expense says {total:money}",
             "Export expenses and details at the same hour.",
         ),
         ProblemKind(
             "totals-disagree",
             _I,
-            "{organization}: expenses sum to {total}, their details to {sum}",
+            "{organization}: expenses sum to {total:money}, their details to {sum:money}",
             "Export expenses and details at the same hour.",
         ),
         ProblemKind(
@@ -547,7 +577,7 @@ CATALOG: dict[str, ProblemKind] = _catalog(
         ProblemKind(
             "details-absent",
             _W,
-            "{organization}: {count} expenses, {sum}, have no details (first: {value})",
+            "{organization}: {count:count} expenses, {sum:money}, have no details (first: {value})",
             "Fill their details in 1C: without them they are neither principal nor interest.",
         ),
         ProblemKind(
@@ -580,16 +610,16 @@ CATALOG: dict[str, ProblemKind] = _catalog(
         ProblemKind(
             "move-incomplete",
             _I,
-            "{organization}: {count} of its documents belong to {value} now, whose unit is held",
+            "{organization}: {count:count} of its documents belong to {value} now, whose unit is held",
             "It goes on as soon as that unit is right.",
         ),
         ProblemKind(
             "problems-unlisted",
             _W,
-            "{count} more of {value} in this workbook ({all} in all) are counted here and not listed",
+            "{count:count} more of {value} in this workbook ({all} in all) are counted here and not listed",
             "See to the listed ones first; `CPIMPORTD_READER__MAX_PROBLEMS=1000000 cpimportd run --dry-run` lists all.",
         ),
-        ProblemKind("and-more", _W, "{count} more of {value}, not listed", "See to the listed ones first."),
+        ProblemKind("and-more", _W, "{count:count} more of {value}, not listed", "See to the listed ones first."),
         ProblemKind(
             "accept-unknown",
             _W,
@@ -613,14 +643,14 @@ CATALOG: dict[str, ProblemKind] = _catalog(
         ProblemKind(
             "shrunk",
             _P,
-            "{organization}: {count} of {before} documents, {sum}, would be removed (allowed: {limit})",
+            "{organization}: {count:count} of {before:count} documents, {sum:money}, would be removed (allowed: {limit})",
             "Look at what is gone; if it is right: cpimportd accept {unit}.",
         ),
         ProblemKind(
             "period-closed",
             _P,
-            "{organization}: {count} documents dated before {date}, of a closed period, would come, go or change "
-            "({sum} in all), {value} among them",
+            "{organization}: {count:count} documents dated before {date}, of a closed period, would come, go or change "
+            "({sum:money} in all), {value} among them",
             "Ask 1C's accountant; if it is right: cpimportd accept {unit}.",
         ),
         ProblemKind(
@@ -632,7 +662,7 @@ CATALOG: dict[str, ProblemKind] = _catalog(
         ProblemKind(
             "rekeyed",
             _P,
-            "{organization}: all {count} documents come under new names with equal sums (a title changed in 1C?)",
+            "{organization}: all {count:count} documents come under new names with equal sums (a title changed in 1C?)",
             "Look at one of them; if it is right: cpimportd accept {unit}.",
         ),
         ProblemKind(
@@ -644,19 +674,19 @@ CATALOG: dict[str, ProblemKind] = _catalog(
         ProblemKind(
             "document-elsewhere",
             _P,
-            "{organization}: {count} of its documents are in the books under {value}, which is not published together with it",
+            "{organization}: {count:count} of its documents are in the books under {value}, which is not published together with it",
             "Check in 1C whose they are; if they are its own: cpimportd accept {unit}.",
         ),
         ProblemKind(
             "negative-amount",
             _P,
-            "{organization}: {count} documents have a negative amount, {sum} (first: {value})",
+            "{organization}: {count:count} documents have a negative amount, {sum:money} (first: {value})",
             "Check them in 1C; if they are right: cpimportd accept {unit}.",
         ),
         ProblemKind(
             "period-moved",
             _P,
-            "{organization}: {count} documents before {date} are gone, {sum}: the export's period begins later now",
+            "{organization}: {count:count} documents before {date} are gone, {sum:money}: the export's period begins later now",
             "Widen the period in 1C; if it is right as it is: cpimportd accept {unit}.",
         ),
         # Books.
@@ -744,8 +774,8 @@ CATALOG: dict[str, ProblemKind] = _catalog(
         ProblemKind(
             "undo-differs",
             _F,
-            "{organization}: after the undo {value} would hold {rows} rows, {sum}; before run {run} it held "
-            "{expected_rows}, {expected}; nothing was changed",
+            "{organization}: after the undo {value} would hold {rows:count} rows, {sum:money}; before run {run} it held "
+            "{expected_rows:count}, {expected:money}; nothing was changed",
             "See `cpimportd diff {run}` and what else wrote to the tables; `cpimportd backup` keeps what there is.",
         ),
         ProblemKind(
@@ -760,7 +790,7 @@ CATALOG: dict[str, ProblemKind] = _catalog(
         ProblemKind(
             "sums-differ",
             _F,
-            "after the load {organization} sums to {sum} in {value}, Итого says {total}; everything was rolled back",
+            "after the load {organization} sums to {sum:money} in {value}, Итого says {total:money}; everything was rolled back",
             "Something else wrote at the same time, or this is a defect: please report it.",
         ),
         ProblemKind(
@@ -790,7 +820,7 @@ CATALOG: dict[str, ProblemKind] = _catalog(
         ProblemKind(
             "not-in-snapshot",
             _W,
-            "{organization}: {count} documents ({value}), {sum}, are in the books, but no file brings them; left as they are",
+            "{organization}: {count:count} documents ({value}), {sum:money}, are in the books, but no file brings them; left as they are",
             "Nothing, if these are test data or the organization is closed; else let 1C export it again.",
         ),
         ProblemKind(
@@ -934,7 +964,7 @@ CATALOG: dict[str, ProblemKind] = _catalog(
         ProblemKind(
             "misfired",
             _W,
-            "schedule {schedule}: {count} slots were missed, the newest {value}, and are not made up for: {reason}",
+            "schedule {schedule}: {count:count} slots were missed, the newest {value}, and are not made up for: {reason}",
             "Run `cpimportd trigger` if its import is still wanted.",
         ),
         ProblemKind(
@@ -1021,7 +1051,7 @@ CATALOG: dict[str, ProblemKind] = _catalog(
         ProblemKind(
             "alert-unsent",
             _W,
-            "{count} alerts could not be sent: {reason}",
+            "{count:count} alerts could not be sent: {reason}",
             "They stay queued and are sent with the next run. Look with `cpimportd alerts --test`, then `cpimportd alerts --send`.",
         ),
         ProblemKind(
@@ -1046,25 +1076,25 @@ CATALOG: dict[str, ProblemKind] = _catalog(
         ProblemKind(
             "books-apart",
             _W,
-            "{organization}: the sums in the books are not the Итого of the files that filled them: {kind} {value}, {files} {total}",
+            "{organization}: the sums in the books are not the Итого of the files that filled them: {kind} {value:money}, {files} {total:money}",
             "Look who writes to these tables, then `cpimportd run`: it puts back what the files say.",
         ),
         ProblemKind(
             "books-moved",
             _W,
-            "{organization}: the sums in the books are not those that the last run left there: {kind} {value}, run {run} of {date} {total}",
+            "{organization}: the sums in the books are not those that the last run left there: {kind} {value:money}, run {run} of {date} {total:money}",
             "Look who writes to these tables, then `cpimportd run`: it puts back what the files say.",
         ),
         ProblemKind(
             "journal-gap",
             _W,
-            "{organization}: a run did not find the sum that the run before it had left: {kind} {value} in run {run} of {date}, {total} after run {before}",
+            "{organization}: a run did not find the sum that the run before it had left: {kind} {value:money} in run {run} of {date}, {total:money} after run {before}",
             "Somebody else wrote to these tables between the two; `cpimportd show` tells what the later one put right.",
         ),
         ProblemKind(
             "journal-open",
             _W,
-            "{organization}: opening, movements and closing of a run do not add up: {kind} by {value} in run {run} of {date}",
+            "{organization}: opening, movements and closing of a run do not add up: {kind} by {value:money} in run {run} of {date}",
             "Do not rely on this sum: compare it with 1C, and report it as a defect.",
         ),
         # Questions to the books, and what is written for people.
@@ -1072,7 +1102,7 @@ CATALOG: dict[str, ProblemKind] = _catalog(
         ProblemKind(
             "name-ambiguous",
             _F,
-            "{value} fits {count} {what}",
+            "{value} fits {count:count} {what}",
             "Name one of them whole, in quotes: {candidates}",
             exit_code=2,
         ),

@@ -3,10 +3,11 @@
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta, tzinfo
 from enum import StrEnum
 from typing import Final
 
+from cpimportd.instants import moment
 from cpimportd.model import Group, Kind
 from cpimportd.problems import Effect, Problem, problem
 from cpimportd.report import FileStatus, RunReport, RunStatus, UnitStatus
@@ -55,6 +56,7 @@ class Look:
         stale_after: a workbook that was not uploaded anew for so long is missing.
         known_upload: when the newest workbook was uploaded that was known before, where a newer one was waited for in
             vain.
+        zone: in which instants are told.
     """
 
     now: datetime
@@ -62,6 +64,7 @@ class Look:
     uploads: bool = True
     stale_after: timedelta = timedelta.max
     known_upload: datetime | None = None
+    zone: tzinfo = UTC
 
 
 @dataclass(frozen=True, slots=True)
@@ -165,14 +168,14 @@ def _uploads(report: RunReport, look: Look) -> Iterator[Condition]:
         if group is not None and group not in groups:  # seen only because its name does not say whose it is
             continue
         stale = dict(sorted(old[group].items()))
-        wrong = [*(waited if group else ()), *(_stale(name, moment) for name, moment in stale.items())]
+        wrong = [*(waited if group else ()), *(_stale(name, uploaded, look.zone) for name, uploaded in stale.items())]
         if wrong:
             # Another workbook that stays away is news, too.
             yield Condition(_upload_of(group), ", ".join([_state("missing", wrong), *stale]), tuple(wrong))
 
 
-def _stale(name: str, uploaded: datetime) -> Problem:
-    return problem("file-stale", file=name, value=f"{uploaded:%Y-%m-%d %H:%M %z}")
+def _stale(name: str, uploaded: datetime, zone: tzinfo) -> Problem:
+    return problem("file-stale", file=name, value=moment(uploaded, zone))
 
 
 def _waited_in_vain(report: RunReport, look: Look) -> list[Problem]:
@@ -180,7 +183,7 @@ def _waited_in_vain(report: RunReport, look: Look) -> list[Problem]:
     newest = max((file.modified for file in report.files if file.modified is not None), default=None)
     known = look.known_upload
     if known is not None and newest is not None and newest <= known and report.status is RunStatus.UNCHANGED:
-        wrong.append(problem("upload-missing", value=f"{newest:%Y-%m-%d %H:%M %z}"))
+        wrong.append(problem("upload-missing", value=moment(newest, look.zone)))
     return wrong
 
 

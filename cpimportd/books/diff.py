@@ -3,7 +3,6 @@
 A run from long ago is told as it was then: what has happened to its documents since is taken back first.
 """
 
-import json
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from contextlib import nullcontext
@@ -14,11 +13,21 @@ from decimal import Decimal
 import asyncpg
 
 from cpimportd.books.lives import Life, later, states_after
-from cpimportd.books.movements import Difference, Movement, Sums, Title, What, added, changed, removed
+from cpimportd.books.movements import (
+    Difference,
+    Movement,
+    Sums,
+    Title,
+    What,
+    added,
+    changed,
+    compare_lines_extra,
+    removed,
+)
 from cpimportd.books.netting import undone_movements
 from cpimportd.books.origins import Origins
 from cpimportd.books.queries import sql
-from cpimportd.books.states import Entry, Key, State, entry, lines_of, plain, undone, whole
+from cpimportd.books.states import Entry, Key, State, entry, lines_of, undone, whole
 from cpimportd.model import Kind
 from cpimportd.problems import ProblemError, problem
 from cpimportd.report import Bridge
@@ -178,13 +187,7 @@ def _changed(key: Key, entries: Sequence[Entry], after: State | None, origins: O
 def _beside(entries: Iterable[Entry]) -> Iterable[Difference]:
     """What a journal line says of the lines' columns that the backend has no field for; their order is none of it."""
     for one in entries:
-        old, new = one.old.get("details_extra"), one.new.get("details_extra")
-        if old != new and sorted(map(_text, old or ())) != sorted(map(_text, new or ())):
-            yield Difference("details_extra", _text(old), _text(new))
-
-
-def _text(value: object) -> str:
-    return json.dumps(plain(value), ensure_ascii=False, sort_keys=True)
+        yield from compare_lines_extra(one.old, one.new)
 
 
 def _sums(

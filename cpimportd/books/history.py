@@ -9,6 +9,10 @@ from typing import Any, Final
 
 import asyncpg
 
+from cpimportd.books.movements import Difference, compare_extra, compare_lines, compare_lines_extra
+from cpimportd.books.shapes import SHAPES
+from cpimportd.books.states import Values, field_names, lines_of, parse, plain
+from cpimportd.model import Kind
 from cpimportd.problems import ProblemError, problem
 from cpimportd.report import money
 
@@ -127,7 +131,7 @@ class Change:
         organization: whose.
         amount_before: the document's amount before.
         amount_after: after; None where it was removed.
-        old: the differing columns before, of a removed document all of them; amounts are strings.
+        old: the differing columns before, of a removed document all of them; amounts are Decimal.
         new: the differing columns after.
         why: ``snapshot``, ``normalised``, ``put-right`` or ``accepted``.
         paired_with: the other operation id of a re-timed or re-keyed document.
@@ -140,19 +144,40 @@ class Change:
     organization: str | None
     amount_before: Decimal | None
     amount_after: Decimal | None
-    old: Mapping[str, object] | None
-    new: Mapping[str, object] | None
+    old: Values | None
+    new: Values | None
     why: str | None
     paired_with: str | None
 
     def as_json(self) -> dict[str, object]:
         """The change as scripts get it; sums are strings with two decimals."""
-        plain = {name: getattr(self, name) for name in self.__slots__}
-        amounts = {name: None if plain[name] is None else money(plain[name]) for name in _AMOUNTS}
-        return {**plain, **amounts}
+        facts = {name: plain(getattr(self, name)) for name in self.__slots__}
+        sums = {name: getattr(self, name) for name in _AMOUNTS}
+        return {**facts, **{name: None if value is None else money(value) for name, value in sums.items()}}
+
+    @property
+    def differences(self) -> tuple[Difference, ...]:
+        """The fields that differ, those first that a workbook has a column for; of a removed document none."""
+        old, new = self.old or {}, self.new or {}
+        if self.op == "delete":
+            return ()
+        known = field_names(Kind(self.kind)) if self.kind in {shape.kind for shape in SHAPES} else ()
+        names = (*known, *(name for name in dict.fromkeys((*old, *new)) if name not in {*known, *_OTHERWISE}))
+        return (
+            *(Difference(name, old.get(name), new.get(name)) for name in names if old.get(name) != new.get(name)),
+            *compare_extra(old.get("extra") or {}, new.get("extra") or {}),
+            *compare_lines_extra(old, new),
+        )
+
+    @property
+    def lines(self) -> tuple[tuple[Values, ...], tuple[Values, ...]]:
+        """The detail lines that went, and those that came, as a set."""
+        return compare_lines(*(lines_of((side or {}).get("details")) for side in (self.old, self.new)))
 
 
 _AMOUNTS: Final = ("amount_before", "amount_after")
+_OTHERWISE: Final = ("details", "extra", "details_extra")
+"""What of a journal line is no field of the document: told line by line, and column by column."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -230,7 +255,7 @@ async def changes(
     last = 0
     while rows := await connection.fetch(_CHANGES, run_id, last, organization, page):
         for row in rows:
-            yield Change(**{**dict(row), "old": _json(row["old"]), "new": _json(row["new"])})
+            yield Change(**{**dict(row), "old": parse(row["old"]), "new": parse(row["new"])})
         last = rows[-1]["seq"]
 
 

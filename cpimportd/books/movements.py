@@ -1,5 +1,6 @@
 """What became of one document in a run, told field by field, and what that does to the sums."""
 
+import json
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
@@ -175,6 +176,17 @@ def compare_extra(before: Values, after: Values) -> Iterator[Difference]:
     for title in dict.fromkeys((*before, *after)):
         if before.get(title) != after.get(title):
             yield Difference(f"extra.{title}", before.get(title), after.get(title))
+
+
+def compare_lines_extra(before: Values, after: Values) -> Iterator[Difference]:
+    """The same for such columns of the detail lines, as JSON; the order of the lines is none of it."""
+    old, new = before.get("details_extra"), after.get("details_extra")
+    if old != new and sorted(map(_text, old or ())) != sorted(map(_text, new or ())):
+        yield Difference("details_extra", _text(old), _text(new))
+
+
+def _text(value: object) -> str:
+    return json.dumps(plain(value), ensure_ascii=False, sort_keys=True)
 
 
 def compare_lines(

@@ -21,6 +21,7 @@ class Workbook:
         columns: field → letters of its column; empty likewise.
         sha256: of its bytes.
         modified: when it was uploaded, as far as the server tells.
+        at: when that run was.
     """
 
     run: int
@@ -29,6 +30,7 @@ class Workbook:
     columns: Mapping[str, str]
     sha256: str
     modified: datetime | None
+    at: datetime
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,7 +48,14 @@ class Place:
     def as_json(self, field: str = "amount") -> dict[str, object]:
         """The place as scripts get it, with the cell of one field."""
         book = self.workbook
-        return {"run": book.run, "file": book.file, "sheet": book.sheet, "row": self.row, "cell": self.cell(field)}
+        return {
+            "run": book.run,
+            "run_at": book.at.isoformat(),
+            "file": book.file,
+            "sheet": book.sheet,
+            "row": self.row,
+            "cell": self.cell(field),
+        }
 
 
 _STAGED = {"payment_amount": "amount"}
@@ -99,8 +108,9 @@ class Origins:
             return
         for row in await self._connection.fetch(sql("past", "snapshots"), sorted(wanted)):
             self._books[row["id"]] = Workbook(
-                row["run_id"], row["file"], row["sheet"], parse(row["columns"]) or {}, row["sha256"], row["modified"]
-            )
+                row["run_id"], row["file"], row["sheet"], parse(row["columns"]) or {}, row["sha256"], row["modified"],
+                row["at"],
+            )  # fmt: skip
 
     def of(self, lineage: Values | None) -> Origin:
         """Where the content came from that had this row of lineage, once it is loaded."""

@@ -3,7 +3,7 @@
 from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import UTC, datetime, tzinfo
 from decimal import Decimal
 from typing import Any
 
@@ -95,20 +95,23 @@ class Reconciliation:
         }
 
 
-async def reconcile(connection: asyncpg.Connection, department_id: int, since: datetime) -> Reconciliation:
+async def reconcile(
+    connection: asyncpg.Connection, department_id: int, since: datetime, zone: tzinfo = UTC
+) -> Reconciliation:
     """Compare the three as they are at one moment.
 
     Args:
         connection: any, outside a transaction.
         department_id: whose books.
         since: a break of the journal's chain before this is history, and not told.
+        zone: in which the days of runs are told.
     """
     async with connection.transaction(isolation="repeatable_read", readonly=True):
         marks = await fingerprints(connection, department_id)
         served = await connection.fetch(sql("jobs", "control_totals"), department_id)
         bridges: dict[Key, list[Bridge]] = defaultdict(list)
         for row in await connection.fetch(sql("jobs", "bridges"), department_id):
-            facts = dict(row)
+            facts = {**row, "at": row["at"].astimezone(zone)}
             bridges[Kind(facts.pop("kind")), facts.pop("organization")].append(Bridge(**facts))
     groups = {(group.kind, name): group for group in grouped(served) for name in group.organizations}
     present = {key: (mark.rows, mark.total) for key, mark in marks.items() if key in groups or key in bridges}

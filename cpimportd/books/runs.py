@@ -7,13 +7,14 @@ import socket
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 
 import asyncpg
 
 from cpimportd import __version__
 from cpimportd.books.connection import let_go
 from cpimportd.books.queries import sql
+from cpimportd.instants import moment
 from cpimportd.problems import ProblemError, problem
 
 LOCK_CLASS = 0x6370696D
@@ -123,8 +124,9 @@ async def begin(connection: asyncpg.Connection, department_id: int, trigger: Tri
         if error.constraint_name != "runs_slot":
             raise
         done = await connection.fetchrow(sql("runs", "slot"), department_id, trigger.schedule, trigger.slot)
+        slot = "?" if trigger.slot is None else moment(trigger.slot, trigger.slot.tzinfo or UTC)
         raise ProblemError(
-            problem("slot-done", value=str(trigger.slot), schedule=trigger.schedule, run=done["id"] if done else "?")
+            problem("slot-done", value=slot, schedule=trigger.schedule, run=done["id"] if done else "?")
         ) from None
     return run_id
 

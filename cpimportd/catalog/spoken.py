@@ -4,7 +4,7 @@ from typing import Literal
 
 from cpimportd.catalog.explanation import Text
 from cpimportd.catalog.russian import TEXTS
-from cpimportd.problems import Problem
+from cpimportd.problems import Problem, sentence
 
 SpokenLanguage = Literal["ru", "en"]
 
@@ -25,5 +25,5 @@ def spoken(found: Problem, language: SpokenLanguage) -> Text:
         f"колонка {found.column}" if found.column else None,
     ]
     place = ", ".join(one for one in places if one)
-    sentence = f"{text.sentence.format_map(shown)} [{found.code}]"
-    return Text(f"{place}: {sentence}" if place else sentence, text.way_out.format_map(shown))
+    said = f"{sentence(text.sentence, shown)} [{found.code}]"
+    return Text(f"{place}: {said}" if place else said, sentence(text.way_out, shown))

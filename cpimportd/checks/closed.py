@@ -5,6 +5,7 @@ from datetime import date, timedelta
 from decimal import Decimal
 
 from cpimportd.checks.totals import money
+from cpimportd.instants import document_day
 from cpimportd.model import DocumentFact, UnitFacts
 from cpimportd.problems import Problem, problem
 
@@ -48,7 +49,7 @@ def closed_period(facts: UnitFacts, first_open: date | None, retimed: Mapping[st
             unit=facts.unit.name,
             value=next(iter(concerned)),
             count=len(concerned),
-            date=f"{first_open:%d.%m.%Y}",
+            date=document_day(first_open),
             sum=money(sum((abs(document.amount or ZERO) for document in concerned.values()), ZERO)),
         ),
     )

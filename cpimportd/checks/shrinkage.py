@@ -4,7 +4,9 @@ from collections.abc import Sequence
 from decimal import Decimal
 
 from cpimportd.checks.totals import money
-from cpimportd.model import DocumentFact, UnitFacts
+from cpimportd.core.figures import amount
+from cpimportd.instants import document_day
+from cpimportd.model import KOPECK, DocumentFact, UnitFacts
 from cpimportd.problems import Problem, problem
 from cpimportd.settings import Guards
 
@@ -31,7 +33,7 @@ def shrinkage(facts: UnitFacts, removed: Sequence[DocumentFact], guards: Guards,
     lost = money(sum((document.amount for document in removed), ZERO))
     organization, unit = facts.unit.organization, facts.unit.name
     if _period_moved(facts, removed, moved):
-        first = f"{facts.first_date:%d.%m.%Y}"
+        first = "" if facts.first_date is None else document_day(facts.first_date)
         return (
             problem("period-moved", organization=organization, unit=unit, count=len(removed), date=first, sum=lost),
         )
@@ -62,7 +64,7 @@ def _exceeded(facts: UnitFacts, removed: Sequence[DocumentFact], guards: Guards)
     lost = sum((abs(document.amount) for document in removed), ZERO)
     allowed = sum_percent * abs(facts.sum_before) / 100
     if lost > allowed:
-        return f"{few}, or {sum_percent.normalize():f} % of the sum: {money(allowed.quantize(Decimal('0.01')))}"
+        return f"{few}, or {sum_percent.normalize():f} % of the sum: {amount(allowed.quantize(KOPECK))}"
     return None
 
 

@@ -72,7 +72,7 @@ async def _source(loaded: Loaded) -> Sequence[CheckLine]:
     require_source(loaded.settings, loaded.path)
     return [
         bad(f"source: {step.name}", step.problem) if step.problem else good(f"source: {step.name}", step.detail)
-        for step in await probe(loaded.settings.source)
+        for step in await probe(loaded.settings.source, loaded.settings.zone)
     ]
 
 

@@ -5,7 +5,7 @@ import re
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager, suppress
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime, timedelta, tzinfo
 from pathlib import Path
 from typing import Final
 
@@ -15,6 +15,7 @@ from cpimportd.books import connect, require_current, rights, translate
 from cpimportd.books.backup import environment_for_pg_dump, pg_dumps
 from cpimportd.checkup.line import CheckLine, attempt, bad, good, skipped
 from cpimportd.configuration import Loaded, require_database
+from cpimportd.instants import moment
 from cpimportd.problems import ProblemError, problem
 from cpimportd.settings import Database
 
@@ -22,7 +23,7 @@ _CLOCKS_APART: Final = timedelta(seconds=5)
 
 # import_date is naive, in the server's zone, which is our session's too.
 _PREDECESSOR: Final = """
-    SELECT max(l.import_date) FROM fin_import_logs l
+    SELECT max(l.import_date)::timestamptz FROM fin_import_logs l
     WHERE l.department_id = $1 AND l.processed_by = 'auto_importer'
       AND l.import_date > (SELECT min(started_at)::timestamp FROM cpimportd.runs WHERE department_id = $1)
 """
@@ -39,7 +40,7 @@ async def database(loaded: Loaded, within: timedelta) -> tuple[CheckLine, ...]:
         "database tables": _tables,
         "department": lambda connection: _department(connection, settings.department_id),
         "detail lines": _details_index,
-        "old importer": lambda connection: _predecessor(connection, settings.department_id),
+        "old importer": lambda connection: _predecessor(connection, settings.department_id, settings.zone),
         "clock": _clock,
         "pg_dump": _pg_dump,
     }
@@ -137,10 +138,10 @@ async def _details_index(connection: asyncpg.Connection) -> Sequence[CheckLine]:
     return (good("detail lines", text),)
 
 
-async def _predecessor(connection: asyncpg.Connection, department_id: int) -> Sequence[CheckLine]:
+async def _predecessor(connection: asyncpg.Connection, department_id: int, zone: tzinfo) -> Sequence[CheckLine]:
     latest = await connection.fetchval(_PREDECESSOR, department_id)
     if latest is not None:
-        return (bad("old importer", problem("old-importer", value=f"{latest:%Y-%m-%d %H:%M}")),)
+        return (bad("old importer", problem("old-importer", value=moment(latest, zone))),)
     return (good("old importer", "it has not written since our first run"),)
 
 

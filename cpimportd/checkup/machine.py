@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Final
 
 from cpimportd.checkup.line import CheckLine, bad, good
+from cpimportd.instants import moment
 from cpimportd.problems import problem
 from cpimportd.settings import Settings
 
@@ -55,13 +56,13 @@ def _room(there: Path) -> CheckLine:
     if free < NEEDED:
         reason = f"{free // 1024**2} MB are free, {NEEDED // 1024**2} MB are needed"
         return bad(_FREE, problem("disk", path=str(there), reason=reason))
-    return good(_FREE, f"{free / 1024**3:,.1f} GB free")
+    return good(_FREE, f"{free / 1024**3:.1f} GB free")
 
 
 def time_zone(settings: Settings) -> Sequence[CheckLine]:
     """Which rules the time zone goes by: they change with every decree, and schedules follow them."""
     now = datetime.now(settings.zone)
-    return (good("time zone", f"{settings.timezone}, now {now:%Y-%m-%d %H:%M %z}, rules of {_rules(settings)}"),)
+    return (good("time zone", f"{settings.timezone}, now {moment(now, settings.zone)}, rules of {_rules(settings)}"),)
 
 
 def _rules(settings: Settings) -> str:

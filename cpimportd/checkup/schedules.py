@@ -5,6 +5,7 @@ from datetime import datetime, timedelta
 from typing import Final
 
 from cpimportd.checkup.line import CheckLine, bad, good
+from cpimportd.instants import day
 from cpimportd.problems import problem
 from cpimportd.settings import Settings
 from cpimportd.timetable import irregular_dates
@@ -34,4 +35,4 @@ def regular_slots(settings: Settings, now: datetime) -> Sequence[CheckLine]:
         if schedule.enabled
         for found in irregular_dates(schedule.at, settings.zone, now, until)
     ]
-    return irregular or (good(_NAME, f"no clock change until {until:%Y-%m-%d} touches one"),)
+    return irregular or (good(_NAME, f"no clock change until {day(until, settings.zone)} touches one"),)

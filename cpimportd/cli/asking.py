@@ -111,6 +111,7 @@ def diff(
     loaded = load(config_file)
     found = run_async(reading(loaded, lambda connection: read_diff(connection, run, organization=organization)))
     if xlsx is not None:
+        from cpimportd.core.figures import count
         from cpimportd.diffbook import write_diff
         from cpimportd.writing.output import write_output
 
@@ -119,7 +120,7 @@ def diff(
         head = {**found.head(), "xlsx": None if xlsx is None else str(xlsx)}
         print_json_list(head, "documents", (one.as_json(title_of) for one in found.movements))
     elif xlsx is not None:
-        click.echo(f"{xlsx}: {len(found.movements):,} documents", err=True)
+        click.echo(f"{xlsx}: {count(len(found.movements))} documents", err=True)
     else:
         from cpimportd.rendering import stdout_console
         from cpimportd.rendering.diff import render_diff

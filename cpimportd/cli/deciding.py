@@ -46,7 +46,7 @@ def accept(config_file: Path | None, units: tuple[str, ...], run_id: int | None,
     )
     report = run_async(do_run(loaded.settings, request, "auto", None, None))
     tell_daemon(loaded, report)
-    show_report(report, as_json=as_json)
+    show_report(report, loaded.settings.zone, as_json=as_json)
     return report.code
 
 
@@ -106,7 +106,7 @@ def undo(config_file: Path | None, run: int, through: bool, yes: bool, as_json: 
         _confirm(which)
     report = run_async(_undo(loaded, run, through=through))
     held = tell_daemon(loaded, report)
-    show_report(report, as_json=as_json)
+    show_report(report, loaded.settings.zone, as_json=as_json)
     for unit in (one.unit.name for one in report.units if one.unit.name in held):
         click.echo(
             f'held until 1C uploads other files: {unit}  → cpimportd accept "{unit}" takes those of now', err=True

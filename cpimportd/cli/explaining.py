@@ -111,4 +111,4 @@ def _explain_figure(
         from cpimportd.rendering import stdout_console
         from cpimportd.rendering.explain import render_figure
 
-        render_figure(found, stdout_console())
+        render_figure(found, loaded.settings.zone, stdout_console())

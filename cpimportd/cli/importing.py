@@ -1,6 +1,6 @@
 """``run`` and ``demo``: the verbs that import."""
 
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime, timedelta, tzinfo
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -83,6 +83,7 @@ def run(
         slot=_instant(slot),
         uploaded_after=_instant(uploaded_after),
     )
+    zone: tzinfo
     try:
         loaded = load(config_file)
         require_database(loaded.settings, loaded.path)
@@ -91,14 +92,15 @@ def run(
     except ProblemError as error:
         if not as_json:
             raise
-        report = RunReport(None, RunStatus.FAILED, datetime.now(UTC), 0, problems=error.problems)
+        zone = UTC  # nobody sees it: this one is told as JSON
+        report = RunReport(None, RunStatus.FAILED, datetime.now(zone), 0, problems=error.problems)
         choose_progress(progress_form).end(report)
     else:
-        again = None if again_within is None else timedelta(seconds=again_within)
+        zone, again = loaded.settings.zone, None if again_within is None else timedelta(seconds=again_within)
         report = run_async(do_run(loaded.settings, request, progress_form, again, _instant(known_upload)))
         if not dry_run and progress_form != "json":  # the daemon hears of its own run by these
             tell_daemon(loaded, report, elsewhere=folder is not None, only=only)
-    show_report(report, as_json=as_json)
+    show_report(report, zone, as_json=as_json)
     return report.code
 
 
@@ -141,8 +143,8 @@ async def do_run(
         return report
 
 
-def show_report(report: "RunReport", *, as_json: bool) -> None:
-    """The report on stdout, as people or scripts want it."""
+def show_report(report: "RunReport", zone: tzinfo, *, as_json: bool) -> None:
+    """The report on stdout, as people or scripts want it; instants for people in the given zone."""
     if as_json:
         print_json(report.as_json())
         return
@@ -151,7 +153,7 @@ def show_report(report: "RunReport", *, as_json: bool) -> None:
     if report.run is None and not report.files:
         say(report.problems)
     else:
-        render(report, stdout_console())
+        render(report, stdout_console(), zone=zone)
 
 
 @click.command()

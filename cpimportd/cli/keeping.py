@@ -31,6 +31,7 @@ def backup(config_file: Path | None, as_json: bool) -> None:
     Example: `cpimportd backup`; it prints the file. What is in it: `pg_restore --list FILE`.
     """
     from cpimportd.configuration import require_database
+    from cpimportd.core.figures import count
 
     loaded = load(config_file)
     require_database(loaded.settings, loaded.path)
@@ -38,7 +39,7 @@ def backup(config_file: Path | None, as_json: bool) -> None:
     if as_json:
         print_json({"file": str(file), "bytes": file.stat().st_size})
     else:
-        click.echo(f"{file} ({file.stat().st_size:,} bytes)")
+        click.echo(f"{file} ({count(file.stat().st_size)} bytes)")
 
 
 @click.command()
@@ -55,6 +56,7 @@ def prune(config_file: Path | None, as_json: bool) -> None:
     from datetime import UTC, datetime
 
     from cpimportd.configuration import require_database
+    from cpimportd.core.figures import count
     from cpimportd.spool import prune_spool
 
     loaded = load(config_file)
@@ -69,7 +71,7 @@ def prune(config_file: Path | None, as_json: bool) -> None:
     if as_json:
         print_json({"spool_folders": folders, "journal_entries": entries})
     else:
-        click.echo(f"removed the workbooks of {folders:,} runs and {entries:,} journal entries", err=True)
+        click.echo(f"removed the workbooks of {count(folders)} runs and {count(entries)} journal entries", err=True)
 
 
 async def _prune_journal(loaded: "Loaded", before: "datetime") -> int:

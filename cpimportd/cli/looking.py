@@ -112,7 +112,7 @@ def summary(config_file: Path | None, department: int | None, as_json: bool) -> 
     if as_json:
         print_json({"department_id": number, **found.as_json()})
     else:
-        render_summary(found, number, stdout_console())
+        render_summary(found, number, loaded.settings.zone, stdout_console())
 
 
 @click.command()

@@ -8,6 +8,8 @@ import click
 from cpimportd.cli.common import config_option, guarded, json_option, load, print_json, say
 
 if TYPE_CHECKING:
+    from datetime import tzinfo
+
     from cpimportd.client import Client
     from cpimportd.daemon.journal import Form
 
@@ -176,6 +178,18 @@ def reschedule(config_file: Path | None, name: str, expression: str | None, rese
     if refused:
         say((*refused, problem("config-refused")))
         return 2
-    slot = next((one["next"] for one in client.status()["schedules"] if one["name"] == name), None)
-    click.echo(f"{name} is due next at {slot or 'no time any more'}", err=True)
+    told = _due_next(expression or schedules[name].at, loaded.settings.zone)
+    later = "; this takes effect when the run under way is over" if client.status()["running"] is not None else ""
+    click.echo(f"{name} is due next at {told}{later}", err=True)
     return 0
+
+
+def _due_next(expression: str, zone: "tzinfo") -> str:
+    """The next slot of an expression: the daemon's status still tells the old one while a run is under way."""
+    from datetime import UTC, datetime
+
+    from cpimportd.instants import moment
+    from cpimportd.timetable import next_slot
+
+    slot = next_slot(expression, zone, datetime.now(UTC))
+    return "no time any more" if slot is None else moment(slot, zone)

@@ -22,7 +22,7 @@ def web(config_file: Path | None, as_json: bool) -> int:
     open the address that it prints, and give the token there.
     """
     from cpimportd.configuration import require_database
-    from cpimportd.daemon.journal import set_up
+    from cpimportd.daemon.journal import set_up, tell_in
     from cpimportd.problems import ProblemError, problem
 
     loaded = load(config_file)
@@ -42,5 +42,6 @@ def web(config_file: Path | None, as_json: bool) -> int:
             click.echo(f"answering at {address}", err=True)
 
     set_up()
+    tell_in(loaded.settings.zone)
     serve(loaded.settings, ready)
     return 0

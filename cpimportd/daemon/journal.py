@@ -7,7 +7,7 @@ import json
 import logging
 import sys
 from collections.abc import Mapping
-from datetime import datetime
+from datetime import UTC, datetime, tzinfo
 from typing import Final, Literal
 
 from logging_journald import Facility, JournaldTransport, check_journal_stream
@@ -80,6 +80,13 @@ def set_up(form: Form = "auto") -> None:
     logging.getLogger("cpimportd").setLevel(logging.INFO)
 
 
+def tell_in(zone: tzinfo) -> None:
+    """Let lines of text tell their instants in a zone; the journal and JSON lines tell no local time."""
+    for handler in logging.getLogger().handlers:
+        if isinstance(handler.formatter, TextFormatter):
+            handler.formatter.zone = zone
+
+
 def _priority(level: int) -> int:
     return next(priority for least, priority in _PRIORITIES if level >= least)
 
@@ -113,7 +120,13 @@ class JournalHandler(logging.Handler):
 
 
 class TextFormatter(logging.Formatter):
-    """``2026-11-24 06:00:01 +0300 WARNING text``, coloured by its level for a terminal."""
+    """``2026-11-24 06:00:01 MSK WARNING text``, coloured by its level for a terminal.
+
+    Attributes:
+        zone: in which instants are told; None, until the configuration is known: the machine's.
+    """
+
+    zone: tzinfo | None = None
 
     def __init__(self, *, colour: bool) -> None:
         super().__init__()
@@ -121,8 +134,9 @@ class TextFormatter(logging.Formatter):
 
     def format(self, record: logging.LogRecord) -> str:
         """One line; a traceback follows on lines of its own."""
-        moment = datetime.fromtimestamp(record.created).astimezone()
-        line = f"{moment:%Y-%m-%d %H:%M:%S %z} {record.levelname:<7} {super().format(record)}"
+        moment = datetime.fromtimestamp(record.created, UTC).astimezone(self.zone)
+        # With the seconds always, unlike in a sentence: the texts stand below each other.
+        line = f"{moment:%Y-%m-%d %H:%M:%S %Z} {record.levelname:<7} {super().format(record)}"
         colour = _COLOURS.get(_priority(record.levelno))
         return f"{colour}{line}\x1b[0m" if self._colour and colour else line
 

@@ -48,6 +48,7 @@ def main(configuration: Path | None, form: journal.Form, child: "subprocess.Pope
     supervisor = Supervisor()
     try:
         plan = planning.finish(child)
+        journal.tell_in(plan.zone)
         try:
             if no_journal is not None:
                 raise ProblemError(no_journal)

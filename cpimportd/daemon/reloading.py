@@ -6,7 +6,7 @@ from contextlib import suppress
 from dataclasses import replace
 from datetime import datetime
 
-from cpimportd.daemon.journal import tell, tell_problem
+from cpimportd.daemon.journal import tell, tell_in, tell_problem
 from cpimportd.daemon.state import State
 from cpimportd.plan import Plan
 from cpimportd.problems import Problem, ProblemError, problem
@@ -77,6 +77,7 @@ class Reloading:
         forget_copy(self._state.plan)
         forget_rules()  # the child read the plan by the rules that are on the disk now
         self._state.plan, self._accepted = self._accepted, None
+        tell_in(self._state.plan.zone)
         self._state.slots.enforce(self._state.plan, now)
         return True
 

@@ -4,7 +4,7 @@ import logging
 from collections import Counter
 from collections.abc import Mapping
 from dataclasses import replace
-from datetime import datetime
+from datetime import UTC, datetime
 
 from cpimportd.daemon.attempts import Again, Attempt
 from cpimportd.daemon.journal import tell, tell_problem
@@ -64,7 +64,8 @@ class Slots:
         """
         self.memory, disbelieved = disbelieve(self.memory, now)
         for name, slot in disbelieved.items():
-            tell_problem(problem("state-future", schedule=name, value=slot.isoformat()), schedule=name)
+            zone = self._timed[name].zone if name in self._timed else UTC
+            tell_problem(problem("state-future", schedule=name, value=moment(slot, zone)), schedule=name)
         for name, timed in self._timed.items():
             if name == running:
                 continue

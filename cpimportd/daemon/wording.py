@@ -16,12 +16,8 @@ _LONGEST = 240
 
 
 def last(finished: "Finished", zone: tzinfo) -> str:
-    """``last 2026-11-23 06:00 published 1,050 rows of 6 files in 1.3 s``."""
-    return f"last {_bare(finished.slot or finished.began, zone)} {finished.summary}"
-
-
-def _bare(instant: datetime, zone: tzinfo) -> str:
-    return f"{instant.astimezone(zone):%Y-%m-%d %H:%M}"
+    """``last 2026-11-23 06:00 MSK published 1 050 rows of 6 files in 1.3 s``."""
+    return f"last {moment(finished.slot or finished.began, zone)} {finished.summary}"
 
 
 def line(state: "State", now: datetime, monotonic: float) -> str:
@@ -52,8 +48,8 @@ def line(state: "State", now: datetime, monotonic: float) -> str:
 
 def _waits(waiting: Mapping[str, Attempt], now: datetime, monotonic: float, zone: tzinfo) -> str:
     name, attempt = min(waiting.items(), key=lambda entry: entry[1].next)
-    again = (now + timedelta(seconds=attempt.next - monotonic)).astimezone(zone)
-    return f"Slot {_bare(attempt.slot, zone)} of {name} waits for {attempt.why}; next try {again:%H:%M:%S}"
+    again = now + timedelta(seconds=attempt.next - monotonic)
+    return f"Slot {moment(attempt.slot, zone)} of {name} waits for {attempt.why}; next try {moment(again, zone)}"
 
 
 def status_lines(state: "State", first: str, now: datetime) -> Iterator[str]:

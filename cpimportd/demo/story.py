@@ -11,8 +11,7 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from datetime import timedelta
-from decimal import Decimal
+from datetime import timedelta, tzinfo
 from io import StringIO
 from pathlib import Path
 from types import FrameType
@@ -21,6 +20,7 @@ from pydantic import SecretStr
 from rich.console import Console
 
 from cpimportd.books import upgrade
+from cpimportd.core.figures import amount
 from cpimportd.demo.board import BoardError, dashboard
 from cpimportd.demo.books import prepare_database, read_books
 from cpimportd.demo.exports import ExportDay, Holding, Truth, books_after
@@ -130,7 +130,7 @@ def _morning(stage: _Stage, days: tuple[ExportDay, ...], echo: Echo) -> bool:
     _announce(today, echo)
     _upload(today, stage.folder / "ftp")
     report = _run_import(stage.settings)
-    echo(_rendered(report))
+    echo(_rendered(report, stage.settings.zone))
     return _compare(report, today, books_after(days), asyncio.run(read_books(stage.database_url)), echo)
 
 
@@ -162,10 +162,10 @@ def _run_import(settings: Settings) -> RunReport:
     return asyncio.run(run_once(settings, RunRequest()))
 
 
-def _rendered(report: RunReport) -> str:
+def _rendered(report: RunReport, zone: tzinfo) -> str:
     text = StringIO()
     width = shutil.get_terminal_size((110, 25)).columns
-    render(report, Console(file=text, width=width, force_terminal=sys.stdout.isatty()))
+    render(report, Console(file=text, width=width, force_terminal=sys.stdout.isatty()), zone=zone)
     return text.getvalue().rstrip()
 
 
@@ -174,7 +174,7 @@ def _compare(report: RunReport, day: ExportDay, truth: Truth, found: Truth, echo
     lines = [(kind.value, str(found.rows[kind]), found.sums[kind], truth.sums[kind]) for kind in Kind]
     lines += [("principal", "", found.principal, truth.principal), ("interest", "", found.interest, truth.interest)]
     for name, rows, ours, theirs in lines:
-        echo(f"  {name:<10} {rows:>7} {_roubles(ours):>22} {_roubles(theirs):>22}  {'=' if ours == theirs else '≠'}")
+        echo(f"  {name:<10} {rows:>7} {amount(ours):>22} {amount(theirs):>22}  {'=' if ours == theirs else '≠'}")
     held = frozenset(unit.unit for unit in report.units if unit.status is UnitStatus.HELD)
     expected = RunStatus.PARTIAL if day.held else RunStatus.PUBLISHED
     if report.status is not expected:
@@ -188,10 +188,6 @@ def _compare(report: RunReport, day: ExportDay, truth: Truth, found: Truth, echo
 
 def _names(units: frozenset[object]) -> str:
     return ", ".join(sorted(str(getattr(unit, "name", unit)) for unit in units)) or "nothing"
-
-
-def _roubles(amount: Decimal) -> str:
-    return f"{amount:,.2f}".replace(",", " ")
 
 
 def _wait(stage: _Stage, echo: Echo) -> None:

@@ -48,9 +48,9 @@ def render_diff(found: "Diff", zone: tzinfo, console: Console) -> None:
         return
     _sums(found, console)
     for title, what in (("Added", "added"), ("Removed", "removed")):
-        _documents(title, [one for one in found.movements if one.what == what], console)
+        _documents(title, [one for one in found.movements if one.what == what], zone, console)
     for title, what in (("Changed", "changed"), ("Re-timed", "retimed"), ("Re-keyed", "rekeyed")):
-        _changes(title, [one for one in found.movements if one.what == what], console)
+        _changes(title, [one for one in found.movements if one.what == what], zone, console)
 
 
 def _sums(found: "Diff", console: Console) -> None:
@@ -80,7 +80,7 @@ def _sums(found: "Diff", console: Console) -> None:
         )
 
 
-def _documents(title: str, movements: "Sequence[Movement]", console: Console) -> None:
+def _documents(title: str, movements: "Sequence[Movement]", zone: tzinfo, console: Console) -> None:
     if not movements:
         return
     print_heading(console, f"{title}: {count(len(movements))}")
@@ -93,14 +93,14 @@ def _documents(title: str, movements: "Sequence[Movement]", console: Console) ->
                 *(foreign(text) for text in (one.organization, one.key.operation_id, counterparty)),
                 foreign(one.fields.get("contract") or ""),
                 "" if total is None else amount(total),
-                foreign(place(one)),
+                foreign(place(one, zone)),
             )
         )
     print_table(console, _DOCUMENTS, rows)
     _rest(movements, console)
 
 
-def _changes(title: str, movements: "Sequence[Movement]", console: Console) -> None:
+def _changes(title: str, movements: "Sequence[Movement]", zone: tzinfo, console: Console) -> None:
     if not movements:
         return
     print_heading(console, f"{title}: {count(len(movements))}")
@@ -115,7 +115,7 @@ def _changes(title: str, movements: "Sequence[Movement]", console: Console) -> N
             print_line(console, f"{title_of(one.key.kind, difference.field)}: {old} → {new}", indent=4)
         for text in fields.lines(one.lines_gone, one.lines_new):
             print_line(console, text, indent=4)
-        if came := place(one):
+        if came := place(one, zone):
             print_line(console, f"came in {came}", indent=4, style="dim")
     _rest(movements, console)
 
@@ -125,6 +125,6 @@ def _rest(movements: "Sequence[Movement]", console: Console) -> None:
         print_line(console, f"… and {count(len(movements) - MOST_ROWS)} more: --xlsx FILE or --json has all of them.")
 
 
-def place(one: "Movement") -> str:
+def place(one: "Movement", zone: tzinfo) -> str:
     """Where a document came from: workbook, sheet and the cell of its sum."""
-    return spot(one.origin.document)
+    return spot(one.origin.document, zone)

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Final
 from rich.console import Console
 from rich.text import Text
 
+from cpimportd.instants import day, document_day
 from cpimportd.model import Kind
 from cpimportd.rendering import fields
 from cpimportd.rendering.bridge import COLUMNS
@@ -59,7 +60,7 @@ def render_explained(found: "Explained", zone: tzinfo, console: Console) -> None
             continue
         if version.state.key != found.key:
             print_line(console, f"Its name was: {version.state.key.operation_id}")
-        _version(version, console, whole=version is found.versions[0] or found.versions[0].state is None)
+        _version(version, zone, console, whole=version is found.versions[0] or found.versions[0].state is None)
     print_line(console)
     print_line(console, "Earlier values are not known." if _adopted(found) else "There is nothing before that.")
 
@@ -80,12 +81,12 @@ def _since(version: "Version", zone: tzinfo) -> str:
     return f"{until}, since {since}" if version.since else f"{until}, since before our first run"
 
 
-def _version(version: "Version", console: Console, *, whole: bool) -> None:
+def _version(version: "Version", zone: tzinfo, console: Console, *, whole: bool) -> None:
     state, kind = version.state, version.state.key.kind if version.state else Kind.RECEIPTS
     if state is None:
         return
     origin = version.origin
-    print_line(console, f"{title_of(kind, 'amount')}: {amount(state.amount)}{_from(origin.document, 'amount')}")
+    print_line(console, f"{title_of(kind, 'amount')}: {amount(state.amount)}{_from(origin.document, zone, 'amount')}")
     if whole:
         for name, value in state.fields.items():
             if name not in {"amount", "is_active"} and value not in {None, ""}:
@@ -96,7 +97,7 @@ def _version(version: "Version", console: Console, *, whole: bool) -> None:
         origin.lines if len(origin.lines) == len(state.lines) else (None,) * len(state.lines)
     )
     for line, place in zip(state.lines, places, strict=True):
-        print_line(console, f"· {line_text(line, fields.value)}{_from(place, 'payment_amount')}", indent=2)
+        print_line(console, f"· {line_text(line, fields.value)}{_from(place, zone, 'payment_amount')}", indent=2)
     if version.change is not None:
         for one in version.change.differences:
             old, new = (fields.value(one.field, side) for side in (one.old, one.new))
@@ -105,23 +106,27 @@ def _version(version: "Version", console: Console, *, whole: bool) -> None:
             print_line(console, text, indent=4, style="yellow")
 
 
-def _from(place: "Place | None", field: str) -> str:
-    return f"  ← {spot(place, field)}" if place is not None else ""
+def _from(place: "Place | None", zone: tzinfo, field: str) -> str:
+    return f"  ← {spot(place, zone, field)}" if place is not None else ""
 
 
-def spot(place: "Place | None", field: str = "amount") -> str:
-    """Workbook, sheet and cell; the row where the column is not known."""
+def spot(place: "Place | None", zone: tzinfo, field: str = "amount") -> str:
+    """Workbook, sheet and cell, and which day's: 1C sends one of that name every day.
+
+    The row stands for the cell where the column is not known; the day is that of the run that read it, in the zone.
+    """
     if place is None:
         return ""
     sheet = f", {clean(place.workbook.sheet)}" if place.workbook.sheet else ""
-    return f"{clean(place.workbook.file)}{sheet}, {place.cell(field) or f'row {place.row}'}"
+    where = f"{clean(place.workbook.file)}{sheet}, {place.cell(field) or f'row {place.row}'}"
+    return f"{where} (run {place.workbook.run} of {day(place.workbook.at, zone)})"
 
 
 def _day(value: date | None) -> str:
-    return "" if value is None else f"{value:%d.%m.%Y}"
+    return "" if value is None else document_day(value)
 
 
-def render_figure(found: "ExplainedFigure", console: Console) -> None:
+def render_figure(found: "ExplainedFigure", zone: tzinfo, console: Console) -> None:
     """Print what a sum counts, and the sum below it."""
     of = f", {found.organization}" if found.organization else ""
     when = f", {found.month}" if found.month else ""
@@ -135,7 +140,7 @@ def render_figure(found: "ExplainedFigure", console: Console) -> None:
             _day(part.document_date),
             *(foreign(text or "") for text in (part.organization, part.operation_id, part.payment_type)),
             amount(part.amount),
-            foreign(spot(part.place)),
+            foreign(spot(part.place, zone)),
         )
         for part in found.parts
     ]
@@ -158,7 +163,7 @@ def render_contract(found: "ExplainedContract", zone: tzinfo, console: Console) 
             sums = (one.principal, one.interest, one.other) if one.kind is Kind.EXPENSES else ()
             told = [amount(value) for value in sums] or [""] * 3
             head = (_day(one.document_date), one.kind.value, foreign(one.operation_id), amount(one.amount))
-            rows.append((*head, *told, foreign(spot(one.place))))
+            rows.append((*head, *told, foreign(spot(one.place, zone))))
         print_table(console, _CONTRACT, rows)
     if found.left:
         print_heading(console, "Once its own")

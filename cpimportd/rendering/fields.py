@@ -1,5 +1,6 @@
 """A document's fields as an accountant reads them: the workbook's titles, dates and sums as he writes them."""
 
+import json
 import re
 from collections.abc import Iterator, Mapping
 from decimal import Decimal
@@ -21,9 +22,28 @@ def value(field: str, found: object) -> str:
         return _FLAGS[found]
     if isinstance(found, Decimal):
         return f"{found.normalize():f}".replace(".", ",") if field in _RATES else amount(found)
+    if field == "details_extra" or isinstance(found, Mapping | list | tuple):
+        return _written(_parsed(found))
     if field.endswith("_date") and (day := _DATE.fullmatch(str(found))):
         return ".".join(reversed(day.groups()))
     return clean(found)
+
+
+def _parsed(found: object) -> object:
+    """What the journal keeps as JSON: the columns of detail lines that have no field, a line each."""
+    try:
+        return json.loads(found) if isinstance(found, str) else found
+    except ValueError:
+        return found
+
+
+def _written(found: object) -> str:
+    """What JSON holds, in words, without the quotes and brackets of programs."""
+    if isinstance(found, Mapping):
+        return "; ".join(f"{clean(name)} {value('', one)}" for name, one in found.items()) or "—"
+    if isinstance(found, list | tuple):
+        return " / ".join(_written(one) for one in found) or "—"
+    return value("", found)
 
 
 def lines(gone: tuple[Mapping[str, Any], ...], new: tuple[Mapping[str, Any], ...]) -> Iterator[str]:

@@ -6,8 +6,8 @@ from typing import NamedTuple
 
 from cpimportd.problems import Effect, Problem, message_id, printable
 from cpimportd.rendering.bridge import added_up, unexplained
-from cpimportd.rendering.numbers import clean
-from cpimportd.report import Bridge, FileReport, FileStatus, RunReport, RunStatus, UnitReport, UnitStatus, money
+from cpimportd.rendering.numbers import amount, clean, count
+from cpimportd.report import Bridge, FileReport, FileStatus, RunReport, RunStatus, UnitReport, UnitStatus
 
 _NAMED_AT_MOST = 5
 _MOST_UNITS = 100
@@ -29,15 +29,10 @@ class JournalLine(NamedTuple):
     fields: Mapping[str, str]
 
 
-def with_commas(number: int) -> str:
-    """``1,050``: how a log writes numbers."""
-    return f"{number:,}"
-
-
-def summary_line(report: RunReport, number: Callable[[int], str] = with_commas) -> str:
+def summary_line(report: RunReport, number: Callable[[int], str] = count) -> str:
     """The run in one sentence, without a full stop.
 
-    Such as ``published 1,050 rows of 6 files in 1.3 s (12 changed, 4 removed); 1 unit held: ЛОТОС ООО/expenses
+    Such as ``published 1 050 rows of 6 files in 1.3 s (12 changed, 4 removed); 1 unit held: ЛОТОС ООО/expenses
     (control-total)``.
 
     Args:
@@ -85,7 +80,7 @@ def _failure(report: RunReport) -> str:
         return f"failed after {report.seconds:.1f} s; nothing was published"
     gravest = report.problems[0]
     more = len(report.problems) - 1
-    rest = f", and {_counted(more, 'more problem', with_commas)}" if more else ""
+    rest = f", and {_counted(more, 'more problem', count)}" if more else ""
     begin = "did nothing" if _stood_back(report) else f"failed after {report.seconds:.1f} s"
     sentence = f"{begin}: {clean(gravest)}{rest}"
     said = gravest.code == "commit-unknown" or "nothing was published" in gravest.message or _stood_back(report)
@@ -178,8 +173,8 @@ def _together(units: Sequence[UnitReport]) -> Iterator[JournalLine]:
     if not units:
         return
     fields = {"CPIMPORTD_STATUS": UnitStatus.PUBLISHED.value}
-    name = f"{_counted(len(units), 'unit', with_commas)} without a problem"
-    changes = _changes(units, with_commas) or "no document changed"
+    name = f"{_counted(len(units), 'unit', count)} without a problem"
+    changes = _changes(units, count) or "no document changed"
     yield JournalLine(logging.INFO, f"{name}: {changes}; cpimportd show has each of them", fields)
     for bridge, _ in added_up(units):
         yield _bridge_line(name, bridge, fields)
@@ -192,7 +187,7 @@ def _unit_lines(unit: UnitReport) -> Iterator[JournalLine]:
         yield JournalLine(logging.WARNING, f"{name}: held; its books stay as they were", fields)
     elif unit.status is UnitStatus.PUBLISHED:
         accepted = f", accepted by hand: {', '.join(unit.accepted)}" if unit.accepted else ""
-        changes = _changes([unit], with_commas) or "no document changed"
+        changes = _changes([unit], count) or "no document changed"
         yield JournalLine(logging.INFO, f"{name}: {changes}{accepted}", fields)
     for bridge in unit.bridges:
         yield _bridge_line(name, bridge, fields)
@@ -201,11 +196,11 @@ def _unit_lines(unit: UnitReport) -> Iterator[JournalLine]:
 
 
 def _bridge_line(name: str, bridge: Bridge, fields: Mapping[str, str]) -> JournalLine:
-    total = "" if bridge.control_total is None else f" = Итого {money(bridge.control_total)}"
+    total = "" if bridge.control_total is None else f" = Итого {amount(bridge.control_total)}"
     text = (
-        f"{name}: {bridge.kind.value}: opening {money(bridge.opening)} + added {money(bridge.added)} - removed "
-        f"{money(bridge.removed)} + changed {money(bridge.changed)} = closing {money(bridge.closing)}{total}, "
-        f"unexplained {money(bridge.unexplained)}"
+        f"{name}: {bridge.kind.value}: opening {amount(bridge.opening)} + added {amount(bridge.added)} - removed "
+        f"{amount(bridge.removed)} + changed {amount(bridge.changed)} = closing {amount(bridge.closing)}{total}, "
+        f"unexplained {amount(bridge.unexplained)}"
     )
     return JournalLine(logging.ERROR if bridge.unexplained else logging.INFO, text, fields)
 

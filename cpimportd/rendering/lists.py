@@ -1,6 +1,7 @@
 """Lists of the other verbs: check, summary, config show."""
 
 from collections.abc import Iterable, Sequence
+from datetime import tzinfo
 from typing import TYPE_CHECKING, Final, Literal, Protocol
 
 from rich.console import Console
@@ -35,8 +36,8 @@ class Checked(Protocol):
         """What the reader can do about it."""
 
 
-def render_summary(found: "Summary", department_id: int, console: Console) -> None:
-    """Print what a department's books say in a few figures."""
+def render_summary(found: "Summary", department_id: int, zone: tzinfo, console: Console) -> None:
+    """Print what a department's books say in a few figures; instants in the given zone."""
     print_line(console, f"The books of department {department_id}", style="bold")
     rows = [(kind.value, count(total.rows), amount(total.sum)) for kind, total in found.documents.items()]
     rows += [
@@ -54,7 +55,7 @@ def render_summary(found: "Summary", department_id: int, console: Console) -> No
         by_currency = [(foreign(c.currency or "?"), amount(c.receipts), amount(c.expenses)) for c in found.currencies]
         print_table(console, columns, by_currency)
     for title, run in (("Last run", found.last_run), ("Last published", found.last_published)):
-        said = "none yet" if run is None else f"run {run.run}, {run.status}, began {moment(run.started_at)}"
+        said = "none yet" if run is None else f"run {run.run}, {run.status}, began {moment(run.started_at, zone)}"
         print_line(console, f"{title}: {said}")
 
 

@@ -11,6 +11,7 @@ from rich.text import Text
 
 from cpimportd.model import Kind, Unit
 from cpimportd.problems import CATALOG, Problem
+from cpimportd.rendering import fields as values
 from cpimportd.rendering.layout import Column, foreign, print_heading, print_line, print_table
 from cpimportd.rendering.numbers import amount, clean, count, moment
 from cpimportd.rendering.run import render
@@ -24,6 +25,7 @@ from cpimportd.report import (
     UnitReport,
     UnitStatus,
 )
+from cpimportd.titles import title_of
 
 if TYPE_CHECKING:
     from cpimportd.books.history import Change, Inserted, RunLine, Shown
@@ -89,7 +91,7 @@ def render_stored(shown: "Shown", zone: tzinfo, console: Console, *, whole: bool
     if shown.report is None:
         print_line(console, f"{line.status}, began {moment(line.started_at, zone)}; it left no report")
         return
-    render(stored_report(shown.report), console, whole=whole)
+    render(stored_report(shown.report), console, whole=whole, zone=zone)
 
 
 def stored_report(stored: Mapping[str, Any]) -> RunReport:
@@ -201,12 +203,10 @@ def _sentence(change: "Change") -> str:
 
 
 def _differences(change: "Change") -> Iterator[str]:
-    if change.op == "delete":
-        return  # the whole document is in the journal; `show --json` has it
-    old, new = change.old or {}, change.new or {}
-    for name in dict.fromkeys((*old, *new)):
-        yield f"{name}: {_shown(old.get(name))} → {_shown(new.get(name))}"
-
-
-def _shown(value: object) -> str:
-    return "nothing" if value is None else clean(value)
+    """What differs, as ``diff`` has it: by the titles of 1C; of a removed document `show --json` has the whole."""
+    kind = Kind(change.kind) if change.kind in set(Kind) else None
+    for one in change.differences:
+        title = one.field if kind is None else title_of(kind, one.field)
+        yield f"{clean(title)}: {values.value(one.field, one.old)} → {values.value(one.field, one.new)}"
+    if change.op != "delete":
+        yield from values.lines(*change.lines)

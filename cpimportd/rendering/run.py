@@ -2,6 +2,7 @@
 
 import shlex
 from collections.abc import Sequence
+from datetime import UTC, tzinfo
 from decimal import Decimal
 
 from rich.console import Console
@@ -42,7 +43,7 @@ _FILE_COLUMNS = (
 _INDENT = 2
 
 
-def render(report: RunReport, console: Console, *, whole: bool = False) -> None:
+def render(report: RunReport, console: Console, *, whole: bool = False, zone: tzinfo | None = None) -> None:
     """Print the report: the outcome in a sentence first, then files, units, problems and what to do; the bridge last.
 
     In a terminal it is coloured and fits its width; in a pipe it is plain aligned text whose lines are never wrapped.
@@ -53,12 +54,13 @@ def render(report: RunReport, console: Console, *, whole: bool = False) -> None:
         report: of one run, dry or not.
         console: where to; :func:`~cpimportd.rendering.make_console` makes a fitting one.
         whole: every row, however many there are.
+        zone: in which instants are told: that of ``timezone``; None: that of the report's own instant.
     """
     where = "--json" if report.run is None else f"cpimportd show {report.run} --whole"
     sentence = summary_line(report, count)
     print_line(console, sentence[:1].upper() + sentence[1:] + ".", style=_RUN_STYLES[report.status])
     number = f"Run {report.run}, began" if report.run is not None else "Began"
-    print_line(console, f"{number} {moment(report.started_at)}", style="dim")
+    print_line(console, f"{number} {moment(report.started_at, zone or report.started_at.tzinfo or UTC)}", style="dim")
     if report.files:
         shown, left = shorten(report.files, _file_weight, whole=whole)
         _files(shown, console)

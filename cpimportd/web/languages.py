@@ -9,6 +9,7 @@ from starlette.requests import Request
 from cpimportd.catalog.russian import TEXTS
 from cpimportd.catalog.russian_reasons import russian_reason
 from cpimportd.problems import CATALOG
+from cpimportd.problems import sentence as written
 
 Language = Literal["en", "ru"]
 
@@ -57,8 +58,8 @@ def told(found: Mapping[str, Any], language: Language) -> dict[str, Any]:
     return {
         **found,
         "effect": effect,
-        "sentence": text.sentence.format_map(facts),
-        "way_out": text.way_out.format_map(facts),
+        "sentence": written(text.sentence, facts),
+        "way_out": written(text.way_out, facts),
         "details": message if kind is None or _names_more(kind.sentence, text.sentence) else None,
     }
 

@@ -65,7 +65,7 @@ def test_ends_of_runs_quote_only_fields_that_their_lines_carry(entries):
 @KINDS
 def test_a_field_that_is_quoted_is_in_the_line(kind):
     """A problem made with everything that its texts name has the fields that the catalog quotes."""
-    names = {name for text in (kind.sentence, kind.way_out) for name in re.findall(r"\{(\w+)\}", text)}
+    names = {name for text in (kind.sentence, kind.way_out) for name in re.findall(r"\{(\w+)[:}]", text)}
     found = problem(kind.code, **dict.fromkeys(names, "7"))
     assert {FIELDS[name] for name in fields_of(kind)} <= found.fields.keys()
 
@@ -87,7 +87,7 @@ def test_whoever_makes_a_problem_gives_it_the_facts_that_its_line_must_carry():
 
 def test_nothing_that_looks_like_a_placeholder_is_left(entries):
     for entry in entries.values():
-        assert not re.search(r"\{\w*\}", entry.text), entry
+        assert not re.search(r"\{\w*(:\w+)?\}", entry.text), entry
 
 
 def test_every_key_that_is_named_can_be_set(entries):

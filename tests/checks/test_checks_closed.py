@@ -46,7 +46,7 @@ def test_a_change_of_a_closed_period_holds_the_unit_and_says_how_much():
     (found,) = verdict.problems
     assert (verdict.held, found.code, found.value) == (True, "period-closed", "a")
     assert "2 documents dated before 01.02.2024" in found.message
-    assert "15.50" in found.message
+    assert "15,50" in found.message
 
 
 def test_a_human_can_accept_it_by_name():

@@ -59,7 +59,10 @@ def test_every_filled_total_must_match_and_the_main_one_must_be_there(day, sums,
 def test_a_difference_is_told_to_the_kopeck(day):
     day.add("a.xlsx", Kind.RECEIPTS, [("П 1", "А", "1234567.89")], totals={"Сумма": "1234567.90"})
     (found,) = judge(day).files[0].problems
-    assert found.message == "«Сумма» sums to 1234567.89, but Итого says 1234567.90: difference -0.01"
+    assert (
+        found.message
+        == "«Сумма» sums to 1\u00a0234\u00a0567,89, but Итого says 1\u00a0234\u00a0567,90: difference -0,01"
+    )
 
 
 def test_a_file_with_rejects_is_held_for_them_and_not_for_its_total(day):

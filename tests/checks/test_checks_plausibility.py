@@ -6,6 +6,7 @@ from decimal import Decimal
 import pytest
 
 from cpimportd.checks import plausibility
+from cpimportd.core.figures import count
 from cpimportd.model import DocumentFact, Group, Unit, UnitFacts
 from cpimportd.problems import problem
 from cpimportd.settings import Guards
@@ -60,14 +61,14 @@ def test_how_much_may_be_removed_unseen(before, gone, amount, held):
     ("before", "gone", "amount", "limit"),
     [
         (100, 5, 1, "3 documents, or 1 % of them"),
-        (1000, 5, 900, "3 documents, or 1 % of the sum: 1000.00"),
+        (1000, 5, 900, "3 documents, or 1 % of the sum: 1\u00a0000,00"),
         (2, 2, 900, "never all of them"),
     ],
 )
 def test_the_limit_that_was_exceeded_is_named(before, gone, amount, limit):
     (found,) = judge(facts(before=before, gone=[fact(i, amount) for i in range(gone)]))[A].problems
     assert found.message == (
-        f"А: {gone} of {before} documents, {gone * amount}.00, would be removed (allowed: {limit})"
+        f"А: {gone} of {count(before)} documents, {count(gone * amount)},00, would be removed (allowed: {limit})"
     )
     assert found.way_out.endswith("cpimportd accept 'А/expenses'.")
 
@@ -187,7 +188,7 @@ def test_a_period_that_moves_by_three_documents_is_believed():
 def test_negative_amounts_wait_for_a_human():
     verdict = judge(facts(negative=(fact("a", -5), fact("b", "-0.50"))))[A]
     assert codes(verdict) == ["negative-amount"]
-    assert "2 documents have a negative amount, -5.50 (first: a)" in verdict.problems[0].message
+    assert "2 documents have a negative amount, -5,50 (first: a)" in verdict.problems[0].message
 
 
 def test_what_another_department_owns_cannot_be_accepted():

@@ -48,7 +48,7 @@ def test_what_the_new_name_lacks_of_the_old_one_counts_as_removed_from_it():
         A
     ].problems
     assert (renamed.code, shrunk.code) == ("renamed", "shrunk")
-    assert "4 of 100 documents, 400.00" in shrunk.message
+    assert "4 of 100 documents, 400,00" in shrunk.message
 
 
 def test_a_document_that_was_retimed_meanwhile_is_one_document():

@@ -52,10 +52,10 @@ def test_the_next_slot_is_named_with_its_time_and_how_long_it_takes_to_come():
 def test_the_last_run_follows_by_its_slot_or_by_when_it_was_asked_for():
     last = "published 1,050 rows of 6 files in 1.3 s"
     assert line(state(Record(last=over()), weekly="Sun 07:00"), NOW, 0.0) == (
-        f"Next weekly 2026-11-29 07:00 MSK in 5 d 6 h; last 2026-11-23 06:00 {last}"
+        f"Next weekly 2026-11-29 07:00 MSK in 5 d 6 h; last 2026-11-23 06:00 MSK {last}"
     )
     assert line(state(Record(last=over(None, None)), weekly="Sun 07:00"), NOW, 0.0).endswith(
-        f"; last 2026-11-23 12:30 {last}"
+        f"; last 2026-11-23 12:30 MSK {last}"
     )
 
 
@@ -93,13 +93,17 @@ def waiting_state() -> State:
 def test_a_slot_that_waits_says_for_what_and_when_it_is_tried_again():
     found = waiting_state()
     later = SLOT + timedelta(seconds=30)
-    assert line(found, later, 1030.0) == "Slot 2026-11-24 06:00 of import waits for 1C's upload; next try 06:01:30"
+    assert line(found, later, 1030.0) == (
+        "Slot 2026-11-24 06:00 MSK of import waits for 1C's upload; next try 2026-11-24 06:01:30 MSK"
+    )
 
 
 def test_the_try_that_comes_first_is_told():
     found = waiting_state()
     found.slots.done("import", SLOT, None)
-    assert line(found, SLOT, 1000.0) == "Slot 2026-11-24 05:30 of other waits for a file is away; next try 06:10:00"
+    assert line(found, SLOT, 1000.0) == (
+        "Slot 2026-11-24 05:30 MSK of other waits for a file is away; next try 2026-11-24 06:10 MSK"
+    )
 
 
 def test_a_slot_that_was_not_tried_yet_waits_for_nothing():
@@ -119,7 +123,7 @@ def test_the_status_in_full_names_schedules_runs_and_workbooks():
         "the line",
         "schedule import at 06:00: next 2026-11-24 06:00 MSK, in 5 h 12 min",
         "schedule once at 2020-01-01 06:00: next never again",
-        "last good run: last 2026-11-23 06:00 published 1,050 rows of 6 files in 1.3 s",
+        "last good run: last 2026-11-23 06:00 MSK published 1,050 rows of 6 files in 1.3 s",
         "held: Lotos/expenses",
         "workbook a.xlsx: unchanged, uploaded 26 h ago",
         "workbook b.xlsx: held, uploaded at an unknown time",

@@ -114,7 +114,7 @@ async def test_documents_of_organizations_that_no_file_names_are_left_and_told(p
     report = await workplace.run()
     (told,) = [p for p in report.problems if p.code == "not-in-snapshot"]
     assert told.organization == "Тестовая ООО"
-    assert "1 documents (expenses), 1000.00" in told.message
+    assert "1 documents (expenses), 1\u00a0000,00" in told.message
     assert report.code == 0
     assert len(sql(workplace.url, "SELECT * FROM fin_expenses WHERE operation_id = 'EXP-0001'")) == 1
 

@@ -96,12 +96,13 @@ def test_a_run_without_a_report_is_still_shown(pipe):
 
 def test_changes_show_what_was_before_and_after(pipe):
     changed = Change(1, "receipts", "update", "Поступление 1", "ЛОТОС ООО", Decimal("1.00"), Decimal("1234.50"),
-                     {"amount": "1.00", "payer": None}, {"amount": "1234.50", "payer": "[b]X[/b]"}, "snapshot", None)  # fmt: skip
+                     {"amount": Decimal("1.00"), "payer": None}, {"amount": Decimal("1234.50"), "payer": "[b]X[/b]"}, "snapshot", None)  # fmt: skip
     retimed = Change(2, "receipts", "delete", "Старое", "ЛОТОС ООО", Decimal(5), None, {"amount": "5.00"}, None,
                      "snapshot", "Новое")  # fmt: skip
     render_changes([changed, retimed], [Inserted("receipts", "Новое", "ЛОТОС ООО", "a.xlsx", 1234)], pipe.console)
     assert "changed: receipts, ЛОТОС ООО: Поступление 1, 1,00 → 1\u00a0234,50 (snapshot)" in pipe.lines
-    assert "    payer: nothing → [b]X[/b]" in pipe.lines
+    assert "    Сумма: 1,00 → 1\u00a0234,50" in pipe.lines
+    assert "    Плательщик: — → [b]X[/b]" in pipe.lines
     assert "re-timed: receipts, ЛОТОС ООО: Старое, 5,00, now Новое (snapshot)" in pipe.lines
     assert pipe.lines[-1].split()[-2:] == ["a.xlsx", "1234"]
 
@@ -121,7 +122,7 @@ def test_a_summary_warns_where_its_sums_mix_currencies(pipe):
         last_run=run_line(),
         last_published=None,
     )
-    render_summary(summary, 8, pipe.console)
+    render_summary(summary, 8, MOSCOW, pipe.console)
     assert "By currency" in pipe.text
     assert "Last run: run 1042, partial" in pipe.text
     assert "Last published: none yet" in pipe.text

@@ -39,7 +39,7 @@ def test_russian_keeps_the_facts_that_only_the_message_has():
     sums = {"sum": "1.00", "total": "2.00", "difference": "-1.00"}
     found = told(problem("control-total", column="Сумма", **sums).as_json(), "ru")
     assert found["sentence"] == TEXTS["control-total"].sentence.format(column="Сумма")
-    assert "difference -1.00" in found["details"]
+    assert "difference -1,00" in found["details"]
     assert told(problem("file-empty", file="a.xlsx").as_json(), "ru")["details"] is None
 
 

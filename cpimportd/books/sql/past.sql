@@ -54,8 +54,10 @@ LEFT JOIN LATERAL (
 WHERE f.department_id = $1 AND f.operation_id = ANY ($2::text[]);
 
 -- name: snapshots
--- The workbooks that documents came from.
-SELECT id, run_id, file, sheet, columns, sha256, modified FROM cpimportd.snapshot WHERE id = ANY ($1::bigint[]);
+-- The workbooks that documents came from, and when they were read.
+SELECT s.id, s.run_id, s.file, s.sheet, s.columns, s.sha256, s.modified, coalesce(r.finished_at, r.started_at) AS at
+FROM cpimportd.snapshot s JOIN cpimportd.runs r ON r.id = s.run_id
+WHERE s.id = ANY ($1::bigint[]);
 
 -- name: report
 -- What a run left in words.

@@ -210,7 +210,7 @@ def sentence(template: str, facts: Mapping[str, object]) -> str:
     """A sentence of the catalog, in whatever language, with its facts.
 
     ``{name:money}`` is a sum, written as in every table (``1 234,50``), while the fact itself stays ``1234.50`` for
-    scripts; ``{name:count}`` is a number of things. A fact that is no number stays as it is.
+    scripts; ``{name:count}`` is a number of things; ``{name:shell}`` a word of a command that people paste. A fact that is no number stays as it is.
 
     Raises:
         KeyError: a fact is missing.
@@ -227,6 +227,8 @@ class _Sentence(string.Formatter):
     def format_field(self, value: object, format_spec: str) -> str:
         if format_spec == "money":
             return amount(Decimal(str(value))) if _NUMBER.fullmatch(str(value)) else str(value)
+        if format_spec == "shell":
+            return shlex.quote(str(value))
         if format_spec == "count":
             return grouped(value) if isinstance(value, int) else str(value)
         return str(super().format_field(value, format_spec))
@@ -295,7 +297,7 @@ CATALOG: dict[str, ProblemKind] = _catalog(
             "config-readable",
             _W,
             "{path} holds {key} and can be read by every user of this machine (mode {mode})",
-            "Run `chmod o-rwx {path}`, or keep the secret in a credential named {key}.",
+            "Run `chmod o-rwx {path:shell}`, or keep the secret in a credential named {key}.",
         ),
         ProblemKind("wrong-use", _F, "{reason}", "See `cpimportd {verb} --help`.", exit_code=2),
         # Source: the FTP server or folder.

@@ -1,5 +1,6 @@
 """Names that people give, and what they fit."""
 
+import shlex
 from collections.abc import Sequence
 from typing import Final
 
@@ -17,13 +18,13 @@ def ambiguous(what: str, name: str, candidates: Sequence[str]) -> Problem:
 
 
 class _Names:
-    """Names as a problem tells them: each one cleaned and whole, so that it can be copied."""
+    """Names as a problem tells them: each one cleaned and whole, as a shell takes it, so that it can be copied."""
 
     def __init__(self, names: Sequence[str]) -> None:
         self._names = names
 
     def __str__(self) -> str:
-        told = "; ".join(f"«{printable(name)}»" for name in self._names[:_CANDIDATES])
+        told = "; ".join(shlex.quote(printable(name)) for name in self._names[:_CANDIDATES])
         rest = len(self._names) - _CANDIDATES
         return f"{told}; and {rest} more" if rest > 0 else told
 

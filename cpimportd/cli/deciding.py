@@ -98,6 +98,7 @@ def undo(config_file: Path | None, run: int, through: bool, yes: bool, as_json: 
     """
     from cpimportd.books.undoable import runs_to_undo
     from cpimportd.cli.looking import reading
+    from cpimportd.core.shell import command
 
     loaded = load(config_file)
     department = loaded.settings.department_id
@@ -108,9 +109,8 @@ def undo(config_file: Path | None, run: int, through: bool, yes: bool, as_json: 
     held = tell_daemon(loaded, report)
     show_report(report, loaded.settings.zone, as_json=as_json)
     for unit in (one.unit.name for one in report.units if one.unit.name in held):
-        click.echo(
-            f'held until 1C uploads other files: {unit}  → cpimportd accept "{unit}" takes those of now', err=True
-        )
+        paste = command("accept", unit)
+        click.echo(f"held until 1C uploads other files: {unit}\n  → to take those of now: {paste}", err=True)
     return report.code
 
 

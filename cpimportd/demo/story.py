@@ -2,6 +2,7 @@
 
 import asyncio
 import os
+import shlex
 import shutil
 import signal
 import sys
@@ -214,10 +215,10 @@ def _invitation(stage: _Stage, board: str) -> str:
     return (
         f"\nThe servers keep running. {board}\n\n"
         "Look at the books, in another terminal:\n\n"
-        f"  {psql} '{stage.database_url}'\n"
+        f"  {shlex.quote(str(psql))} {shlex.quote(stage.database_url)}\n"
         "      TABLE fin_receipts LIMIT 10;\n"
         "      TABLE cpimportd.runs;\n\n"
-        f"  export CPIMPORTD_CONFIG='{stage.folder / 'cpimportd.toml'}'\n"
+        f"  export CPIMPORTD_CONFIG={shlex.quote(str(stage.folder / 'cpimportd.toml'))}\n"
         "  cpimportd history\n"
         "  cpimportd summary\n"
         "  cpimportd status\n\n"

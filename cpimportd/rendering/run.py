@@ -1,6 +1,5 @@
 """The report of a run as people read it: what happened, file by file, unit by unit, why not, and what now."""
 
-import shlex
 from collections.abc import Sequence
 from datetime import UTC, tzinfo
 from decimal import Decimal
@@ -8,6 +7,7 @@ from decimal import Decimal
 from rich.console import Console
 from rich.text import Text
 
+from cpimportd.core.shell import command
 from cpimportd.model import Kind
 from cpimportd.problems import Effect, Problem
 from cpimportd.rendering.bridge import render_bridge
@@ -166,9 +166,9 @@ def _next(report: RunReport, console: Console) -> None:
     stuck = [unit for unit in units if not _can_be_accepted(unit)]
     if acceptable:
         print_line(console, "Look at the problems above. If the new files are right, accept them:", indent=_INDENT)
-        names = " ".join(shlex.quote(clean(unit.unit.name)) for unit in acceptable)
+        paste = command("accept", *(clean(unit.unit.name) for unit in acceptable))
         # One line, whatever the width: it is there to be copied.
-        console.print(Text(f"    cpimportd accept {names}", style="bold"), soft_wrap=True)
+        console.print(Text(f"    {paste}", style="bold"), soft_wrap=True)
     if stuck or not units:
         names_of_stuck = [unit.unit.name for unit in stuck] or [file.name for file in files]
         more = len(names_of_stuck) - FEW_ROWS

@@ -173,8 +173,8 @@ async def test_what_fits_several_is_refused_with_the_names_to_choose_from(two_da
         with pytest.raises(ProblemError) as organization:
             await explain_figure(connection, 8, Figure.RECEIPTS, organization="ООО")
     assert contract.value.problems[0].code == organization.value.problems[0].code == "name-ambiguous"
-    assert "«Основной договор»" in contract.value.problems[0].way_out
-    assert "«ЛОТОС ООО»" in organization.value.problems[0].way_out
+    assert "'Основной договор'" in contract.value.problems[0].way_out
+    assert "'ЛОТОС ООО'" in organization.value.problems[0].way_out
     assert contract.value.exit_code == 2
 
 
@@ -193,7 +193,7 @@ async def test_a_number_of_two_documents_is_refused_with_both_names(database, co
     async with connect(database) as connection:
         with pytest.raises(ProblemError) as refused:
             await explain(connection, 8, "0А00-000001")
-        assert all(f"«{name}»" in refused.value.problems[0].way_out for name in names)
+        assert all(f"'{name}'" in refused.value.problems[0].way_out for name in names)
         one = await explain(connection, 8, names[0])
     # Nobody knows where a row came from that we did not write.
     assert (one.versions[0].since, one.versions[0].origin.document, one.versions[0].state.amount) == (None, None, 100)

@@ -99,10 +99,14 @@ async def test_amounts_in_the_journal_are_never_floats(database, connect):
             old,
         )
         (change,) = await journal(connection, run)
-    assert change.old == {"amount": "9007199254740993.10", "details": [{"payment_amount": "0.10"}]}
+    assert change.old == {
+        "amount": Decimal("9007199254740993.10"),
+        "details": [{"payment_amount": Decimal("0.10")}],
+    }
     assert change.amount_before == Decimal("9007199254740.10")
     assert change.as_json()["amount_before"] == "9007199254740.10"
     assert change.as_json()["amount_after"] is None
+    assert change.as_json()["old"] == {"amount": "9007199254740993.10", "details": [{"payment_amount": "0.10"}]}
 
 
 @pytest.mark.asyncio

@@ -589,7 +589,10 @@ CATALOG: dict[str, ProblemKind] = _catalog(
             "Have 1C export the details (rasshifrovka) too.",
         ),
         ProblemKind(
-            "partner-held", _I, "{organization}: held because {file} is", "It goes on as soon as that file is right."
+            "partner-held",
+            _I,
+            "{organization}: held because {file} is{others}",
+            "It is published as soon as what is named here is uploaded as it should be.",
         ),
         ProblemKind(
             "strict",

@@ -108,7 +108,7 @@ class _Judge:
     def unit(self, parts: UnitParts) -> UnitVerdict:
         problems = [
             *(found for file in parts.wrong for found in first_of_each_code(self.found[file.file_no])),
-            *file_problems(parts),
+            *file_problems(parts, self.found),
             *partner_problems(parts, self.served, self.unattributed),
             *self._crosscheck(parts),
         ]

@@ -2,11 +2,17 @@
 
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
+from itertools import takewhile
 
 from cpimportd.checks.attribution import AttributedFile, Claim, Memory
 from cpimportd.checks.listing import stops
+from cpimportd.checks.verdicts import EXPORT_HOURS
+from cpimportd.core.folding import fold
 from cpimportd.model import Group, Kind, Served, Unit
 from cpimportd.problems import Problem, printable, problem
+
+_NAMED = 3
+"""Further files that a unit's problem names."""
 
 KIND_NAMES = {Kind.RECEIPTS: "receipts", Kind.EXPENSES: "expenses", Kind.DETAILS: "expense details"}
 
@@ -104,16 +110,44 @@ def _gone(
     return [entry for entry in ordered if not accounted(entry)]
 
 
-def file_problems(parts: UnitParts) -> tuple[Problem, ...]:
-    """Why a unit is held because of its files: of each wrong one the first problem of each code, and what is absent."""
+def file_problems(parts: UnitParts, found_in: Mapping[int, Sequence[Problem]]) -> tuple[Problem, ...]:
+    """Why a unit is held because of its files: what could not be fetched, what is absent, and what is wrong.
+
+    Args:
+        parts: the unit.
+        found_in: what is wrong with each file, by its ``file_no``.
+    """
     found: list[Problem] = list(parts.unfetched)
     for entry in parts.gone:
         missing = problem("file-missing", file=entry.file, organization=parts.unit.organization, unit=parts.unit.name)
         found.append(missing)
-    stopping = [failure.file for failure in parts.unfetched] + [file.name for file in parts.wrong]
-    if parts.right and stopping:
-        found.append(problem("partner-held", file=stopping[0], organization=parts.unit.organization))
+    if parts.right and (parts.unfetched or parts.wrong):
+        found.append(_partner_held(parts.unit.organization, _to_blame(parts, found_in)))
     return tuple(found)
+
+
+def _to_blame(parts: UnitParts, found_in: Mapping[int, Sequence[Problem]]) -> list[str]:
+    """Names of the files to correct: those with a fault of their own, or that never came.
+
+    A file that is wrong only because another one lacks its documents is right in itself.
+    """
+    own = {
+        file.name
+        for file in parts.wrong
+        if any(stops(one) and one.code not in EXPORT_HOURS | {"expense-unseen"} for one in found_in[file.file_no])
+    }
+    names = [failure.file or "" for failure in parts.unfetched]
+    names += [entry.file for entry in parts.gone] + [file.name for file in parts.wrong if file.name in own]
+    return list(dict.fromkeys(names)) or [file.name for file in parts.wrong]
+
+
+def _partner_held(organization: str, names: Sequence[str]) -> Problem:
+    """Held because of other files: the first of them, and a few more by name."""
+    first, *rest = names
+    more = len(rest) - _NAMED
+    listed = [f"«{printable(name)}»" for name in rest[:_NAMED]] + ([f"{more} more"] if more > 0 else [])
+    others = f", and so {'is' if len(rest) == 1 else 'are'} {', '.join(listed)}" if rest else ""
+    return problem("partner-held", file=first, organization=organization, others=others)
 
 
 def first_of_each_code(problems: Sequence[Problem]) -> tuple[Problem, ...]:
@@ -137,7 +171,8 @@ def partner_problems(
     Args:
         parts: the unit.
         ever_served: what the books serve, from whatever file.
-        unattributed: names of wrong files that may hold details of anybody.
+        unattributed: names of wrong files that may hold details of anybody; of which the one is named first whose
+            name begins most like the unit's own.
     """
     if parts.unit.group is not Group.EXPENSES or not parts.files or len(parts.kinds) != 1:
         return ()
@@ -146,7 +181,18 @@ def partner_problems(
     absent = Kind.DETAILS if present is Kind.EXPENSES else Kind.EXPENSES
     if present is Kind.EXPENSES and Claim(organization, Kind.DETAILS) not in ever_served:
         if unattributed:
-            return (problem("partner-held", file=unattributed[0], organization=organization),)
+            return (_partner_held(organization, _most_alike_first(unattributed, parts.files)),)
         return (problem("details-never", organization=organization),)
     name = parts.files[0].name
     return (problem("partner-missing", file=name, organization=organization, missing=KIND_NAMES[absent]),)
+
+
+def _most_alike_first(names: Sequence[str], files: Sequence[AttributedFile]) -> list[str]:
+    def alike(name: str) -> int:
+        return max(_same_beginning(fold(name), fold(file.name)) for file in files)
+
+    return sorted(names, key=alike, reverse=True)
+
+
+def _same_beginning(one: str, other: str) -> int:
+    return sum(1 for _ in takewhile(lambda pair: pair[0] == pair[1], zip(one, other, strict=False)))

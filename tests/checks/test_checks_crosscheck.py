@@ -144,6 +144,33 @@ def test_half_of_the_expenses_cannot_be_accepted_away_from_under_their_details(h
     verdict = judge(today, halves.remembered(), halves.known_expenses(), accepted=frozenset({"А/expenses"}))
     assert codes(verdict.units[A]) == ["orphan-detail", "file-missing", "partner-held"]
     assert verdict.units[A].held
+    # The details are right in themselves: what is missing is e2.
+    assert verdict.units[A].problems[-1].message == "А: held because e2.xlsx is"
+
+
+def test_a_workbook_that_is_wrong_for_want_of_another_one_is_not_the_one_to_correct(halves):
+    """Details whose new expense lies in the broken workbook: the details' name comes first, the fault is the other's."""
+    today = halves.without("e2.xlsx", "d.xlsx")
+    today.add("a details.xlsx", Kind.DETAILS, [("1", None, 10), ("new", None, 5)])
+    today.snapshots.append(halves.broken("e2.xlsx"))
+    verdict = judge(today, halves.remembered(), {"1": ("А", Decimal(10))})
+    (told,) = [found for found in verdict.units[A].problems if found.code == "partner-held"]
+    assert (told.file, told.message) == ("e2.xlsx", "А: held because e2.xlsx is")
+
+
+@pytest.mark.parametrize("fetched", [True, False])
+def test_all_workbooks_that_are_wrong_are_named(halves, fetched):
+    today = halves.without("e2.xlsx", "d.xlsx")
+    today.snapshots.append(halves.broken("d.xlsx"))
+    failures = []
+    if fetched:
+        today.snapshots.append(halves.broken("e2.xlsx"))
+    else:
+        failures = [problem("download-failed", file="e2.xlsx", reason="gone")]
+    verdict = judge(today, halves.remembered(), halves.known_expenses(), fetch_problems=failures)
+    (told,) = [found for found in verdict.units[A].problems if found.code == "partner-held"]
+    assert {told.file, told.message.partition("«")[2].rstrip("»")} == {"d.xlsx", "e2.xlsx"}
+    assert ", and so is «" in told.message
 
 
 def test_half_of_the_details_cannot_be_accepted_away(day):

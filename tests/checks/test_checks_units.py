@@ -102,6 +102,15 @@ def test_expenses_without_details_are_held_while_an_unreadable_file_may_hold_the
     assert codes(other.units[LOTOS_EXPENSES]) == ["partner-held"]
 
 
+def test_of_several_unreadable_workbooks_the_one_named_like_the_units_own_comes_first(day):
+    day.organization("Лотос", details=False)
+    for name in ("Кран rasshifrovka.xlsx", "ЛОТОС  Rasshifrovka.xlsx", "Мост rasshifrovka.xlsx"):
+        day.broken(name, kind=Kind.DETAILS)
+    (told,) = judge(day).units[LOTOS_EXPENSES].problems
+    assert told.file == "ЛОТОС  Rasshifrovka.xlsx"
+    assert told.message.endswith("is, and so are «Кран rasshifrovka.xlsx», «Мост rasshifrovka.xlsx»")
+
+
 def test_details_without_expenses_are_held_on_the_first_day_too(day, two):
     day.snapshots = [s for s in two.snapshots if s.kind is Kind.DETAILS]
     verdict = judge(day, known=two.known_expenses())

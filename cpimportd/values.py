@@ -123,7 +123,7 @@ def _closed_before(value: object) -> object:
     try:
         return date.fromisoformat(str(value))
     except ValueError:
-        raise ValueError("expected a date such as 2024-12-31, or previous-month") from None
+        raise ValueError("expected the first open day, such as 2025-01-01, or previous-month") from None
 
 
 def _known_zone(name: str) -> str:

@@ -6,7 +6,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Final
 
-from cpimportd.checkup import machine, schedules
+from cpimportd.checkup import closing, machine, schedules
 from cpimportd.checkup.line import CheckLine, attempt, bad, good
 from cpimportd.configuration import Loaded, load, require_source
 from cpimportd.problems import ProblemError, problem
@@ -48,6 +48,7 @@ async def checkup(configuration: Loaded | Path | None = None, *, within: timedel
         attempt("state folder", asyncio.to_thread(machine.state_folder, settings), within),
         attempt("time zone", asyncio.to_thread(machine.time_zone, settings), within),
         attempt("slots", asyncio.to_thread(schedules.regular_slots, settings, datetime.now(UTC)), within),
+        attempt("closed period", asyncio.to_thread(closing.first_open_day, settings, datetime.now(UTC)), within),
     )
     return tuple(line for lines in found for line in lines)
 

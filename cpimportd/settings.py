@@ -167,7 +167,8 @@ class Guards(Section):
     removed_sum_percent: Percent = Field(1.0, description="Of their sum that may be removed.")
     closed_before: ClosedBefore | None = Field(
         None,
-        description="The first open day: documents of earlier days change only if a human accepts it; previous-month: its first.",
+        description="The first open day: documents of earlier days change only if a human accepts it; "
+        "previous-month: its first.",
         examples=["previous-month"],
     )
     strict: bool = Field(False, description="One held unit holds all.")

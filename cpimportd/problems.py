@@ -823,6 +823,12 @@ CATALOG: dict[str, ProblemKind] = _catalog(
             "Find out who writes there: `cpimportd show {run}` lists what was put right.",
         ),
         ProblemKind(
+            "old-name-active",
+            _W,
+            "{organization}: no document has its old name, {value}, any more, yet the backend goes on listing that as active; it was not made by cpimportd, and is left alone",
+            "Set {value} inactive in the backend if nobody needs it (fin_organizations.is_active).",
+        ),
+        ProblemKind(
             "not-in-snapshot",
             _W,
             "{organization}: {count:count} documents ({value}), {sum:money}, are in the books, but no file brings them; left as they are",

@@ -54,6 +54,18 @@ async def merge(connection: asyncpg.Connection, judgements: Mapping[Unit, Judgem
         for shape in SHAPES:
             await connection.execute(sql("merge", name, **shape.identifiers))
     await journal.write("references", "rest_contracts")
+    await journal.write("references", "wake_organizations")
+    await journal.write("references", "rest_organizations", _old_names(judgements))
+
+
+async def left_active(connection: asyncpg.Connection, judgements: Mapping[Unit, Judgement]) -> frozenset[str]:
+    """Old names of renamed organizations that are empty now and stay in the backend's list: they are not ours."""
+    rows = await connection.fetch(sql("references", "left_active"), _old_names(judgements))
+    return frozenset(row["name"] for row in rows)
+
+
+def _old_names(judgements: Mapping[Unit, Judgement]) -> list[str]:
+    return sorted({one.renamed_from for one in judgements.values() if one.renamed_from is not None})
 
 
 async def _pair(connection: asyncpg.Connection, judgements: Mapping[Unit, Judgement]) -> None:

@@ -76,8 +76,27 @@ async def _merge(
         _unit_report(publication, unit, judgement, counts.get(unit, account.Counts()), bridges)
         for unit, judgement in going_on.items()
     )
+    units = _with_names_left(units, judgements, await merge.left_active(connection, going_on))
     await record.remember(connection, publication, units)
     return units
+
+
+def _with_names_left(
+    units: tuple[UnitReport, ...], judgements: Mapping[Unit, Judgement], left: frozenset[str]
+) -> tuple[UnitReport, ...]:
+    """Say of a renamed organization, once, that its old name stays in the backend's list of active ones."""
+    told: set[str] = set()
+    found = []
+    for unit in units:
+        judgement = judgements.get(unit.unit)
+        old = None if judgement is None else judgement.renamed_from
+        if old is not None and old in left - told:
+            told.add(old)
+            note = problem("old-name-active", organization=unit.unit.organization, value=old)
+            found.append(replace(unit, problems=(*unit.problems, note)))
+        else:
+            found.append(unit)
+    return tuple(found)
 
 
 async def _judge(connection: asyncpg.Connection, publication: Publication) -> Mapping[Unit, Judgement]:

@@ -83,6 +83,7 @@ async def _undo(connection: asyncpg.Connection, request: Undo) -> Published:
         was_undo = await connection.fetchval("SELECT undoes <> '{}' FROM cpimportd.runs WHERE id = $1", run_id)
         await connection.execute(sql("undo", "forget_undone" if was_undo else "remember_undone"), run_id)
     await journal.write("references", "rest_contracts")
+    await journal.write("references", "wake_organizations")
     closing = await _booked(connection)
     _require_equal(before, closing)
     await account.bridge_contracts(connection)

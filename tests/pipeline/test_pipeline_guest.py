@@ -193,3 +193,85 @@ async def test_two_files_of_one_organization_are_one_snapshot(workplace):
     upload(workplace, "Поступление 2024.xlsx", [receipt(2, "21.00"), receipt(3, "1.00")])
     report = await workplace.run()
     assert (report.code, workplace.books["receipts_sum"]) == (0, Decimal("32.00"))
+
+
+ACTIVE = "SELECT name, is_active FROM fin_organizations WHERE department_id = 8 ORDER BY name"
+
+
+def active(workplace) -> dict[str, bool]:
+    return {row["name"]: row["is_active"] for row in workplace.sql(workplace.url, ACTIVE)}
+
+
+def called(rows, name):
+    return [[row[0], name, *row[2:]] for row in rows]
+
+
+async def call(workplace, rows, name):
+    """1C calls the organization so from now on, and a human accepts it."""
+    upload(workplace, "Поступление.xlsx", called(rows, name))
+    report = await workplace.run(accepted=(f"{name}/receipts",))
+    assert report.status is RunStatus.PUBLISHED
+    return report
+
+
+@pytest.fixture
+def rows():
+    return [receipt(n, "10.00") for n in range(1, 11)]
+
+
+@pytest.mark.asyncio
+async def test_the_old_name_of_a_renamed_organization_is_active_no_more_and_active_again_on_its_return(workplace, rows):
+    upload(workplace, "Поступление.xlsx", rows)
+    await workplace.run()
+    report = await call(workplace, rows, "ЛОТОС ПЛЮС ООО")
+    assert active(workplace) == {"ЛОТОС ООО": False, "ЛОТОС ПЛЮС ООО": True}
+    assert "old-name-active" not in {found.code for found in report.all_problems}
+    journal = "SELECT op, operation_id, old, new FROM cpimportd.change WHERE kind = 'organization' AND run_id = $1"
+    (line,) = workplace.sql(workplace.url, journal.replace("$1", str(report.run)))
+    assert (line["op"], line["operation_id"], line["new"]) == ("reference", "ЛОТОС ООО", '{"is_active": false}')
+    await call(workplace, rows, "ЛОТОС ООО")  # and back
+    assert active(workplace) == {"ЛОТОС ООО": True, "ЛОТОС ПЛЮС ООО": False}
+    assert (await workplace.run()).status is RunStatus.UNCHANGED
+
+
+@pytest.mark.asyncio
+async def test_an_old_name_that_still_has_expenses_stays_active(workplace, rows):
+    upload(workplace, "Поступление.xlsx", rows)
+    await workplace.run()
+    workplace.sql(
+        workplace.url,
+        "INSERT INTO fin_expenses (operation_id, organization_id, amount, currency, unconfirmed_by_bank, department_id, "
+        "is_active, created_at, updated_at) SELECT 'Списание 1', id, 5, 'RUB', false, 8, true, now(), now() "
+        "FROM fin_organizations",
+    )
+    await call(workplace, rows, "ЛОТОС ПЛЮС ООО")
+    assert active(workplace) == {"ЛОТОС ООО": True, "ЛОТОС ПЛЮС ООО": True}
+
+
+@pytest.mark.asyncio
+async def test_a_name_that_somebody_else_made_is_never_touched_but_told_of(workplace, rows):
+    workplace.sql(
+        workplace.url,
+        "INSERT INTO fin_organizations (name, department_id, is_active, created_at, updated_at) "
+        "VALUES ('ЛОТОС ООО', 8, true, now(), now())",
+    )
+    upload(workplace, "Поступление.xlsx", rows)
+    await workplace.run()
+    report = await call(workplace, rows, "ЛОТОС ПЛЮС ООО")
+    assert active(workplace) == {"ЛОТОС ООО": True, "ЛОТОС ПЛЮС ООО": True}
+    (told,) = [found for found in report.all_problems if found.code == "old-name-active"]
+    assert (told.organization, told.value) == ("ЛОТОС ПЛЮС ООО", "ЛОТОС ООО")
+    assert report.code == 0
+
+
+@pytest.mark.asyncio
+async def test_what_a_human_decided_about_a_name_stays(workplace, rows):
+    upload(workplace, "Поступление.xlsx", rows)
+    await workplace.run()
+    workplace.sql(workplace.url, "UPDATE fin_organizations SET is_active = false")  # by hand, while it has documents
+    await call(workplace, rows, "ЛОТОС ПЛЮС ООО")
+    await call(workplace, rows, "ЛОТОС ООО")
+    assert active(workplace) == {"ЛОТОС ООО": False, "ЛОТОС ПЛЮС ООО": False}
+    workplace.sql(workplace.url, "UPDATE fin_organizations SET is_active = true WHERE name = 'ЛОТОС ПЛЮС ООО'")
+    assert (await workplace.run()).status is RunStatus.UNCHANGED
+    assert active(workplace)["ЛОТОС ПЛЮС ООО"]

@@ -169,6 +169,64 @@ SELECT scope.run_id, $1 + row_number() OVER (ORDER BY contract_number), scope.de
        contract_number, '{"is_active": true}', '{"is_active": false}', 'snapshot'
 FROM rested, stage_scope scope;
 
+-- name: wake_organizations
+-- Names that we set inactive and that have documents again are active again. Where a human has made one active since, there
+-- is nothing to write: it only is no longer one that we laid to rest.
+WITH returned AS (
+    SELECT o.id, o.name, o.is_active
+    FROM fin_organizations o
+    JOIN stage_scope scope ON scope.department_id = o.department_id
+    JOIN cpimportd.created_reference r
+        ON r.department_id = scope.department_id AND r.kind = 'organization' AND r.key = o.name AND r.reference_id = o.id
+    WHERE r.deactivated_by_us
+      AND (EXISTS (SELECT FROM fin_receipts f WHERE f.organization_id = o.id)
+           OR EXISTS (SELECT FROM fin_expenses f WHERE f.organization_id = o.id))
+), woken AS (
+    UPDATE fin_organizations o SET is_active = true, updated_at = localtimestamp
+    FROM returned WHERE o.id = returned.id AND NOT returned.is_active
+    RETURNING o.name
+), remembered AS (
+    UPDATE cpimportd.created_reference r SET deactivated_by_us = false
+    FROM returned, stage_scope scope
+    WHERE r.department_id = scope.department_id AND r.kind = 'organization' AND r.key = returned.name
+)
+INSERT INTO cpimportd.change (run_id, seq, department_id, kind, op, operation_id, organization, old, new, why)
+SELECT scope.run_id, $1 + row_number() OVER (ORDER BY name), scope.department_id, 'organization', 'reference', name, name,
+       '{"is_active": false}', '{"is_active": true}', 'snapshot'
+FROM woken, stage_scope scope;
+
+-- name: rest_organizations
+-- Old names of organizations that were renamed, a human having accepted it: those that we created and that no document has
+-- any more are set inactive, so that the backend's list does not name an organization twice; a human's is_active is not
+-- touched.
+WITH rested AS (
+    UPDATE fin_organizations o SET is_active = false, updated_at = localtimestamp
+    FROM cpimportd.created_reference r, stage_scope scope
+    WHERE r.department_id = scope.department_id AND r.kind = 'organization' AND NOT r.deactivated_by_us
+      AND o.id = r.reference_id AND o.name = r.key AND o.name = ANY ($2::text[]) AND o.is_active
+      AND NOT EXISTS (SELECT FROM fin_receipts f WHERE f.organization_id = o.id)
+      AND NOT EXISTS (SELECT FROM fin_expenses f WHERE f.organization_id = o.id)
+    RETURNING o.name
+), remembered AS (
+    UPDATE cpimportd.created_reference r SET deactivated_by_us = true
+    FROM rested, stage_scope scope
+    WHERE r.department_id = scope.department_id AND r.kind = 'organization' AND r.key = rested.name
+)
+INSERT INTO cpimportd.change (run_id, seq, department_id, kind, op, operation_id, organization, old, new, why)
+SELECT scope.run_id, $1 + row_number() OVER (ORDER BY name), scope.department_id, 'organization', 'reference', name, name,
+       '{"is_active": true}', '{"is_active": false}', 'accepted'
+FROM rested, stage_scope scope;
+
+-- name: left_active
+-- Of these old names, those that no document has any more and that stay active all the same: a human made them, or made
+-- them active again.
+SELECT o.name
+FROM fin_organizations o JOIN stage_scope scope ON scope.department_id = o.department_id
+WHERE o.name = ANY ($1::text[]) AND o.is_active
+  AND NOT EXISTS (SELECT FROM fin_receipts f WHERE f.organization_id = o.id)
+  AND NOT EXISTS (SELECT FROM fin_expenses f WHERE f.organization_id = o.id)
+ORDER BY o.name;
+
 -- name: views
 -- The staged documents with the ids of what they name, now that all of it exists.
 CREATE TEMP VIEW staged_{kind} AS

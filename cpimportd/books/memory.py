@@ -6,6 +6,7 @@ from decimal import Decimal
 
 import asyncpg
 
+from cpimportd.books.period import EVER
 from cpimportd.books.queries import sql
 from cpimportd.model import Group, Kind, Served, Unit
 
@@ -70,8 +71,8 @@ class Totals:
 
 async def totals(connection: asyncpg.Connection, department_id: int) -> Totals:
     """Rows and sums of each kind over the whole department."""
-    rows = await connection.fetch(sql("memory", "totals"), department_id)
-    payments = await connection.fetchrow(sql("memory", "payments"), department_id)
+    rows = await connection.fetch(sql("memory", "totals"), department_id, *EVER)
+    payments = await connection.fetchrow(sql("memory", "payments"), department_id, *EVER)
     return Totals(
         {Kind(row["kind"]): (row["rows"], row["total"]) for row in rows},
         payments["principal"],

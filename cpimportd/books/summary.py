@@ -4,30 +4,14 @@ from collections.abc import Mapping
 from contextlib import nullcontext
 from dataclasses import dataclass
 from decimal import Decimal
-from typing import Final
 
 import asyncpg
 
 from cpimportd.books.history import RunLine, history
+from cpimportd.books.period import EVER, Period
 from cpimportd.books.queries import sql
 from cpimportd.model import Kind
 from cpimportd.report import KindTotal, money
-
-_CURRENCIES: Final = """
-    SELECT currency, sum(receipts) AS receipts, sum(expenses) AS expenses
-    FROM (
-        SELECT coalesce(currency, '') AS currency, sum(amount) AS receipts, 0 AS expenses
-        FROM fin_receipts WHERE department_id = $1 GROUP BY 1
-        UNION ALL
-        SELECT coalesce(currency, ''), 0, sum(amount) FROM fin_expenses WHERE department_id = $1 GROUP BY 1
-    ) f
-    GROUP BY 1 ORDER BY 1
-"""
-
-_UNCONFIRMED: Final = """
-    SELECT count(*)::int AS rows, coalesce(sum(amount), 0) AS total
-    FROM fin_expenses WHERE department_id = $1 AND unconfirmed_by_bank
-"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,6 +28,7 @@ class Summary:
     """The department's books; every sum is over all rows, in whatever currency they are (``currencies`` tells).
 
     Attributes:
+        period: which documents are counted; contracts and runs are told as they are now, whatever the period.
         documents: rows and sum per kind.
         principal: of the detail lines with payment type ``Погашение долга``.
         interest: of those with ``Уплата процентов``.
@@ -64,6 +49,7 @@ class Summary:
     currencies: tuple[CurrencyTotals, ...]
     last_run: RunLine | None
     last_published: RunLine | None
+    period: Period = EVER
 
     @property
     def total_receipts(self) -> Decimal:
@@ -81,11 +67,17 @@ class Summary:
         return self.total_receipts - self.total_expenses
 
     def as_json(self) -> dict[str, object]:
-        """The summary as scripts get it; sums are strings with two decimals."""
+        """The summary as scripts get it, and under the backend's names as its front end; sums have two decimals."""
+        first, last = self.period.first, self.period.last
         sums = ("total_receipts", "total_expenses", "net_balance", "principal", "interest", "other")
         return {
+            "date_from": None if first is None else first.isoformat(),
+            "date_to": None if last is None else last.isoformat(),
             **{name: money(getattr(self, name)) for name in sums},
+            "total_principal": money(self.principal),
+            "total_interest": money(self.interest),
             "active_contracts": self.active_contracts,
+            "active_contracts_count": self.active_contracts,
             "documents": {kind.value: total.as_json() for kind, total in self.documents.items()},
             "unconfirmed": self.unconfirmed.as_json(),
             "currencies": {
@@ -96,19 +88,20 @@ class Summary:
         }
 
 
-async def summary(connection: asyncpg.Connection, department_id: int) -> Summary:
+async def summary(connection: asyncpg.Connection, department_id: int, period: Period = EVER) -> Summary:
     """Add up the department's books as they are at one moment.
 
     Args:
         connection: any; outside a transaction one is opened, so that all figures belong together.
         department_id: whose books.
+        period: only documents of these days.
     """
     at_one_moment = connection.transaction(isolation="repeatable_read", readonly=True)
     async with nullcontext() if connection.is_in_transaction() else at_one_moment:
-        totals = await connection.fetch(sql("memory", "totals"), department_id)
-        payments = await connection.fetchrow(sql("memory", "payments"), department_id)
-        unconfirmed = await connection.fetchrow(_UNCONFIRMED, department_id)
-        currencies = await connection.fetch(_CURRENCIES, department_id)
+        totals = await connection.fetch(sql("memory", "totals"), department_id, *period)
+        payments = await connection.fetchrow(sql("memory", "payments"), department_id, *period)
+        unconfirmed = await connection.fetchrow(sql("memory", "unconfirmed"), department_id, *period)
+        currencies = await connection.fetch(sql("memory", "currencies"), department_id, *period)
         return Summary(
             documents={Kind(row["kind"]): KindTotal(row["rows"], row["total"]) for row in totals},
             **dict(payments),
@@ -119,6 +112,7 @@ async def summary(connection: asyncpg.Connection, department_id: int) -> Summary
             currencies=tuple(CurrencyTotals(**dict(row)) for row in currencies),
             last_run=await _latest(connection, department_id),
             last_published=await _latest(connection, department_id, published=True),
+            period=period,
         )
 
 

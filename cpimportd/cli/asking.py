@@ -7,22 +7,31 @@ from zoneinfo import ZoneInfo
 
 import click
 
-from cpimportd.cli.common import config_option, guarded, json_option, load, print_json, print_json_list, run_async, say
+from cpimportd.cli.common import (
+    DAY,
+    config_option,
+    guarded,
+    json_option,
+    load,
+    print_json,
+    print_json_list,
+    run_async,
+    say,
+)
 from cpimportd.cli.looking import reading
 
 if TYPE_CHECKING:
     from cpimportd.marking import Marked
 
 _STATUSES = ("running", "published", "unchanged", "partial", "held", "failed", "abandoned")
-_DAY = click.DateTime(["%Y-%m-%d"])
 
 
 @click.command()
 @config_option
 @click.option("--limit", type=click.IntRange(1, 1000), default=20, show_default=True, help="How many runs.")
 @click.option("--before", type=int, metavar="RUN", help="Only runs before this one: the next page.")
-@click.option("--since", type=_DAY, metavar="DATE", help="Only runs that began on this day or later, as 2026-11-24.")
-@click.option("--until", type=_DAY, metavar="DATE", help="Only runs that began on this day or earlier.")
+@click.option("--since", type=DAY, metavar="DATE", help="Only runs that began on this day or later, as 2026-11-24.")
+@click.option("--until", type=DAY, metavar="DATE", help="Only runs that began on this day or earlier.")
 @click.option("--status", "statuses", multiple=True, type=click.Choice(_STATUSES),
               help="Only runs that ended so (repeatable).")  # fmt: skip
 @click.option("--organization", metavar="NAME", help="Only runs that changed its documents, or held a unit of it.")

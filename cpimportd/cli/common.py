@@ -25,6 +25,9 @@ config_option = click.option(
     metavar="FILE",
     help="Configuration file.  [default: $CPIMPORTD_CONFIG, else /etc/cpimportd/cpimportd.toml]",
 )
+DAY = click.DateTime(["%Y-%m-%d"])
+"""A date on the command line."""
+
 json_option = click.option("--json", "as_json", is_flag=True, help="One JSON document on stdout, all else on stderr.")
 
 INTERRUPTED = 128 + signal.SIGINT

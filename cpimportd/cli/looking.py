@@ -6,10 +6,10 @@ from typing import TYPE_CHECKING, TypeVar
 
 import click
 
-from cpimportd.cli.common import config_option, guarded, json_option, load, print_json, run_async
+from cpimportd.cli.common import DAY, config_option, guarded, json_option, load, print_json, run_async
 
 if TYPE_CHECKING:
-    from datetime import timedelta
+    from datetime import datetime, timedelta
 
     import asyncpg
 
@@ -96,19 +96,31 @@ def _span(text: str | None, option: str) -> "timedelta | None":
 @click.command()
 @config_option
 @click.option("--department", type=int, metavar="ID", help="Another department than department_id.")
+@click.option("--since", type=DAY, metavar="DATE", help="Only documents of this day or later, as 2024-05-01.")
+@click.option("--until", type=DAY, metavar="DATE", help="Only documents of this day or earlier.")
 @json_option
 @guarded
-def summary(config_file: Path | None, department: int | None, as_json: bool) -> None:
+def summary(
+    config_file: Path | None, department: int | None, since: "datetime | None", until: "datetime | None", as_json: bool
+) -> None:
     """Total receipts, expenses, balance, active contracts, principal and interest, as the books hold them now.
 
-    Example: `cpimportd summary`. Where a figure comes from: `cpimportd explain principal`.
+    A period is one of the documents' own dates, both days included, as in the backend's reports; documents without a
+    date are in none.
+
+    Examples: `cpimportd summary`; `cpimportd summary --since 2024-05-01 --until 2024-05-31`. Where a figure comes from:
+    `cpimportd explain principal`.
     """
+    from cpimportd.books.period import Period
     from cpimportd.books.summary import summary as read_summary
     from cpimportd.rendering import render_summary, stdout_console
 
     loaded = load(config_file)
     number = department or loaded.settings.department_id
-    found = run_async(reading(loaded, lambda connection: read_summary(connection, number)))
+    if since is not None and until is not None and since > until:
+        raise click.UsageError("--since is after --until")
+    period = Period(None if since is None else since.date(), None if until is None else until.date())
+    found = run_async(reading(loaded, lambda connection: read_summary(connection, number, period)))
     if as_json:
         print_json({"department_id": number, **found.as_json()})
     else:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from cpimportd.cli.common import config_option, guarded, json_option, load, print_json, run_async, say
+from cpimportd.cli.common import DAY, config_option, guarded, json_option, load, print_json, run_async, say
 
 if TYPE_CHECKING:
     from cpimportd.configuration import Loaded
@@ -17,9 +17,7 @@ if TYPE_CHECKING:
     from cpimportd.problems import Problem
     from cpimportd.settings import Settings
 
-_since_option = click.option(
-    "--since", type=click.DateTime(["%Y-%m-%d"]), metavar="DATE", help="How far to look back, such as 2026-11-01."
-)
+_since_option = click.option("--since", type=DAY, metavar="DATE", help="How far to look back, such as 2026-11-01.")
 _send_option = click.option("--send", is_flag=True, help="Send it to alerts.urls, too; what does not go stays queued.")
 _progress_option = click.option(
     "--progress", "form", type=click.Choice(["json", "none"]), default="none", hidden=True,

@@ -7,10 +7,12 @@ from typing import TYPE_CHECKING, Final, Literal, Protocol
 from rich.console import Console
 from rich.text import Text
 
+from cpimportd.instants import document_day
 from cpimportd.rendering.layout import Column, foreign, print_heading, print_line, print_table
 from cpimportd.rendering.numbers import amount, clean, count, moment
 
 if TYPE_CHECKING:
+    from cpimportd.books.period import Period
     from cpimportd.books.summary import Summary
 
 _STYLES: Final = {"OK": "", "WARNING": "yellow", "FAILED": "bold red"}
@@ -38,7 +40,7 @@ class Checked(Protocol):
 
 def render_summary(found: "Summary", department_id: int, zone: tzinfo, console: Console) -> None:
     """Print what a department's books say in a few figures; instants in the given zone."""
-    print_line(console, f"The books of department {department_id}", style="bold")
+    print_line(console, f"The books of department {department_id}{_of(found.period)}", style="bold")
     rows = [(kind.value, count(total.rows), amount(total.sum)) for kind, total in found.documents.items()]
     rows += [
         ("details: principal", "", amount(found.principal)),
@@ -57,6 +59,12 @@ def render_summary(found: "Summary", department_id: int, zone: tzinfo, console: 
     for title, run in (("Last run", found.last_run), ("Last published", found.last_published)):
         said = "none yet" if run is None else f"run {run.run}, {run.status}, began {moment(run.started_at, zone)}"
         print_line(console, f"{title}: {said}")
+
+
+def _of(period: "Period") -> str:
+    bounds = (("from", period.first), ("to", period.last))
+    told = " ".join(f"{word} {document_day(day)}" for word, day in bounds if day is not None)
+    return f", documents dated {told}" if told else ""
 
 
 def render_config(rows: Iterable[Sequence[str]], notes: Iterable[str], console: Console) -> None:

@@ -4,7 +4,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Final
 
-from fastapi import FastAPI, Security
+from fastapi import Depends, FastAPI, Security
 from fastapi.security import HTTPBearer
 from starlette.staticfiles import StaticFiles
 from starlette.types import ASGIApp
@@ -15,6 +15,7 @@ from cpimportd.settings import Database, Settings
 from cpimportd.web import health, problem_details, routes_metrics, routes_page, routes_portfolio, routes_runs
 from cpimportd.web.daemon_view import DaemonView
 from cpimportd.web.guard import Guard
+from cpimportd.web.parameters import refuse_unknown
 from cpimportd.web.place import Place
 
 PREFIX: Final = "/api/v1/credit-portfolio"
@@ -58,6 +59,7 @@ def make_application(place: Place) -> ASGIApp:
         docs_url=None,
         redoc_url=None,
         lifespan=living,
+        dependencies=[Depends(refuse_unknown)],
     )
     app.state.place = place
     app.state.health = health.Health(place.books)

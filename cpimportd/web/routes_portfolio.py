@@ -1,15 +1,37 @@
 """The predecessor's paths: ask for an import, the summary, the log of imports."""
 
-from typing import Annotated, Any
+import re
+from datetime import date
+from typing import Annotated, Any, Final
 
 from fastapi import APIRouter, Query
+from pydantic import BeforeValidator
 
 from cpimportd.books.overview import import_logs, month_sums
+from cpimportd.books.period import Period
 from cpimportd.books.summary import summary as read_summary
+from cpimportd.problems import ProblemError, problem
 from cpimportd.web.place import Department, Here, Limit, Skip, bounded
 from cpimportd.web.problem_details import RESPONSES
 
 router = APIRouter(responses=RESPONSES)
+
+_ISO_DAY: Final = re.compile(r"\d{4}-\d\d-\d\d", re.ASCII)
+
+
+def _day(text: object) -> object:
+    """Nothing but ``2024-05-31``: pydantic would take a number for seconds since 1970."""
+    if not isinstance(text, str) or not _ISO_DAY.fullmatch(text):
+        raise ValueError("expected a date such as 2024-05-31")
+    return text
+
+
+DateFrom = Annotated[
+    date | None, BeforeValidator(_day), Query(description="Only documents of this day or later, as 2024-05-01.")
+]
+DateTo = Annotated[
+    date | None, BeforeValidator(_day), Query(description="Only documents of this day or earlier, as 2024-05-31.")
+]
 
 
 @router.post("/import/trigger", status_code=202, summary="Import now")
@@ -30,13 +52,24 @@ async def trigger(here: Here, department: Department) -> dict[str, Any]:
 
 
 @router.get("/summary", summary="The books in a few figures")
-async def summary(here: Here, department: Department) -> dict[str, Any]:
-    """Sums over all rows of the department; strings with two decimals, added up without counting anything twice."""
+async def summary(
+    here: Here, department: Department, date_from: DateFrom = None, date_to: DateTo = None
+) -> dict[str, Any]:
+    """Sums over the department's documents of these days, or over all of them where no day is given.
+
+    By the document's own date, both days included; a detail line has the date of its expense, and what has no date
+    is in no period. Sums are strings with two decimals, added up without counting anything twice;
+    ``total_principal``, ``total_interest`` and ``active_contracts_count`` are the backend's names for ``principal``,
+    ``interest`` and ``active_contracts``. Contracts and runs are told as they are now.
+    """
+    if date_from is not None and date_to is not None and date_from > date_to:
+        raise ProblemError(problem("web-request", reason=f"date_from: {date_from} is after date_to, {date_to}"))
     async with here.books.reading() as connection:
-        found = await read_summary(connection, department)
+        found = await read_summary(connection, department, Period(date_from, date_to))
     return {"department_id": department, **found.as_json()}
 
 
+@router.get("/import-logs", summary="The backend's log of imports, by its other name")
 @router.get("/import/logs", summary="The backend's log of imports")
 async def logs(here: Here, department: Department, skip: Skip = 0, limit: Limit = None) -> list[dict[str, Any]]:
     """Rows of ``fin_import_logs``, one per workbook and run, the latest first."""

@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
+from tests.conftest import run_sql
 from tests.web.served import API
 
 DAY2 = json.loads((Path(__file__).parent.parent / "samples" / "day2.json").read_text("utf-8"))
@@ -20,6 +21,98 @@ def test_the_summary_is_what_the_second_day_says(served):
         assert found["documents"][kind]["rows"] == DAY2[kind]["rows"]
         assert Decimal(found["documents"][kind]["sum"]) == Decimal(DAY2[kind]["sum"])
     assert (found["principal"], found["interest"]) == (DAY2["principal"], DAY2["interest"])
+
+
+PERIODS = [("2024-01-01", "2024-12-31"), ("2024-05-01", "2024-05-31"), (None, "2023-06-30"), ("2025-01-01", None)]
+
+
+def of_period(books: str, first: str | None, last: str | None) -> dict[str, Decimal]:
+    """The same, counted in another way: document by document."""
+    days = f"document_date BETWEEN '{first or '0001-01-01'}' AND '{last or '9999-12-31'}'"
+    (row,) = run_sql(
+        books,
+        f"SELECT (SELECT coalesce(sum(amount), 0) FROM fin_receipts WHERE {days}) AS total_receipts,"
+        f" (SELECT coalesce(sum(amount), 0) FROM fin_expenses WHERE {days}) AS total_expenses,"
+        " coalesce(sum(payment_amount) FILTER (WHERE payment_type = 'Погашение долга'), 0) AS total_principal,"
+        " coalesce(sum(payment_amount) FILTER (WHERE payment_type = 'Уплата процентов'), 0) AS total_interest"
+        f" FROM fin_expenses e JOIN fin_expense_details d ON d.expense_operation_id = e.operation_id WHERE {days}",
+    )
+    return dict(row)
+
+
+@pytest.mark.parametrize(("first", "last"), PERIODS)
+def test_the_summary_of_a_period_counts_its_documents_alone(served, shared_books, first, last):
+    bounds = {name: day for name, day in (("date_from", first), ("date_to", last)) if day is not None}
+    found = served.get(f"{API}/summary", params={"department_id": 8, **bounds})
+    expected = of_period(shared_books, first, last)
+    assert {name: Decimal(found[name]) for name in expected} == expected
+    assert expected["total_expenses"] != Decimal(served.get(f"{API}/summary")["total_expenses"])
+    assert (found["date_from"], found["date_to"]) == (first, last)
+    assert Decimal(found["net_balance"]) == expected["total_receipts"] - expected["total_expenses"]
+    parts = sum(Decimal(found[name]) for name in ("principal", "interest", "other"))
+    assert parts == Decimal(found["documents"]["details"]["sum"])
+    assert sum(Decimal(one["receipts"]) for one in found["currencies"].values()) == expected["total_receipts"]
+
+
+def test_both_days_of_a_period_are_in_it(served, shared_books):
+    (row,) = run_sql(shared_books, "SELECT min(document_date) AS first, max(document_date) AS last FROM fin_receipts")
+    for day in (row["first"], row["last"]):
+        found = served.get(f"{API}/summary?date_from={day}&date_to={day}")
+        assert Decimal(found["total_receipts"]) > 0
+        assert Decimal(found["total_receipts"]) == of_period(shared_books, str(day), str(day))["total_receipts"]
+
+
+def test_the_summary_has_the_names_of_the_backend_too(served):
+    found = served.get(f"{API}/summary")
+    assert (found["total_principal"], found["total_interest"]) == (found["principal"], found["interest"])
+    assert found["active_contracts_count"] == found["active_contracts"] > 0
+
+
+@pytest.mark.parametrize(
+    "query",
+    [
+        "date_from=yesterday", "date_from=31.05.2024", "date_to=2024-02-30", "date_from=", "date_from=86400",
+        "date_from=2024-05-01T00:00:00Z", "date_from=2024-06-01&date_to=2024-05-31",
+    ],
+)  # fmt: skip
+def test_a_wrong_date_is_named_and_refused(served, query):
+    answer = served.ask(f"{API}/summary?{query}")
+    assert (answer.status_code, answer.headers["content-type"]) == (422, "application/problem+json")
+    assert answer.json()["code"] == "web-request"
+    assert query.partition("=")[0] in answer.json()["detail"]
+
+
+@pytest.mark.parametrize(
+    ("path", "name"),
+    [
+        (f"{API}/summary?date_from=2024-01-01&organization_id=1", "organization_id"),
+        (f"{API}/summary?dateFrom=2024-01-01", "dateFrom"),
+        (f"{API}/summary?date_from=2024-01-01&date_from=2025-01-01", "date_from"),
+        (f"{API}/import/logs?status=failed", "status"),
+        (f"{API}/import-logs?status=failed", "status"),
+        (f"{API}/import/history?organization=x", "organization"),
+        (f"{API}/import/overview?date_from=2024-01-01", "date_from"),
+        (f"{API}/import/months?year=2024", "year"),
+        (f"{API}/import/status?verbose=1", "verbose"),
+        (f"{API}/import/runs/1/diff?kind=receipts", "kind"),
+        (f"{API}/import/events?since=1", "since"),
+        ("/runs/1?whole=1", "whole"),
+        ("/metrics?name=x", "name"),
+    ],
+)
+def test_a_parameter_that_is_not_known_is_named_and_refused(served, path, name):
+    answer = served.ask(path)
+    assert (answer.status_code, answer.json()["code"]) == (422, "web-request")
+    assert f"{name}: " in answer.json()["message"]
+
+
+def test_a_trigger_with_an_unknown_parameter_starts_nothing(served):
+    answer = served.ask(f"{API}/import/trigger?only=receipts", "POST")
+    assert (answer.status_code, answer.json()["code"]) == (422, "web-request")
+
+
+def test_the_log_of_imports_answers_at_both_of_its_paths(served):
+    assert served.get(f"{API}/import-logs?department_id=8&limit=3") == served.get(f"{API}/import/logs?limit=3") != []
 
 
 def test_another_department_is_not_here(served):
@@ -159,6 +252,10 @@ def test_the_description_names_every_path_and_what_it_takes(served):
             "events",
         )
     }
+    summary = found["paths"][f"{API}/summary"]["get"]
+    assert {one["name"] for one in summary["parameters"]} == {"department_id", "date_from", "date_to"}
+    assert "both days included" in summary["description"]
+    assert f"{API}/import-logs" in found["paths"]
     assert found["paths"].keys() >= {*paths, f"{API}/summary", "/healthz", "/metrics"}
     assert found["components"]["securitySchemes"]["HTTPBearer"]["scheme"] == "bearer"
     assert "ProblemDetails" in found["components"]["schemas"]

@@ -54,21 +54,56 @@ GROUP BY o.name, f.kind
 ORDER BY o.name, f.kind;
 
 -- name: totals
--- What the department's books hold of each kind.
+-- What the department's books hold of each kind; from a day to a day, by the documents' own dates, both included. A document
+-- without a date belongs to no period; a detail line has the date of its expense.
 SELECT 'receipts' AS kind, count(*)::int AS rows, coalesce(sum(amount), 0) AS total
-FROM fin_receipts WHERE department_id = $1
+FROM fin_receipts f
+WHERE f.department_id = $1 AND ($2::date IS NULL OR f.document_date >= $2) AND ($3::date IS NULL OR f.document_date <= $3)
 UNION ALL
-SELECT 'expenses', count(*)::int, coalesce(sum(amount), 0) FROM fin_expenses WHERE department_id = $1
+SELECT 'expenses', count(*)::int, coalesce(sum(amount), 0)
+FROM fin_expenses f
+WHERE f.department_id = $1 AND ($2::date IS NULL OR f.document_date >= $2) AND ($3::date IS NULL OR f.document_date <= $3)
 UNION ALL
-SELECT 'details', count(*)::int, coalesce(sum(payment_amount), 0) FROM fin_expense_details WHERE department_id = $1;
+SELECT 'details', count(*)::int, coalesce(sum(payment_amount), 0)
+FROM fin_expense_details d
+WHERE d.department_id = $1 AND ($2::date IS NULL AND $3::date IS NULL OR EXISTS (
+    SELECT FROM fin_expenses f
+    WHERE f.operation_id = d.expense_operation_id
+      AND ($2::date IS NULL OR f.document_date >= $2) AND ($3::date IS NULL OR f.document_date <= $3)));
 
 -- name: payments
--- Principal, interest and the rest, by the payment type of the detail lines (never by account).
+-- Principal, interest and the rest, by the payment type of the detail lines (never by account); of the same days.
 SELECT coalesce(sum(payment_amount) FILTER (WHERE payment_type = 'Погашение долга'), 0) AS principal,
        coalesce(sum(payment_amount) FILTER (WHERE payment_type = 'Уплата процентов'), 0) AS interest,
        coalesce(sum(payment_amount) FILTER (WHERE payment_type IS NULL
            OR payment_type NOT IN ('Погашение долга', 'Уплата процентов')), 0) AS other
-FROM fin_expense_details WHERE department_id = $1;
+FROM fin_expense_details d
+WHERE d.department_id = $1 AND ($2::date IS NULL AND $3::date IS NULL OR EXISTS (
+    SELECT FROM fin_expenses f
+    WHERE f.operation_id = d.expense_operation_id
+      AND ($2::date IS NULL OR f.document_date >= $2) AND ($3::date IS NULL OR f.document_date <= $3)));
+
+-- name: unconfirmed
+-- Expenses of the same days that the bank's statement does not confirm.
+SELECT count(*)::int AS rows, coalesce(sum(amount), 0) AS total
+FROM fin_expenses f
+WHERE f.department_id = $1 AND f.unconfirmed_by_bank AND ($2::date IS NULL OR f.document_date >= $2) AND ($3::date IS NULL OR f.document_date <= $3);
+
+-- name: currencies
+-- Receipts and expenses of the same days by currency.
+SELECT currency, sum(receipts) AS receipts, sum(expenses) AS expenses
+FROM (
+    SELECT coalesce(currency, '') AS currency, sum(amount) AS receipts, 0 AS expenses
+    FROM fin_receipts f
+    WHERE f.department_id = $1 AND ($2::date IS NULL OR f.document_date >= $2) AND ($3::date IS NULL OR f.document_date <= $3)
+    GROUP BY 1
+    UNION ALL
+    SELECT coalesce(currency, ''), 0, sum(amount)
+    FROM fin_expenses f
+    WHERE f.department_id = $1 AND ($2::date IS NULL OR f.document_date >= $2) AND ($3::date IS NULL OR f.document_date <= $3)
+    GROUP BY 1
+) by_kind
+GROUP BY 1 ORDER BY 1;
 
 -- name: undone
 -- Units that an undo put back.

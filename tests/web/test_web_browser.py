@@ -1,9 +1,12 @@
 """The dashboard in a real browser: what it shows, to whom, in which language, by which keys, on which screens."""
 
+from decimal import Decimal
+
 import pytest
 from playwright.sync_api import expect
 
 from cpimportd.books.movements import What
+from cpimportd.core.figures import amount
 from cpimportd.daemon.progress import _DOING
 from cpimportd.model import Kind
 from cpimportd.report import FileStatus, RunStatus, UnitStatus
@@ -51,12 +54,12 @@ def test_it_shows_the_figures_that_the_database_has(opened, served):
         ("principal", "principal"),
         ("interest", "interest"),
     ):
-        assert figure(page, name).replace(",", "") == summary[key]
+        assert figure(page, name) == amount(Decimal(summary[key]))
     months = served.get(f"{API}/import/months")["months"]
     page.locator("#months-details summary").click()
     assert page.locator("#months tbody tr").count() == len(months)
-    shown = [text.replace(",", "") for text in page.locator("#months tbody td:nth-child(3)").all_inner_texts()]
-    assert sorted(shown) == sorted(one["principal"] for one in months)
+    shown = page.locator("#months tbody td:nth-child(3)").all_inner_texts()
+    assert sorted(shown) == sorted(amount(Decimal(one["principal"])) for one in months)
     known = sorted(one["month"] for one in months)
     (first_year, first), (last_year, last) = (map(int, month.split("-")) for month in (known[0], known[-1]))
     assert page.locator("#chart .column").count() == (last_year - first_year) * 12 + last - first + 1
@@ -262,7 +265,7 @@ def test_progress_and_its_end_appear_by_themselves(browser, place):
         daemon.wait_runs(1)
         expect(page.locator("#live")).to_be_hidden()
         expect(page.locator("#headline")).to_have_text("All is well")
-        assert figure(page, "receipts").replace(",", "") == f"{place.truth('day1')['receipts_sum']:.2f}"
+        assert figure(page, "receipts") == amount(place.truth("day1")["receipts_sum"])
         assert one.complaints == []
 
 

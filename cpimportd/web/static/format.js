@@ -18,12 +18,13 @@ export function money(sum) {
   if (sum === null || sum === undefined) return "–";
   const value = typeof sum === "bigint" ? sum : kopecks(sum);
   const digits = (value < 0n ? -value : value).toString().padStart(3, "0");
-  const [space, point] = language() === "ru" ? ["\u00a0", ","] : [",", "."];
-  const whole = digits.slice(0, -2).replace(/\B(?=(\d{3})+$)/g, space);
-  return `${value < 0n ? "\u2212" : ""}${whole}${point}${digits.slice(-2)}`;
+  return `${value < 0n ? "\u2212" : ""}${grouped(digits.slice(0, -2))},${digits.slice(-2)}`;
 }
 
-export const count = (number) => new Intl.NumberFormat(locale()).format(number);
+// As in every report and sentence of ours, whatever the language: a comma that meant thousands here and kopecks there
+// would be read wrongly one day.
+const grouped = (digits) => digits.replace(/\B(?=(\d{3})+$)/g, "\u00a0");
+export const count = (number) => grouped(String(number));
 export const rough = (number) =>
   new Intl.NumberFormat(locale(), { notation: "compact", maximumFractionDigits: 1 }).format(number);
 

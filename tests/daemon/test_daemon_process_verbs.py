@@ -9,9 +9,10 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from cpimportd.demo.ftp import LoopbackFtpServer
+from cpimportd.instants import moment
 from cpimportd.plan import RESCHEDULED
 from tests.daemon.other_user import NOBODY
-from tests.daemon.place import time_of_day
+from tests.daemon.place import MOSCOW, time_of_day
 from tests.daemon.polling import until
 from tests.faults.secrets import FTP
 
@@ -176,13 +177,35 @@ def test_reschedule_counts_until_it_is_reset_or_the_daemon_starts_anew(place):
     changed = place.command("reschedule", "import", ELSEWHERE)
     assert changed.returncode == 0, changed.stderr
     assert at() == (ELSEWHERE, True)
-    assert daemon.status["schedules"][0]["next"][11:16] in changed.stderr
+    slot = datetime.fromisoformat(daemon.status["schedules"][0]["next"])
+    assert changed.stderr == f"import is due next at {moment(slot, MOSCOW)}\n"
     assert place.command("reschedule", "import", "--reset").returncode == 0
     assert at() == (usual, False)
     assert place.command("reschedule", "import", ELSEWHERE).returncode == 0
     assert daemon.stop() == 0
     daemon = place.start()
     assert at() == (usual, False)
+
+
+def test_reschedule_tells_the_new_slot_while_a_run_is_under_way(place):
+    """The status has the old one until that run is over."""
+    place.sample("day1")
+    with place.database_gate(b"LOCK TABLE") as gate:
+        daemon = place.start()
+        daemon.send(signal.SIGUSR1)
+        assert gate.reached.wait(20)
+        changed = place.command("reschedule", "import", ELSEWHERE)
+        old = daemon.status["schedules"][0]["next"]
+        back = place.command("reschedule", "import", "--reset")
+        again = place.command("reschedule", "import", ELSEWHERE)
+        gate.open()
+        daemon.wait_runs(1)
+    daemon.wait_status(lambda found: found["schedules"][0]["rescheduled"], "goes by the new expression")
+    new = daemon.status["schedules"][0]["next"]
+    later = "; this takes effect when the run under way is over\n"
+    told = {text: f"import is due next at {moment(datetime.fromisoformat(text), MOSCOW)}{later}" for text in (old, new)}
+    assert old != new
+    assert (changed.stderr, back.stderr, again.stderr) == (told[new], told[old], told[new])
 
 
 @pytest.mark.parametrize("left", ["", '{"import": "*-*-*'], ids=["empty", "cut off"])

@@ -263,8 +263,8 @@ def _message(settings: Settings, changes: Sequence[Change], report: RunReport | 
     )
 
 
-def as_text(report: RunReport, zone: tzinfo) -> str:
-    """The report as people read it, plain; instants in the given zone."""
+def as_text(report: RunReport, zone: tzinfo | None = None) -> str:
+    """The report as people read it, plain; instants in the given zone, else in that of the report's own."""
     stream = io.StringIO()
     console = Console(file=stream, highlight=False, markup=False, emoji=False, force_terminal=False, no_color=True)
     with unwrapped(console):

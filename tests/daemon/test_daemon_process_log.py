@@ -13,7 +13,7 @@ import pytest
 from tests.daemon.living_daemon import environment
 from tests.daemon.polling import until
 
-TEXT = re.compile(r"\d{4}-\d\d-\d\d \d\d:\d\d:\d\d [+-]\d{4} (INFO   |WARNING|ERROR  |CRITICAL) \S.*")
+TEXT = re.compile(r"\d{4}-\d\d-\d\d \d\d:\d\d:\d\d MSK (INFO   |WARNING|ERROR  |CRITICAL) \S.*")
 CONTROL = re.compile(r"[\x00-\x09\x0b-\x1f\x7f-\x9f\u2028\u2029\u202e]")
 EVIL = "Lotos - Spisanie\x1b[31m kredity\n2026-01-01 06:00:00 +0300 INFO    forged\r\x9b\u202e XLSX.xlsx"
 

@@ -55,7 +55,7 @@ def test_the_last_run_follows_by_its_slot_or_by_when_it_was_asked_for():
         f"Next weekly 2026-11-29 07:00 MSK in 5 d 6 h; last 2026-11-23 06:00 MSK {last}"
     )
     assert line(state(Record(last=over(None, None)), weekly="Sun 07:00"), NOW, 0.0).endswith(
-        f"; last 2026-11-23 12:30 MSK {last}"
+        f"; last 2026-11-23 12:30:12 MSK {last}"
     )
 
 

@@ -2,6 +2,7 @@
 
 import ast
 import re
+import string
 from pathlib import Path
 
 import pytest
@@ -11,7 +12,8 @@ import cpimportd
 from cpimportd.catalog import english, russian
 from cpimportd.catalog.consequences import Consequence, consequence_of
 from cpimportd.catalog.explanation import FIELDS, fields_of, fields_of_status, quote
-from cpimportd.problems import CATALOG, Effect, ProblemKind, problem
+from cpimportd.catalog.spoken import spoken
+from cpimportd.problems import CATALOG, Effect, ProblemKind, problem, sentence
 from cpimportd.rendering import run_message_id
 from cpimportd.report import RunStatus
 from cpimportd.settings import Settings
@@ -68,6 +70,36 @@ def test_a_field_that_is_quoted_is_in_the_line(kind):
     names = {name for text in (kind.sentence, kind.way_out) for name in re.findall(r"\{(\w+)[:}]", text)}
     found = problem(kind.code, **dict.fromkeys(names, "7"))
     assert {FIELDS[name] for name in fields_of(kind)} <= found.fields.keys()
+
+
+@KINDS
+def test_a_sum_in_a_sentence_is_written_as_in_the_tables(kind):
+    """A fact that is a sum says so, in every language: else it would stand there as scripts get it."""
+    texts = [kind.sentence, kind.way_out, *russian.TEXTS[kind.code]]
+    named = [(name, spec) for text in texts for _, name, spec, _ in string.Formatter().parse(text) if name]
+    assert {spec for name, spec in named if name in {"sum", "total", "difference", "expected"}} <= {"money"}
+    assert {spec for _, spec in named} <= {"", "money", "count", "shell"}
+    assert {name for name, spec in named if spec == "count"} <= {"count", "before", "rows", "expected_rows"}
+
+
+@pytest.mark.parametrize(
+    ("fact", "told"),
+    [
+        ("813626.80", "813\u00a0626,80"),
+        ("-0.01", "-0,01"),
+        ("0.00", "0,00"),
+        ("-1234567.5", "-1\u00a0234\u00a0567,50"),
+        ("12", "12,00"),
+        ("0.123456", "0,123456"),  # a control total of rates
+        ("сто рублей", "сто рублей"),
+        ("1e5", "1e5"),
+    ],
+)
+def test_a_sum_keeps_every_digit_and_what_is_none_stays_as_it_is(fact, told):
+    assert sentence("{value:money}", {"value": fact}) == told
+    found = problem("settlement-mismatch", value=fact, expected="1.00")
+    assert (found.value, found.message) == (fact, f"settlement amount {told} is not payment × rate (1,00)")
+    assert f" {told} " in spoken(found, "ru").sentence
 
 
 def test_whoever_makes_a_problem_gives_it_the_facts_that_its_line_must_carry():

@@ -55,12 +55,14 @@ async def merge(connection: asyncpg.Connection, judgements: Mapping[Unit, Judgem
             await connection.execute(sql("merge", name, **shape.identifiers))
     await journal.write("references", "rest_contracts")
     await journal.write("references", "wake_organizations")
-    await journal.write("references", "rest_organizations", _old_names(judgements))
+    if old := _old_names(judgements):
+        await journal.write("references", "rest_organizations", old)
 
 
 async def left_active(connection: asyncpg.Connection, judgements: Mapping[Unit, Judgement]) -> frozenset[str]:
     """Old names of renamed organizations that are empty now and stay in the backend's list: they are not ours."""
-    rows = await connection.fetch(sql("references", "left_active"), _old_names(judgements))
+    old = _old_names(judgements)
+    rows = await connection.fetch(sql("references", "left_active"), old) if old else ()
     return frozenset(row["name"] for row in rows)
 
 

@@ -19,7 +19,8 @@ async def compare(connection: asyncpg.Connection) -> None:
     await connection.execute(sql("facts", "find_organizations"))
     for shape in SHAPES:
         await connection.execute(sql("facts", "match", **shape.identifiers))
-    await connection.execute(sql("facts", "match_details"))
+    paid = sql("facts", "paid")
+    await connection.execute(sql("facts", "match_details", paid=paid, sums_of_lines=sql("facts", "sums_of_lines")))
     await connection.execute(sql("stage", "analyze_match"))
 
 

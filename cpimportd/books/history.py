@@ -33,7 +33,7 @@ _LATEST: Final = """
       AND ($7::text IS NULL OR EXISTS (
           SELECT FROM cpimportd.run_unit n
           WHERE n.run_id = r.id AND n.organization = $7
-            AND (n.status = 'held' OR n.inserted + n.updated + n.deleted + n.retimed > 0)))
+            AND (n.status = 'held' OR n.inserted + n.updated + n.deleted + n.retimed + coalesce(n.moved_out, 0) > 0)))
     ORDER BY r.id DESC LIMIT $4
 """
 

@@ -9,9 +9,9 @@ from cpimportd.books.memory import NOTHING, Fingerprints, fingerprints
 from cpimportd.books.plan import Publication
 from cpimportd.books.queries import sql
 from cpimportd.books.shapes import SHAPES
-from cpimportd.model import Group, Kind, Unit
+from cpimportd.model import PAYMENTS, Figure, Group, Kind, Unit
 from cpimportd.problems import Problem
-from cpimportd.report import FileStatus, UnitReport, UnitStatus
+from cpimportd.report import Bridge, FileStatus, UnitReport, UnitStatus
 
 _LOG_STATUS = {FileStatus.PUBLISHED: "success", FileStatus.HELD: "failed"}
 
@@ -129,16 +129,12 @@ async def add_run_units(
     for report in units:
         bridges = {bridge.kind: bridge for bridge in report.bridges}
         for kind in report.unit.group.kinds:
-            bridge = bridges.get(kind)
-            sums = (
-                (bridge.rows_before, bridge.rows_after, bridge.opening, bridge.added, bridge.removed, bridge.changed,
-                 bridge.closing, bridge.control_total)
-                if bridge
-                else (None,) * 8
-            )  # fmt: skip
+            bridge = bridges.get(Figure(kind.value))
+            sums = (*_sums(bridge), bridge.control_total) if bridge else (None,) * 8
             owner = kind is not Kind.DETAILS
             changed = (report.inserted, report.updated, report.removed, report.retimed, report.unchanged,
                        report.normalised, report.put_right) if owner else (0,) * 7  # fmt: skip
+            moved = (report.moved_in, report.moved_out) if owner else (0, 0)
             await connection.execute(
                 sql("record", "add_run_unit"),
                 run_id,
@@ -150,7 +146,17 @@ async def add_run_units(
                 list(report.accepted),
                 snapshots(kind, report.unit),
                 _json(report.problems),
+                *moved,
             )
+        for figure in PAYMENTS:
+            if bridge := bridges.get(figure):
+                at = (run_id, report.unit.organization, figure.value)
+                await connection.execute(sql("record", "add_run_payment"), *at, *_sums(bridge))
+
+
+def _sums(bridge: Bridge) -> tuple[object, ...]:
+    return (bridge.rows_before, bridge.rows_after, bridge.opening, bridge.added, bridge.removed, bridge.changed,
+            bridge.closing)  # fmt: skip
 
 
 async def add_undo_logs(

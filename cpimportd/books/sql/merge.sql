@@ -48,20 +48,29 @@ WHERE p.kind = '{kind}' AND p.rekeyed AND l.kind = '{kind}' AND l.department_id 
 WITH old AS (
     DELETE FROM match_{kind} m USING stage_pair p
     WHERE p.kind = '{kind}' AND p.rekeyed AND m.operation_id = p.old_id
-    RETURNING p.new_id, m.id, m.organization_before, m.amount_before, m.traced
+    RETURNING p.new_id, m.id, m.organization_before, m.amount_before, m.traced, m.contract_before
 )
 UPDATE match_{kind} m
-SET id = old.id, organization_before = old.organization_before, amount_before = old.amount_before, traced = old.traced
+SET id = old.id, organization_before = old.organization_before, amount_before = old.amount_before, traced = old.traced,
+    contract_before = old.contract_before
 FROM old WHERE m.operation_id = old.new_id;
 
 -- name: rekey_detail_matches
--- The same for the sums of their lines.
+-- The same for the sums of their lines; the snapshot may have none of them any more.
+UPDATE match_details m SET operation_id = p.new_id
+FROM stage_pair p
+WHERE p.kind = 'expenses' AND p.rekeyed AND m.operation_id = p.old_id
+  AND NOT EXISTS (SELECT FROM match_details n WHERE n.operation_id = p.new_id);
 WITH old AS (
     DELETE FROM match_details m USING stage_pair p
     WHERE p.kind = 'expenses' AND p.rekeyed AND m.operation_id = p.old_id
-    RETURNING p.new_id, m.rows_before, m.amount_before
+    RETURNING p.new_id, m.*
 )
-UPDATE match_details m SET rows_before = old.rows_before, amount_before = old.amount_before
+UPDATE match_details m
+SET rows_before = old.rows_before, amount_before = old.amount_before,
+    principal_rows_before = old.principal_rows_before, principal_before = old.principal_before,
+    interest_rows_before = old.interest_rows_before, interest_before = old.interest_before,
+    other_rows_before = old.other_rows_before, other_before = old.other_before
 FROM old WHERE m.operation_id = old.new_id;
 
 -- name: find_changed_details

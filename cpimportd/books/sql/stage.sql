@@ -37,12 +37,19 @@ CREATE TEMP TABLE stage_details (
 ) ON COMMIT DROP;
 CREATE TEMP TABLE match_receipts (
     operation_id text NOT NULL, id int, organization_before text, organization_after text,
-    amount_before numeric(15, 2), amount_after numeric(15, 2), traced boolean NOT NULL
+    amount_before numeric(15, 2), amount_after numeric(15, 2), traced boolean NOT NULL, contract_before text,
+    kept boolean NOT NULL DEFAULT false -- that it is still there, of no organization: an undo may leave it so
 ) ON COMMIT DROP;
-CREATE TEMP TABLE match_expenses (LIKE match_receipts) ON COMMIT DROP;
+CREATE TEMP TABLE match_expenses (LIKE match_receipts INCLUDING DEFAULTS) ON COMMIT DROP;
 CREATE TEMP TABLE match_details (
     operation_id text NOT NULL, rows_before int NOT NULL, rows_after int NOT NULL,
-    amount_before numeric(20, 2) NOT NULL, amount_after numeric(20, 2) NOT NULL
+    amount_before numeric(20, 2) NOT NULL, amount_after numeric(20, 2) NOT NULL,
+    principal_rows_before int NOT NULL, principal_rows_after int NOT NULL,
+    principal_before numeric(20, 2) NOT NULL, principal_after numeric(20, 2) NOT NULL,
+    interest_rows_before int NOT NULL, interest_rows_after int NOT NULL,
+    interest_before numeric(20, 2) NOT NULL, interest_after numeric(20, 2) NOT NULL,
+    other_rows_before int NOT NULL, other_rows_after int NOT NULL,
+    other_before numeric(20, 2) NOT NULL, other_after numeric(20, 2) NOT NULL
 ) ON COMMIT DROP;
 CREATE TEMP TABLE changed_receipts (
     operation_id text PRIMARY KEY, columns_differ boolean NOT NULL, extra_differs boolean NOT NULL,

@@ -13,7 +13,7 @@ from decimal import Decimal
 import asyncpg
 
 from cpimportd.books.lives import Life, later, states_after
-from cpimportd.books.movements import Movement, Sums, Title, What, added, beside, changed, removed
+from cpimportd.books.movements import Movement, Sums, Title, What, added, changed, compare_lines_extra, removed
 from cpimportd.books.netting import undone_movements
 from cpimportd.books.origins import Origins
 from cpimportd.books.queries import sql
@@ -172,7 +172,7 @@ def _changed(key: Key, entries: Sequence[Entry], after: State | None, origins: O
     rekeyed = any(one.op == "rekey" for one in entries)
     what = What.REKEYED if rekeyed else What.CHANGED
     origin = origins.of(after.lineage)
-    more = [difference for one in entries for difference in beside(one.old, one.new)]
+    more = [difference for one in entries for difference in compare_lines_extra(one.old, one.new)]
     return changed(what, state, after, why=last.why, origin=origin, more=more)
 
 

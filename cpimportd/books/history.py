@@ -9,11 +9,13 @@ from typing import Any, Final
 
 import asyncpg
 
+from cpimportd.books.queries import sql
 from cpimportd.problems import ProblemError, problem
 from cpimportd.report import money
 
 _RUNS: Final = """
-    SELECT r.id AS run, r.status, r.trigger, r.schedule, r.slot, r.started_at, r.finished_at, r.host, r.version,
+    SELECT r.id AS run, r.status, r.trigger, r.schedule, r.slot, r.started_at, r.finished_at,
+           {seconds} AS seconds, r.host, r.version,
            r.accepted, r.requested_by, r.undoes, u.published, u.held, u.inserted, u.updated, u.removed, u.retimed
     FROM cpimportd.runs r
     CROSS JOIN LATERAL (
@@ -25,7 +27,7 @@ _RUNS: Final = """
         FROM (SELECT *, (organization, kind) AS name FROM cpimportd.run_unit WHERE kind <> 'details') units
         WHERE run_id = r.id
     ) u
-"""
+""".replace("{seconds}", sql("runs", "seconds"))
 
 _LATEST: Final = """
     WHERE r.department_id = $1 AND ($2::bigint IS NULL OR r.id < $2) AND ($3::text[] IS NULL OR r.status = ANY ($3))
@@ -64,6 +66,7 @@ class RunLine:
         slot: when it was due.
         started_at: when it began.
         finished_at: when it ended.
+        seconds: how long it took, as its report says; None while it runs.
         host: where it ran.
         version: of cpimportd.
         accepted: the units that a human accepted.
@@ -84,6 +87,7 @@ class RunLine:
     slot: datetime | None
     started_at: datetime
     finished_at: datetime | None
+    seconds: float | None
     host: str | None
     version: str | None
     accepted: tuple[str, ...]
@@ -95,11 +99,6 @@ class RunLine:
     updated: int
     removed: int
     retimed: int
-
-    @property
-    def seconds(self) -> float | None:
-        """How long it took; None while it runs."""
-        return None if self.finished_at is None else (self.finished_at - self.started_at).total_seconds()
 
     def as_json(self) -> dict[str, object]:
         """The line as scripts get it; instants with their offset."""

@@ -197,13 +197,11 @@ def compare_extra(before: Values, after: Values) -> Iterator[Difference]:
             yield Difference(f"extra.{title}", before.get(title), after.get(title))
 
 
-def beside(old: Values, new: Values) -> Iterator[Difference]:
-    """What the journal says of the lines' columns that the backend has no field for; their order is none of it."""
-    if "details_extra" not in old or "details_extra" not in new:
-        return
-    before, after = old["details_extra"], new["details_extra"]
-    if before != after and sorted(map(_text, before or ())) != sorted(map(_text, after or ())):
-        yield Difference("details_extra", _text(before), _text(after))
+def compare_lines_extra(before: Values, after: Values) -> Iterator[Difference]:
+    """The same for such columns of the detail lines, as JSON; the order of the lines is none of it."""
+    old, new = before.get("details_extra"), after.get("details_extra")
+    if old != new and sorted(map(_text, old or ())) != sorted(map(_text, new or ())):
+        yield Difference("details_extra", _text(old), _text(new))
 
 
 def _text(value: object) -> str:

@@ -10,10 +10,10 @@ import asyncpg
 
 from cpimportd.books.links import Link, links
 from cpimportd.books.lives import Life, later, states_after
-from cpimportd.books.movements import Movement, What, added, beside, changed, removed
+from cpimportd.books.movements import Difference, Movement, What, added, changed, compare_lines_extra, removed
 from cpimportd.books.origins import Origins
 from cpimportd.books.queries import sql
-from cpimportd.books.states import Entry, Key, State, Values, entry, undone, whole
+from cpimportd.books.states import Entry, Key, State, entry, undone, whole
 from cpimportd.model import Kind
 
 
@@ -96,12 +96,13 @@ def _moved(before: State | None, after: State | None, entries: Sequence[Entry], 
     elif before is not None and after is not None:
         what = What.CHANGED if before.key == after.key else What.REKEYED
         origin = origins.of(after.lineage)
-        one = changed(what, before, after, why="undone", origin=origin, more=beside(*_first_and_last(entries)))
+        one = changed(what, before, after, why="undone", origin=origin, more=_lines_extra(entries))
         if one.differences or one.lines_gone or one.lines_new or what is What.REKEYED:
             yield one
 
 
-def _first_and_last(entries: Sequence[Entry]) -> tuple[Values, Values]:
-    """What the first line that says so had of the lines' other columns, and what the last one that does has."""
-    first = next((one.old for one in entries if "details_extra" in one.old), {})
-    return first, next((one.new for one in reversed(entries) if "details_extra" in one.new), {})
+def _lines_extra(entries: Sequence[Entry]) -> Iterable[Difference]:
+    """The lines' other columns, as the first line that says so had them and the last one that does has them."""
+    first = next((one.old for one in entries if "details_extra" in one.old), None)
+    last = next((one.new for one in reversed(entries) if "details_extra" in one.new), None)
+    return () if first is None or last is None else compare_lines_extra(first, last)

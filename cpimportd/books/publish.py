@@ -57,10 +57,10 @@ async def _publish(connection: asyncpg.Connection, publication: Publication) -> 
     status = run_status(units, files.values())
     await record.set_status(connection, snapshot_ids, files)
     await record.add_units(connection, run_id, publication, units, snapshot_ids)
-    await record.add_import_logs(connection, publication, files)
+    logs = await record.add_import_logs(connection, publication, files)
     await connection.execute(sql("runs", "notify"), publication.channel, str(run_id))
     await connection.execute(sql("runs", "conclude"), run_id, status.value)
-    return Published(status, units, files)
+    return Published(status, units, files, logs)
 
 
 async def _merge(

@@ -11,6 +11,7 @@ from sqlalchemy import (
     Boolean,
     CheckConstraint,
     Column,
+    Double,
     ForeignKey,
     Index,
     Integer,
@@ -50,6 +51,12 @@ runs = Table(
     ),
     needed("undoes", ARRAY(BigInteger()), "The runs that this one undid.", "'{}'"),
     Column("report", JSONB(none_as_null=True), comment="The whole report, as `cpimportd show --json` prints it."),
+    Column(
+        "seconds",
+        Double(),
+        comment="How long it took by its own clock, as its report says; empty where it left none, or an earlier "
+        "version wrote the row.",
+    ),
     CheckConstraint(
         "status IN ('running', 'published', 'unchanged', 'partial', 'held', 'failed', 'abandoned')", name="status"
     ),

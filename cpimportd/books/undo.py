@@ -33,6 +33,7 @@ class Undo:
         runs: what is taken back, the latest first.
         zone: in which 1C writes its moments.
         channel: of the NOTIFY.
+        seconds: how long the undo has lasted so far, for the backend's import log.
     """
 
     run_id: int
@@ -40,6 +41,7 @@ class Undo:
     runs: tuple[int, ...]
     zone: str
     channel: str
+    seconds: Callable[[], float] = lambda: 0.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,8 +91,8 @@ async def _undo(connection: asyncpg.Connection, request: Undo) -> Published:
     await account.bridge_contracts(connection)
     await _remember(connection, request, before)
     units = await _reports(connection, before)
-    await _record(connection, request, units)
-    return Published(RunStatus.PUBLISHED, units, {})
+    logs = await _record(connection, request, units)
+    return Published(RunStatus.PUBLISHED, units, {}, logs)
 
 
 async def _stage(connection: asyncpg.Connection, request: Undo) -> None:
@@ -223,7 +225,7 @@ async def _reports(
     )
 
 
-async def _record(connection: asyncpg.Connection, request: Undo, units: Sequence[UnitReport]) -> None:
+async def _record(connection: asyncpg.Connection, request: Undo, units: Sequence[UnitReport]) -> tuple[int, ...]:
     served = await connection.fetch(
         "SELECT kind, organization, array_agg(snapshot_id ORDER BY snapshot_id) AS snapshots FROM cpimportd.served"
         " WHERE department_id = $1 GROUP BY 1, 2",
@@ -234,6 +236,7 @@ async def _record(connection: asyncpg.Connection, request: Undo, units: Sequence
         connection, request.run_id, units, lambda kind, unit: snapshots.get((kind, unit.organization), [])
     )
     told = f"undo of run {', '.join(str(run) for run in sorted(request.runs))}"
-    await record.add_undo_logs(connection, request.department_id, told, units)
+    logs = await record.add_undo_logs(connection, request.department_id, told, units, request.seconds())
     await connection.execute(sql("runs", "notify"), request.channel, str(request.run_id))
     await connection.execute(sql("runs", "conclude"), request.run_id, RunStatus.PUBLISHED.value)
+    return logs

@@ -32,7 +32,8 @@ def explain(
 ) -> None:
     """Where a value comes from: run, workbook, sheet, row and cell, and every earlier value with its date.
 
-    WHAT is a document, by its whole name or its number; or a sum: receipts, expenses, details, principal, interest or other.
+    WHAT is a document, by its whole name or its number; or a sum: receipts, expenses, details, principal, interest or
+    other.
 
     \b
     Examples:

@@ -16,7 +16,7 @@ LOTOS = "ЛОТОС ООО"
 
 def test_a_partial_run_in_one_sentence(make_report):
     assert summary_line(make_report()) == (
-        "published 1,050 rows of 1 file in 1.3 s (3 new, 12 changed, 4 removed, 1 re-timed); "
+        "published 1,050 documents of 1 file in 1.3 s (3 new, 12 changed, 4 removed, 1 re-timed); "
         f'2 units held: {LOTOS}/expenses (control-total), [bold red]Северная[/] "Звезда" ООО/receipts (shrunk); 1 warning'
     )
 
@@ -43,7 +43,7 @@ def test_a_file_that_names_no_organization_is_held_by_its_name(make_report):
 
 
 def test_a_dry_run_publishes_nothing_and_does_not_say_so(make_report):
-    assert summary_line(make_report(run=None, status=RunStatus.DRY_RUN)).startswith("would publish 1,050 rows")
+    assert summary_line(make_report(run=None, status=RunStatus.DRY_RUN)).startswith("would publish 1,050 documents")
 
 
 def test_documents_put_right_without_a_new_file(make_report):

@@ -62,7 +62,8 @@ VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10);
 -- One line in the backend's own import log.
 INSERT INTO fin_import_logs (import_date, source_file, table_name, rows_inserted, rows_updated, rows_failed, status,
                              error_message, processed_by, processing_time_seconds, department_id)
-VALUES (localtimestamp, left($1, 255), $2, $3, $4, $5, $6, $7, 'cpimportd', $8, $9);
+VALUES (localtimestamp, left($1, 255), $2, $3, $4, $5, $6, $7, 'cpimportd', $8, $9)
+RETURNING id;
 
 -- name: forget_fingerprints
 -- The published units are fingerprinted anew.

@@ -1,4 +1,4 @@
-"""What a run's bridge says of principal, interest and the rest, and of documents that changed hands.
+"""What a run's bridge says of principal, interest and the rest, of documents that changed hands, and how long it took.
 
 Of runs before this nobody can tell; their rows of run_unit leave moved_in and moved_out empty. That also tells an undo
 whose bridge counts a document twice that went and came back, as earlier versions wrote it.
@@ -48,6 +48,9 @@ STATEMENTS = (
     "COMMENT ON TABLE cpimportd.run_payment IS 'The bridge of detail lines by what they pay; the three add up to the "
     "details'' row of run_unit.'",
     *(f"COMMENT ON COLUMN cpimportd.run_payment.{column} IS '{comment}'" for column, comment in _COMMENTS),
+    "ALTER TABLE cpimportd.runs ADD COLUMN seconds DOUBLE PRECISION",
+    "COMMENT ON COLUMN cpimportd.runs.seconds IS 'How long it took by its own clock, as its report says; empty where "
+    "it left none, or an earlier version wrote the row.'",
     "ALTER TABLE cpimportd.run_unit ADD COLUMN moved_in INTEGER",
     "ALTER TABLE cpimportd.run_unit ADD COLUMN moved_out INTEGER",
     "COMMENT ON COLUMN cpimportd.run_unit.moved_in IS 'Documents that came from another organization, changed or "

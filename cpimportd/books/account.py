@@ -1,7 +1,7 @@
 """Does it add up? The bridge of every unit, and the sums in the database beside the control totals, before COMMIT."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from decimal import Decimal
 
 import asyncpg
@@ -67,39 +67,47 @@ async def bridge_contracts(connection: asyncpg.Connection) -> None:
 
 
 async def booked(connection: asyncpg.Connection, shape: Shape) -> Mapping[tuple[Figure, str], tuple[int, Decimal]]:
-    """Rows and sum of each figure that the books hold now of the units of one kind that take part."""
+    """Rows and sum that the books hold now of the units of one kind that take part; of expenses' lines, too."""
     rows = await connection.fetch(sql("account", "booked", **shape.identifiers))
     if shape is EXPENSES:
-        rows += await connection.fetch(sql("account", "booked_details", paid=sql("facts", "paid")))
+        rows += await connection.fetch(sql("account", "booked_details"))
     return {(Figure(row["figure"]), row["organization"]): (row["rows"], row["total"]) for row in rows}
 
 
 def _sql(name: str, shape: Shape) -> str:
     """A query over the documents of one kind."""
-    return sql("account", name, **shape.identifiers, documents=sql("account", "documents", **shape.identifiers))
+    pieces = {piece: sql("account", piece, **shape.identifiers) for piece in ("documents", "terms")}
+    return sql("account", name, **shape.identifiers, **pieces, paid=sql("account", "paid"))
 
 
 async def _bridges(connection: asyncpg.Connection, shape: Shape) -> dict[tuple[Figure, str], Bridge]:
-    moved = {(Figure(row["figure"]), row["organization"]): row for row in await connection.fetch(_sql("bridge", shape))}
+    moved = await _terms(connection, "bridge", shape)
     found = {}
     for (figure, organization), (rows, total) in (await booked(connection, shape)).items():
-        move = moved.get((figure, organization))
-        staged = (move["closing"], move["rows_after"]) if move else (Decimal(0), 0)
-        if staged != (total, rows):
-            raise ProblemError(_differ(organization, figure, total, staged[0]))
-        found[figure, organization] = Bridge(
-            kind=figure,
-            rows_before=move["rows_before"] if move else 0,
-            rows_after=rows,
-            opening=move["opening"] if move else Decimal(0),
-            added=move["added"] if move else Decimal(0),
-            removed=move["removed"] if move else Decimal(0),
-            changed=move["changed"] if move else Decimal(0),
-            closing=total,
-            # 1C totals no workbook by what was paid.
-            control_total=None if figure in PAYMENTS else staged[0],
-        )
+        bridge = moved.get((figure, organization), _nothing(figure))
+        if (bridge.closing, bridge.rows_after) != (total, rows):
+            raise ProblemError(_differ(organization, figure, total, bridge.closing))
+        found[figure, organization] = replace(bridge, control_total=bridge.closing, closing=total)
+    if shape is EXPENSES:
+        paid = await _terms(connection, "bridge_payments", shape)
+        owners = [organization for figure, organization in found if figure is Figure.DETAILS]
+        found |= {(part, one): paid.get((part, one), _nothing(part)) for one in owners for part in PAYMENTS}
     return found
+
+
+async def _terms(connection: asyncpg.Connection, name: str, shape: Shape) -> dict[tuple[Figure, str], Bridge]:
+    terms = ("rows_before", "rows_after", "opening", "added", "removed", "changed", "closing")
+    return {
+        (Figure(row["figure"]), row["organization"]): Bridge(
+            Figure(row["figure"]), **{term: row[term] for term in terms}
+        )
+        for row in await connection.fetch(_sql(name, shape))
+    }
+
+
+def _nothing(figure: Figure) -> Bridge:
+    """The bridge of an organization without a row, before and after."""
+    return Bridge(figure, 0, 0, *(Decimal(0),) * 5)
 
 
 def _require_closed(found: Mapping[tuple[Figure, str], Bridge]) -> None:

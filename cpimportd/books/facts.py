@@ -19,8 +19,7 @@ async def compare(connection: asyncpg.Connection) -> None:
     await connection.execute(sql("facts", "find_organizations"))
     for shape in SHAPES:
         await connection.execute(sql("facts", "match", **shape.identifiers))
-    paid = sql("facts", "paid")
-    await connection.execute(sql("facts", "match_details", paid=paid, sums_of_lines=sql("facts", "sums_of_lines")))
+    await connection.execute(sql("facts", "match_details"))
     await connection.execute(sql("stage", "analyze_match"))
 
 

@@ -16,13 +16,15 @@ from cpimportd.report import money
 _RUNS: Final = """
     SELECT r.id AS run, r.status, r.trigger, r.schedule, r.slot, r.started_at, r.finished_at,
            {seconds} AS seconds, r.host, r.version,
-           r.accepted, r.requested_by, r.undoes, u.published, u.held, u.inserted, u.updated, u.removed, u.retimed
+           r.accepted, r.requested_by, r.undoes, u.published, u.held, u.inserted, u.updated, u.removed, u.retimed,
+           u.moved
     FROM cpimportd.runs r
     CROSS JOIN LATERAL (
         SELECT count(DISTINCT name) FILTER (WHERE status = 'published') AS published,
                count(DISTINCT name) FILTER (WHERE status = 'held') AS held,
                coalesce(sum(inserted), 0)::int AS inserted, coalesce(sum(updated), 0)::int AS updated,
-               coalesce(sum(deleted), 0)::int AS removed, coalesce(sum(retimed), 0)::int AS retimed
+               coalesce(sum(deleted), 0)::int AS removed, coalesce(sum(retimed), 0)::int AS retimed,
+               coalesce(sum(moved_in), 0)::int AS moved
         -- A unit's name; its details' counts are lines, not documents.
         FROM (SELECT *, (organization, kind) AS name FROM cpimportd.run_unit WHERE kind <> 'details') units
         WHERE run_id = r.id
@@ -78,6 +80,7 @@ class RunLine:
         updated: documents that changed.
         removed: documents that went.
         retimed: documents that came back under another time.
+        moved: of the changed and re-timed documents, those that are of another organization now.
     """
 
     run: int
@@ -99,12 +102,13 @@ class RunLine:
     updated: int
     removed: int
     retimed: int
+    moved: int = 0
 
     def as_json(self) -> dict[str, object]:
         """The line as scripts get it; instants with their offset."""
         moments = {name: _iso(getattr(self, name)) for name in ("slot", "started_at", "finished_at")}
         names = ("run", "status", "trigger", "schedule", "host", "version", "requested_by")
-        counts = ("published", "held", "inserted", "updated", "removed", "retimed")
+        counts = ("published", "held", "inserted", "updated", "removed", "retimed", "moved")
         return {
             **{name: getattr(self, name) for name in (*names, *counts)},
             **moments,

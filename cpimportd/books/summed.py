@@ -147,7 +147,7 @@ async def explain_figure(
             organization = await find_organization(connection, department_id, organization)
         scope = (department_id, organization, month and month.first, month and month.next)
         if figure.kind is Kind.DETAILS:
-            lines = sql("explain", "figure_lines", paid=sql("facts", "paid"))
+            lines = sql("explain", "figure_lines", paid=sql("account", "paid"))
             rows = await connection.fetch(lines, *scope, figure.value)
         else:
             identifiers = shape_of(Kind(figure.value)).identifiers

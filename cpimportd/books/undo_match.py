@@ -25,7 +25,7 @@ async def remember(connection: asyncpg.Connection) -> None:
     for shape in SHAPES:
         await connection.execute(sql("undo_match", "remember_documents", **shape.identifiers))
         await connection.execute(sql("undo_match", "remember_contents", **shape.identifiers, content=_content(shape)))
-    await connection.execute(sql("undo_match", "remember_lines", paid=sql("facts", "paid")))
+    await connection.execute(sql("undo_match", "remember_lines", paid=sql("account", "paid")))
 
 
 async def match(connection: asyncpg.Connection, run_id: int) -> None:
@@ -46,8 +46,8 @@ async def match(connection: asyncpg.Connection, run_id: int) -> None:
         await connection.execute(sql("undo_match", "match_new", **shape.identifiers))
         await _add(connection, "add_retimed", shape, retimed)
         await connection.execute(sql("undo_match", "find_changed", **shape.identifiers, content=_content(shape)))
-    pieces = {"paid": sql("facts", "paid"), "sums_of_lines": sql("facts", "sums_of_lines")}
-    await connection.execute(sql("undo_match", "match_lines", **pieces))
+    await connection.execute(sql("undo_match", "match_lines"))
+    await connection.execute(sql("undo_match", "write_lines_anew"))
     await connection.execute(sql("stage", "analyze_match"))
     await connection.execute(sql("stage", "analyze_changed"))
 

@@ -24,19 +24,13 @@ pairs AS (
 )
 
 -- name: bridge
--- From yesterday's sums to today's, per organization and what is summed: what the books held, what came, what went, what
--- changed, and what is there now by the same documents. One that changes hands goes from one and comes to the other.
+-- From yesterday's sums to today's, per organization, of documents and of expenses' lines: what the books held, what came,
+-- what went, what changed, and what the snapshot says. One that changes hands goes from one and comes to the other.
 WITH {documents}, flows AS (
-    SELECT d.owner_before, d.owner_after, count(*) FILTER (WHERE d.there_before) AS rows_before,
-           count(*) FILTER (WHERE d.there_after) AS rows_after, sum(d.before) AS before, sum(d.after) AS after,
-           sum(o.rows_before) AS details_rows_before, sum(n.rows_after) AS details_rows_after,
-           sum(o.amount_before) AS details_before, sum(n.amount_after) AS details_after,
-           sum(o.principal_rows_before) AS principal_rows_before, sum(n.principal_rows_after) AS principal_rows_after,
-           sum(o.principal_before) AS principal_before, sum(n.principal_after) AS principal_after,
-           sum(o.interest_rows_before) AS interest_rows_before, sum(n.interest_rows_after) AS interest_rows_after,
-           sum(o.interest_before) AS interest_before, sum(n.interest_after) AS interest_after,
-           sum(o.other_rows_before) AS other_rows_before, sum(n.other_rows_after) AS other_rows_after,
-           sum(o.other_before) AS other_before, sum(n.other_after) AS other_after
+    SELECT d.owner_before, d.owner_after, count(*) FILTER (WHERE d.there_before) AS documents_before,
+           count(*) FILTER (WHERE d.there_after) AS documents_after, sum(d.before) AS amount_before,
+           sum(d.after) AS amount_after, sum(o.rows_before) AS lines_before, sum(n.rows_after) AS lines_after,
+           sum(o.amount_before) AS paid_before, sum(n.amount_after) AS paid_after
     FROM documents d
     LEFT JOIN match_details o ON '{kind}' = 'expenses' AND o.operation_id = d.old_id
     LEFT JOIN match_details n ON '{kind}' = 'expenses' AND n.operation_id = d.new_id
@@ -46,14 +40,39 @@ WITH {documents}, flows AS (
            coalesce(s.rows_after, 0) AS rows_after, coalesce(s.before, 0) AS before, coalesce(s.after, 0) AS after
     FROM flows f
     CROSS JOIN LATERAL (VALUES
-        ('{kind}', rows_before, rows_after, before, after),
-        ('details', details_rows_before, details_rows_after, details_before, details_after),
-        ('principal', principal_rows_before, principal_rows_after, principal_before, principal_after),
-        ('interest', interest_rows_before, interest_rows_after, interest_before, interest_after),
-        ('other', other_rows_before, other_rows_after, other_before, other_after)
+        ('{kind}', documents_before, documents_after, amount_before, amount_after),
+        ('details', lines_before, lines_after, paid_before, paid_after)
     ) AS s (figure, rows_before, rows_after, before, after)
     WHERE s.figure = '{kind}' OR '{kind}' = 'expenses'
 )
+{terms}
+
+-- name: bridge_payments
+-- The same of lines by what they pay; what is there now are the books' own. Before, there were those that went, and those of
+-- documents whose lines nobody wrote anew.
+WITH {documents}, lines AS (
+    SELECT n.owner_before, n.owner_after, {paid} AS figure, c.operation_id IS NULL AS was_there, true AS is_there,
+           count(*) AS rows, sum(coalesce(d.payment_amount, 0)) AS amount
+    FROM documents n
+    JOIN fin_expense_details d ON d.expense_operation_id = n.new_id
+    LEFT JOIN changed_details c ON c.operation_id = n.new_id
+    GROUP BY 1, 2, 3, 4
+    UNION ALL
+    SELECT o.owner_before, o.owner_after, g.paid, true, false, count(*), sum(g.amount)
+    FROM documents o JOIN gone_line g ON g.operation_id = o.old_id
+    GROUP BY 1, 2, 3
+), figures AS (
+    SELECT owner_before, owner_after, figure, coalesce(sum(rows) FILTER (WHERE was_there), 0) AS rows_before,
+           coalesce(sum(rows) FILTER (WHERE is_there), 0) AS rows_after,
+           coalesce(sum(amount) FILTER (WHERE was_there), 0) AS before,
+           coalesce(sum(amount) FILTER (WHERE is_there), 0) AS after
+    FROM lines
+    GROUP BY owner_before, owner_after, figure
+)
+{terms}
+
+-- name: terms
+-- To end a query with that has figures: what goes from whom to whom, as the terms of each organization's bridges.
 SELECT organization, figure, sum(rows_before)::int AS rows_before, sum(rows_after)::int AS rows_after,
        sum(opening) AS opening, sum(added) AS added, sum(removed) AS removed, sum(changed) AS changed,
        sum(closing) AS closing
@@ -68,7 +87,11 @@ FROM (
     FROM figures
 ) movements
 WHERE organization IN (SELECT organization FROM stage_unit WHERE kind = '{kind}')
-GROUP BY organization, figure;
+GROUP BY organization, figure
+
+-- name: paid
+-- What a detail line d pays, by its payment type alone (model.Figure.of_payment).
+CASE d.payment_type WHEN 'Погашение долга' THEN 'principal' WHEN 'Уплата процентов' THEN 'interest' ELSE 'other' END
 
 -- name: bridge_contracts
 -- The same per contract, of those whose sum moved; closing is what the books hold now. A document that changes its contract
@@ -152,20 +175,14 @@ WHERE u.kind = '{kind}'
 GROUP BY u.organization;
 
 -- name: booked_details
--- The same for detail lines, through their expenses, and for those that pay principal, interest and the rest.
-WITH lines AS (
-    SELECT u.organization, {paid} AS paid, count(d.id)::int AS rows, coalesce(sum(d.payment_amount), 0) AS total
-    FROM stage_unit u
-    LEFT JOIN fin_expenses f ON f.organization_id = u.organization_id
-        AND f.department_id = (SELECT department_id FROM stage_scope)
-    LEFT JOIN fin_expense_details d ON d.expense_operation_id = f.operation_id
-    WHERE u.kind = 'expenses'
-    GROUP BY 1, 2
-)
-SELECT organization, s.figure, coalesce(sum(rows) FILTER (WHERE s.figure IN ('details', paid)), 0)::int AS rows,
-       coalesce(sum(total) FILTER (WHERE s.figure IN ('details', paid)), 0) AS total
-FROM lines CROSS JOIN (VALUES ('details'), ('principal'), ('interest'), ('other')) AS s (figure)
-GROUP BY organization, s.figure;
+-- The same for detail lines, through their expenses.
+SELECT u.organization, 'details' AS figure, count(d.id)::int AS rows, coalesce(sum(d.payment_amount), 0) AS total
+FROM stage_unit u
+LEFT JOIN fin_expenses f ON f.organization_id = u.organization_id
+    AND f.department_id = (SELECT department_id FROM stage_scope)
+LEFT JOIN fin_expense_details d ON d.expense_operation_id = f.operation_id
+WHERE u.kind = 'expenses'
+GROUP BY u.organization;
 
 -- name: booked_by_file
 -- What the books hold now of the documents in each file that stands whole in the stage, beside its control total.

@@ -34,35 +34,17 @@ LEFT JOIN cpimportd.lineage l
     AND l.operation_id = coalesce(s.operation_id, f.operation_id);
 
 -- name: match_details
--- Per expense concerned, how many lines and what sum the books and the snapshot have, and what was paid with them.
-INSERT INTO match_details
-SELECT operation_id, {sums_of_lines}
+-- Per expense concerned, how many lines and what sum the books and the snapshot have.
+INSERT INTO match_details (operation_id, rows_before, rows_after, amount_before, amount_after)
+SELECT operation_id, sum(rows_before), sum(rows_after), sum(amount_before), sum(amount_after)
 FROM (
-    SELECT d.expense_operation_id AS operation_id, false AS later, {paid} AS paid, coalesce(d.payment_amount, 0) AS amount
+    SELECT d.expense_operation_id AS operation_id, 1 AS rows_before, 0 AS rows_after,
+           coalesce(d.payment_amount, 0) AS amount_before, 0 AS amount_after
     FROM fin_expense_details d JOIN match_expenses m ON m.operation_id = d.expense_operation_id
     UNION ALL
-    SELECT d.operation_id, true, {paid}, d.amount FROM stage_details d
+    SELECT s.operation_id, 0, 1, 0, s.amount FROM stage_details s
 ) lines
 GROUP BY operation_id;
-
--- name: sums_of_lines
--- The columns of match_details, of lines that know what was paid with them and whether they are those of later: a row has
--- no difference of two others.
-count(*) FILTER (WHERE NOT later), count(*) FILTER (WHERE later),
-coalesce(sum(amount) FILTER (WHERE NOT later), 0), coalesce(sum(amount) FILTER (WHERE later), 0),
-count(*) FILTER (WHERE NOT later AND paid = 'principal'), count(*) FILTER (WHERE later AND paid = 'principal'),
-coalesce(sum(amount) FILTER (WHERE NOT later AND paid = 'principal'), 0),
-coalesce(sum(amount) FILTER (WHERE later AND paid = 'principal'), 0),
-count(*) FILTER (WHERE NOT later AND paid = 'interest'), count(*) FILTER (WHERE later AND paid = 'interest'),
-coalesce(sum(amount) FILTER (WHERE NOT later AND paid = 'interest'), 0),
-coalesce(sum(amount) FILTER (WHERE later AND paid = 'interest'), 0),
-count(*) FILTER (WHERE NOT later AND paid = 'other'), count(*) FILTER (WHERE later AND paid = 'other'),
-coalesce(sum(amount) FILTER (WHERE NOT later AND paid = 'other'), 0),
-coalesce(sum(amount) FILTER (WHERE later AND paid = 'other'), 0)
-
--- name: paid
--- What a detail line pays, by its payment type alone (model.Figure.of_payment).
-CASE d.payment_type WHEN 'Погашение долга' THEN 'principal' WHEN 'Уплата процентов' THEN 'interest' ELSE 'other' END
 
 -- name: totals
 -- Per unit: documents and sums before and after, and how many documents in both differ in their amount.

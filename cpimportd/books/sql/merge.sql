@@ -4,8 +4,9 @@
 WITH keys AS (SELECT p.old_id, p.new_id FROM stage_pair p WHERE p.kind = '{kind}' AND p.rekeyed),
 lines AS (
     DELETE FROM fin_expense_details d USING keys WHERE d.expense_operation_id = keys.old_id
+    RETURNING keys.new_id, d.payment_type, d.payment_amount
 )
-SELECT count(*) FROM keys;
+INSERT INTO gone_line SELECT d.new_id, {paid}, coalesce(d.payment_amount, 0) FROM lines d;
 
 -- name: rekey_lines_before
 -- The detail lines of documents about to be re-keyed, for the journal, while they are still there.
@@ -64,13 +65,10 @@ WHERE p.kind = 'expenses' AND p.rekeyed AND m.operation_id = p.old_id
 WITH old AS (
     DELETE FROM match_details m USING stage_pair p
     WHERE p.kind = 'expenses' AND p.rekeyed AND m.operation_id = p.old_id
-    RETURNING p.new_id, m.*
+    RETURNING p.new_id, m.rows_before, m.amount_before
 )
 UPDATE match_details m
-SET rows_before = old.rows_before, amount_before = old.amount_before,
-    principal_rows_before = old.principal_rows_before, principal_before = old.principal_before,
-    interest_rows_before = old.interest_rows_before, interest_before = old.interest_before,
-    other_rows_before = old.other_rows_before, other_before = old.other_before
+SET rows_before = old.rows_before, amount_before = old.amount_before
 FROM old WHERE m.operation_id = old.new_id;
 
 -- name: find_changed_details
@@ -258,9 +256,13 @@ WHERE m.organization_after IS NULL;
 
 -- name: delete_details
 -- The old lines of every document that goes or whose lines differ: the whole set, before any line is added.
-DELETE FROM fin_expense_details d
-WHERE d.expense_operation_id IN (SELECT operation_id FROM changed_details)
-   OR d.expense_operation_id IN (SELECT operation_id FROM match_expenses WHERE organization_after IS NULL);
+WITH lines AS (
+    DELETE FROM fin_expense_details d
+    WHERE d.expense_operation_id IN (SELECT operation_id FROM changed_details)
+       OR d.expense_operation_id IN (SELECT operation_id FROM match_expenses WHERE organization_after IS NULL)
+    RETURNING d.expense_operation_id, d.payment_type, d.payment_amount
+)
+INSERT INTO gone_line SELECT d.expense_operation_id, {paid}, coalesce(d.payment_amount, 0) FROM lines d;
 
 -- name: delete_documents
 -- Documents that the snapshot no longer holds.

@@ -1,6 +1,5 @@
 -- name: create
--- Temporary tables for what the books held before an undo, beside those that every publication has.
-CREATE TEMP TABLE undo_line (operation_id text NOT NULL, paid text NOT NULL, amount numeric NOT NULL) ON COMMIT DROP;
+-- What documents said before an undo, beside the tables that every publication has.
 CREATE TEMP TABLE undo_content (
     kind text NOT NULL, operation_id text NOT NULL, content text NOT NULL, PRIMARY KEY (kind, operation_id)
 ) ON COMMIT DROP;
@@ -19,8 +18,8 @@ WHERE f.department_id = scope.department_id
                              WHERE c.kind = '{kind}'));
 
 -- name: remember_lines
--- The lines of these expenses, and what was paid with them.
-INSERT INTO undo_line
+-- The lines of these expenses, and what was paid with them: an undo tells of all as if they went and came.
+INSERT INTO gone_line
 SELECT d.expense_operation_id, {paid}, coalesce(d.payment_amount, 0)
 FROM fin_expense_details d JOIN match_expenses m ON m.operation_id = d.expense_operation_id;
 
@@ -58,7 +57,7 @@ WITH keys AS (
 ), contents AS (
     UPDATE undo_content c SET operation_id = k.new_id FROM keys k WHERE c.kind = '{kind}' AND c.operation_id = k.old_id
 ), lines AS (
-    UPDATE undo_line d SET operation_id = k.new_id FROM keys k WHERE '{kind}' = 'expenses' AND d.operation_id = k.old_id
+    UPDATE gone_line d SET operation_id = k.new_id FROM keys k WHERE '{kind}' = 'expenses' AND d.operation_id = k.old_id
 )
 UPDATE match_{kind} m SET operation_id = k.new_id FROM keys k WHERE m.operation_id = k.old_id;
 
@@ -83,15 +82,19 @@ WHERE f.department_id = scope.department_id
 
 -- name: match_lines
 -- Per expense, its lines of before and of now.
-INSERT INTO match_details
-SELECT operation_id, {sums_of_lines}
+INSERT INTO match_details (operation_id, rows_before, rows_after, amount_before, amount_after)
+SELECT operation_id, sum(rows_before), sum(rows_after), sum(amount_before), sum(amount_after)
 FROM (
-    SELECT operation_id, false AS later, paid, amount FROM undo_line
+    SELECT operation_id, 1 AS rows_before, 0 AS rows_after, amount AS amount_before, 0 AS amount_after FROM gone_line
     UNION ALL
-    SELECT d.expense_operation_id, true, {paid}, coalesce(d.payment_amount, 0)
+    SELECT d.expense_operation_id, 0, 1, 0, coalesce(d.payment_amount, 0)
     FROM fin_expense_details d JOIN match_expenses m ON m.operation_id = d.expense_operation_id
 ) lines
 GROUP BY operation_id;
+
+-- name: write_lines_anew
+-- For the bridges, whatever lines are there now were not there before.
+INSERT INTO changed_details (operation_id, money) SELECT operation_id, true FROM match_expenses;
 
 -- name: add_retimed
 -- Documents that went under one name ($1) and came under another ($2).

@@ -46,7 +46,8 @@ WHERE id = $1;
 -- The same duration in the lines of the backend's import log that the run wrote before it was over.
 UPDATE fin_import_logs l SET processing_time_seconds = round(r.seconds::numeric, 2)
 FROM cpimportd.runs r
-WHERE r.id = $1 AND l.id = ANY ($2::bigint[]) AND l.department_id = r.department_id;
+WHERE r.id = $1 AND l.id = ANY ($2::bigint[]) AND l.department_id = r.department_id
+  AND r.seconds IS NOT NULL;
 
 -- name: seconds
 -- To select from runs r: how long a run took, by its own clock, which counts from before its row to after COMMIT; of one

@@ -1,14 +1,23 @@
 """One answer to each question: whoever tells of a run or an undo tells the same documents and sums, and those of the tables."""
 
+import io
 import random
 from dataclasses import replace
+from datetime import UTC, datetime
 from decimal import Decimal
 
 import pytest
 
 from cpimportd.books.diff import diff
 from cpimportd.books.movements import What
+from cpimportd.books.weekly import weekly
+from cpimportd.diffbook import tables_of
 from cpimportd.model import Group, Unit
+from cpimportd.rendering import make_console, render
+from cpimportd.rendering.diff import render_diff
+from cpimportd.rendering.jobs import render_weekly
+from cpimportd.report import RunReport
+from cpimportd.titles import title_of
 from tests.books.tellers import all_agree, booked, booked_by_contract, of_units, week_agrees
 from tests.books.test_books_undo_random import ORGANIZATIONS, Ledger
 
@@ -130,6 +139,31 @@ async def test_a_changed_payment_type_shows_in_principal_and_interest(lives, mad
     _, back = of_units(undone.units)
     assert (back[A, "principal"][3], back[A, "interest"][3]) == (amount, -amount)
     await lives.ends()
+
+
+@pytest.mark.asyncio
+async def test_every_page_has_the_rows_of_principal_and_interest(lives, made, database, connect):
+    row = made.expense(1, "754253.24", organization=A)
+    await lives.publish(day(made, (row, PRINCIPAL)))
+    published = await lives.publish(day(made, (row, INTEREST)))
+    async with connect(database) as connection:
+        found = await diff(connection, 2)
+        week = await weekly(connection, 8, datetime(2000, 1, 1, tzinfo=UTC), datetime.now(UTC))
+    told = {one["kind"]: one["changed"] for one in found.as_json(title_of)["sums"] if one["organization"] == A}
+    assert (told["principal"], told["interest"], told["other"]) == ("-754253.24", "754253.24", "0.00")
+    (sums,) = [table for table in tables_of(found) if table.title == "Итоги"]
+    in_book = {line[1]: line[5] for line in sums.rows if line[0] == A}
+    assert (in_book["Основной долг"], in_book["Проценты"]) == (Decimal("-754253.24"), Decimal("754253.24"))
+    text = io.StringIO()
+    console = make_console(text)
+    render(RunReport(2, published.status, datetime.now(UTC), 1.0, units=published.units), console)
+    render_diff(found, UTC, console)
+    render_weekly(week, UTC, console)
+    for name, moved in (("principal", "-754 253,24"), ("interest", "+754 253,24")):
+        lines = [line for line in text.getvalue().replace("\N{NO-BREAK SPACE}", " ").splitlines() if moved in line]
+        assert len([line for line in lines if line.startswith(A) and name in line]) == 3, name
+    assert [line["kind"] for line in (unit.as_json() for unit in published.units if unit.unit == UNITS[1])
+            for line in line["bridge"]] == ["expenses", "details", "principal", "interest", "other"]  # fmt: skip
 
 
 @pytest.mark.asyncio

@@ -7,7 +7,7 @@ from decimal import Decimal
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
-from cpimportd.model import Kind
+from cpimportd.model import Figure
 from cpimportd.titles import line_text, title_of
 from cpimportd.writing.tables import Table, Titled, write_tables
 
@@ -15,7 +15,14 @@ if TYPE_CHECKING:
     from cpimportd.books.diff import Diff
     from cpimportd.books.movements import Movement, Sums
 
-_KINDS: Final = {Kind.RECEIPTS: "Поступления", Kind.EXPENSES: "Списания", Kind.DETAILS: "Расшифровка"}
+_KINDS: Final = {
+    Figure.RECEIPTS: "Поступления",
+    Figure.EXPENSES: "Списания",
+    Figure.DETAILS: "Расшифровка",
+    Figure.PRINCIPAL: "Основной долг",
+    Figure.INTEREST: "Проценты",
+    Figure.OTHER: "Прочее",
+}
 _WHAT: Final = {"changed": "Изменён", "retimed": "Другое время", "rekeyed": "Переименован"}
 _WHY: Final = {
     "normalised": "запись прежнего загрузчика приведена к общему виду",
@@ -96,7 +103,7 @@ def _document(one: "Movement") -> tuple[Any, ...]:
     fields = one.fields
     return (
         one.organization,
-        _KINDS[one.key.kind],
+        _KINDS[Figure(one.key.kind.value)],
         one.key.operation_id,
         _shown("document_date", fields.get("document_date")),
         fields.get("payer") or fields.get("recipient"),
@@ -111,7 +118,7 @@ def _document(one: "Movement") -> tuple[Any, ...]:
 
 def _changes(one: "Movement") -> Iterator[tuple[Any, ...]]:
     """A row for each field that differs; a detail line that went or came is one, too."""
-    head = (one.organization, _KINDS[one.key.kind], one.key.operation_id, _WHAT[one.what.value])
+    head = (one.organization, _KINDS[Figure(one.key.kind.value)], one.key.operation_id, _WHAT[one.what.value])
     tail = (_WHY.get(one.why or ""), *_place(one))
     if one.was is not None:
         yield (*head, "Документ", one.was, one.key.operation_id, None, *tail)

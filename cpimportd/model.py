@@ -57,6 +57,45 @@ class Group(StrEnum):
         """The kinds in this group, the one that owns the documents first."""
         return (Kind.RECEIPTS,) if self is Group.RECEIPTS else (Kind.EXPENSES, Kind.DETAILS)
 
+    @property
+    def figures(self) -> "tuple[Figure, ...]":
+        """What is summed of it, the documents first."""
+        kinds = tuple(Figure(kind.value) for kind in self.kinds)
+        return kinds if self is Group.RECEIPTS else (*kinds, *PAYMENTS)
+
+
+class Figure(StrEnum):
+    """What is summed: the documents of a kind, and detail lines by what was paid with them."""
+
+    RECEIPTS = "receipts"
+    EXPENSES = "expenses"
+    DETAILS = "details"
+    """All detail lines; the next three add up to it."""
+    PRINCIPAL = "principal"
+    INTEREST = "interest"
+    OTHER = "other"
+    """Detail lines that are neither."""
+
+    @property
+    def kind(self) -> Kind:
+        """Of which rows it is the sum."""
+        return Kind(self.value) if self in {Figure.RECEIPTS, Figure.EXPENSES} else Kind.DETAILS
+
+    @classmethod
+    def of_payment(cls, payment_type: str | None) -> "Figure":
+        """What a detail line pays: told by its payment type alone, never by an account (``account.sql``, ``paid``)."""
+        return next((figure for figure, name in PAYMENT_TYPES.items() if name == payment_type), cls.OTHER)
+
+
+PAYMENT_TYPES: Final[Mapping[Figure, str]] = {
+    Figure.PRINCIPAL: "Погашение долга",
+    Figure.INTEREST: "Уплата процентов",
+}
+"""1C's payment types of what is not ``other``."""
+
+PAYMENTS: Final = (Figure.PRINCIPAL, Figure.INTEREST, Figure.OTHER)
+"""The figures that add up to the details."""
+
 
 @dataclass(frozen=True, slots=True, order=True)
 class Unit:

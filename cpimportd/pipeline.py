@@ -81,6 +81,7 @@ class _Run:
     started_at: datetime = field(default_factory=lambda: datetime.now(UTC))
     began: float = field(default_factory=time.monotonic)
     run_id: int | None = None
+    logs: tuple[int, ...] = ()
 
     @property
     def seconds(self) -> float:
@@ -138,7 +139,7 @@ async def _with_row(run: _Run, connection: asyncpg.Connection) -> RunReport:
     if any(found.code == "upload-missing" for found in report.problems):
         await uninterrupted(runs.withdraw(connection, run.run_id))
         return replace(report, run=None)
-    await uninterrupted(store_report(connection, run.settings.database, report))
+    await uninterrupted(store_report(connection, run.settings.database, report, run.logs))
     return report.with_problems(await uninterrupted(leave_metrics(connection, run.settings)))
 
 
@@ -202,7 +203,7 @@ async def _publish(run: _Run, connection: asyncpg.Connection, publication: Publi
 
 async def _told(run: _Run, connection: asyncpg.Connection, intake: Intake, published: Published) -> RunReport:
     """After COMMIT: tell who reads the books, then report; nothing here can undo the import or call it failed."""
-    settings = run.settings
+    settings, run.logs = run.settings, published.logs
     told: tuple[Problem, ...] = ()
     if published.status in {RunStatus.PUBLISHED, RunStatus.PARTIAL} and not run.request.dry_run:
         run.progress(Progress("tell"))

@@ -6,7 +6,7 @@ from datetime import datetime
 from decimal import Decimal
 from enum import StrEnum
 
-from cpimportd.model import Kind, Unit
+from cpimportd.model import Figure, Kind, Unit
 from cpimportd.problems import Effect, Problem
 
 
@@ -72,9 +72,14 @@ class FileReport:
 
 @dataclass(frozen=True, slots=True)
 class Bridge:
-    """From yesterday's sum to today's for one organization and kind: opening + added − removed ± changed = closing."""
+    """From yesterday's sum to today's of one organization: opening + added − removed ± changed = closing.
 
-    kind: Kind
+    ``kind`` is what is summed: receipts, expenses, details, or details by what was paid (principal, interest, other).
+    Each term is a sum of its own over documents: one that changes hands is removed here and added there, one that stays
+    with its organization, re-timed or not, is changed.
+    """
+
+    kind: Figure
     rows_before: int
     rows_after: int
     opening: Decimal
@@ -108,7 +113,11 @@ class Bridge:
 
 @dataclass(frozen=True, slots=True)
 class UnitReport:
-    """One unit: what changed in the books, in documents (a re-timed one counts once, not as removed and added)."""
+    """One unit: what changed in the books, in documents. Each counts once, so that the units add up to the run.
+
+    A re-timed document is one, not a removed and an added one. One that came from another organization is ``updated``
+    (or ``retimed``) here, and nothing but ``moved_out`` there; ``moved_in`` says how many of these came so.
+    """
 
     unit: Unit
     status: UnitStatus
@@ -119,6 +128,8 @@ class UnitReport:
     unchanged: int = 0
     normalised: int = 0
     put_right: int = 0
+    moved_in: int = 0
+    moved_out: int = 0
     bridges: tuple[Bridge, ...] = ()
     problems: tuple[Problem, ...] = ()
     accepted: tuple[str, ...] = ()
@@ -136,6 +147,8 @@ class UnitReport:
             "unchanged": self.unchanged,
             "normalised": self.normalised,
             "put_right": self.put_right,
+            "moved_in": self.moved_in,
+            "moved_out": self.moved_out,
             "status": self.status.value,
             "accepted": list(self.accepted),
             "bridge": [b.as_json() for b in self.bridges],

@@ -2,7 +2,7 @@
 
 import asyncio
 import logging
-from collections.abc import AsyncIterator, Awaitable
+from collections.abc import AsyncIterator, Awaitable, Sequence
 from contextlib import asynccontextmanager
 from typing import Final
 
@@ -52,20 +52,41 @@ async def open_books(settings: Settings) -> AsyncIterator[asyncpg.Connection]:
         await let_go(connection)
 
 
-async def store_report(connection: asyncpg.Connection, database: Database, report: RunReport) -> None:
-    """Store the report with the run; a database that is away meanwhile leaves the row to the next run to set right."""
-    if report.run is None:
+async def store_report(
+    connection: asyncpg.Connection, database: Database, report: RunReport, logs: Sequence[int] = ()
+) -> None:
+    """Store the report with the run; a database that is away meanwhile leaves the row to the next run to set right.
+
+    Args:
+        connection: the run's own.
+        database: where another one leads, if that was lost.
+        report: of the run.
+        logs: the lines of the backend's import log that the run wrote; they get the report's duration.
+    """
+    number = report.run
+    if number is None:
         return
     for last in (False, True):  # that a connection is lost may turn out only here
         try:
             async with still_open(connection, database) as usable:
-                await runs.finish(usable, report.run, report.status.value, report.as_json())
+                await runs.finish(usable, number, report.status.value, report.as_json())
+                await _log_seconds(usable, number, logs)
         except (ProblemError, OSError, asyncpg.InterfaceError, asyncpg.PostgresError) as error:
             if last or not connection.is_closed():
-                logger.warning("the report of run %s could not be stored: %s", report.run, error)
+                logger.warning("the report of run %s could not be stored: %s", number, error)
                 return
         else:
             return
+
+
+async def _log_seconds(connection: asyncpg.Connection, run: int, logs: Sequence[int]) -> None:
+    """Until here the import log says how long it took up to its COMMIT; where it cannot be written, that stays."""
+    if not logs:
+        return
+    try:
+        await runs.log_seconds(connection, run, logs)
+    except asyncpg.PostgresError as error:
+        logger.warning("the import log of run %s keeps the time up to its COMMIT: %s", run, error)
 
 
 async def surely(publishing: Awaitable[Published], settings: Settings, run_id: int | None) -> Published:

@@ -56,16 +56,20 @@ async def undo_once(
             which = await runs_to_undo(connection, settings.department_id, run_id, through=through)
             trigger = runs.Trigger(undoes=which, requested_by=requested_by)
             number = await runs.begin(connection, settings.department_id, trigger)
-            request = Undo(number, settings.department_id, which, settings.timezone, settings.tell.channel)
+            zone, channel = settings.timezone, settings.tell.channel
+            request = Undo(
+                number, settings.department_id, which, zone, channel, seconds=lambda: time.monotonic() - began
+            )
+            logs: tuple[int, ...] = ()
             try:
                 async with naming_holders(connection):
-                    report = await _undone(settings, connection, request, progress, (started, began))
+                    report, logs = await _undone(settings, connection, request, progress, started)
             except asyncio.CancelledError as error:
                 await uninterrupted(store_report(connection, settings.database, failed(number, error)))
                 raise
             except Exception as error:  # noqa: BLE001 (whatever it is, it is told as a problem)
                 report = failed(number, error)
-            await uninterrupted(store_report(connection, settings.database, report))
+            await uninterrupted(store_report(connection, settings.database, report, logs))
             return report
     except Exception as error:  # noqa: BLE001 (as above)
         return failed(None, error)
@@ -76,8 +80,9 @@ async def _undone(
     connection: asyncpg.Connection,
     request: Undo,
     progress: Callable[[Progress], None],
-    since: tuple[datetime, float],
-) -> RunReport:
+    started: datetime,
+) -> tuple[RunReport, tuple[int, ...]]:
+    """The report, and the lines of the backend's import log that were written."""
     progress(Progress("publish"))
     await catch_up(connection)
     undoing = undo(connection, request, lambda: progress(Progress("commit")))
@@ -86,9 +91,9 @@ async def _undone(
     progress(Progress("tell"))
     told = await uninterrupted(tell_readers(settings))
     progress(Progress("tell", finished=True))
-    started, began = since
-    report = RunReport(request.run_id, done.status, started, time.monotonic() - began, units=done.units, problems=told)
-    return await uninterrupted(_with_totals(settings, connection, report))
+    report = RunReport(request.run_id, done.status, started, request.seconds(), units=done.units, problems=told)
+    report = await uninterrupted(_with_totals(settings, connection, report))
+    return replace(report, seconds=request.seconds()), done.logs
 
 
 async def _with_totals(settings: Settings, connection: asyncpg.Connection, report: RunReport) -> RunReport:

@@ -16,7 +16,7 @@ class LastRun:
         run: its number.
         status: how it ended.
         started_at: when it began.
-        finished_at: when it ended; of one that published, when its transaction began.
+        finished_at: when it ended.
         seconds: how long it took.
         stages: seconds per stage; empty where it ended without a report.
         problem: what made it fail, in a sentence with its code; None where nothing did.

@@ -1,14 +1,14 @@
 """Does it add up? The bridge of every unit, and the sums in the database beside the control totals, before COMMIT."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from decimal import Decimal
 
 import asyncpg
 
 from cpimportd.books.queries import sql
 from cpimportd.books.shapes import EXPENSES, SHAPES, Shape
-from cpimportd.model import Kind, Unit
+from cpimportd.model import PAYMENTS, Figure, Kind, Unit
 from cpimportd.problems import Problem, ProblemError, problem
 from cpimportd.report import Bridge
 
@@ -24,73 +24,108 @@ class Counts:
     unchanged: int = 0
     normalised: int = 0
     put_right: int = 0
+    moved_in: int = 0
+    moved_out: int = 0
 
 
 async def counts(connection: asyncpg.Connection) -> Mapping[Unit, Counts]:
-    """Per unit, what the merge did to its documents."""
+    """Per unit, what became of its documents."""
     found: dict[Unit, Counts] = {}
     for shape in SHAPES:
-        for row in await connection.fetch(sql("account", "counts", **shape.identifiers)):
+        for row in await connection.fetch(_sql("counts", shape)):
             fields = {name: row[name] for name in Counts.__slots__}
             found[Unit(row["organization"], shape.group)] = Counts(**fields)
     return found
 
 
-async def bridges(connection: asyncpg.Connection) -> Mapping[tuple[Kind, str], Bridge]:
-    """Per organization and kind, how yesterday's sum became today's; closing is what the database holds now.
+async def bridges(connection: asyncpg.Connection) -> Mapping[tuple[Figure, str], Bridge]:
+    """Per organization and figure, how yesterday's sum became today's; closing is what the database holds now.
 
     Raises:
-        ProblemError: ``sums-differ`` where the database does not hold what the snapshot says.
+        ProblemError: ``sums-differ``: the database does not hold what the snapshot says, or a bridge does not close.
     """
-    found: dict[tuple[Kind, str], Bridge] = {}
+    found: dict[tuple[Figure, str], Bridge] = {}
     for shape in SHAPES:
-        found |= await _bridges(connection, shape.kind, shape)
-    found |= await _bridges(connection, Kind.DETAILS, EXPENSES)
+        found |= await _bridges(connection, shape)
+    _require_closed(found)
     await _compare_files(connection)
     return found
 
 
 async def bridge_contracts(connection: asyncpg.Connection) -> None:
-    """Record, for every contract whose sum moved, how yesterday's became today's."""
+    """Record, for every contract whose sum moved, how yesterday's became today's.
+
+    Raises:
+        ProblemError: ``sums-differ`` where that does not close.
+    """
     for shape in SHAPES:
-        await connection.execute(sql("account", "bridge_contracts", **shape.identifiers))
+        for row in await connection.fetch(_sql("bridge_contracts", shape)):
+            expected = row["opening"] + row["added"] - row["removed"] + row["changed"]
+            if row["closing"] != expected:
+                scope = f"{row['organization']}, {row['contract'] or '(without a contract)'}"
+                raise ProblemError(_differ(scope, Figure(shape.kind.value), row["closing"], expected))
 
 
-async def _bridges(connection: asyncpg.Connection, kind: Kind, shape: Shape) -> dict[tuple[Kind, str], Bridge]:
-    details = kind is Kind.DETAILS
-    pieces = {
-        "rows_before": "coalesce(d.rows_before, 0)" if details else "1",
-        "rows_after": "coalesce(d.rows_after, 0)" if details else "1",
-        "before": "coalesce(d.amount_before, 0)" if details else "coalesce(m.amount_before, 0)",
-        "after": "coalesce(d.amount_after, 0)" if details else "m.amount_after",
-        "join_details": "LEFT JOIN match_details d ON d.operation_id = m.operation_id" if details else "",
-    }
-    moved = {
-        row["organization"]: row
-        for row in await connection.fetch(sql("account", "bridge", **shape.identifiers, **pieces))
-    }
-    booked = await connection.fetch(
-        sql("account", "booked_details") if details else sql("account", "booked", **shape.identifiers)
-    )
+async def booked(connection: asyncpg.Connection, shape: Shape) -> Mapping[tuple[Figure, str], tuple[int, Decimal]]:
+    """Rows and sum that the books hold now of the units of one kind that take part; of expenses' lines, too."""
+    rows = await connection.fetch(sql("account", "booked", **shape.identifiers))
+    if shape is EXPENSES:
+        rows += await connection.fetch(sql("account", "booked_details"))
+    return {(Figure(row["figure"]), row["organization"]): (row["rows"], row["total"]) for row in rows}
+
+
+def _sql(name: str, shape: Shape) -> str:
+    """A query over the documents of one kind."""
+    pieces = {piece: sql("account", piece, **shape.identifiers) for piece in ("documents", "terms")}
+    return sql("account", name, **shape.identifiers, **pieces, paid=sql("account", "paid"))
+
+
+async def _bridges(connection: asyncpg.Connection, shape: Shape) -> dict[tuple[Figure, str], Bridge]:
+    moved = await _terms(connection, "bridge", shape)
     found = {}
-    for row in booked:
-        organization, total = row["organization"], row["total"]
-        move = moved.get(organization)
-        staged = (move["closing"], move["rows_after"]) if move else (Decimal(0), 0)
-        if staged != (total, row["rows"]):
-            raise ProblemError(_differ(organization, kind, total, staged[0]))
-        found[kind, organization] = Bridge(
-            kind=kind,
-            rows_before=move["rows_before"] if move else 0,
-            rows_after=row["rows"],
-            opening=move["opening"] if move else Decimal(0),
-            added=move["added"] if move else Decimal(0),
-            removed=move["removed"] if move else Decimal(0),
-            changed=move["changed"] if move else Decimal(0),
-            closing=total,
-            control_total=staged[0],
-        )
+    for (figure, organization), (rows, total) in (await booked(connection, shape)).items():
+        bridge = moved.get((figure, organization), _nothing(figure))
+        if (bridge.closing, bridge.rows_after) != (total, rows):
+            raise ProblemError(_differ(organization, figure, total, bridge.closing))
+        found[figure, organization] = replace(bridge, control_total=bridge.closing, closing=total)
+    if shape is EXPENSES:
+        paid = await _terms(connection, "bridge_payments", shape)
+        owners = [organization for figure, organization in found if figure is Figure.DETAILS]
+        found |= {(part, one): paid.get((part, one), _nothing(part)) for one in owners for part in PAYMENTS}
     return found
+
+
+async def _terms(connection: asyncpg.Connection, name: str, shape: Shape) -> dict[tuple[Figure, str], Bridge]:
+    terms = ("rows_before", "rows_after", "opening", "added", "removed", "changed", "closing")
+    return {
+        (Figure(row["figure"]), row["organization"]): Bridge(
+            Figure(row["figure"]), **{term: row[term] for term in terms}
+        )
+        for row in await connection.fetch(_sql(name, shape))
+    }
+
+
+def _nothing(figure: Figure) -> Bridge:
+    """The bridge of an organization without a row, before and after."""
+    return Bridge(figure, 0, 0, *(Decimal(0),) * 5)
+
+
+def _require_closed(found: Mapping[tuple[Figure, str], Bridge]) -> None:
+    """Every bridge closes, and the details are what was paid with them: of the sums, and of each movement.
+
+    Raises:
+        ProblemError: ``sums-differ``.
+    """
+    for (figure, organization), bridge in found.items():
+        if bridge.unexplained:
+            expected = bridge.opening + bridge.added - bridge.removed + bridge.changed
+            raise ProblemError(_differ(organization, figure, bridge.closing, expected))
+        if figure is Figure.DETAILS:
+            parts = [found[part, organization] for part in PAYMENTS]
+            for name in ("opening", "added", "removed", "changed", "closing"):
+                paid = sum((getattr(part, name) for part in parts), Decimal(0))
+                if paid != getattr(bridge, name):
+                    raise ProblemError(_differ(organization, figure, getattr(bridge, name), paid))
 
 
 async def _compare_files(connection: asyncpg.Connection) -> None:
@@ -109,5 +144,11 @@ async def _compare_files(connection: asyncpg.Connection) -> None:
         raise ProblemError(*differing)
 
 
-def _differ(scope: str, kind: Kind, booked: Decimal, expected: Decimal) -> Problem:
-    return problem("sums-differ", organization=scope, value=kind.table, sum=f"{booked:.2f}", total=f"{expected:.2f}")
+def _differ(scope: str, kind: Kind | Figure, booked: Decimal, expected: Decimal) -> Problem:
+    return problem(
+        "sums-differ",
+        organization=scope,
+        value=(kind.kind if isinstance(kind, Figure) else kind).table,
+        sum=f"{booked:.2f}",
+        total=f"{expected:.2f}",
+    )

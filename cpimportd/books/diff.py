@@ -14,7 +14,6 @@ import asyncpg
 
 from cpimportd.books.lives import Life, later, states_after
 from cpimportd.books.movements import (
-    Difference,
     Movement,
     Sums,
     Title,
@@ -28,7 +27,7 @@ from cpimportd.books.netting import undone_movements
 from cpimportd.books.origins import Origins
 from cpimportd.books.queries import sql
 from cpimportd.books.states import Entry, Key, State, entry, lines_of, undone, whole
-from cpimportd.model import Kind
+from cpimportd.model import Figure, Kind
 from cpimportd.problems import ProblemError, problem
 from cpimportd.report import Bridge
 
@@ -75,6 +74,7 @@ class Diff:
             "finished_at": None if self.finished_at is None else self.finished_at.isoformat(),
             "undoes": list(self.undoes),
             "counts": {what.value: len(self.of(what)) for what in What},
+            "moved": sum(one.moved for one in self.movements),
             "sums": [one.as_json() for one in self.sums],
         }
 
@@ -123,7 +123,7 @@ async def diff(connection: asyncpg.Connection, run: int, *, organization: str | 
         finished_at=row["finished_at"],
         undoes=tuple(row["undoes"]),
         movements=tuple(movements),
-        sums=_sums(movements, bridges, organization, net=bool(row["undoes"])),
+        sums=_sums(movements, bridges, organization, undo=bool(row["undoes"])),
     )
 
 
@@ -181,44 +181,35 @@ def _changed(key: Key, entries: Sequence[Entry], after: State | None, origins: O
     rekeyed = any(one.op == "rekey" for one in entries)
     what = What.REKEYED if rekeyed else What.CHANGED
     origin = origins.of(after.lineage)
-    return changed(what, state, after, why=last.why, origin=origin, more=_beside(entries))
-
-
-def _beside(entries: Iterable[Entry]) -> Iterable[Difference]:
-    """What a journal line says of the lines' columns that the backend has no field for; their order is none of it."""
-    for one in entries:
-        yield from compare_lines_extra(one.old, one.new)
+    more = [difference for one in entries for difference in compare_lines_extra(one.old, one.new)]
+    return changed(what, state, after, why=last.why, origin=origin, more=more)
 
 
 def _sums(
-    movements: Iterable[Movement], bridges: Iterable[asyncpg.Record], organization: str | None, *, net: bool
+    movements: Iterable[Movement], bridges: Iterable[asyncpg.Record], organization: str | None, *, undo: bool
 ) -> tuple[Sums, ...]:
-    """Per organization and kind: a document that changed hands went from one and came to the other."""
-    added: dict[tuple[str, Kind], Decimal] = defaultdict(Decimal)
-    removed: dict[tuple[str, Kind], Decimal] = defaultdict(Decimal)
-    changed: dict[tuple[str, Kind], Decimal] = defaultdict(Decimal)
+    """Per organization and figure: a document that changed hands went from one and came to the other."""
+    added: dict[tuple[str, Figure], Decimal] = defaultdict(Decimal)
+    removed: dict[tuple[str, Figure], Decimal] = defaultdict(Decimal)
+    changed: dict[tuple[str, Figure], Decimal] = defaultdict(Decimal)
     for one in movements:
-        pairs = {one.key.kind: (one.amount_before, one.amount_after)}
-        if one.key.kind is Kind.EXPENSES:
-            pairs[Kind.DETAILS] = (one.lines_before, one.lines_after)
-        one_document = one.what is What.RETIMED or one.organization_before == one.organization_after
-        for kind, (before, after) in pairs.items():
+        stays = one.organization_before == one.organization_after
+        for figure, before, after in one.sums():
             if one.organization_before is not None and before is not None:
-                (changed if one_document else removed)[one.organization_before, kind] += (
-                    -before if one_document else before
-                )
+                (changed if stays else removed)[one.organization_before, figure] += -before if stays else before
             if one.organization_after is not None and after is not None:
-                (changed if one_document else added)[one.organization_after, kind] += after
-    recorded = {(row["organization"], Kind(row["kind"])): _bridge(row) for row in bridges}
-    order = list(Kind)
+                (changed if stays else added)[one.organization_after, figure] += after
+    recorded = {(row["organization"], Figure(row["kind"])): _bridge(row) for row in bridges}
+    gross = {(row["organization"], Figure(row["kind"])) for row in bridges if undo and row["moved_in"] is None}
+    order = list(Figure)
     keys = sorted({*added, *removed, *changed, *recorded}, key=lambda key: (key[0], order.index(key[1])))
     return tuple(
-        Sums(name, kind, added[name, kind], removed[name, kind], changed[name, kind], recorded.get((name, kind)), net)
-        for name, kind in keys
-        if organization in {None, name}
+        Sums(*key, added[key], removed[key], changed[key], recorded.get(key), key in gross)
+        for key in keys
+        if organization in {None, key[0]}
     )
 
 
 def _bridge(row: asyncpg.Record) -> Bridge:
     sums = {name: row[name] or _ZERO for name in ("opening", "added", "removed", "changed", "closing")}
-    return Bridge(Kind(row["kind"]), row["rows_before"] or 0, row["rows_after"] or 0, **sums)
+    return Bridge(Figure(row["kind"]), row["rows_before"] or 0, row["rows_after"] or 0, **sums)

@@ -11,7 +11,7 @@ from cpimportd.watched import Figures, Health, Held, LastRun, Payments, Workbook
 
 async def health(connection: asyncpg.Connection, department_id: int) -> Health:
     """How a department's imports fare; only cpimportd's own schema is asked."""
-    row = await connection.fetchrow(sql("health", "last_run"), department_id)
+    row = await connection.fetchrow(sql("health", "last_run", seconds=sql("runs", "seconds")), department_id)
     return Health(
         last_run=None if row is None else _last_run(row),
         last_success=await connection.fetchval(sql("health", "last_success"), department_id),

@@ -10,6 +10,7 @@ from typing import Any, Final
 import asyncpg
 
 from cpimportd.books.movements import Difference, compare_extra, compare_lines, compare_lines_extra
+from cpimportd.books.queries import sql
 from cpimportd.books.shapes import SHAPES
 from cpimportd.books.states import Values, field_names, lines_of, parse, plain
 from cpimportd.model import Kind
@@ -17,19 +18,22 @@ from cpimportd.problems import ProblemError, problem
 from cpimportd.report import money
 
 _RUNS: Final = """
-    SELECT r.id AS run, r.status, r.trigger, r.schedule, r.slot, r.started_at, r.finished_at, r.host, r.version,
-           r.accepted, r.requested_by, r.undoes, u.published, u.held, u.inserted, u.updated, u.removed, u.retimed
+    SELECT r.id AS run, r.status, r.trigger, r.schedule, r.slot, r.started_at, r.finished_at,
+           {seconds} AS seconds, r.host, r.version,
+           r.accepted, r.requested_by, r.undoes, u.published, u.held, u.inserted, u.updated, u.removed, u.retimed,
+           u.moved
     FROM cpimportd.runs r
     CROSS JOIN LATERAL (
         SELECT count(DISTINCT name) FILTER (WHERE status = 'published') AS published,
                count(DISTINCT name) FILTER (WHERE status = 'held') AS held,
                coalesce(sum(inserted), 0)::int AS inserted, coalesce(sum(updated), 0)::int AS updated,
-               coalesce(sum(deleted), 0)::int AS removed, coalesce(sum(retimed), 0)::int AS retimed
+               coalesce(sum(deleted), 0)::int AS removed, coalesce(sum(retimed), 0)::int AS retimed,
+               coalesce(sum(moved_in), 0)::int AS moved
         -- A unit's name; its details' counts are lines, not documents.
         FROM (SELECT *, (organization, kind) AS name FROM cpimportd.run_unit WHERE kind <> 'details') units
         WHERE run_id = r.id
     ) u
-"""
+""".replace("{seconds}", sql("runs", "seconds"))
 
 _LATEST: Final = """
     WHERE r.department_id = $1 AND ($2::bigint IS NULL OR r.id < $2) AND ($3::text[] IS NULL OR r.status = ANY ($3))
@@ -37,7 +41,7 @@ _LATEST: Final = """
       AND ($7::text IS NULL OR EXISTS (
           SELECT FROM cpimportd.run_unit n
           WHERE n.run_id = r.id AND n.organization = $7
-            AND (n.status = 'held' OR n.inserted + n.updated + n.deleted + n.retimed > 0)))
+            AND (n.status = 'held' OR n.inserted + n.updated + n.deleted + n.retimed + coalesce(n.moved_out, 0) > 0)))
     ORDER BY r.id DESC LIMIT $4
 """
 
@@ -68,6 +72,7 @@ class RunLine:
         slot: when it was due.
         started_at: when it began.
         finished_at: when it ended.
+        seconds: how long it took, as its report says; None while it runs.
         host: where it ran.
         version: of cpimportd.
         accepted: the units that a human accepted.
@@ -79,6 +84,7 @@ class RunLine:
         updated: documents that changed.
         removed: documents that went.
         retimed: documents that came back under another time.
+        moved: of the changed and re-timed documents, those that are of another organization now.
     """
 
     run: int
@@ -88,6 +94,7 @@ class RunLine:
     slot: datetime | None
     started_at: datetime
     finished_at: datetime | None
+    seconds: float | None
     host: str | None
     version: str | None
     accepted: tuple[str, ...]
@@ -99,17 +106,13 @@ class RunLine:
     updated: int
     removed: int
     retimed: int
-
-    @property
-    def seconds(self) -> float | None:
-        """How long it took; None while it runs."""
-        return None if self.finished_at is None else (self.finished_at - self.started_at).total_seconds()
+    moved: int = 0
 
     def as_json(self) -> dict[str, object]:
         """The line as scripts get it; instants with their offset."""
         moments = {name: _iso(getattr(self, name)) for name in ("slot", "started_at", "finished_at")}
         names = ("run", "status", "trigger", "schedule", "host", "version", "requested_by")
-        counts = ("published", "held", "inserted", "updated", "removed", "retimed")
+        counts = ("published", "held", "inserted", "updated", "removed", "retimed", "moved")
         return {
             **{name: getattr(self, name) for name in (*names, *counts)},
             **moments,

@@ -43,7 +43,7 @@ async def merge(connection: asyncpg.Connection, judgements: Mapping[Unit, Judgem
     for shape in SHAPES:
         await journal.write("merge", "journal_changed", **shape.identifiers)
         await journal.write("merge", "journal_gone", **shape.identifiers)
-    await connection.execute(sql("merge", "delete_details"))
+    await connection.execute(sql("merge", "delete_details", paid=sql("account", "paid")))
     for name in ("delete_documents", "update_documents", "insert_documents"):
         for shape in SHAPES:
             await connection.execute(sql("merge", name, **shape.identifiers))
@@ -99,7 +99,7 @@ async def _rekey(connection: asyncpg.Connection, journal: Journal) -> None:
     for shape in SHAPES:
         await journal.write("merge", "rekey_lines_before", **shape.identifiers)
         if shape is EXPENSES:
-            await connection.execute(sql("merge", "rekey", **shape.identifiers))
+            await connection.execute(sql("merge", "rekey", **shape.identifiers, paid=sql("account", "paid")))
         for name in ("rekey_rows", "rekey_lineage", "rekey_matches"):
             await connection.execute(sql("merge", name, **shape.identifiers))
     await connection.execute(sql("merge", "rekey_detail_matches"))

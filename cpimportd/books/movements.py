@@ -10,8 +10,8 @@ from typing import Any, Final
 
 from cpimportd.books.origins import Origin
 from cpimportd.books.shapes import DETAIL_COLUMNS
-from cpimportd.books.states import Key, State, Values, field_names, plain
-from cpimportd.model import Kind
+from cpimportd.books.states import Key, Paid, State, Values, field_names, plain
+from cpimportd.model import PAYMENTS, Figure, Kind
 from cpimportd.report import Bridge, money
 
 _ZERO: Final = Decimal(0)
@@ -55,6 +55,8 @@ class Movement:
         amount_after: its amount after; None where it went.
         lines_before: the sum of its detail lines before; None where it is new.
         lines_after: their sum after; None where it went.
+        paid_before: what these pay; None where it is new.
+        paid_after: what they pay after; None where it went.
         line_count_before: how many lines it had.
         line_count_after: how many it has.
         fields: all of its fields, after the run, or before it where it went.
@@ -74,6 +76,8 @@ class Movement:
     amount_after: Decimal | None
     lines_before: Decimal | None
     lines_after: Decimal | None
+    paid_before: Paid | None
+    paid_after: Paid | None
     line_count_before: int
     line_count_after: int
     fields: Values
@@ -87,6 +91,21 @@ class Movement:
     def organization(self) -> str:
         """Whose document, now or last."""
         return self.organization_after or self.organization_before or ""
+
+    @property
+    def moved(self) -> bool:
+        """Whether it was there before and after, of another organization."""
+        there = self.what not in {What.ADDED, What.REMOVED}
+        return there and self.organization_before != self.organization_after
+
+    def sums(self) -> Iterator[tuple[Figure, Decimal | None, Decimal | None]]:
+        """What it counts in each figure, before and after; None where it was not there, or is not."""
+        yield Figure(self.key.kind.value), self.amount_before, self.amount_after
+        if self.key.kind is Kind.EXPENSES:
+            yield Figure.DETAILS, self.lines_before, self.lines_after
+            for place, figure in enumerate(PAYMENTS):
+                before, after = self.paid_before, self.paid_after
+                yield figure, before and before[place], after and after[place]
 
     def as_json(self, title: Title) -> dict[str, object]:
         """The movement as scripts get it; sums are strings with two decimals."""
@@ -118,17 +137,17 @@ class Sums:
 
     Attributes:
         organization: whose.
-        kind: of what; details are counted in lines, and told through their expenses.
+        kind: of what; details and what they pay are told through their expenses.
         added: sum of what came.
         removed: sum of what went.
         changed: by how much the rest differs.
         bridge: as the run recorded it; None where it published nothing of this organization and kind.
-        net: whether only the difference of opening and closing is comparable: an undo's bridge counts a document that
-            went and came back in it twice, and is short of its details' movements.
+        net: whether only the difference of opening and closing is comparable: earlier versions counted a document that
+            went and came back in an undo twice, and were short of its details' movements.
     """
 
     organization: str
-    kind: Kind
+    kind: Figure
     added: Decimal
     removed: Decimal
     changed: Decimal
@@ -211,7 +230,7 @@ def added(state: State, why: str | None, origin: Origin) -> Movement:
         what=What.ADDED, key=state.key, was=None,
         organization_before=None, organization_after=state.organization,
         amount_before=None, amount_after=state.amount,
-        lines_before=None, lines_after=state.lines_sum,
+        lines_before=None, lines_after=state.lines_sum, paid_before=None, paid_after=state.paid,
         line_count_before=0, line_count_after=len(state.lines),
         fields=state.fields, differences=(), lines_gone=(), lines_new=state.lines, why=why, origin=origin,
     )  # fmt: skip
@@ -223,7 +242,7 @@ def removed(state: State, why: str | None, origin: Origin) -> Movement:
         what=What.REMOVED, key=state.key, was=None,
         organization_before=state.organization, organization_after=None,
         amount_before=state.amount, amount_after=None,
-        lines_before=state.lines_sum, lines_after=None,
+        lines_before=state.lines_sum, lines_after=None, paid_before=state.paid, paid_after=None,
         line_count_before=len(state.lines), line_count_after=0,
         fields=state.fields, differences=(), lines_gone=state.lines, lines_new=(), why=why, origin=origin,
     )  # fmt: skip
@@ -243,7 +262,7 @@ def changed(
         what=what, key=after.key, was=before.key.operation_id if before.key != after.key else None,
         organization_before=before.organization, organization_after=after.organization,
         amount_before=before.amount, amount_after=after.amount,
-        lines_before=before.lines_sum, lines_after=after.lines_sum,
+        lines_before=before.lines_sum, lines_after=after.lines_sum, paid_before=before.paid, paid_after=after.paid,
         line_count_before=len(before.lines), line_count_after=len(after.lines),
         fields=after.fields, differences=differences, lines_gone=gone, lines_new=new, why=why, origin=origin,
     )  # fmt: skip

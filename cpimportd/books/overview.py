@@ -117,7 +117,7 @@ async def days(
     first = today - timedelta(days=count - 1)
     begin = datetime(first.year, first.month, first.day, tzinfo=zone)
     by_day: dict[date, list[dict[str, object]]] = {first + timedelta(days=n): [] for n in range(count)}
-    rows = await connection.fetch(sql("overview", "runs_since"), department_id, begin)
+    rows = await connection.fetch(sql("overview", "runs_since", seconds=sql("runs", "seconds")), department_id, begin)
     for row in reversed(rows):
         moments = {name: row[name] and row[name].isoformat() for name in ("started_at", "finished_at")}
         day = by_day.get(row["started_at"].astimezone(zone).date())

@@ -112,8 +112,10 @@ class Published:
         status: of the run.
         units: every unit that took part or was held.
         files: how each file fared, by ``file_no``.
+        logs: the lines that it wrote into the backend's import log.
     """
 
     status: RunStatus
     units: tuple[UnitReport, ...]
     files: Mapping[int, FileStatus]
+    logs: tuple[int, ...] = ()

@@ -1,7 +1,7 @@
 """The publishing transaction, in order: a whole day becomes visible in one COMMIT, or nothing does."""
 
 from collections.abc import Callable, Mapping
-from dataclasses import replace
+from dataclasses import asdict, replace
 
 import asyncpg
 
@@ -11,7 +11,7 @@ from cpimportd.books.plan import Judgement, Publication, Published, UnitPlan
 from cpimportd.books.queries import sql
 from cpimportd.books.rights import details_unique_index
 from cpimportd.books.transaction import in_one_transaction
-from cpimportd.model import Kind, Unit
+from cpimportd.model import Figure, Unit
 from cpimportd.problems import problem
 from cpimportd.report import Bridge, FileStatus, UnitReport, UnitStatus, run_status
 
@@ -57,10 +57,10 @@ async def _publish(connection: asyncpg.Connection, publication: Publication) -> 
     status = run_status(units, files.values())
     await record.set_status(connection, snapshot_ids, files)
     await record.add_units(connection, run_id, publication, units, snapshot_ids)
-    await record.add_import_logs(connection, publication, files)
+    logs = await record.add_import_logs(connection, publication, files)
     await connection.execute(sql("runs", "notify"), publication.channel, str(run_id))
     await connection.execute(sql("runs", "conclude"), run_id, status.value)
-    return Published(status, units, files)
+    return Published(status, units, files, logs)
 
 
 async def _merge(
@@ -141,7 +141,7 @@ def _unit_report(
     unit: Unit,
     judgement: Judgement,
     counts: account.Counts,
-    bridges: Mapping[tuple[Kind, str], Bridge],
+    bridges: Mapping[tuple[Figure, str], Bridge],
 ) -> UnitReport:
     plan = publication.units[unit]
     told = plan.problems + judgement.problems
@@ -151,16 +151,10 @@ def _unit_report(
     return UnitReport(
         unit=unit,
         status=UnitStatus.PUBLISHED,
-        inserted=counts.inserted,
-        updated=counts.updated,
-        removed=counts.removed,
-        retimed=counts.retimed,
-        unchanged=counts.unchanged,
-        normalised=counts.normalised,
-        put_right=counts.put_right,
-        bridges=tuple(bridges[kind, unit.organization] for kind in unit.group.kinds),
+        bridges=tuple(bridges[figure, unit.organization] for figure in unit.group.figures),
         problems=told,
         accepted=(*plan.accepted, *judgement.accepted),
+        **asdict(counts),
     )
 
 

@@ -9,9 +9,9 @@ from cpimportd.books.memory import NOTHING, Fingerprints, fingerprints
 from cpimportd.books.plan import Publication
 from cpimportd.books.queries import sql
 from cpimportd.books.shapes import SHAPES
-from cpimportd.model import Group, Kind, Unit
+from cpimportd.model import PAYMENTS, Figure, Group, Kind, Unit
 from cpimportd.problems import Problem
-from cpimportd.report import FileStatus, UnitReport, UnitStatus
+from cpimportd.report import Bridge, FileStatus, UnitReport, UnitStatus
 
 _LOG_STATUS = {FileStatus.PUBLISHED: "success", FileStatus.HELD: "failed"}
 
@@ -129,16 +129,12 @@ async def add_run_units(
     for report in units:
         bridges = {bridge.kind: bridge for bridge in report.bridges}
         for kind in report.unit.group.kinds:
-            bridge = bridges.get(kind)
-            sums = (
-                (bridge.rows_before, bridge.rows_after, bridge.opening, bridge.added, bridge.removed, bridge.changed,
-                 bridge.closing, bridge.control_total)
-                if bridge
-                else (None,) * 8
-            )  # fmt: skip
+            bridge = bridges.get(Figure(kind.value))
+            sums = (*_sums(bridge), bridge.control_total) if bridge else (None,) * 8
             owner = kind is not Kind.DETAILS
             changed = (report.inserted, report.updated, report.removed, report.retimed, report.unchanged,
                        report.normalised, report.put_right) if owner else (0,) * 7  # fmt: skip
+            moved = (report.moved_in, report.moved_out) if owner else (0, 0)
             await connection.execute(
                 sql("record", "add_run_unit"),
                 run_id,
@@ -150,28 +146,52 @@ async def add_run_units(
                 list(report.accepted),
                 snapshots(kind, report.unit),
                 _json(report.problems),
+                *moved,
             )
+        for figure in PAYMENTS:
+            if bridge := bridges.get(figure):
+                at = (run_id, report.unit.organization, figure.value)
+                await connection.execute(sql("record", "add_run_payment"), *at, *_sums(bridge))
+
+
+def _sums(bridge: Bridge) -> tuple[object, ...]:
+    return (bridge.rows_before, bridge.rows_after, bridge.opening, bridge.added, bridge.removed, bridge.changed,
+            bridge.closing)  # fmt: skip
 
 
 async def add_undo_logs(
-    connection: asyncpg.Connection, department_id: int, told: str, units: Iterable[UnitReport]
-) -> None:
-    """One line per kind of documents in the backend's own import log, for an undo has no workbooks."""
+    connection: asyncpg.Connection, department_id: int, told: str, units: Iterable[UnitReport], seconds: float
+) -> tuple[int, ...]:
+    """One line per kind of documents in the backend's own import log, for an undo has no workbooks.
+
+    Returns:
+        Their ids.
+    """
+    ids = []
     for group in Group:
         rows = [report for report in units if report.unit.group is group]
         if not rows:
             continue
-        inserted, updated = sum(report.inserted for report in rows), sum(report.updated for report in rows)
-        await connection.execute(
-            sql("record", "add_import_log"), told, group.kinds[0].table, inserted, updated, 0, "success", None, 0.0,
-            department_id,
+        inserted = sum(report.inserted + report.retimed for report in rows)
+        updated = sum(report.updated for report in rows)
+        ids.append(
+            await connection.fetchval(
+                sql("record", "add_import_log"), told, group.kinds[0].table, inserted, updated, 0, "success", None,
+                round(seconds, 2), department_id,
+            )
         )  # fmt: skip
+    return tuple(ids)
 
 
 async def add_import_logs(
     connection: asyncpg.Connection, publication: Publication, status: Mapping[int, FileStatus]
-) -> None:
-    """One line per workbook in the backend's own import log."""
+) -> tuple[int, ...]:
+    """One line per workbook in the backend's own import log.
+
+    Returns:
+        Their ids.
+    """
+    ids = []
     written: dict[int, tuple[int, int]] = {}
     pages = [("by_file", shape.identifiers) for shape in SHAPES] + [("by_file_details", {})]
     for name, identifiers in pages:
@@ -183,18 +203,21 @@ async def add_import_logs(
             continue
         problems = (*plan.problems, *plan.snapshot.problems)
         inserted, updated = written.get(file_no, (0, 0)) if outcome is FileStatus.PUBLISHED else (0, 0)
-        await connection.execute(
-            sql("record", "add_import_log"),
-            plan.snapshot.file.name,
-            plan.kind.table,
-            inserted,
-            updated,
-            plan.snapshot.rejected,
-            _LOG_STATUS[outcome],
-            str(problems[0]) if problems and outcome is FileStatus.HELD else None,
-            round(publication.seconds(), 2),
-            publication.department_id,
+        ids.append(
+            await connection.fetchval(
+                sql("record", "add_import_log"),
+                plan.snapshot.file.name,
+                plan.kind.table,
+                inserted,
+                updated,
+                plan.snapshot.rejected,
+                _LOG_STATUS[outcome],
+                str(problems[0]) if problems and outcome is FileStatus.HELD else None,
+                round(publication.seconds(), 2),
+                publication.department_id,
+            )
         )
+    return tuple(ids)
 
 
 def _json(problems: Iterable[Problem]) -> str:

@@ -157,6 +157,17 @@ async def finish(connection: asyncpg.Connection, run_id: int, status: str, repor
     await connection.execute(sql("runs", "finish"), run_id, status, json.dumps(report, ensure_ascii=False))
 
 
+async def log_seconds(connection: asyncpg.Connection, run_id: int, logs: Sequence[int]) -> None:
+    """Let the backend's import log say how long the run took in the end, as its report does.
+
+    Args:
+        connection: any.
+        run_id: the run, whose report is stored.
+        logs: the lines that it wrote.
+    """
+    await connection.execute(sql("runs", "log_seconds"), run_id, list(logs))
+
+
 async def withdraw(connection: asyncpg.Connection, run_id: int) -> None:
     """Remove the row of a run that only looked and wrote nothing: ``history`` tells of imports, not of looks."""
     await connection.execute(sql("runs", "withdraw"), run_id)

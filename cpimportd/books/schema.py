@@ -11,6 +11,7 @@ from sqlalchemy import (
     Boolean,
     CheckConstraint,
     Column,
+    Double,
     ForeignKey,
     Index,
     Integer,
@@ -23,11 +24,11 @@ from sqlalchemy.dialects.postgresql import JSONB
 
 from cpimportd.books.columns import AMOUNT, MOMENT, NAMING, SUM, count, identity, key, metadata, needed, run
 from cpimportd.books.connection import SCHEMA
-from cpimportd.books.schema_people import alert, condition, run_contract, undone_unit
+from cpimportd.books.schema_people import alert, condition, run_contract, run_payment, undone_unit
 
 __all__ = [
     "NAMING", "alert", "change", "condition", "created_reference", "fingerprint", "lineage", "metadata", "run_contract",
-    "run_unit", "runs", "served", "snapshot", "undone_unit",
+    "run_payment", "run_unit", "runs", "served", "snapshot", "undone_unit",
 ]  # fmt: skip
 
 runs = Table(
@@ -50,6 +51,12 @@ runs = Table(
     ),
     needed("undoes", ARRAY(BigInteger()), "The runs that this one undid.", "'{}'"),
     Column("report", JSONB(none_as_null=True), comment="The whole report, as `cpimportd show --json` prints it."),
+    Column(
+        "seconds",
+        Double(),
+        comment="How long it took by its own clock, as its report says; empty where it left none, or an earlier "
+        "version wrote the row.",
+    ),
     CheckConstraint(
         "status IN ('running', 'published', 'unchanged', 'partial', 'held', 'failed', 'abandoned')", name="status"
     ),
@@ -134,7 +141,7 @@ run_unit = Table(
     Column("closing", SUM, comment="Their sum after."),
     Column("control_total", SUM, comment="What the workbooks' Итого rows say; equal to closing."),
     count("inserted", "Documents that came; a re-timed one is not among them."),
-    count("updated", "Documents that changed."),
+    count("updated", "Documents that changed, also those that came from another organization."),
     count("deleted", "Documents that went; a re-timed one is not among them."),
     count("retimed", "Documents that 1C gave another time: one went and one came, shown as one."),
     count("unchanged", "Documents that nothing was written for."),
@@ -147,6 +154,18 @@ run_unit = Table(
         "served_before",
         JSONB(none_as_null=True),
         comment="The rows of served that this run replaced; empty where the unit was not published.",
+    ),
+    Column(
+        "moved_in",
+        Integer(),
+        comment="Documents that came from another organization, changed or re-timed; empty where an earlier version "
+        "wrote the row.",
+    ),
+    Column(
+        "moved_out",
+        Integer(),
+        comment="Documents that went to another organization; they count as changed or re-timed there. Empty where an "
+        "earlier version wrote the row.",
     ),
     comment="The bridge from yesterday's sum to today's, per run, organization and kind.",
 )

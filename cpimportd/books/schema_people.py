@@ -1,6 +1,6 @@
-"""Those of our tables that people ask for and are told by: bridges per contract, what an undo put back, alerts."""
+"""Those of our tables that people ask for and are told by: bridges per contract and payment, undone units, alerts."""
 
-from sqlalchemy import ARRAY, BigInteger, Column, Index, Integer, Table, Text, text
+from sqlalchemy import ARRAY, BigInteger, CheckConstraint, Column, Index, Integer, Table, Text, text
 
 from cpimportd.books.columns import MOMENT, SUM, count, identity, key, metadata, needed, run
 
@@ -17,6 +17,23 @@ run_contract = Table(
     needed("changed", SUM, "By how much documents in both differ, with its sign."),
     needed("closing", SUM, "Their sum after."),
     comment="The bridge per contract, of those whose sum moved; the rest stayed as it was.",
+)
+
+run_payment = Table(
+    "run_payment",
+    metadata,
+    run(key=True, comment="The run."),
+    key("organization", Text(), "Whose documents."),
+    key("figure", Text(), "principal, interest or other: what the lines pay, by their payment type."),
+    needed("rows_before", Integer(), "Lines in the books before the run."),
+    needed("rows_after", Integer(), "Lines in the books after it."),
+    needed("opening", SUM, "Their sum before: opening + added - removed + changed = closing."),
+    needed("added", SUM, "Of documents that came, also from another organization."),
+    needed("removed", SUM, "Of documents that went, also to another organization."),
+    needed("changed", SUM, "By how much documents in both differ, with its sign."),
+    needed("closing", SUM, "Their sum after."),
+    CheckConstraint("figure IN ('principal', 'interest', 'other')", name="figure"),
+    comment="The bridge of detail lines by what they pay; the three add up to the details' row of run_unit.",
 )
 
 undone_unit = Table(

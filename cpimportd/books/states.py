@@ -13,10 +13,18 @@ from typing import Any, NamedTuple
 import asyncpg
 
 from cpimportd.books.shapes import DETAIL_COLUMNS, SHAPES, Shape
-from cpimportd.model import STAGED_COLUMNS, Kind
+from cpimportd.model import PAYMENTS, STAGED_COLUMNS, Figure, Kind
 
 Values = Mapping[str, Any]
 """Fields by their names in the tables; amounts and rates are Decimal, dates ISO texts."""
+
+
+class Paid(NamedTuple):
+    """What detail lines pay; the three are all of them."""
+
+    principal: Decimal
+    interest: Decimal
+    other: Decimal
 
 
 class Key(NamedTuple):
@@ -91,6 +99,14 @@ class State:
     def lines_sum(self) -> Decimal:
         """The sum of its detail lines."""
         return lines_sum(self.lines)
+
+    @property
+    def paid(self) -> Paid:
+        """What its detail lines pay."""
+        sums = {figure: Decimal(0) for figure in PAYMENTS}
+        for line in self.lines:
+            sums[Figure.of_payment(line.get("payment_type"))] += line.get("payment_amount") or Decimal(0)
+        return Paid(*sums.values())
 
 
 def shape_of(kind: Kind) -> Shape:

@@ -5,12 +5,11 @@ document's own date, principal and interest by the payment type of the lines.
 """
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from contextlib import nullcontext
 from dataclasses import dataclass
 from datetime import date
 from decimal import Decimal
-from enum import StrEnum
 from typing import Final
 
 import asyncpg
@@ -19,28 +18,10 @@ from cpimportd.books.names import find_organization
 from cpimportd.books.origins import Origins, Place
 from cpimportd.books.queries import sql
 from cpimportd.books.states import shape_of
-from cpimportd.model import Kind
+from cpimportd.model import Figure, Kind
 from cpimportd.report import money
 
 _MONTH: Final = re.compile(r"([0-9]{4})-([0-9]{2})")
-
-
-class Figure(StrEnum):
-    """What is summed."""
-
-    RECEIPTS = "receipts"
-    EXPENSES = "expenses"
-    PRINCIPAL = "principal"
-    INTEREST = "interest"
-    OTHER = "other"
-    """Detail lines that are neither; the three add up to the expenses' details."""
-
-
-_PAYMENT_TYPES: Final[Mapping[Figure, str | None]] = {
-    Figure.PRINCIPAL: "Погашение долга",
-    Figure.INTEREST: "Уплата процентов",
-    Figure.OTHER: None,
-}
 
 
 @dataclass(frozen=True, slots=True)
@@ -165,8 +146,9 @@ async def explain_figure(
         if organization is not None:
             organization = await find_organization(connection, department_id, organization)
         scope = (department_id, organization, month and month.first, month and month.next)
-        if figure in _PAYMENT_TYPES:
-            rows = await connection.fetch(sql("explain", "figure_lines"), *scope, _PAYMENT_TYPES[figure])
+        if figure.kind is Kind.DETAILS:
+            lines = sql("explain", "figure_lines", paid=sql("account", "paid"))
+            rows = await connection.fetch(lines, *scope, figure.value)
         else:
             identifiers = shape_of(Kind(figure.value)).identifiers
             rows = await connection.fetch(sql("explain", "figure_documents", **identifiers), *scope)

@@ -4,13 +4,13 @@ An undo is itself a run, with a journal, a bridge and a row in the backend's imp
 """
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass, replace
 from decimal import Decimal
 from itertools import count
 
 import asyncpg
 
-from cpimportd.books import account, memory, record, stage
+from cpimportd.books import account, memory, record, stage, undo_match
 from cpimportd.books.locks import lock_books
 from cpimportd.books.merge import Journal
 from cpimportd.books.plan import Published
@@ -20,7 +20,7 @@ from cpimportd.books.transaction import in_one_transaction
 from cpimportd.books.undoable import refused
 from cpimportd.model import Kind, Unit
 from cpimportd.problems import ProblemError, problem
-from cpimportd.report import Bridge, RunStatus, UnitReport, UnitStatus
+from cpimportd.report import RunStatus, UnitReport, UnitStatus
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,6 +33,7 @@ class Undo:
         runs: what is taken back, the latest first.
         zone: in which 1C writes its moments.
         channel: of the NOTIFY.
+        seconds: how long the undo has lasted so far, for the backend's import log.
     """
 
     run_id: int
@@ -40,6 +41,7 @@ class Undo:
     runs: tuple[int, ...]
     zone: str
     channel: str
+    seconds: Callable[[], float] = lambda: 0.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,7 +75,7 @@ async def _undo(connection: asyncpg.Connection, request: Undo) -> Published:
     await lock_books(connection, request.department_id, request.run_id)
     before = await _before(connection, request)
     await _require_ours(connection, request, before)
-    opening = await _booked(connection)
+    await undo_match.remember(connection)
     journal = Journal(connection)
     steps = count(1)
     for run_id in request.runs:
@@ -86,11 +88,12 @@ async def _undo(connection: asyncpg.Connection, request: Undo) -> Published:
     await journal.write("references", "wake_organizations")
     closing = await _booked(connection)
     _require_equal(before, closing)
+    await undo_match.match(connection, request.run_id)
     await account.bridge_contracts(connection)
     await _remember(connection, request, before)
-    units = await _reports(connection, before, opening, closing)
-    await _record(connection, request, units)
-    return Published(RunStatus.PUBLISHED, units, {})
+    units = await _reports(connection, before)
+    logs = await _record(connection, request, units)
+    return Published(RunStatus.PUBLISHED, units, {}, logs)
 
 
 async def _stage(connection: asyncpg.Connection, request: Undo) -> None:
@@ -126,13 +129,13 @@ async def _require_ours(
 
 
 async def _booked(connection: asyncpg.Connection) -> Mapping[tuple[Kind, str], tuple[int, Decimal]]:
-    found = {}
-    for shape in SHAPES:
-        for row in await connection.fetch(sql("account", "booked", **shape.identifiers)):
-            found[shape.kind, row["organization"]] = (row["rows"], row["total"])
-    for row in await connection.fetch(sql("account", "booked_details")):
-        found[Kind.DETAILS, row["organization"]] = (row["rows"], row["total"])
-    return found
+    kinds = {kind.value: kind for kind in Kind}
+    return {
+        (kinds[figure.value], organization): found
+        for shape in SHAPES
+        for (figure, organization), found in (await account.booked(connection, shape)).items()
+        if figure.value in kinds
+    }
 
 
 async def _collect(connection: asyncpg.Connection, request: Undo, run_id: int, step: int | None) -> None:
@@ -206,35 +209,24 @@ async def _remember(connection: asyncpg.Connection, request: Undo, before: Mappi
 
 
 async def _reports(
-    connection: asyncpg.Connection,
-    before: Mapping[tuple[Kind, str], _Before],
-    opening: Mapping[tuple[Kind, str], tuple[int, Decimal]],
-    closing: Mapping[tuple[Kind, str], tuple[int, Decimal]],
+    connection: asyncpg.Connection, before: Mapping[tuple[Kind, str], _Before]
 ) -> tuple[UnitReport, ...]:
-    moved = {
-        (shape.kind, row["organization"]): row
-        for shape in SHAPES
-        for row in await connection.fetch(sql("undo", "movements"), shape.kind.value)
-    }
-    reports = []
-    for unit in sorted({Unit(organization, kind.group) for kind, organization in before}):
-        row = moved.get((unit.group.kinds[0], unit.organization))
-        bridges = []
-        for kind in unit.group.kinds:
-            (rows_before, start), (rows_after, end) = opening[kind, unit.organization], closing[kind, unit.organization]
-            own = row if kind is not Kind.DETAILS else None
-            came, went = (own["added_sum"], own["removed_sum"]) if own else (Decimal(0), Decimal(0))
-            bridges.append(Bridge(kind, rows_before, rows_after, start, came, went, end - start - came + went, end))
-        inserted, updated, removed = (row["inserted"], row["updated"], row["removed"]) if row else (0, 0, 0)
-        reports.append(
-            UnitReport(
-                unit, UnitStatus.PUBLISHED, inserted=inserted, updated=updated, removed=removed, bridges=tuple(bridges)
-            )
+    """What the undo made of each unit, net of all runs that it took back; no workbook's total vouches for it."""
+    bridges, counts = await account.bridges(connection), await account.counts(connection)
+    return tuple(
+        UnitReport(
+            unit,
+            UnitStatus.PUBLISHED,
+            bridges=tuple(
+                replace(bridges[figure, unit.organization], control_total=None) for figure in unit.group.figures
+            ),
+            **asdict(counts.get(unit, account.Counts())),
         )
-    return tuple(reports)
+        for unit in sorted({Unit(organization, kind.group) for kind, organization in before})
+    )
 
 
-async def _record(connection: asyncpg.Connection, request: Undo, units: Sequence[UnitReport]) -> None:
+async def _record(connection: asyncpg.Connection, request: Undo, units: Sequence[UnitReport]) -> tuple[int, ...]:
     served = await connection.fetch(
         "SELECT kind, organization, array_agg(snapshot_id ORDER BY snapshot_id) AS snapshots FROM cpimportd.served"
         " WHERE department_id = $1 GROUP BY 1, 2",
@@ -245,6 +237,7 @@ async def _record(connection: asyncpg.Connection, request: Undo, units: Sequence
         connection, request.run_id, units, lambda kind, unit: snapshots.get((kind, unit.organization), [])
     )
     told = f"undo of run {', '.join(str(run) for run in sorted(request.runs))}"
-    await record.add_undo_logs(connection, request.department_id, told, units)
+    logs = await record.add_undo_logs(connection, request.department_id, told, units, request.seconds())
     await connection.execute(sql("runs", "notify"), request.channel, str(request.run_id))
     await connection.execute(sql("runs", "conclude"), request.run_id, RunStatus.PUBLISHED.value)
+    return logs

@@ -9,14 +9,17 @@ from cpimportd.books.states import Entry, Key, State, put_right, undone, whole
 def pair_undone(entries: Sequence[Entry]) -> list[Entry]:
     """The same journal, with a re-timing that an undo took back told as one that goes the other way.
 
-    An undo writes it as a document that goes and another that comes back, and does not say that the two are one.
+    An undo writes it as a document that goes and another that comes back. Earlier versions did not say that the two are
+    one.
     """
     pairs: set[tuple[Key, Key]] = set()
     back = {(one.run, one.key) for one in entries if one.op == "insert"}
     told: list[Entry] = []
     for one in entries:
         if one.op == "delete" and one.paired_with is not None:
-            pairs.add((one.key, Key(one.key.kind, one.paired_with)))
+            other = Key(one.key.kind, one.paired_with)
+            pairs.add((one.key, other))
+            back.discard((one.run, other))
         elif one.op == "delete":
             first = next((old for old, new in pairs if new == one.key and (one.run, old) in back), None)
             if first is not None:

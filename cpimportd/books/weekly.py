@@ -9,10 +9,11 @@ import asyncpg
 
 from cpimportd.books.alerts import StoredCondition, conditions
 from cpimportd.books.queries import sql
-from cpimportd.model import Kind
+from cpimportd.model import Figure
 from cpimportd.report import money
 
 MONTHS = 12
+_COUNTS = ("inserted", "updated", "removed", "retimed", "moved_in", "moved_out")
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,14 +28,19 @@ class Ran:
 
 @dataclass(frozen=True, slots=True)
 class Moved:
-    """What the publications of the period did to one organization's documents of one kind, and to their sum."""
+    """What the publications of the period did to one organization's documents of one kind, and to their sum.
+
+    Documents are counted in the rows of receipts and expenses; the others have sums alone.
+    """
 
     organization: str
-    kind: Kind
+    kind: Figure
     inserted: int
     updated: int
     removed: int
     retimed: int
+    moved_in: int
+    moved_out: int
     opening: Decimal
     added: Decimal
     taken: Decimal
@@ -43,7 +49,7 @@ class Moved:
 
     def as_json(self) -> dict[str, object]:
         """The movement as scripts get it."""
-        counts = {name: getattr(self, name) for name in ("inserted", "updated", "removed", "retimed")}
+        counts = {name: getattr(self, name) for name in _COUNTS}
         sums = ("opening", "added", "taken", "changed", "closing")
         sums_json = {("removed_sum" if name == "taken" else name): money(getattr(self, name)) for name in sums}
         return {"organization": self.organization, "kind": self.kind.value, **counts, **sums_json}
@@ -129,7 +135,7 @@ async def weekly(connection: asyncpg.Connection, department_id: int, since: date
     return Weekly(
         since,
         tuple(Ran(**dict(row)) for row in runs),
-        tuple(Moved(**{**dict(row), "kind": Kind(row["kind"])}) for row in moved),
+        tuple(Moved(**{**dict(row), "kind": Figure(row["kind"])}) for row in moved),
         tuple(wrong),
         tuple(Month(**dict(row)) for row in months),
         tuple(Upload(**dict(row)) for row in uploads),

@@ -11,7 +11,7 @@ from cpimportd.cli.looking import reading
 if TYPE_CHECKING:
     from cpimportd.configuration import Loaded
 
-_FIGURES = ("receipts", "expenses", "principal", "interest", "other")
+_FIGURES = ("receipts", "expenses", "details", "principal", "interest", "other")
 
 
 @click.command()
@@ -32,7 +32,8 @@ def explain(
 ) -> None:
     """Where a value comes from: run, workbook, sheet, row and cell, and every earlier value with its date.
 
-    WHAT is a document, by its whole name or its number; or a sum: receipts, expenses, principal, interest or other.
+    WHAT is a document, by its whole name or its number; or a sum: receipts, expenses, details, principal, interest or
+    other.
 
     \b
     Examples:
@@ -91,7 +92,8 @@ def _explain_contract(loaded: "Loaded", number: str, *, as_json: bool) -> None:
 def _explain_figure(
     loaded: "Loaded", figure: str, organization: str | None, month: str | None, *, as_json: bool
 ) -> None:
-    from cpimportd.books.summed import Figure, Month, explain_figure
+    from cpimportd.books.summed import Month, explain_figure
+    from cpimportd.model import Figure
 
     try:
         when = None if month is None else Month.parse(month)

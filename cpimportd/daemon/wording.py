@@ -16,7 +16,7 @@ _LONGEST = 240
 
 
 def last(finished: "Finished", zone: tzinfo) -> str:
-    """``last 2026-11-23 06:00 MSK published 1 050 rows of 6 files in 1.3 s``."""
+    """``last 2026-11-23 06:00 MSK published 1 050 documents of 6 files in 1.3 s``."""
     return f"last {moment(finished.slot or finished.began, zone)} {finished.summary}"
 
 

@@ -7,7 +7,7 @@ from typing import Final
 from rich.console import Console
 from rich.text import Text
 
-from cpimportd.model import Kind
+from cpimportd.model import Figure
 from cpimportd.rendering.layout import Column, foreign, print_heading, print_line, print_table
 from cpimportd.rendering.numbers import amount, count, signed
 from cpimportd.rendering.shortening import Weight, print_rest, shorten
@@ -62,13 +62,13 @@ def unexplained(units: Sequence[UnitReport]) -> Iterator[str]:
 
 def added_up(units: Sequence[UnitReport]) -> Iterator[tuple[Bridge, int]]:
     """The bridges of each kind as one, with how many they are; without a control total where one of them has none."""
-    for kind in Kind:
-        every = [bridge for unit in units for bridge in unit.bridges if bridge.kind is kind]
+    for figure in Figure:
+        every = [bridge for unit in units for bridge in unit.bridges if bridge.kind == figure]
         if not every:
             continue
         totals = [bridge.control_total for bridge in every if bridge.control_total is not None]
         whole = Bridge(
-            kind=kind,
+            kind=figure,
             rows_before=sum(bridge.rows_before for bridge in every),
             rows_after=sum(bridge.rows_after for bridge in every),
             **{name: sum((getattr(bridge, name) for bridge in every), Decimal(0)) for name in _SUMS},

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Final
 from rich.console import Console
 from rich.text import Text
 
+from cpimportd.model import Kind
 from cpimportd.rendering.layout import Cell, Column, foreign, print_heading, print_line, print_table
 from cpimportd.rendering.numbers import amount, count, moment, signed
 from cpimportd.rendering.shortening import Weight, print_rest, shorten
@@ -14,7 +15,7 @@ from cpimportd.rendering.shortening import Weight, print_rest, shorten
 if TYPE_CHECKING:
     from cpimportd.books.alerts import QueuedAlert, StoredCondition
     from cpimportd.books.reconciliation import Reconciliation
-    from cpimportd.books.weekly import Weekly
+    from cpimportd.books.weekly import Moved, Weekly
 
 _MOVED: Final = (
     *(Column("Organization"), Column("Kind")),
@@ -51,7 +52,7 @@ def render_weekly(found: "Weekly", zone: tzinfo, console: Console) -> None:
         rows: list[Sequence[Cell]] = [
             (
                 *(foreign(one.organization), one.kind.value),
-                *(count(number) for number in (one.inserted, one.updated, one.removed, one.retimed)),
+                *_documents(one),
                 *(amount(one.opening), amount(one.added), amount(one.taken), signed(one.changed), amount(one.closing)),
             )
             for one in moved
@@ -74,6 +75,13 @@ def render_weekly(found: "Weekly", zone: tzinfo, console: Console) -> None:
         ]
         print_table(console, _UPLOADS, rows)
         print_rest(console, (one.status for one in rest), "cpimportd report --json")
+
+
+def _documents(one: "Moved") -> tuple[str, ...]:
+    """Documents are counted in the rows of receipts and expenses; the others are sums of lines."""
+    if one.kind.kind is Kind.DETAILS:
+        return ("",) * 4
+    return tuple(count(number) for number in (one.inserted, one.updated, one.removed, one.retimed))
 
 
 def render_wrong(wrong: "Sequence[StoredCondition]", zone: tzinfo, console: Console) -> None:

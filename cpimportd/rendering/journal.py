@@ -4,6 +4,7 @@ import logging
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import NamedTuple
 
+from cpimportd.model import Kind
 from cpimportd.problems import Effect, Problem, message_id, printable
 from cpimportd.rendering.bridge import added_up, unexplained
 from cpimportd.rendering.numbers import amount, clean, count
@@ -32,7 +33,7 @@ class JournalLine(NamedTuple):
 def summary_line(report: RunReport, number: Callable[[int], str] = count) -> str:
     """The run in one sentence, without a full stop.
 
-    Such as ``published 1 050 rows of 6 files in 1.3 s (12 changed, 4 removed); 1 unit held: ЛОТОС ООО/expenses
+    Such as ``published 1 050 documents of 6 files in 1.3 s (12 changed, 4 removed); 1 unit held: ЛОТОС ООО/expenses
     (control-total)``.
 
     Args:
@@ -105,15 +106,25 @@ def _deed(report: RunReport, number: Callable[[int], str]) -> str:
         return f"nothing new in {looked_at}, looked at {took}"
     verb = "would publish" if dry else "published"
     if files:
-        rows = _counted(sum(file.rows for file in files), "row", number)
-        what = f"{verb} {rows} of {_counted(len(files), 'file', number)}"
+        what = f"{verb} {_contents(files, number)} of {_counted(len(files), 'file', number)}"
     else:
         what = f"{'would put' if dry else 'put'} right {_counted(len(published), 'unit', number)}"
     changes = _changes(published, number)
     return f"{what} {took} ({changes or 'no document changed'})"
 
 
+def _contents(files: Sequence[FileReport], number: Callable[[int], str]) -> str:
+    """What the files hold: documents, and the detail lines of some of them."""
+    lines = sum(file.rows for file in files if file.kind is Kind.DETAILS)
+    documents = sum(file.rows for file in files) - lines
+    told = [_counted(count, noun, number) for count, noun in ((documents, "document"), (lines, "detail line")) if count]
+    return " and ".join(told) or "no document"
+
+
 def _changes(units: Sequence[UnitReport], number: Callable[[int], str]) -> str:
+    """What became of documents, each told once; some of them, on top of that, changed hands."""
+    whole = len(units) > 1
+    moved_in, moved_out = sum(u.moved_in for u in units), sum(u.moved_out for u in units)
     counts = (
         ("new", sum(u.inserted for u in units)),
         ("changed", sum(u.updated for u in units)),
@@ -121,6 +132,9 @@ def _changes(units: Sequence[UnitReport], number: Callable[[int], str]) -> str:
         ("re-timed", sum(u.retimed for u in units)),
         ("normalised", sum(u.normalised for u in units)),
         ("put right", sum(u.put_right for u in units)),
+        ("moved to another organization", moved_in if whole else 0),
+        ("moved in", 0 if whole else moved_in),
+        ("moved out", 0 if whole else moved_out),
     )
     return ", ".join(f"{number(n)} {what}" for what, n in counts if n)
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Final
 from rich.console import Console
 from rich.text import Text
 
-from cpimportd.model import Kind, Unit
+from cpimportd.model import Figure, Kind, Unit
 from cpimportd.problems import CATALOG, Problem
 from cpimportd.rendering import fields as values
 from cpimportd.rendering.layout import Column, foreign, print_heading, print_line, print_table
@@ -50,7 +50,8 @@ _DONE: Final = {
     "reference": "changed",
     "insert": "brought back",
 }
-_COUNTS: Final = ("inserted", "updated", "removed", "retimed", "unchanged", "normalised", "put_right")
+_COUNTS: Final = ("inserted", "updated", "removed", "retimed", "unchanged", "normalised", "put_right", "moved_in",
+                  "moved_out")  # fmt: skip
 _BRIDGE_SUMS: Final = ("opening", "added", "removed", "changed", "closing")
 
 
@@ -138,7 +139,7 @@ def _unit(unit: Mapping[str, Any]) -> UnitReport:
 
 def _bridge(bridge: Mapping[str, Any]) -> Bridge:
     return Bridge(
-        kind=Kind(bridge["kind"]),
+        kind=Figure(bridge["kind"]),
         rows_before=bridge["rows_before"],
         rows_after=bridge["rows_after"],
         **{name: Decimal(bridge[name]) for name in _BRIDGE_SUMS},

@@ -84,7 +84,7 @@ def _file_weight(file: FileReport) -> Weight:
 
 
 def _unit_weight(unit: UnitReport) -> Weight:
-    moved = unit.inserted + unit.updated + unit.removed + unit.retimed + unit.normalised + unit.put_right
+    moved = unit.inserted + unit.updated + unit.removed + unit.retimed + unit.moved_out
     return Weight(unit.status is UnitStatus.HELD or bool(unit.problems or unit.accepted), Decimal(moved))
 
 
@@ -110,6 +110,8 @@ def _units(units: Sequence[UnitReport], console: Console) -> None:
     rare = {
         "Normalised": [unit.normalised for unit in units],
         "Put right": [unit.put_right for unit in units],
+        "Moved in": [unit.moved_in for unit in units],
+        "Moved out": [unit.moved_out for unit in units],
     }
     shown = [title for title, numbers in rare.items() if any(numbers)]
     titles = ("Inserted", "Updated", "Removed", "Re-timed", "Unchanged", *shown)

@@ -11,8 +11,8 @@ from cpimportd.books.diff import diff
 from cpimportd.books.explain import explain
 from cpimportd.books.movements import What
 from cpimportd.books.summary import summary
-from cpimportd.books.summed import Figure, Month, explain_figure
-from cpimportd.model import Kind
+from cpimportd.books.summed import Month, explain_figure
+from cpimportd.model import Figure, Kind
 from cpimportd.problems import ProblemError
 from cpimportd.titles import title_of
 

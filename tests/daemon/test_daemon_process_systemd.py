@@ -11,7 +11,7 @@ from tests.daemon.polling import until
 
 IDLE = re.compile(r"Next import \d{4}-\d\d-\d\d \d\d:\d\d(:\d\d)? MSK in (6 h|5 h 59 min)")
 LAST = re.compile(
-    r"; last \d{4}-\d\d-\d\d \d\d:\d\d(:\d\d)? MSK published 522 rows of 3 files in \d+\.\d s \(240 new\)(; \d warnings?)?"
+    r"; last \d{4}-\d\d-\d\d \d\d:\d\d(:\d\d)? MSK published 240 documents and 282 detail lines of 3 files in \d+\.\d s \(240 new\)(; \d warnings?)?"
 )
 IMPORTING = re.compile(r"Importing: (fetching|reading|checking|publishing|telling readers)( \d/3 files, \d+ %)?")
 

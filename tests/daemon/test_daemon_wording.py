@@ -40,7 +40,7 @@ def state(record: Record | None = None, *, now: datetime = NOW, **at: str) -> St
 
 def over(schedule: str | None = "import", slot: datetime | None = SLOT - timedelta(days=1)) -> Finished:
     began = datetime(2026, 11, 23, 9, 30, 12, tzinfo=UTC)
-    return Finished(1, schedule, slot, began, began, "published", 0, 7, "published 1,050 rows of 6 files in 1.3 s")
+    return Finished(1, schedule, slot, began, began, "published", 0, 7, "published 1,050 documents of 6 files in 1.3 s")
 
 
 def test_the_next_slot_is_named_with_its_time_and_how_long_it_takes_to_come():
@@ -50,7 +50,7 @@ def test_the_next_slot_is_named_with_its_time_and_how_long_it_takes_to_come():
 
 
 def test_the_last_run_follows_by_its_slot_or_by_when_it_was_asked_for():
-    last = "published 1,050 rows of 6 files in 1.3 s"
+    last = "published 1,050 documents of 6 files in 1.3 s"
     assert line(state(Record(last=over()), weekly="Sun 07:00"), NOW, 0.0) == (
         f"Next weekly 2026-11-29 07:00 MSK in 5 d 6 h; last 2026-11-23 06:00 MSK {last}"
     )
@@ -123,7 +123,7 @@ def test_the_status_in_full_names_schedules_runs_and_workbooks():
         "the line",
         "schedule import at 06:00: next 2026-11-24 06:00 MSK, in 5 h 12 min",
         "schedule once at 2020-01-01 06:00: next never again",
-        "last good run: last 2026-11-23 06:00 MSK published 1,050 rows of 6 files in 1.3 s",
+        "last good run: last 2026-11-23 06:00 MSK published 1,050 documents of 6 files in 1.3 s",
         "held: Lotos/expenses",
         "workbook a.xlsx: unchanged, uploaded 26 h ago",
         "workbook b.xlsx: held, uploaded at an unknown time",

@@ -180,9 +180,9 @@ async def test_after_a_renaming_nothing_is_left_under_the_old_name(workplace):
     accepted = await workplace.run(accepted=("ЛОТОС ПЛЮС ООО/receipts", "ЛОТОС ПЛЮС ООО/expenses"))
     assert accepted.status is RunStatus.PUBLISHED
     unit = {unit.unit.name: unit for unit in accepted.units}
-    assert (unit[UNIT].removed, unit[UNIT].bridges[0].closing) == (39, 0)
+    assert (unit[UNIT].removed, unit[UNIT].moved_out, unit[UNIT].bridges[0].closing) == (1, 39, 0)
     new = unit["ЛОТОС ПЛЮС ООО/receipts"]
-    assert (new.inserted, new.retimed) == (38, 1)
+    assert (new.inserted, new.updated, new.retimed, new.moved_in) == (0, 38, 1, 39)
     (file,) = [file for file in accepted.files if file.organizations == ("ЛОТОС ПЛЮС ООО",) and file.rows == 39]
     totals = workplace.sql(
         workplace.url,

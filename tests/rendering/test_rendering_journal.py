@@ -6,7 +6,7 @@ from decimal import Decimal
 
 import pytest
 
-from cpimportd.model import Group, Unit
+from cpimportd.model import Group, Kind, Unit
 from cpimportd.problems import problem
 from cpimportd.rendering import journal_lines, run_message_id, summary_line
 from cpimportd.report import Bridge, FileReport, FileStatus, RunStatus, UnitReport, UnitStatus
@@ -16,7 +16,7 @@ LOTOS = "ЛОТОС ООО"
 
 def test_a_partial_run_in_one_sentence(make_report):
     assert summary_line(make_report()) == (
-        "published 1\u00a0050 rows of 1 file in 1.3 s (3 new, 12 changed, 4 removed, 1 re-timed); "
+        "published 1\u00a0050 documents of 1 file in 1.3 s (3 new, 12 changed, 4 removed, 1 re-timed); "
         f'2 units held: {LOTOS}/expenses (control-total), [bold red]Северная[/] "Звезда" ООО/receipts (shrunk); 1 warning'
     )
 
@@ -43,13 +43,37 @@ def test_a_file_that_names_no_organization_is_held_by_its_name(make_report):
 
 
 def test_a_dry_run_publishes_nothing_and_does_not_say_so(make_report):
-    assert summary_line(make_report(run=None, status=RunStatus.DRY_RUN)).startswith("would publish 1\u00a0050 rows")
+    assert summary_line(make_report(run=None, status=RunStatus.DRY_RUN)).startswith(
+        "would publish 1\u00a0050 documents"
+    )
 
 
 def test_documents_put_right_without_a_new_file(make_report):
     unit = UnitReport(Unit(LOTOS, Group.RECEIPTS), UnitStatus.PUBLISHED, put_right=2)
     report = make_report(status=RunStatus.PUBLISHED, files=(), units=(unit,))
     assert summary_line(report) == "put right 1 unit in 1.3 s (2 put right)"
+
+
+def test_documents_and_detail_lines_are_told_apart(make_report):
+    def published(*files):
+        told = [FileReport("x.xlsx", kind, (LOTOS,), rows, Decimal(1), FileStatus.PUBLISHED) for kind, rows in files]
+        unit = UnitReport(Unit(LOTOS, Group.EXPENSES), UnitStatus.PUBLISHED, inserted=1)
+        return summary_line(make_report(status=RunStatus.PUBLISHED, files=tuple(told), units=(unit,)))
+
+    both = published((Kind.RECEIPTS, 40), (Kind.EXPENSES, 200), (Kind.DETAILS, 1282))
+    assert both == "published 240 documents and 1,282 detail lines of 3 files in 1.3 s (1 new)"
+    assert published((Kind.DETAILS, 1)) == "published 1 detail line of 1 file in 1.3 s (1 new)"
+    assert published((Kind.RECEIPTS, 0)) == "published no document of 1 file in 1.3 s (1 new)"
+
+
+def test_a_document_that_changed_hands_is_told_once_of_the_run_and_on_both_sides_of_the_units(make_report):
+    gave = UnitReport(Unit(LOTOS, Group.EXPENSES), UnitStatus.PUBLISHED, inserted=21, moved_out=1)
+    got = UnitReport(Unit("МОСТ ООО", Group.EXPENSES), UnitStatus.PUBLISHED, updated=1, moved_in=1)
+    report = make_report(status=RunStatus.PUBLISHED, files=(), units=(gave, got))
+    lines = journal_lines(report)
+    assert lines[0].text == "put right 2 units in 1.3 s (21 new, 1 changed, 1 moved to another organization)"
+    assert lines[1].text == f"{LOTOS}/expenses: 21 new, 1 moved out"
+    assert lines[2].text == "МОСТ ООО/expenses: 1 changed, 1 moved in"
 
 
 @pytest.mark.parametrize(

@@ -33,6 +33,7 @@ def run_line(**changes) -> RunLine:
         "slot": BEGAN,
         "started_at": BEGAN,
         "finished_at": BEGAN + timedelta(seconds=2.5),
+        "seconds": 2.5,
         "host": "books-1",
         "version": "0.1.0",
         "accepted": (),

@@ -96,7 +96,7 @@ def test_control_characters_of_a_name_never_reach_the_terminal(make_report, pipe
 def test_the_first_line_is_the_outcome(make_report, pipe):
     render(make_report(), pipe.console)
     assert pipe.lines[0].startswith(
-        "Published 1\u00a0050 rows of 1 file in 1.3 s (3 new, 12 changed, 4 removed, 1 re-timed)"
+        "Published 1\u00a0050 documents of 1 file in 1.3 s (3 new, 12 changed, 4 removed, 1 re-timed)"
     )
     assert f"2 units held: {LOTOS}/expenses (control-total)" in pipe.lines[0]
 

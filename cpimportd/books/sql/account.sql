@@ -1,123 +1,173 @@
--- name: bridge
--- From yesterday's sum to today's, per organization: what the books held, what came, what went, what changed, and what
--- the snapshot says. A re-timed or re-keyed document is one document: its difference counts as changed.
-SELECT organization, sum(rows_before)::int AS rows_before, sum(rows_after)::int AS rows_after, sum(opening) AS opening,
-       sum(added) AS added, sum(removed) AS removed, sum(changed) AS changed, sum(closing) AS closing
-FROM (
-    SELECT m.organization_before AS organization, {rows_before} AS rows_before, 0 AS rows_after,
-           {before} AS opening, 0 AS added,
-           CASE WHEN m.organization_after IS DISTINCT FROM m.organization_before AND p.old_id IS NULL
-                THEN {before} ELSE 0 END AS removed,
-           CASE WHEN m.organization_after = m.organization_before OR p.old_id IS NOT NULL
-                THEN -{before} ELSE 0 END AS changed,
-           0 AS closing
+-- name: documents
+-- To begin a query with: every document concerned, once, with what it was and what it is. A re-timed one came under another
+-- id; a re-keyed one has its new id already. `there_before` and `there_after`: the books held it before, and hold it now.
+pairs AS (
+    SELECT p.old_id, p.new_id
+    FROM stage_pair p
+    JOIN match_{kind} o ON o.operation_id = p.old_id
+    JOIN match_{kind} n ON n.operation_id = p.new_id
+    WHERE p.kind = '{kind}' AND NOT p.rekeyed
+), documents AS (
+    SELECT m.operation_id AS old_id, m.operation_id AS new_id, m.id IS NOT NULL AS there_before,
+           m.organization_after IS NOT NULL OR m.kept AS there_after, false AS retimed,
+           m.organization_before AS owner_before, m.organization_after AS owner_after, m.contract_before,
+           coalesce(m.amount_before, 0) AS before, coalesce(m.amount_after, 0) AS after
     FROM match_{kind} m
-    {join_details}
-    LEFT JOIN stage_pair p ON p.kind = '{kind}' AND p.old_id = m.operation_id
-    WHERE m.id IS NOT NULL
+    WHERE NOT EXISTS (SELECT FROM pairs p WHERE p.old_id = m.operation_id)
+      AND NOT EXISTS (SELECT FROM pairs p WHERE p.new_id = m.operation_id)
     UNION ALL
-    SELECT m.organization_after, 0, {rows_after}, 0,
-           CASE WHEN m.organization_after IS DISTINCT FROM m.organization_before AND p.new_id IS NULL
-                THEN {after} ELSE 0 END,
-           0,
-           CASE WHEN m.organization_after = m.organization_before OR p.new_id IS NOT NULL
-                THEN {after} ELSE 0 END,
-           {after}
-    FROM match_{kind} m
-    {join_details}
-    LEFT JOIN stage_pair p ON p.kind = '{kind}' AND p.new_id = m.operation_id AND NOT p.rekeyed
-    WHERE m.organization_after IS NOT NULL
+    SELECT p.old_id, p.new_id, true, true, true, o.organization_before, n.organization_after, o.contract_before,
+           coalesce(o.amount_before, 0), coalesce(n.amount_after, 0)
+    FROM pairs p
+    JOIN match_{kind} o ON o.operation_id = p.old_id
+    JOIN match_{kind} n ON n.operation_id = p.new_id
+)
+
+-- name: bridge
+-- From yesterday's sums to today's, per organization, of documents and of expenses' lines: what the books held, what came,
+-- what went, what changed, and what the snapshot says. One that changes hands goes from one and comes to the other.
+WITH {documents}, flows AS (
+    SELECT d.owner_before, d.owner_after, count(*) FILTER (WHERE d.there_before) AS documents_before,
+           count(*) FILTER (WHERE d.there_after) AS documents_after, sum(d.before) AS amount_before,
+           sum(d.after) AS amount_after, sum(o.rows_before) AS lines_before, sum(n.rows_after) AS lines_after,
+           sum(o.amount_before) AS paid_before, sum(n.amount_after) AS paid_after
+    FROM documents d
+    LEFT JOIN match_details o ON '{kind}' = 'expenses' AND o.operation_id = d.old_id
+    LEFT JOIN match_details n ON '{kind}' = 'expenses' AND n.operation_id = d.new_id
+    GROUP BY d.owner_before, d.owner_after
+), figures AS (
+    SELECT f.owner_before, f.owner_after, s.figure, coalesce(s.rows_before, 0) AS rows_before,
+           coalesce(s.rows_after, 0) AS rows_after, coalesce(s.before, 0) AS before, coalesce(s.after, 0) AS after
+    FROM flows f
+    CROSS JOIN LATERAL (VALUES
+        ('{kind}', documents_before, documents_after, amount_before, amount_after),
+        ('details', lines_before, lines_after, paid_before, paid_after)
+    ) AS s (figure, rows_before, rows_after, before, after)
+    WHERE s.figure = '{kind}' OR '{kind}' = 'expenses'
+)
+{terms}
+
+-- name: bridge_payments
+-- The same of lines by what they pay; what is there now are the books' own. Before, there were those that went, and those of
+-- documents whose lines nobody wrote anew.
+WITH {documents}, lines AS (
+    SELECT n.owner_before, n.owner_after, {paid} AS figure, c.operation_id IS NULL AS was_there, true AS is_there,
+           count(*) AS rows, sum(coalesce(d.payment_amount, 0)) AS amount
+    FROM documents n
+    JOIN fin_expense_details d ON d.expense_operation_id = n.new_id
+    LEFT JOIN changed_details c ON c.operation_id = n.new_id
+    GROUP BY 1, 2, 3, 4
+    UNION ALL
+    SELECT o.owner_before, o.owner_after, g.paid, true, false, count(*), sum(g.amount)
+    FROM documents o JOIN gone_line g ON g.operation_id = o.old_id
+    GROUP BY 1, 2, 3
+), figures AS (
+    SELECT owner_before, owner_after, figure, coalesce(sum(rows) FILTER (WHERE was_there), 0) AS rows_before,
+           coalesce(sum(rows) FILTER (WHERE is_there), 0) AS rows_after,
+           coalesce(sum(amount) FILTER (WHERE was_there), 0) AS before,
+           coalesce(sum(amount) FILTER (WHERE is_there), 0) AS after
+    FROM lines
+    GROUP BY owner_before, owner_after, figure
+)
+{terms}
+
+-- name: terms
+-- To end a query with that has figures: what goes from whom to whom, as the terms of each organization's bridges.
+SELECT organization, figure, sum(rows_before)::int AS rows_before, sum(rows_after)::int AS rows_after,
+       sum(opening) AS opening, sum(added) AS added, sum(removed) AS removed, sum(changed) AS changed,
+       sum(closing) AS closing
+FROM (
+    SELECT owner_before AS organization, figure, rows_before, 0 AS rows_after, before AS opening, 0 AS added,
+           CASE WHEN owner_after = owner_before THEN 0 ELSE before END AS removed,
+           CASE WHEN owner_after = owner_before THEN -before ELSE 0 END AS changed, 0 AS closing
+    FROM figures
+    UNION ALL
+    SELECT owner_after, figure, 0, rows_after, 0, CASE WHEN owner_after = owner_before THEN 0 ELSE after END, 0,
+           CASE WHEN owner_after = owner_before THEN after ELSE 0 END, after
+    FROM figures
 ) movements
 WHERE organization IN (SELECT organization FROM stage_unit WHERE kind = '{kind}')
-GROUP BY organization;
+GROUP BY organization, figure
+
+-- name: paid
+-- What a detail line d pays, by its payment type alone (model.Figure.of_payment).
+CASE d.payment_type WHEN 'Погашение долга' THEN 'principal' WHEN 'Уплата процентов' THEN 'interest' ELSE 'other' END
 
 -- name: bridge_contracts
--- The same per contract, of those whose sum moved. A document that changes its contract or organization goes from one and
--- comes to the other; the opening follows from the closing, which is what the books hold now.
-INSERT INTO cpimportd.run_contract (run_id, organization, kind, contract, opening, added, removed, changed, closing)
-WITH present AS (
+-- The same per contract, of those whose sum moved; closing is what the books hold now. A document that changes its contract
+-- or organization goes from one and comes to the other.
+WITH {documents}, present AS (
     SELECT f.operation_id, coalesce(k.contract_number, '') AS contract
     FROM {table} f LEFT JOIN fin_contracts k ON k.id = f.contract_id
     WHERE f.department_id = (SELECT department_id FROM stage_scope)
-), entries AS (
-    SELECT c.op, c.operation_id, c.organization AS organization_after, coalesce(c.amount_before, 0) AS before,
-           coalesce(c.amount_after, 0) AS after, c.op = 'delete' AND c.paired_with IS NOT NULL AS retimed,
-           CASE WHEN c.op = 'update' AND c.old ? 'organization' THEN c.old ->> 'organization'
-                ELSE c.organization END AS organization_before,
-           CASE WHEN c.op = 'delete' OR c.old ? 'contract' THEN coalesce(c.old ->> 'contract', '')
-                ELSE coalesce(n.contract, p.contract) END AS contract_before,
-           coalesce(n.contract, p.contract) AS contract_after
-    FROM cpimportd.change c
-    LEFT JOIN present p ON p.operation_id = c.operation_id
-    -- An undo of several runs may tell of a document more than once: what it had then, the next entry knows.
-    LEFT JOIN LATERAL (
-        SELECT coalesce(later.old ->> 'contract', '') AS contract
-        FROM cpimportd.change later
-        WHERE later.run_id = c.run_id AND later.kind = c.kind AND later.operation_id = c.operation_id
-          AND later.seq > c.seq AND later.old ? 'contract'
-        ORDER BY later.seq LIMIT 1
-    ) n ON true
-    WHERE c.run_id = (SELECT run_id FROM stage_scope) AND c.kind = '{kind}' AND c.op IN ('update', 'delete', 'insert')
+), flows AS (
+    SELECT d.owner_before, d.owner_after, coalesce(d.contract_before, '') AS contract_before,
+           p.contract AS contract_after, sum(d.before) AS before, sum(d.after) AS after
+    FROM documents d LEFT JOIN present p ON p.operation_id = d.new_id AND d.there_after
+    GROUP BY 1, 2, 3, 4
+), judged AS (
+    SELECT *, coalesce((owner_after, contract_after) = (owner_before, contract_before), false) AS stays FROM flows
 ), movements AS (
-    SELECT organization_before AS organization, contract_before AS contract, 0 AS added,
-           CASE WHEN retimed THEN 0 ELSE before END AS removed, CASE WHEN retimed THEN -before ELSE 0 END AS changed
-    FROM entries
-    WHERE op = 'delete' OR (organization_before, contract_before) IS DISTINCT FROM (organization_after, contract_after)
+    SELECT owner_before AS organization, contract_before AS contract, before AS opening, 0 AS added,
+           CASE WHEN stays THEN 0 ELSE before END AS removed, CASE WHEN stays THEN -before ELSE 0 END AS changed
+    FROM judged
     UNION ALL
-    SELECT organization_after, contract_after, after, 0, 0 FROM entries
-    WHERE op = 'insert'
-       OR op = 'update' AND (organization_before, contract_before) IS DISTINCT FROM (organization_after, contract_after)
-    UNION ALL
-    SELECT organization_after, contract_after, 0, 0, after - before FROM entries
-    WHERE op = 'update' AND (organization_before, contract_before) IS NOT DISTINCT FROM (organization_after, contract_after)
-    UNION ALL
-    SELECT m.organization_after, p.contract, CASE WHEN t.new_id IS NULL THEN m.amount_after ELSE 0 END, 0,
-           CASE WHEN t.new_id IS NULL THEN 0 ELSE m.amount_after END
-    FROM match_{kind} m
-    JOIN present p ON p.operation_id = m.operation_id
-    LEFT JOIN stage_pair t ON t.kind = '{kind}' AND t.new_id = m.operation_id AND NOT t.rekeyed
-    WHERE m.id IS NULL
-      AND NOT EXISTS (SELECT FROM entries e WHERE e.op = 'insert' AND e.operation_id = m.operation_id)
+    SELECT owner_after, contract_after, 0, CASE WHEN stays THEN 0 ELSE after END, 0, CASE WHEN stays THEN after ELSE 0 END
+    FROM judged
 ), moved AS (
-    SELECT organization, contract, sum(added) AS added, sum(removed) AS removed, sum(changed) AS changed
-    FROM movements WHERE organization IS NOT NULL AND (added, removed, changed) <> (0, 0, 0)
+    SELECT organization, contract, sum(opening) AS opening, sum(added) AS added, sum(removed) AS removed,
+           sum(changed) AS changed
+    FROM movements
+    WHERE organization IN (SELECT organization FROM stage_unit WHERE kind = '{kind}')
     GROUP BY organization, contract
+    HAVING (sum(added), sum(removed), sum(changed)) <> (0, 0, 0)
 ), closed AS (
-    SELECT o.name AS organization, coalesce(k.contract_number, '') AS contract, sum(f.amount) AS closing
-    FROM {table} f
-    JOIN fin_organizations o ON o.id = f.organization_id
+    SELECT u.organization, coalesce(k.contract_number, '') AS contract, sum(f.amount) AS closing
+    FROM stage_unit u
+    JOIN {table} f ON f.organization_id = u.organization_id
     LEFT JOIN fin_contracts k ON k.id = f.contract_id
-    WHERE f.department_id = (SELECT department_id FROM stage_scope) AND o.name IN (SELECT organization FROM moved)
+    WHERE u.kind = '{kind}' AND f.department_id = (SELECT department_id FROM stage_scope)
     GROUP BY 1, 2
 )
-SELECT scope.run_id, organization, '{kind}', contract,
-       coalesce(closing, 0) - added + removed - changed, added, removed, changed, coalesce(closing, 0)
-FROM moved LEFT JOIN closed USING (organization, contract) CROSS JOIN stage_scope scope;
+INSERT INTO cpimportd.run_contract (run_id, organization, kind, contract, opening, added, removed, changed, closing)
+SELECT scope.run_id, organization, '{kind}', contract, opening, added, removed, changed, coalesce(closing, 0)
+FROM moved LEFT JOIN closed USING (organization, contract) CROSS JOIN stage_scope scope
+RETURNING organization, contract, opening, added, removed, changed, closing;
 
 -- name: counts
--- Per organization, in documents: added, removed, re-timed, changed (and of these normalised and put right), unchanged.
+-- Per organization, in documents, each once: added, removed, re-timed, changed (and of these normalised and put right),
+-- unchanged. One that changed hands counts where it is now, if that takes part; moved_in and moved_out tell of it on both
+-- sides.
+WITH {documents}, told AS (
+    SELECT d.*, coalesce(h.organization, l.organization) AS home, h.organization AS now_here, l.organization AS was_here,
+           c.why, c.operation_id IS NOT NULL OR r.new_id IS NOT NULL AS differs
+    FROM documents d
+    LEFT JOIN stage_unit h ON h.kind = '{kind}' AND h.organization = d.owner_after
+    LEFT JOIN stage_unit l ON l.kind = '{kind}' AND l.organization = d.owner_before
+    LEFT JOIN changed_{kind} c ON c.operation_id = d.new_id
+    LEFT JOIN stage_pair r ON r.kind = '{kind}' AND r.rekeyed AND r.new_id = d.new_id
+)
 SELECT u.organization,
-       count(*) FILTER (WHERE m.organization_after = u.organization AND p_new.new_id IS NULL
-                          AND m.organization_before IS DISTINCT FROM u.organization)::int AS inserted,
-       count(*) FILTER (WHERE m.organization_before = u.organization AND p_old.old_id IS NULL
-                          AND m.organization_after IS DISTINCT FROM u.organization)::int AS removed,
-       count(*) FILTER (WHERE m.organization_after = u.organization AND p_new.new_id IS NOT NULL)::int AS retimed,
-       count(*) FILTER (WHERE m.organization_before = m.organization_after AND c.operation_id IS NOT NULL)::int AS updated,
-       count(*) FILTER (WHERE m.organization_before = m.organization_after AND c.operation_id IS NULL)::int AS unchanged,
-       count(*) FILTER (WHERE c.why = 'normalised')::int AS normalised,
-       count(*) FILTER (WHERE c.why = 'put-right')::int AS put_right,
-       count(*) FILTER (WHERE m.organization_after = u.organization AND m.id IS NULL)::int AS rows_inserted
-FROM stage_unit u
-JOIN match_{kind} m ON u.organization IN (m.organization_before, m.organization_after)
-LEFT JOIN stage_pair p_old ON p_old.kind = '{kind}' AND p_old.old_id = m.operation_id
-LEFT JOIN stage_pair p_new ON p_new.kind = '{kind}' AND p_new.new_id = m.operation_id AND NOT p_new.rekeyed
-LEFT JOIN changed_{kind} c ON c.operation_id = m.operation_id
+       count(*) FILTER (WHERE t.home = u.organization AND NOT t.there_before)::int AS inserted,
+       count(*) FILTER (WHERE t.home = u.organization AND NOT t.there_after)::int AS removed,
+       count(*) FILTER (WHERE t.home = u.organization AND t.retimed)::int AS retimed,
+       count(*) FILTER (WHERE t.home = u.organization AND t.there_before AND t.there_after AND NOT t.retimed
+                          AND t.differs)::int AS updated,
+       count(*) FILTER (WHERE t.home = u.organization AND t.there_before AND t.there_after AND NOT t.retimed
+                          AND NOT t.differs)::int AS unchanged,
+       count(*) FILTER (WHERE t.home = u.organization AND t.why = 'normalised')::int AS normalised,
+       count(*) FILTER (WHERE t.home = u.organization AND t.why = 'put-right')::int AS put_right,
+       count(*) FILTER (WHERE t.now_here = u.organization AND t.there_before
+                          AND t.owner_before IS DISTINCT FROM t.owner_after)::int AS moved_in,
+       count(*) FILTER (WHERE t.was_here = u.organization AND t.there_after
+                          AND t.owner_before IS DISTINCT FROM t.owner_after)::int AS moved_out
+FROM stage_unit u JOIN told t ON u.organization IN (t.now_here, t.was_here)
 WHERE u.kind = '{kind}'
 GROUP BY u.organization;
 
 -- name: booked
 -- What the books hold now of the published organizations.
-SELECT u.organization, count(f.id)::int AS rows, coalesce(sum(f.amount), 0) AS total
+SELECT u.organization, '{kind}' AS figure, count(f.id)::int AS rows, coalesce(sum(f.amount), 0) AS total
 FROM stage_unit u
 LEFT JOIN {table} f ON f.organization_id = u.organization_id
     AND f.department_id = (SELECT department_id FROM stage_scope)
@@ -126,7 +176,7 @@ GROUP BY u.organization;
 
 -- name: booked_details
 -- The same for detail lines, through their expenses.
-SELECT u.organization, count(d.id)::int AS rows, coalesce(sum(d.payment_amount), 0) AS total
+SELECT u.organization, 'details' AS figure, count(d.id)::int AS rows, coalesce(sum(d.payment_amount), 0) AS total
 FROM stage_unit u
 LEFT JOIN fin_expenses f ON f.organization_id = u.organization_id
     AND f.department_id = (SELECT department_id FROM stage_scope)

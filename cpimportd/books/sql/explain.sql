@@ -56,7 +56,7 @@ WHERE f.department_id = $1 AND ($2::text IS NULL OR o.name = $2)
 ORDER BY f.document_date, f.operation_id;
 
 -- name: figure_lines
--- Every detail line that a sum of payments counts, with the row that it came from: lines lie in file order, as in the
+-- Every detail line that a sum of them counts, by what it pays, with the row that it came from: lines lie in file order, as in the
 -- lineage; where their number differs, somebody else wrote them and nobody knows.
 SELECT f.operation_id, o.name AS organization, f.document_date, d.payment_type, d.amount, l.detail_snapshot_id AS snapshot_id,
        CASE WHEN cardinality(l.detail_rows) = d.lines THEN l.detail_rows[d.place] END AS source_row
@@ -72,9 +72,7 @@ LEFT JOIN cpimportd.lineage l
     ON l.department_id = f.department_id AND l.kind = 'expenses' AND l.operation_id = f.operation_id
 WHERE d.department_id = $1 AND ($2::text IS NULL OR o.name = $2)
   AND ($3::date IS NULL OR f.document_date >= $3) AND ($4::date IS NULL OR f.document_date < $4)
-  AND CASE WHEN $5::text IS NULL
-           THEN d.payment_type IS NULL OR d.payment_type NOT IN ('Погашение долга', 'Уплата процентов')
-           ELSE d.payment_type = $5 END
+  AND $5::text IN ('details', {paid})
 ORDER BY f.document_date, f.operation_id, d.place;
 
 -- name: contracts_named

@@ -15,18 +15,20 @@ WHERE o.department_id = scope.department_id AND o.name = u.organization;
 -- name: match
 -- Every document that the units' organizations have in the books, or that the snapshot names, with what both say, and
 -- whether its lineage is known.
-INSERT INTO match_{kind} (operation_id, id, organization_before, organization_after, amount_before, amount_after, traced)
+INSERT INTO match_{kind} (operation_id, id, organization_before, organization_after, amount_before, amount_after, traced,
+                          contract_before)
 SELECT coalesce(s.operation_id, f.operation_id), f.id, o.name, s.organization, f.amount, s.amount,
-       l.operation_id IS NOT NULL
+       l.operation_id IS NOT NULL, k.contract_number
 FROM {stage} s
 FULL JOIN (
-    SELECT t.operation_id, t.id, t.organization_id, t.amount
+    SELECT t.operation_id, t.id, t.organization_id, t.amount, t.contract_id
     FROM {table} t, stage_scope scope
     WHERE t.department_id = scope.department_id
       AND (t.organization_id IN (SELECT organization_id FROM stage_unit WHERE kind = '{kind}')
            OR t.operation_id IN (SELECT operation_id FROM {stage}))
 ) f ON f.operation_id = s.operation_id
 LEFT JOIN fin_organizations o ON o.id = f.organization_id
+LEFT JOIN fin_contracts k ON k.id = f.contract_id
 LEFT JOIN cpimportd.lineage l
     ON l.department_id = (SELECT department_id FROM stage_scope) AND l.kind = '{kind}'
     AND l.operation_id = coalesce(s.operation_id, f.operation_id);

@@ -1,9 +1,9 @@
 -- name: last_run
 -- The latest run that is over, whatever came of it; one that only put back what was before is no import.
 SELECT id AS run, status, started_at, finished_at, report->'stages' AS stages, report->'problems' AS problems,
-       coalesce((report->>'seconds')::float8, extract(epoch FROM finished_at - started_at)::float8) AS seconds
-FROM cpimportd.runs
-WHERE department_id = $1 AND finished_at IS NOT NULL AND undoes = '{}'
+       {seconds} AS seconds
+FROM cpimportd.runs r
+WHERE department_id = $1 AND finished_at IS NOT NULL AND undoes = '{{}}'
 ORDER BY id DESC LIMIT 1;
 
 -- name: last_success

@@ -4,8 +4,9 @@
 WITH keys AS (SELECT p.old_id, p.new_id FROM stage_pair p WHERE p.kind = '{kind}' AND p.rekeyed),
 lines AS (
     DELETE FROM fin_expense_details d USING keys WHERE d.expense_operation_id = keys.old_id
+    RETURNING keys.new_id, d.payment_type, d.payment_amount
 )
-SELECT count(*) FROM keys;
+INSERT INTO gone_line SELECT d.new_id, {paid}, coalesce(d.payment_amount, 0) FROM lines d;
 
 -- name: rekey_lines_before
 -- The detail lines of documents about to be re-keyed, for the journal, while they are still there.
@@ -48,20 +49,26 @@ WHERE p.kind = '{kind}' AND p.rekeyed AND l.kind = '{kind}' AND l.department_id 
 WITH old AS (
     DELETE FROM match_{kind} m USING stage_pair p
     WHERE p.kind = '{kind}' AND p.rekeyed AND m.operation_id = p.old_id
-    RETURNING p.new_id, m.id, m.organization_before, m.amount_before, m.traced
+    RETURNING p.new_id, m.id, m.organization_before, m.amount_before, m.traced, m.contract_before
 )
 UPDATE match_{kind} m
-SET id = old.id, organization_before = old.organization_before, amount_before = old.amount_before, traced = old.traced
+SET id = old.id, organization_before = old.organization_before, amount_before = old.amount_before, traced = old.traced,
+    contract_before = old.contract_before
 FROM old WHERE m.operation_id = old.new_id;
 
 -- name: rekey_detail_matches
--- The same for the sums of their lines.
+-- The same for the sums of their lines; the snapshot may have none of them any more.
+UPDATE match_details m SET operation_id = p.new_id
+FROM stage_pair p
+WHERE p.kind = 'expenses' AND p.rekeyed AND m.operation_id = p.old_id
+  AND NOT EXISTS (SELECT FROM match_details n WHERE n.operation_id = p.new_id);
 WITH old AS (
     DELETE FROM match_details m USING stage_pair p
     WHERE p.kind = 'expenses' AND p.rekeyed AND m.operation_id = p.old_id
     RETURNING p.new_id, m.rows_before, m.amount_before
 )
-UPDATE match_details m SET rows_before = old.rows_before, amount_before = old.amount_before
+UPDATE match_details m
+SET rows_before = old.rows_before, amount_before = old.amount_before
 FROM old WHERE m.operation_id = old.new_id;
 
 -- name: find_changed_details
@@ -249,9 +256,13 @@ WHERE m.organization_after IS NULL;
 
 -- name: delete_details
 -- The old lines of every document that goes or whose lines differ: the whole set, before any line is added.
-DELETE FROM fin_expense_details d
-WHERE d.expense_operation_id IN (SELECT operation_id FROM changed_details)
-   OR d.expense_operation_id IN (SELECT operation_id FROM match_expenses WHERE organization_after IS NULL);
+WITH lines AS (
+    DELETE FROM fin_expense_details d
+    WHERE d.expense_operation_id IN (SELECT operation_id FROM changed_details)
+       OR d.expense_operation_id IN (SELECT operation_id FROM match_expenses WHERE organization_after IS NULL)
+    RETURNING d.expense_operation_id, d.payment_type, d.payment_amount
+)
+INSERT INTO gone_line SELECT d.expense_operation_id, {paid}, coalesce(d.payment_amount, 0) FROM lines d;
 
 -- name: delete_documents
 -- Documents that the snapshot no longer holds.

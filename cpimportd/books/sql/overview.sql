@@ -87,8 +87,8 @@ SELECT max(document_date)::date AS day FROM fin_expenses WHERE department_id = $
 
 -- name: runs_since
 -- How the runs since a moment ended, the oldest first; a day of many tries is cut off at a thousand.
-SELECT id AS run, status, trigger, schedule, started_at, finished_at
-FROM cpimportd.runs
+SELECT id AS run, status, trigger, schedule, started_at, finished_at, {seconds} AS seconds
+FROM cpimportd.runs r
 WHERE department_id = $1 AND started_at >= $2
 ORDER BY id DESC LIMIT 1000;
 

@@ -4,10 +4,14 @@ SELECT id AS run, department_id, status, trigger, started_at, finished_at, undoe
 
 -- name: bridges
 -- The bridges of a run's published units: what its documents must add up to.
-SELECT organization, kind, rows_before, rows_after, opening, added, removed, changed, closing
+SELECT organization, kind, rows_before, rows_after, opening, added, removed, changed, closing, moved_in
 FROM cpimportd.run_unit
 WHERE run_id = $1 AND status = 'published' AND ($2::text IS NULL OR organization = $2)
-ORDER BY organization, array_position(ARRAY['receipts', 'expenses', 'details'], kind);
+UNION ALL
+SELECT organization, figure, rows_before, rows_after, opening, added, removed, changed, closing, 0
+FROM cpimportd.run_payment
+WHERE run_id = $1 AND ($2::text IS NULL OR organization = $2)
+ORDER BY 1, 2;
 
 -- name: entries
 -- What a run changed, removed or brought back, in its order.
@@ -68,7 +72,8 @@ SELECT status, report FROM cpimportd.runs WHERE id = $1;
 SELECT file, sha256, sheet, columns, problems FROM cpimportd.snapshot WHERE run_id = $1 ORDER BY file;
 
 -- name: pairs_undone
--- Re-timed documents of the runs that a run undid: what went then, and what came for it.
+-- Re-timed documents of the runs that a run undid: what went then, and what came for it. Earlier versions did not say in
+-- an undo's own journal that these go the other way.
 SELECT c.kind, c.operation_id, c.paired_with
 FROM cpimportd.change c JOIN cpimportd.runs r ON c.run_id = ANY (r.undoes)
 WHERE r.id = $1 AND c.op = 'delete' AND c.paired_with IS NOT NULL

@@ -43,20 +43,27 @@ WHERE t.file_no = $3;
 -- The bridge of one unit and kind, and its counts.
 INSERT INTO cpimportd.run_unit (run_id, organization, kind, status, rows_before, rows_after, opening, added, removed,
                                 changed, closing, control_total, inserted, updated, deleted, retimed, unchanged,
-                                normalised, put_right, accepted, snapshots, problems, served_before)
+                                normalised, put_right, accepted, snapshots, problems, moved_in, moved_out, served_before)
 SELECT $1, $2::text, $3::text, $4::text, $5::int, $6::int, $7::numeric, $8::numeric, $9::numeric, $10::numeric,
        $11::numeric, $12::numeric, $13::int, $14::int, $15::int, $16::int, $17::int, $18::int, $19::int, $20::text[],
-       $21::bigint[], $22::jsonb,
+       $21::bigint[], $22::jsonb, $23::int, $24::int,
        CASE WHEN $4 = 'published' THEN
            (SELECT coalesce(jsonb_agg(to_jsonb(v) ORDER BY v.file), '[]') FROM stage_served v
             WHERE v.kind = $3 AND v.organization = $2)
        END;
 
+-- name: add_run_payment
+-- The bridge of one organization's lines that pay principal, interest or the rest.
+INSERT INTO cpimportd.run_payment (run_id, organization, figure, rows_before, rows_after, opening, added, removed, changed,
+                                   closing)
+VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10);
+
 -- name: add_import_log
 -- One line in the backend's own import log.
 INSERT INTO fin_import_logs (import_date, source_file, table_name, rows_inserted, rows_updated, rows_failed, status,
                              error_message, processed_by, processing_time_seconds, department_id)
-VALUES (localtimestamp, left($1, 255), $2, $3, $4, $5, $6, $7, 'cpimportd', $8, $9);
+VALUES (localtimestamp, left($1, 255), $2, $3, $4, $5, $6, $7, 'cpimportd', $8, $9)
+RETURNING id;
 
 -- name: forget_fingerprints
 -- The published units are fingerprinted anew.

@@ -32,12 +32,27 @@ UPDATE cpimportd.runs SET status = 'running' WHERE id = $1 AND status = 'running
 SELECT pg_advisory_xact_lock($1, $2);
 
 -- name: conclude
--- How the run ended; written in the publishing transaction, so that its presence says whether COMMIT took place.
-UPDATE cpimportd.runs SET status = $2, finished_at = now() WHERE id = $1;
+-- How the run ended; written in the publishing transaction, so that its presence says whether COMMIT took place. now() would
+-- be when that began.
+UPDATE cpimportd.runs SET status = $2, finished_at = clock_timestamp() WHERE id = $1;
 
 -- name: finish
--- How the run ended, with its report.
-UPDATE cpimportd.runs SET status = $2, finished_at = coalesce(finished_at, now()), report = $3 WHERE id = $1;
+-- How the run ended, with its report, and how long it took by its own clock.
+UPDATE cpimportd.runs
+SET status = $2, finished_at = clock_timestamp(), report = $3, seconds = ($3::jsonb ->> 'seconds')::float8
+WHERE id = $1;
+
+-- name: log_seconds
+-- The same duration in the lines of the backend's import log that the run wrote before it was over.
+UPDATE fin_import_logs l SET processing_time_seconds = round(r.seconds::numeric, 2)
+FROM cpimportd.runs r
+WHERE r.id = $1 AND l.id = ANY ($2::bigint[]) AND l.department_id = r.department_id
+  AND r.seconds IS NOT NULL;
+
+-- name: seconds
+-- To select from runs r: how long a run took, by its own clock, which counts from before its row to after COMMIT; of one
+-- that left no report, and of earlier versions', the time between its row and its end.
+coalesce(r.seconds, (r.report ->> 'seconds')::float8, extract(epoch FROM r.finished_at - r.started_at)::float8)
 
 -- name: withdraw
 -- A run that found nothing uploaded yet, and will be repeated, leaves no row; nothing refers to it.

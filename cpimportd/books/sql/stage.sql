@@ -1,7 +1,8 @@
 -- name: create
 -- Temporary tables for one publication, gone with its transaction. A stage_* table takes the understood rows of its
--- kind by COPY; match_* tells for every document concerned what the books and the snapshot say of it; changed_* which
--- documents in both differ; stage_pair which removed and added documents are one (re-timed or re-keyed).
+-- kind by COPY; match_* tells for every document concerned what the books and the snapshot say of it, gone_line which
+-- detail lines go and what they paid; changed_* which documents in both differ; stage_pair which removed and added
+-- documents are one (re-timed or re-keyed).
 CREATE TEMP TABLE stage_scope (department_id int NOT NULL, run_id bigint NOT NULL, zone text NOT NULL) ON COMMIT DROP;
 CREATE TEMP TABLE stage_file (
     file_no int PRIMARY KEY, snapshot_id bigint NOT NULL, kind text NOT NULL, file text NOT NULL,
@@ -37,13 +38,15 @@ CREATE TEMP TABLE stage_details (
 ) ON COMMIT DROP;
 CREATE TEMP TABLE match_receipts (
     operation_id text NOT NULL, id int, organization_before text, organization_after text,
-    amount_before numeric(15, 2), amount_after numeric(15, 2), traced boolean NOT NULL
+    amount_before numeric(15, 2), amount_after numeric(15, 2), traced boolean NOT NULL, contract_before text,
+    kept boolean NOT NULL DEFAULT false -- that it is still there, of no organization: an undo may leave it so
 ) ON COMMIT DROP;
-CREATE TEMP TABLE match_expenses (LIKE match_receipts) ON COMMIT DROP;
+CREATE TEMP TABLE match_expenses (LIKE match_receipts INCLUDING DEFAULTS) ON COMMIT DROP;
 CREATE TEMP TABLE match_details (
     operation_id text NOT NULL, rows_before int NOT NULL, rows_after int NOT NULL,
     amount_before numeric(20, 2) NOT NULL, amount_after numeric(20, 2) NOT NULL
 ) ON COMMIT DROP;
+CREATE TEMP TABLE gone_line (operation_id text NOT NULL, paid text NOT NULL, amount numeric NOT NULL) ON COMMIT DROP;
 CREATE TEMP TABLE changed_receipts (
     operation_id text PRIMARY KEY, columns_differ boolean NOT NULL, extra_differs boolean NOT NULL,
     details_differ boolean NOT NULL, why text NOT NULL DEFAULT 'snapshot'

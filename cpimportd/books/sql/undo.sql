@@ -102,15 +102,18 @@ FROM journal
 WHERE NOT (stays AND op = 'delete');
 
 -- name: journal_brought
--- Documents that go again, whole, as the journal keeps what a snapshot removed.
+-- Documents that go again, whole, as the journal keeps what a snapshot removed. One that had come for another, re-timed,
+-- names that one, which comes back.
 INSERT INTO cpimportd.change (run_id, seq, step, department_id, kind, op, operation_id, organization, amount_before, old,
-                              why, lineage)
+                              why, lineage, paired_with)
 SELECT scope.run_id, $1 + row_number() OVER (ORDER BY f.operation_id), $2, scope.department_id, '{kind}', 'delete',
        f.operation_id, o.name, f.amount,
        to_jsonb(f) || jsonb_build_object('organization', o.name, 'bank_account', b.account_number,
                                          'contract', k.contract_number, 'extra', l.extra,
                                          'details_extra', l.detail_extra) || coalesce(lines.old, '{{}}'),
-       'undone', to_jsonb(l)
+       'undone', to_jsonb(l),
+       (SELECT min(c.operation_id) FROM undo_change c
+        WHERE c.kind = u.kind AND c.op = 'delete' AND c.paired_with = u.operation_id)
 FROM undo_brought u
 CROSS JOIN stage_scope scope
 JOIN {table} f ON f.operation_id = u.operation_id AND f.department_id = scope.department_id
@@ -352,14 +355,3 @@ SET run_id = excluded.run_id, undone_run = excluded.undone_run,
 -- The units of an undo that is taken back are as they were before it.
 DELETE FROM cpimportd.undone_unit n USING cpimportd.run_unit u, stage_scope scope
 WHERE u.run_id = $1 AND n.department_id = scope.department_id AND n.organization = u.organization AND n.kind = u.kind;
-
--- name: movements
--- What the undo did to each unit: documents that came back, went again and became others, with the sums that moved.
-SELECT organization, count(*) FILTER (WHERE op = 'insert')::int AS inserted,
-       count(*) FILTER (WHERE op = 'delete')::int AS removed,
-       count(DISTINCT operation_id) FILTER (WHERE op IN ('update', 'rekey'))::int AS updated,
-       coalesce(sum(amount_after) FILTER (WHERE op = 'insert'), 0) AS added_sum,
-       coalesce(sum(amount_before) FILTER (WHERE op = 'delete'), 0) AS removed_sum
-FROM cpimportd.change c JOIN stage_scope scope USING (run_id)
-WHERE c.kind = $1
-GROUP BY organization;

@@ -630,6 +630,12 @@ CATALOG: dict[str, ProblemKind] = _catalog(
             "Upload corrected files; to take these after all: cpimportd accept {unit}.",
         ),
         ProblemKind(
+            "older-file",
+            _P,
+            "{organization}: this is what run {run} published on {day}; run {later} has published newer documents since",
+            "Let 1C export it again; if 1C really took its changes back: cpimportd accept {unit}.",
+        ),
+        ProblemKind(
             "rekeyed",
             _P,
             "{organization}: all {count} documents come under new names with equal sums (a title changed in 1C?)",

@@ -4,7 +4,7 @@ import asyncio
 import json
 import os
 import socket
-from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -14,6 +14,7 @@ import asyncpg
 from cpimportd import __version__
 from cpimportd.books.connection import let_go
 from cpimportd.books.queries import sql
+from cpimportd.model import Kind
 from cpimportd.problems import ProblemError, problem
 
 LOCK_CLASS = 0x6370696D
@@ -30,6 +31,7 @@ class Trigger:
         accepted: units that a human accepts.
         requested_by: the human, where one asked for it.
         undoes: the runs that it takes back, where it is an undo.
+        kinds: the kinds that it looks for, a group taken whole.
     """
 
     schedule: str | None = None
@@ -37,6 +39,7 @@ class Trigger:
     accepted: Sequence[str] = ()
     requested_by: str | None = None
     undoes: Sequence[int] = ()
+    kinds: Collection[Kind] = frozenset(Kind)
 
     @property
     def name(self) -> str:
@@ -147,6 +150,7 @@ def _row(department_id: int, trigger: Trigger) -> tuple[object, ...]:
         list(trigger.accepted),
         trigger.requested_by,
         list(trigger.undoes),
+        [kind.value for kind in Kind if kind.group in {one.group for one in trigger.kinds}],
     )
 
 

@@ -18,6 +18,7 @@ async def earlier(
     snapshots: Sequence[Snapshot],
     verdict: checks.Verdict,
     served: Sequence[Served],
+    *,
     undone: Mapping[Unit, int],
 ) -> Mapping[Unit, checks.Earlier]:
     """Of each unit: which of its workbooks were published before and superseded, and which came no more.

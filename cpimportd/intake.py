@@ -206,7 +206,7 @@ async def _look(
         if unit in verdict.units
         and {snapshots[file_no].digest for file_no in verdict.units[unit].file_nos} <= found.digests
     }
-    found = await earlier(connection, settings, snapshots, verdict, served, undone)
+    found = await earlier(connection, settings, snapshots, verdict, served, undone=undone)
     return Intake(snapshots, verdict, served, foreign, undone, found)
 
 

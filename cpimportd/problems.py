@@ -632,7 +632,7 @@ CATALOG: dict[str, ProblemKind] = _catalog(
         ProblemKind(
             "older-file",
             _P,
-            "{organization}: this is what run {run} published on {day}; run {later} has published newer documents since",
+            "{organization}: {file} is what run {run} published on {day}; run {later} has published another since",
             "Let 1C export it again; if 1C really took its changes back: cpimportd accept {unit}.",
         ),
         ProblemKind(

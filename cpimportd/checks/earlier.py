@@ -42,9 +42,9 @@ def earlier_problems(facts: UnitFacts, verdict: PlausibilityVerdict, earlier: Ea
         document.operation_id not in verdict.rekeyed and document.operation_id not in verdict.retimed
         for document in facts.gone
     )
-    if removed and removed >= min((entry.rows for entry in earlier.gone), default=removed + 1):
-        for entry in earlier.gone:
-            yield file_missing(entry)
+    gone = [entry for entry in earlier.gone if entry.rows]
+    if gone and removed >= min(entry.rows for entry in gone):
+        yield from map(file_missing, gone)
 
 
 def file_missing(entry: Served) -> Problem:

@@ -214,6 +214,24 @@ def _give_to_owner(file: Path) -> None:
         os.chown(file, owner.st_uid, owner.st_gid, follow_symlinks=False)
 
 
+def with_held(status: Status, held: list[str] | None, unasked: Problem | None) -> Status:
+    """The daemon's status with what the books say is held: the daemon asks no database, and may be new to its folder.
+
+    Args:
+        status: the daemon's.
+        held: by the books; None where they could not be asked, then it is what the daemon remembers.
+        unasked: why not; it goes with the status as ``held_unasked``.
+    """
+    told = None if unasked is None else unasked.as_json()
+    return {**status, "held": status["held"] if held is None else held, "held_unasked": told}
+
+
+def as_told(status: Status) -> Status:
+    """The status for scripts, with what somebody should look at."""
+    wrong = verdict(status)
+    return {"daemon": True, "well": not wrong, "wrong": wrong, **status}
+
+
 def verdict(status: Status) -> list[str]:
     """What somebody should look at, a sentence each; empty where all is well."""
     wrong = []

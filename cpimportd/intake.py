@@ -17,8 +17,9 @@ from cpimportd import checks, engine, source
 from cpimportd.books import memory
 from cpimportd.books.rights import text_limits
 from cpimportd.documents import kind_by_name
+from cpimportd.earlier import earlier
 from cpimportd.instants import moment
-from cpimportd.model import FetchedFile, Kind, Progress, Served, Snapshot, Unit
+from cpimportd.model import Content, FetchedFile, Kind, Progress, Served, Snapshot, Unit
 from cpimportd.problems import Effect, ProblemError, problem
 from cpimportd.reading import ReadJob
 from cpimportd.settings import Settings
@@ -41,6 +42,7 @@ class Intake:
         served: what the books served when the checks ran.
         foreign: units in whose rows somebody else has written since our last publication.
         undone: units whose files of today are those that a human has undone, with the run that was undone.
+        earlier: what workbooks of earlier days have to do with those of today.
     """
 
     snapshots: tuple[Snapshot, ...]
@@ -48,6 +50,7 @@ class Intake:
     served: tuple[Served, ...]
     foreign: frozenset[Unit]
     undone: Mapping[Unit, int] = field(default_factory=dict)
+    earlier: Mapping[Unit, checks.Earlier] = field(default_factory=dict)
 
     @property
     def nothing_new(self) -> bool:
@@ -72,11 +75,15 @@ class Intake:
         if not publishable and not any(uploaded is not None and uploaded > after for uploaded in uploads):
             raise ProblemError(problem("upload-missing", value=moment(after, zone)))
 
-    def require_files(self, accepted: Mapping[str, frozenset[str]]) -> None:
+    def contents(self, unit: Unit) -> tuple[Content, ...]:
+        """What is in the workbooks that a unit is made of today, whether it is right or held."""
+        return tuple(self.snapshots[file_no].content for file_no in sorted(self.verdict.units[unit].file_nos))
+
+    def require_files(self, accepted: Mapping[str, Sequence[Content]]) -> None:
         """Whether today's files are those that a human has seen and accepted.
 
         Args:
-            accepted: per name of a unit, the digests of its files.
+            accepted: per name of a unit, what is in its files.
 
         Raises:
             ProblemError: ``accept-outdated``.
@@ -84,12 +91,15 @@ class Intake:
         names = {unit.name: unit for unit in self.verdict.units}
         outdated = [
             problem("accept-outdated", unit=name, organization=names[name].organization)
-            for name, digests in accepted.items()
-            if name in names
-            and {self.snapshots[n].digest for n in self.verdict.units[names[name]].file_nos} != set(digests)
+            for name, seen in accepted.items()
+            if name in names and not _same(self.contents(names[name]), seen)
         ]
         if outdated:
             raise ProblemError(*outdated)
+
+
+def _same(today: Sequence[Content], seen: Sequence[Content]) -> bool:
+    return len(today) == len(seen) and all(content.among(seen) for content in today)
 
 
 @dataclass(frozen=True, slots=True)
@@ -197,7 +207,8 @@ async def _look(
         if unit in verdict.units
         and {snapshots[file_no].digest for file_no in verdict.units[unit].file_nos} <= found.digests
     }
-    return Intake(snapshots, verdict, served, foreign, undone)
+    found = await earlier(connection, settings, snapshots, verdict, served, undone=undone)
+    return Intake(snapshots, verdict, served, foreign, undone, found)
 
 
 @dataclass(frozen=True, slots=True)

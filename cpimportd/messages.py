@@ -74,7 +74,7 @@ class Result:
         summary: one sentence without a full stop.
         passing: whether the run failed of something that may be over in a while.
         codes: of the problems that made it fail; empty where it did not.
-        held: the units that were held, by name.
+        held: all units of the department that are held when it ends, by name; None where the books could not be asked.
         problem: what made it fail, or held the first unit; None where nothing did.
         way_out: what can be done about that.
     """
@@ -85,7 +85,7 @@ class Result:
     summary: str
     passing: bool = False
     codes: tuple[str, ...] = ()
-    held: tuple[str, ...] = ()
+    held: tuple[str, ...] | None = ()
     problem: str | None = None
     way_out: str | None = None
 
@@ -137,7 +137,8 @@ def _seen(found: Mapping[str, Any]) -> Seen:
 
 
 def _result(found: Mapping[str, Any]) -> Result:
-    tuples = {name: tuple(map(_clean, found[name])) for name in ("codes", "held")}
+    lists = {name: found[name] for name in ("codes", "held")}
+    tuples = {name: None if texts is None else tuple(map(_clean, texts)) for name, texts in lists.items()}
     texts = {name: None if found[name] is None else _clean(found[name]) for name in ("problem", "way_out")}
     return Result(**{**found, **tuples, **texts, "summary": _clean(found["summary"])})
 
@@ -149,7 +150,6 @@ def _clean(text: str) -> str:
 def of_report(report: "RunReport") -> Iterator[Message]:
     """Everything that is told of a run when it ends: its lines for the journal, the workbooks, and how it ended."""
     from cpimportd.rendering.journal import journal_lines, summary_line  # noqa: PLC0415 - the daemon never needs them
-    from cpimportd.report import UnitStatus  # noqa: PLC0415
 
     for line in journal_lines(report):
         yield Said(line.level, line.text, line.fields)
@@ -157,7 +157,6 @@ def of_report(report: "RunReport") -> Iterator[Message]:
         kind = None if file.kind is None else file.kind.value
         yield Seen(file.name, kind, file.organizations, file.modified, file.status.value)
     failed = report.failures
-    held = [unit for unit in report.units if unit.status is UnitStatus.HELD]
     gravest = _gravest(report)
     yield Result(
         report.run,
@@ -166,7 +165,7 @@ def of_report(report: "RunReport") -> Iterator[Message]:
         summary_line(report),
         passing=bool(failed) and all(found.kind.passing for found in failed),
         codes=tuple(found.code for found in failed),
-        held=tuple(unit.unit.name for unit in held),
+        held=None if report.held_now is None else tuple(one.unit.name for one in report.held_now),
         problem=None if gravest is None else str(gravest),
         way_out=None if gravest is None else gravest.way_out,
     )

@@ -5,7 +5,7 @@ anew. What is published together or not at all is a *unit*: an organization's re
 details.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date, datetime, time, timedelta
 from decimal import Decimal
@@ -240,6 +240,22 @@ class FetchedFile:
     sha256: str
 
 
+class Content(NamedTuple):
+    """What is in a workbook, whatever it is called.
+
+    Attributes:
+        digest: of the content, by the version of the reader that took it; "" where it could not be read.
+        sha256: of its bytes.
+    """
+
+    digest: str
+    sha256: str
+
+    def among(self, others: Collection["Content"]) -> bool:
+        """Whether it is one of these, by its digest, or by its bytes, which another version of the reader read."""
+        return any((self.digest and self.digest == one.digest) or self.sha256 == one.sha256 for one in others)
+
+
 @dataclass(frozen=True, slots=True)
 class Snapshot:
     """One workbook, read and understood.
@@ -275,6 +291,11 @@ class Snapshot:
     rejected: int = 0
     sheet: str = ""
     columns: Mapping[str, str] = field(default_factory=dict)
+
+    @property
+    def content(self) -> Content:
+        """What is in it."""
+        return Content(self.digest, self.file.sha256)
 
     @property
     def main_title(self) -> str:
@@ -360,6 +381,7 @@ class UnitFacts:
         other_departments: operation ids that another department owns.
         closed: documents of a closed period that would come, go, or change in a way that a report shows.
         equal_lines: documents with two equal detail lines, which the backend's unique index forbids.
+        differs: whether anything would change at all; asked only where a content is known that was superseded.
     """
 
     unit: Unit
@@ -376,6 +398,7 @@ class UnitFacts:
     other_departments: tuple[str, ...] = ()
     closed: tuple[DocumentFact, ...] = ()
     equal_lines: tuple[Problem, ...] = ()
+    differs: bool = True
 
 
 @dataclass(frozen=True, slots=True)

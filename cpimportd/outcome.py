@@ -8,11 +8,12 @@ from decimal import Decimal
 import asyncpg
 
 from cpimportd.books import memory
+from cpimportd.books.held import held_units
 from cpimportd.books.plan import Published
 from cpimportd.intake import Intake
 from cpimportd.model import Kind, Served, Snapshot
 from cpimportd.problems import Problem, problem
-from cpimportd.report import FileReport, FileStatus, KindTotal, UnitReport, UnitStatus
+from cpimportd.report import FileReport, FileStatus, HeldUnit, KindTotal, UnitReport, UnitStatus
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,6 +25,7 @@ class Books:
         principal: of the details; with interest and other it makes up their sum. None where nobody could ask.
         interest: as above.
         other: as above.
+        held: the units that are held; None where nobody could ask.
         problems: documents that no file accounts for.
     """
 
@@ -31,6 +33,7 @@ class Books:
     principal: Decimal | None = None
     interest: Decimal | None = None
     other: Decimal | None = None
+    held: tuple[HeldUnit, ...] | None = None
     problems: tuple[Problem, ...] = ()
 
 
@@ -58,6 +61,7 @@ async def books(
         principal=totals.principal,
         interest=totals.interest,
         other=totals.other,
+        held=tuple(await held_units(connection, department_id)),
         problems=tuple(_stranger(stranger) for stranger in strangers),
     )
 

@@ -22,14 +22,14 @@ from cpimportd.books.backup import backup
 from cpimportd.books.connection import still_open
 from cpimportd.books.locks import naming_holders
 from cpimportd.books.plan import Publication, Published
-from cpimportd.books.publish import publish
+from cpimportd.books.publish import publish, settle
 from cpimportd.books.statistics import catch_up
 from cpimportd.configuration import require_database, require_source
 from cpimportd.failure import told_of
 from cpimportd.intake import Asked, Intake, take_in
 from cpimportd.measuring import leave_metrics
-from cpimportd.model import Kind, Progress
-from cpimportd.planning import plan_publication
+from cpimportd.model import Content, Kind, Progress
+from cpimportd.planning import plan_publication, today
 from cpimportd.problems import Problem, problem
 from cpimportd.report import RunReport, RunStatus
 from cpimportd.session import UNREAD, open_books, store_report, surely, tell_readers, totals_unread
@@ -51,7 +51,7 @@ class RunRequest:
         only: the kinds to import; a group is taken whole.
         strict: one held unit holds all; None for what the settings say.
         accepted: names of units whose plausibility problems a human accepts.
-        accepted_files: per such unit, the digests of the files that the human has seen; others are not taken for them.
+        accepted_files: per such unit, what is in the workbooks that the human has seen; others are not taken for them.
         requested_by: the human who asks for the run, for the history.
         schedule: whose slot this is; None for a run by hand.
         slot: the instant that was due.
@@ -64,7 +64,7 @@ class RunRequest:
     only: frozenset[Kind] = frozenset(Kind)
     strict: bool | None = None
     accepted: tuple[str, ...] = ()
-    accepted_files: Mapping[str, frozenset[str]] = field(default_factory=dict)
+    accepted_files: Mapping[str, tuple[Content, ...]] = field(default_factory=dict)
     requested_by: str | None = None
     schedule: str | None = None
     slot: datetime | None = None
@@ -125,7 +125,7 @@ async def _with_row(run: _Run, connection: asyncpg.Connection) -> RunReport:
         report = await _import(run, connection)
         return replace(report, status=RunStatus.DRY_RUN) if report.status is not RunStatus.FAILED else report
     slot = None if request.slot is None else request.slot.astimezone(run.settings.zone)
-    trigger = runs.Trigger(request.schedule, slot, request.accepted, request.requested_by)
+    trigger = runs.Trigger(request.schedule, slot, request.accepted, request.requested_by, kinds=request.only)
     run.run_id = await runs.begin(connection, run.settings.department_id, trigger)
     try:
         async with naming_holders(connection):
@@ -156,6 +156,8 @@ async def _import(run: _Run, connection: asyncpg.Connection) -> RunReport:
             intake.require_upload(request.uploaded_after, settings.zone)
         intake.require_files(request.accepted_files)
         if intake.nothing_new:
+            if run.run_id is not None:
+                await uninterrupted(settle(connection, settings.department_id, run.run_id, today(asked, intake)))
             kept = intake
             return await _told(run, connection, intake, Published(RunStatus.UNCHANGED, (), {}))
         publication = plan_publication(settings, asked, intake, run.run_id, lambda: run.seconds)
@@ -225,4 +227,5 @@ async def _told(run: _Run, connection: asyncpg.Connection, intake: Intake, publi
         interest=books.interest,
         other=books.other,
         problems=(*intake.verdict.problems, *books.problems, *told),
+        held_now=books.held,
     )

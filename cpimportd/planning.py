@@ -1,13 +1,13 @@
 """From the checks' verdict to the books' plan: which files and units go on, and how the guards are asked."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from datetime import date, datetime
 
 from cpimportd import checks
-from cpimportd.books.plan import FilePlan, Judge, Judgement, Publication, UnitPlan
+from cpimportd.books.plan import FilePlan, Judge, Judgement, NewName, Publication, Today, UnitPlan
 from cpimportd.intake import Asked, Intake
-from cpimportd.model import Unit, UnitFacts
-from cpimportd.problems import Problem, problem
+from cpimportd.model import Content, Unit, UnitFacts
+from cpimportd.problems import Effect, Problem, problem
 from cpimportd.settings import Settings
 
 
@@ -54,7 +54,38 @@ def plan_publication(
         channel=settings.tell.channel,
         seconds=seconds,
         closed_before=first_open,
+        today=today(asked, intake),
+        older=frozenset(unit for unit, found in intake.earlier.items() if found.older),
     )
+
+
+def today(asked: Asked, intake: Intake) -> Today:
+    """What the run saw of all units, those included that it does not publish."""
+    verdict = intake.verdict
+    unfetched = any(found.effect is not Effect.WARNS for found in verdict.problems)
+    nobodys = any(file.held and not file.organizations for file in verdict.files.values())
+    unchanged = [unit for unit, found in verdict.units.items() if found.unchanged and not found.held]
+    return Today(
+        groups=frozenset(kind.group for kind in asked.only),
+        file_nos={unit: found.file_nos for unit, found in verdict.units.items()},
+        contents={unit: intake.contents(unit) for unit in verdict.units},
+        whole=not unfetched and not nobodys,
+        new_names=tuple(name for unit in unchanged for name in _new_names(intake, unit)),
+    )
+
+
+def _new_names(intake: Intake, unit: Unit) -> Iterator[NewName]:
+    """The workbooks of a unit that serve as before, and by another name."""
+    own = [intake.snapshots[file_no] for file_no in sorted(intake.verdict.units[unit].file_nos)]
+    for entry in intake.served:
+        if (entry.organization, entry.kind.group) != (unit.organization, unit.group):
+            continue
+        served = (Content(entry.digest, entry.sha256),)
+        # A copy that takes no part still bears its name.
+        names = {snapshot.file.name for snapshot in intake.snapshots if snapshot.content.among(served)}
+        now = next((snapshot for snapshot in own if snapshot.content.among(served)), None)
+        if now is not None and entry.file not in names:
+            yield NewName(entry.kind, entry.organization, entry.file, now.file.name, now.content)
 
 
 def _own(file: checks.FileVerdict, read: frozenset[Problem]) -> tuple[Problem, ...]:
@@ -83,6 +114,7 @@ def _judge(settings: Settings, asked: Asked, intake: Intake, first_open: date | 
             organizations_today=organizations,
             first_open=first_open,
             undone=intake.undone,
+            earlier=intake.earlier,
         )
         one_holds_all = asked.strict and any(verdict.held for verdict in found.values())
         judgements = {}

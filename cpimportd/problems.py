@@ -665,6 +665,12 @@ CATALOG: dict[str, ProblemKind] = _catalog(
             "Upload corrected files; to take these after all: cpimportd accept {unit}.",
         ),
         ProblemKind(
+            "older-file",
+            _P,
+            "{organization}: {file} is what run {run} published on {day}; run {later} has published another since",
+            "Let 1C export it again; if 1C really took its changes back: cpimportd accept {unit}.",
+        ),
+        ProblemKind(
             "rekeyed",
             _P,
             "{organization}: all {count:count} documents come under new names with equal sums (a title changed in 1C?)",

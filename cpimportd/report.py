@@ -6,8 +6,8 @@ from datetime import datetime
 from decimal import Decimal
 from enum import StrEnum
 
-from cpimportd.model import Figure, Kind, Unit
-from cpimportd.problems import Effect, Problem
+from cpimportd.model import Content, Figure, Kind, Unit
+from cpimportd.problems import CATALOG, Effect, Problem
 
 
 class RunStatus(StrEnum):
@@ -166,6 +166,65 @@ def run_status(units: Iterable[UnitReport], files: Iterable[FileStatus]) -> RunS
 
 
 @dataclass(frozen=True, slots=True)
+class HeldUnit:
+    """A unit that is held now: its books are those of an earlier day.
+
+    Attributes:
+        unit: which.
+        run: that held it last, or put it back.
+        since_run: that held it first, without one in between that did not.
+        since: when that run began.
+        problems: why, warnings included.
+        contents: of the workbooks that it was held with, which is what a human has seen; none where all are gone.
+        undone_run: whose publication a human has undone, where that is why; of several the earliest.
+    """
+
+    unit: Unit
+    run: int
+    since_run: int
+    since: datetime
+    problems: tuple[Problem, ...]
+    contents: tuple[Content, ...] = ()
+    undone_run: int | None = None
+
+    @property
+    def reasons(self) -> tuple[Problem, ...]:
+        """The problems that hold it; a code that an older version stored counts as one."""
+        return tuple(found for found in self.problems if _effect(found) is not Effect.WARNS) or self.problems
+
+    @property
+    def codes(self) -> tuple[str, ...]:
+        """Their codes, sorted."""
+        return tuple(sorted({found.code for found in self.reasons}))
+
+    @property
+    def state(self) -> str:
+        """How it is told of: ``held: shrunk``."""
+        return f"held: {', '.join(self.codes)}" if self.codes else "held"
+
+    @property
+    def final(self) -> tuple[Problem, ...]:
+        """Those of them that nobody can override."""
+        return tuple(found for found in self.reasons if _effect(found) in {Effect.INTEGRITY, Effect.FAILS})
+
+    def as_json(self) -> dict[str, object]:
+        """The unit for scripts and pages."""
+        return {
+            "unit": self.unit.name,
+            "organization": self.unit.organization,
+            "kinds": [kind.value for kind in self.unit.group.kinds],
+            "run": self.run,
+            "since_run": self.since_run,
+            "since": self.since.isoformat(),
+            "problems": [found.as_json() for found in self.problems],
+        }
+
+
+def _effect(found: Problem) -> Effect | None:
+    return found.effect if found.code in CATALOG else None
+
+
+@dataclass(frozen=True, slots=True)
 class KindTotal:
     """What the books hold of one kind after the run, over the whole department."""
 
@@ -181,7 +240,8 @@ class KindTotal:
 class RunReport:
     """What one run did; ``run`` is None where it failed before it had a number, or was a dry run.
 
-    ``stages`` has the seconds that each stage took: fetch, read, check, publish, commit, tell.
+    ``stages`` has the seconds that each stage took: fetch, read, check, publish, commit, tell. ``held_now`` are all
+    units of the department that are held when it ends, whichever run held them; None where nobody could ask.
     """
 
     run: int | None
@@ -197,6 +257,7 @@ class RunReport:
     problems: tuple[Problem, ...] = ()
     exit_code: int | None = None
     stages: dict[str, float] = field(default_factory=dict)
+    held_now: tuple[HeldUnit, ...] | None = None
 
     @property
     def all_problems(self) -> tuple[Problem, ...]:

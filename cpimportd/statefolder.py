@@ -1,7 +1,7 @@
 """Where the daemon's memory lies, found without the rest of the configuration, for those who only ask the daemon.
 
 It goes by the configuration that it accepted. A fault in the file as it is now must not hide from an administrator what
-the daemon does, and to validate everything took half of the time until `status` answered.
+the daemon does, and to validate everything takes half of the time until it answers.
 """
 
 import os

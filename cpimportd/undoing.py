@@ -10,6 +10,7 @@ import asyncpg
 
 from cpimportd.books import memory, runs
 from cpimportd.books.connection import still_open
+from cpimportd.books.held import held_units
 from cpimportd.books.locks import naming_holders
 from cpimportd.books.statistics import catch_up
 from cpimportd.books.undo import Undo, undo
@@ -101,6 +102,7 @@ async def _with_totals(settings: Settings, connection: asyncpg.Connection, repor
     try:
         async with still_open(connection, settings.database) as usable:
             totals = await memory.totals(usable, settings.department_id)
+            held = await held_units(usable, settings.department_id)
     except UNREAD as error:
         return report.with_problems((totals_unread(error),))
     return replace(
@@ -109,4 +111,5 @@ async def _with_totals(settings: Settings, connection: asyncpg.Connection, repor
         principal=totals.principal,
         interest=totals.interest,
         other=totals.other,
+        held_now=tuple(held),
     )

@@ -77,6 +77,7 @@ class Found:
         kinds: that it was asked to judge; what belongs to the same group it judged, too.
         uploads: whether it saw the folder in which 1C uploads.
         job: the subject of the job that it was; None of a run. A job judges nothing but itself.
+        all_held: it says of every unit of the department whether it is held, not only of those that it judged.
     """
 
     conditions: tuple[Condition, ...]
@@ -84,6 +85,7 @@ class Found:
     kinds: frozenset[Kind]
     uploads: bool
     job: str | None = None
+    all_held: bool = False
 
     def judged(self, subject: str) -> bool:
         """Whether the run can say of a subject that nothing is wrong with it any more."""
@@ -91,6 +93,8 @@ class Found:
             return subject == self.job
         if subject == RUN:
             return not self.failed
+        if self.all_held and is_unit(subject):
+            return True
         if self.failed or (is_upload(subject) and not self.uploads):
             return False
         group = subject.rpartition("/")[2]
@@ -103,6 +107,11 @@ class Found:
 def is_upload(subject: str) -> bool:
     """Whether it is what 1C has not uploaded."""
     return subject == UPLOAD or subject in {_upload_of(group) for group in Group}
+
+
+def is_unit(subject: str) -> bool:
+    """Whether it is a unit, which is named ``ORGANIZATION/receipts`` or ``ORGANIZATION/expenses``."""
+    return not is_upload(subject) and subject.rpartition("/")[2] in set(Group)
 
 
 def _upload_of(group: Group | None) -> str:
@@ -119,7 +128,8 @@ def find(report: RunReport, look: Look) -> Found:
     conditions = [*_run(report), *_units(report), *_files(report)]
     if look.uploads:
         conditions += _uploads(report, look)
-    return Found(tuple(conditions), failed, look.kinds, uploads=look.uploads and bool(report.files))
+    uploads = look.uploads and bool(report.files)
+    return Found(tuple(conditions), failed, look.kinds, uploads=uploads, all_held=report.held_now is not None)
 
 
 def find_of_job(job: str, failures: tuple[Problem, ...]) -> Found:
@@ -141,6 +151,10 @@ def _run(report: RunReport) -> Iterator[Condition]:
 
 
 def _units(report: RunReport) -> Iterator[Condition]:
+    """All units that are held now, where the books could be asked; else those that this run held."""
+    if report.held_now is not None:
+        yield from (Condition(one.unit.name, one.state, one.reasons) for one in report.held_now)
+        return
     for unit in report.units:
         if unit.status is UnitStatus.HELD:
             wrong = tuple(found for found in unit.problems if found.effect is not Effect.WARNS) or unit.problems

@@ -7,8 +7,10 @@ from datetime import datetime
 
 import asyncpg
 
+from cpimportd.books.held import held_units
 from cpimportd.books.queries import sql
 from cpimportd.books.runs import LOCK_CLASS
+from cpimportd.model import Group
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,6 +22,11 @@ class StoredCondition:
     since: datetime
     told_at: datetime | None
     run_id: int | None
+
+    @property
+    def is_unit(self) -> bool:
+        """Whether it is a unit that was held when it was noted."""
+        return self.state.startswith("held") and self.subject.rpartition("/")[2] in set(Group)
 
     def as_json(self) -> dict[str, object]:
         """The condition as scripts get it."""
@@ -101,9 +108,26 @@ async def noting(connection: asyncpg.Connection, department_id: int) -> AsyncIte
 
 
 async def conditions(connection: asyncpg.Connection, department_id: int) -> list[StoredCondition]:
-    """What is wrong now, by subject."""
+    """What runs have found, by subject; what of it was told."""
     rows = await connection.fetch(sql("alerts", "conditions"), department_id)
     return [StoredCondition(**dict(row)) for row in rows]
+
+
+async def wrong_now(connection: asyncpg.Connection, department_id: int) -> list[StoredCondition]:
+    """What is wrong now, by subject, for people: what runs found, and what is held, whoever has been told of it."""
+    noted = {one.subject: one for one in await conditions(connection, department_id)}
+    held = [
+        StoredCondition(
+            one.unit.name,
+            one.state,
+            one.since,
+            noted[one.unit.name].told_at if one.unit.name in noted else None,
+            one.run,
+        )
+        for one in await held_units(connection, department_id)
+    ]
+    others = [one for one in noted.values() if not one.is_unit]
+    return sorted([*others, *held], key=lambda one: one.subject)
 
 
 async def latest(connection: asyncpg.Connection, department_id: int, limit: int = 20) -> list[QueuedAlert]:

@@ -33,7 +33,10 @@ async def join(connection: asyncpg.Connection, units: Collection[Unit]) -> None:
 
 
 async def gather(
-    connection: asyncpg.Connection, closed_before: date | None = None, details_index: str | None = None
+    connection: asyncpg.Connection,
+    closed_before: date | None = None,
+    details_index: str | None = None,
+    older: Collection[Unit] = (),
 ) -> Sequence[UnitFacts]:
     """The facts of every unit that takes part, in order of unit.
 
@@ -41,12 +44,25 @@ async def gather(
         connection: in the publishing transaction.
         closed_before: documents of earlier days are in a closed period; None: nothing is closed.
         details_index: the backend's unique index that forbids equal detail lines; None where it has none.
+        older: the units of which it is asked whether anything would change at all.
     """
     forbidden = await _equal_lines(connection, details_index)
     found = [facts for shape in SHAPES for facts in await _gather(connection, shape, closed_before)]
+    same = set(older) - await _differing(connection, older)
     return sorted(
-        (replace(facts, equal_lines=forbidden.get(facts.unit, ())) for facts in found), key=lambda facts: facts.unit
+        (replace(facts, equal_lines=forbidden.get(facts.unit, ()), differs=facts.unit not in same) for facts in found),
+        key=lambda facts: facts.unit,
     )
+
+
+async def _differing(connection: asyncpg.Connection, units: Collection[Unit]) -> set[Unit]:
+    """Those of these units in which anything would change."""
+    return {
+        Unit(row["organization"], shape.group)
+        for shape in SHAPES
+        if (names := [unit.organization for unit in units if unit.group is shape.group])
+        for row in await connection.fetch(sql("facts", "differing", **shape.identifiers), names)
+    }
 
 
 async def _gather(connection: asyncpg.Connection, shape: Shape, closed_before: date | None) -> list[UnitFacts]:

@@ -16,11 +16,11 @@ async def health(connection: asyncpg.Connection, department_id: int) -> Health:
         last_run=None if row is None else _last_run(row),
         last_success=await connection.fetchval(sql("health", "last_success"), department_id),
         held=tuple(
-            Held(unit.name, unit.organization, codes)
-            for unit, codes in (await held.held_units(connection, department_id)).items()
+            Held(one.unit.name, one.unit.organization, one.codes)
+            for one in await held.held_units(connection, department_id)
         ),
         files=tuple(
-            Workbook(**dict(found))
+            Workbook(found["name"], found["kind"], found["modified"])
             for found in await connection.fetch(sql("health", "files", looked=sql("recent", "looked")), department_id)
         ),
         runs={found["status"]: found["runs"] for found in await connection.fetch(sql("health", "runs"), department_id)},

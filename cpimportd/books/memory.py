@@ -1,14 +1,16 @@
 """What the books remember: what they serve, from which files, and whether somebody else has written since."""
 
-from collections.abc import Iterable, Mapping
+from collections import defaultdict
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
+from datetime import datetime
 from decimal import Decimal
 
 import asyncpg
 
 from cpimportd.books.period import EVER
 from cpimportd.books.queries import sql
-from cpimportd.model import Group, Kind, Served, Unit
+from cpimportd.model import Content, Group, Kind, Served, Unit
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,6 +98,40 @@ async def undone(connection: asyncpg.Connection, department_id: int) -> Mapping[
         Unit(row["organization"], Group(row["kind"])): Undone(row["undone_run"], frozenset(row["digests"]))
         for row in rows
     }
+
+
+@dataclass(frozen=True, slots=True)
+class Superseded:
+    """Where a content was published before, and what went on from there.
+
+    Attributes:
+        content: of the workbook as it was read then.
+        run: that published it.
+        at: when that run began.
+        later: the latest run that published the unit.
+    """
+
+    content: Content
+    run: int
+    at: datetime
+    later: int
+
+
+async def superseded(
+    connection: asyncpg.Connection, department_id: int, contents: Collection[Content]
+) -> Mapping[Unit, tuple[Superseded, ...]]:
+    """Of which units these contents were published, and are no longer what was published last; as far as is known.
+
+    Bytes count as content, too: another version of the reader took another digest of them.
+    """
+    found = defaultdict[Unit, list[Superseded]](list)
+    digests = [content.digest for content in contents if content.digest]
+    sums = [content.sha256 for content in contents]
+    for row in await connection.fetch(sql("memory", "superseded"), department_id, digests, sums):
+        found[Unit(row["organization"], Group(row["kind"]))].append(
+            Superseded(Content(row["digest"], row["sha256"]), row["run"], row["at"], row["later"])
+        )
+    return {unit: tuple(entries) for unit, entries in found.items()}
 
 
 @dataclass(frozen=True, slots=True)

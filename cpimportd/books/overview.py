@@ -1,51 +1,14 @@
 """What a page for people shows at a glance: runs day by day, what is held and why, workbooks, sums by month."""
 
-import json
-from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from decimal import Decimal
-from typing import Any
 from zoneinfo import ZoneInfo
 
 import asyncpg
 
-from cpimportd.books.held import put_back
 from cpimportd.books.queries import sql
-from cpimportd.model import Kind, Unit
-from cpimportd.problems import problem
 from cpimportd.report import money
-
-
-@dataclass(frozen=True, slots=True)
-class HeldUnit:
-    """A unit whose books are those of an earlier day.
-
-    Attributes:
-        unit: which.
-        run: that held it last, or put it back.
-        since_run: that held it first, without one in between that did not.
-        since: when that began.
-        problems: why, as they were stored.
-    """
-
-    unit: Unit
-    run: int
-    since_run: int
-    since: datetime
-    problems: Sequence[Mapping[str, Any]]
-
-    def as_json(self) -> dict[str, object]:
-        """The unit for scripts and pages."""
-        return {
-            "unit": self.unit.name,
-            "organization": self.unit.organization,
-            "kinds": [kind.value for kind in self.unit.group.kinds],
-            "run": self.run,
-            "since_run": self.since_run,
-            "since": self.since.isoformat(),
-            "problems": list(self.problems),
-        }
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,31 +24,6 @@ class MonthSum:
         """The sums as strings with two decimals."""
         sums = {"principal": money(self.principal), "interest": money(self.interest)}
         return {"organization": self.organization, "month": self.month, **sums}
-
-
-async def held_units(connection: asyncpg.Connection, department_id: int) -> list[HeldUnit]:
-    """What is held today, as far as the latest run of each unit tells, or the undo that put it back since."""
-    judged = (
-        HeldUnit(
-            Unit(row["organization"], Kind(row["kind"]).group),
-            row["run"],
-            row["since_run"],
-            row["since"],
-            json.loads(row["problems"]),
-        )
-        for row in await connection.fetch(sql("overview", "held"), department_id)
-    )
-    undone = (
-        HeldUnit(
-            unit,
-            found.undo,
-            found.undo,
-            found.since,
-            [problem("undone", organization=unit.organization, unit=unit.name, run=found.undone_run).as_json()],
-        )
-        for unit, found in (await put_back(connection, department_id)).items()
-    )
-    return [found for _, found in sorted({one.unit: one for one in (*judged, *undone)}.items())]
 
 
 async def workbooks(

@@ -3,9 +3,10 @@
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date
+from typing import NamedTuple
 from zoneinfo import ZoneInfo
 
-from cpimportd.model import Kind, Snapshot, Unit, UnitFacts
+from cpimportd.model import Content, Group, Kind, Snapshot, Unit, UnitFacts
 from cpimportd.problems import Problem
 from cpimportd.report import FileStatus, RunStatus, UnitReport
 
@@ -75,6 +76,35 @@ class Judgement:
 Judge = Callable[[Sequence[UnitFacts]], Mapping[Unit, Judgement]]
 
 
+class NewName(NamedTuple):
+    """A workbook that serves as before and is called otherwise today."""
+
+    kind: Kind
+    organization: str
+    before: str
+    now: str
+    content: Content
+
+
+@dataclass(frozen=True, slots=True)
+class Today:
+    """What a run saw of units, whether it publishes them or not.
+
+    Attributes:
+        groups: that it looked for: of others it says nothing.
+        file_nos: the workbooks of each unit that takes part, also of those that are held or did not change.
+        contents: what is in them.
+        whole: every workbook was fetched and says whose it is, so that a unit which is not here is nowhere.
+        new_names: of workbooks that did not change.
+    """
+
+    groups: frozenset[Group] = frozenset()
+    file_nos: Mapping[Unit, frozenset[int]] = field(default_factory=dict)
+    contents: Mapping[Unit, tuple[Content, ...]] = field(default_factory=dict)
+    whole: bool = False
+    new_names: tuple[NewName, ...] = ()
+
+
 @dataclass(frozen=True, slots=True)
 class Publication:
     """Everything that one publishing transaction is to do.
@@ -90,6 +120,8 @@ class Publication:
         channel: of the NOTIFY.
         seconds: how long the run has lasted so far, for the backend's import log.
         closed_before: documents of earlier days are in a closed period; None: nothing is closed.
+        today: what the run saw of all units.
+        older: units with a workbook that was published before and superseded: whether it differs is asked.
     """
 
     run_id: int | None
@@ -102,6 +134,8 @@ class Publication:
     channel: str
     seconds: Callable[[], float] = lambda: 0.0
     closed_before: date | None = None
+    today: Today = field(default_factory=Today)
+    older: frozenset[Unit] = frozenset()
 
 
 @dataclass(frozen=True, slots=True)

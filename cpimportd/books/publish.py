@@ -5,9 +5,9 @@ from dataclasses import asdict, replace
 
 import asyncpg
 
-from cpimportd.books import account, facts, merge, record, runs, stage
+from cpimportd.books import account, facts, held, merge, record, runs, stage
 from cpimportd.books.locks import fence, lock_books
-from cpimportd.books.plan import Judgement, Publication, Published, UnitPlan
+from cpimportd.books.plan import Judgement, Publication, Published, Today, UnitPlan
 from cpimportd.books.queries import sql
 from cpimportd.books.rights import details_unique_index
 from cpimportd.books.transaction import in_one_transaction
@@ -57,10 +57,29 @@ async def _publish(connection: asyncpg.Connection, publication: Publication) -> 
     status = run_status(units, files.values())
     await record.set_status(connection, snapshot_ids, files)
     await record.add_units(connection, run_id, publication, units, snapshot_ids)
+    await held.note(connection, publication.department_id, run_id, publication.today, units)
     logs = await record.add_import_logs(connection, publication, files)
     await connection.execute(sql("runs", "notify"), publication.channel, str(run_id))
     await connection.execute(sql("runs", "conclude"), run_id, status.value)
     return Published(status, units, files, logs)
+
+
+async def settle(connection: asyncpg.Connection, department_id: int, run_id: int, today: Today) -> None:
+    """The transaction of a run that found nothing new: what it saw is held no more, and goes by today's names.
+
+    Args:
+        connection: the run's own, outside any transaction.
+        department_id: whose books.
+        run_id: the run.
+        today: what it saw.
+
+    Raises:
+        ProblemError: ``run-superseded``.
+    """
+    async with connection.transaction():
+        await connection.execute(sql("runs", "serialize"), runs.LOCK_CLASS, department_id)
+        await fence(connection, run_id)
+        await held.note(connection, department_id, run_id, today, ())
 
 
 async def _merge(
@@ -104,7 +123,9 @@ async def _judge(connection: asyncpg.Connection, publication: Publication) -> Ma
     index = await details_unique_index(connection)
 
     async def ask() -> dict[Unit, Judgement]:
-        return dict(publication.judge(await facts.gather(connection, publication.closed_before, index)))
+        return dict(
+            publication.judge(await facts.gather(connection, publication.closed_before, index, publication.older))
+        )
 
     await facts.compare(connection)
     judgements = await ask()

@@ -107,7 +107,8 @@ async def add_units(
 
     def snapshots(_kind: Kind, unit: Unit) -> list[int]:
         plan = publication.units.get(unit)
-        return sorted(snapshot_ids[n] for n in plan.file_nos if n in snapshot_ids) if plan else []
+        file_nos = plan.file_nos if plan else publication.today.file_nos.get(unit, frozenset())
+        return sorted(snapshot_ids[n] for n in file_nos if n in snapshot_ids)
 
     await add_run_units(connection, run_id, units, snapshots)
 

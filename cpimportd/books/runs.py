@@ -4,7 +4,7 @@ import asyncio
 import json
 import os
 import socket
-from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -15,6 +15,7 @@ from cpimportd import __version__
 from cpimportd.books.connection import let_go
 from cpimportd.books.queries import sql
 from cpimportd.instants import moment
+from cpimportd.model import Kind
 from cpimportd.problems import ProblemError, problem
 
 LOCK_CLASS = 0x6370696D
@@ -31,6 +32,7 @@ class Trigger:
         accepted: units that a human accepts.
         requested_by: the human, where one asked for it.
         undoes: the runs that it takes back, where it is an undo.
+        kinds: the kinds that it looks for, a group taken whole.
     """
 
     schedule: str | None = None
@@ -38,6 +40,7 @@ class Trigger:
     accepted: Sequence[str] = ()
     requested_by: str | None = None
     undoes: Sequence[int] = ()
+    kinds: Collection[Kind] = frozenset(Kind)
 
     @property
     def name(self) -> str:
@@ -149,6 +152,7 @@ def _row(department_id: int, trigger: Trigger) -> tuple[object, ...]:
         list(trigger.accepted),
         trigger.requested_by,
         list(trigger.undoes),
+        [kind.value for kind in Kind if kind.group in {one.group for one in trigger.kinds}],
     )
 
 

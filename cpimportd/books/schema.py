@@ -24,11 +24,11 @@ from sqlalchemy.dialects.postgresql import JSONB
 
 from cpimportd.books.columns import AMOUNT, MOMENT, NAMING, SUM, count, identity, key, metadata, needed, run
 from cpimportd.books.connection import SCHEMA
-from cpimportd.books.schema_people import alert, condition, run_contract, run_payment, undone_unit
+from cpimportd.books.schema_people import alert, condition, held, run_contract, run_payment, undone_unit
 
 __all__ = [
-    "NAMING", "alert", "change", "condition", "created_reference", "fingerprint", "lineage", "metadata", "run_contract",
-    "run_payment", "run_unit", "runs", "served", "snapshot", "undone_unit",
+    "NAMING", "alert", "change", "condition", "created_reference", "fingerprint", "held", "lineage", "metadata",
+    "run_contract", "run_payment", "run_unit", "runs", "served", "snapshot", "undone_unit",
 ]  # fmt: skip
 
 runs = Table(
@@ -50,6 +50,12 @@ runs = Table(
         "requested_by", Text(), comment="Who asked for the run by hand: the user of the operating system, and the host."
     ),
     needed("undoes", ARRAY(BigInteger()), "The runs that this one undid.", "'{}'"),
+    needed(
+        "kinds",
+        ARRAY(Text()),
+        "What it looked for: receipts, expenses, details; less than all of them with --only.",
+        "'{receipts,expenses,details}'",
+    ),
     Column("report", JSONB(none_as_null=True), comment="The whole report, as `cpimportd show --json` prints it."),
     Column(
         "seconds",
@@ -100,6 +106,8 @@ snapshot = Table(
         "'{}'",
     ),
     Index(None, "run_id"),
+    Index(None, "digest"),
+    Index(None, "sha256"),
     comment="One row per workbook that a run read, good or bad.",
 )
 

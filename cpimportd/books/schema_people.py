@@ -1,6 +1,7 @@
 """Those of our tables that people ask for and are told by: bridges per contract and payment, undone units, alerts."""
 
 from sqlalchemy import ARRAY, BigInteger, CheckConstraint, Column, Index, Integer, Table, Text, text
+from sqlalchemy.dialects.postgresql import JSONB
 
 from cpimportd.books.columns import MOMENT, SUM, count, identity, key, metadata, needed, run
 
@@ -46,6 +47,26 @@ undone_unit = Table(
     needed("undone_run", BigInteger(), "The run that was undone."),
     needed("digests", ARRAY(Text()), "Of the contents of the workbooks that the undone run published."),
     comment="Units that an undo put back: what it undid is not taken again unless a human accepts it.",
+)
+
+held = Table(
+    "held",
+    metadata,
+    key("department_id", Integer(), "Whose books: departments.id in the backend."),
+    key("kind", Text(), "receipts or expenses: the unit's group."),
+    key("organization", Text(), "Whose unit."),
+    run(comment="The run that held it last, or the undo that put it back."),
+    needed("since_run", BigInteger(), "The run that held it first, without one in between that did not."),
+    needed("since", MOMENT, "When that run began."),
+    needed("problems", JSONB(), "Why, and what else was noticed.", "'[]'"),
+    needed(
+        "contents",
+        JSONB(),
+        "Of the workbooks that it was held with: digest and sha256 of each; a human accepts these.",
+        "'[]'",
+    ),
+    Column("undone_run", BigInteger(), comment="The run whose publication a human has undone, where that is why."),
+    comment="What is held now, one row per unit; written by the transaction of the run that judged it.",
 )
 
 condition = Table(

@@ -10,7 +10,7 @@ from itertools import count
 
 import asyncpg
 
-from cpimportd.books import account, memory, record, stage, undo_match
+from cpimportd.books import account, held, memory, record, stage, undo_match
 from cpimportd.books.locks import lock_books
 from cpimportd.books.merge import Journal
 from cpimportd.books.plan import Published
@@ -91,6 +91,8 @@ async def _undo(connection: asyncpg.Connection, request: Undo) -> Published:
     await undo_match.match(connection, request.run_id)
     await account.bridge_contracts(connection)
     await _remember(connection, request, before)
+    undone = {Unit(organization, kind.group) for kind, organization in before}
+    await held.note_undo(connection, request.department_id, request.run_id, undone)
     units = await _reports(connection, before)
     logs = await _record(connection, request, units)
     return Published(RunStatus.PUBLISHED, units, {}, logs)

@@ -7,7 +7,7 @@ from decimal import Decimal
 
 import asyncpg
 
-from cpimportd.books.alerts import StoredCondition, conditions
+from cpimportd.books.alerts import StoredCondition, wrong_now
 from cpimportd.books.queries import sql
 from cpimportd.model import Figure
 from cpimportd.report import money
@@ -73,7 +73,7 @@ class Month:
 
 @dataclass(frozen=True, slots=True)
 class Upload:
-    """A workbook as the last run saw it; ``modified`` is None where the server does not tell."""
+    """A workbook as the last run of its kind saw it; ``modified`` is None where the server does not tell."""
 
     name: str
     kind: str | None
@@ -129,14 +129,14 @@ async def weekly(connection: asyncpg.Connection, department_id: int, since: date
     async with connection.transaction(isolation="repeatable_read", readonly=True):
         runs = await connection.fetch(sql("jobs", "runs"), department_id, since)
         moved = await connection.fetch(sql("jobs", "movements"), department_id, since)
-        wrong = await conditions(connection, department_id)
+        wrong = await wrong_now(connection, department_id)
         months = await connection.fetch(sql("jobs", "months"), department_id, begin)
-        uploads = await connection.fetch(sql("jobs", "uploads"), department_id, since)
+        uploads = await connection.fetch(sql("health", "files", looked=sql("recent", "looked")), department_id)
     return Weekly(
         since,
         tuple(Ran(**dict(row)) for row in runs),
         tuple(Moved(**{**dict(row), "kind": Figure(row["kind"])}) for row in moved),
         tuple(wrong),
         tuple(Month(**dict(row)) for row in months),
-        tuple(Upload(**dict(row)) for row in uploads),
+        tuple(Upload(row["name"], row["kind"] or None, row["modified"], row["status"]) for row in uploads),
     )

@@ -8,12 +8,14 @@ unit so different from yesterday's that a human should look. He can accept that 
 
 from cpimportd.checks.attribution import unknown_expenses
 from cpimportd.checks.closed import closed_before
+from cpimportd.checks.earlier import Earlier
 from cpimportd.checks.integrity import apply_strict, integrity
 from cpimportd.checks.plausibility import plausibility
 from cpimportd.checks.rereading import files_to_parse
 from cpimportd.checks.verdicts import FileVerdict, PlausibilityVerdict, UnitVerdict, Verdict
 
 __all__ = [
+    "Earlier",
     "FileVerdict",
     "PlausibilityVerdict",
     "UnitVerdict",

@@ -1,15 +1,16 @@
 """May today's files be believed: the decision for each of them and for each unit, before the books are asked."""
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Final
 
 from cpimportd.checks.attribution import AttributedFile, Claim, KnownExpenses, Memory, attribute, expense_index
 from cpimportd.checks.crosscheck import DetailSums, ExpensesToday, orphan_details
 from cpimportd.checks.duplicates import copies, duplicate_documents
+from cpimportd.checks.earlier import file_missing
 from cpimportd.checks.listing import stops
 from cpimportd.checks.totals import control_total_problems
-from cpimportd.checks.units import UnitParts, file_problems, first_of_each_code, gather, partner_problems
+from cpimportd.checks.units import UnitParts, file_problems, first_of_each_code, gather, merged, partner_problems
 from cpimportd.checks.verdicts import FileVerdict, UnitVerdict, Verdict
 from cpimportd.model import Group, Kind, Served, Snapshot, Unit
 from cpimportd.problems import Effect, Problem, problem
@@ -106,11 +107,13 @@ class _Judge:
     accepted: frozenset[str]
 
     def unit(self, parts: UnitParts) -> UnitVerdict:
+        crosscheck = self._crosscheck(parts)
         problems = [
             *(found for file in parts.wrong for found in first_of_each_code(self.found[file.file_no])),
             *file_problems(parts, self.found),
             *partner_problems(parts, self.served, self.unattributed),
-            *self._crosscheck(parts),
+            *_lost_details(parts, crosscheck),
+            *crosscheck,
         ]
         remarkable = {found.code for found in problems if found.effect is Effect.PLAUSIBILITY}
         verdict = UnitVerdict(
@@ -119,6 +122,7 @@ class _Judge:
             problems=tuple(problems),
             unchanged=bool(parts.files) and all(file.snapshot.unchanged for file in parts.files),
             accepted=tuple(sorted(remarkable)) if parts.unit.name in self.accepted else (),
+            gone=tuple(entry for entry in merged(parts) if entry.kind is not Kind.DETAILS),
         )
         if verdict.held:
             return replace(verdict, unchanged=False)
@@ -140,6 +144,12 @@ class _Judge:
             if document.organization == organization
         ]
         return self.details.compare(organization, expenses)
+
+
+def _lost_details(parts: UnitParts, crosscheck: Sequence[Problem]) -> Iterator[Problem]:
+    """Workbooks with details that are gone; where every expense has its details all the same, others hold theirs."""
+    if any(found.code == "details-absent" for found in crosscheck):
+        yield from (file_missing(entry) for entry in merged(parts) if entry.kind is Kind.DETAILS)
 
 
 def _problems_by_file(

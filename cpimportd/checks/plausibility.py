@@ -8,6 +8,7 @@ from decimal import Decimal
 from types import MappingProxyType
 
 from cpimportd.checks.closed import closed_period
+from cpimportd.checks.earlier import NOTHING, Earlier, earlier_problems
 from cpimportd.checks.listing import capped
 from cpimportd.checks.pairs import rekeyed_pairs, retimed_pairs
 from cpimportd.checks.shrinkage import shrinkage
@@ -26,6 +27,7 @@ def plausibility(
     organizations_today: frozenset[str],
     first_open: date | None = None,
     undone: Mapping[Unit, int] = MappingProxyType({}),
+    earlier: Mapping[Unit, Earlier] = MappingProxyType({}),
 ) -> Mapping[Unit, PlausibilityVerdict]:
     """Decide which units, though their files are right, differ too much from the books to be believed unseen.
 
@@ -37,6 +39,7 @@ def plausibility(
         organizations_today: whom today's files name: an organization in the books that none names may be renamed.
         first_open: the first day that is in no closed period; None: nothing is closed.
         undone: units whose files of today are those that a human has undone, with the run that was undone.
+        earlier: of units whose workbooks of earlier days have a say, what is known of them.
 
     Returns:
         Per unit, in the units' order.
@@ -51,7 +54,8 @@ def plausibility(
         one = _joined(of[unit], of[old_names[unit]]) if unit in old_names else of[unit]
         found = _judge(one, guards, organizations_today, first_open)
         again = _undone(unit, undone)
-        verdicts[unit] = _verdict(found, [*again, *found.problems], accepted)
+        before = earlier_problems(one, found, earlier.get(unit, NOTHING))
+        verdicts[unit] = _verdict(found, [*again, *before, *found.problems], accepted)
     for old, heir in heirs.items():
         verdicts[old] = PlausibilityVerdict(old, accepted=verdicts[heir].accepted)
     settled = _with_moves(dict(sorted(verdicts.items())), facts, accepted, organizations_today)

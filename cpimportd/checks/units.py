@@ -1,10 +1,12 @@
 """What each unit is made of today, and what it lacks."""
 
+from collections import Counter
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import takewhile
 
 from cpimportd.checks.attribution import AttributedFile, Claim, Memory
+from cpimportd.checks.earlier import file_missing
 from cpimportd.checks.listing import stops
 from cpimportd.checks.verdicts import EXPORT_HOURS
 from cpimportd.core.folding import fold
@@ -89,25 +91,34 @@ def gather(
 def _gone(
     files: Sequence[AttributedFile], wrong: Collection[int], served: Sequence[Served], unfetched: Collection[str | None]
 ) -> list[Served]:
-    """What served an organization last time and neither came today nor was replaced.
+    """What served an organization last time and neither came today nor was replaced, one for one.
 
-    Names mean little: a new name that brings the organization's documents takes the place of an old one. A file that
-    is there under its old name and right, but names the organization no more, is enough only where another file does.
+    Names mean little: where as many workbooks come under new names as are gone, each takes the place of an old one.
+    Where fewer do, it is to be seen whether they hold the documents of all: see :func:`merged`. A file that is there
+    under its old name and right, but names the organization no more, is gone.
     """
     by_name = {file.name: file for file in files}
-    named = {claim for file in files for claim in file.today}
     came = {(Claim(entry.organization, entry.kind), entry.file) for entry in served}
-    replaced = {claim for file in files for claim in file.today if (claim, file.name) not in came}
+    new = Counter(claim for file in files for claim in file.today if (claim, file.name) not in came)
 
-    def accounted(entry: Served) -> bool:
-        claim = Claim(entry.organization, entry.kind)
+    def there(entry: Served) -> bool:
         file = by_name.get(entry.file)
-        if printable(entry.file) in unfetched or claim in replaced:
-            return True
-        return file is not None and (file.file_no in wrong or claim in named)
+        if file is None:
+            return printable(entry.file) in unfetched
+        return file.file_no in wrong or Claim(entry.organization, entry.kind) in file.today
 
     ordered = sorted(served, key=lambda entry: (entry.organization, entry.kind, entry.file))
-    return [entry for entry in ordered if not accounted(entry)]
+    gone = [entry for entry in ordered if not there(entry)]
+    lost = Counter(Claim(entry.organization, entry.kind) for entry in gone)
+    return [entry for entry in gone if new[claim := Claim(entry.organization, entry.kind)] < lost[claim]]
+
+
+def merged(parts: UnitParts) -> list[Served]:
+    """Workbooks that are gone, and whose documents the unit's others of their kind may hold, all of which are right."""
+    if parts.wrong or parts.unfetched:
+        return []
+    kinds = {file.kind for file in parts.right}
+    return [entry for entry in parts.gone if entry.kind in kinds]
 
 
 def file_problems(parts: UnitParts, found_in: Mapping[int, Sequence[Problem]]) -> tuple[Problem, ...]:
@@ -118,9 +129,8 @@ def file_problems(parts: UnitParts, found_in: Mapping[int, Sequence[Problem]]) -
         found_in: what is wrong with each file, by its ``file_no``.
     """
     found: list[Problem] = list(parts.unfetched)
-    for entry in parts.gone:
-        missing = problem("file-missing", file=entry.file, organization=parts.unit.organization, unit=parts.unit.name)
-        found.append(missing)
+    perhaps_merged = merged(parts)
+    found.extend(file_missing(entry) for entry in parts.gone if entry not in perhaps_merged)
     if parts.right and (parts.unfetched or parts.wrong):
         found.append(_partner_held(parts.unit.organization, _to_blame(parts, found_in)))
     return tuple(found)

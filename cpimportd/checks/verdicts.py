@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from cpimportd.checks.listing import holds, stops
-from cpimportd.model import Kind, Unit
+from cpimportd.model import Kind, Served, Unit
 from cpimportd.problems import Effect, Problem
 
 EXPORT_HOURS = frozenset({"orphan-detail", "details-sum", "totals-disagree"})
@@ -44,6 +44,8 @@ class UnitVerdict:
             the file).
         unchanged: all its files are those of last time: there is nothing to publish.
         accepted: codes of plausibility problems that a human overrode.
+        gone: workbooks that served it and came no more, while others of their kind came: the books say whether any
+            document is gone with them.
     """
 
     unit: Unit
@@ -51,6 +53,7 @@ class UnitVerdict:
     problems: tuple[Problem, ...] = ()
     unchanged: bool = False
     accepted: tuple[str, ...] = ()
+    gone: tuple[Served, ...] = ()
 
     @property
     def held(self) -> bool:

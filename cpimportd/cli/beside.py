@@ -1,19 +1,16 @@
 """What verbs that change the books beside the daemon tell it, so that ``status`` knows what they did."""
 
-from dataclasses import replace
 from datetime import timedelta
 from typing import TYPE_CHECKING
 
-from cpimportd.cli.common import run_async, say
+from cpimportd.cli.common import say
 
 if TYPE_CHECKING:
     from cpimportd.configuration import Loaded
     from cpimportd.report import RunReport
 
 
-def tell_daemon(
-    loaded: "Loaded", report: "RunReport", *, elsewhere: bool = False, only: tuple[str, ...] = ()
-) -> tuple[str, ...]:
+def tell_daemon(loaded: "Loaded", report: "RunReport", *, elsewhere: bool = False, only: tuple[str, ...] = ()) -> None:
     """Leave word of a run that came so far as to judge or change the books; what hinders it is said as a warning.
 
     Args:
@@ -21,12 +18,7 @@ def tell_daemon(
         report: of the run.
         elsewhere: its workbooks were not those on the server.
         only: the kinds that it was to import; empty means all.
-
-    Returns:
-        The names of all units that are held after it; none where the run failed, or the database cannot be asked.
     """
-    from cpimportd.books.held import held_units
-    from cpimportd.cli.looking import reading
     from cpimportd.client import Client
     from cpimportd.daemon.elsewhere import Elsewhere
     from cpimportd.daemon.store import JUDGED
@@ -34,17 +26,13 @@ def tell_daemon(
     from cpimportd.problems import ProblemError
 
     if report.status.value not in JUDGED:
-        return ()
-    settings = loaded.settings
-    held: tuple[str, ...] = ()
+        return
+    told = list(of_report(report))
+    (result,) = (one for one in told if isinstance(one, Result))
+    seen = () if elsewhere else tuple(one for one in told if isinstance(one, Seen))
+    ended = report.started_at + timedelta(seconds=report.seconds)
     try:
-        units = run_async(reading(loaded, lambda connection: held_units(connection, settings.department_id)))
-        held = tuple(unit.name for unit in units)
-        told = list(of_report(report))
-        (result,) = (replace(one, held=held) for one in told if isinstance(one, Result))
-        seen = () if elsewhere else tuple(one for one in told if isinstance(one, Seen))
-        ended = report.started_at + timedelta(seconds=report.seconds)
-        Client(settings.state_directory).leave_word(Elsewhere(report.started_at, ended, result, seen, only))
+        word = Elsewhere(report.started_at, ended, result, seen, only)
+        Client(loaded.settings.state_directory).leave_word(word)
     except ProblemError as error:
         say(error.problems)
-    return held

@@ -1,7 +1,7 @@
 """``accept`` and ``undo``: what only a human may decide."""
 
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -12,10 +12,8 @@ from cpimportd.cli.common import config_option, guarded, json_option, load, run_
 from cpimportd.cli.importing import do_run, show_report
 
 if TYPE_CHECKING:
-    from cpimportd.books.held import HeldUnit
     from cpimportd.configuration import Loaded
-    from cpimportd.model import Unit
-    from cpimportd.report import RunReport
+    from cpimportd.report import HeldUnit, RunReport
 
 
 @click.command()
@@ -41,7 +39,7 @@ def accept(config_file: Path | None, units: tuple[str, ...], run_id: int | None,
     held = run_async(_to_accept(loaded, units, run_id))
     request = RunRequest(
         accepted=tuple(one.unit.name for one in held),
-        accepted_files={one.unit.name: one.digests for one in held},
+        accepted_files={one.unit.name: one.contents for one in held},
         requested_by=who(),
     )
     report = run_async(do_run(loaded.settings, request, "auto", None, None))
@@ -50,21 +48,21 @@ def accept(config_file: Path | None, units: tuple[str, ...], run_id: int | None,
     return report.code
 
 
-def _list(units: "Mapping[Unit, Sequence[str]]", *, as_json: bool) -> int:
+def _list(units: "Sequence[HeldUnit]", *, as_json: bool) -> int:
     from cpimportd.cli.common import print_json
 
     if as_json:
-        print_json({"held": [unit.name for unit in units]})
+        print_json({"held": [one.unit.name for one in units], "units": [one.as_json() for one in units]})
     elif units:
-        for unit in units:
-            click.echo(unit.name)
+        for one in units:
+            click.echo(one.unit.name)
         click.echo("`cpimportd history` names the runs that held them, `cpimportd show RUN` says why.", err=True)
     else:
         click.echo("no unit is held")
     return 0
 
 
-async def _held(loaded: "Loaded") -> "Mapping[Unit, Sequence[str]]":
+async def _held(loaded: "Loaded") -> "list[HeldUnit]":
     from cpimportd.books.held import held_units
     from cpimportd.cli.looking import reading
 
@@ -106,9 +104,9 @@ def undo(config_file: Path | None, run: int, through: bool, yes: bool, as_json: 
     if not yes:
         _confirm(which)
     report = run_async(_undo(loaded, run, through=through))
-    held = tell_daemon(loaded, report)
+    tell_daemon(loaded, report)
     show_report(report, loaded.settings.zone, as_json=as_json)
-    for unit in (one.unit.name for one in report.units if one.unit.name in held):
+    for unit in (one.unit.name for one in report.held_now or () if one.run == report.run):
         paste = command("accept", unit)
         click.echo(f"held until 1C uploads other files: {unit}\n  → to take those of now: {paste}", err=True)
     return report.code

@@ -1,17 +1,21 @@
 """``daemon`` and the verbs that talk to it: ``status``, ``trigger``, ``reload``, ``reschedule``."""
 
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 import click
 
-from cpimportd.cli.common import config_option, guarded, json_option, load, print_json, say
+from cpimportd.cli.common import config_option, guarded, json_option, load, print_json, run_async, say
 
 if TYPE_CHECKING:
     from datetime import tzinfo
 
     from cpimportd.client import Client
     from cpimportd.daemon.journal import Form
+    from cpimportd.problems import Problem
+
+_BOOKS_WITHIN: Final = 3.0
+"""Seconds in which the database says what is held; the daemon's own word comes at once."""
 
 
 @click.command()
@@ -73,11 +77,11 @@ def status(config_file: Path | None, as_json: bool) -> int:
 
     Exit codes: 0 it runs and all is well · 1 it runs, but the last run failed, held something or found no upload, the
     last job of a schedule failed, or a workbook is stale · 2 it does not run, and the configuration has a fault · 3 it
-    does not run.
+    does not run. What is held the books say; where they cannot be asked, it is what the daemon remembers, and said so.
 
     Example: `cpimportd status --json | jq .well`. Why a unit is held: `cpimportd history`, then `cpimportd show RUN`.
     """
-    from cpimportd.client import verdict
+    from cpimportd.client import as_told, verdict, with_held
     from cpimportd.problems import ProblemError
 
     client = _client(config_file)
@@ -91,15 +95,40 @@ def status(config_file: Path | None, as_json: bool) -> int:
         else:
             say(error.problems)
         return 3
+    found = with_held(found, *_held_by_books(config_file))
     wrong = verdict(found)
     if as_json:
-        print_json({"daemon": True, "well": not wrong, "wrong": wrong, **found})
+        print_json(as_told(found))
     else:
         from cpimportd.rendering import stdout_console
         from cpimportd.rendering.status import render_status
 
         render_status(found, wrong, stdout_console())
     return 1 if wrong else 0
+
+
+def _held_by_books(config_file: Path | None) -> "tuple[list[str] | None, Problem | None]":
+    """The names of the units that are held, or why the books could not be asked: the status does without them."""
+    import asyncio
+
+    from cpimportd.books.held import held_units
+    from cpimportd.cli.looking import reading
+    from cpimportd.configuration import load as load_configuration
+    from cpimportd.problems import ProblemError, problem
+
+    async def ask() -> list[str]:
+        async with asyncio.timeout(_BOOKS_WITHIN):
+            loaded = load_configuration(config_file)
+            number = loaded.settings.department_id
+            units = await reading(loaded, lambda connection: held_units(connection, number))
+            return [one.unit.name for one in units]
+
+    try:
+        return run_async(ask()), None
+    except ProblemError as error:
+        return None, error.problems[0]
+    except TimeoutError:
+        return None, problem("database-unreachable", reason=f"no answer within {_BOOKS_WITHIN:g} s")
 
 
 @click.command()

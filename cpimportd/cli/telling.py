@@ -224,7 +224,7 @@ def _test(settings: "Settings", *, as_json: bool) -> int:
 
 
 def _queue(loaded: "Loaded", *, as_json: bool, send: bool) -> int:
-    from cpimportd.books.alerts import conditions, latest
+    from cpimportd.books.alerts import latest, wrong_now
     from cpimportd.cli.looking import reading
     from cpimportd.delivery import deliver
     from cpimportd.jobs import require_urls
@@ -236,7 +236,7 @@ def _queue(loaded: "Loaded", *, as_json: bool, send: bool) -> int:
         require_urls(settings)
     number = settings.department_id
     unsent = run_async(reading(loaded, lambda connection: deliver(connection, settings))) if send else ()
-    wrong = run_async(reading(loaded, lambda connection: conditions(connection, number)))
+    wrong = run_async(reading(loaded, lambda connection: wrong_now(connection, number)))
     queued = run_async(reading(loaded, lambda connection: latest(connection, number)))
     if as_json:
         found = {"wrong": [one.as_json() for one in wrong], "alerts": [one.as_json() for one in queued]}

@@ -26,7 +26,7 @@ class Elsewhere:
     Attributes:
         began: when it began.
         ended: when it was over.
-        result: how it ended; ``held`` are all units that are held after it.
+        result: how it ended.
         seen: the workbooks that it saw on the server; none where it looked elsewhere.
         only: the kinds that it was to import; empty means all.
     """

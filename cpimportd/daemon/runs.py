@@ -128,7 +128,7 @@ class Runs:
             result = self._no_upload(running, result)
         work = (order.schedule, order.slot)
         finished = Finished.of(result, status, job=running.job, work=work, began=running.began, ended=now)
-        state.ended(finished, order.job, order.only)
+        state.ended(finished, order.job)
         if order.slot is not None:
             text = f"slot {moment(order.slot, state.plan.zone)} of {order.schedule} is done: {status}"
             tell(logging.INFO, "slot-done", text, run=result.run, status=status, **running.facts)

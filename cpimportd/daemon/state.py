@@ -104,15 +104,14 @@ class State:
         """The last run that is over, since whenever."""
         return self.record.last
 
-    def ended(self, finished: Finished, job: str, only: tuple[str, ...] = ()) -> None:
+    def ended(self, finished: Finished, job: str) -> None:
         """Another run is over; one that did not import says nothing of the books, only whether it was done.
 
         Args:
             finished: the run.
             job: what it was to do.
-            only: the kinds that it was to import; empty means all.
         """
-        self.record = self.record.ended(finished, only) if job == "import" else self.record.did(finished)
+        self.record = self.record.ended(finished) if job == "import" else self.record.did(finished)
         self.finished = [*self.finished, finished][-FINISHED_KEPT:]
 
 

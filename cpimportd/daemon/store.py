@@ -41,7 +41,7 @@ class Finished:
         code: the exit code.
         run: its number in the database.
         summary: one sentence.
-        held: the units that were held.
+        held: all units that were held when it ended; None where nobody knew.
         problem: what was the matter, in a sentence; None where nothing was.
         way_out: what can be done about it.
     """
@@ -55,7 +55,7 @@ class Finished:
     code: int
     run: int | None
     summary: str
-    held: tuple[str, ...] = ()
+    held: tuple[str, ...] | None = ()
     problem: str | None = None
     way_out: str | None = None
 
@@ -105,7 +105,7 @@ class Record:
         memory: of the slots.
         last: the last run.
         last_good: the last run after which nobody had to look.
-        held: the units that are held, as the last run of each group said that came to judge it.
+        held: the units that are held, as the last run said that knew.
         uploads: the workbooks that the last run of their group saw, by name.
         undone: the last job that imports nothing, where it failed, by schedule.
     """
@@ -117,17 +117,9 @@ class Record:
     uploads: Mapping[str, Upload] = field(default_factory=dict)
     undone: Mapping[str, Finished] = field(default_factory=dict)
 
-    def ended(self, finished: Finished, only: tuple[str, ...] = ()) -> "Record":
-        """The record after a run.
-
-        Args:
-            finished: the run.
-            only: the kinds that it judged, a group taken whole; empty means all. What is held of others stays held.
-        """
-        held = self.held
-        if finished.status in JUDGED:
-            others = {unit for unit in self.held if unit.rpartition("/")[2] not in _groups(only)}
-            held = tuple(sorted({*finished.held, *others})) if others else finished.held
+    def ended(self, finished: Finished) -> "Record":
+        """The record after a run."""
+        held = finished.held if finished.status in JUDGED and finished.held is not None else self.held
         return replace(self, last=finished, last_good=finished if finished.good else self.last_good, held=held)
 
     def did(self, finished: Finished) -> "Record":
@@ -264,7 +256,8 @@ def _finished(found: Mapping[str, Any] | None) -> Finished | None:
 
 def _ended(found: Mapping[str, Any]) -> Finished:
     moments = {"slot": _moment(found["slot"]), "began": _needed(found["began"]), "ended": _needed(found["ended"])}
-    return Finished(**{**found, **moments, "held": tuple(found["held"])})
+    held = None if found["held"] is None else tuple(found["held"])
+    return Finished(**{**found, **moments, "held": held})
 
 
 def _read_upload(found: Mapping[str, Any]) -> Upload:

@@ -87,6 +87,11 @@ def _runs(status: Mapping[str, Any], zone: ZoneInfo, console: Console) -> None:
     for unit in status["held"][:FEW_ROWS]:
         print_line(console, f"Held: {unit}", style="bold red")
     print_rest(console, ("held" for _ in status["held"][FEW_ROWS:]), _ALL)
+    if status.get("held_unasked") is not None:
+        why = status["held_unasked"]
+        print_line(
+            console, f"What is held is what the daemon remembers: {why['message']} [{why['code']}]", style="yellow"
+        )
 
 
 def _files(files: Sequence[Mapping[str, Any]], now: datetime, zone: ZoneInfo, console: Console) -> None:

@@ -9,7 +9,7 @@ from typing import Any, Final
 
 from starlette.concurrency import run_in_threadpool
 
-from cpimportd.client import Client, verdict
+from cpimportd.client import Client, as_told, with_held
 from cpimportd.problems import Problem, ProblemError
 
 FRESH: Final = 0.4
@@ -94,14 +94,18 @@ class DaemonView:
         await run_in_threadpool(self._client.trigger)
         self._at = float("-inf")
 
-    async def told(self) -> dict[str, Any]:
-        """The status as ``cpimportd status --json`` prints it."""
+    async def told(self, held: list[str] | None, unasked: Problem | None) -> dict[str, Any]:
+        """The status as ``cpimportd status --json`` prints it.
+
+        Args:
+            held: the units that the books hold now; None where they could not be asked.
+            unasked: why not.
+        """
         seen = await self.look()
         if seen.status is None:
             problems = [] if seen.problem is None else [seen.problem.as_json()]
             return {"daemon": False, "running": False, "problems": problems}
-        wrong = verdict(dict(seen.status))
-        return {"daemon": True, "well": not wrong, "wrong": wrong, **seen.status}
+        return as_told(with_held(dict(seen.status), held, unasked))
 
 
 def light(seen: Seen, held: Sequence[object], files: Sequence[Mapping[str, Any]], last: str | None) -> dict[str, Any]:

@@ -11,7 +11,8 @@ from typing import Any, Final
 from fastapi import APIRouter, Request
 from fastapi.responses import FileResponse, StreamingResponse
 
-from cpimportd.books.overview import days, held_units, workbooks
+from cpimportd.books.held import held_units
+from cpimportd.books.overview import days, workbooks
 from cpimportd.books.summary import summary as read_summary
 from cpimportd.problems import ProblemError, problem
 from cpimportd.web.daemon_view import FRESH, light
@@ -53,10 +54,13 @@ async def overview(here: Here, department: Department, language: Spoken) -> dict
         "timezone": here.settings.timezone,
         "department_id": department,
         "light": light(seen, held, books, last),
-        "live": seen.as_json(),
+        "live": {**seen.as_json(), **({"held": [one.unit.name for one in held]} if seen.status else {})},
         "summary": summary.as_json(),
         "days": month,
-        "held": [{**one.as_json(), "problems": all_told(one.problems, language)} for one in held],
+        "held": [
+            {**one.as_json(), "problems": all_told((found.as_json() for found in one.problems), language)}
+            for one in held
+        ],
         "files": books,
     }
 

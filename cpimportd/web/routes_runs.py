@@ -8,6 +8,7 @@ import asyncpg
 from fastapi import APIRouter, Path, Query
 
 from cpimportd.books.diff import diff as read_diff
+from cpimportd.books.held import held_units
 from cpimportd.books.history import history as read_history
 from cpimportd.books.history import show
 from cpimportd.books.movements import What
@@ -37,7 +38,12 @@ async def history(here: Here, department: Department, limit: Limit = None, befor
 @router.get("/status", summary="What the daemon does")
 async def status(here: Here) -> dict[str, Any]:
     """As ``cpimportd status --json`` prints it; ``daemon`` is false where none runs."""
-    return await here.daemon.told()
+    try:
+        async with here.books.reading() as connection:
+            held = [one.unit.name for one in await held_units(connection, here.settings.department_id)]
+    except ProblemError as error:
+        return await here.daemon.told(None, error.problems[0])
+    return await here.daemon.told(held, None)
 
 
 @router.get("/runs/{run}", summary="One run and its report")

@@ -11,7 +11,7 @@ from cpimportd.alerting import Occasion, tell
 from cpimportd.delivery import database, deliver
 from cpimportd.model import Kind
 from cpimportd.problems import problem
-from cpimportd.report import FileReport, FileStatus, RunStatus
+from cpimportd.report import FileReport, FileStatus, HeldUnit, RunStatus
 from tests.alerts.conftest import FAILED, HELD, LOGIN, LOTOS, SHRUNK, VEGA, WELL, asyncio_apart, run_report
 from tests.alerts.receivers import WebServer
 from tests.faults.secrets import ALERT_TOKEN, leaked
@@ -99,6 +99,19 @@ def test_a_run_of_one_kind_says_nothing_of_others(desk):
     only_receipts = replace(WELL, units=WELL.units[1:])
     desk.tell(only_receipts, Occasion(kinds=frozenset({Kind.RECEIPTS})))
     assert desk.conditions == {"ЛОТОС ООО/expenses": "held: shrunk"}
+
+
+def test_where_the_books_say_all_that_is_held_a_run_of_one_kind_tells_of_all(desk, web):
+    """An undo put the expenses back, and told nobody; then somebody accepted them."""
+    receipts = Occasion(kinds=frozenset({Kind.RECEIPTS}))
+    undone = HeldUnit(LOTOS, 7, 7, datetime.now(UTC), (problem("undone", organization="О", unit=LOTOS.name, run=6),))
+    desk.tell(replace(WELL, units=WELL.units[1:], held_now=(undone,)), receipts)
+    assert desk.conditions == {"ЛОТОС ООО/expenses": "held: undone"}
+    assert web.titles == ["cpimportd, подразделение 8: задержано: ЛОТОС ООО/expenses"]
+    desk.tell(FAILED)  # it could not ask
+    assert "ЛОТОС ООО/expenses" in desk.conditions
+    desk.tell(replace(WELL, units=WELL.units[1:], held_now=()), receipts)
+    assert desk.conditions == {}
 
 
 def test_a_workbook_that_nobody_can_place_is_told_under_its_name(desk):

@@ -157,7 +157,8 @@ def guarded(
     *units: Unit, accepted: Sequence[str] = (), strict: bool = False, closed_before: date | None = None
 ) -> Judge:
     """The real guards, on a day on which these units have files."""
-    intake = Intake((), Verdict({unit: UnitVerdict(unit, frozenset({0})) for unit in units}, {}), (), frozenset())
+    file = Snapshot(FetchedFile("e.xlsx", Path("e.xlsx"), 0, None, ""), 0)
+    intake = Intake((file,), Verdict({unit: UnitVerdict(unit, frozenset({0})) for unit in units}, {}), (), frozenset())
     settings = Settings(guards=Guards(closed_before=closed_before))
     asked = Asked(accepted=frozenset(accepted), strict=strict)
     return plan_publication(settings, asked, intake, None, lambda: 0.0).judge

@@ -1,10 +1,13 @@
 """Units: missing files, partners, what was asked for, strictness, what a human accepted."""
 
+from decimal import Decimal
+
 import pytest
 
-from cpimportd.checks import apply_strict, integrity
-from cpimportd.model import Group, Kind, Unit
+from cpimportd.checks import Earlier, apply_strict, integrity, plausibility
+from cpimportd.model import DocumentFact, Group, Kind, Unit, UnitFacts
 from cpimportd.problems import problem
+from cpimportd.settings import Guards
 
 LOTOS_RECEIPTS = Unit("Лотос", Group.RECEIPTS)
 LOTOS_EXPENSES = Unit("Лотос", Group.EXPENSES)
@@ -81,7 +84,20 @@ def test_one_of_an_organizations_two_files_that_does_not_come_is_missed(day, new
     yesterday.add("2025.xlsx", Kind.RECEIPTS, [("П 2", "А", 1)])
     day.add("2025.xlsx", Kind.RECEIPTS, [("П 2", "А", 1), ("П 3", "А", 1)])
     verdict = judge(day, yesterday.remembered())
-    assert [p.file for p in verdict.units[Unit("А", Group.RECEIPTS)].problems] == ["2024.xlsx"]
+    unit = Unit("А", Group.RECEIPTS)
+    assert not verdict.units[unit].problems  # the other one may hold its documents: the books have to be asked
+    assert [entry.file for entry in verdict.units[unit].gone] == ["2024.xlsx"]
+    lost = DocumentFact("П 1", "1", 2024, Decimal(1), None)
+    facts = UnitFacts(unit, 2, 2, Decimal(2), Decimal(2), gone=(lost,))
+    judged = plausibility(
+        [facts],
+        Guards(),
+        frozenset(),
+        organizations_today=frozenset({"А"}),
+        earlier={unit: Earlier(gone=verdict.units[unit].gone)},
+    )
+    assert [(p.code, p.file) for p in judged[unit].problems] == [("file-missing", "2024.xlsx")]
+    assert judged[unit].held
     day.add("2024 new.xlsx", Kind.RECEIPTS, [("П 1", "А", 1)])
     assert held(judge(day, yesterday.remembered())) == set()
 

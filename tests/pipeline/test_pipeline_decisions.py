@@ -112,7 +112,7 @@ async def test_only_the_files_that_were_seen_can_be_accepted(workplace):
     workplace.sample("day1")
     shrink(workplace.file("Lotos - Postuplenie"), keep=30)
     books = workplace.books
-    report = await workplace.run(accepted=(UNIT,), accepted_files={UNIT: seen.digests})
+    report = await workplace.run(accepted=(UNIT,), accepted_files={UNIT: seen.contents})
     assert report.problems[0].code == "accept-outdated"
     assert workplace.books == books
 

@@ -173,6 +173,42 @@ WHERE least(f.document_date, s.document_date) < $1
            GROUP BY payment_type, payment_amount HAVING sum(sign) <> 0))
 ORDER BY m.operation_id;
 
+-- name: differing
+-- Of these organizations, those with a document that would come, go or change in anything that is kept of it.
+SELECT wanted.organization
+FROM unnest($1::text[]) AS wanted (organization)
+WHERE EXISTS (
+    SELECT FROM match_{kind} m
+    WHERE wanted.organization IN (m.organization_before, m.organization_after)
+      AND m.organization_before IS DISTINCT FROM m.organization_after
+) OR EXISTS (
+    SELECT FROM match_{kind} m
+    JOIN {stage} s ON s.operation_id = m.operation_id
+    JOIN {table} f ON f.id = m.id
+    LEFT JOIN fin_bank_accounts b ON b.id = f.bank_account_id
+    LEFT JOIN fin_contracts k ON k.id = f.contract_id
+    LEFT JOIN cpimportd.lineage l
+        ON l.department_id = f.department_id AND l.kind = '{kind}' AND l.operation_id = m.operation_id
+    WHERE m.organization_after = wanted.organization
+      AND ((b.account_number, k.contract_number, f.is_active, l.extra, {table_columns}) IS DISTINCT FROM
+           (s.bank_account, s.contract, true, coalesce(s.extra, '{{}}'), {stage_columns})
+           OR '{kind}' = 'expenses' AND EXISTS (
+               SELECT FROM (
+                   SELECT d.contract_number, d.repayment_type, d.settlement_account, d.advance_account, d.payment_type,
+                          d.payment_amount, d.settlement_rate, d.settlement_amount, d.vat_amount, d.expense_amount,
+                          d.vat_in_expense, 1 AS sign
+                   FROM fin_expense_details d WHERE d.expense_operation_id = m.operation_id
+                   UNION ALL
+                   SELECT n.contract_number, n.repayment_type, n.settlement_account, n.advance_account, n.payment_type,
+                          n.amount, n.settlement_rate, n.settlement_amount, n.vat_amount, n.expense_amount,
+                          n.vat_in_expense, -1
+                   FROM stage_details n WHERE n.operation_id = m.operation_id
+               ) lines
+               GROUP BY contract_number, repayment_type, settlement_account, advance_account, payment_type,
+                        payment_amount, settlement_rate, settlement_amount, vat_amount, expense_amount, vat_in_expense
+               HAVING sum(sign) <> 0))
+);
+
 -- name: equal_lines
 -- Documents with two detail lines that a unique index on (document, payment type, amount, department) forbids.
 SELECT DISTINCT e.organization, s.operation_id

@@ -16,18 +16,13 @@ WHERE department_id = $1 AND status IN ('published', 'unchanged', 'partial') AND
 SELECT status, count(*) AS runs FROM cpimportd.runs WHERE department_id = $1 AND status <> 'running' GROUP BY status;
 
 -- name: files
--- The workbooks as the latest runs saw them, and when they were uploaded: a run of one kind (--only) sees no others. One
--- that the latest run of its kind did not find is there no more; one whose kind nobody knows every run looks for.
-WITH {looked}, seen AS (
-    SELECT DISTINCT ON (f->>'name') r.id, f->>'name' AS name, coalesce(f->>'kind', '') AS kind,
-           (f->>'modified')::timestamptz AS modified
-    FROM recent r CROSS JOIN jsonb_array_elements(r.report->'files') f
-    ORDER BY f->>'name', r.id DESC
-)
-SELECT s.name, s.kind, s.modified
-FROM seen s LEFT JOIN looked l ON l.kind = s.kind
-WHERE l.id IS NULL OR s.id >= l.id
-ORDER BY s.name;
+-- The workbooks as the latest run of their kind saw them: when they were uploaded, and how they fared. One that it did not
+-- find is there no more; one whose kind nobody knows every run looks for.
+WITH {looked}
+SELECT DISTINCT ON (name) f->>'name' AS name, l.kind, (f->>'modified')::timestamptz AS modified, f->>'status' AS status
+FROM looked l CROSS JOIN jsonb_array_elements(l.report->'files') f
+WHERE coalesce(f->>'kind', '') = l.kind
+ORDER BY name, l.id DESC;
 
 -- name: payments
 -- Principal, interest and the rest of each organization; each detail line belongs to one expense.

@@ -1,48 +1,81 @@
--- name: held
--- The last run that decided about a unit by name, how, and from which contents. A unit without details counts once.
+-- name: now
+-- What is held now, since when, why, and with which workbooks.
+SELECT organization, kind, run_id, since_run, since, problems, contents, undone_run
+FROM cpimportd.held
+WHERE department_id = $1;
+
+-- name: decided
+-- The run that decided about a unit by name, the last one where none is named: how, and with which workbooks. A unit
+-- without details counts once.
 SELECT u.run_id, u.status,
-       ARRAY(SELECT DISTINCT n.digest FROM cpimportd.run_unit k JOIN cpimportd.snapshot n ON n.id = ANY (k.snapshots)
-             WHERE k.run_id = u.run_id AND k.organization = u.organization
-               AND (k.kind = u.kind OR u.kind = 'expenses' AND k.kind = 'details')) AS digests,
-       u.problems
+       (SELECT coalesce(jsonb_agg(DISTINCT jsonb_build_object('digest', n.digest, 'sha256', n.sha256)), '[]')
+        FROM cpimportd.snapshot n WHERE n.id = ANY (u.snapshots)) AS contents
 FROM cpimportd.run_unit u JOIN cpimportd.runs r ON r.id = u.run_id
 WHERE r.department_id = $1 AND u.organization = $2 AND u.kind = $3 AND ($4::bigint IS NULL OR u.run_id = $4)
 ORDER BY u.run_id DESC
 LIMIT 1;
 
--- name: now
--- The units that the latest run which judged them held, with the codes of why. It stands in the reports: a run that found
--- nothing new writes no bridge. A run of some kinds says nothing of the others, so a few runs are looked at; an undo judges
--- nobody, see put_back.
-SELECT unit->>'organization' AS organization, unit->'kinds'->>0 AS kind,
-       ARRAY(SELECT DISTINCT p->>'code' FROM jsonb_array_elements(unit->'problems') p ORDER BY 1) AS codes
-FROM (
-    SELECT DISTINCT ON (u->>'unit') u AS unit
-    FROM (
-        SELECT id, report FROM cpimportd.runs
-        WHERE department_id = $1 AND status IN ('published', 'unchanged', 'partial', 'held') AND undoes = '{}'
-        ORDER BY id DESC LIMIT 20
-    ) r
-    CROSS JOIN jsonb_array_elements(r.report->'units') u
-    ORDER BY u->>'unit', r.id DESC
-) latest
-WHERE unit->>'status' = 'held'
-ORDER BY 1, 2;
+-- name: release
+-- Units that a run judged and did not hold. Where it saw every workbook of these groups, what none of them and nothing that
+-- is served names is nowhere.
+DELETE FROM cpimportd.held h
+WHERE h.department_id = $1
+  AND ($3 AND h.kind = ANY ($2::text[])
+       OR EXISTS (SELECT FROM unnest($4::text[], $5::text[]) AS judged (kind, organization)
+                  WHERE (judged.kind, judged.organization) = (h.kind, h.organization)))
+  AND NOT EXISTS (SELECT FROM unnest($6::text[], $7::text[]) AS still (kind, organization)
+                  WHERE (still.kind, still.organization) = (h.kind, h.organization));
+
+-- name: hold
+-- A unit is held by a run; since when, stays while it is.
+INSERT INTO cpimportd.held (department_id, kind, organization, run_id, since_run, since, problems, contents, undone_run)
+SELECT $1, $2, $3, r.id, r.id, r.started_at, $5, $6,
+       (SELECT undone_run FROM cpimportd.undone_unit n
+        WHERE (n.department_id, n.kind, n.organization) = ($1, $2, $3))
+FROM cpimportd.runs r WHERE r.id = $4
+ON CONFLICT (department_id, kind, organization) DO UPDATE
+SET run_id = excluded.run_id, problems = excluded.problems, contents = excluded.contents,
+    undone_run = excluded.undone_run;
 
 -- name: put_back
--- Units that an undo put back and that no run has judged since: the next one will hold them, unless other files come.
--- The contents are those of the latest run that was undone: the files that lie there, if 1C has uploaded none since.
-SELECT n.organization, n.kind, n.run_id, n.undone_run, r.started_at,
-       ARRAY(SELECT DISTINCT s.digest FROM cpimportd.run_unit u JOIN cpimportd.snapshot s ON s.id = ANY (u.snapshots)
-             WHERE u.organization = n.organization AND (u.kind = n.kind OR n.kind = 'expenses' AND u.kind = 'details')
-               AND u.run_id = (SELECT max(k.run_id) FROM cpimportd.run_unit k
-                               WHERE k.run_id = ANY (r.undoes) AND k.organization = n.organization AND k.kind = n.kind
-                                 AND k.status = 'published')) AS digests
-FROM cpimportd.undone_unit n JOIN cpimportd.runs r ON r.id = n.run_id
-WHERE n.department_id = $1
-  AND NOT EXISTS (
-    SELECT FROM cpimportd.runs later CROSS JOIN jsonb_array_elements(later.report->'units') unit
-    WHERE later.department_id = $1 AND later.id > n.run_id AND later.undoes = '{}'
-      AND later.status IN ('published', 'unchanged', 'partial', 'held')
-      AND unit->>'unit' = n.organization || '/' || n.kind)
-ORDER BY 1, 2;
+-- A unit that an undo put back is held at once: with the workbooks of the latest run that was undone, which lie there if 1C
+-- has uploaded none since. One that was held already stays as it was.
+INSERT INTO cpimportd.held (department_id, kind, organization, run_id, since_run, since, problems, contents, undone_run)
+SELECT $1, $2, $3, r.id, r.id, r.started_at, $5,
+       (SELECT coalesce(jsonb_agg(DISTINCT jsonb_build_object('digest', s.digest, 'sha256', s.sha256)), '[]')
+        FROM cpimportd.run_unit u JOIN cpimportd.snapshot s ON s.id = ANY (u.snapshots)
+        WHERE u.kind = $2 AND u.organization = $3
+          AND u.run_id = (SELECT max(k.run_id) FROM cpimportd.run_unit k
+                          WHERE k.run_id = ANY (r.undoes) AND k.organization = $3 AND k.kind = $2
+                            AND k.status = 'published')),
+       $6
+FROM cpimportd.runs r WHERE r.id = $4
+ON CONFLICT (department_id, kind, organization) DO UPDATE SET undone_run = excluded.undone_run;
+
+-- name: not_undone
+-- A unit whose undo is taken back is held for whatever else holds it; for nothing else: it is held no more.
+WITH reasons AS (
+    SELECT h.department_id, h.kind, h.organization,
+           (SELECT jsonb_agg(p ORDER BY n) FROM jsonb_array_elements(h.problems) WITH ORDINALITY AS o (p, n)
+            WHERE p ->> 'code' <> 'undone') AS others
+    FROM cpimportd.held h WHERE h.department_id = $1 AND h.kind = $2 AND h.organization = $3
+), released AS (
+    DELETE FROM cpimportd.held h USING reasons r
+    WHERE (h.department_id, h.kind, h.organization) = (r.department_id, r.kind, r.organization) AND r.others IS NULL
+)
+UPDATE cpimportd.held h SET undone_run = NULL, problems = r.others
+FROM reasons r
+WHERE (h.department_id, h.kind, h.organization) = (r.department_id, r.kind, r.organization) AND r.others IS NOT NULL;
+
+-- name: rename_served
+-- A workbook that serves as before lies on the server under another name: what served under the old one, to be served under
+-- the new.
+DELETE FROM cpimportd.served
+WHERE department_id = $1 AND kind = $2 AND organization = $3 AND file = $4
+RETURNING snapshot_id, run_id, digest, rows, control_total;
+
+-- name: serve_renamed
+-- The same under its new name.
+INSERT INTO cpimportd.served (department_id, kind, organization, file, snapshot_id, run_id, digest, sha256, rows,
+                              control_total)
+VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10);

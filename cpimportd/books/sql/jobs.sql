@@ -54,10 +54,3 @@ FROM (
     WHERE e.department_id = $1 AND e.document_date >= $2
 ) moved
 GROUP BY month ORDER BY month DESC;
-
--- name: uploads
--- Every workbook of the last runs' reports as it was last seen: when it was uploaded, and how it fared.
-SELECT DISTINCT ON (name) f.name, f.kind, f.modified, f.status
-FROM cpimportd.runs r, jsonb_to_recordset(r.report -> 'files') AS f (name text, kind text, modified timestamptz, status text)
-WHERE r.department_id = $1 AND r.started_at >= $2 AND jsonb_typeof(r.report -> 'files') = 'array'
-ORDER BY name, r.id DESC;

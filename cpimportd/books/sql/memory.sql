@@ -105,6 +105,29 @@ FROM (
 ) by_kind
 GROUP BY 1 ORDER BY 1;
 
+-- name: superseded
+-- Of which units contents with one of these digests, or bytes, were published, by which run last, and which run published
+-- the unit since. An undo publishes what served before.
+WITH known AS (
+    SELECT id, digest, sha256 FROM cpimportd.snapshot WHERE digest = ANY ($2::text[])
+    UNION
+    SELECT id, digest, sha256 FROM cpimportd.snapshot WHERE sha256 = ANY ($3::text[])
+), published AS (
+    SELECT u.organization, u.kind, u.run_id, u.snapshots
+    FROM cpimportd.run_unit u JOIN cpimportd.runs r ON r.id = u.run_id
+    WHERE EXISTS (SELECT FROM known) AND r.department_id = $1 AND u.status = 'published' AND u.kind <> 'details'
+), last AS (
+    SELECT organization, kind, max(run_id) AS run_id FROM published GROUP BY 1, 2
+)
+SELECT DISTINCT ON (p.organization, p.kind, k.digest, k.sha256)
+       p.organization, p.kind, k.digest, k.sha256, p.run_id AS run, r.started_at AS at, last.run_id AS later
+FROM published p
+JOIN known k ON k.id = ANY (p.snapshots)
+JOIN last USING (organization, kind)
+JOIN cpimportd.runs r ON r.id = p.run_id
+WHERE p.run_id < last.run_id
+ORDER BY p.organization, p.kind, k.digest, k.sha256, p.run_id DESC;
+
 -- name: undone
 -- Units that an undo put back.
 SELECT kind, organization, undone_run, digests FROM cpimportd.undone_unit WHERE department_id = $1;

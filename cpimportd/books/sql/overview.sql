@@ -7,31 +7,6 @@ WHERE department_id = $1
 ORDER BY import_date DESC, id DESC
 OFFSET $2 LIMIT $3;
 
--- name: held
--- Units that the latest run which judged them held, since when they are, and why. It stands in the reports: a run that
--- found nothing new writes no bridge, and an undo judges nobody. Who looks further back than 200 runs learns "since" then.
-WITH judged AS (
-    SELECT r.id, r.started_at, u AS unit, u->>'unit' AS name, u->>'status' = 'held' AS held
-    FROM (
-        SELECT id, started_at, report FROM cpimportd.runs
-        WHERE department_id = $1 AND status IN ('published', 'unchanged', 'partial', 'held') AND undoes = '{}'
-        ORDER BY id DESC LIMIT 200
-    ) r
-    CROSS JOIN jsonb_array_elements(r.report->'units') u
-), latest AS (
-    SELECT DISTINCT ON (name) * FROM judged ORDER BY name, id DESC
-)
-SELECT l.unit->>'organization' AS organization, l.unit->'kinds'->>0 AS kind, l.unit->'problems' AS problems, l.id AS run,
-       since.id AS since_run, since.started_at AS since
-FROM latest l
-CROSS JOIN LATERAL (
-    SELECT j.id, j.started_at FROM judged j
-    WHERE j.name = l.name AND j.id > coalesce((SELECT max(g.id) FROM judged g WHERE g.name = l.name AND NOT g.held), 0)
-    ORDER BY j.id LIMIT 1
-) since
-WHERE l.held
-ORDER BY 1, 2;
-
 -- name: files
 -- Each workbook as it was last read, and when it was last right. Left out is one that nobody has seen for a month, or
 -- that the latest run which looked for its kind did not find; one whose kind nobody knows every run looks for. What a run
@@ -40,10 +15,10 @@ WITH {looked}, found AS (
     SELECT DISTINCT ON (f->>'name') f->>'name' AS file, f->>'kind' AS kind,
            ARRAY(SELECT jsonb_array_elements_text(f->'organizations')) AS organizations, (f->>'rows')::int AS rows,
            (f->>'control_total')::numeric AS control_total, (f->>'modified')::timestamptz AS modified,
-           f->>'status' AS status, r.id AS run_id, r.started_at, jsonb_array_length(f->'problems') AS problems
-    FROM looked l JOIN recent r ON r.id = l.id CROSS JOIN jsonb_array_elements(r.report->'files') f
+           f->>'status' AS status, l.id AS run_id, l.started_at, jsonb_array_length(f->'problems') AS problems
+    FROM looked l CROSS JOIN jsonb_array_elements(l.report->'files') f
     WHERE coalesce(f->>'kind', '') = l.kind
-    ORDER BY f->>'name', r.id DESC
+    ORDER BY f->>'name', l.id DESC
 ), latest AS (
     SELECT DISTINCT ON (s.file) s.file, s.kind, s.organizations, s.rows, s.control_total, s.modified, s.status, s.run_id,
            r.started_at, jsonb_array_length(s.problems) AS problems

@@ -7,7 +7,7 @@ whose bridge counts a document twice that went and came back, as earlier version
 from alembic import op
 
 revision = "0007"
-down_revision = "0004"
+down_revision = "0006"
 branch_labels = None
 depends_on = None
 

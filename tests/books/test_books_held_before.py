@@ -1,0 +1,68 @@
+"""An upgrade finds what is held in what earlier versions left: the reports of their runs, and their undos."""
+
+import pytest
+from pydantic import SecretStr
+
+from cpimportd.books import upgrade
+from cpimportd.books.connection import connect
+from cpimportd.books.held import held_units
+from cpimportd.model import Kind
+from cpimportd.settings import Database
+from cpimportd.undoing import undo_once
+from tests.pipeline.conftest import make_workplace
+from tests.pipeline.test_pipeline_bad_input import shrink
+
+BEFORE = (
+    "DROP TABLE cpimportd.held",
+    "DROP INDEX cpimportd.snapshot_digest_idx, cpimportd.snapshot_sha256_idx",
+    "ALTER TABLE cpimportd.runs DROP COLUMN kinds",
+    "UPDATE cpimportd.alembic_version SET version_num = '0004'",
+)
+
+
+async def held(workplace):
+    connection = await connect(workplace.settings.database)
+    try:
+        return await held_units(connection, 8)
+    finally:
+        await connection.close()
+
+
+@pytest.fixture
+def workplace(database, tmp_path, sql):
+    return make_workplace(database, tmp_path, sql)
+
+
+@pytest.mark.asyncio
+async def test_what_is_held_is_the_same_after_an_upgrade(workplace):
+    workplace.sample("day1")
+    await workplace.run()
+    workplace.sample("day2")
+    second = await workplace.run()
+    shrink(workplace.file("Lotos - Postuplenie"), keep=20)
+    await workplace.run()
+    await workplace.run()
+    for _ in range(22):  # as many as nobody looked back
+        await workplace.run(only=frozenset({Kind.DETAILS}))
+    await undo_once(workplace.settings, second.run)
+    now = await held(workplace)
+    assert {code for one in now for code in one.codes} == {"shrunk", "undone"}
+    kinds = workplace.sql(workplace.url, "SELECT kinds FROM cpimportd.runs WHERE undoes = '{}' ORDER BY id")
+    workplace.sql(workplace.url, *BEFORE)
+    await upgrade(Database(url=SecretStr(workplace.url)))
+    assert await held(workplace) == now
+    after = workplace.sql(workplace.url, "SELECT kinds FROM cpimportd.runs WHERE undoes = '{}' ORDER BY id")
+    assert [set(row["kinds"]) for row in after] == [set(row["kinds"]) for row in kinds]
+
+
+@pytest.mark.asyncio
+async def test_where_nothing_is_held_nothing_comes_of_it(workplace):
+    workplace.sample("day1")
+    await workplace.run()
+    shrink(workplace.file("Lotos - Postuplenie"), keep=20)
+    await workplace.run()
+    workplace.sample("day1")
+    await workplace.run()
+    workplace.sql(workplace.url, *BEFORE)
+    await upgrade(Database(url=SecretStr(workplace.url)))
+    assert await held(workplace) == []

@@ -6,6 +6,7 @@ Latin and Greek letters for Cyrillic ones.
 """
 
 import unicodedata
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from difflib import SequenceMatcher
 from typing import Final
@@ -16,33 +17,44 @@ _LETTERS: Final = {
     **dict(zip("αβεηικμορτυχ", "авенікмортух", strict=True)),
     "ё": "е",
 }
+# Shown as nothing or as a blank, though no format character by their category.
+_BLANK: Final = dict.fromkeys("\u034f\u115f\u1160\u17b4\u17b5\u2800\u3164\uffa0", "")
 _SIGNS: Final = {
     **dict.fromkeys("‐‑‒–—―−⁃", "-"),
     **dict.fromkeys("«»„“”‟″", '"'),
     **dict.fromkeys("‘’‚‛′`´", "'"),
-    # Shown as nothing or as a blank, though no format character by their category.
-    **dict.fromkeys("\u034f\u115f\u1160\u17b4\u17b5\u2800\u3164\uffa0", ""),
+    **_BLANK,
 }
 _LOOKALIKES: Final = {**_LETTERS, **_SIGNS}
 
 
 class _Table(dict[int, str]):
-    """What ``str.translate`` makes of each character; filled as characters are met."""
+    """What ``str.translate`` makes of each character; filled as characters are met.
+
+    Args:
+        replaced: characters that become others.
+        dropped: categories of Unicode whose characters are left out.
+    """
+
+    def __init__(self, replaced: Mapping[str, str], dropped: Collection[str]) -> None:
+        super().__init__()
+        self._replaced, self._dropped = replaced, dropped
 
     def __missing__(self, code: int) -> str:
-        self[code] = folded = _character(chr(code))
+        self[code] = folded = self._character(chr(code))
         return folded
 
+    def _character(self, character: str) -> str:
+        if character in self._replaced:
+            return self._replaced[character]
+        if character.isspace():
+            return " "
+        return "" if unicodedata.category(character) in self._dropped else character
 
-def _character(character: str) -> str:
-    if character in _LOOKALIKES:
-        return _LOOKALIKES[character]
-    if character.isspace():
-        return " "
-    return "" if unicodedata.category(character) in {"Cc", "Cf", "Mn", "Me"} else character
 
-
-_TABLE: Final = _Table()
+_INVISIBLE: Final = frozenset({"Cc", "Cf"})
+_FOLDED: Final = _Table(_LOOKALIKES, _INVISIBLE | {"Mn", "Me"})
+_VISIBLE: Final = _Table(_BLANK, _INVISIBLE)
 
 
 def fold(text: str) -> str:
@@ -51,8 +63,13 @@ def fold(text: str) -> str:
     Two texts are equal in it that differ in nothing but compatibility forms (NFKC), case, ``ё`` for ``е``, number and
     kind of spaces, invisible characters, kinds of dashes and quotes, or Latin and Greek letters that look Cyrillic.
     """
-    plain = unicodedata.normalize("NFKC", text).casefold().translate(_TABLE)
+    plain = unicodedata.normalize("NFKC", text).casefold().translate(_FOLDED)
     return " ".join(plain.split())
+
+
+def visible(text: str) -> str:
+    """A text as it looks: letters as they are, compatibility forms composed, no invisible characters, single spaces."""
+    return " ".join(unicodedata.normalize("NFKC", text).translate(_VISIBLE).split())
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,6 +13,7 @@ from enum import StrEnum
 from pathlib import Path
 from typing import Final, NamedTuple
 
+from cpimportd.core.beside import NOTHING_BESIDE, Beside
 from cpimportd.core.folding import fold
 from cpimportd.problems import Problem
 
@@ -321,6 +322,7 @@ class UnitFacts:
         other_departments: operation ids that another department owns.
         closed: documents of a closed period that would come, go, or change in a way that a report shows.
         equal_lines: documents with two equal detail lines, which the backend's unique index forbids.
+        beside: what the books hold beside its new documents.
     """
 
     unit: Unit
@@ -337,6 +339,7 @@ class UnitFacts:
     other_departments: tuple[str, ...] = ()
     closed: tuple[DocumentFact, ...] = ()
     equal_lines: tuple[Problem, ...] = ()
+    beside: Beside = NOTHING_BESIDE
 
 
 @dataclass(frozen=True, slots=True)

@@ -397,6 +397,12 @@ CATALOG: dict[str, ProblemKind] = _catalog(
             "column-missing", _I, "the column «{column}» is missing", "Add the column to the export's settings in 1C."
         ),
         ProblemKind(
+            "title-lookalike",
+            _W,
+            "column {letter}: its title looks the same as «{column}», but is written otherwise: {value}",
+            "Nothing to do today: it was read as that column. Have the title corrected in 1C's export.",
+        ),
+        ProblemKind(
             "column-twice",
             _I,
             "the column «{column}» is there twice",
@@ -502,6 +508,18 @@ CATALOG: dict[str, ProblemKind] = _catalog(
             "Remove the older file from the server, or the duplicate from the export.",
         ),
         ProblemKind(
+            "document-lookalike",
+            _I,
+            "«{twin}» stands in {other} and looks the same as this one, but is written otherwise: {difference}",
+            "Correct the name in 1C, or remove the older file from the server or the duplicate from the export.",
+        ),
+        ProblemKind(
+            "number-twice",
+            _I,
+            "{value} has the number and year of «{twin}» in {other}{letters}: 1C gives a number once a year",
+            "Remove the older file from the server, or the duplicate from the export.",
+        ),
+        ProblemKind(
             "same-content",
             _W,
             "has the same content as {other}: it was ignored",
@@ -512,6 +530,12 @@ CATALOG: dict[str, ProblemKind] = _catalog(
             _I,
             "{value}: details without their expense",
             "Export expenses and details at the same hour.",
+        ),
+        ProblemKind(
+            "orphan-lookalike",
+            _I,
+            "details without their expense: «{twin}» {other} looks the same, but is written otherwise: {difference}",
+            "Correct the text of one of the two in 1C, and export again: they must be equal character by character.",
         ),
         ProblemKind(
             "expense-unseen",
@@ -593,7 +617,7 @@ CATALOG: dict[str, ProblemKind] = _catalog(
         ProblemKind(
             "accept-unknown",
             _W,
-            "nothing was accepted for {value}: there is no such unit",
+            "nothing was accepted for {value}: there is no such unit{near}",
             'Units are named as in the report, in quotes: "ORGANIZATION/receipts" or "ORGANIZATION/expenses".',
         ),
         ProblemKind(
@@ -658,6 +682,26 @@ CATALOG: dict[str, ProblemKind] = _catalog(
             _P,
             "{organization}: {count} documents before {date} are gone, {sum}: the export's period begins later now",
             "Widen the period in 1C; if it is right as it is: cpimportd accept {unit}.",
+        ),
+        ProblemKind(
+            "grown",
+            _P,
+            "{organization}: {count} new documents, {sum}, beside {before} that the books hold (allowed: {limit})",
+            "Look at what is new: an older file left on the server looks like this. If it is right: cpimportd accept {unit}.",
+        ),
+        ProblemKind(
+            "document-twin",
+            _P,
+            "{organization}: {count} new documents, {sum}, are in the books already and stay there: {value} as «{twin}» "
+            "of {owner}{difference}",
+            "Correct the older ones in 1C or remove them there. If they are other documents: cpimportd accept {unit}.",
+        ),
+        ProblemKind(
+            "organization-lookalike",
+            _P,
+            "{organization}: looks the same as «{twin}» {place}, but is written otherwise: {difference}",
+            "Correct the organization's name in 1C: it would be split in two. "
+            "If they are two organizations: cpimportd accept {unit}.",
         ),
         # Books.
         ProblemKind(

@@ -11,6 +11,7 @@ from cpimportd.checks.listing import stops
 from cpimportd.checks.totals import control_total_problems
 from cpimportd.checks.units import UnitParts, file_problems, first_of_each_code, gather, partner_problems
 from cpimportd.checks.verdicts import FileVerdict, UnitVerdict, Verdict
+from cpimportd.core.folding import lookalike_hint
 from cpimportd.model import Group, Kind, Served, Snapshot, Unit
 from cpimportd.problems import Effect, Problem, problem
 
@@ -24,6 +25,7 @@ def integrity(
     served: Sequence[Served],
     *,
     known_expenses: KnownExpenses,
+    similar_expenses: Collection[str] = (),
     fetch_problems: Sequence[Problem] = (),
     only: frozenset[Kind] = ALL_KINDS,
     strict: bool = False,
@@ -35,6 +37,7 @@ def integrity(
         snapshots: today's files. Those left unread as unchanged stand for what the books serve of the same content.
         served: what the books serve today.
         known_expenses: what the books know of the ids that :func:`unknown_expenses` names.
+        similar_expenses: ids of expenses in the books that one of those that they do not know may only look like.
         fetch_problems: files that could not even be fetched (``Problem.file`` is the name): they count as unreadable.
         only: the kinds that were asked for. Expenses and details are published together, so either asks for both.
         strict: one held unit, or file, holds all.
@@ -51,7 +54,7 @@ def integrity(
     copied = copies(asked_for)
     files = [file for file in asked_for if file.file_no not in copied]
     unfetched = [failure for failure in fetch_problems if stops(failure)]
-    found = _problems_by_file(files, served, unfetched, known_expenses)
+    found = _problems_by_file(files, served, unfetched, (known_expenses, similar_expenses))
     wrong = _wrong(found)
     gathered = gather(files, wrong, served, unfetched)
     judge = _Judge(
@@ -62,7 +65,11 @@ def integrity(
         accepted=accepted,
     )
     units = {unit: judge.unit(gathered[unit]) for unit in sorted(gathered)}
-    unknown = [problem("accept-unknown", value=name) for name in sorted(accepted - {unit.name for unit in units})]
+    names = [unit.name for unit in units]
+    unknown = [
+        problem("accept-unknown", value=name, near=lookalike_hint(name, names))
+        for name in sorted(accepted - set(names))
+    ]
     verdict = Verdict(
         units=units,
         files={file.file_no: _file_verdict(file, found, copied) for file in every},
@@ -143,7 +150,10 @@ class _Judge:
 
 
 def _problems_by_file(
-    files: Sequence[AttributedFile], served: Sequence[Served], unfetched: Sequence[Problem], known: KnownExpenses
+    files: Sequence[AttributedFile],
+    served: Sequence[Served],
+    unfetched: Sequence[Problem],
+    of_books: tuple[KnownExpenses, Collection[str]],
 ) -> FileProblems:
     """Everything that is wrong with each file: what its reader found, its totals, duplicates, then orphans.
 
@@ -161,7 +171,7 @@ def _problems_by_file(
     today = _expenses_today(files, _wrong(found), served, unfetched)
     for file in files:
         if file.kind is Kind.DETAILS:
-            found[file.file_no] += orphan_details(file, today, known)
+            found[file.file_no] += orphan_details(file, today, *of_books)
     return found
 
 

@@ -6,7 +6,7 @@ Latin and Greek letters for Cyrillic ones.
 """
 
 import unicodedata
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 from difflib import SequenceMatcher
 from typing import Final
@@ -15,7 +15,8 @@ from typing import Final
 _LETTERS: Final = {
     **dict(zip("abcehijkmopstxy", "авсеніјкморѕтху", strict=True)),
     **dict(zip("αβεηικμορτυχ", "авенікмортух", strict=True)),
-    "ё": "е",
+    **dict.fromkeys("ёëѐ", "е"),
+    "ѝ": "и",
 }
 # Shown as nothing or as a blank, though no format character by their category.
 _BLANK: Final = dict.fromkeys("\u034f\u115f\u1160\u17b4\u17b5\u2800\u3164\uffa0", "")
@@ -89,6 +90,11 @@ class CharacterDifference:
     def __str__(self) -> str:
         return f"character {self.position}: {_named(self.here)}, not {_named(self.there)}"
 
+    @property
+    def code_points(self) -> str:
+        """The same without words, for texts in any language: ``1: U+0043 ≠ U+0421``."""
+        return f"{self.position}: {_points(self.here)} ≠ {_points(self.there)}"
+
 
 def differences(here: str, there: str) -> tuple[CharacterDifference, ...]:
     """Which characters of two texts differ, from left to right; none where they are equal."""
@@ -105,6 +111,29 @@ def describe_differences(here: str, there: str, limit: int = 3) -> str:
     found = differences(here, there)
     more = f"; and {len(found) - limit} more" if len(found) > limit else ""
     return "; ".join(str(difference) for difference in found[:limit]) + more
+
+
+def with_code_points(here: str, there: str, limit: int = 3) -> str:
+    """The first text, and by code points where it differs from the second: ``Cумма (1: U+0043 ≠ U+0421)``."""
+    found = [difference.code_points for difference in differences(here, there)]
+    more = "; …" if len(found) > limit else ""
+    return f"{here} ({'; '.join(found[:limit])}{more})" if found else here
+
+
+def lookalike(text: str, others: Iterable[str]) -> str | None:
+    """The first of other texts that folds like this one and is not it; None where none does."""
+    folded = fold(text)
+    return next((other for other in others if other != text and fold(other) == folded), None)
+
+
+def lookalike_hint(text: str, others: Iterable[str]) -> str:
+    """How the end of a sentence says that a text was looked for and another one looks the same; "" where none does."""
+    other = lookalike(text, others)
+    return "" if other is None else f"; «{other}» looks the same, but differs in {describe_differences(text, other, 2)}"
+
+
+def _points(characters: str) -> str:
+    return " ".join(f"U+{ord(c):04X}" for c in characters[:4]) or "–"
 
 
 def _named(characters: str) -> str:

@@ -510,7 +510,7 @@ CATALOG: dict[str, ProblemKind] = _catalog(
         ProblemKind(
             "document-lookalike",
             _I,
-            "«{twin}» stands in {other} and looks the same as this one, but is written otherwise: {difference}",
+            "{value} looks the same as «{twin}» in {other}, but is written otherwise: {difference}",
             "Correct the name in 1C, or remove the older file from the server or the duplicate from the export.",
         ),
         ProblemKind(
@@ -534,7 +534,7 @@ CATALOG: dict[str, ProblemKind] = _catalog(
         ProblemKind(
             "orphan-lookalike",
             _I,
-            "details without their expense: «{twin}» {other} looks the same, but is written otherwise: {difference}",
+            "{value}: details without their expense; «{twin}» {other} looks the same, but is written otherwise: {difference}",
             "Correct the text of one of the two in 1C, and export again: they must be equal character by character.",
         ),
         ProblemKind(
@@ -699,7 +699,7 @@ CATALOG: dict[str, ProblemKind] = _catalog(
         ProblemKind(
             "organization-lookalike",
             _P,
-            "{organization}: looks the same as «{twin}» {place}, but is written otherwise: {difference}",
+            "{organization}: {value} looks the same as «{twin}» {place}, but is written otherwise: {difference}",
             "Correct the organization's name in 1C: it would be split in two. "
             "If they are two organizations: cpimportd accept {unit}.",
         ),

@@ -1,9 +1,10 @@
 """The row with the titles: where it is, which kind it speaks of, and what that means for every column below it."""
 
+import unicodedata
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from cpimportd.core.folding import fold
+from cpimportd.core.folding import fold, with_code_points
 from cpimportd.documents.columns import COLUMNS, IDENTIFYING, Column, Meaning, Presence
 from cpimportd.documents.titles import column_letter
 from cpimportd.documents.values import is_blank
@@ -118,8 +119,8 @@ def lay_out(kind: Kind, row: int, cells: Sequence[Cell]) -> Layout:
 
 
 def layout_problems(layout: Layout, file: str) -> list[Problem]:
-    """Columns that are missing, and columns that are there twice: each a problem of its own."""
-    found = []
+    """Columns that are missing, there twice, or called by a title that only looks right: each a problem of its own."""
+    found = [_lookalike(known, file, layout.row) for known in layout.known if not _is_plain(known)]
     seen: set[str] = set()
     for known in layout.known:
         if known.column.field in seen:
@@ -136,6 +137,27 @@ def layout_problems(layout: Layout, file: str) -> list[Problem]:
         names = ", ".join(f"«{title}»" for title in unfilled)
         found.append(problem("column-absent", file=file, row=layout.row, value=names))
     return found
+
+
+def _is_plain(known: KnownColumn) -> bool:
+    """Whether a title is one that 1C writes: case, ``ё``, spaces, a BOM and how marks are composed tell nobody anything."""
+    return _plain(known.title) in {_plain(title) for title in known.column.titles}
+
+
+def _plain(title: str) -> str:
+    return unicodedata.normalize("NFC", title).strip("\ufeff ").casefold().replace("ё", "е")
+
+
+def _lookalike(known: KnownColumn, file: str, row: int) -> Problem:
+    expected = next(title for title in known.column.titles if fold(title) == fold(known.title))
+    return problem(
+        "title-lookalike",
+        file=file,
+        row=row,
+        column=expected,
+        value=with_code_points(known.title, expected),
+        letter=column_letter(known.index),
+    )
 
 
 class _UnusedTitles:

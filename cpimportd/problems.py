@@ -399,7 +399,7 @@ CATALOG: dict[str, ProblemKind] = _catalog(
         ProblemKind(
             "title-lookalike",
             _W,
-            "column {letter}: its title looks the same as «{column}», but is written otherwise: {value}",
+            "the title of column {letter} looks the same as «{expected}», but is written otherwise: {value}",
             "Nothing to do today: it was read as that column. Have the title corrected in 1C's export.",
         ),
         ProblemKind(
@@ -699,8 +699,8 @@ CATALOG: dict[str, ProblemKind] = _catalog(
         ProblemKind(
             "organization-lookalike",
             _P,
-            "{organization}: {value} looks the same as «{twin}» {place}, but is written otherwise: {difference}",
-            "Correct the organization's name in 1C: it would be split in two. "
+            "{value} looks the same as «{twin}» {place}, but is written otherwise: {difference}",
+            "Correct the name in 1C: {organization} would be split in two. "
             "If they are two organizations: cpimportd accept {unit}.",
         ),
         # Books.

@@ -8,6 +8,7 @@ from datetime import datetime
 import asyncpg
 
 from cpimportd.books.queries import sql
+from cpimportd.core.folding import lookalike_hint
 from cpimportd.model import Group, Unit
 from cpimportd.problems import CATALOG, Effect, ProblemError, problem
 
@@ -96,7 +97,8 @@ async def to_accept(
             continue
         row = await connection.fetchrow(sql("held", "held"), department_id, organization, group, run)
         if reason := _why_not(row, run is not None or unit in now):
-            refused.append(problem("accept-nothing", value=name, reason=reason))
+            near = lookalike_hint(name, [one.name for one in (now | undone)])
+            refused.append(problem("accept-nothing", value=name, reason=reason + near))
         else:
             found.append(HeldUnit(unit, row["run_id"], frozenset(row["digests"])))
     if refused:

@@ -6,6 +6,7 @@ from typing import Final
 import asyncpg
 
 from cpimportd.books.queries import sql
+from cpimportd.core.folding import fold
 from cpimportd.problems import Problem, ProblemError, printable, problem
 
 _CANDIDATES: Final = 12
@@ -31,6 +32,8 @@ class _Names:
 async def find_organization(connection: asyncpg.Connection, department_id: int, name: str) -> str:
     """An organization by its name, or by a part of it that fits no other.
 
+    The name as the books write it goes before one that only looks the same; a part is looked for as it looks.
+
     Raises:
         ProblemError: ``nothing-found``, ``name-ambiguous``.
     """
@@ -38,7 +41,8 @@ async def find_organization(connection: asyncpg.Connection, department_id: int, 
     wanted = name.strip()
     if wanted in known:
         return wanted
-    fitting = [one for one in known if wanted.casefold() in one.casefold()]
+    alike = [one for one in known if fold(one) == fold(wanted)]
+    fitting = alike or [one for one in known if fold(wanted) in fold(one)]
     if len(fitting) > 1:
         raise ProblemError(ambiguous("organizations", name, fitting))
     if not fitting:

@@ -1,20 +1,20 @@
 """The same thing twice: whole files under two names, and documents in two rows."""
 
-from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Final, NamedTuple
 
 from cpimportd.checks.attribution import AttributedFile
 from cpimportd.checks.listing import capped
 from cpimportd.core.folding import describe_differences, fold, with_code_points
 from cpimportd.core.identity import parse_identity
-from cpimportd.core.twins import are_one, number_key
+from cpimportd.core.twins import are_one, number_key, written_number
 from cpimportd.model import Document, Kind
 from cpimportd.problems import Problem, problem
 
 _Why = Callable[[Document, Document], str | None]
 """The code of why two documents are one; None where they are two."""
 
-_NUMBERS_COMPARED: Final = 20
+_NUMBERS_COMPARED: Final = 5
 """With as many documents of its number a document is compared: there are hardly ever two."""
 
 
@@ -23,6 +23,13 @@ class _Place(NamedTuple):
     row: int
     file_no: int
     document: Document
+
+
+class _Numbered(NamedTuple):
+    """A key of documents with one number, written alike or with one amount; the rest are two documents."""
+
+    number: tuple[str, str, int]
+    by: tuple[str, str] | int
 
 
 def copies(files: Sequence[AttributedFile]) -> Mapping[int, Problem]:
@@ -52,7 +59,7 @@ def duplicate_documents(files: Sequence[AttributedFile]) -> Mapping[int, tuple[P
     found: dict[int, dict[str, list[Problem]]] = {}
     for kind in (Kind.RECEIPTS, Kind.EXPENSES):
         for key, places in _repeated([file for file in files if file.kind is kind]).items():
-            for file_no, duplicate in _told(sorted(places), _by_name if isinstance(key, str) else _by_number):
+            for file_no, duplicate in _told(sorted(places), _why(key)):
                 found.setdefault(file_no, {}).setdefault(duplicate.code, []).append(duplicate)
     return {
         file_no: tuple(one for problems in by_code.values() for one in capped(problems))
@@ -60,7 +67,7 @@ def duplicate_documents(files: Sequence[AttributedFile]) -> Mapping[int, tuple[P
     }
 
 
-def _repeated(files: Sequence[AttributedFile]) -> Mapping[Hashable, list[_Place]]:
+def _repeated(files: Sequence[AttributedFile]) -> Mapping[str | _Numbered, list[_Place]]:
     """Per folded name, and per number of a year, the places of its documents, where it is that of more than one.
 
     Hardly any is: only of these the places are looked up, as those of all would take much memory. For the same reason
@@ -72,7 +79,7 @@ def _repeated(files: Sequence[AttributedFile]) -> Mapping[Hashable, list[_Place]
         for document in file.snapshot.documents:
             for mark in map(hash, _keys(document)):
                 (again if mark in once else once).add(mark)
-    found: dict[Hashable, list[_Place]] = {}
+    found: dict[str | _Numbered, list[_Place]] = {}
     for file in files if again else ():
         for document in file.snapshot.documents:
             for key in _keys(document):
@@ -81,10 +88,19 @@ def _repeated(files: Sequence[AttributedFile]) -> Mapping[Hashable, list[_Place]
     return found
 
 
-def _keys(document: Document) -> tuple[Hashable, ...]:
-    operation_id, organization = document.operation_id, document.organization
-    number = None if organization is None else number_key(organization, operation_id)
-    return (fold(operation_id),) if number is None else (fold(operation_id), number)
+def _keys(document: Document) -> tuple[str | _Numbered, ...]:
+    name, organization = document.operation_id, document.organization
+    number = None if organization is None else number_key(organization, name)
+    if number is None:
+        return (fold(name),)
+    return fold(name), _Numbered(number, written_number(name)), _Numbered(number, document.kopecks)
+
+
+def _why(key: str | _Numbered) -> _Why:
+    """How it is decided whether two documents with one key are one."""
+    if isinstance(key, str):
+        return _by_name
+    return _by_amount if isinstance(key.by, int) else _by_number
 
 
 def _by_name(here: Document, there: Document) -> str | None:
@@ -92,9 +108,14 @@ def _by_name(here: Document, there: Document) -> str | None:
 
 
 def _by_number(here: Document, there: Document) -> str | None:
-    if fold(here.operation_id) == fold(there.operation_id):
-        return None  # told by their name
-    return "number-twice" if are_one(here.operation_id, here.kopecks, there.operation_id, there.kopecks) else None
+    return None if fold(here.operation_id) == fold(there.operation_id) else "number-twice"  # else told by their name
+
+
+def _by_amount(here: Document, there: Document) -> str | None:
+    if written_number(here.operation_id) == written_number(there.operation_id):
+        return None  # told by their number
+    one = are_one(here.operation_id, here.kopecks, there.operation_id, there.kopecks)
+    return _by_number(here, there) if one else None
 
 
 def _told(places: Sequence[_Place], why: _Why) -> Iterable[tuple[int, Problem]]:

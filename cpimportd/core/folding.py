@@ -69,8 +69,8 @@ def fold(text: str) -> str:
 
 
 def visible(text: str) -> str:
-    """A text as it looks: letters as they are, compatibility forms composed, no invisible characters, single spaces."""
-    return " ".join(unicodedata.normalize("NFKC", text).translate(_VISIBLE).split())
+    """A text as it looks: letters as they are (NFC), without invisible characters, every run of spaces one space."""
+    return " ".join(unicodedata.normalize("NFC", text).translate(_VISIBLE).split())
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,6 +1,7 @@
 """A document's own number and moment, out of the text by which 1C names it."""
 
 import re
+import unicodedata
 from datetime import datetime
 from functools import lru_cache
 from typing import NamedTuple
@@ -43,9 +44,9 @@ def parse_identity(operation_id: str) -> Identity:
     Returns:
         What was found; what was not is None.
     """
-    text = operation_id if operation_id.isprintable() else visible(operation_id)
+    text = operation_id if operation_id.isprintable() and "  " not in operation_id else visible(operation_id)
     found = _parse(text)
-    return _parse(visible(text)) if found is NOTHING else found
+    return _parse(unicodedata.normalize("NFKC", text)) if found is NOTHING else found
 
 
 def _parse(text: str) -> Identity:

@@ -34,15 +34,18 @@ def are_one(here: str, amount: Hashable, there: str, other_amount: Hashable) -> 
         there: ``operation_id`` of the other.
         other_amount: of the other, in the same unit.
     """
-    number, moment = parse_identity(here)
-    other_number, other_moment = parse_identity(there)
-    if number is None or moment is None or other_number is None or other_moment is None:
-        return False
-    if number.casefold() == other_number.casefold() and _words(here) == _words(there):
+    if written_number(here) == written_number(there):
         return True
-    return amount == other_amount and abs(moment - other_moment) <= _SAME_DAY
+    moment, other_moment = parse_identity(here).moment, parse_identity(there).moment
+    return (
+        amount == other_amount
+        and moment is not None
+        and other_moment is not None
+        and abs(moment - other_moment) <= _SAME_DAY
+    )
 
 
-def _words(operation_id: str) -> str:
-    """What a document's name says before its number, folded."""
-    return fold(operation_id).rpartition(" от ")[0].rpartition(" ")[0]
+def written_number(operation_id: str) -> tuple[str, str]:
+    """What a document's name says before its number, folded, and the number with the letters that it is written in."""
+    words = fold(operation_id).rpartition(" от ")[0].rpartition(" ")[0]
+    return words, (parse_identity(operation_id).number or "").casefold()

@@ -27,6 +27,20 @@ SELECT 'receipts' AS kind, operation_id FROM fin_receipts WHERE department_id = 
 UNION
 SELECT 'expenses', operation_id FROM fin_expenses WHERE department_id = $1 AND document_number = $2;
 
+-- name: documents_with_digits
+-- Documents whose names hold these digits in this order: those whose names or numbers look like a text with them are among
+-- them. Asked where nothing is written as the text is.
+SELECT kind, operation_id
+FROM (
+    SELECT 'receipts' AS kind, operation_id FROM fin_receipts WHERE department_id = $1
+    UNION
+    SELECT 'expenses', operation_id FROM fin_expenses WHERE department_id = $1
+    UNION
+    SELECT kind, operation_id FROM cpimportd.change WHERE department_id = $1 AND kind IN ('receipts', 'expenses')
+) named
+WHERE strpos(regexp_replace(operation_id, '[^0-9]', '', 'g'), $2) > 0
+ORDER BY kind, operation_id;
+
 -- name: about
 -- Everything that the journal says about documents, also as the other half of a pair.
 SELECT run_id, seq, kind, op, operation_id, organization, amount_before, amount_after, old, new, why, paired_with, lineage

@@ -10,7 +10,7 @@ from cpimportd.books.queries import sql
 from cpimportd.books.shapes import SHAPES, Shape
 from cpimportd.core.beside import NOTHING_BESIDE, Beside, Growth, Twin
 from cpimportd.core.folding import fold
-from cpimportd.core.twins import are_one, number_key
+from cpimportd.core.twins import Numbered, are_one, numbered
 from cpimportd.model import Group, Unit
 
 
@@ -74,15 +74,15 @@ async def _same_numbers(connection: asyncpg.Connection, shape: Shape, outside: S
     folded = {fold(name) for name in units} & {fold(name) for name in outside}
     if not folded:
         return []
-    staying: dict[tuple[str, str, int] | None, list[asyncpg.Record]] = defaultdict(list)
-    owners = [name for name in outside if fold(name) in folded]
+    owners, alike = ([name for name in names if fold(name) in folded] for names in (outside, units))
+    staying: dict[tuple[str, str, int], list[tuple[Numbered, asyncpg.Record]]] = defaultdict(list)
     for row in await connection.fetch(sql("facts", "outside_documents", **shape.identifiers), owners):
-        staying[number_key(row["organization"], row["operation_id"])].append(row)
-    staying.pop(None, None)
-    alike = [name for name in units if fold(name) in folded]
+        if name := numbered(row["operation_id"]):
+            staying[name.of_year(row["organization"])].append((name, row))
     return [
         (new["organization"], Twin(new["operation_id"], new["amount"], old["operation_id"], old["organization"]))
         for new in await connection.fetch(sql("facts", "new_documents", **shape.identifiers), alike)
-        for old in staying.get(number_key(new["organization"], new["operation_id"]), ())
-        if are_one(new["operation_id"], new["amount"], old["operation_id"], old["amount"])
+        if (name := numbered(new["operation_id"]))
+        for other, old in staying.get(name.of_year(new["organization"]), ())
+        if are_one(name, new["amount"], other, old["amount"])
     ]

@@ -1,18 +1,21 @@
 """The same thing twice: whole files under two names, and documents in two rows."""
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
 from typing import Final, NamedTuple
 
 from cpimportd.checks.attribution import AttributedFile
 from cpimportd.checks.listing import capped
 from cpimportd.core.folding import describe_differences, fold, with_code_points
 from cpimportd.core.identity import parse_identity
-from cpimportd.core.twins import are_one, number_key, written_number
+from cpimportd.core.twins import are_one, numbered
 from cpimportd.model import Document, Kind
 from cpimportd.problems import Problem, problem
 
 _Why = Callable[[Document, Document], str | None]
 """The code of why two documents are one; None where they are two."""
+
+_Key = tuple[_Why, *tuple[Hashable, ...]]
+"""By what a document is found again, led by how it is decided whether two with one key are one."""
 
 _NUMBERS_COMPARED: Final = 5
 """With as many documents of its number a document is compared: there are hardly ever two."""
@@ -58,8 +61,8 @@ def duplicate_documents(files: Sequence[AttributedFile]) -> Mapping[int, tuple[P
     """
     found: dict[int, dict[str, list[Problem]]] = {}
     for kind in (Kind.RECEIPTS, Kind.EXPENSES):
-        for key, places in _repeated([file for file in files if file.kind is kind]).items():
-            for file_no, duplicate in _told(sorted(places), _why(key)):
+        for (why, *_), places in _repeated([file for file in files if file.kind is kind]).items():
+            for file_no, duplicate in _told(sorted(places), why):
                 found.setdefault(file_no, {}).setdefault(duplicate.code, []).append(duplicate)
     return {
         file_no: tuple(one for problems in by_code.values() for one in capped(problems))
@@ -67,8 +70,8 @@ def duplicate_documents(files: Sequence[AttributedFile]) -> Mapping[int, tuple[P
     }
 
 
-def _repeated(files: Sequence[AttributedFile]) -> Mapping[str | _Numbered, list[_Place]]:
-    """Per folded name, and per number of a year, the places of its documents, where it is that of more than one.
+def _repeated(files: Sequence[AttributedFile]) -> Mapping[_Key, list[_Place]]:
+    """Per key that more than one document has, the places of its documents.
 
     Hardly any is: only of these the places are looked up, as those of all would take much memory. For the same reason
     it is the keys' hashes that are remembered.
@@ -79,7 +82,7 @@ def _repeated(files: Sequence[AttributedFile]) -> Mapping[str | _Numbered, list[
         for document in file.snapshot.documents:
             for mark in map(hash, _keys(document)):
                 (again if mark in once else once).add(mark)
-    found: dict[str | _Numbered, list[_Place]] = {}
+    found: dict[_Key, list[_Place]] = {}
     for file in files if again else ():
         for document in file.snapshot.documents:
             for key in _keys(document):
@@ -88,34 +91,33 @@ def _repeated(files: Sequence[AttributedFile]) -> Mapping[str | _Numbered, list[
     return found
 
 
-def _keys(document: Document) -> tuple[str | _Numbered, ...]:
-    name, organization = document.operation_id, document.organization
-    number = None if organization is None else number_key(organization, name)
-    if number is None:
-        return (fold(name),)
-    return fold(name), _Numbered(number, written_number(name)), _Numbered(number, document.kopecks)
+def _keys(document: Document) -> tuple[_Key, ...]:
+    """Its folded name; its number; its number, whatever the letters, and its amount."""
+    name = numbered(document.operation_id)
+    if name is None:
+        return ((_one_name, fold(document.operation_id)),)
+    by_name: _Key = (_one_name, name.words, name.number, name.moment)
+    if document.organization is None:
+        return (by_name,)
+    number = name.of_year(document.organization)
+    return by_name, (_one_number, number, name.words, name.written), (_one_amount, number, document.kopecks)
 
 
-def _why(key: str | _Numbered) -> _Why:
-    """How it is decided whether two documents with one key are one."""
-    if isinstance(key, str):
-        return _by_name
-    return _by_amount if isinstance(key.by, int) else _by_number
+def _one_name(here: Document, there: Document) -> str | None:
+    if here.operation_id == there.operation_id:
+        return "duplicate-document"
+    return "document-lookalike" if fold(here.operation_id) == fold(there.operation_id) else None
 
 
-def _by_name(here: Document, there: Document) -> str | None:
-    return "duplicate-document" if here.operation_id == there.operation_id else "document-lookalike"
+def _one_number(here: Document, there: Document) -> str | None:
+    return None if _one_name(here, there) else "number-twice"
 
 
-def _by_number(here: Document, there: Document) -> str | None:
-    return None if fold(here.operation_id) == fold(there.operation_id) else "number-twice"  # else told by their name
-
-
-def _by_amount(here: Document, there: Document) -> str | None:
-    if written_number(here.operation_id) == written_number(there.operation_id):
+def _one_amount(here: Document, there: Document) -> str | None:
+    name, other = numbered(here.operation_id), numbered(there.operation_id)
+    if name is None or other is None or (name.words, name.written) == (other.words, other.written):
         return None  # told by their number
-    one = are_one(here.operation_id, here.kopecks, there.operation_id, there.kopecks)
-    return _by_number(here, there) if one else None
+    return _one_number(here, there) if are_one(name, here.kopecks, other, there.kopecks) else None
 
 
 def _told(places: Sequence[_Place], why: _Why) -> Iterable[tuple[int, Problem]]:

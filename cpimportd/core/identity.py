@@ -12,8 +12,8 @@ from cpimportd.core.years import in_years
 
 _MOMENT = re.compile(r"([0-9]{1,2})\.([0-9]{2})\.([0-9]{4})(?:\s?г\.?)?(?:\s+([0-9]{1,2}):([0-9]{2})(?::([0-9]{2}))?)?")
 _DIGIT = re.compile("[0-9]")
-# « от » in any case, and with the Latin letters that look the same.
-_NAME_AND_MOMENT = re.compile(r"(.*) [oо][tт] (.*)", re.IGNORECASE | re.DOTALL)
+# « от » in any case, and with the Latin and Greek letters that look the same.
+_NAME_AND_MOMENT = re.compile(r"(.*) [oоο][tтτ] (.*)", re.IGNORECASE | re.DOTALL)
 
 
 class Identity(NamedTuple):
@@ -46,7 +46,12 @@ def parse_identity(operation_id: str) -> Identity:
     """
     text = operation_id if operation_id.isprintable() and "  " not in operation_id else visible(operation_id)
     found = _parse(text)
-    return _parse(unicodedata.normalize("NFKC", text)) if found is NOTHING else found
+    return _parse(_bare(text)) if found is NOTHING else found
+
+
+def _bare(text: str) -> str:
+    """A text in its compatible form (NFKC), without the marks that no letter takes."""
+    return "".join(c for c in unicodedata.normalize("NFKC", text) if unicodedata.category(c) not in {"Mn", "Me"})
 
 
 def _parse(text: str) -> Identity:

@@ -10,7 +10,7 @@ import asyncpg
 from cpimportd.books.queries import sql
 from cpimportd.core.folding import lookalike_hint
 from cpimportd.model import Group, Unit
-from cpimportd.problems import CATALOG, Effect, ProblemError, problem
+from cpimportd.problems import CATALOG, Effect, ProblemError, printable, problem
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,7 +78,8 @@ async def to_accept(
     Args:
         connection: any.
         department_id: whose books.
-        names: as in the report, ``ORGANIZATION/receipts`` or ``ORGANIZATION/expenses``.
+        names: as in the report, ``ORGANIZATION/receipts`` or ``ORGANIZATION/expenses``; invisible characters as they
+            are, or escaped as a problem's way out has them.
         run: that held them; None: the last one that decided about each.
 
     Raises:
@@ -86,7 +87,9 @@ async def to_accept(
     """
     found, refused = [], []
     now, undone = await _judged(connection, department_id), await put_back(connection, department_id)
-    for name in names:
+    told = {printable(unit.name): unit.name for unit in now | undone}
+    for given in names:
+        name = told.get(given, given)
         organization, _, group = name.rpartition("/")
         if not organization or group not in set(Group):
             refused.append(problem("accept-nothing", value=name, reason="no unit is called so"))

@@ -9,6 +9,7 @@ from typing import Any, Final
 
 import asyncpg
 
+from cpimportd.books.names import as_written
 from cpimportd.problems import ProblemError, problem
 from cpimportd.report import money
 
@@ -197,6 +198,7 @@ async def history(
         until: only runs that began before it.
         organization: only runs in which documents of it changed, or a unit of it was held.
     """
+    organization = await as_written(connection, department_id, organization)
     rows = await connection.fetch(_RUNS + _LATEST, department_id, before, statuses, limit, since, until, organization)
     return [_line(row) for row in rows]
 

@@ -10,7 +10,7 @@ from cpimportd.checks.duplicates import copies, duplicate_documents
 from cpimportd.checks.listing import stops
 from cpimportd.checks.totals import control_total_problems
 from cpimportd.checks.units import UnitParts, file_problems, first_of_each_code, gather, partner_problems
-from cpimportd.checks.verdicts import FileVerdict, UnitVerdict, Verdict
+from cpimportd.checks.verdicts import FileVerdict, UnitVerdict, Verdict, is_accepted
 from cpimportd.core.folding import lookalike_hint
 from cpimportd.model import Group, Kind, Served, Snapshot, Unit
 from cpimportd.problems import Effect, Problem, problem
@@ -125,7 +125,7 @@ class _Judge:
             file_nos=frozenset(file.file_no for file in parts.files),
             problems=tuple(problems),
             unchanged=bool(parts.files) and all(file.snapshot.unchanged for file in parts.files),
-            accepted=tuple(sorted(remarkable)) if parts.unit.name in self.accepted else (),
+            accepted=tuple(sorted(remarkable)) if is_accepted(parts.unit, self.accepted) else (),
         )
         if verdict.held:
             return replace(verdict, unchanged=False)

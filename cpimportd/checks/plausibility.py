@@ -15,7 +15,7 @@ from cpimportd.checks.pairs import rekeyed_pairs, retimed_pairs
 from cpimportd.checks.shrinkage import shrinkage
 from cpimportd.checks.totals import money
 from cpimportd.checks.twins import twins_in_books
-from cpimportd.checks.verdicts import PlausibilityVerdict
+from cpimportd.checks.verdicts import PlausibilityVerdict, is_accepted
 from cpimportd.model import Unit, UnitFacts
 from cpimportd.problems import Effect, Problem, problem
 from cpimportd.settings import Guards
@@ -172,7 +172,7 @@ def _verdict(
     return PlausibilityVerdict(
         unit=verdict.unit,
         problems=tuple(problems),
-        accepted=tuple(remarkable) if verdict.unit.name in accepted else (),
+        accepted=tuple(remarkable) if is_accepted(verdict.unit, accepted) else (),
         rekeyed=verdict.rekeyed,
         retimed=verdict.retimed,
         renamed_from=verdict.renamed_from,

@@ -1,10 +1,13 @@
 """One document, one name: whatever way a text is written, nothing is published twice and nobody is split in two."""
 
+import shlex
 import unicodedata
 from decimal import Decimal
 
 import pytest
 
+from cpimportd.books.connection import connect
+from cpimportd.books.held import to_accept
 from cpimportd.report import RunStatus
 from cpimportd.settings import Guards
 from tests.pipeline.rewriting import one_hour_later, rewrite_workbook
@@ -146,10 +149,28 @@ async def test_an_organization_is_not_split_in_two_on_the_first_day(workplace):
         found = [problem for problem in report.all_problems if problem.code == "organization-lookalike"]
         assert len(found) == 2, name
         assert all("U+" in problem.message and "U+" in problem.value for problem in found), name
-    units = (f"{change('ЛОТОС ООО')}/receipts", "ЛОТОС ООО/expenses")
-    assert (await workplace.run()).status is RunStatus.PARTIAL
+
+
+@pytest.mark.asyncio
+@pytest.mark.parametrize("name", ["Latin letters", "a zero-width space", "a left-to-right mark"])
+async def test_the_way_out_accepts_both_spellings_once(workplace, name):
+    workplace.sample("day1")
+    rewrite_workbook(workplace.file("Lotos - Postuplenie"), organization=ORGANIZATIONS[name])
+    report = await workplace.run()
+    assert report.status is RunStatus.PARTIAL
     assert workplace.books["expenses"] == 200
-    assert (await workplace.run(accepted=units)).status is RunStatus.PUBLISHED
+    found = [problem for problem in report.all_problems if problem.code == "organization-lookalike"]
+    # What a human pastes, invisible characters escaped.
+    pasted = [shlex.split(problem.way_out.partition("cpimportd accept ")[2].removesuffix("."))[0] for problem in found]
+    connection = await connect(workplace.settings.database)
+    try:
+        seen = await to_accept(connection, 8, pasted)
+    finally:
+        await connection.close()
+    files = {one.unit.name: one.digests for one in seen}
+    assert (await workplace.run(dry_run=True, accepted=tuple(pasted))).problems == ()
+    accepted = await workplace.run(accepted=tuple(files), accepted_files=files)
+    assert accepted.status is RunStatus.PUBLISHED
     assert (await workplace.run()).status is RunStatus.UNCHANGED
 
 

@@ -91,6 +91,10 @@ WHERE d.department_id = $1 AND ($2::text IS NULL OR o.name = $2)
            ELSE d.payment_type = $5 END
 ORDER BY f.document_date, f.operation_id, d.place;
 
+-- name: contracts
+-- Every contract, to be compared as it looks.
+SELECT id, contract_number, is_active FROM fin_contracts WHERE department_id = $1 ORDER BY contract_number;
+
 -- name: contracts_named
 -- Contracts by their number, whole or a part of it.
 SELECT id, contract_number, is_active FROM fin_contracts

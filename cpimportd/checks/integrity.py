@@ -13,7 +13,7 @@ from cpimportd.checks.units import UnitParts, file_problems, first_of_each_code,
 from cpimportd.checks.verdicts import FileVerdict, UnitVerdict, Verdict, is_accepted
 from cpimportd.core.folding import lookalike_hint
 from cpimportd.model import Group, Kind, Served, Snapshot, Unit
-from cpimportd.problems import Effect, Problem, problem
+from cpimportd.problems import Effect, Problem, printable, problem
 
 ALL_KINDS: Final = frozenset(Kind)
 
@@ -68,7 +68,7 @@ def integrity(
     names = [unit.name for unit in units]
     unknown = [
         problem("accept-unknown", value=name, near=lookalike_hint(name, names))
-        for name in sorted(accepted - set(names))
+        for name in sorted(accepted.difference(names, map(printable, names)))
     ]
     verdict = Verdict(
         units=units,

@@ -190,11 +190,13 @@ async def _look(
         if not needed:
             break
         snapshots = await reader.also(snapshots, needed)
+    similar = await memory.similar_expenses(connection, settings.department_id, unknown - known.keys())
     progress(Progress("check"))
     verdict = checks.integrity(
         snapshots,
         served,
         known_expenses=known,
+        similar_expenses=similar,
         fetch_problems=fetched.problems,
         only=asked.only,
         strict=asked.strict,

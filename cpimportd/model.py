@@ -13,6 +13,7 @@ from enum import StrEnum
 from pathlib import Path
 from typing import Final, NamedTuple
 
+from cpimportd.core.beside import NOTHING_BESIDE, Beside
 from cpimportd.core.folding import fold
 from cpimportd.problems import Problem
 
@@ -382,6 +383,7 @@ class UnitFacts:
         closed: documents of a closed period that would come, go, or change in a way that a report shows.
         equal_lines: documents with two equal detail lines, which the backend's unique index forbids.
         differs: whether anything would change at all; asked only where a content is known that was superseded.
+        beside: what the books hold beside its new documents.
     """
 
     unit: Unit
@@ -399,6 +401,7 @@ class UnitFacts:
     closed: tuple[DocumentFact, ...] = ()
     equal_lines: tuple[Problem, ...] = ()
     differs: bool = True
+    beside: Beside = NOTHING_BESIDE
 
 
 @dataclass(frozen=True, slots=True)

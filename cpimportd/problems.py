@@ -426,6 +426,12 @@ CATALOG: dict[str, ProblemKind] = _catalog(
             "column-missing", _I, "the column «{column}» is missing", "Add the column to the export's settings in 1C."
         ),
         ProblemKind(
+            "title-lookalike",
+            _W,
+            "the title of column {letter} looks the same as «{expected}», but is written otherwise: {value}",
+            "Nothing to do today: it was read as that column. Have the title corrected in 1C's export.",
+        ),
+        ProblemKind(
             "column-twice",
             _I,
             "the column «{column}» is there twice",
@@ -534,6 +540,18 @@ CATALOG: dict[str, ProblemKind] = _catalog(
             "Remove the older file from the server, or the duplicate from the export.",
         ),
         ProblemKind(
+            "document-lookalike",
+            _I,
+            "{value} looks the same as «{twin}» in {other}, but is written otherwise: {difference}",
+            "Correct the name in 1C, or remove the older file from the server or the duplicate from the export.",
+        ),
+        ProblemKind(
+            "number-twice",
+            _I,
+            "{value} has the number and year of «{twin}» in {other}{letters}: 1C gives a number once a year",
+            "Remove the older file from the server, or the duplicate from the export.",
+        ),
+        ProblemKind(
             "same-content",
             _W,
             "has the same content as {other}: it was ignored",
@@ -544,6 +562,12 @@ CATALOG: dict[str, ProblemKind] = _catalog(
             _I,
             "{value}: details without their expense",
             "Export expenses and details at the same hour.",
+        ),
+        ProblemKind(
+            "orphan-lookalike",
+            _I,
+            "{value}: details without their expense; «{twin}» {other} looks the same, but is written otherwise: {difference}",
+            "Correct the text of one of the two in 1C, and export again: they must be equal character by character.",
         ),
         ProblemKind(
             "expense-unseen",
@@ -628,7 +652,7 @@ CATALOG: dict[str, ProblemKind] = _catalog(
         ProblemKind(
             "accept-unknown",
             _W,
-            "nothing was accepted for {value}: there is no such unit",
+            "nothing was accepted for {value}: there is no such unit{near}",
             'Units are named as in the report, in quotes: "ORGANIZATION/receipts" or "ORGANIZATION/expenses".',
         ),
         ProblemKind(
@@ -699,6 +723,26 @@ CATALOG: dict[str, ProblemKind] = _catalog(
             _P,
             "{organization}: {count:count} documents before {date} are gone, {sum:money}: the export's period begins later now",
             "Widen the period in 1C; if it is right as it is: cpimportd accept {unit}.",
+        ),
+        ProblemKind(
+            "grown",
+            _P,
+            "{organization}: {count} new documents, {sum}, beside {before} that the books hold (allowed: {limit})",
+            "Look at what is new: an older file left on the server looks like this. If it is right: cpimportd accept {unit}.",
+        ),
+        ProblemKind(
+            "document-twin",
+            _P,
+            "{organization}: {count} new documents, {sum}, are in the books already and stay there: {value} as «{twin}» "
+            "of {owner}{difference}",
+            "Correct the older ones in 1C or remove them there. If they are other documents: cpimportd accept {unit}.",
+        ),
+        ProblemKind(
+            "organization-lookalike",
+            _P,
+            "{value} looks the same as «{twin}» {place}, but is written otherwise: {difference}",
+            "Correct the name in 1C: {organization} would be split in two. "
+            "If they are two organizations: cpimportd accept {unit}.",
         ),
         # Books.
         ProblemKind(

@@ -30,6 +30,7 @@ from cpimportd.values import (
     Size,
     SourceUrl,
     Span,
+    Times,
     Token,
     Whole,
     Words,
@@ -165,6 +166,12 @@ class Guards(Section):
     )
     removed_percent: Percent = Field(1.0, description="Of an organization's documents that may be removed.")
     removed_sum_percent: Percent = Field(1.0, description="Of their sum that may be removed.")
+    added_documents: Annotated[Whole, Field(ge=0)] = Field(
+        20, description="Fewer or as many new documents are always believed."
+    )
+    added_times: Times = Field(
+        5.0, description="Of a busy day's documents that may come new, per day since the last ones; 0 asks nobody."
+    )
     closed_before: ClosedBefore | None = Field(
         None,
         description="The first open day: documents of earlier days change only if a human accepts it; "

@@ -13,6 +13,7 @@ from cpimportd.books.names import ambiguous
 from cpimportd.books.origins import Origins, Place
 from cpimportd.books.queries import sql
 from cpimportd.books.shapes import SHAPES
+from cpimportd.core.folding import fold
 from cpimportd.model import Kind
 from cpimportd.problems import ProblemError, problem
 from cpimportd.report import money
@@ -167,6 +168,9 @@ async def explain_contract(connection: asyncpg.Connection, department_id: int, n
 
 async def _find(connection: asyncpg.Connection, department_id: int, number: str) -> Mapping[str, Any]:
     rows = await connection.fetch(sql("explain", "contracts_named"), department_id, number)
+    if not rows and number.strip():
+        every = await connection.fetch(sql("explain", "contracts"), department_id)
+        rows = [row for row in every if fold(number) in fold(row["contract_number"])]
     if not rows or not number:
         hint = "Give a part of its text as it stands in the column «Договор»."
         raise ProblemError(problem("nothing-found", what="contract", value=number, hint=hint))

@@ -1,5 +1,6 @@
 """A document explained: what it is now, and every earlier value, back to run, workbook, sheet, row and cell."""
 
+import re
 from collections.abc import Iterable, Mapping, Sequence
 from contextlib import nullcontext
 from dataclasses import dataclass
@@ -14,6 +15,8 @@ from cpimportd.books.origins import Origin, Origins
 from cpimportd.books.queries import sql
 from cpimportd.books.states import Entry, Key, State, entry, plain
 from cpimportd.books.walking import Step, last_name, pair_undone, walk_back
+from cpimportd.core.folding import fold
+from cpimportd.core.identity import parse_identity
 from cpimportd.model import Kind
 from cpimportd.problems import ProblemError, problem
 from cpimportd.report import money
@@ -102,7 +105,7 @@ async def explain(connection: asyncpg.Connection, department_id: int, name: str)
     Args:
         connection: any; outside a transaction one is opened, so that everything told belongs to one moment.
         department_id: whose books.
-        name: its ``operation_id``, its own number, or the bank's.
+        name: its ``operation_id``, its own number, or the bank's; where none is written like that, what looks the same.
 
     Raises:
         ProblemError: ``nothing-found``; ``name-ambiguous`` where a number is that of several documents.
@@ -114,7 +117,9 @@ async def explain(connection: asyncpg.Connection, department_id: int, name: str)
             rows = await connection.fetch(sql("explain", query), department_id, name)
             if rows:
                 break
-        keys = [Key(Kind(row["kind"]), row["operation_id"]) for row in rows]
+        keys = [Key(Kind(row["kind"]), row["operation_id"]) for row in rows] or await _alike(
+            connection, department_id, name
+        )
         if not keys:
             raise _unknown(name)
         entries = await _about(connection, department_id, keys)
@@ -125,6 +130,19 @@ async def explain(connection: asyncpg.Connection, department_id: int, name: str)
         if not told.versions:  # its lineage alone is left: somebody else removed it
             raise _unknown(name)
         return told
+
+
+async def _alike(connection: asyncpg.Connection, department_id: int, name: str) -> list[Key]:
+    """Documents whose name, or number, only looks like this one."""
+    digits, folded = re.sub("[^0-9]", "", name), fold(name)
+    if not digits:
+        return []
+    rows = await connection.fetch(sql("explain", "documents_with_digits"), department_id, digits)
+    return [
+        Key(Kind(row["kind"]), row["operation_id"])
+        for row in rows
+        if folded in {fold(row["operation_id"]), fold(parse_identity(row["operation_id"]).number or "")}
+    ]
 
 
 def _unknown(name: str) -> ProblemError:

@@ -7,9 +7,11 @@ from datetime import date
 
 import asyncpg
 
+from cpimportd.books.beside import beside_new
 from cpimportd.books.queries import sql
 from cpimportd.books.shapes import EXPENSES, SHAPES, Shape
 from cpimportd.books.stage import drop_other_units
+from cpimportd.core.beside import NOTHING_BESIDE
 from cpimportd.model import DocumentFact, Group, Unit, UnitFacts
 from cpimportd.problems import Problem, problem
 
@@ -49,8 +51,17 @@ async def gather(
     forbidden = await _equal_lines(connection, details_index)
     found = [facts for shape in SHAPES for facts in await _gather(connection, shape, closed_before)]
     same = set(older) - await _differing(connection, older)
+    neighbours = await beside_new(connection)
     return sorted(
-        (replace(facts, equal_lines=forbidden.get(facts.unit, ()), differs=facts.unit not in same) for facts in found),
+        (
+            replace(
+                facts,
+                equal_lines=forbidden.get(facts.unit, ()),
+                differs=facts.unit not in same,
+                beside=neighbours.get(facts.unit, NOTHING_BESIDE),
+            )
+            for facts in found
+        ),
         key=lambda facts: facts.unit,
     )
 

@@ -11,8 +11,9 @@ import asyncpg
 from cpimportd.books.memory import undone
 from cpimportd.books.plan import NewName, Today
 from cpimportd.books.queries import sql
+from cpimportd.core.folding import lookalike_hint
 from cpimportd.model import Content, Group, Unit
-from cpimportd.problems import Problem, ProblemError, problem
+from cpimportd.problems import Problem, ProblemError, printable, problem
 from cpimportd.report import HeldUnit, UnitReport, UnitStatus
 
 
@@ -117,15 +118,18 @@ async def to_accept(
     Args:
         connection: any.
         department_id: whose books.
-        names: as in the report, ``ORGANIZATION/receipts`` or ``ORGANIZATION/expenses``.
+        names: as in the report, ``ORGANIZATION/receipts`` or ``ORGANIZATION/expenses``; invisible characters as they
+            are, or escaped as a problem's way out has them.
         run: that held them; None: the last one that did.
 
     Raises:
         ProblemError: ``accept-nothing``, one for each name that cannot be accepted; it says why.
     """
     now = {one.unit: one for one in await held_units(connection, department_id)}
+    told = {printable(unit.name): unit.name for unit in now}
     found, refused = [], []
-    for name in names:
+    for given in names:
+        name = told.get(given, given)
         organization, _, group = name.rpartition("/")
         if not organization or group not in set(Group):
             refused.append(problem("accept-nothing", value=name, reason="no unit is called so"))
@@ -134,7 +138,8 @@ async def to_accept(
         row = await connection.fetchrow(sql("held", "decided"), department_id, organization, group, run)
         one = now.get(unit)
         if reason := _why_not(one, row, run):
-            refused.append(problem("accept-nothing", value=name, reason=reason))
+            near = lookalike_hint(name, [known.name for known in now])
+            refused.append(problem("accept-nothing", value=name, reason=reason + near))
         elif one is not None:
             found.append(one if row is None or run in {None, one.run} else _as_held_by(one, row))
     if refused:

@@ -10,6 +10,7 @@ from typing import Any, Final
 import asyncpg
 
 from cpimportd.books.movements import Difference, compare_extra, compare_lines, compare_lines_extra
+from cpimportd.books.names import as_written
 from cpimportd.books.queries import sql
 from cpimportd.books.shapes import SHAPES
 from cpimportd.books.states import Values, field_names, lines_of, parse, plain
@@ -225,6 +226,7 @@ async def history(
         until: only runs that began before it.
         organization: only runs in which documents of it changed, or a unit of it was held.
     """
+    organization = await as_written(connection, department_id, organization)
     rows = await connection.fetch(_RUNS + _LATEST, department_id, before, statuses, limit, since, until, organization)
     return [_line(row) for row in rows]
 

@@ -45,6 +45,17 @@ async def known_expenses(
     return {row["operation_id"]: (row["organization"], row["amount"]) for row in rows}
 
 
+async def similar_expenses(
+    connection: asyncpg.Connection, department_id: int, operation_ids: Iterable[str]
+) -> tuple[str, ...]:
+    """Ids of the books' expenses that hold the same digits in the same order as one of these: some may look like it."""
+    wanted = list(operation_ids)
+    if not wanted:
+        return ()
+    rows = await connection.fetch(sql("memory", "similar_expenses"), department_id, wanted)
+    return tuple(row["operation_id"] for row in rows)
+
+
 async def fingerprints(connection: asyncpg.Connection, department_id: int) -> Fingerprints:
     """What identifies the present rows of every organization."""
     return _keyed(await connection.fetch(sql("memory", "fingerprints"), department_id))

@@ -1,12 +1,13 @@
 """Expenses against their details: every line has its expense, and the two sum to the same."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
 from cpimportd.checks.attribution import AttributedFile, KnownExpenses
 from cpimportd.checks.listing import capped
 from cpimportd.checks.totals import money
+from cpimportd.core.folding import describe_differences, fold, with_code_points
 from cpimportd.model import Document, Kind, amount_of_kopecks
 from cpimportd.problems import Problem, problem
 
@@ -26,12 +27,21 @@ class ExpensesToday:
     doubtful: tuple[str, ...]
 
 
-def orphan_details(file: AttributedFile, today: ExpensesToday, known_expenses: KnownExpenses) -> tuple[Problem, ...]:
+def orphan_details(
+    file: AttributedFile, today: ExpensesToday, known_expenses: KnownExpenses, similar: Collection[str] = ()
+) -> tuple[Problem, ...]:
     """Documents that have details in this file, but no expense.
 
     An expense that only the books know is good enough to say whose its details are. But where the organization's
     expenses are all there today and this one is not among them, publishing would remove it: an orphan like one that
-    nobody knows. Where an expenses file is wrong, its expenses may be the missing ones: said once, with its name.
+    nobody knows. Where an expenses file is wrong, its expenses may be the missing ones: said once, with its name. One
+    whose name only looks like an expense's is none of these: no other export mends it.
+
+    Args:
+        file: with details.
+        today: what today's expenses files say.
+        known_expenses: what the books know of ids that today's expenses lack.
+        similar: ids of expenses in the books that one of the others may only look like.
     """
     orphans: dict[str, Document] = {}
     unseen: dict[str, Document] = {}
@@ -46,13 +56,49 @@ def orphan_details(file: AttributedFile, today: ExpensesToday, known_expenses: K
             unseen.setdefault(operation_id, document)
         else:
             orphans.setdefault(operation_id, document)
-    found = capped([problem("orphan-detail", file=file.name, row=d.row, value=key) for key, d in orphans.items()])
-    if unseen:
-        key, first = next(iter(unseen.items()))
+    lookalikes = _lookalikes(orphans.keys() | unseen.keys(), today, similar)
+    alike = [
+        _looks_like(file, document, *lookalikes[key])
+        for key, document in (orphans | unseen).items()
+        if key in lookalikes
+    ]
+    absent = [
+        problem("orphan-detail", file=file.name, row=document.row, value=key)
+        for key, document in orphans.items()
+        if key not in lookalikes
+    ]
+    found = (*capped(alike), *capped(absent))
+    left = {key: document for key, document in unseen.items() if key not in lookalikes}
+    if left:
+        key, first = next(iter(left.items()))
         other = ", ".join(f"«{name}»" for name in today.doubtful)
-        unread = problem("expense-unseen", file=file.name, row=first.row, value=key, count=len(unseen), other=other)
+        unread = problem("expense-unseen", file=file.name, row=first.row, value=key, count=len(left), other=other)
         found = (*found, unread)
     return found
+
+
+def _lookalikes(
+    orphans: Collection[str], today: ExpensesToday, similar: Collection[str]
+) -> Mapping[str, tuple[str, str]]:
+    """Per document without an expense, the expense whose name folds like its own, and where that is."""
+    if not orphans:
+        return {}
+    expenses = {fold(name): (name, "in the books") for name in similar}
+    expenses |= {fold(name): (name, "in today's expenses") for name in today.organizations}
+    return {name: expenses[fold(name)] for name in orphans if fold(name) in expenses}
+
+
+def _looks_like(file: AttributedFile, document: Document, twin: str, place: str) -> Problem:
+    name = document.operation_id
+    return problem(
+        "orphan-lookalike",
+        file=file.name,
+        row=document.row,
+        value=with_code_points(name, twin),
+        twin=twin,
+        other=place,
+        difference=describe_differences(name, twin),
+    )
 
 
 class _Place(NamedTuple):

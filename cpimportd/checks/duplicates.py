@@ -1,18 +1,38 @@
 """The same thing twice: whole files under two names, and documents in two rows."""
 
-from collections.abc import Iterable, Mapping, Sequence
-from typing import NamedTuple
+from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
+from typing import Final, NamedTuple
 
 from cpimportd.checks.attribution import AttributedFile
 from cpimportd.checks.listing import capped
-from cpimportd.model import Kind
+from cpimportd.core.folding import describe_differences, fold, with_code_points
+from cpimportd.core.identity import parse_identity
+from cpimportd.core.twins import are_one, numbered
+from cpimportd.model import Document, Kind
 from cpimportd.problems import Problem, problem
+
+_Why = Callable[[Document, Document], str | None]
+"""The code of why two documents are one; None where they are two."""
+
+_Key = tuple[_Why, *tuple[Hashable, ...]]
+"""By what a document is found again, led by how it is decided whether two with one key are one."""
+
+_NUMBERS_COMPARED: Final = 5
+"""With as many documents of its number a document is compared: there are hardly ever two."""
 
 
 class _Place(NamedTuple):
     name: str
     row: int
     file_no: int
+    document: Document
+
+
+class _Numbered(NamedTuple):
+    """A key of documents with one number, written alike or with one amount; the rest are two documents."""
+
+    number: tuple[str, str, int]
+    by: tuple[str, str] | int
 
 
 def copies(files: Sequence[AttributedFile]) -> Mapping[int, Problem]:
@@ -35,47 +55,113 @@ def copies(files: Sequence[AttributedFile]) -> Mapping[int, Problem]:
 def duplicate_documents(files: Sequence[AttributedFile]) -> Mapping[int, tuple[Problem, ...]]:
     """Documents that stand in two rows, of one file or of two files of one kind: per ``file_no``, the problems.
 
-    Either file may be the wrong one, so both are told. Details have no key of their own: several lines of one
-    document are what they are.
+    Two documents are one if their names fold alike, or if they have one number and year in one organization
+    (:mod:`cpimportd.core.twins`). Either file may be the wrong one, so both are told. Details have no key of their own:
+    several lines of one document are what they are.
     """
-    found: dict[int, list[Problem]] = {}
+    found: dict[int, dict[str, list[Problem]]] = {}
     for kind in (Kind.RECEIPTS, Kind.EXPENSES):
-        for operation_id, places in _places(file for file in files if file.kind is kind).items():
-            for file_no, duplicate in _told(operation_id, places):
-                found.setdefault(file_no, []).append(duplicate)
-    return {file_no: capped(problems) for file_no, problems in found.items()}
+        for (why, *_), places in _repeated([file for file in files if file.kind is kind]).items():
+            for file_no, duplicate in _told(sorted(places), why):
+                found.setdefault(file_no, {}).setdefault(duplicate.code, []).append(duplicate)
+    return {
+        file_no: tuple(one for problems in by_code.values() for one in capped(problems))
+        for file_no, by_code in found.items()
+    }
 
 
-def _places(files: Iterable[AttributedFile]) -> dict[str, list[_Place]]:
-    """Where each document stands that stands in more than one row.
+def _repeated(files: Sequence[AttributedFile]) -> Mapping[_Key, list[_Place]]:
+    """Per key that more than one document has, the places of its documents.
 
-    Hardly any does: only of these the places are looked up, as those of all would take much memory.
+    Hardly any is: only of these the places are looked up, as those of all would take much memory. For the same reason
+    it is the keys' hashes that are remembered.
     """
-    every = list(files)
-    once: set[str] = set()
-    found: dict[str, list[_Place]] = {}
-    for file in every:
+    once: set[int] = set()
+    again: set[int] = set()
+    for file in files:
         for document in file.snapshot.documents:
-            if document.operation_id in once:
-                found[document.operation_id] = []
-            once.add(document.operation_id)
-    for file in every if found else ():
+            for mark in map(hash, _keys(document)):
+                (again if mark in once else once).add(mark)
+    found: dict[_Key, list[_Place]] = {}
+    for file in files if again else ():
         for document in file.snapshot.documents:
-            if document.operation_id in found:
-                found[document.operation_id].append(_Place(file.name, document.row, file.file_no))
-    return {operation_id: sorted(places) for operation_id, places in found.items()}
+            for key in _keys(document):
+                if hash(key) in again:
+                    found.setdefault(key, []).append(_Place(file.name, document.row, file.file_no, document))
+    return found
 
 
-def _told(operation_id: str, places: Sequence[_Place]) -> Iterable[tuple[int, Problem]]:
-    first, *others = places
-    told = {first.file_no}
-    for place in others:
-        if place.file_no not in told:
-            told.add(place.file_no)
-            yield first.file_no, _duplicate(operation_id, first, place)
-        yield place.file_no, _duplicate(operation_id, place, first)
+def _keys(document: Document) -> tuple[_Key, ...]:
+    """Its folded name; its number; its number, whatever the letters, and its amount."""
+    name = numbered(document.operation_id)
+    if name is None:
+        return ((_one_name, fold(document.operation_id)),)
+    by_name: _Key = (_one_name, name.words, name.number, name.moment)
+    if document.organization is None:
+        return (by_name,)
+    number = name.of_year(document.organization)
+    return by_name, (_one_number, number, name.words, name.written), (_one_amount, number, document.kopecks)
 
 
-def _duplicate(operation_id: str, here: _Place, there: _Place) -> Problem:
+def _one_name(here: Document, there: Document) -> str | None:
+    if here.operation_id == there.operation_id:
+        return "duplicate-document"
+    return "document-lookalike" if fold(here.operation_id) == fold(there.operation_id) else None
+
+
+def _one_number(here: Document, there: Document) -> str | None:
+    return None if _one_name(here, there) else "number-twice"
+
+
+def _one_amount(here: Document, there: Document) -> str | None:
+    name, other = numbered(here.operation_id), numbered(there.operation_id)
+    if name is None or other is None or (name.words, name.written) == (other.words, other.written):
+        return None  # told by their number
+    return _one_number(here, there) if are_one(name, here.kopecks, other, there.kopecks) else None
+
+
+def _told(places: Sequence[_Place], why: _Why) -> Iterable[tuple[int, Problem]]:
+    """Every place whose document stands in an earlier one, too; and of that one, once for each other file."""
+    told: set[tuple[_Place, int]] = set()
+    for at, place in enumerate(places):
+        earlier = places[: min(at, _NUMBERS_COMPARED)]
+        found = next(((other, code) for other in earlier if (code := why(place.document, other.document))), None)
+        if found is None:
+            continue
+        other, code = found
+        if place.file_no != other.file_no and (other, place.file_no) not in told:
+            told.add((other, place.file_no))
+            yield other.file_no, _duplicate(code, other, place)
+        yield place.file_no, _duplicate(code, place, other)
+
+
+def _duplicate(code: str, here: _Place, there: _Place) -> Problem:
     other = f"row {there.row}" if there.file_no == here.file_no else f"row {there.row} of «{there.name}»"
-    return problem("duplicate-document", file=here.name, row=here.row, value=operation_id, other=other)
+    name, twin = here.document.operation_id, there.document.operation_id
+    if code == "document-lookalike":
+        return problem(
+            "document-lookalike",
+            file=here.name,
+            row=here.row,
+            value=with_code_points(name, twin),
+            twin=twin,
+            other=other,
+            difference=describe_differences(name, twin),
+        )
+    if code == "number-twice":
+        return problem(
+            "number-twice",
+            file=here.name,
+            row=here.row,
+            value=name,
+            twin=twin,
+            other=other,
+            letters=_letters(name, twin),
+        )
+    return problem("duplicate-document", file=here.name, row=here.row, value=name, other=other)
+
+
+def _letters(name: str, twin: str) -> str:
+    """How the numbers differ, where they only look the same."""
+    number, other = parse_identity(name).number or "", parse_identity(twin).number or ""
+    return f" (the numbers differ in {describe_differences(number, other)})" if number != other else ""

@@ -11,9 +11,10 @@ from cpimportd.checks.earlier import file_missing
 from cpimportd.checks.listing import stops
 from cpimportd.checks.totals import control_total_problems
 from cpimportd.checks.units import UnitParts, file_problems, first_of_each_code, gather, merged, partner_problems
-from cpimportd.checks.verdicts import FileVerdict, UnitVerdict, Verdict
+from cpimportd.checks.verdicts import FileVerdict, UnitVerdict, Verdict, is_accepted
+from cpimportd.core.folding import lookalike_hint
 from cpimportd.model import Group, Kind, Served, Snapshot, Unit
-from cpimportd.problems import Effect, Problem, problem
+from cpimportd.problems import Effect, Problem, printable, problem
 
 ALL_KINDS: Final = frozenset(Kind)
 
@@ -25,6 +26,7 @@ def integrity(
     served: Sequence[Served],
     *,
     known_expenses: KnownExpenses,
+    similar_expenses: Collection[str] = (),
     fetch_problems: Sequence[Problem] = (),
     only: frozenset[Kind] = ALL_KINDS,
     strict: bool = False,
@@ -36,6 +38,7 @@ def integrity(
         snapshots: today's files. Those left unread as unchanged stand for what the books serve of the same content.
         served: what the books serve today.
         known_expenses: what the books know of the ids that :func:`unknown_expenses` names.
+        similar_expenses: ids of expenses in the books that one of those that they do not know may only look like.
         fetch_problems: files that could not even be fetched (``Problem.file`` is the name): they count as unreadable.
         only: the kinds that were asked for. Expenses and details are published together, so either asks for both.
         strict: one held unit, or file, holds all.
@@ -52,7 +55,7 @@ def integrity(
     copied = copies(asked_for)
     files = [file for file in asked_for if file.file_no not in copied]
     unfetched = [failure for failure in fetch_problems if stops(failure)]
-    found = _problems_by_file(files, served, unfetched, known_expenses)
+    found = _problems_by_file(files, served, unfetched, (known_expenses, similar_expenses))
     wrong = _wrong(found)
     gathered = gather(files, wrong, served, unfetched)
     judge = _Judge(
@@ -63,7 +66,11 @@ def integrity(
         accepted=accepted,
     )
     units = {unit: judge.unit(gathered[unit]) for unit in sorted(gathered)}
-    unknown = [problem("accept-unknown", value=name) for name in sorted(accepted - {unit.name for unit in units})]
+    names = [unit.name for unit in units]
+    unknown = [
+        problem("accept-unknown", value=name, near=lookalike_hint(name, names))
+        for name in sorted(accepted.difference(names, map(printable, names)))
+    ]
     verdict = Verdict(
         units=units,
         files={file.file_no: _file_verdict(file, found, copied) for file in every},
@@ -121,7 +128,7 @@ class _Judge:
             file_nos=frozenset(file.file_no for file in parts.files),
             problems=tuple(problems),
             unchanged=bool(parts.files) and all(file.snapshot.unchanged for file in parts.files),
-            accepted=tuple(sorted(remarkable)) if parts.unit.name in self.accepted else (),
+            accepted=tuple(sorted(remarkable)) if is_accepted(parts.unit, self.accepted) else (),
             gone=tuple(entry for entry in merged(parts) if entry.kind is not Kind.DETAILS),
         )
         if verdict.held:
@@ -153,7 +160,10 @@ def _lost_details(parts: UnitParts, crosscheck: Sequence[Problem]) -> Iterator[P
 
 
 def _problems_by_file(
-    files: Sequence[AttributedFile], served: Sequence[Served], unfetched: Sequence[Problem], known: KnownExpenses
+    files: Sequence[AttributedFile],
+    served: Sequence[Served],
+    unfetched: Sequence[Problem],
+    of_books: tuple[KnownExpenses, Collection[str]],
 ) -> FileProblems:
     """Everything that is wrong with each file: what its reader found, its totals, duplicates, then orphans.
 
@@ -171,7 +181,7 @@ def _problems_by_file(
     today = _expenses_today(files, _wrong(found), served, unfetched)
     for file in files:
         if file.kind is Kind.DETAILS:
-            found[file.file_no] += orphan_details(file, today, known)
+            found[file.file_no] += orphan_details(file, today, *of_books)
     return found
 
 

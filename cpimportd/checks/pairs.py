@@ -3,6 +3,7 @@
 from collections import Counter
 from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
 
+from cpimportd.core.folding import fold
 from cpimportd.model import DocumentFact, UnitFacts
 
 Key = Callable[[DocumentFact], Hashable | None]
@@ -72,7 +73,7 @@ def _rest(facts: UnitFacts, pairs: Mapping[str, str]) -> tuple[list[DocumentFact
 
 
 def _number_and_year(document: DocumentFact) -> Hashable | None:
-    return None if document.number is None or document.year is None else (document.number, document.year)
+    return None if document.number is None or document.year is None else (fold(document.number), document.year)
 
 
 def _number_year_and_amount(document: DocumentFact) -> Hashable | None:

@@ -9,11 +9,14 @@ from types import MappingProxyType
 
 from cpimportd.checks.closed import closed_period
 from cpimportd.checks.earlier import NOTHING, Earlier, earlier_problems
+from cpimportd.checks.growth import growth
 from cpimportd.checks.listing import capped
+from cpimportd.checks.organizations import organization_lookalikes
 from cpimportd.checks.pairs import rekeyed_pairs, retimed_pairs
 from cpimportd.checks.shrinkage import shrinkage
 from cpimportd.checks.totals import money
-from cpimportd.checks.verdicts import PlausibilityVerdict
+from cpimportd.checks.twins import twins_in_books
+from cpimportd.checks.verdicts import PlausibilityVerdict, is_accepted
 from cpimportd.model import Unit, UnitFacts
 from cpimportd.problems import Effect, Problem, problem
 from cpimportd.settings import Guards
@@ -110,6 +113,9 @@ def _judge(
         if other not in organizations_today and other != renamed_from
     )
     problems.extend(closed_period(facts, first_open, retimed))
+    problems.extend(growth(facts, guards, moved=len(rekeyed) + len(retimed)))
+    problems.extend(twins_in_books(facts))
+    problems.extend(organization_lookalikes(facts, organizations_today))
     return PlausibilityVerdict(
         facts.unit, problems=tuple(problems), rekeyed=rekeyed, retimed=retimed, renamed_from=renamed_from
     )
@@ -170,7 +176,7 @@ def _verdict(
     return PlausibilityVerdict(
         unit=verdict.unit,
         problems=tuple(problems),
-        accepted=tuple(remarkable) if verdict.unit.name in accepted else (),
+        accepted=tuple(remarkable) if is_accepted(verdict.unit, accepted) else (),
         rekeyed=verdict.rekeyed,
         retimed=verdict.retimed,
         renamed_from=verdict.renamed_from,

@@ -1,14 +1,19 @@
 """What the checks decide: about each file, each unit, and the run as a whole."""
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 
 from cpimportd.checks.listing import holds, stops
 from cpimportd.model import Kind, Served, Unit
-from cpimportd.problems import Effect, Problem
+from cpimportd.problems import Effect, Problem, printable
 
 EXPORT_HOURS = frozenset({"orphan-detail", "details-sum", "totals-disagree"})
 """What goes wrong where 1C wrote expenses and details at different hours, each file being right in itself."""
+
+
+def is_accepted(unit: Unit, accepted: Collection[str]) -> bool:
+    """Whether a human accepts a unit: by its name, or as problems tell it, invisible characters escaped."""
+    return unit.name in accepted or printable(unit.name) in accepted
 
 
 @dataclass(frozen=True, slots=True)

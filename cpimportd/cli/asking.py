@@ -21,6 +21,9 @@ from cpimportd.cli.common import (
 from cpimportd.cli.looking import reading
 
 if TYPE_CHECKING:
+    import asyncpg
+
+    from cpimportd.books.diff import Diff
     from cpimportd.marking import Marked
 
 _STATUSES = ("running", "published", "unchanged", "partial", "held", "failed", "abandoned")
@@ -95,6 +98,13 @@ def _midnight(day: datetime | None, zone: ZoneInfo, days: int = 0) -> datetime |
     return datetime(begins.year, begins.month, begins.day, tzinfo=zone)
 
 
+async def _diff(connection: "asyncpg.Connection", department_id: int, run: int, organization: str | None) -> "Diff":
+    from cpimportd.books.diff import diff as read_diff
+    from cpimportd.books.names import as_written
+
+    return await read_diff(connection, run, organization=await as_written(connection, department_id, organization))
+
+
 @click.command()
 @config_option
 @click.argument("run", type=int)
@@ -114,11 +124,11 @@ def diff(
 
     Example: cpimportd diff 42 --organization "ЛОТОС ООО" --xlsx changes.xlsx
     """
-    from cpimportd.books.diff import diff as read_diff
     from cpimportd.titles import title_of
 
     loaded = load(config_file)
-    found = run_async(reading(loaded, lambda connection: read_diff(connection, run, organization=organization)))
+    department = loaded.settings.department_id
+    found = run_async(reading(loaded, lambda connection: _diff(connection, department, run, organization)))
     if xlsx is not None:
         from cpimportd.core.figures import count
         from cpimportd.diffbook import write_diff

@@ -147,7 +147,7 @@ def show(
 
     loaded = load(config_file)
     shown, contracts, changes, inserted = run_async(
-        reading(loaded, lambda connection: _show(connection, run, organization))
+        reading(loaded, lambda connection: _show(connection, loaded.settings.department_id, run, organization))
     )
     if as_json:
         print_json(
@@ -168,12 +168,14 @@ def show(
 
 
 async def _show(
-    connection: "asyncpg.Connection", run: int, organization: str | None
+    connection: "asyncpg.Connection", department_id: int, run: int, organization: str | None
 ) -> "tuple[Shown, list[ContractBridge], list[Change], list[Inserted]]":
     from cpimportd.books.bycontract import contract_bridges
     from cpimportd.books.history import changes, inserted
     from cpimportd.books.history import show as read_run
+    from cpimportd.books.names import as_written
 
+    organization = await as_written(connection, department_id, organization)
     shown = await read_run(connection, run)
     changed = [change async for change in changes(connection, run, organization=organization)]
     added = [document async for document in inserted(connection, run, organization=organization)]

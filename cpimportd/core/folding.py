@@ -6,6 +6,7 @@ Latin and Greek letters for Cyrillic ones.
 """
 
 import unicodedata
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 from difflib import SequenceMatcher
 from typing import Final
@@ -14,35 +15,47 @@ from typing import Final
 _LETTERS: Final = {
     **dict(zip("abcehijkmopstxy", "авсеніјкморѕтху", strict=True)),
     **dict(zip("αβεηικμορτυχ", "авенікмортух", strict=True)),
-    "ё": "е",
+    **dict.fromkeys("ёëѐ", "е"),
+    "ѝ": "и",
 }
+# Shown as nothing or as a blank, though no format character by their category.
+_BLANK: Final = dict.fromkeys("\u034f\u115f\u1160\u17b4\u17b5\u2800\u3164\uffa0", "")
 _SIGNS: Final = {
     **dict.fromkeys("‐‑‒–—―−⁃", "-"),
     **dict.fromkeys("«»„“”‟″", '"'),
     **dict.fromkeys("‘’‚‛′`´", "'"),
-    # Shown as nothing or as a blank, though no format character by their category.
-    **dict.fromkeys("\u034f\u115f\u1160\u17b4\u17b5\u2800\u3164\uffa0", ""),
+    **_BLANK,
 }
 _LOOKALIKES: Final = {**_LETTERS, **_SIGNS}
 
 
 class _Table(dict[int, str]):
-    """What ``str.translate`` makes of each character; filled as characters are met."""
+    """What ``str.translate`` makes of each character; filled as characters are met.
+
+    Args:
+        replaced: characters that become others.
+        dropped: categories of Unicode whose characters are left out.
+    """
+
+    def __init__(self, replaced: Mapping[str, str], dropped: Collection[str]) -> None:
+        super().__init__()
+        self._replaced, self._dropped = replaced, dropped
 
     def __missing__(self, code: int) -> str:
-        self[code] = folded = _character(chr(code))
+        self[code] = folded = self._character(chr(code))
         return folded
 
+    def _character(self, character: str) -> str:
+        if character in self._replaced:
+            return self._replaced[character]
+        if character.isspace():
+            return " "
+        return "" if unicodedata.category(character) in self._dropped else character
 
-def _character(character: str) -> str:
-    if character in _LOOKALIKES:
-        return _LOOKALIKES[character]
-    if character.isspace():
-        return " "
-    return "" if unicodedata.category(character) in {"Cc", "Cf", "Mn", "Me"} else character
 
-
-_TABLE: Final = _Table()
+_INVISIBLE: Final = frozenset({"Cc", "Cf"})
+_FOLDED: Final = _Table(_LOOKALIKES, _INVISIBLE | {"Mn", "Me"})
+_VISIBLE: Final = _Table(_BLANK, _INVISIBLE)
 
 
 def fold(text: str) -> str:
@@ -51,8 +64,13 @@ def fold(text: str) -> str:
     Two texts are equal in it that differ in nothing but compatibility forms (NFKC), case, ``ё`` for ``е``, number and
     kind of spaces, invisible characters, kinds of dashes and quotes, or Latin and Greek letters that look Cyrillic.
     """
-    plain = unicodedata.normalize("NFKC", text).casefold().translate(_TABLE)
+    plain = unicodedata.normalize("NFKC", text).casefold().translate(_FOLDED)
     return " ".join(plain.split())
+
+
+def visible(text: str) -> str:
+    """A text as it looks: letters as they are (NFC), without invisible characters, every run of spaces one space."""
+    return " ".join(unicodedata.normalize("NFC", text).translate(_VISIBLE).split())
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,6 +90,11 @@ class CharacterDifference:
     def __str__(self) -> str:
         return f"character {self.position}: {_named(self.here)}, not {_named(self.there)}"
 
+    @property
+    def code_points(self) -> str:
+        """The same without words, for texts in any language: ``1: U+0043 ≠ U+0421``."""
+        return f"{self.position}: {_points(self.here)} ≠ {_points(self.there)}"
+
 
 def differences(here: str, there: str) -> tuple[CharacterDifference, ...]:
     """Which characters of two texts differ, from left to right; none where they are equal."""
@@ -88,6 +111,29 @@ def describe_differences(here: str, there: str, limit: int = 3) -> str:
     found = differences(here, there)
     more = f"; and {len(found) - limit} more" if len(found) > limit else ""
     return "; ".join(str(difference) for difference in found[:limit]) + more
+
+
+def with_code_points(here: str, there: str, limit: int = 3) -> str:
+    """The first text, and by code points where it differs from the second: ``Cумма (1: U+0043 ≠ U+0421)``."""
+    found = [difference.code_points for difference in differences(here, there)]
+    more = "; …" if len(found) > limit else ""
+    return f"{here} ({'; '.join(found[:limit])}{more})" if found else here
+
+
+def lookalike(text: str, others: Iterable[str]) -> str | None:
+    """The first of other texts that folds like this one and is not it; None where none does."""
+    folded = fold(text)
+    return next((other for other in others if other != text and fold(other) == folded), None)
+
+
+def lookalike_hint(text: str, others: Iterable[str]) -> str:
+    """How the end of a sentence says that a text was looked for and another one looks the same; "" where none does."""
+    other = lookalike(text, others)
+    return "" if other is None else f"; «{other}» looks the same, but differs in {describe_differences(text, other, 2)}"
+
+
+def _points(characters: str) -> str:
+    return " ".join(f"U+{ord(c):04X}" for c in characters[:4]) or "–"
 
 
 def _named(characters: str) -> str:

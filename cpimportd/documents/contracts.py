@@ -4,7 +4,7 @@ import re
 from datetime import date
 from functools import lru_cache
 
-from cpimportd.documents.dates import in_years
+from cpimportd.core.years import in_years
 
 _MONTHS = (
     "января", "февраля", "марта", "апреля", "мая", "июня",

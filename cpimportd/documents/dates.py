@@ -4,10 +4,8 @@ import math
 import re
 from datetime import date, datetime, time, timedelta
 
+from cpimportd.core.years import FIRST_YEAR, LAST_YEAR, in_years
 from cpimportd.model import Cell, CellError
-
-FIRST_YEAR, LAST_YEAR = 1990, 2100
-"""What lies outside is a slip of the hand."""
 
 _DAY = re.compile(r"([0-9]{1,2})\.([0-9]{1,2})\.([0-9]{4})(?:\s?г\.?)?(?:\s+([0-9]{1,2}:[0-9]{2}(?::[0-9]{2})?))?")
 _ISO_DAY = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}(?:[ T].+)?")
@@ -46,11 +44,6 @@ def parse_day_since_1904(cell: Cell) -> date | None:
         ValueError: it is no date.
     """
     return parse_day(cell + _DAYS_TO_1904 if type(cell) is float or type(cell) is int else cell)
-
-
-def in_years(day: date) -> bool:
-    """Whether a date lies in the years that are believed."""
-    return FIRST_YEAR <= day.year <= LAST_YEAR
 
 
 def _day_in_text(text: str) -> date | None:

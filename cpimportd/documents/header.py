@@ -1,9 +1,10 @@
 """The row with the titles: where it is, which kind it speaks of, and what that means for every column below it."""
 
+import unicodedata
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from cpimportd.core.folding import fold
+from cpimportd.core.folding import fold, visible, with_code_points
 from cpimportd.documents.columns import COLUMNS, IDENTIFYING, Column, Meaning, Presence
 from cpimportd.documents.titles import column_letter
 from cpimportd.documents.values import is_blank
@@ -39,7 +40,8 @@ class Layout:
     Attributes:
         kind: of the documents.
         row: the header's row, from 1.
-        titles: as the workbook writes them; "" where a column has none.
+        titles: as the workbook shows them; "" where a column has none.
+        written: the same with every character that the workbook writes, invisible ones too.
         known: the columns that go into fields, in the sheet's order.
         others: the columns that go into ``extra``: place, and title there, which no two have in common.
     """
@@ -47,6 +49,7 @@ class Layout:
     kind: Kind
     row: int
     titles: tuple[str, ...]
+    written: tuple[str, ...]
     known: tuple[KnownColumn, ...]
     others: tuple[tuple[int, str], ...]
 
@@ -106,7 +109,8 @@ def lay_out(kind: Kind, row: int, cells: Sequence[Cell]) -> Layout:
         row: the header's row, from 1.
         cells: its cells.
     """
-    titles = tuple("" if is_blank(cell) else " ".join(str(cell).split()) for cell in cells)
+    written = tuple("" if is_blank(cell) else " ".join(str(cell).split()) for cell in cells)
+    titles = tuple(map(visible, written))
     known, others, unused = [], [], _UnusedTitles()
     for index, title in enumerate(titles):
         column = _KNOWN[kind].get(fold(title))
@@ -114,12 +118,16 @@ def lay_out(kind: Kind, row: int, cells: Sequence[Cell]) -> Layout:
             known.append(KnownColumn(index, title, column))
         if column is None or column.field == "extra":
             others.append((index, unused.like(title or f"({column_letter(index)})")))
-    return Layout(kind, row, titles, tuple(known), tuple(others))
+    return Layout(kind, row, titles, written, tuple(known), tuple(others))
 
 
 def layout_problems(layout: Layout, file: str) -> list[Problem]:
-    """Columns that are missing, and columns that are there twice: each a problem of its own."""
+    """Columns that are missing, there twice, or called by a title that only looks right: each a problem of its own."""
     found = []
+    for known in layout.known:
+        written = layout.written[known.index]
+        if not _is_plain(written, known.column):
+            found.append(_lookalike(written, known, file, layout.row))
     seen: set[str] = set()
     for known in layout.known:
         if known.column.field in seen:
@@ -136,6 +144,28 @@ def layout_problems(layout: Layout, file: str) -> list[Problem]:
         names = ", ".join(f"«{title}»" for title in unfilled)
         found.append(problem("column-absent", file=file, row=layout.row, value=names))
     return found
+
+
+def _is_plain(written: str, column: Column) -> bool:
+    """Whether a title is one that 1C writes, whatever its case, its ``ё``, its spaces, a BOM or composed marks."""
+    return _plain(written) in {_plain(title) for title in column.titles}
+
+
+def _plain(title: str) -> str:
+    return unicodedata.normalize("NFC", title).strip("\ufeff ").casefold().replace("ё", "е")
+
+
+def _lookalike(written: str, known: KnownColumn, file: str, row: int) -> Problem:
+    expected = next(title for title in known.column.titles if fold(title) == fold(written))
+    return problem(
+        "title-lookalike",
+        file=file,
+        row=row,
+        column=known.title,
+        value=with_code_points(written, expected),
+        letter=column_letter(known.index),
+        expected=expected,
+    )
 
 
 class _UnusedTitles:

@@ -5,9 +5,9 @@ from collections.abc import Sequence
 from enum import Enum, auto
 
 from cpimportd.core.folding import fold
+from cpimportd.core.identity import NOTHING, parse_identity
 from cpimportd.documents.columns import IDENTIFYING
 from cpimportd.documents.header import Layout
-from cpimportd.documents.identity import NOTHING, parse_identity
 from cpimportd.documents.values import is_blank
 from cpimportd.model import Cell, CellError
 

@@ -5,10 +5,10 @@ from decimal import Decimal
 from typing import NamedTuple, cast
 from zoneinfo import ZoneInfo
 
+from cpimportd.core.identity import NOTHING, parse_identity
 from cpimportd.documents.extra import ExtraColumns
 from cpimportd.documents.faults import Fault
 from cpimportd.documents.header import Layout
-from cpimportd.documents.identity import NOTHING, parse_identity
 from cpimportd.documents.items import DocumentRow
 from cpimportd.documents.rules import Values, places, rules_for
 from cpimportd.documents.tallies import Tallies

@@ -10,6 +10,7 @@ from cpimportd.books.contracts import explain_contract
 from cpimportd.books.diff import diff
 from cpimportd.books.explain import explain
 from cpimportd.books.movements import What
+from cpimportd.books.names import as_written, find_organization
 from cpimportd.books.summary import summary
 from cpimportd.books.summed import Month, explain_figure
 from cpimportd.model import Figure, Kind
@@ -130,6 +131,48 @@ async def test_a_retimed_document_is_one_document_under_either_name_and_its_numb
     assert [(version.since, version.how) for version in found.versions] == [
         (3, "retimed"), (2, "retimed"), (1, "added"),
     ]  # fmt: skip
+
+
+@pytest.mark.asyncio
+@pytest.mark.parametrize(
+    "written",
+    [
+        str.upper,
+        lambda text: text.replace(" ", "  "),
+        lambda text: text.replace(" ", "\u00a0"),
+        lambda text: text.replace("0С00", "0C00").replace("0Л0Л-", "0Л0Л\u2013"),
+        lambda text: f"\ufeff{text[:1]}\u00ad{text[1:]}",
+    ],
+)
+async def test_a_document_and_an_organization_are_found_by_what_looks_the_same(two_days, connect, written):
+    async with connect(two_days.url) as connection:
+        name = (await diff(connection, 2)).of(What.CHANGED)[0].key.operation_id
+        number = name.split(" от ")[0].split()[-1]
+        plainly = await explain(connection, 8, name)
+        assert await explain(connection, 8, written(name)) == plainly
+        assert await explain(connection, 8, written(number)) == plainly
+        assert await find_organization(connection, 8, written("ЛОТОС ООО")) == "ЛОТОС ООО"
+        assert await find_organization(connection, 8, written("ЛОТОС")) == "ЛОТОС ООО"
+        assert await as_written(connection, 8, written("ЛОТОС ООО")) == "ЛОТОС ООО"
+        contract = (await connection.fetch("SELECT contract_number FROM fin_contracts ORDER BY 1 DESC LIMIT 1"))[0][0]
+        assert await explain_contract(connection, 8, written(contract)) == await explain_contract(
+            connection, 8, contract
+        )
+
+
+@pytest.mark.asyncio
+async def test_what_is_written_exactly_goes_before_what_looks_the_same(database, connect, sql):
+    sql(
+        database,
+        "INSERT INTO fin_organizations (name, department_id, is_active) VALUES ('ООО А', 8, true), ('OOO А', 8, true)",
+    )
+    async with connect(database) as connection:
+        assert await find_organization(connection, 8, "OOO А") == "OOO А"
+        assert await find_organization(connection, 8, "ООО А") == "ООО А"
+        assert [await as_written(connection, 8, name) for name in ("OOO А", "ооо а", None)] == ["OOO А", "ооо а", None]
+        with pytest.raises(ProblemError) as refused:
+            await find_organization(connection, 8, "ооо а")
+    assert refused.value.problems[0].code == "name-ambiguous"
 
 
 @pytest.mark.asyncio

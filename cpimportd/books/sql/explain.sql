@@ -27,6 +27,20 @@ SELECT 'receipts' AS kind, operation_id FROM fin_receipts WHERE department_id = 
 UNION
 SELECT 'expenses', operation_id FROM fin_expenses WHERE department_id = $1 AND document_number = $2;
 
+-- name: documents_with_digits
+-- Documents whose names hold these digits in this order: those whose names or numbers look like a text with them are among
+-- them. Asked where nothing is written as the text is.
+SELECT kind, operation_id
+FROM (
+    SELECT 'receipts' AS kind, operation_id FROM fin_receipts WHERE department_id = $1
+    UNION
+    SELECT 'expenses', operation_id FROM fin_expenses WHERE department_id = $1
+    UNION
+    SELECT kind, operation_id FROM cpimportd.change WHERE department_id = $1 AND kind IN ('receipts', 'expenses')
+) named
+WHERE strpos(regexp_replace(operation_id, '[^0-9]', '', 'g'), $2) > 0
+ORDER BY kind, operation_id;
+
 -- name: about
 -- Everything that the journal says about documents, also as the other half of a pair.
 SELECT run_id, seq, kind, op, operation_id, organization, amount_before, amount_after, old, new, why, paired_with, lineage
@@ -74,6 +88,10 @@ WHERE d.department_id = $1 AND ($2::text IS NULL OR o.name = $2)
   AND ($3::date IS NULL OR f.document_date >= $3) AND ($4::date IS NULL OR f.document_date < $4)
   AND $5::text IN ('details', {paid})
 ORDER BY f.document_date, f.operation_id, d.place;
+
+-- name: contracts
+-- Every contract, to be compared as it looks.
+SELECT id, contract_number, is_active FROM fin_contracts WHERE department_id = $1 ORDER BY contract_number;
 
 -- name: contracts_named
 -- Contracts by their number, whole or a part of it.

@@ -235,3 +235,88 @@ DELETE FROM match_details d WHERE NOT EXISTS (SELECT FROM match_expenses m WHERE
 -- name: mark_accepted
 -- A unit that goes on because a human accepted its difference.
 UPDATE stage_unit SET accepted = true WHERE kind = $1 AND organization = $2;
+
+-- name: known_names
+-- The department's organizations that the backend knows.
+SELECT o.name FROM fin_organizations o, stage_scope scope WHERE o.department_id = scope.department_id ORDER BY 1;
+
+-- name: new_names
+-- Units whose organization the backend does not know yet.
+SELECT organization, kind FROM stage_unit WHERE organization_id IS NULL ORDER BY 1, 2;
+
+-- name: units_of
+-- The organizations that take part with this kind of documents.
+SELECT organization FROM stage_unit WHERE kind = $1 ORDER BY 1;
+
+-- name: growth
+-- New documents of units that were published before, and what is usual: documents of the day that has most of them, in the
+-- last year of those that the books hold; and what one in ten of the last thirty publications exceeded. A document whose
+-- lineage is known was removed by somebody else and comes back: that is no growth, nor is anything in a unit that is put right.
+SELECT u.organization, a.documents::int AS documents, a.total,
+       greatest(b.busiest, h.usual, 0)::int AS usual,
+       greatest(1, round(extract(epoch FROM now() - h.last) / 86400))::int AS days
+FROM stage_unit u
+CROSS JOIN stage_scope scope
+JOIN (
+    SELECT organization_after AS organization, count(*) AS documents, sum(amount_after) AS total
+    FROM match_{kind} WHERE id IS NULL AND NOT traced GROUP BY 1
+) a USING (organization)
+JOIN LATERAL (
+    SELECT max(started_at) AS last, percentile_disc(0.9) WITHIN GROUP (ORDER BY inserted) FILTER (WHERE rows_before > 0) AS usual
+    FROM (
+        SELECT r.started_at, k.inserted, k.rows_before
+        FROM cpimportd.run_unit k JOIN cpimportd.runs r ON r.id = k.run_id
+        WHERE r.department_id = scope.department_id AND k.organization = u.organization AND k.kind = '{kind}'
+          AND k.status = 'published' AND r.id <> scope.run_id AND r.undoes = '{{}}'
+        ORDER BY r.id DESC LIMIT 30
+    ) publications
+) h ON h.last IS NOT NULL
+LEFT JOIN (
+    SELECT organization_id, max(documents) AS busiest
+    FROM (
+        SELECT t.organization_id, t.document_date, count(*) AS documents,
+               max(t.document_date) OVER (PARTITION BY t.organization_id) AS newest
+        FROM {table} t, stage_scope
+        WHERE t.department_id = stage_scope.department_id
+        GROUP BY t.organization_id, t.document_date
+    ) of_a_day
+    WHERE document_date > newest - 366
+    GROUP BY organization_id
+) b ON b.organization_id = u.organization_id
+WHERE u.kind = '{kind}' AND NOT u.put_right
+  AND EXISTS (SELECT FROM match_{kind} m WHERE m.organization_before = u.organization);
+
+-- name: outside
+-- Organizations that have documents in the books and take no part, "" for documents without one.
+SELECT DISTINCT coalesce(o.name, '') AS name
+FROM {table} t CROSS JOIN stage_scope scope LEFT JOIN fin_organizations o ON o.id = t.organization_id
+WHERE t.department_id = scope.department_id
+  AND NOT EXISTS (SELECT FROM stage_unit u WHERE u.kind = '{kind}' AND u.organization_id = t.organization_id)
+ORDER BY 1;
+
+-- name: same_digits
+-- New documents, each with those that stay under an organization that takes no part and have the same digits in their name:
+-- names that fold alike are among them.
+SELECT s.organization, s.operation_id, s.amount, t.operation_id AS twin, coalesce(o.name, '') AS owner
+FROM match_{kind} m
+CROSS JOIN stage_scope scope
+JOIN {stage} s ON s.operation_id = m.operation_id
+JOIN {table} t ON regexp_replace(t.operation_id, '[^0-9]', '', 'g') = regexp_replace(s.operation_id, '[^0-9]', '', 'g')
+LEFT JOIN fin_organizations o ON o.id = t.organization_id
+WHERE m.id IS NULL AND t.department_id = scope.department_id
+  AND NOT EXISTS (SELECT FROM stage_unit u WHERE u.kind = '{kind}' AND u.organization_id = t.organization_id)
+ORDER BY 2, 4;
+
+-- name: outside_documents
+-- Documents of organizations that take no part.
+SELECT o.name AS organization, t.operation_id, t.amount
+FROM {table} t JOIN fin_organizations o ON o.id = t.organization_id, stage_scope scope
+WHERE t.department_id = scope.department_id AND o.name = ANY ($1::text[])
+ORDER BY 2;
+
+-- name: new_documents
+-- New documents of these organizations.
+SELECT s.organization, s.operation_id, s.amount
+FROM match_{kind} m JOIN {stage} s ON s.operation_id = m.operation_id
+WHERE m.id IS NULL AND s.organization = ANY ($1::text[])
+ORDER BY 2;

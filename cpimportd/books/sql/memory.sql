@@ -11,6 +11,13 @@ SELECT f.operation_id, o.name AS organization, f.amount
 FROM fin_expenses f JOIN fin_organizations o ON o.id = f.organization_id
 WHERE f.department_id = $1 AND f.operation_id = ANY ($2::text[]);
 
+-- name: similar_expenses
+-- Expenses with the same digits in their names as one of these: names that fold alike are among them. Asked where details
+-- have no expense, which is hardly ever.
+SELECT operation_id FROM fin_expenses
+WHERE department_id = $1
+  AND regexp_replace(operation_id, '[^0-9]', '', 'g') IN (SELECT regexp_replace(n, '[^0-9]', '', 'g') FROM unnest($2::text[]) n);
+
 -- name: fingerprints
 -- What identifies the present rows of each organization: how many, their sum, and the transactions that wrote them last
 -- (xmin changes with every write, to texts and dates too). As cheap as the sums alone.

@@ -1,16 +1,19 @@
 """A document's own number and moment, out of the text by which 1C names it."""
 
 import re
+import unicodedata
 from datetime import datetime
 from functools import lru_cache
 from typing import NamedTuple
 from zoneinfo import ZoneInfo
 
-from cpimportd.documents.dates import in_years
+from cpimportd.core.folding import visible
+from cpimportd.core.years import in_years
 
 _MOMENT = re.compile(r"([0-9]{1,2})\.([0-9]{2})\.([0-9]{4})(?:\s?г\.?)?(?:\s+([0-9]{1,2}):([0-9]{2})(?::([0-9]{2}))?)?")
 _DIGIT = re.compile("[0-9]")
-_FROM = " от "
+# « от » in any case, and with the Latin and Greek letters that look the same.
+_NAME_AND_MOMENT = re.compile(r"(.*) [oоο][tтτ] (.*)", re.IGNORECASE | re.DOTALL)
 
 
 class Identity(NamedTuple):
@@ -35,15 +38,28 @@ NOTHING = Identity(None, None)
 def parse_identity(operation_id: str) -> Identity:
     """Number and moment, e.g. of ``Списание с расчетного счета 0А00-000523 от 22.04.2022 8:01:53``.
 
-    The hour has no leading zero, and the time may be absent: then the day begins.
+    The hour has no leading zero, and the time may be absent: then the day begins. Invisible characters and kinds of
+    spaces do not matter; a text that holds any is read as it looks, and so is its number.
 
     Returns:
         What was found; what was not is None.
     """
-    name, found, when = operation_id.replace("\u00a0", " ").rpartition(_FROM)
-    match = _MOMENT.fullmatch(when.strip()) if found else None
-    if match is None:
+    text = operation_id if operation_id.isprintable() and "  " not in operation_id else visible(operation_id)
+    found = _parse(text)
+    return _parse(_bare(text)) if found is NOTHING else found
+
+
+def _bare(text: str) -> str:
+    """A text in its compatible form (NFKC), without the marks that no letter takes."""
+    return "".join(c for c in unicodedata.normalize("NFKC", text) if unicodedata.category(c) not in {"Mn", "Me"})
+
+
+def _parse(text: str) -> Identity:
+    parts = _NAME_AND_MOMENT.fullmatch(text)
+    match = _MOMENT.fullmatch(parts[2].strip()) if parts else None
+    if parts is None or match is None:
         return NOTHING
+    name = parts[1]
     last_word = name.split()[-1] if name.strip() else ""
     number = last_word if _DIGIT.search(last_word) else None
     day, month, year, hour, minute, second = (int(part) for part in match.groups("0"))

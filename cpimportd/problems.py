@@ -680,6 +680,13 @@ CATALOG: dict[str, ProblemKind] = _catalog(
             "Check sslmode and sslrootcert in database.url and the server's certificate.",
         ),
         ProblemKind(
+            "database-option",
+            _F,
+            "database.url: the option {value} cannot be honoured: {reason}",
+            "{way}",
+            exit_code=2,
+        ),
+        ProblemKind(
             "database-rights", _F, "a right is missing in the database: {reason}", "Let the owner run: {grant}"
         ),
         ProblemKind("database-schema", _F, "the database is not ready: {reason}", "Run `cpimportd db upgrade`."),
@@ -811,6 +818,12 @@ CATALOG: dict[str, ProblemKind] = _catalog(
             _F,
             "the backup failed: {reason}",
             "Nothing was changed. Install PostgreSQL's client programs (pg_dump), or check the disk.",
+        ),
+        ProblemKind(
+            "backup-incomplete",
+            _F,
+            "the backup was not kept, since it is incomplete: {reason}",
+            "Nothing was changed. Read what is lacking, and back it up by other means, or report it with the versions that `cpimportd check` names.",
         ),
         # Tell.
         ProblemKind(

@@ -116,9 +116,11 @@ async def begin(connection: asyncpg.Connection, department_id: int, trigger: Tri
     Raises:
         ProblemError: ``slot-done`` where the slot was done already, by us or by another host.
     """
-    await connection.execute(sql("runs", "abandon"), department_id)
+    async with connection.transaction():
+        await connection.execute(sql("runs", "abandon"), department_id)
     try:
-        run_id: int = await connection.fetchval(sql("runs", "begin"), *_row(department_id, trigger))
+        async with connection.transaction():
+            run_id: int = await connection.fetchval(sql("runs", "begin"), *_row(department_id, trigger))
     except asyncpg.UniqueViolationError as error:
         if error.constraint_name != "runs_slot":
             raise
@@ -152,12 +154,14 @@ def _row(department_id: int, trigger: Trigger) -> tuple[object, ...]:
 
 async def finish(connection: asyncpg.Connection, run_id: int, status: str, report: object) -> None:
     """Write how the run ended, with its report as JSON."""
-    await connection.execute(sql("runs", "finish"), run_id, status, json.dumps(report, ensure_ascii=False))
+    async with connection.transaction():
+        await connection.execute(sql("runs", "finish"), run_id, status, json.dumps(report, ensure_ascii=False))
 
 
 async def withdraw(connection: asyncpg.Connection, run_id: int) -> None:
     """Remove the row of a run that only looked and wrote nothing: ``history`` tells of imports, not of looks."""
-    await connection.execute(sql("runs", "withdraw"), run_id)
+    async with connection.transaction():
+        await connection.execute(sql("runs", "withdraw"), run_id)
 
 
 async def was_committed(connection: asyncpg.Connection, run_id: int) -> bool:

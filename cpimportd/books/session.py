@@ -1,0 +1,139 @@
+"""What a run relies on is said in its session: no default of a role, database or server changes what a run does.
+
+A session that is the server's own is told at its start (a startup packet's settings stand above those of ``ALTER
+ROLE``), and every transaction is told again at its own, since behind a pooler in transaction mode nothing else counts.
+What is not said here has its meaning in the default: ``search_path`` (where the backend's tables are), ``TimeZone``
+(the backend's timestamps are naive and mean it), ``default_transaction_read_only`` (somebody froze the database: that
+is told, not overridden), tablespaces.
+
+https://www.postgresql.org/docs/current/runtime-config-client.html
+"""
+
+from collections.abc import Mapping
+from datetime import timedelta
+from types import MappingProxyType
+from typing import Final, cast
+
+import asyncpg
+from asyncpg.transaction import Transaction
+
+from cpimportd.settings import Database
+
+SETTINGS: Final[Mapping[str, str]] = MappingProxyType(
+    {
+        # A published run has reached the disk: its slot is done. (asynchronous commit loses the last moments)
+        "synchronous_commit": "on",
+        # A run rests between its stages as long as they take.
+        "idle_in_transaction_session_timeout": "0",
+        "idle_session_timeout": "0",
+        # What isolation the statements were written for.
+        "default_transaction_isolation": "read committed",
+        "default_transaction_deferrable": "off",
+        # A policy that hides rows fails a statement instead of falsifying its sum.
+        "row_security": "off",
+        # How statements are read, and how texts made of values look.
+        "standard_conforming_strings": "on",
+        "backslash_quote": "safe_encoding",
+        "transform_null_equals": "off",
+        "array_nulls": "on",
+        "quote_all_identifiers": "off",
+        "DateStyle": "ISO, MDY",
+        "IntervalStyle": "postgres",
+        "extra_float_digits": "1",
+        "bytea_output": "hex",
+        # An error ends a statement or a savepoint, not the session; tables are those that can be updated.
+        "exit_on_error": "off",
+        "default_table_access_method": "heap",
+    }
+)
+"""Beside ``database.statement_timeout`` and ``lock_timeout``."""
+
+_SINCE: Final[Mapping[str, tuple[int, str]]] = {"transaction_timeout": (17, "0")}
+"""Settings that older servers do not know: they are said only in transactions, when the version is known."""
+
+NEWEST: Final = frozenset({"idle_session_timeout"})
+"""Of :data:`SETTINGS`, those that a server before PostgreSQL 14 refuses at the start."""
+
+_KEEPALIVE_SETTINGS: Final = ("keepalives_idle", "keepalives_interval", "keepalives_count")
+
+
+def _milliseconds(span: timedelta) -> str:
+    return str(max(1, round(span.total_seconds() * 1000)))
+
+
+def startup_settings(database: Database, keepalives: Mapping[str, int]) -> dict[str, str]:
+    """What a session is told when it begins.
+
+    Args:
+        database: the timeouts.
+        keepalives: in seconds, as of :class:`~cpimportd.books.target.Target`.
+    """
+    return {
+        **SETTINGS,
+        "statement_timeout": _milliseconds(database.statement_timeout),
+        "lock_timeout": _milliseconds(database.lock_timeout),
+        **{f"tcp_{name}": str(keepalives[name]) for name in _KEEPALIVE_SETTINGS if name in keepalives},
+    }
+
+
+class Session(asyncpg.Connection):  # type: ignore[misc]
+    """A connection whose transactions begin by saying what they rely on."""
+
+    __slots__ = ("_said",)
+
+    def rely_on(self, database: Database) -> None:
+        """Say in every transaction what :func:`startup_settings` say at the start, and what this version knows besides.
+
+        Args:
+            database: the timeouts.
+        """
+        version = self.get_server_version().major
+        newer = {name: value for name, (since, value) in _SINCE.items() if version >= since}
+        said = {**startup_settings(database, {}), **newer}
+        self._said = "; ".join(f"SET LOCAL {name} = '{value}'" for name, value in said.items() if name != "DateStyle")
+        self._said += f"; SET LOCAL DateStyle = {SETTINGS['DateStyle']}"
+
+    def transaction(
+        self, *, isolation: str | None = None, readonly: bool = False, deferrable: bool = False
+    ) -> "SaidTransaction":
+        """A transaction, or within one a savepoint; asyncpg's own with what it relies on.
+
+        Args:
+            isolation: such as ``repeatable_read``; READ COMMITTED where nobody says it.
+            readonly: nothing is written.
+            deferrable: as of PostgreSQL.
+        """
+        self._check_open()
+        said = getattr(self, "_said", "")
+        # Only in a transaction that nobody gave an isolation does a role's default count.
+        told = said if isolation else f"SET TRANSACTION ISOLATION LEVEL READ COMMITTED; {said}"
+        return SaidTransaction(self, told, isolation, readonly=readonly, deferrable=deferrable)
+
+
+class SaidTransaction(Transaction):  # type: ignore[misc]
+    """A transaction that says what it relies on before its first statement."""
+
+    __slots__ = ("_told",)
+
+    def __init__(
+        self, connection: Session, told: str, isolation: str | None, *, readonly: bool, deferrable: bool
+    ) -> None:
+        super().__init__(connection, isolation, readonly, deferrable)
+        self._told = told
+
+    async def start(self) -> None:
+        """Begin it.
+
+        Raises:
+            asyncpg.PostgresError: a setting is refused; the transaction is rolled back.
+        """
+        connection = cast("Session", self._connection)
+        outermost = not connection.is_in_transaction()
+        await super().start()
+        if outermost:
+            try:
+                await connection.execute(self._told)
+            except BaseException:
+                if not connection.is_closed():
+                    await self.rollback()
+                raise

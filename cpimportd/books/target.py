@@ -180,9 +180,9 @@ def _hosts(found: Mapping[str, str]) -> tuple[Host, ...]:
         addresses = [""] * len(names)
     elif not found.get("host"):
         names = list(addresses)
-    ports = _ports(found.get("port", ""), len(addresses))
     if len(names) != len(addresses):
         raise refused(f"it names {len(names)} hosts and {len(addresses)} hostaddr")
+    ports = _ports(found.get("port", ""), len(names))
     return tuple(
         Host(name or _local_folder(port), port, address)
         for name, address, port in zip(names, addresses, ports, strict=True)

@@ -35,12 +35,8 @@ async def open_books(settings: Settings) -> AsyncIterator[asyncpg.Connection]:
     connection = await connect(settings.database, direct=True)
     try:
         async with naming_holders(connection):
-            await require_current(connection)
-            if missing := await rights.missing_rights(connection):
-                raise ProblemError(*missing)
-            await rights.check_tables(connection)
-            if not await rights.department_exists(connection, settings.department_id):
-                raise ProblemError(problem("department-missing", value=str(settings.department_id)))
+            async with connection.transaction():
+                await _require_ready(connection, settings)
             async with runs.locked(
                 connection,
                 settings.department_id,
@@ -50,6 +46,15 @@ async def open_books(settings: Settings) -> AsyncIterator[asyncpg.Connection]:
                 yield connection
     finally:
         await let_go(connection)
+
+
+async def _require_ready(connection: asyncpg.Connection, settings: Settings) -> None:
+    await require_current(connection)
+    if missing := await rights.missing_rights(connection):
+        raise ProblemError(*missing)
+    await rights.check_tables(connection)
+    if not await rights.department_exists(connection, settings.department_id):
+        raise ProblemError(problem("department-missing", value=str(settings.department_id)))
 
 
 async def store_report(connection: asyncpg.Connection, database: Database, report: RunReport) -> None:

@@ -20,6 +20,7 @@ from cpimportd.books.connection import SCHEMA, connect, let_go
 from cpimportd.books.dumped import Relation
 from cpimportd.books.failures import translate
 from cpimportd.books.programs import Program
+from cpimportd.books.session import patient
 from cpimportd.books.target import Target
 from cpimportd.model import BACKEND_TABLES
 from cpimportd.problems import ProblemError, printable, problem
@@ -68,7 +69,8 @@ async def backup(
         final = folder / f"{SCHEMA}-{datetime.now(UTC):%Y%m%dT%H%M%S.%fZ}.dump"
         partial = final.with_suffix(".partial")
         try:
-            async with _at(target, database) as (where, environment, passed):
+            async with _at(target, database) as (environment, passed):
+                where = target.url_with(patient(major))
                 await _run([*command, f"--dbname={where}"], environment, partial, passed)
             await _prove(pg_restore, partial, wanted)
             _publish(partial, final)
@@ -108,14 +110,14 @@ async def _chosen(candidates: Sequence[Path], major: int) -> tuple[Program, Prog
 
 
 @contextlib.asynccontextmanager
-async def _at(target: Target, database: Database) -> AsyncIterator[tuple[str, dict[str, str], tuple[int, ...]]]:
-    """Where pg_dump connects, what it is told in its environment, and what files it inherits."""
+async def _at(target: Target, database: Database) -> AsyncIterator[tuple[dict[str, str], tuple[int, ...]]]:
+    """What pg_dump is told in its environment, and what files it inherits."""
     wait = max(2, round(target.connect_timeout(database.connect_timeout)))
     environment = {**programs.environment(), "PGCONNECT_TIMEOUT": str(wait)}
     if target.password is not None:
         environment["PGPASSWORD"] = target.password
     if not target.secrets:
-        yield target.url, environment, ()
+        yield environment, ()
         return
     # A key file's own password has no variable: libpq finds it in a service, whose file never touches a disk.
     lines = [f"[{_SERVICE}]", *(f"{name}={value}" for name, value in target.secrets.items()), ""]
@@ -123,7 +125,7 @@ async def _at(target: Target, database: Database) -> AsyncIterator[tuple[str, di
     try:
         os.write(descriptor, "\n".join(lines).encode())
         environment |= {"PGSERVICE": _SERVICE, "PGSERVICEFILE": f"/proc/self/fd/{descriptor}"}
-        yield target.url, environment, (descriptor,)
+        yield environment, (descriptor,)
     finally:
         os.close(descriptor)
 

@@ -72,7 +72,7 @@ async def _open(target: Target, database: Database, settings: Mapping[str, str])
         server_settings=dict(settings),
         connection_class=Session,
     )
-    connection.rely_on(database)
+    await connection.rely_on(database)
     connected = connection._transport.get_extra_info("socket")  # noqa: SLF001 - the driver offers no other way
     _keep_alive(connected, target)
     return connection

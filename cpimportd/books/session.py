@@ -49,12 +49,31 @@ SETTINGS: Final[Mapping[str, str]] = MappingProxyType(
 """Beside ``database.statement_timeout`` and ``lock_timeout``."""
 
 _SINCE: Final[Mapping[str, tuple[int, str]]] = {"transaction_timeout": (17, "0")}
-"""Settings that older servers do not know: they are said only in transactions, when the version is known."""
+"""Settings that older servers do not know: they are said when the version is known."""
+
+# A pooler makes up the number that it gives at the login; a setting of the session would stay with it, for others.
+_IN_SESSION: Final = """
+    SELECT set_config(name, value, false) FROM unnest($2::text[], $3::text[]) AS said (name, value)
+    WHERE pg_backend_pid() = $1 AND current_setting(name) <> value
+"""
 
 NEWEST: Final = frozenset({"idle_session_timeout"})
 """Of :data:`SETTINGS`, those that a server before PostgreSQL 14 refuses at the start."""
 
 _KEEPALIVE_SETTINGS: Final = ("keepalives_idle", "keepalives_interval", "keepalives_count")
+
+
+_PATIENT: Final[Mapping[str, int]] = {"statement_timeout": 0, "idle_session_timeout": 14, "transaction_timeout": 17}
+"""Limits of a session by the version that brought them; pg_dump lifts none before its first statement."""
+
+
+def patient(major: int) -> str:
+    """The options by which a server lets pg_dump take its time.
+
+    Args:
+        major: the server's version.
+    """
+    return " ".join(f"-c {name}=0" for name, since in _PATIENT.items() if major >= since)
 
 
 def _milliseconds(span: timedelta) -> str:
@@ -81,7 +100,7 @@ class Session(asyncpg.Connection):  # type: ignore[misc]
 
     __slots__ = ("_said",)
 
-    def rely_on(self, database: Database) -> None:
+    async def rely_on(self, database: Database) -> None:
         """Say in every transaction what :func:`startup_settings` say at the start, and what this version knows besides.
 
         Args:
@@ -92,6 +111,8 @@ class Session(asyncpg.Connection):  # type: ignore[misc]
         said = {**startup_settings(database, {}), **newer}
         self._said = "; ".join(f"SET LOCAL {name} = '{value}'" for name, value in said.items() if name != "DateStyle")
         self._said += f"; SET LOCAL DateStyle = {SETTINGS['DateStyle']}"
+        if newer:
+            await self.execute(_IN_SESSION, self.get_server_pid(), list(newer), list(newer.values()))
 
     def transaction(
         self, *, isolation: str | None = None, readonly: bool = False, deferrable: bool = False

@@ -4,7 +4,7 @@ import os
 import random
 import ssl
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import timedelta
 from pathlib import Path
 from typing import Any, Final
@@ -109,6 +109,15 @@ class Target:
     def url(self) -> str:
         """As libpq's programs understand it, complete and without a secret: they need no variable beside it."""
         return self.url_of(self.database)
+
+    def url_with(self, options: str) -> str:
+        """The same, with further settings for the server, which stand above those that the URL has.
+
+        Args:
+            options: such as ``-c idle_session_timeout=0``.
+        """
+        said = self.options.get("options")
+        return replace(self, options={**self.options, "options": f"{said} {options}" if said else options}).url
 
     def url_of(self, database: str) -> str:
         """The same server and login, another database."""

@@ -56,7 +56,7 @@ async def database(loaded: Loaded, within: timedelta) -> tuple[CheckLine, ...]:
             if name in upgrade_first:
                 lines += (skipped(name, "run `cpimportd db upgrade` first"),)
             else:
-                lines += await attempt(name, _translated(step(connection[0])), within)
+                lines += await attempt(name, _translated(_looked_at(step, connection[0])), within)
         return (*lines, *await attempt("pooler", _translated(_pooler(settings.database)), within))
 
 
@@ -68,6 +68,12 @@ async def _connected(settings: Database, *, direct: bool) -> AsyncIterator[async
     finally:
         with suppress(OSError, asyncpg.InterfaceError, asyncpg.PostgresError, TimeoutError):
             await connection.close(timeout=2)
+
+
+async def _looked_at(step: Step, connection: asyncpg.Connection) -> Sequence[CheckLine]:
+    """One step in a transaction, as a run's work is: what it relies on is said there, behind a pooler too."""
+    async with connection.transaction(readonly=True):
+        return await step(connection)
 
 
 async def _translated(work: Awaitable[Sequence[CheckLine]]) -> Sequence[CheckLine]:

@@ -14,7 +14,7 @@ from pathlib import Path
 import asyncpg
 
 from cpimportd import checks, engine, source
-from cpimportd.books import memory
+from cpimportd.books import encodings, memory
 from cpimportd.books.rights import text_limits
 from cpimportd.documents import kind_by_name
 from cpimportd.model import FetchedFile, Kind, Progress, Served, Snapshot, Unit
@@ -22,6 +22,7 @@ from cpimportd.problems import Effect, ProblemError, problem
 from cpimportd.reading import ReadJob
 from cpimportd.settings import Settings
 from cpimportd.spool import SpoolFolder
+from cpimportd.titles import title_of
 from cpimportd.workbook import digests
 
 logger = logging.getLogger(__name__)
@@ -179,6 +180,7 @@ async def _look(
         if not needed:
             break
         snapshots = await reader.also(snapshots, needed)
+    snapshots = await encodings.checked(connection, snapshots, settings.reader.max_problems, title_of)
     progress(Progress("check"))
     verdict = checks.integrity(
         snapshots,

@@ -9,7 +9,7 @@ from typing import Final
 import asyncpg
 
 from cpimportd import tell
-from cpimportd.books import rights, runs
+from cpimportd.books import obstacles, rights, runs
 from cpimportd.books.certainty import was_committed
 from cpimportd.books.connection import connect, let_go, still_open
 from cpimportd.books.failures import translate
@@ -52,6 +52,8 @@ async def _require_ready(connection: asyncpg.Connection, settings: Settings) -> 
     await require_current(connection)
     if missing := await rights.missing_rights(connection):
         raise ProblemError(*missing)
+    if blocking := await obstacles.blocking(connection):
+        raise ProblemError(*blocking)
     await rights.check_tables(connection)
     if not await rights.department_exists(connection, settings.department_id):
         raise ProblemError(problem("department-missing", value=str(settings.department_id)))

@@ -9,14 +9,15 @@ is told, not overridden), tablespaces.
 https://www.postgresql.org/docs/current/runtime-config-client.html
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import timedelta
 from types import MappingProxyType
-from typing import Final, cast
+from typing import Any, Final, cast
 
 import asyncpg
 from asyncpg.transaction import Transaction
 
+from cpimportd.books.encodings import fitting
 from cpimportd.settings import Database
 
 SETTINGS: Final[Mapping[str, str]] = MappingProxyType(
@@ -98,7 +99,7 @@ def startup_settings(database: Database, keepalives: Mapping[str, int]) -> dict[
 class Session(asyncpg.Connection):  # type: ignore[misc]
     """A connection whose transactions begin by saying what they rely on."""
 
-    __slots__ = ("_said",)
+    __slots__ = ("_fit", "_said")
 
     async def rely_on(self, database: Database) -> None:
         """Say in every transaction what :func:`startup_settings` say at the start, and what this version knows besides.
@@ -106,6 +107,7 @@ class Session(asyncpg.Connection):  # type: ignore[misc]
         Args:
             database: the timeouts.
         """
+        self._fit = fitting(self.get_settings().server_encoding)
         version = self.get_server_version().major
         newer = {name: value for name, (since, value) in _SINCE.items() if version >= since}
         said = {**startup_settings(database, {}), **newer}
@@ -129,6 +131,33 @@ class Session(asyncpg.Connection):  # type: ignore[misc]
         # Only in a transaction that nobody gave an isolation does a role's default count.
         told = said if isolation else f"SET TRANSACTION ISOLATION LEVEL READ COMMITTED; {said}"
         return SaidTransaction(self, told, isolation, readonly=readonly, deferrable=deferrable)
+
+    def _fitting(self, arguments: Sequence[Any]) -> Sequence[Any]:
+        # Before the session is told what to rely on, it is asked nothing that has a text.
+        fit = getattr(self, "_fit", None)
+        return arguments if fit is None else [fit(argument) for argument in arguments]
+
+    # What is told in these is about workbooks: reports, names of files and units. Documents are copied.
+
+    async def execute(self, query: str, *args: object, **options: Any) -> str:  # noqa: ANN401
+        """As asyncpg's own; texts fit into the database's encoding."""
+        return cast("str", await super().execute(query, *self._fitting(args), **options))
+
+    async def executemany(self, command: str, args: Iterable[Sequence[Any]], **options: Any) -> None:  # noqa: ANN401
+        """As asyncpg's own; texts fit into the database's encoding."""
+        await super().executemany(command, (self._fitting(row) for row in args), **options)
+
+    async def fetch(self, query: str, *args: object, **options: Any) -> list[asyncpg.Record]:  # noqa: ANN401
+        """As asyncpg's own; texts fit into the database's encoding."""
+        return cast("list[asyncpg.Record]", await super().fetch(query, *self._fitting(args), **options))
+
+    async def fetchval(self, query: str, *args: object, **options: Any) -> Any:  # noqa: ANN401
+        """As asyncpg's own; texts fit into the database's encoding."""
+        return await super().fetchval(query, *self._fitting(args), **options)
+
+    async def fetchrow(self, query: str, *args: object, **options: Any) -> asyncpg.Record | None:  # noqa: ANN401
+        """As asyncpg's own; texts fit into the database's encoding."""
+        return await super().fetchrow(query, *self._fitting(args), **options)
 
 
 class SaidTransaction(Transaction):  # type: ignore[misc]

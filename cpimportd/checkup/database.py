@@ -8,7 +8,7 @@ from typing import Final
 
 import asyncpg
 
-from cpimportd.books import connect, programs, require_current, rights, translate
+from cpimportd.books import connect, obstacles, programs, require_current, rights, translate
 from cpimportd.checkup.line import CheckLine, attempt, bad, good, skipped
 from cpimportd.configuration import Loaded, require_database
 from cpimportd.problems import ProblemError, problem
@@ -113,8 +113,14 @@ async def _rights(connection: asyncpg.Connection) -> Sequence[CheckLine]:
 
 
 async def _tables(connection: asyncpg.Connection) -> Sequence[CheckLine]:
+    name = "database tables"
+    blocking = [bad(name, found) for found in await obstacles.blocking(connection)]
+    noteworthy = [bad(name, found) for found in await obstacles.noteworthy(connection)]
+    if blocking:
+        return [*blocking, *noteworthy]
     await rights.check_tables(connection)
-    return (good("database tables", "the backend's tables are as expected"),)
+    more = obstacles.described(await obstacles.look(connection))
+    return [good(name, "the backend's tables are as expected" + (f" ({more})" if more else "")), *noteworthy]
 
 
 async def _schema(connection: asyncpg.Connection) -> Sequence[CheckLine]:

@@ -11,8 +11,10 @@ from cpimportd.books import connect, upgrade
 from cpimportd.books.encodings import fitting, lacking_characters
 from cpimportd.checkup import checkup
 from cpimportd.configuration import Loaded
+from cpimportd.problems import ProblemError
 from cpimportd.report import RunStatus, UnitStatus
 from cpimportd.settings import Database
+from tests.conftest import run_sql
 from tests.pipeline.test_pipeline_guest import receipt, upload
 
 _NUMBERS = itertools.count(1)
@@ -25,9 +27,6 @@ def encoded(templates, workplace_for):
 
     async def make(encoding):
         name = f"encoded_{next(_NUMBERS)}"
-        templates.server  # noqa: B018
-        from tests.conftest import run_sql
-
         run_sql(
             templates.server.url(),
             f"CREATE DATABASE {name} TEMPLATE template0 ENCODING '{encoding}' LC_COLLATE 'C' LC_CTYPE 'C' OWNER cpimportd",
@@ -101,19 +100,28 @@ async def test_every_place_is_told_wherever_it_stands(encoded):
     assert {unit.unit.organization for unit in report.units if unit.status is UnitStatus.PUBLISHED} == {"ИРИС ООО"}
     names = {row[0] for row in place.sql(place.url, "SELECT file FROM cpimportd.snapshot")}
     assert names == {"Поступление <U+20BD>.xlsx", "Поступление Ирис <U+20BD>.xlsx"}
-    assert (await place.run()).status is RunStatus.PARTIAL
+    again = await place.run()
+    assert again.status is RunStatus.HELD
+    assert {unit.unit.organization: unit.status for unit in again.units}["ИРИС ООО"] is UnitStatus.UNCHANGED
 
 
 @pytest.mark.asyncio
-async def test_an_encoding_without_cyrillic_holds_everything_and_fails_nothing(encoded):
-    place = await encoded("LATIN1")
-    upload(place, "Поступление Лотос.xlsx", [receipt(n, f"{n}.00") for n in range(1, 400)])
+async def test_many_places_of_one_file_are_told_as_many_as_are_wanted(encoded):
+    place = await encoded("WIN1251")
+    upload(place, "Поступление Лотос.xlsx", [receipt(n, f"{n}.00", purpose="→ ₽") for n in range(1, 400)])
     report = await place.run()
     assert report.status is RunStatus.HELD
     found = [p for file in report.files for p in file.problems if p.code == "text-not-storable"]
-    assert 0 < len(found) <= place.settings.reader.max_problems
-    assert not place.sql(place.url, "SELECT FROM fin_receipts")
+    assert [p.row for p in found] == list(range(2, 2 + place.settings.reader.max_problems))
     assert place.sql(place.url, "SELECT report IS NOT NULL FROM cpimportd.runs")[0][0]
+
+
+@pytest.mark.asyncio
+async def test_an_encoding_without_cyrillic_is_blamed_by_the_upgrade(encoded):
+    with pytest.raises(ProblemError, match="encoding") as caught:
+        await encoded("LATIN1")
+    (found,) = caught.value.problems
+    assert (found.code, "ENCODING 'UTF8'" in found.message) == ("database-failed", True)
 
 
 @pytest.mark.asyncio

@@ -807,6 +807,12 @@ CATALOG: dict[str, ProblemKind] = _catalog(
             "Something else wrote at the same time, or changed what was written; if nothing did, this is a defect: please report it.",
         ),
         ProblemKind(
+            "row-rewritten",
+            _F,
+            "after the load «{value}» in {table} is not what was written to it; everything was rolled back",
+            "Find the trigger or rule that changes it: they are named beside this.",
+        ),
+        ProblemKind(
             "run-superseded",
             _F,
             "another process took over run {value}; nothing was published",

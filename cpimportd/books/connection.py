@@ -61,7 +61,7 @@ async def _begin(target: Target, database: Database, name: str, settings: Mappin
     except asyncpg.ProtocolViolationError as error:
         if "startup parameter" not in str(error):
             raise
-        return await _open(target, database, {"application_name": name})
+        return await _open(target, database, called)
 
 
 async def _open(target: Target, database: Database, settings: Mapping[str, str]) -> Session:

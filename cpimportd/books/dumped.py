@@ -71,8 +71,14 @@ async def relations(connection: asyncpg.Connection, schema: str, tables: Sequenc
     Args:
         connection: to the database that is backed up.
         schema: whose relations are all wanted.
-        tables: names of further tables; those that are not there are left out.
+        tables: names of further tables.
+
+    Raises:
+        ProblemError: ``backup-incomplete``: one of the tables is not there.
     """
+    if absent := await connection.fetch(sql("backup", "absent"), list(tables)):
+        names = ", ".join(row["name"] for row in absent)
+        raise ProblemError(problem("backup-incomplete", reason=f"the search path leads to no {names}"))
     return tuple(Relation(**row) for row in await connection.fetch(sql("backup", "relations"), schema, list(tables)))
 
 

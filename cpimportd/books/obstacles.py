@@ -9,7 +9,8 @@ import asyncpg
 
 from cpimportd.books.failures import translate
 from cpimportd.books.queries import sql
-from cpimportd.model import BACKEND_TABLES
+from cpimportd.books.shapes import SHAPES
+from cpimportd.model import BACKEND_TABLES, Kind
 from cpimportd.problems import Problem, ProblemError, problem
 
 _SORTS: Final = {"r": "a table", "p": "partitioned", "v": "a view", "m": "a materialized view", "f": "a foreign table"}
@@ -18,7 +19,7 @@ _READ: Final = "departments"
 
 # What it looks like when a row did not become what was written: our own comparisons, a constraint, or what somebody's
 # function raises.
-_OUR_COMPARISONS: Final = frozenset({"sums-differ", "undo-differs"})
+_OUR_COMPARISONS: Final = frozenset({"sums-differ", "undo-differs", "row-rewritten"})
 _THEIR_DOING: Final = (
     asyncpg.IntegrityConstraintViolationError,
     asyncpg.PLPGSQLError,
@@ -87,6 +88,23 @@ async def noteworthy(connection: asyncpg.Connection) -> tuple[Problem, ...]:
     elif encoding == "SQL_ASCII":
         found.append(problem("database-encoding", value=encoding, reason="it counts bytes where characters are meant"))
     return tuple(found)
+
+
+async def compare_written(connection: asyncpg.Connection) -> None:
+    """After the merge, where triggers or rules run on a table of documents: is each row what was written to it?
+
+    The sums are compared anyway; a text, a date or a payment type that somebody's code replaces is in no sum, and would
+    be written anew by every run.
+
+    Raises:
+        ProblemError: ``row-rewritten``; whose code it was says :func:`naming_interference`.
+    """
+    touched = {one.table for one in await look(connection) if one.changing or one.following}
+    questions = {shape.kind.table: sql("obstacles", "rewritten", **shape.identifiers) for shape in SHAPES}
+    questions[Kind.DETAILS.table] = sql("obstacles", "rewritten_line")
+    for table, question in questions.items():
+        if table in touched and (found := await connection.fetchval(question)) is not None:
+            raise ProblemError(problem("row-rewritten", value=found, table=table))
 
 
 def described(standing: Sequence[Standing]) -> str:

@@ -7,7 +7,7 @@ import asyncpg
 
 from cpimportd.books import account, facts, merge, record, runs, stage
 from cpimportd.books.locks import fence, lock_books
-from cpimportd.books.obstacles import naming_interference
+from cpimportd.books.obstacles import compare_written, naming_interference
 from cpimportd.books.plan import Judgement, Publication, Published, UnitPlan
 from cpimportd.books.queries import sql
 from cpimportd.books.rights import details_unique_index
@@ -72,6 +72,7 @@ async def _merge(
     going_on = {unit: judgement for unit, judgement in judgements.items() if not judgement.held}
     await merge.merge(connection, going_on)
     bridges = await account.bridges(connection)
+    await compare_written(connection)
     await account.bridge_contracts(connection)
     counts = await account.counts(connection)
     units = tuple(

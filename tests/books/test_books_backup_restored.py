@@ -175,6 +175,16 @@ async def test_a_dump_of_what_holds_no_rows_is_refused(beside, postgres_server, 
     assert caught.value.problems[0].code == "backup-incomplete"
 
 
+@pytest.mark.asyncio
+async def test_a_search_path_that_leads_past_the_tables_makes_no_empty_backup(beside, tmp_path):
+    url, _ = await beside()
+    elsewhere = url + "&options=-c%20search_path%3Delsewhere"
+    with pytest.raises(ProblemError, match="the search path leads to no departments, fin_bank_accounts") as caught:
+        await backup(Database(url=SecretStr(elsewhere)), tmp_path / "backups")
+    assert caught.value.problems[0].code == "backup-incomplete"
+    assert not (tmp_path / "backups").exists()
+
+
 def test_what_is_wanted_is_compared_whole_and_in_words():
     wanted = [
         Relation("public", "a", "r", "x", asked=True, readable=True),

@@ -16,6 +16,7 @@ from cpimportd.books.target import Host, Target
 from cpimportd.problems import ProblemError
 from cpimportd.settings import Database
 from tests.faults.secrets import DATABASE as PASSWORD
+from tests.faults.secrets import TLS_KEY
 
 ASK = """
     SELECT concat_ws('|', current_database(), current_user, current_setting('application_name'),
@@ -302,3 +303,23 @@ def test_a_password_is_taken_from_the_nearest_that_says_one(monkeypatch, tmp_pat
     assert password("postgresql://u@h/d?service=s") == "service's"
     assert password("postgresql://u@h/d") == "variable's"
     assert password("postgresql://u:p#w?r&d@h/d") == "p#w?r&d"  # none of these ends a password to libpq
+
+
+@pytest.mark.asyncio
+async def test_the_password_of_a_key_reaches_pg_dump_on_no_command_line_and_no_disk(
+    database, postgres_server, tmp_path
+):
+    real = postgres_server.programs / "pg_dump"
+    spy = tmp_path / "pg_dump"
+    spy.write_text(
+        f'#!/bin/sh\n[ "$1" = --version ] && exec {real} --version\n'
+        f'echo "$@" > {tmp_path}/arguments; echo "$PGSERVICEFILE" > {tmp_path}/name; cat "$PGSERVICEFILE" > {tmp_path}/service\n'
+        f'exec {real} "$@"\n'
+    )
+    spy.chmod(0o755)
+    url = f"{database}&sslpassword={quote(TLS_KEY)}"
+    assert TLS_KEY not in repr(Target.of(Database(url=SecretStr(url)), direct=False))
+    await backup(Database(url=SecretStr(url)), tmp_path / "backups", candidates=[spy])
+    assert TLS_KEY not in (tmp_path / "arguments").read_text()
+    assert (tmp_path / "name").read_text().startswith("/proc/self/fd/")
+    assert f"sslpassword={TLS_KEY}\n" in (tmp_path / "service").read_text()

@@ -1,3 +1,7 @@
+-- name: absent
+-- Which of these tables the search path does not lead to.
+SELECT name FROM unnest($1::text[]) AS names (name) WHERE to_regclass(name) IS NULL ORDER BY 1;
+
 -- name: relations
 -- Everything that a backup has to hold: our schema, the backend's tables that we write ($2), departments, below each its
 -- partitions and inheritance children, and the sequences of their columns. `readable` tells whether a sequence's value

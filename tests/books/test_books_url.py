@@ -66,7 +66,7 @@ FORMS = {
     "a database of the user's name": Form("postgresql://{user}@?host={host}"),
     "an empty database": Form("postgresql:///?host={host}&user={user}&dbname="),
     "settings of the server": Form(
-        "postgresql://{user}@/{books}?host={host}&options=-c%20work_mem%3D7MB%20-c%20search_path%3Da%2Cb"
+        "postgresql://{user}@/{books}?host={host}&options=-c%20work_mem%3D7MB%20-c%20search_path%3Dpublic%2Cb"
     ),
     "settings by a variable": Form("postgresql://{user}@/{books}?host={host}", {"PGOPTIONS": "-c work_mem=7MB"}),
     "a name by a variable": Form("postgresql://{user}@/{books}?host={host}", {"PGAPPNAME": "ours"}),
@@ -77,14 +77,14 @@ FORMS = {
 
 
 @pytest.fixture
-def there(make_database, postgres_server, sql, superuser_url):
+def there(make_database, templates, postgres_server, sql, superuser_url):
     """What stands in braces: two databases, one of the user's name, and a user, all with names that need quoting."""
     user = "бух @+&"
     root = superuser_url(make_database())
     names = {"books": "книги = 1", "other": "other", "own": user}
     sql(root, f'DROP ROLE IF EXISTS "{user}"', f'CREATE ROLE "{user}" LOGIN')
     for name in names.values():
-        sql(root, f'CREATE DATABASE "{name}"')
+        sql(root, f'CREATE DATABASE "{name}" TEMPLATE "{templates.migrated()}"')
     yield {"host": str(postgres_server.folder), "user": user, **names}
     for name in names.values():
         sql(root, f'DROP DATABASE "{name}" WITH (FORCE)')

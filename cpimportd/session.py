@@ -15,6 +15,7 @@ from cpimportd.books.connection import connect, let_go, still_open
 from cpimportd.books.failures import translate
 from cpimportd.books.locks import naming_holders
 from cpimportd.books.plan import Published
+from cpimportd.books.session import relying
 from cpimportd.books.transaction import CommitUncertainError
 from cpimportd.books.upgrade import require_current
 from cpimportd.problems import Problem, ProblemError, problem
@@ -35,7 +36,7 @@ async def open_books(settings: Settings) -> AsyncIterator[asyncpg.Connection]:
     connection = await connect(settings.database, direct=True)
     try:
         async with naming_holders(connection):
-            async with connection.transaction():
+            async with relying(connection):
                 await _require_ready(connection, settings)
             async with runs.locked(
                 connection,

@@ -14,6 +14,7 @@ import asyncpg
 from cpimportd import __version__
 from cpimportd.books.connection import let_go
 from cpimportd.books.queries import sql
+from cpimportd.books.session import relying
 from cpimportd.problems import ProblemError, problem
 
 LOCK_CLASS = 0x6370696D
@@ -116,10 +117,10 @@ async def begin(connection: asyncpg.Connection, department_id: int, trigger: Tri
     Raises:
         ProblemError: ``slot-done`` where the slot was done already, by us or by another host.
     """
-    async with connection.transaction():
+    async with relying(connection):
         await connection.execute(sql("runs", "abandon"), department_id)
     try:
-        async with connection.transaction():
+        async with relying(connection):
             run_id: int = await connection.fetchval(sql("runs", "begin"), *_row(department_id, trigger))
     except asyncpg.UniqueViolationError as error:
         if error.constraint_name != "runs_slot":
@@ -154,13 +155,13 @@ def _row(department_id: int, trigger: Trigger) -> tuple[object, ...]:
 
 async def finish(connection: asyncpg.Connection, run_id: int, status: str, report: object) -> None:
     """Write how the run ended, with its report as JSON."""
-    async with connection.transaction():
+    async with relying(connection):
         await connection.execute(sql("runs", "finish"), run_id, status, json.dumps(report, ensure_ascii=False))
 
 
 async def withdraw(connection: asyncpg.Connection, run_id: int) -> None:
     """Remove the row of a run that only looked and wrote nothing: ``history`` tells of imports, not of looks."""
-    async with connection.transaction():
+    async with relying(connection):
         await connection.execute(sql("runs", "withdraw"), run_id)
 
 

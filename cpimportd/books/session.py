@@ -9,7 +9,8 @@ is told, not overridden), tablespaces.
 https://www.postgresql.org/docs/current/runtime-config-client.html
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
+from contextlib import asynccontextmanager
 from datetime import timedelta
 from types import MappingProxyType
 from typing import Any, Final, cast
@@ -53,6 +54,7 @@ _SINCE: Final[Mapping[str, tuple[int, str]]] = {"transaction_timeout": (17, "0")
 """Settings that older servers do not know: they are said when the version is known."""
 
 # A pooler makes up the number that it gives at the login; a setting of the session would stay with it, for others.
+_OWN: Final = "SELECT pg_backend_pid() = $1"
 _IN_SESSION: Final = """
     SELECT set_config(name, value, false) FROM unnest($2::text[], $3::text[]) AS said (name, value)
     WHERE pg_backend_pid() = $1 AND current_setting(name) <> value
@@ -99,7 +101,7 @@ def startup_settings(database: Database, keepalives: Mapping[str, int]) -> dict[
 class Session(asyncpg.Connection):  # type: ignore[misc]
     """A connection whose transactions begin by saying what they rely on."""
 
-    __slots__ = ("_fit", "_said")
+    __slots__ = ("_fit", "_own", "_said")
 
     async def rely_on(self, database: Database) -> None:
         """Say in every transaction what :func:`startup_settings` say at the start, and what this version knows besides.
@@ -113,7 +115,8 @@ class Session(asyncpg.Connection):  # type: ignore[misc]
         said = {**startup_settings(database, {}), **newer}
         self._said = "; ".join(f"SET LOCAL {name} = '{value}'" for name, value in said.items() if name != "DateStyle")
         self._said += f"; SET LOCAL DateStyle = {SETTINGS['DateStyle']}"
-        if newer:
+        self._own = await self.fetchval(_OWN, self.get_server_pid())
+        if newer and self._own:
             await self.execute(_IN_SESSION, self.get_server_pid(), list(newer), list(newer.values()))
 
     def transaction(
@@ -131,6 +134,11 @@ class Session(asyncpg.Connection):  # type: ignore[misc]
         # Only in a transaction that nobody gave an isolation does a role's default count.
         told = said if isolation else f"SET TRANSACTION ISOLATION LEVEL READ COMMITTED; {said}"
         return SaidTransaction(self, told, isolation, readonly=readonly, deferrable=deferrable)
+
+    @property
+    def is_own(self) -> bool:
+        """Whether one server process is ours alone, so that what was said at the start holds; no pooler gives one."""
+        return bool(getattr(self, "_own", True))
 
     def _fitting(self, arguments: Sequence[Any]) -> Sequence[Any]:
         # Before the session is told what to rely on, it is asked nothing that has a text.
@@ -158,6 +166,20 @@ class Session(asyncpg.Connection):  # type: ignore[misc]
     async def fetchrow(self, query: str, *args: object, **options: Any) -> asyncpg.Record | None:  # noqa: ANN401
         """As asyncpg's own; texts fit into the database's encoding."""
         return await super().fetchrow(query, *self._fitting(args), **options)
+
+
+@asynccontextmanager
+async def relying(connection: asyncpg.Connection) -> AsyncIterator[None]:
+    """Single statements that rely on what is said: as they are, or, behind a pooler, in a transaction that says it.
+
+    Args:
+        connection: of ours.
+    """
+    if isinstance(connection, Session) and not connection.is_own:
+        async with connection.transaction():
+            yield
+    else:
+        yield
 
 
 class SaidTransaction(Transaction):  # type: ignore[misc]

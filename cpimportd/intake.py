@@ -14,7 +14,7 @@ from pathlib import Path
 import asyncpg
 
 from cpimportd import checks, engine, source
-from cpimportd.books import memory
+from cpimportd.books import encodings, memory
 from cpimportd.books.rights import text_limits
 from cpimportd.documents import kind_by_name
 from cpimportd.earlier import earlier
@@ -24,6 +24,7 @@ from cpimportd.problems import Effect, ProblemError, problem
 from cpimportd.reading import ReadJob
 from cpimportd.settings import Settings
 from cpimportd.spool import SpoolFolder
+from cpimportd.titles import title_of
 from cpimportd.workbook import digests
 
 logger = logging.getLogger(__name__)
@@ -191,6 +192,7 @@ async def _look(
             break
         snapshots = await reader.also(snapshots, needed)
     similar = await memory.similar_expenses(connection, settings.department_id, unknown - known.keys())
+    snapshots = await encodings.checked(connection, snapshots, settings.reader.max_problems, title_of)
     progress(Progress("check"))
     verdict = checks.integrity(
         snapshots,

@@ -461,6 +461,12 @@ CATALOG: dict[str, ProblemKind] = _catalog(
         # Rows: rejects. A file with rejects does not add up, so it holds its units.
         ProblemKind("reject", _I, "{reason}", "Correct the document in 1C and export again."),
         ProblemKind(
+            "text-not-storable",
+            _I,
+            "holds {value}, which the database's encoding {encoding} has not",
+            "Write it otherwise in 1C and export again, or move the database to UTF8.",
+        ),
+        ProblemKind(
             "row-unrecognized",
             _I,
             "is neither a document nor a total",
@@ -765,6 +771,13 @@ CATALOG: dict[str, ProblemKind] = _catalog(
             "Check sslmode and sslrootcert in database.url and the server's certificate.",
         ),
         ProblemKind(
+            "database-option",
+            _F,
+            "database.url: the option {value} cannot be honoured: {reason}",
+            "{way}",
+            exit_code=2,
+        ),
+        ProblemKind(
             "database-rights", _F, "a right is missing in the database: {reason}", "Let the owner run: {grant}"
         ),
         ProblemKind("database-schema", _F, "the database is not ready: {reason}", "Run `cpimportd db upgrade`."),
@@ -779,6 +792,36 @@ CATALOG: dict[str, ProblemKind] = _catalog(
             _F,
             "the backend's tables are not as expected: {reason}",
             "Compare them with docs/database.md; the backend may have changed.",
+        ),
+        ProblemKind(
+            "database-row-security",
+            _F,
+            "row-level security hides rows of {value} from us ({reason}): no sum would be right",
+            "Let a superuser run ALTER ROLE {user} BYPASSRLS; or let the owner run ALTER TABLE {value} DISABLE ROW LEVEL SECURITY;",
+        ),
+        ProblemKind(
+            "database-replication-role",
+            _F,
+            "session_replication_role is {value} in our sessions: foreign keys are not checked",
+            "Let a superuser run ALTER ROLE {user} RESET session_replication_role; and look for it in ALTER DATABASE too.",
+        ),
+        ProblemKind(
+            "database-triggers",
+            _W,
+            "{value}: {reason} can change or drop what we write",
+            "Make sure that it leaves amounts, dates and keys alone; a run compares the sums before COMMIT.",
+        ),
+        ProblemKind(
+            "database-interference",
+            _F,
+            "on what we write to {value} runs code that is not ours: {reason}",
+            "Find out whether it changed or dropped rows; change it, or let the owner disable it for our role.",
+        ),
+        ProblemKind(
+            "database-encoding",
+            _W,
+            "the database's encoding is {value}: {reason}",
+            "A character that it has not holds its workbook; better move the database to UTF8: pg_dump, CREATE DATABASE with ENCODING 'UTF8', pg_restore.",
         ),
         ProblemKind(
             "department-missing",
@@ -846,7 +889,13 @@ CATALOG: dict[str, ProblemKind] = _catalog(
             "sums-differ",
             _F,
             "after the load {organization} sums to {sum:money} in {value}, Итого says {total:money}; everything was rolled back",
-            "Something else wrote at the same time, or this is a defect: please report it.",
+            "Something else wrote at the same time, or changed what was written; if nothing did, this is a defect: please report it.",
+        ),
+        ProblemKind(
+            "row-rewritten",
+            _F,
+            "after the load «{value}» in {table} is not what was written to it; everything was rolled back",
+            "Find the trigger or rule that changes it: they are named beside this.",
         ),
         ProblemKind(
             "run-superseded",
@@ -902,6 +951,12 @@ CATALOG: dict[str, ProblemKind] = _catalog(
             _F,
             "the backup failed: {reason}",
             "Nothing was changed. Install PostgreSQL's client programs (pg_dump), or check the disk.",
+        ),
+        ProblemKind(
+            "backup-incomplete",
+            _F,
+            "the backup was not kept, since it is incomplete: {reason}",
+            "Nothing was changed. Read what is lacking, and back it up by other means, or report it with the versions that `cpimportd check` names.",
         ),
         # Tell.
         ProblemKind(

@@ -9,12 +9,13 @@ from typing import Final
 import asyncpg
 
 from cpimportd import tell
-from cpimportd.books import rights, runs
+from cpimportd.books import obstacles, rights, runs
 from cpimportd.books.certainty import was_committed
 from cpimportd.books.connection import connect, let_go, still_open
 from cpimportd.books.failures import translate
 from cpimportd.books.locks import naming_holders
 from cpimportd.books.plan import Published
+from cpimportd.books.session import relying
 from cpimportd.books.transaction import CommitUncertainError
 from cpimportd.books.upgrade import require_current
 from cpimportd.problems import Problem, ProblemError, problem
@@ -35,12 +36,8 @@ async def open_books(settings: Settings) -> AsyncIterator[asyncpg.Connection]:
     connection = await connect(settings.database, direct=True)
     try:
         async with naming_holders(connection):
-            await require_current(connection)
-            if missing := await rights.missing_rights(connection):
-                raise ProblemError(*missing)
-            await rights.check_tables(connection)
-            if not await rights.department_exists(connection, settings.department_id):
-                raise ProblemError(problem("department-missing", value=str(settings.department_id)))
+            async with relying(connection):
+                await _require_ready(connection, settings)
             async with runs.locked(
                 connection,
                 settings.department_id,
@@ -50,6 +47,17 @@ async def open_books(settings: Settings) -> AsyncIterator[asyncpg.Connection]:
                 yield connection
     finally:
         await let_go(connection)
+
+
+async def _require_ready(connection: asyncpg.Connection, settings: Settings) -> None:
+    await require_current(connection)
+    if missing := await rights.missing_rights(connection):
+        raise ProblemError(*missing)
+    if blocking := await obstacles.blocking(connection):
+        raise ProblemError(*blocking)
+    await rights.check_tables(connection)
+    if not await rights.department_exists(connection, settings.department_id):
+        raise ProblemError(problem("department-missing", value=str(settings.department_id)))
 
 
 async def store_report(

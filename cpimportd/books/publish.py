@@ -7,6 +7,7 @@ import asyncpg
 
 from cpimportd.books import account, facts, held, merge, record, runs, stage
 from cpimportd.books.locks import fence, lock_books
+from cpimportd.books.obstacles import compare_written, naming_interference
 from cpimportd.books.plan import Judgement, Publication, Published, Today, UnitPlan
 from cpimportd.books.queries import sql
 from cpimportd.books.rights import details_unique_index
@@ -31,9 +32,10 @@ async def publish(
         asyncpg.PostgresError: the database failed before COMMIT, or a lock did not come; nothing was published.
         CommitUncertainError: the connection was lost during COMMIT; ask :func:`runs.was_committed`.
     """
-    return await in_one_transaction(
-        connection, lambda: _publish(connection, publication), committing, rehearsal=publication.run_id is None
-    )
+    async with naming_interference(connection):
+        return await in_one_transaction(
+            connection, lambda: _publish(connection, publication), committing, rehearsal=publication.run_id is None
+        )
 
 
 async def _publish(connection: asyncpg.Connection, publication: Publication) -> Published:
@@ -89,6 +91,7 @@ async def _merge(
     going_on = {unit: judgement for unit, judgement in judgements.items() if not judgement.held}
     await merge.merge(connection, going_on)
     bridges = await account.bridges(connection)
+    await compare_written(connection)
     await account.bridge_contracts(connection)
     counts = await account.counts(connection)
     units = tuple(

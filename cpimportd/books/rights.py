@@ -68,7 +68,7 @@ _SEQUENCES: Final = """
 _COLUMNS: Final = """
     SELECT wanted.name AS table, a.attname AS column, format_type(a.atttypid, NULL) AS type,
            CASE WHEN a.atttypid = 'varchar'::regtype AND a.atttypmod > 0 THEN a.atttypmod - 4 END AS length,
-           a.attnotnull AND NOT a.atthasdef AND a.attidentity = '' AS must_be_given
+           a.attnotnull AND NOT a.atthasdef AND a.attidentity = '' AS must_be_given, a.attgenerated <> '' AS generated
     FROM unnest($1::text[]) AS wanted (name)
     JOIN pg_class c ON c.oid = to_regclass(wanted.name)
     JOIN pg_attribute a ON a.attrelid = c.oid AND a.attnum > 0 AND NOT a.attisdropped
@@ -148,6 +148,8 @@ def _differences(table: "Table", there: Mapping[str, Any] | None) -> Iterable[st
             continue
         if column.name not in there:
             yield f"{name} is missing"
+        elif there[column.name]["generated"]:
+            yield f"{name} is generated, so nothing can be written to it"
         elif there[column.name]["type"] not in workable:
             yield f"{name} is {there[column.name]['type']}, expected {' or '.join(workable)}"
     for column_name, row in there.items():

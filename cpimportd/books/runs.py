@@ -14,6 +14,7 @@ import asyncpg
 from cpimportd import __version__
 from cpimportd.books.connection import let_go
 from cpimportd.books.queries import sql
+from cpimportd.books.session import relying
 from cpimportd.instants import moment
 from cpimportd.model import Kind
 from cpimportd.problems import ProblemError, problem
@@ -120,9 +121,11 @@ async def begin(connection: asyncpg.Connection, department_id: int, trigger: Tri
     Raises:
         ProblemError: ``slot-done`` where the slot was done already, by us or by another host.
     """
-    await connection.execute(sql("runs", "abandon"), department_id)
+    async with relying(connection):
+        await connection.execute(sql("runs", "abandon"), department_id)
     try:
-        run_id: int = await connection.fetchval(sql("runs", "begin"), *_row(department_id, trigger))
+        async with relying(connection):
+            run_id: int = await connection.fetchval(sql("runs", "begin"), *_row(department_id, trigger))
     except asyncpg.UniqueViolationError as error:
         if error.constraint_name != "runs_slot":
             raise
@@ -158,7 +161,8 @@ def _row(department_id: int, trigger: Trigger) -> tuple[object, ...]:
 
 async def finish(connection: asyncpg.Connection, run_id: int, status: str, report: object) -> None:
     """Write how the run ended, with its report as JSON."""
-    await connection.execute(sql("runs", "finish"), run_id, status, json.dumps(report, ensure_ascii=False))
+    async with relying(connection):
+        await connection.execute(sql("runs", "finish"), run_id, status, json.dumps(report, ensure_ascii=False))
 
 
 async def log_seconds(connection: asyncpg.Connection, run_id: int, logs: Sequence[int]) -> None:
@@ -169,12 +173,14 @@ async def log_seconds(connection: asyncpg.Connection, run_id: int, logs: Sequenc
         run_id: the run, whose report is stored.
         logs: the lines that it wrote.
     """
-    await connection.execute(sql("runs", "log_seconds"), run_id, list(logs))
+    async with relying(connection):
+        await connection.execute(sql("runs", "log_seconds"), run_id, list(logs))
 
 
 async def withdraw(connection: asyncpg.Connection, run_id: int) -> None:
     """Remove the row of a run that only looked and wrote nothing: ``history`` tells of imports, not of looks."""
-    await connection.execute(sql("runs", "withdraw"), run_id)
+    async with relying(connection):
+        await connection.execute(sql("runs", "withdraw"), run_id)
 
 
 async def was_committed(connection: asyncpg.Connection, run_id: int) -> bool:

@@ -4,12 +4,12 @@ import logging
 import secrets
 from datetime import UTC, datetime, timedelta
 from typing import Final
-from urllib.parse import quote, urlsplit
 
 import asyncpg
 from pydantic import SecretStr
 
-from cpimportd.books.connection import Target, connect, let_go
+from cpimportd.books.connection import connect, let_go
+from cpimportd.books.target import Target
 from cpimportd.settings import Database
 
 logger = logging.getLogger(__name__)
@@ -97,10 +97,8 @@ def _literal(text: str) -> str:
 
 def _beside(database: Database, name: str) -> Database:
     """The same server and login, another database."""
-    target = Target(database, direct=True)
-    parts = urlsplit(target.url)
-    query = "&".join(word for word in parts.query.split("&") if not word.startswith("dbname="))
-    url = f"{parts.scheme}://{parts.netloc}/{quote(name)}?{query}"
+    target = Target.of(database, direct=True)
+    url = target.url_of(name)
     password = None if target.password is None else SecretStr(target.password)
     return database.model_copy(update={"url": SecretStr(url), "direct_url": None, "password": password})
 
@@ -108,7 +106,7 @@ def _beside(database: Database, name: str) -> Database:
 def _name(scratch: Database) -> str:
     if scratch.url is None:
         raise ValueError("a scratch database has a url")
-    name = urlsplit(scratch.url.get_secret_value()).path.removeprefix("/")
+    name = Target.of(scratch, direct=True).database
     if not name.startswith(PREFIX):
         raise ValueError("only a scratch database may be dropped")
     return name

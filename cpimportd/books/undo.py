@@ -13,6 +13,7 @@ import asyncpg
 from cpimportd.books import account, held, memory, record, stage, undo_match
 from cpimportd.books.locks import lock_books
 from cpimportd.books.merge import Journal
+from cpimportd.books.obstacles import naming_interference
 from cpimportd.books.plan import Published
 from cpimportd.books.queries import sql
 from cpimportd.books.shapes import DETAIL_COLUMNS, SHAPES
@@ -67,7 +68,8 @@ async def undo(
         ProblemError: ``undo-refused``, ``undo-differs``, ``run-superseded``; nothing was changed.
         CommitUncertainError: the connection was lost during COMMIT.
     """
-    return await in_one_transaction(connection, lambda: _undo(connection, request), committing)
+    async with naming_interference(connection):
+        return await in_one_transaction(connection, lambda: _undo(connection, request), committing)
 
 
 async def _undo(connection: asyncpg.Connection, request: Undo) -> Published:

@@ -1,18 +1,14 @@
 """The database: reach, rights, schema, department, pooler, the predecessor, the clock."""
 
-import asyncio
-import re
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from datetime import UTC, datetime, timedelta, tzinfo
-from pathlib import Path
 from typing import Final
 
 import asyncpg
 
-from cpimportd.books import connect, require_current, rights, translate
-from cpimportd.books.backup import environment_for_pg_dump, pg_dumps
+from cpimportd.books import connect, obstacles, programs, require_current, rights, translate
 from cpimportd.checkup.line import CheckLine, attempt, bad, good, skipped
 from cpimportd.configuration import Loaded, require_database
 from cpimportd.instants import moment
@@ -61,7 +57,7 @@ async def database(loaded: Loaded, within: timedelta) -> tuple[CheckLine, ...]:
             if name in upgrade_first:
                 lines += (skipped(name, "run `cpimportd db upgrade` first"),)
             else:
-                lines += await attempt(name, _translated(step(connection[0])), within)
+                lines += await attempt(name, _translated(_looked_at(step, connection[0])), within)
         return (*lines, *await attempt("pooler", _translated(_pooler(settings.database)), within))
 
 
@@ -73,6 +69,12 @@ async def _connected(settings: Database, *, direct: bool) -> AsyncIterator[async
     finally:
         with suppress(OSError, asyncpg.InterfaceError, asyncpg.PostgresError, TimeoutError):
             await connection.close(timeout=2)
+
+
+async def _looked_at(step: Step, connection: asyncpg.Connection) -> Sequence[CheckLine]:
+    """One step in a transaction, as a run's work is: what it relies on is said there, behind a pooler too."""
+    async with connection.transaction(readonly=True):
+        return await step(connection)
 
 
 async def _translated(work: Awaitable[Sequence[CheckLine]]) -> Sequence[CheckLine]:
@@ -112,8 +114,14 @@ async def _rights(connection: asyncpg.Connection) -> Sequence[CheckLine]:
 
 
 async def _tables(connection: asyncpg.Connection) -> Sequence[CheckLine]:
+    name = "database tables"
+    blocking = [bad(name, found) for found in await obstacles.blocking(connection)]
+    noteworthy = [bad(name, found) for found in await obstacles.noteworthy(connection)]
+    if blocking:
+        return [*blocking, *noteworthy]
     await rights.check_tables(connection)
-    return (good("database tables", "the backend's tables are as expected"),)
+    more = obstacles.described(await obstacles.look(connection))
+    return [good(name, "the backend's tables are as expected" + (f" ({more})" if more else "")), *noteworthy]
 
 
 async def _schema(connection: asyncpg.Connection) -> Sequence[CheckLine]:
@@ -159,32 +167,14 @@ async def _clock(connection: asyncpg.Connection) -> Sequence[CheckLine]:
 async def _pg_dump(connection: asyncpg.Connection) -> Sequence[CheckLine]:
     """Whether a pg_dump is at hand that is not older than the server: an older one refuses."""
     server = connection.get_server_version().major
-    found = [(program, await _major(program)) for program in pg_dumps()]
-    for program, version in found:
-        if version >= server:
-            return (good("pg_dump", f"{program}, version {version}"),)
-    newest = max((version for _, version in found), default=0)
+    chosen, found = await programs.not_older(programs.found("pg_dump"), server)
+    if chosen is not None:
+        return (good("pg_dump", f"{chosen.path}, version {chosen.major}"),)
+    there = ", ".join(map(str, found))
     reason = (
-        f"the newest is {newest}, the server is {server}" if newest else "neither on PATH nor where Debian keeps it"
+        f"needed: {server} or newer, found: {there}" if found else "neither on PATH nor where distributions keep it"
     )
     return (bad("pg_dump", problem("pg-dump-missing", reason=reason)),)
-
-
-async def _major(program: Path) -> int:
-    """The major version that a program says it is; 0 where it cannot be run."""
-    try:
-        process = await asyncio.create_subprocess_exec(
-            program,
-            "--version",
-            stdin=asyncio.subprocess.DEVNULL,
-            stdout=asyncio.subprocess.PIPE,
-            env=environment_for_pg_dump(),
-        )
-    except OSError:
-        return 0
-    said, _ = await process.communicate()
-    number = re.search(r"\) (\d+)", said.decode(errors="replace"))  # "pg_dump (PostgreSQL) 15.13 (Debian …)"
-    return int(number[1]) if number else 0
 
 
 async def _pooler(settings: Database) -> Sequence[CheckLine]:

@@ -21,8 +21,7 @@ import click
 import pytest
 from pydantic import SecretStr
 
-from cpimportd.books import upgrade
-from cpimportd.books.backup import pg_dumps
+from cpimportd.books import programs, upgrade
 from cpimportd.checkup import checkup
 from cpimportd.cli import cli
 from cpimportd.configuration import load
@@ -201,7 +200,7 @@ def look_into_backup(place: Place) -> None:
     """The dump is the owner's alone, and has no password in it."""
     (dump,) = (place.state / "backups").glob("*.dump")
     assert (dump.stat().st_mode & 0o777, dump.parent.stat().st_mode & 0o777) == (0o600, 0o700)
-    for program in pg_dumps():  # an older one does not know the format
+    for program in programs.found("pg_dump"):  # an older one does not know the format
         done = subprocess.run(
             [program.with_name("pg_restore"), "--file=-", dump], capture_output=True, text=True, check=False
         )

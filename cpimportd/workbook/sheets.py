@@ -1,7 +1,8 @@
 """What an engine gives: worksheets, and their rows of cells."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from typing import Protocol, TypeVar
 
 from cpimportd.model import Cell
 
@@ -15,3 +16,27 @@ class Sheet:
 
     name: str
     rows: Callable[[], Iterator[Row]]
+
+
+class MayBeShown(Protocol):
+    """A sheet of a workbook that a human sees, or does not."""
+
+    @property
+    def shown(self) -> bool:
+        """Whether a human sees it."""
+
+
+_Page = TypeVar("_Page", bound=MayBeShown)
+
+
+def shown_sheets(sheets: Sequence[_Page]) -> Sequence[_Page]:
+    """The sheets that are read: those that are shown, or the hidden one where it is the only one."""
+    return [sheet for sheet in sheets if sheet.shown] or (sheets if len(sheets) == 1 else ())
+
+
+def column_number(letters: str) -> int:
+    """The number of a column from its letters: 1 for A, 27 for AA."""
+    number = 0
+    for letter in letters.upper():
+        number = number * 26 + ord(letter) - ord("A") + 1
+    return number

@@ -426,6 +426,12 @@ CATALOG: dict[str, ProblemKind] = _catalog(
         # Rows: rejects. A file with rejects does not add up, so it holds its units.
         ProblemKind("reject", _I, "{reason}", "Correct the document in 1C and export again."),
         ProblemKind(
+            "formula-without-value",
+            _I,
+            "the formula «{formula}» has no value: whoever wrote the workbook did not calculate it",
+            "Open the workbook in Excel, save it there and upload it, or let 1C export it again; the document is not at fault.",
+        ),
+        ProblemKind(
             "row-unrecognized",
             _I,
             "is neither a document nor a total",

@@ -95,10 +95,12 @@ def _with_calamine(path: Path, contents: Contents) -> Cells:
     if package is not None and not _agree(pages, package):
         book = CalamineWorkbook.from_filelike(with_usual_names(path, package))
         pages = _pages(book)
-    rows = _rows_in_cp1251 if contents.without_encoding else _calamine_rows
     return Cells(
         "calamine",
-        tuple(Sheet(page.name, partial(rows, book.get_sheet_by_index(page.place))) for page in shown_sheets(pages)),
+        tuple(
+            Sheet(page.name, partial(_calamine_rows, book.get_sheet_by_index(page.place)))
+            for page in shown_sheets(pages)
+        ),
     )
 
 
@@ -120,17 +122,3 @@ def _calamine_rows(sheet: CalamineSheet) -> Iterator[Row]:
     left: tuple[None, ...] = (None,) * (sheet.start[1] if sheet.start else 0)
     for number, row in enumerate(sheet.iter_rows(), 1):
         yield number, (*left, *[None if cell == "" else cell for cell in row])
-
-
-def _rows_in_cp1251(sheet: CalamineSheet) -> Iterator[Row]:
-    """The rows of an XLS that names no encoding: Russian, while calamine takes its bytes for those of cp1252."""
-    for number, row in _calamine_rows(sheet):
-        yield number, tuple(_in_cp1251(cell) if isinstance(cell, str) else cell for cell in row)
-
-
-def _in_cp1251(text: str) -> str:
-    # cp1252 gives five bytes no character, and calamine the control character of the same number.
-    return b"".join(_CP1252.get(character, b"?") for character in text).decode("cp1251", errors="replace")
-
-
-_CP1252 = {(bytes([code]).decode("cp1252", errors="ignore") or chr(code)): bytes([code]) for code in range(256)}

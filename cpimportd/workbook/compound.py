@@ -1,8 +1,7 @@
-"""What a file in a compound container (OLE2, [MS-CFB]) says of itself before an engine opens it."""
+"""Whether a file in a compound container (OLE2, [MS-CFB]) is encrypted, before an engine opens it."""
 
 import struct
 from collections.abc import Iterator
-from dataclasses import dataclass
 
 _HEADER = 512
 _ENTRY = 128
@@ -11,47 +10,32 @@ _END_OF_CHAIN = 0xFFFFFFFA
 _STREAM, _ROOT = 2, 5
 # A workbook with a password, or with rights management, of Excel 2007 and later ([MS-OFFCRYPTO] 1.3.1), and of earlier.
 _PROTECTED = frozenset({"encryptedpackage", "\tdrmcontent"})
-_BOF, _EOF, _FILEPASS, _CODEPAGE = 0x0809, 0x000A, 0x002F, 0x0042
-_BIFF5 = 0x0500
+_EOF, _FILEPASS = 0x000A, 0x002F
 # A protected workbook says so right after its beginning ([MS-XLS] 2.1.7.20.3).
 _RECORDS = 10_000
 
 
-@dataclass(frozen=True, slots=True)
-class Binary:
-    """What a compound file says of itself.
+def is_protected(whole: bytes) -> bool:
+    """Whether a compound file's content is encrypted.
 
-    Attributes:
-        is_protected: its content is encrypted.
-        without_encoding: a workbook of Excel 5 or 95, whose texts are bytes, that does not say of which encoding.
+    A file that is too damaged to say so is not: engines tell what is wrong with it.
     """
-
-    is_protected: bool = False
-    without_encoding: bool = False
-
-
-def look_at(whole: bytes) -> Binary:
-    """What a compound file says of itself; nothing where it is too damaged to say anything: engines tell of that."""
     try:
         streams = _Container(whole)
         if _PROTECTED & streams.names:
-            return Binary(is_protected=True)
+            return True
         book = streams.read("workbook") or streams.read("book")
-        records = dict(_globals(book))
+        return any(kind == _FILEPASS for kind in _globals(book))
     except (struct.error, IndexError, ValueError):
-        return Binary()
-    if _FILEPASS in records:
-        return Binary(is_protected=True)
-    is_biff5 = records.get(_BOF, b"")[:2] == struct.pack("<H", _BIFF5)
-    return Binary(without_encoding=is_biff5 and _CODEPAGE not in records)
+        return False
 
 
-def _globals(stream: bytes) -> Iterator[tuple[int, bytes]]:
-    """The records up to the end of the workbook's globals ([MS-XLS] 2.1.4), less their continuations."""
+def _globals(stream: bytes) -> Iterator[int]:
+    """The kinds of the records up to the end of the workbook's globals ([MS-XLS] 2.1.4)."""
     at = 0
     for _ in range(_RECORDS):
         kind, length = struct.unpack_from("<HH", stream, at)
-        yield kind, stream[at + 4 : at + 4 + length]
+        yield kind
         if kind == _EOF:
             return
         at += 4 + length

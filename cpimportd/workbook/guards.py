@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import IO
 
 from cpimportd.problems import ProblemError, problem
-from cpimportd.workbook.compound import look_at
+from cpimportd.workbook.compound import is_protected
 from cpimportd.workbook.digests import ContentDigest
 from cpimportd.workbook.memory import raise_if_memory_was_missing
 from cpimportd.workbook.package import MANIFEST, Package, fold_name, resolve
@@ -64,7 +64,6 @@ class Contents:
         since_1904: an XLSX counts its days from 1904; both engines heed it in cells that are formatted as dates, and
             cannot in others.
         package: which part of an XLSX is what; None for XLSB and XLS.
-        without_encoding: an XLS of Excel 5 or 95 whose texts are bytes of an encoding that it does not name.
     """
 
     digest: str
@@ -72,7 +71,6 @@ class Contents:
     needs_second_engine: bool = False
     since_1904: bool = False
     package: Package | None = None
-    without_encoding: bool = False
 
 
 def inspect(path: Path, limits: ZipLimits, file: str) -> Contents:
@@ -105,12 +103,11 @@ def inspect(path: Path, limits: ZipLimits, file: str) -> Contents:
 def _inspect_ole2(handle: IO[bytes], file: str) -> Contents:
     handle.seek(0)
     whole = handle.read()
-    binary = look_at(whole)
-    if binary.is_protected:
+    if is_protected(whole):
         raise ProblemError(problem("file-encrypted", file=file))
     digest = ContentDigest()
     digest.update(whole)
-    return Contents(digest.text(), is_zip=False, without_encoding=binary.without_encoding)
+    return Contents(digest.text(), is_zip=False)
 
 
 def _inspect_zip(handle: IO[bytes], limits: ZipLimits, file: str) -> Contents:

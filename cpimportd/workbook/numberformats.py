@@ -1,8 +1,6 @@
-"""Numbers as dates, times and spans of time, by their number format (ECMA-376 part 1, 18.8.30 and 18.17.4)."""
+"""As what a number format shows a number: as such, as a moment, or as a span of time (ECMA-376 part 1, 18.8.30)."""
 
-import math
 import re
-from datetime import date, datetime, time, timedelta
 from enum import Enum, auto
 
 from cpimportd.workbook.markup import start_tags
@@ -10,11 +8,6 @@ from cpimportd.workbook.markup import start_tags
 # A character that is shown as it stands (\x), a width (_x), a filling (*x), a text, a condition or colour, or a letter.
 _TOKEN = re.compile(r'[\\_*].|"[^"]*"?|\[[^\]]*\]?|.', re.DOTALL)
 _SPAN = re.compile(r"\[(h+|m+|s+)\]", re.IGNORECASE)
-_MILLISECONDS_PER_DAY = 86_400_000
-_DAYS_TO_1904 = 1462
-_ZERO = datetime(1899, 12, 30)  # noqa: DTZ001 - a workbook's moments have no zone
-# Day 60 is the 29th of February 1900, which never was: the days before it count from one day later.
-_LEAP_DAY = 60
 
 
 class Shown(Enum):
@@ -66,24 +59,3 @@ def cell_formats(styles: bytes) -> list[Shown]:
             built_in = _BUILT_IN.get(int(number), Shown.NUMBER) if number.isdecimal() else Shown.NUMBER
             formats.append(shown_by(codes[number]) if number in codes else built_in)
     return formats
-
-
-def shown_as(number: float, shown: Shown, *, since_1904: bool) -> float | date | time | timedelta:
-    """What a cell shows: a number that is no date in this calendar, which ends with 9999, stays a number."""
-    if shown is Shown.NUMBER or not math.isfinite(number):
-        return number
-    try:
-        if shown is Shown.SPAN:
-            return timedelta(milliseconds=_rounded(number))
-        days = number + (_DAYS_TO_1904 if since_1904 else 0)
-        moment = _ZERO + timedelta(milliseconds=_rounded(days if days >= _LEAP_DAY else days + 1))
-    except OverflowError:
-        return number
-    if number < 1:
-        return moment.time()
-    return moment.date() if number.is_integer() else moment
-
-
-def _rounded(days: float) -> int:
-    milliseconds = days * _MILLISECONDS_PER_DAY
-    return math.floor(milliseconds + 0.5) if milliseconds >= 0 else math.ceil(milliseconds - 0.5)

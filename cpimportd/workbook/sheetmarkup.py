@@ -7,7 +7,8 @@ from datetime import date, datetime, time
 
 from cpimportd.model import Cell, CellError, UncalculatedFormula
 from cpimportd.workbook.markup import local_names, parser
-from cpimportd.workbook.numberformats import Shown, shown_as
+from cpimportd.workbook.numberformats import Shown
+from cpimportd.workbook.serials import cell_of_serial
 from cpimportd.workbook.sheets import Row, column_number
 from cpimportd.workbook.texts import decoded, text_of
 
@@ -35,7 +36,9 @@ class Styles:
         """A number as a cell of that style shows it; a cell without style shows a number."""
         place = int(style) if style is not None and style.isdecimal() else -1
         shown = self.formats[place] if 0 <= place < len(self.formats) else Shown.NUMBER
-        return shown_as(number, shown, since_1904=self.since_1904)
+        if shown is Shown.NUMBER:
+            return number
+        return cell_of_serial(number, since_1904=self.since_1904, elapsed=shown is Shown.SPAN)
 
 
 class SheetError(ValueError):

@@ -35,8 +35,8 @@ _BOUND_IN_ROW = re.compile(rb"<(?:row|c|v|f|is|t)\s[^<>]*?\sxmlns")
 _ESCAPED = re.compile(rb"_x(?!00)[0-9A-Fa-f]{4}_")
 _UNCALCULATED = re.compile(rb"<f(?=[\s/>])(?:[^<>]*/>|[^<>]*>[^<]*</f>)\s*(?:</c>|<v\s*/>|<v\s*>\s*</v>)")
 # 1C's widest exports have 50 columns; what lies beyond AZ is looked at more closely.
-_FAR_COLUMN = re.compile(rb"""r=["']([A-Z]{3}|[B-Z][A-Z])[0-9]""", re.IGNORECASE)
-_FAR_COLUMN_AS_USUAL = re.compile(rb'r="([A-Z]{3}|[B-Z][A-Z])[0-9]')
+_FAR_COLUMN = re.compile(rb"""r=["']([A-Z]{3}|[B-Z][A-Z])(\d{1,9})["']""", re.IGNORECASE)
+_FAR_COLUMN_AS_USUAL = re.compile(rb'r="([A-Z]{3}|[B-Z][A-Z])(\d{1,9})"')
 _WIDTH = 52
 _ROOM = 12_000_000
 _BYTES_PER_PLACE = 8
@@ -71,7 +71,7 @@ class Sight:
         self._name, self._file, self._role = name, file, role
         self._rest: bytes | None = None
         self._head = b""
-        self._row, self._column, self._bytes = 0, _WIDTH, 0
+        self._row, self._last_row, self._column, self._bytes = 0, 0, _WIDTH, 0
         self._is_xml = self._is_prefixed = False
         self._seam = b""
 
@@ -103,7 +103,7 @@ class Sight:
     def end(self) -> None:
         """Look at what the last piece left over."""
         self._look(self._rest or b"", len(self._rest or b""))
-        places = self._row * self._column
+        places = max(self._row, self._last_row) * self._column
         if places > max(_ROOM, self._bytes // _BYTES_PER_PLACE):
             # calamine keeps a table of all places up to the last cell.
             self.needs_second_engine = True
@@ -134,6 +134,7 @@ class Sight:
         far = _FAR_COLUMN if b"'" in text else _FAR_COLUMN_AS_USUAL
         for match in far.finditer(text):
             self._column = max(self._column, column_number(match[1].decode()))
+            self._last_row = max(self._last_row, int(match[2]))
         for match in _ROW.finditer(text):
             if match.start() >= until:
                 break
@@ -183,7 +184,7 @@ class Sight:
         if markup or (inside and shared):
             # calamine would show an empty cell, half a number, or the first of all shared texts, in silence.
             raise self._damaged(f"a cell's value is {text[start : start + 40]!r}")
-        if inside and (inside != written or b"&" in inside) and not _TEXT.search(tag):
+        if (inside != written or b"&" in inside) and not _TEXT.search(tag):
             # calamine would show the first shared text, a text in place of a number, or a number up to the reference.
             self.needs_second_engine = True
 

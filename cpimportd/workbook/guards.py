@@ -29,6 +29,8 @@ _ENCLOSED = re.compile(r"(?:^|/)(?:embeddings/[^/]+|media/[^/]+(?<!\.png)(?<!\.j
 # An entry of a zip's directory is 46 bytes, the name and extra fields (APPNOTE 4.3.12): a workbook's are far shorter.
 _DIRECTORY_BYTES_PER_ENTRY = 1024
 _SMALL_PART = 1024 * 1024
+_ROOM = 12_000_000
+_BYTES_PER_PLACE = 8
 _LONGEST_NAME = 512
 _DAMAGES = (
     zipfile.BadZipFile,
@@ -123,6 +125,7 @@ def _inspect_zip(handle: IO[bytes], limits: ZipLimits, file: str) -> Contents:
         package = resolve(names, archive.read, file)
         total = ContentDigest()
         needs_second_engine = False
+        places = size = 0
         for part in sorted(parts, key=lambda part: part.filename):
             sight = Sight(part.filename, file, _role(part.filename, package))
             digested = ContentDigest() if _is_stamp(part.filename, package) else total
@@ -132,6 +135,9 @@ def _inspect_zip(handle: IO[bytes], limits: ZipLimits, file: str) -> Contents:
                 sight.see(piece)
             sight.end()
             needs_second_engine = needs_second_engine or sight.needs_second_engine
+            places, size = places + sight.places, size + sight.size
+        # calamine keeps a table of all places; where few are filled, a cell lies far away.
+        needs_second_engine = needs_second_engine or places > max(_ROOM, size // _BYTES_PER_PLACE)
     return Contents(
         total.text(),
         is_zip=True,

@@ -43,7 +43,7 @@ def cell_formats(styles: bytes) -> list[Shown]:
     """Per cell format of a styles part, in its order, as what numbers are shown.
 
     Raises:
-        ExpatError: the part is no XML.
+        ParseError: the part is no XML.
     """
     codes: dict[str, str] = {}
     formats: list[Shown] = []

@@ -167,7 +167,9 @@ class _Resolver:
             if tag.name != "sheet" or tag.namespace not in MAIN:
                 continue
             name = tag.attributes.get("name", "")
-            place = next((tag.attributes[key] for base in _OFFICE if (key := f"{base[:-1]} id") in tag.attributes), "")
+            place = next(
+                (tag.attributes[key] for base in _OFFICE if (key := f"{{{base[:-1]}}}id") in tag.attributes), ""
+            )
             relation = relations.get(place)
             if relation is None:
                 raise self._damaged(f"the workbook names no part for its sheet {name!r}")
@@ -218,7 +220,7 @@ class _Resolver:
         relations: dict[str, _Relation] = {}
         for tag in self._tags(part, {"Relationship"}):
             name, target = tag.attributes.get("Id", ""), tag.attributes.get("Target", "").strip()
-            base = next((base for base in _OFFICE if tag.attributes.get("Type", "").startswith(base)), None)
+            base = next(filter(tag.attributes.get("Type", "").startswith, _OFFICE), None)
             if base is None:
                 continue
             inside = tag.attributes.get("TargetMode", "Internal") == "Internal"

@@ -9,15 +9,16 @@ from collections.abc import Callable, Iterator
 from functools import partial
 from pathlib import Path
 from typing import TypeVar
-from xml.parsers.expat import ExpatError
+from xml.etree.ElementTree import ParseError
 
 from cpimportd.problems import ProblemError, problem
 from cpimportd.workbook.markup import as_problem
 from cpimportd.workbook.memory import raise_if_memory_was_missing
 from cpimportd.workbook.numberformats import cell_formats
 from cpimportd.workbook.package import Package
-from cpimportd.workbook.sheetmarkup import SheetError, SheetParser, Styles, shared_texts
+from cpimportd.workbook.sheetmarkup import SheetError, SheetParser, Styles
 from cpimportd.workbook.sheets import Row, Sheet, shown_sheets
+from cpimportd.workbook.texts import shared_texts
 
 _PIECE = 64 * 1024
 _Read = TypeVar("_Read")
@@ -61,12 +62,12 @@ def _rows(path: Path, part: str, start: Callable[[], SheetParser], file: str, re
         with zipfile.ZipFile(path) as archive, archive.open(part) as stream:
             while piece := stream.read(_PIECE):
                 yield from parser.feed(piece)
-            yield from parser.feed(b"", final=True)
+            yield from parser.end_of_part()
     except Exception as error:
         raise _told(error, file, reason, f"in {part}, ") from error
 
 
 def _told(error: Exception, file: str, reason: str, where: str = "") -> ProblemError:
     raise_if_memory_was_missing(error)
-    own = str(error) if isinstance(error, SheetError | ExpatError) else f"{type(error).__name__}: {error}"
+    own = str(error) if isinstance(error, SheetError | ParseError) else f"{type(error).__name__}: {error}"
     return ProblemError(problem("file-damaged", file=file, reason=reason or f"{where}{own}"))

@@ -1,4 +1,4 @@
-"""The XML of worksheets and shared texts: cells as calamine gives them, and what it does not show."""
+"""The XML of worksheets: cells as calamine gives them, and what it does not show."""
 
 import re
 from collections.abc import Callable, Mapping, Sequence
@@ -6,16 +6,13 @@ from dataclasses import dataclass
 from datetime import date, datetime, time
 
 from cpimportd.model import Cell, CellError, UncalculatedFormula
-from cpimportd.workbook.markup import local_names, parser
+from cpimportd.workbook.markup import Target, local_names, parser_for
 from cpimportd.workbook.numberformats import Shown
 from cpimportd.workbook.serials import cell_of_serial
-from cpimportd.workbook.sheets import Row, column_number
-from cpimportd.workbook.texts import decoded, text_of
+from cpimportd.workbook.sheets import LAST_COLUMN, LAST_ROW, Row, column_number
+from cpimportd.workbook.texts import TextCollector, decoded
 
-LAST_ROW, LAST_COLUMN = 1_048_576, 16_384
-"""Of a worksheet (ECMA-376 part 1, 18.3.1.73; Excel's specifications and limits)."""
-
-_SPACE = "http://www.w3.org/XML/1998/namespace space"
+_NAMES = local_names({"row", "c", "v", "f", "is", "t", "rPh"})
 _ADDRESS = re.compile(r"([A-Za-z]{1,3})([0-9]{1,7})")
 _NUMBER = re.compile(r"[+-]?(?:(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:[eE][+-]?[0-9]+)?|inf|infinity|nan)", re.IGNORECASE)
 _ISO = re.compile(
@@ -45,68 +42,6 @@ class SheetError(ValueError):
     """A worksheet says what no worksheet can, or says it twice."""
 
 
-def shared_texts(content: bytes) -> list[str]:
-    """The shared texts of a workbook, in their order; hints of how to pronounce them are no part of them.
-
-    Raises:
-        ExpatError: it is no XML.
-    """
-    names = local_names({"si", "t", "rPh"})
-    texts: list[str] = []
-    collector = _TextCollector(names)
-    made = parser()
-
-    def start(name: str, attributes: dict[str, str]) -> None:
-        if names.get(name) == "si":
-            collector.begin()
-        made.CharacterDataHandler = collector.start(name, attributes)
-
-    def end(name: str) -> None:
-        collector.end(name)
-        made.CharacterDataHandler = None
-        if names.get(name) == "si":
-            texts.append(collector.text())
-
-    made.StartElementHandler, made.EndElementHandler = start, end
-    made.Parse(content, True)
-    return texts
-
-
-class _TextCollector:
-    """The ``t`` elements of a shared or inline text, less those of phonetic runs, each decoded by itself."""
-
-    def __init__(self, names: Mapping[str, str]) -> None:
-        self._names = names
-        self.begin()
-
-    def begin(self) -> None:
-        self._texts: list[str] = []
-        self._pieces: list[str] = []
-        self._phonetic = self._preserved = self._inside = False
-
-    def start(self, name: str, attributes: Mapping[str, str]) -> Callable[[str], None] | None:
-        """What takes the characters that follow; None where they do not matter."""
-        local = self._names.get(name)
-        if local == "rPh":
-            self._phonetic = True
-        if local != "t" or self._phonetic:
-            return None
-        self._pieces, self._inside = [], True
-        self._preserved = attributes.get(_SPACE) == "preserve"
-        return self._pieces.append
-
-    def end(self, name: str) -> None:
-        local = self._names.get(name)
-        if local == "rPh":
-            self._phonetic = False
-        elif local == "t" and self._inside:
-            self._inside = False
-            self._texts.append(text_of("".join(self._pieces), preserved=self._preserved))
-
-    def text(self) -> str:
-        return "".join(self._texts)
-
-
 class SheetParser:
     """Takes the XML of one worksheet piece by piece and gives its rows, less those that hold nothing.
 
@@ -116,11 +51,34 @@ class SheetParser:
     """
 
     def __init__(self, texts: Sequence[str], styles: Styles) -> None:
+        self._target = _SheetTarget(texts, styles)
+        self._parser = parser_for(self._target)
+
+    def feed(self, piece: bytes) -> list[Row]:
+        """The rows that end within the next piece.
+
+        Raises:
+            ParseError: it is no XML.
+            SheetError: rows out of order, two cells at one place, a value that is none.
+        """
+        self._parser.feed(piece)
+        return self._target.taken()
+
+    def end_of_part(self) -> list[Row]:
+        """The rows that were left.
+
+        Raises:
+            ParseError: the part is cut off.
+            SheetError: as :meth:`feed` does.
+        """
+        self._parser.close()
+        return self._target.taken()
+
+
+class _SheetTarget(Target):
+    def __init__(self, texts: Sequence[str], styles: Styles) -> None:
         self._texts, self._styles = texts, styles
-        self._names = local_names({"row", "c", "v", "f", "is", "t", "rPh"})
-        self._parser = parser()
-        self._parser.StartElementHandler, self._parser.EndElementHandler = self._start, self._end
-        self._inline = _TextCollector(self._names)
+        self._inline = TextCollector()
         self._done: list[Row] = []
         self._row, self._numbered = 0, True
         self._column = 0
@@ -129,20 +87,15 @@ class SheetParser:
         self._attributes: Mapping[str, str] = {}
         self._value: list[str] | None = None
         self._formula: list[str] | None = None
+        self._take: Callable[[str], None] | None = None
 
-    def feed(self, piece: bytes, *, final: bool = False) -> list[Row]:
-        """The rows that end within the next piece.
+    def taken(self) -> list[Row]:
+        """The rows that ended since this was asked last."""
+        done, self._done = self._done, []
+        return done
 
-        Raises:
-            ExpatError: it is no XML.
-            SheetError: rows out of order, two cells at one place, a value that is none.
-        """
-        self._done = []
-        self._parser.Parse(piece, final)
-        return self._done
-
-    def _start(self, name: str, attributes: dict[str, str]) -> None:
-        local = self._names.get(name)
+    def start(self, name: str, attributes: dict[str, str]) -> None:
+        local = _NAMES.get(name)
         if self._in_cell:
             self._start_inside(name, local, attributes)
         elif local == "c" and self._in_row:
@@ -150,29 +103,32 @@ class SheetParser:
         elif local == "row":
             self._start_row(attributes)
 
+    def data(self, text: str) -> None:
+        if self._take is not None:
+            self._take(text)
+
     def _start_inside(self, name: str, local: str | None, attributes: dict[str, str]) -> None:
         if local == "v":
             self._value = []
-            self._parser.CharacterDataHandler = self._value.append
+            self._take = self._value.append
         elif local == "f":
             self._formula = []
-            self._parser.CharacterDataHandler = self._formula.append
-        elif local == "is":
+            self._take = self._formula.append
+        elif local == "is" or self._is_inline:
             self._is_inline = True
-            self._inline.begin()
-        elif self._is_inline:
-            self._parser.CharacterDataHandler = self._inline.start(name, attributes)
+            self._inline.start(name, attributes)
+            self._take = self._inline.data
 
-    def _end(self, name: str) -> None:
-        local = self._names.get(name)
+    def end(self, name: str) -> None:
+        local = _NAMES.get(name)
         if local is None:
             return
         if self._in_cell:
-            self._parser.CharacterDataHandler = None
             if local == "c":
                 self._end_cell()
             elif self._is_inline:
                 self._inline.end(name)
+            self._take = None
         elif local == "row":
             self._end_row()
 
@@ -180,11 +136,10 @@ class SheetParser:
         written = attributes.get("r")
         self._in_row, self._numbered = True, written is not None
         row = self._row + 1 if written is None else self._whole(written, "row number")
-        self._set_row(row)
+        self._set_row(row, self._row)
         self._column, self._cells = 0, {}
 
-    def _set_row(self, row: int, than: int | None = None) -> None:
-        last = self._row if than is None else than
+    def _set_row(self, row: int, last: int) -> None:
         if not last < row <= LAST_ROW:
             raise SheetError(f"row {row} stands after row {last}")
         self._row = row
@@ -194,8 +149,10 @@ class SheetParser:
         self._value = self._formula = None
         self._column += 1
         address = attributes.get("r")
-        if address is None:
-            return
+        if address is not None:
+            self._go_to(address)
+
+    def _go_to(self, address: str) -> None:
         match = _ADDRESS.fullmatch(address)
         if match is None:
             raise SheetError(f"a cell in row {self._row} is called {address!r}")
@@ -210,7 +167,8 @@ class SheetParser:
     def _end_cell(self) -> None:
         self._in_cell = False
         if self._column > LAST_COLUMN:
-            raise SheetError(f"row {self._row} has more than {LAST_COLUMN} columns")
+            name = self._attributes.get("r", "a cell")
+            raise SheetError(f"{name} in row {self._row} stands right of the last column")
         if self._column in self._cells:
             raise SheetError(f"row {self._row} has two cells in its column {self._column}")
         self._cells[self._column] = self._meaning()

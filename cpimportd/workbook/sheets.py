@@ -10,6 +10,10 @@ Row = tuple[int, tuple[Cell, ...]]
 """A sheet's row: its number, from 1 as a spreadsheet program shows it, and its cells from column A on."""
 
 
+LAST_ROW, LAST_COLUMN = 1_048_576, 16_384
+"""Of a worksheet (Excel's specifications and limits)."""
+
+
 @dataclass(frozen=True, slots=True)
 class Sheet:
     """One worksheet; ``rows`` begins anew each time it is called."""

@@ -5,7 +5,7 @@ from enum import Enum, auto
 
 from cpimportd.problems import ProblemError, problem
 from cpimportd.workbook.markup import MAIN
-from cpimportd.workbook.sheets import column_number
+from cpimportd.workbook.sheets import LAST_COLUMN, LAST_ROW, column_number
 
 ZIP = b"PK\x03\x04"
 """How a zip begins (APPNOTE 4.3.7)."""
@@ -35,11 +35,9 @@ _BOUND_IN_ROW = re.compile(rb"<(?:row|c|v|f|is|t)\s[^<>]*?\sxmlns")
 _ESCAPED = re.compile(rb"_x(?!00)[0-9A-Fa-f]{4}_")
 _UNCALCULATED = re.compile(rb"<f(?=[\s/>])(?:[^<>]*/>|[^<>]*>[^<]*</f>)\s*(?:</c>|<v\s*/>|<v\s*>\s*</v>)")
 # 1C's widest exports have 50 columns; what lies beyond AZ is looked at more closely.
-_FAR_COLUMN = re.compile(rb"""r=["']([A-Z]{3}|[B-Z][A-Z])(\d{1,9})["']""", re.IGNORECASE)
-_FAR_COLUMN_AS_USUAL = re.compile(rb'r="([A-Z]{3}|[B-Z][A-Z])(\d{1,9})"')
+_FAR_COLUMN = re.compile(rb"""r=["']([A-Z]{3,9}|[B-Z][A-Z])(\d{1,9})["']""", re.IGNORECASE)
+_FAR_COLUMN_AS_USUAL = re.compile(rb'r="([A-Z]{3,9}|[B-Z][A-Z])(\d{1,9})"')
 _WIDTH = 52
-_ROOM = 12_000_000
-_BYTES_PER_PLACE = 8
 
 
 class Role(Enum):
@@ -64,6 +62,8 @@ class Sight:
 
     Attributes:
         needs_second_engine: it holds what calamine does not show, or no more than a part of it.
+        places: of a sheet, how many cells a table up to its last row and column has, at 1C's width at least.
+        size: of a sheet, in bytes.
     """
 
     def __init__(self, name: str, file: str, role: Role) -> None:
@@ -71,7 +71,8 @@ class Sight:
         self._name, self._file, self._role = name, file, role
         self._rest: bytes | None = None
         self._head = b""
-        self._row, self._last_row, self._column, self._bytes = 0, 0, _WIDTH, 0
+        self._row, self._last_row, self._column = 0, 0, _WIDTH
+        self.places = self.size = 0
         self._is_xml = self._is_prefixed = False
         self._seam = b""
 
@@ -93,7 +94,7 @@ class Sight:
             self.needs_second_engine = True
         self._seam = piece[-_SEAM:]
         if self._role is Role.SHEET:
-            self._bytes += len(piece)
+            self.size += len(piece)
             text = (self._rest or b"") + piece
             # A tag that the piece's end cuts in two is seen whole with the next piece.
             cut = max(text.rfind(b"<", 0, -_OVERLAP), 0)
@@ -103,10 +104,9 @@ class Sight:
     def end(self) -> None:
         """Look at what the last piece left over."""
         self._look(self._rest or b"", len(self._rest or b""))
-        places = max(self._row, self._last_row) * self._column
-        if places > max(_ROOM, self._bytes // _BYTES_PER_PLACE):
-            # calamine keeps a table of all places up to the last cell.
-            self.needs_second_engine = True
+        self.places = max(self._row, self._last_row) * self._column
+        if self._column > LAST_COLUMN or self._row > LAST_ROW:
+            self.needs_second_engine = True  # which refuses it
 
     def _begin(self, piece: bytes) -> None:
         if piece.startswith(_NESTED):

@@ -26,6 +26,7 @@ _ROW = re.compile(
 # The anchor of a button or an object on the sheet has a number in an element of that name (ECMA-376 part 1, 20.5.2.27).
 _PREFIXED = re.compile(rb"<(?!/|\w{1,9}:row>\d{1,7}</)([^<>:/\s]{1,99}):(?:row|c|v)(?=[\s/>])")
 _ODD_VALUE = re.compile(rb"<v(?!>[0-9]{1,9}</v>)(?=[\s>])")
+_LONGEST_PLACE = 9
 _SHARED = re.compile(rb"""\bt\s*=\s*["']s["']""")
 _TEXT = re.compile(rb"""\bt\s*=\s*["'](?:str|d)["']""")
 # What only a reader of XML understands: characters by their numbers in tags, and names bound anew within the rows.
@@ -180,7 +181,7 @@ class Sight:
         inside = written.strip()
         tag = text[text.rfind(b"<c", 0, value) : value]
         markup = end >= 0 and not text.startswith(b"</v", end)
-        shared = b"&" not in inside and not inside.isdigit() and _SHARED.search(tag)
+        shared = not (inside.isdigit() and len(inside) <= _LONGEST_PLACE) and _SHARED.search(tag)
         if markup or (inside and shared):
             # calamine would show an empty cell, half a number, or the first of all shared texts, in silence.
             raise self._damaged(f"a cell's value is {text[start : start + 40]!r}")

@@ -493,7 +493,8 @@ CATALOG: dict[str, ProblemKind] = _catalog(
             "control-total-missing",
             _I,
             "there is no control total (Итого) for «{column}»",
-            "A cut-off export looks like this; export again with totals.",
+            "A cut-off export looks like this, and one that ends with the total of a part; "
+            "export again with the row «Итого» of the whole.",
         ),
         ProblemKind(
             "control-total",

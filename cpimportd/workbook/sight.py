@@ -129,7 +129,7 @@ class Sight:
             self.needs_second_engine
             or _ERROR_VALUE.search(text) is not None
             or (b"f" in text and _UNCALCULATED.search(text) is not None)
-            or (b"x" in text and _BOUND_IN_ROW.search(text) is not None)
+            or (b"x" in text and b"xmlns" in text and _BOUND_IN_ROW.search(text) is not None)
             or (b"&" in text and _REFERENCE_IN_TAG.search(text) is not None)
         )
         far = _FAR_COLUMN if b"'" in text else _FAR_COLUMN_AS_USUAL

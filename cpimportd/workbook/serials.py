@@ -9,7 +9,7 @@ from datetime import date, datetime, time, timedelta
 from cpimportd.model import Cell
 
 _ZERO = datetime(1899, 12, 30)  # noqa: DTZ001 - a workbook's moments have no zone
-_ZERO_1904 = datetime(1904, 1, 1)  # noqa: DTZ001
+_DAYS_TO_1904 = 1462
 # The default date system has a 29 February 1900 that never was (ECMA-376 part 1, 18.17.4.1).
 _LEAP_DAY_1900 = 60
 _MILLISECONDS = 86_400_000
@@ -42,14 +42,14 @@ def cell_of_serial(number: float, *, since_1904: bool, elapsed: bool) -> Cell:
 
 
 def _moment(number: float, since_1904: bool) -> datetime | date | time:
-    milliseconds = _milliseconds(number)
+    days = number + _DAYS_TO_1904 if since_1904 else number + (number < _LEAP_DAY_1900)
+    moment = _ZERO + timedelta(milliseconds=_milliseconds(days))
     if number < 1:
-        return (_ZERO + timedelta(milliseconds=milliseconds % _MILLISECONDS)).time()
-    if not since_1904 and number < _LEAP_DAY_1900:
-        milliseconds += _MILLISECONDS
-    moment = (_ZERO_1904 if since_1904 else _ZERO) + timedelta(milliseconds=milliseconds)
+        return moment.time()
     return moment.date() if number == int(number) else moment
 
 
 def _milliseconds(number: float) -> int:
-    return round(number * _MILLISECONDS)
+    """The nearest whole number, a half away from zero, as calamine rounds; Python's ``round`` goes to even."""
+    exact = number * _MILLISECONDS
+    return math.floor(exact + 0.5) if exact >= 0 else math.ceil(exact - 0.5)

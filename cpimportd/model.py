@@ -117,6 +117,12 @@ class CellError(str):
     __slots__ = ()
 
 
+class UncalculatedFormula(CellError):  # noqa: N818 - a cell, not an exception
+    """A formula, ``=`` and its text, whose value the workbook does not hold: whoever wrote it calculates nothing."""
+
+    __slots__ = ()
+
+
 Cell = str | float | int | bool | datetime | date | time | timedelta | CellError | None
 """What a workbook's cell can hold; None is an empty cell."""
 

@@ -467,6 +467,12 @@ CATALOG: dict[str, ProblemKind] = _catalog(
             "Write it otherwise in 1C and export again, or move the database to UTF8.",
         ),
         ProblemKind(
+            "formula-without-value",
+            _I,
+            "the formula «{formula}» has no value: whoever wrote the workbook did not calculate it",
+            "Open the workbook in Excel, save it there and upload it, or let 1C export it again; the document is not at fault.",
+        ),
+        ProblemKind(
             "row-unrecognized",
             _I,
             "is neither a document nor a total",
@@ -531,7 +537,8 @@ CATALOG: dict[str, ProblemKind] = _catalog(
             "control-total-missing",
             _I,
             "there is no control total (Итого) for «{column}»",
-            "A cut-off export looks like this; export again with totals.",
+            "A cut-off export looks like this, and one that ends with the total of a part; "
+            "export again with the row «Итого» of the whole.",
         ),
         ProblemKind(
             "control-total",

@@ -3,7 +3,7 @@
 from typing import NamedTuple
 
 from cpimportd.documents.values import is_blank
-from cpimportd.model import Cell
+from cpimportd.model import Cell, UncalculatedFormula
 from cpimportd.problems import Problem, problem
 
 _SHOWN = 80
@@ -25,4 +25,7 @@ class Fault(NamedTuple):
             return problem("reject", file=file, row=row, column=self.title, reason=self.reason)
         text = str(self.cell)
         shown = text if len(text) <= _SHOWN else f"{text[:_SHOWN]}…"
+        if isinstance(self.cell, UncalculatedFormula):
+            code = "formula-without-value"
+            return problem(code, file=file, row=row, column=self.title, value=text, formula=shown)
         return problem("reject", file=file, row=row, column=self.title, value=text, reason=f"«{shown}» {self.reason}")

@@ -11,7 +11,15 @@ from cpimportd.documents.header import Layout
 from cpimportd.documents.values import is_blank
 from cpimportd.model import Cell, CellError
 
-_TOTAL = re.compile(r"(?:итого|всего)\b[\s:.]*(.*)", re.DOTALL)
+_TOTAL = re.compile(r"(?:общ(?:ий|ая|ее) )?(?:итого?|всего)\b[\s:.,(]*(.*?)[\s:.,)]*", re.DOTALL)
+# Words that name everything, and no part of it: whose total a row with them is, is not in doubt.
+_OF_EVERYTHING = re.compile(
+    r"(?:в целом )?по (?:всему |данному |настоящему )?отчету\b.*"
+    r"|по (?:всей )?(?:выгрузке|таблице)|по (?:всему )?(?:реестру|списку)"
+    r"|по (?:всем|всей) .+|в целом|за весь период|общ(?:ий|ая|ее)"
+    rf"|(?:в )?(?:руб|рублях|рублей|{fold('rub')})",
+    re.DOTALL,
+)
 
 
 class LineKind(Enum):
@@ -19,9 +27,9 @@ class LineKind(Enum):
 
     DOCUMENT = auto()
     TOTAL = auto()
-    """``Итого``, ``Итого:`` or ``Всего``, and nothing more."""
+    """``Итого``, ``Итого:`` or ``Всего``, and nothing more but that it is of everything: ``Итого по отчету``."""
     SUBTOTAL = auto()
-    """The same with words behind it: the total of something."""
+    """The same with other words behind it: the total of something. A file that ends with one may be cut off."""
     GROUP = auto()
     """Something named, without anything but amounts: what 1C writes above the rows of a group."""
     EMPTY = auto()
@@ -57,9 +65,9 @@ class Classifier:
             return LineKind.EMPTY
         unnamed = is_blank(name)
         first = cells[filled[0]] if unnamed else name
-        label = _TOTAL.match(fold(first)) if isinstance(first, str) else None
+        label = _TOTAL.fullmatch(fold(first)) if isinstance(first, str) else None
         if label:
-            return LineKind.SUBTOTAL if label[1] else LineKind.TOTAL
+            return LineKind.TOTAL if not label[1] or _OF_EVERYTHING.fullmatch(label[1]) else LineKind.SUBTOTAL
         return self._unlabelled(name, unnamed, cells, filled)
 
     def _unlabelled(self, name: Cell, unnamed: bool, cells: Sequence[Cell], filled: list[int]) -> LineKind:

@@ -14,16 +14,23 @@ from pathlib import Path
 from typing import IO
 
 from cpimportd.problems import ProblemError, problem
+from cpimportd.workbook.compound import is_protected
 from cpimportd.workbook.digests import ContentDigest
 from cpimportd.workbook.memory import raise_if_memory_was_missing
-from cpimportd.workbook.sight import ZIP, Sight, suspicious
+from cpimportd.workbook.package import MANIFEST, Package, fold_name, resolve
+from cpimportd.workbook.sight import ZIP, Role, Sight, suspicious
 
 _PIECE = 1024 * 1024
 _OLE2 = bytes.fromhex("d0cf11e0a1b11ae1")
-_MANIFEST = "[content_types].xml"
+# Document properties (ECMA-376 part 1, 15.2.12.1 and 15.2.12.3), as every program calls their parts.
+_STAMPS = frozenset({"docprops/core.xml", "docprops/app.xml"})
+# Logos and enclosed files. A picture of a kind that is no archive must not be one.
+_ENCLOSED = re.compile(r"(?:^|/)(?:embeddings/[^/]+|media/[^/]+(?<!\.png)(?<!\.jpg)(?<!\.jpeg)(?<!\.gif)(?<!\.bmp))$")
 # An entry of a zip's directory is 46 bytes, the name and extra fields (APPNOTE 4.3.12): a workbook's are far shorter.
 _DIRECTORY_BYTES_PER_ENTRY = 1024
 _SMALL_PART = 1024 * 1024
+_ROOM = 12_000_000
+_BYTES_PER_PLACE = 8
 _LONGEST_NAME = 512
 _DAMAGES = (
     zipfile.BadZipFile,
@@ -51,18 +58,21 @@ class Contents:
     """What one look over a file's bytes says.
 
     Attributes:
-        digest: of every part less ``docProps`` (1C stamps the zip anew each day); of the whole file where it is no zip.
+        digest: of every part less ``docProps/core.xml`` and ``docProps/app.xml``, which are stamped anew each day; of
+            the whole file where it is no zip.
         is_zip: XLSX or XLSB; else it is the binary XLS.
-        needs_openpyxl: something is inside that calamine does not show: an error value such as ``#REF!``, which it
-            gives as empty, or a part in UTF-16, which it takes for an empty sheet.
+        needs_second_engine: something is inside that calamine does not show, or not as it is meant: an error value such
+            as ``#REF!``, which it gives as empty, or a part in UTF-16, which it takes for an empty sheet.
         since_1904: an XLSX counts its days from 1904; both engines heed it in cells that are formatted as dates, and
             cannot in others.
+        package: which part of an XLSX is what; None for XLSB and XLS.
     """
 
     digest: str
     is_zip: bool
-    needs_openpyxl: bool
+    needs_second_engine: bool = False
     since_1904: bool = False
+    package: Package | None = None
 
 
 def inspect(path: Path, limits: ZipLimits, file: str) -> Contents:
@@ -95,36 +105,60 @@ def inspect(path: Path, limits: ZipLimits, file: str) -> Contents:
 def _inspect_ole2(handle: IO[bytes], file: str) -> Contents:
     handle.seek(0)
     whole = handle.read()
-    # [MS-OFFCRYPTO] 2.3.4.4: a workbook with a password is this stream inside an OLE2 container.
-    if "EncryptedPackage".encode("utf-16-le") in whole:
+    if is_protected(whole):
         raise ProblemError(problem("file-encrypted", file=file))
     digest = ContentDigest()
     digest.update(whole)
-    return Contents(digest.text(), is_zip=False, needs_openpyxl=False)
+    return Contents(digest.text(), is_zip=False)
 
 
 def _inspect_zip(handle: IO[bytes], limits: ZipLimits, file: str) -> Contents:
     entries, directory = _directory_size(handle)
     if max(entries, directory // _DIRECTORY_BYTES_PER_ENTRY) > limits.entries:
         raise suspicious(file, f"its directory names {entries} parts in {directory} bytes; {limits.entries} may be")
-    with zipfile.ZipFile(handle) as package:
-        parts = [part for part in package.infolist() if not part.is_dir()]
+    with zipfile.ZipFile(handle) as archive:
+        parts = [part for part in archive.infolist() if not part.is_dir()]
         _judge(parts, limits, file)
-        if _MANIFEST not in {part.filename.casefold() for part in parts}:
+        names = [part.filename for part in parts]
+        if MANIFEST not in {name.casefold() for name in names}:
             raise ProblemError(problem("file-not-workbook", file=file, reason="its zip holds no [Content_Types].xml"))
+        package = resolve(names, archive.read, file)
         total = ContentDigest()
-        needs_openpyxl = since_1904 = False
+        needs_second_engine = False
+        places = size = 0
         for part in sorted(parts, key=lambda part: part.filename):
-            sight = Sight(part.filename, file)
-            digested = ContentDigest() if part.filename.casefold().startswith("docprops/") else total
+            sight = Sight(part.filename, file, _role(part.filename, package))
+            digested = ContentDigest() if _is_stamp(part.filename, package) else total
             digested.update(f"{part.filename}\0{part.file_size}\0".encode(errors="surrogatepass"))
-            for piece in _unpacked(package, part):
+            for piece in _unpacked(archive, part):
                 digested.update(piece)
                 sight.see(piece)
             sight.end()
-            needs_openpyxl = needs_openpyxl or sight.needs_openpyxl
-            since_1904 = since_1904 or sight.since_1904
-    return Contents(total.text(), is_zip=True, needs_openpyxl=needs_openpyxl, since_1904=since_1904)
+            needs_second_engine = needs_second_engine or sight.needs_second_engine
+            places, size = places + sight.places, size + sight.size
+        # calamine keeps a table of all places; where few are filled, a cell lies far away.
+        needs_second_engine = needs_second_engine or places > max(_ROOM, size // _BYTES_PER_PLACE)
+    return Contents(
+        total.text(),
+        is_zip=True,
+        needs_second_engine=needs_second_engine and package is not None,
+        since_1904=package is not None and package.since_1904,
+        package=package,
+    )
+
+
+def _role(name: str, package: Package | None) -> Role:
+    if package is not None:
+        if any(sheet.part == name for sheet in package.sheets):
+            return Role.SHEET
+        if name in package.read:
+            return Role.READ
+    return Role.ENCLOSED if _ENCLOSED.search(fold_name(name)) else Role.PACKAGE
+
+
+def _is_stamp(name: str, package: Package | None) -> bool:
+    """Whether a part says no more than who wrote the workbook when; what an engine reads counts under every name."""
+    return fold_name(name) in _STAMPS and (package is None or name not in package.read)
 
 
 def _directory_size(handle: IO[bytes]) -> tuple[int, int]:

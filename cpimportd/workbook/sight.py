@@ -1,15 +1,20 @@
 """What the reader must know of one part of a workbook's zip, noticed while its bytes pass by for the digest."""
 
 import re
+from enum import Enum, auto
 
 from cpimportd.problems import ProblemError, problem
+from cpimportd.workbook.markup import MAIN
+from cpimportd.workbook.sheets import LAST_COLUMN, LAST_ROW, column_number
 
 ZIP = b"PK\x03\x04"
 """How a zip begins (APPNOTE 4.3.7)."""
 
-_OVERLAP = 4096
+# A formula has at most 8,192 characters (Excel's specifications and limits), which XML may write longer.
+_OVERLAP = 16_384
 _NESTED = (ZIP, b"7z\xbc\xaf\x27\x1c", b"Rar!", b"\x1f\x8b\x08", b"\xfd7zXZ\x00")
-_UTF16 = (b"\xff\xfe", b"\xfe\xff")
+_UTF16 = (b"\xff\xfe", b"\xfe\xff", b"<\0", b"\0<")
+_ENCODING = re.compile(rb"""<\?xml[^<>]*?\sencoding\s*=\s*["'](?!(?i:utf-8|us-ascii)["'])""")
 # A part must declare no DTD (ECMA-376 part 2, 6.2.5), and entities are what a few bytes grow to gigabytes by.
 _DTD = tuple("<!DOCTYPE".encode(encoding) for encoding in ("utf-8", "utf-16-le", "utf-16-be"))
 _SEAM = 64
@@ -19,11 +24,33 @@ _ROW = re.compile(
     rb"""<row(?=[\s/>])(?:[^<>]*?\sr=["'](\d{1,9})["'])?[^<>]*>(?:\s*<c\b[^<>]*?\sr=["'][A-Za-z]{1,3}(\d{1,9})["'])?"""
 )
 # The anchor of a button or an object on the sheet has a number in an element of that name (ECMA-376 part 1, 20.5.2.27).
-_PREFIXED_ROW = re.compile(rb"<(?!/|\w{1,9}:row>\d{1,7}</)[^<>:]{1,99}:row(?=[\s/>])")
+_PREFIXED = re.compile(rb"<(?!/|\w{1,9}:row>\d{1,7}</)([^<>:/\s]{1,99}):(?:row|c|v)(?=[\s/>])")
 _ODD_VALUE = re.compile(rb"<v(?!>[0-9]{1,9}</v>)(?=[\s>])")
-_BOOK = re.compile(r"(?:^|[/\\])workbook\.xml$", re.IGNORECASE)
-_SINCE_1904 = re.compile(rb"""\bdate1904\s*=\s*["'](?:1|true|on)["']""")
+_LONGEST_PLACE = 9
 _SHARED = re.compile(rb"""\bt\s*=\s*["']s["']""")
+_TEXT = re.compile(rb"""\bt\s*=\s*["'](?:str|d)["']""")
+# What only a reader of XML understands: characters by their numbers in tags, and names bound anew within the rows.
+_REFERENCE_IN_TAG = re.compile(rb"<(?:row|c)\s[^<>]*&")
+_BOUND_IN_ROW = re.compile(rb"<(?:row|c|v|f|is|t)\s[^<>]*?\sxmlns")
+# calamine decodes no more than Latin-1 of these.
+_ESCAPED = re.compile(rb"_x(?!00)[0-9A-Fa-f]{4}_")
+_UNCALCULATED = re.compile(rb"<f(?=[\s/>])(?:[^<>]*/>|[^<>]*>[^<]*</f>)\s*(?:</c>|<v\s*/>|<v\s*>\s*</v>)")
+# 1C's widest exports have 50 columns; what lies beyond AZ is looked at more closely.
+_FAR_COLUMN = re.compile(rb"""r=["']([A-Z]{3,9}|[B-Z][A-Z])(\d{1,9})["']""", re.IGNORECASE)
+_FAR_COLUMN_AS_USUAL = re.compile(rb'r="([A-Z]{3,9}|[B-Z][A-Z])(\d{1,9})"')
+_WIDTH = 52
+
+
+class Role(Enum):
+    """What a part is for the reader."""
+
+    SHEET = auto()
+    READ = auto()
+    """An engine opens it: the workbook, shared texts, styles."""
+    PACKAGE = auto()
+    """It belongs to the package, and nothing but its bytes counts."""
+    ENCLOSED = auto()
+    """A picture or a file that is only enclosed: no engine opens it, whatever it is."""
 
 
 def suspicious(file: str, reason: str) -> ProblemError:
@@ -35,18 +62,19 @@ class Sight:
     """What is noticed in one part while its bytes pass by.
 
     Attributes:
-        needs_openpyxl: it holds what calamine does not show.
-        since_1904: it says that the workbook counts its days from 1904.
+        needs_second_engine: it holds what calamine does not show, or no more than a part of it.
+        places: of a sheet, how many cells a table up to its last row and column has, at 1C's width at least.
+        size: of a sheet, in bytes.
     """
 
-    def __init__(self, name: str, file: str) -> None:
-        self.needs_openpyxl = self.since_1904 = False
-        self._name, self._file = name, file
-        self._is_sheet = re.search(r"worksheets[/\\][^/\\]*\.xml$", name, re.IGNORECASE) is not None
-        self._is_book = _BOOK.search(name) is not None
+    def __init__(self, name: str, file: str, role: Role) -> None:
+        self.needs_second_engine = False
+        self._name, self._file, self._role = name, file, role
         self._rest: bytes | None = None
-        self._row = 0
-        self._is_xml = False
+        self._head = b""
+        self._row, self._last_row, self._column = 0, 0, _WIDTH
+        self.places = self.size = 0
+        self._is_xml = self._is_prefixed = False
         self._seam = b""
 
     def see(self, piece: bytes) -> None:
@@ -54,44 +82,80 @@ class Sight:
 
         Raises:
             ProblemError: ``zip-suspicious`` for an archive or a DTD inside, ``file-damaged`` for rows out of
-                order, rows whose names have a prefix, and values that are none.
+                order, rows whose names have a foreign prefix, and values that are none.
         """
+        if self._role is Role.ENCLOSED:
+            return
         if self._rest is None:
-            if piece.startswith(_NESTED):
-                raise suspicious(self._file, f"{self._name} is an archive itself")
-            self.needs_openpyxl = self._name.casefold().endswith(".xml") and piece.startswith(_UTF16)
-            self._is_xml = piece.lstrip(_BEFORE_XML).startswith(b"<")
-            self._rest = b""
+            self._begin(piece)
         window = self._seam + piece
         if self._is_xml and any(mark in window for mark in _DTD):
             raise suspicious(self._file, f"{self._name} declares a DTD, which no workbook does")
-        if self._is_book:
-            # UTF-16 without its zeros; the longest way in which anybody writes it fits into the seam, as UTF-16 too.
-            self.since_1904 = self.since_1904 or _SINCE_1904.search(window.replace(b"\0", b"")) is not None
+        if self._role is not Role.PACKAGE and b"_" in window and _ESCAPED.search(window):
+            self.needs_second_engine = True
         self._seam = piece[-_SEAM:]
-        if self._is_sheet:
-            text = self._rest + piece
-            self.needs_openpyxl = self.needs_openpyxl or _ERROR_VALUE.search(text) is not None
+        if self._role is Role.SHEET:
+            self.size += len(piece)
+            text = (self._rest or b"") + piece
             # A tag that the piece's end cuts in two is seen whole with the next piece.
             cut = max(text.rfind(b"<", 0, -_OVERLAP), 0)
-            self._cells(text, cut)
+            self._look(text, cut)
             self._rest = text[cut:]
 
     def end(self) -> None:
         """Look at what the last piece left over."""
-        self._cells(self._rest or b"", len(self._rest or b""))
+        self._look(self._rest or b"", len(self._rest or b""))
+        self.places = max(self._row, self._last_row) * self._column
+        if self._column > LAST_COLUMN or self._row > LAST_ROW:
+            self.needs_second_engine = True  # which refuses it
 
-    def _cells(self, text: bytes, until: int) -> None:
-        # A single byte is found ten times as fast as four, and 1C's sheets have hardly a colon.
-        if b":" in text and b":row" in text and (prefixed := _PREFIXED_ROW.search(text)):
-            # calamine heeds no prefix, and nothing below would see what it reads.
-            raise self._damaged(f"its rows are written as {prefixed[0].decode(errors='replace')!r}")
+    def _begin(self, piece: bytes) -> None:
+        if piece.startswith(_NESTED):
+            raise suspicious(self._file, f"{self._name} is an archive itself")
+        is_read = self._role in {Role.SHEET, Role.READ}
+        self.needs_second_engine = is_read and (
+            piece.startswith(_UTF16) or _ENCODING.search(piece[:_OVERLAP]) is not None
+        )
+        self._is_xml = piece.lstrip(_BEFORE_XML).startswith(b"<")
+        self._rest, self._head = b"", piece[:_OVERLAP]
+
+    def _look(self, text: bytes, until: int) -> None:
+        # A single byte is found ten times as fast as several, and 1C's sheets have hardly one of these.
+        if b":" in text:
+            self._prefixed(text)
+        if self._is_prefixed:
+            return  # the second engine heeds the order of rows, and values, by itself
+        self.needs_second_engine = (
+            self.needs_second_engine
+            or _ERROR_VALUE.search(text) is not None
+            or (b"f" in text and _UNCALCULATED.search(text) is not None)
+            or (b"x" in text and b"xmlns" in text and _BOUND_IN_ROW.search(text) is not None)
+            or (b"&" in text and _REFERENCE_IN_TAG.search(text) is not None)
+        )
+        far = _FAR_COLUMN if b"'" in text else _FAR_COLUMN_AS_USUAL
+        for match in far.finditer(text):
+            self._column = max(self._column, column_number(match[1].decode()))
+            self._last_row = max(self._last_row, int(match[2]))
         for match in _ROW.finditer(text):
             if match.start() >= until:
                 break
             self._in_order(*match.groups())
         for match in _ODD_VALUE.finditer(text, 0, until + len("<v>")):
             self._make_sense(text, match.start())
+
+    def _prefixed(self, text: bytes) -> None:
+        """Leave rows and cells with a prefix to the second engine; refuse them where it is no workbook's.
+
+        calamine heeds no prefix, and nothing here would see what it reads.
+        """
+        match = _PREFIXED.search(text)
+        if match is None:
+            return
+        names = "|".join(re.escape(name) for name in MAIN).encode()
+        bound = rb"""xmlns:%s\s*=\s*["'](?:%s)["']""" % (re.escape(match[1]), names)
+        if re.search(bound, self._head) is None and re.search(bound, text) is None:
+            raise self._damaged(f"its rows are written as {match[0].decode(errors='replace')!r}")
+        self.needs_second_engine = self._is_prefixed = True
 
     def _in_order(self, own: bytes | None, cell: bytes | None) -> None:
         """Refuse rows out of order, by their own numbers or those of their first cells.
@@ -103,7 +167,7 @@ class Sight:
         # A row without a number is the next one (ECMA-376 part 1, 18.3.1.73), unless its cells say otherwise.
         row = int(own or cell or self._row + 1)
         if row <= self._row:
-            # calamine, and for numbered rows openpyxl too, would keep only one of two with one number, in silence.
+            # calamine would keep only one of two with one number, in silence.
             raise self._damaged(f"row {row} stands after row {self._row}")
         self._row = row
 
@@ -113,12 +177,17 @@ class Sight:
         end = text.find(b"<", start)
         if not start or text.endswith(b"/>", value, start):
             return
-        inside = text[start:end].strip()
+        written = text[start:end]
+        inside = written.strip()
         tag = text[text.rfind(b"<c", 0, value) : value]
         markup = end >= 0 and not text.startswith(b"</v", end)
-        if markup or (inside and not inside.isdigit() and _SHARED.search(tag)):
+        shared = not (inside.isdigit() and len(inside) <= _LONGEST_PLACE) and _SHARED.search(tag)
+        if markup or (inside and shared):
             # calamine would show an empty cell, half a number, or the first of all shared texts, in silence.
             raise self._damaged(f"a cell's value is {text[start : start + 40]!r}")
+        if (inside != written or b"&" in inside) and not _TEXT.search(tag):
+            # calamine would show the first shared text, a text in place of a number, or a number up to the reference.
+            self.needs_second_engine = True
 
     def _damaged(self, reason: str) -> ProblemError:
         return ProblemError(problem("file-damaged", file=self._file, reason=f"in {self._name}, {reason}"))

@@ -2,7 +2,7 @@ from decimal import Decimal
 
 import pytest
 
-from cpimportd.model import CellError, Kind
+from cpimportd.model import CellError, Kind, UncalculatedFormula
 
 ROW = "row-unrecognized"
 
@@ -113,6 +113,61 @@ def test_a_total_is_one_with_a_numbered_line_too(understood, label):
     assert found.problems == []
     assert found.totals.rows == 1
     assert found.totals.control_totals.get("Сумма платежа") == (100 if label == "Итого" else None)
+
+
+@pytest.mark.parametrize(
+    "label",
+    [
+        "ИТОГО ПО ОТЧЕТУ",
+        "Итого по отчёту:",
+        "Всего по отчету за 2020–2025 гг.",
+        "Итого по всем организациям",
+        "Общий итог",
+        "Итого общее",
+        "Всего (руб.)",
+        "Итого, RUB",
+        "Итого в рублях:",
+        "Всего по выгрузке",
+        "Итого за весь период",
+        "Итог",
+    ],
+)
+def test_a_total_of_everything_is_the_control_total_whatever_it_is_called(sheet, every_kind, label):
+    title = "Сумма платежа" if every_kind is Kind.DETAILS else "Сумма"
+    found = sheet(every_kind).document(amount=1.5).total(1.5, label="Итого по ЛОТОС ООО").document(amount=2.25)
+    totals = found.total(3.75, label=label).understood().totals
+    assert totals.control_totals == totals.sums == {title: Decimal("3.75")}
+    wrong = sheet(every_kind).document(amount=1.5).document(amount=2.25).total(3.76, label=label).understood()
+    assert wrong.problems == []
+    assert wrong.totals.control_totals == {title: Decimal("3.76")}, "the checks compare it with the sum"
+
+
+@pytest.mark.parametrize(
+    "label",
+    ["Итого по организации", "Итого по договору № 1", "Всего документов: 2", "Итого за период", "Итого по листу 1"],
+)
+def test_a_file_that_ends_with_a_subtotal_has_no_control_total(sheet, label):
+    found = sheet().document().document().total(200.0, label=label).understood()
+    assert found.totals.control_totals == {}
+
+
+@pytest.mark.parametrize("title", ["Сумма", "Организация", "Получатель"])
+def test_a_formula_without_a_value_is_told_as_one(sheet, title):
+    formula = UncalculatedFormula("=SUM(A1:A3)")
+    (problem,) = sheet().document({title: formula}).document().total(100.0).understood().problems
+    assert (problem.code, problem.row, problem.column, problem.value) == ("formula-without-value", 2, title, formula)
+    assert "Excel" in problem.way_out
+
+
+def test_a_total_that_is_a_formula_without_a_value_is_told_as_one(sheet):
+    found = sheet().document().total(UncalculatedFormula("=SUM(A1:A3)")).understood()
+    assert places(found) == [("formula-without-value", 3)]
+    assert found.totals.control_totals == {}
+
+
+def test_a_formula_without_a_value_in_a_column_without_a_field_is_kept(sheet):
+    found = sheet(columns=["Ведомость"]).document({"Ведомость": UncalculatedFormula("=1+1")}).total(100.0).understood()
+    assert found.document["extra"] == {"Ведомость": "=1+1"}
 
 
 # Totals in between

@@ -161,6 +161,11 @@ def far_cell(path: Path) -> None:
     replaced(SHEET, b"</sheetData>", last)(path)
 
 
+def heavy_text(path: Path) -> None:
+    """One more shared text, of 160 MB."""
+    replaced(STRINGS, b"</sst>", b"<si><t>" + b"abcdefgh" * 20_000_000 + b"</t></si></sst>")(path)
+
+
 def wide(alike: bool) -> Make:
     """16,384 columns, those beyond 1C's all filled in the first row."""
 

@@ -19,7 +19,7 @@ from tests.faults import hostile
 from tests.faults.books import Books
 from tests.faults.hostile import AMOUNT, PURPOSE, SHEET
 from tests.faults.table import Chapter
-from tests.faults.uploading import CASES, EXPENSES, RECEIPTS, SAMPLES, lotos, put_right, run
+from tests.faults.uploading import CASES, EXPENSES, RECEIPTS, SAMPLES, assert_second_day, lotos, put_right, run
 from tests.workbook.conftest import _write_xls
 
 
@@ -66,6 +66,21 @@ async def test_a_hostile_workbook_is_held_by_name_and_the_others_are_published(c
     await put_right(books)
     outcome = f"held by `{told.code}`{where}; its books as before, the others published; the corrected export is taken"
     faults.tell(Chapter.HOSTILE, case.fault, outcome)
+
+
+@pytest.mark.asyncio
+async def test_a_cell_in_the_last_row_and_column_is_told_and_harms_nothing(books, upload, faults):
+    target = upload(EXPENSES)
+    hostile.far_cell(target)
+    report = await run(books)
+    (told,) = [found for found in report.all_problems if found.file == target.name and found.code == "rows-below-total"]
+    assert (told.row, report.code) == (1_048_576, 0)
+    assert_second_day(books)
+    faults.tell(
+        Chapter.HOSTILE,
+        "a cell in the last row and column, XFD1048576",
+        "published, and told by `rows-below-total` with its row",
+    )
 
 
 TEXTS = {
@@ -246,8 +261,9 @@ def test_nothing_but_that_writer_writes_workbooks_or_csv():
 
 def test_the_daemon_lives_on_after_a_bomb_and_takes_the_next_upload(place, faults):
     place.sample("day1")
+    place.configure({"reader.memory": "200M", "reader.max_ratio": 2000})
     bomb = place.workbook("Spisanie kredity")
-    hostile.far_cell(bomb)
+    hostile.heavy_text(bomb)
     daemon = place.start()
     (first,) = daemon.trigger()
     assert first["status"] == "partial"

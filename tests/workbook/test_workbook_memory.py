@@ -4,6 +4,7 @@ import errno
 import os
 import subprocess
 import sys
+import zipfile
 import zlib
 from xml.etree.ElementTree import ParseError
 from xml.parsers import expat
@@ -15,6 +16,7 @@ from python_calamine import CalamineError
 from cpimportd.workbook.cells import open_cells
 from cpimportd.workbook.guards import Contents
 from cpimportd.workbook.memory import raise_if_memory_was_missing
+from cpimportd.workbook.package import resolve
 
 _EVERY_ALLOCATION = """
 import sys
@@ -115,7 +117,7 @@ def test_whichever_allocation_fails_the_file_is_not_called_damaged(simple):
     [
         ("calamine", CalamineError("MemoryError: ")),
         ("calamine", PanicException("called `Result::unwrap()` on an `Err` value: MemoryError")),
-        ("openpyxl", ParseError("out of memory: line 1, column 0")),
+        ("expat", ParseError("out of memory: line 1, column 0")),
     ],
     ids=lambda given: given if isinstance(given, str) else type(given).__name__,
 )
@@ -124,7 +126,9 @@ def test_an_engine_that_hides_it_does_not_make_the_file_damaged(simple, monkeypa
         raise error
 
     monkeypatch.setattr("cpimportd.workbook.cells.CalamineWorkbook.from_filelike", hidden)
-    monkeypatch.setattr("openpyxl.load_workbook", hidden)
-    contents = Contents("", is_zip=True, needs_openpyxl=engine == "openpyxl")
+    monkeypatch.setattr("cpimportd.workbook.second_engine.shared_texts", hidden)
+    with zipfile.ZipFile(simple) as archive:
+        package = resolve(archive.namelist(), archive.read, "a.xlsx")
+    contents = Contents("", is_zip=True, needs_second_engine=engine == "expat", package=package)
     with pytest.raises(MemoryError):
         open_cells(simple, contents, "a.xlsx")

@@ -28,6 +28,11 @@ def fetched(path: Path, name: str | None = None) -> FetchedFile:
     return FetchedFile(name or path.name, path, path.stat().st_size, None, "")
 
 
+def sheet_of(path: Path) -> bytes:
+    with zipfile.ZipFile(path) as package:
+        return package.read("xl/worksheets/sheet1.xml")
+
+
 def day(name: str) -> list[FetchedFile]:
     return [fetched(path) for path in sorted((SAMPLES / name).glob("*.xlsx"))]
 
@@ -113,10 +118,46 @@ async def test_a_zip_bomb_is_refused(tmp_path, simple, changed):
     assert await only_problem(bomb, tmp_path) == "zip-suspicious"
 
 
-async def test_a_cell_at_the_far_end_of_the_sheet_hits_the_limit_of_memory(tmp_path, simple, in_sheet):
-    # Engines hold a sheet as a full rectangle: this one has 17 thousand million cells.
-    far = in_sheet(simple, b'<c r="C3" ', b'<c r="XFD1048576" ')
-    assert await only_problem(far, tmp_path) == "reader-limit"
+@pytest.mark.parametrize("place", ["XFD1048576", "ZZ900000", "A1048576", "B700000"])
+async def test_a_stray_cell_far_below_is_told_and_does_no_harm(tmp_path, expenses, in_sheet, place):
+    # calamine keeps a table of all cells: this one would have up to 17 thousand million.
+    row = re.sub("[A-Z]", "", place)
+    stray = f'<row r="{row}"><c r="{place}"><v>1</v></c></row></sheetData>'.encode()
+    snapshot = await read(fetched(in_sheet(expenses, b"</sheetData>", stray)), 0, JOB, Reader(), tmp_path)
+    assert (len(snapshot.documents), snapshot.engine) == (200, "expat")
+    (told,) = [problem for problem in snapshot.problems if problem.code == "rows-below-total"]
+    assert (told.row, told.effect) == (int(row), "warns")
+    assert not [problem for problem in snapshot.problems if problem.effect != "warns"]
+
+
+async def test_a_stray_cell_far_to_the_right_is_kept_with_its_document(tmp_path, expenses, in_sheet):
+    stray = re.sub(
+        rb'(<row r="5" .*?)</row>',
+        rb'\1<c r="XFD5" t="inlineStr"><is><t>x</t></is></c></row>',
+        sheet_of(expenses),
+        count=1,
+        flags=re.DOTALL,
+    )
+    snapshot = await read(fetched(in_sheet(expenses, sheet_of(expenses), stray)), 0, JOB, Reader(), tmp_path)
+    assert len(snapshot.documents) == 200
+    assert not [problem for problem in snapshot.problems if problem.effect != "warns"]
+    assert '"(XFD)":"x"' in snapshot.rows_path.read_text("utf-8").splitlines()[3]
+
+
+async def test_a_far_cell_that_is_empty_is_nothing(tmp_path, expenses, in_sheet):
+    stray = b'<row r="1048576"><c r="XFD1048576" s="3"/></row></sheetData>'
+    snapshot = await read(fetched(in_sheet(expenses, b"</sheetData>", stray)), 0, JOB, Reader(), tmp_path)
+    assert len(snapshot.documents) == 200
+    assert "rows-below-total" not in {problem.code for problem in snapshot.problems}
+
+
+@pytest.mark.parametrize("place", ["XFD1048576", "ZZZZ3", "XFE3"])
+async def test_a_cell_outside_its_row_or_of_the_sheet_is_named(tmp_path, simple, in_sheet, place):
+    far = in_sheet(simple, b'<c r="C3" ', f'<c r="{place}" '.encode())
+    snapshot = await read(fetched(far), 0, JOB, Reader(), tmp_path)
+    (told,) = [problem for problem in snapshot.problems if problem.effect != "warns"]
+    assert told.code == "file-damaged"
+    assert place in told.message
 
 
 async def test_texts_that_fill_the_memory_hit_its_limit(tmp_path, changed, expenses):
@@ -163,7 +204,7 @@ async def test_the_second_engine_gives_the_same_rows(tmp_path, expenses, in_shee
     first = await read(fetched(expenses), 0, JOB, Reader(), tmp_path)
     rows = first.rows_path.read_bytes()
     second = await read(fetched(other), 0, JOB, Reader(), tmp_path)
-    assert (first.engine, second.engine) == ("calamine", "openpyxl")
+    assert (first.engine, second.engine) == ("calamine", "expat")
     assert list(second.documents) == list(first.documents)
     assert second.rows_path.read_bytes() == rows
 

@@ -368,6 +368,12 @@ CATALOG: dict[str, ProblemKind] = _catalog(
         ProblemKind(
             "file-damaged", _I, "is damaged: {reason}", "A half-written upload looks like this; let 1C export it again."
         ),
+        ProblemKind(
+            "file-unclear",
+            _I,
+            "cannot be read surely in its binary format: {reason}",
+            "Open it in a spreadsheet program, save it as XLSX, and upload that.",
+        ),
         ProblemKind("file-encrypted", _I, "is protected by a password", "Export it without a password."),
         ProblemKind(
             "zip-suspicious",

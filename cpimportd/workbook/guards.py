@@ -57,12 +57,14 @@ class Contents:
             gives as empty, or a part in UTF-16, which it takes for an empty sheet.
         since_1904: an XLSX counts its days from 1904; both engines heed it in cells that are formatted as dates, and
             cannot in others.
+        odd_numbers: an XLSX holds negative numbers, or what is none, where calamine makes times and dates of them.
     """
 
     digest: str
     is_zip: bool
     needs_openpyxl: bool
     since_1904: bool = False
+    odd_numbers: bool = False
 
 
 def inspect(path: Path, limits: ZipLimits, file: str) -> Contents:
@@ -113,7 +115,7 @@ def _inspect_zip(handle: IO[bytes], limits: ZipLimits, file: str) -> Contents:
         if _MANIFEST not in {part.filename.casefold() for part in parts}:
             raise ProblemError(problem("file-not-workbook", file=file, reason="its zip holds no [Content_Types].xml"))
         total = ContentDigest()
-        needs_openpyxl = since_1904 = False
+        needs_openpyxl = since_1904 = odd_numbers = False
         for part in sorted(parts, key=lambda part: part.filename):
             sight = Sight(part.filename, file)
             digested = ContentDigest() if part.filename.casefold().startswith("docprops/") else total
@@ -124,7 +126,8 @@ def _inspect_zip(handle: IO[bytes], limits: ZipLimits, file: str) -> Contents:
             sight.end()
             needs_openpyxl = needs_openpyxl or sight.needs_openpyxl
             since_1904 = since_1904 or sight.since_1904
-    return Contents(total.text(), is_zip=True, needs_openpyxl=needs_openpyxl, since_1904=since_1904)
+            odd_numbers = odd_numbers or sight.odd_numbers
+    return Contents(total.text(), True, needs_openpyxl, since_1904, odd_numbers)
 
 
 def _directory_size(handle: IO[bytes]) -> tuple[int, int]:

@@ -5,23 +5,27 @@ It shows error values such as ``#REF!`` and reads parts in UTF-16. It needs part
 """
 
 import warnings
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from functools import partial
 from pathlib import Path
-from typing import Protocol, cast
+from typing import IO, Any, Protocol, cast
 
 import openpyxl
+from openpyxl.utils.datetime import MAC_EPOCH
 
 from cpimportd.model import Cell, CellError
 from cpimportd.problems import ProblemError, problem
 from cpimportd.workbook.memory import raise_if_memory_was_missing
 from cpimportd.workbook.parts import with_declared_names
+from cpimportd.workbook.serials import cell_of_serial
 from cpimportd.workbook.sheets import Row, Sheet
+from cpimportd.workbook.sheetxml import SheetParser
 
 
-class _Cell(Protocol):
-    value: Cell
-    data_type: str
+class _Book(Protocol):
+    epoch: object
+    _date_formats: set[int]
+    _timedelta_formats: set[int]
 
 
 class _Page(Protocol):
@@ -29,9 +33,10 @@ class _Page(Protocol):
 
     title: str
     sheet_state: str
+    parent: _Book
+    _shared_strings: Sequence[str]
 
-    def reset_dimensions(self) -> None: ...
-    def iter_rows(self) -> Iterator[tuple[_Cell, ...]]: ...
+    def _get_source(self) -> IO[bytes]: ...
 
 
 def sheets(path: Path, file: str, reason: str) -> tuple[Sheet, ...]:
@@ -60,24 +65,46 @@ def sheets(path: Path, file: str, reason: str) -> tuple[Sheet, ...]:
 
 
 def _rows(page: _Page, file: str, reason: str) -> Iterator[Row]:
-    page.reset_dimensions()  # 1C's <dimension> names only the last cell, and others lie outright
-    rows = enumerate(page.iter_rows(), 1)
+    rows = _numbered(page)
     while True:
         try:
-            number, row = next(rows)
-            cells = tuple(_value(cell) for cell in row)
+            row = next(rows)
         except StopIteration:
             return
         except Exception as error:
             raise _damaged(error, file, reason) from error
-        yield number, cells
+        yield row
 
 
-def _value(cell: _Cell) -> Cell:
-    value = cell.value
+def _numbered(page: _Page) -> Iterator[Row]:
+    """Every row of a sheet, those that it leaves out too.
+
+    Raises:
+        ValueError: rows are out of order, so that one of them would be lost.
+    """
+    last = 0
+    with page._get_source() as source:  # noqa: SLF001 - openpyxl's own way to it makes dates of what are none
+        for number, cells in SheetParser(source, page._shared_strings).parse():  # noqa: SLF001
+            if number <= last:
+                raise ValueError(f"row {number} stands after row {last}")
+            yield from ((missing, ()) for missing in range(last + 1, number))
+            row: list[Cell] = [None] * max((cell["column"] for cell in cells), default=0)
+            for cell in cells:
+                row[cell["column"] - 1] = _value(cell, page.parent)
+            yield number, tuple(row)
+            last = number
+
+
+def _value(cell: dict[str, Any], book: _Book) -> Cell:
+    value, kind = cast("Cell", cell["value"]), cell["data_type"]
     if value is None or value == "":
         return None
-    return CellError(str(value)) if cell.data_type == "e" else value
+    if kind == "e":
+        return CellError(str(value))
+    if kind == "n" and isinstance(value, float | int) and cell["style_id"] in book._date_formats:  # noqa: SLF001
+        elapsed = cell["style_id"] in book._timedelta_formats  # noqa: SLF001
+        return cell_of_serial(value, since_1904=book.epoch == MAC_EPOCH, elapsed=elapsed)
+    return value
 
 
 def _damaged(error: Exception, file: str, reason: str) -> ProblemError:

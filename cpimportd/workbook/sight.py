@@ -23,6 +23,7 @@ _PREFIXED_ROW = re.compile(rb"<(?!/|\w{1,9}:row>\d{1,7}</)[^<>:]{1,99}:row(?=[\s
 _ODD_VALUE = re.compile(rb"<v(?!>[0-9]{1,9}</v>)(?=[\s>])")
 _BOOK = re.compile(r"(?:^|[/\\])workbook\.xml$", re.IGNORECASE)
 _SINCE_1904 = re.compile(rb"""\bdate1904\s*=\s*["'](?:1|true|on)["']""")
+_LONGEST_PLACE = 9
 _SHARED = re.compile(rb"""\bt\s*=\s*["']s["']""")
 
 
@@ -35,12 +36,13 @@ class Sight:
     """What is noticed in one part while its bytes pass by.
 
     Attributes:
-        needs_openpyxl: it holds what calamine does not show.
+        needs_openpyxl: it holds what calamine does not show, or shows wrong.
+        odd_numbers: a cell's value does not begin with a digit; calamine may make a time of a negative number.
         since_1904: it says that the workbook counts its days from 1904.
     """
 
     def __init__(self, name: str, file: str) -> None:
-        self.needs_openpyxl = self.since_1904 = False
+        self.needs_openpyxl = self.since_1904 = self.odd_numbers = False
         self._name, self._file = name, file
         self._is_sheet = re.search(r"worksheets[/\\][^/\\]*\.xml$", name, re.IGNORECASE) is not None
         self._is_book = _BOOK.search(name) is not None
@@ -113,12 +115,25 @@ class Sight:
         end = text.find(b"<", start)
         if not start or text.endswith(b"/>", value, start):
             return
-        inside = text[start:end].strip()
-        tag = text[text.rfind(b"<c", 0, value) : value]
+        inside = text[start:end]
         markup = end >= 0 and not text.startswith(b"</v", end)
-        if markup or (inside and not inside.isdigit() and _SHARED.search(tag)):
-            # calamine would show an empty cell, half a number, or the first of all shared texts, in silence.
+        # calamine would show an empty cell, half a number, or the first of all shared texts, in silence.
+        if markup or (
+            inside
+            and not (inside.isdigit() and len(inside) <= _LONGEST_PLACE)
+            and self._is_no_place(text, value, inside)
+        ):
             raise self._damaged(f"a cell's value is {text[start : start + 40]!r}")
+        if inside and not inside[:1].isdigit():
+            self.odd_numbers = True
+
+    def _is_no_place(self, text: bytes, value: int, inside: bytes) -> bool:
+        """Whether a cell names its shared text by what is no number; openpyxl knows one with spaces, or only spaces."""
+        if not _SHARED.search(text, max(text.rfind(b"<c", 0, value), 0), value):
+            return False
+        self.needs_openpyxl = True
+        place = inside.strip()
+        return bool(place) and not (place.isdigit() and len(place) <= _LONGEST_PLACE)
 
     def _damaged(self, reason: str) -> ProblemError:
         return ProblemError(problem("file-damaged", file=self._file, reason=f"in {self._name}, {reason}"))

@@ -1,15 +1,21 @@
 # ruff: noqa: DTZ001 - moments in a workbook have no zone
 from datetime import date, datetime, time, timedelta
+from zoneinfo import ZoneInfo
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from cpimportd.documents import dates
 from cpimportd.documents.contracts import date_in_contract
-from cpimportd.documents.dates import parse_day
 from cpimportd.model import CellError
 
 DAY = date(2021, 9, 24)
+MOSCOW = ZoneInfo("Europe/Moscow")
+
+
+def parse_day(cell, **options):
+    return dates.parse_day(cell, MOSCOW, **options)
 
 
 @pytest.mark.parametrize(

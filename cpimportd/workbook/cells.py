@@ -41,7 +41,7 @@ class Cells:
         since_1904: the workbook counts its days from 1904, so that a bare number in a column of dates does.
     """
 
-    engine: Literal["calamine", "openpyxl", "xlrd", "records"]
+    engine: Literal["calamine", "openpyxl", "xlrd", "xlsb"]
     sheets: tuple[Sheet, ...]
     since_1904: bool = False
 
@@ -142,7 +142,7 @@ def _of_xlsb(path: Path, file: str) -> Cells:
     except Exception as error:
         raise _unclear(error, file) from error
     sheets = tuple(Sheet(sheet.name, partial(_surely, sheet.rows, file)) for sheet in book.sheets)
-    return Cells("records", sheets, book.since_1904)
+    return Cells("xlsb", sheets, book.since_1904)
 
 
 def _surely(read: Callable[[], Iterator[Row]], file: str) -> Iterator[Row]:

@@ -84,7 +84,7 @@ def _numbered(page: _Page) -> Iterator[Row]:
     """
     last = 0
     with page._get_source() as source:  # noqa: SLF001 - openpyxl's own way to it makes dates of what are none
-        for number, cells in SheetParser(source, page._shared_strings).parse():  # noqa: SLF001
+        for number, cells in SheetParser(source, page._shared_strings, data_only=True).parse():  # noqa: SLF001
             if number <= last:
                 raise ValueError(f"row {number} stands after row {last}")
             yield from ((missing, ()) for missing in range(last + 1, number))

@@ -66,7 +66,7 @@ def open_xlsb(path: Path) -> Xlsb:
             return package.read(names[name])
 
         relations = _relations(part(_RELATIONS))
-        of_kind = {kind: name for kind, name in relations.values()}
+        of_kind = dict(relations.values())
         styles, shared = (part(of_kind[kind]) if kind in of_kind else b"" for kind in ("styles", "sharedStrings"))
         book = list(_records(part(_BOOK)))
         pages = [_page(content) for kind, content in book if kind == _SHEET]

@@ -1,10 +1,13 @@
-"""Binary workbooks written record by record: XLS as BIFF5 or BIFF8 ([MS-XLS]), and XLSB ([MS-XLSB])."""
+"""One table as XLSX, as XLS (BIFF5 or BIFF8, [MS-XLS]) and as XLSB ([MS-XLSB]), written element by element."""
 
 import struct
 import zipfile
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import NamedTuple
+from xml.sax.saxutils import escape
+
+from openpyxl.utils import get_column_letter
 
 from cpimportd.model import CellError
 from tests.workbook.conftest import _ole2, _record
@@ -28,17 +31,86 @@ class Shown(NamedTuple):
     elapsed: bool = False
 
 
+class Raw(NamedTuple):
+    """A cell of XLSX, word for word: its attributes, and what is inside it."""
+
+    attributes: str
+    inside: str
+
+
 class Formula(NamedTuple):
     """A formula of which only the result matters."""
 
     result: "Value"
 
 
-Value = str | float | bool | CellError | Shown | Formula | None
+Value = str | float | bool | CellError | Shown | Raw | Formula | None
 Write = Callable[..., Path]
 
 _STYLES = {False: 1, True: 2}
 _DATE, _ELAPSED = 14, 46
+
+
+def write_xlsx(path: Path, rows: Sequence[Sequence[Value]], *, since_1904: bool = False) -> Path:
+    """An XLSX of one sheet, its texts shared."""
+    main = "http://schemas.openxmlformats.org/spreadsheetml/2006/main"
+    texts: dict[str, int] = {}
+    data = "".join(
+        f'<row r="{at}">{"".join(_xlsx_cell(f"{get_column_letter(column)}{at}", cell, texts) for column, cell in enumerate(row, 1))}</row>'
+        for at, row in enumerate(rows, 1)
+    )
+    formats = "".join(f'<xf numFmtId="{number}"/>' for number in (0, _DATE, _ELAPSED))
+    kinds = {
+        "workbook": "sheet.main",
+        "worksheets/sheet1": "worksheet",
+        "styles": "styles",
+        "sharedStrings": "sharedStrings",
+    }
+    overrides = "".join(
+        f'<Override PartName="/xl/{name}.xml" ContentType="application/vnd.openxmlformats-officedocument.spreadsheetml.{kind}+xml"/>'
+        for name, kind in kinds.items()
+    )
+    parts = {
+        "[Content_Types].xml": '<Types xmlns="http://schemas.openxmlformats.org/package/2006/content-types"><Default '
+        f'Extension="rels" ContentType="application/vnd.openxmlformats-package.relationships+xml"/>{overrides}</Types>',
+        "_rels/.rels": _relations(officeDocument="xl/workbook.xml"),
+        "xl/_rels/workbook.xml.rels": _relations(
+            worksheet="worksheets/sheet1.xml", styles="styles.xml", sharedStrings="sharedStrings.xml"
+        ),
+        "xl/workbook.xml": f'<workbook xmlns="{main}" xmlns:r="http://schemas.openxmlformats.org/officeDocument/2006/'
+        f'relationships"><workbookPr date1904="{since_1904:d}"/><sheets><sheet name="Лист" sheetId="1" r:id="rId1"/></sheets></workbook>',
+        "xl/worksheets/sheet1.xml": f'<worksheet xmlns="{main}"><sheetData>{data}</sheetData></worksheet>',
+        "xl/styles.xml": f'<styleSheet xmlns="{main}"><fonts count="1"><font/></fonts><cellStyleXfs count="1"><xf/>'
+        f'</cellStyleXfs><cellXfs count="3">{formats}</cellXfs></styleSheet>',
+        "xl/sharedStrings.xml": f'<sst xmlns="{main}">{"".join(f"<si><t>{escape(text)}</t></si>" for text in texts)}</sst>',
+    }
+    with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as package:
+        for name, content in parts.items():
+            package.writestr(name, content)
+    return path
+
+
+def _xlsx_cell(address: str, cell: Value, texts: dict[str, int]) -> str:
+    formula = ""
+    if isinstance(cell, Formula):
+        formula, cell = "<f>A1</f>", cell.result
+    if isinstance(cell, Raw):
+        return f'<c r="{address}" {cell.attributes}>{cell.inside}</c>'
+    if cell is None:
+        return f'<c r="{address}"/>'
+    style = f' s="{_STYLES[cell.elapsed]}"' if isinstance(cell, Shown) else ""
+    value = cell.number if isinstance(cell, Shown) else cell
+    if isinstance(value, CellError):
+        kind = ' t="e"'
+    elif isinstance(value, bool):
+        kind, value = ' t="b"', int(value)
+    elif isinstance(value, str) and formula:
+        kind, value = ' t="str"', escape(value)
+    elif isinstance(value, str):
+        kind, value = ' t="s"', texts.setdefault(value, len(texts))
+    else:
+        kind = ""
+    return f'<c r="{address}"{style}{kind}>{formula}<v>{value}</v></c>'
 
 
 def write_xls(path: Path, rows: Sequence[Sequence[Value]], *, since_1904: bool = False, biff: int = 8) -> Path:
@@ -81,7 +153,7 @@ def _xls_cell(row: int, column: int, cell: Value, biff: int) -> bytes:
     if cell is None:
         return _record(0x0201, place)
     number = cell.number if isinstance(cell, Shown) else cell
-    if number == int(number) and abs(number) < 2**29:
+    if abs(number) < 2**29 and number == int(number):
         return _record(0x027E, place + struct.pack("<i", int(number) << 2 | 2))
     return _record(0x0203, place + struct.pack("<d", number))
 
@@ -166,6 +238,6 @@ def _xlsb_cell(column: int, cell: Value) -> bytes:
     if isinstance(value, str):
         return _brt(8 if is_formula else 6, place + _wide(value) + end)
     number = value.number if isinstance(value, Shown) else value
-    if not is_formula and number == int(number) and abs(number) < 2**29:
+    if not is_formula and abs(number) < 2**29 and number == int(number):
         return _brt(2, place + struct.pack("<i", int(number) << 2 | 2))
     return _brt(9 if is_formula else 5, place + struct.pack("<d", number) + end)

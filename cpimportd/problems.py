@@ -1153,7 +1153,7 @@ CATALOG: dict[str, ProblemKind] = _catalog(
             "cluster-versions",
             _F,
             "the Dask cluster does not read as this machine does: {theirs} there, {ours} here",
-            "Install the same cpimportd, python-calamine and openpyxl where the scheduler and the workers run and here; `cpimportd check` compares them.",
+            "Install the same cpimportd, python-calamine, openpyxl and xlrd where the scheduler and the workers run and here; `cpimportd check` compares them.",
         ),
         ProblemKind(
             "cluster-empty",

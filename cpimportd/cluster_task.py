@@ -35,7 +35,7 @@ def reader_identity() -> str:
         place = folder / name
         for path in sorted(place.rglob("*.py")) if place.is_dir() else [place]:
             content.update(path.read_bytes())
-    engines = ", ".join(f"{name} {metadata.version(name)}" for name in ("python-calamine", "openpyxl"))
+    engines = ", ".join(f"{name} {metadata.version(name)}" for name in ("python-calamine", "openpyxl", "xlrd"))
     return f"cpimportd {cpimportd.__version__} ({content.hexdigest()[:12]}), {engines}"
 
 

@@ -397,6 +397,12 @@ CATALOG: dict[str, ProblemKind] = _catalog(
         ProblemKind(
             "file-damaged", _I, "is damaged: {reason}", "A half-written upload looks like this; let 1C export it again."
         ),
+        ProblemKind(
+            "file-unclear",
+            _I,
+            "cannot be read surely in its binary format: {reason}",
+            "Open it in a spreadsheet program, save it as XLSX, and upload that.",
+        ),
         ProblemKind("file-encrypted", _I, "is protected by a password", "Export it without a password."),
         ProblemKind(
             "zip-suspicious",
@@ -1300,7 +1306,7 @@ CATALOG: dict[str, ProblemKind] = _catalog(
             "cluster-versions",
             _F,
             "the Dask cluster does not read as this machine does: {theirs} there, {ours} here",
-            "Install the same cpimportd, python-calamine and openpyxl where the scheduler and the workers run and here; `cpimportd check` compares them.",
+            "Install the same cpimportd, python-calamine, openpyxl and xlrd where the scheduler and the workers run and here; `cpimportd check` compares them.",
         ),
         ProblemKind(
             "cluster-empty",

@@ -17,7 +17,7 @@ from cpimportd.problems import Problem, ProblemError, problem
 from cpimportd.workbook.cells import Cells, open_cells
 from cpimportd.workbook.confine import confine
 from cpimportd.workbook.copytext import encode_row
-from cpimportd.workbook.guards import Contents, ZipLimits, inspect
+from cpimportd.workbook.guards import ZipLimits, inspect
 from cpimportd.workbook.protocol import LONGEST_LINE, Job, Output, Trailer
 from cpimportd.workbook.sheets import Sheet
 
@@ -34,14 +34,14 @@ def work(job: Job, output: Output) -> None:
         trailer = Trailer(contents.digest, unchanged=contents.digest in job["known_digests"])
         if not trailer.unchanged:
             cells = open_cells(Path(job["path"]), contents, job["name"])
-            trailer = _send(_understood(cells, job, contents), job["name"], cells.engine, trailer, output)
+            trailer = _send(_understood(cells, job), job["name"], cells.engine, trailer, output)
     except ProblemError as error:
         for found in error.problems:
             output.problem(found)
     output.end(trailer, job["name"])
 
 
-def _understood(cells: Cells, job: Job, contents: Contents) -> Iterator[Item]:
+def _understood(cells: Cells, job: Job) -> Iterator[Item]:
     """What the one sheet with a header holds; where none has one, what is wrong with the first.
 
     Raises:
@@ -52,14 +52,14 @@ def _understood(cells: Cells, job: Job, contents: Contents) -> Iterator[Item]:
     if len(headed) > 1:
         names = ", ".join(sheet.name for sheet in headed)
         raise ProblemError(problem("several-sheets", file=job["name"], count=len(headed), value=names))
-    return _items((*headed, *cells.sheets)[0], job, contents)
+    return _items((*headed, *cells.sheets)[0], job, cells)
 
 
 def _has_header(sheet: Sheet) -> bool:
     return documents.has_header([cells for _, cells in islice(sheet.rows(), _HEAD)]) is not None
 
 
-def _items(sheet: Sheet, job: Job, contents: Contents) -> Iterator[Item]:
+def _items(sheet: Sheet, job: Job, cells: Cells) -> Iterator[Item]:
     return documents.understand(
         sheet.rows(),
         file=job["name"],
@@ -67,7 +67,7 @@ def _items(sheet: Sheet, job: Job, contents: Contents) -> Iterator[Item]:
         file_no=job["file_no"],
         zone=ZoneInfo(job["timezone"]),
         limits=job["limits"],
-        since_1904=contents.since_1904,
+        since_1904=cells.since_1904,
     )
 
 

@@ -116,8 +116,8 @@ SETUP = {
     ),
     "cluster-versions": Text(
         "Кластер Dask читает не так, как эта машина: там другие версии программ",
-        "Установите одни и те же cpimportd, python-calamine и openpyxl на этой машине, у планировщика и у рабочих "
-        "процессов; сравнит их `cpimportd check`.",
+        "Установите одни и те же cpimportd, python-calamine, openpyxl и xlrd на этой машине, у планировщика и у "
+        "рабочих процессов; сравнит их `cpimportd check`.",
     ),
     "cluster-empty": Text(
         "У кластера Dask по адресу {value} нет ни одного рабочего процесса (worker)",

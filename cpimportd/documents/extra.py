@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from decimal import Decimal
 
 from cpimportd.documents.faults import Fault
-from cpimportd.documents.numbers import RATE_TOTAL, parse_number
+from cpimportd.documents.numbers import RATE_TOTAL, is_sum_in_doubles, parse_number
 from cpimportd.documents.titles import column_letter
 from cpimportd.documents.values import is_blank, json_value
 from cpimportd.model import Cell
@@ -43,15 +43,24 @@ class ExtraColumns:
                 self._keep(extra, index, f"({column_letter(index)})", cells[index], faults)
         return extra
 
-    def control_total(self, index: int, cell: Cell) -> tuple[Decimal, Decimal] | None:
-        """What the last row says of a column, and what its cells sum to; None where either is not a number."""
+    def control_total(self, index: int, cell: Cell, count: int) -> tuple[Decimal, Decimal] | None:
+        """What the last row says of a column, and what its cells sum to; None where either is not a number.
+
+        Args:
+            index: the column's place.
+            cell: of the last row.
+            count: how many rows there are above.
+        """
         if index in self._no_amounts or is_blank(cell):
             return None
+        added = self._sums.get(index, Decimal(0))
+        if is_sum_in_doubles(cell, added, added, count):
+            return added, added
         try:
             total = parse_number(cell, RATE_TOTAL)
         except ValueError:
             return None
-        return None if total is None else (total, self._sums.get(index, Decimal(0)))
+        return None if total is None else (total, added)
 
     def _keep(self, extra: dict[str, object], index: int, title: str, cell: Cell, faults: list[Fault]) -> None:
         if is_blank(cell):

@@ -1,5 +1,6 @@
 """Amounts and rates: exact decimals, however a workbook writes them."""
 
+import math
 import re
 from decimal import Decimal
 from typing import NamedTuple
@@ -14,7 +15,7 @@ class Precision(NamedTuple):
         step: its smallest unit.
         decimals: how many digits that leaves behind the point.
         limit: what it must stay below.
-        noise: how far a double may lie off a whole number of steps; arithmetic on doubles leaves such traces.
+        noise: how far any double may lie off a whole number of steps; arithmetic on doubles leaves such traces.
     """
 
     step: Decimal
@@ -30,6 +31,10 @@ RATE = Precision(Decimal("0.000001"), 6, Decimal(10) ** 9, Decimal("1e-9"))
 MONEY_TOTAL = MONEY._replace(limit=Decimal(10) ** 18)
 RATE_TOTAL = RATE._replace(limit=Decimal(10) ** 18)
 
+_EXACT_DIGITS = 15
+"""As many decimal digits survive in any double (IEEE 754; DBL_DIG of float.h), and spreadsheets show no more."""
+_HALF_A_STEP = 2.0**-53
+"""Of a double's last binary digit, relative to it: the most that one rounding takes away or adds."""
 _EXACT_BELOW = 2.0**53
 """From here on a double is one of several whole numbers, and nobody can say which of them was written (IEEE 754)."""
 
@@ -73,9 +78,31 @@ def parse_number(cell: Cell, precision: Precision) -> Decimal | None:
     if not -limit < number < limit:
         raise ValueError("is too large")
     rounded = number.quantize(step)
-    if rounded != number and abs(rounded - number) >= noise:
+    if rounded != number and abs(rounded - number) >= noise and abs(rounded - number) > _noise_of_double(number):
         raise ValueError(f"has more than {decimals} decimals")
     return _within(rounded, limit)
+
+
+def is_sum_in_doubles(cell: Cell, exact: Decimal, turnover: Decimal, count: int) -> bool:
+    """Whether a cell is a sum as a spreadsheet program adds it up: in doubles, in whatever order.
+
+    Each addition takes or adds half of the last binary digit at most; so do the doubles that are added.
+
+    Args:
+        cell: the total.
+        exact: what the numbers sum to.
+        turnover: what they sum to without their signs.
+        count: how many they are.
+
+    Returns:
+        False also where the cell lies half a kopeck or more off: nothing hides a kopeck.
+    """
+    if type(cell) is not float or not math.isfinite(cell):
+        return False
+    number = Decimal(repr(cell))
+    off = abs(number - exact)
+    most = max(Decimal(_HALF_A_STEP) * (count + 1) * max(turnover, abs(exact)), _noise_of_double(number))
+    return off < KOPECK / 2 and off <= most
 
 
 def plain_number(cell: Cell) -> str:
@@ -101,6 +128,11 @@ def require_digits(number: float) -> None:
     """
     if abs(number) >= _EXACT_BELOW:
         raise ValueError("has more digits than a number in a workbook keeps")
+
+
+def _noise_of_double(number: Decimal) -> Decimal:
+    """Half a unit of the last digit that a double surely keeps."""
+    return Decimal(5).scaleb(number.adjusted() - _EXACT_DIGITS)
 
 
 def _exact(cell: Cell) -> Decimal:

@@ -12,7 +12,7 @@ from cpimportd.documents.header import Layout
 from cpimportd.documents.items import DocumentRow
 from cpimportd.documents.rules import Values, places, rules_for
 from cpimportd.documents.tallies import Tallies
-from cpimportd.documents.values import PARSERS, PARSERS_SINCE_1904
+from cpimportd.documents.values import parsers_in
 from cpimportd.model import KEY_COLUMNS, STAGED_COLUMNS, Cell, Value
 from cpimportd.problems import Problem
 
@@ -51,6 +51,7 @@ class RowReader:
         rows: how many were understood.
         rejected: how many were not.
         sums: per numeric column of the layout, the sum over the understood rows.
+        turnovers: the same without the numbers' signs.
         extra: the columns that have no field.
         tallies: what is worth a warning.
     """
@@ -59,7 +60,7 @@ class RowReader:
         self, layout: Layout, *, file: str, file_no: int, zone: ZoneInfo, limits: Mapping[str, int], since_1904: bool
     ) -> None:
         at = places(layout.kind)
-        parsers = PARSERS_SINCE_1904 if since_1904 else PARSERS
+        parsers = parsers_in(zone, since_1904=since_1904)
         self._file, self._zone = file, zone
         self._steps = [
             _Step(
@@ -82,6 +83,7 @@ class RowReader:
         self._rules = rules_for(layout, self.tallies)
         self.extra = ExtraColumns(layout.others, len(layout.titles))
         self.sums = [Decimal(0)] * len(self._numeric)
+        self.turnovers = self.sums.copy()
         self.rows = self.rejected = 0
 
     def read(self, row: int, cells: Sequence[Cell]) -> DocumentRow | list[Problem]:
@@ -121,6 +123,7 @@ class RowReader:
         for place, number in enumerate(numbers):
             if number:
                 self.sums[place] += cast("Decimal", number)
+                self.turnovers[place] += abs(cast("Decimal", number))
         self.rows += 1
         return DocumentRow(row, tuple(values))
 

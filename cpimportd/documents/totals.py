@@ -7,7 +7,7 @@ from cpimportd.documents.columns import Meaning
 from cpimportd.documents.faults import Fault
 from cpimportd.documents.header import Layout
 from cpimportd.documents.items import Totals
-from cpimportd.documents.numbers import MONEY_TOTAL, RATE_TOTAL, parse_number
+from cpimportd.documents.numbers import MONEY_TOTAL, RATE_TOTAL, is_sum_in_doubles, parse_number
 from cpimportd.documents.rows import RowReader
 from cpimportd.model import Cell
 from cpimportd.problems import Problem
@@ -19,8 +19,8 @@ Row = tuple[int, tuple[Cell, ...]]
 def totals(layout: Layout, reader: RowReader, total: Row | None, file: str) -> Iterator[Problem | Totals]:
     """What the rows sum to, and what the last ``Итого`` says of it.
 
-    An empty cell is no total. Columns without a field are told only where the total is filled and every cell is a
-    number.
+    An empty cell is no total. One that was added up in doubles counts as the exact sum. Columns without a field are
+    told only where the total is filled and every cell is a number.
 
     Args:
         layout: what the header says.
@@ -35,17 +35,21 @@ def totals(layout: Layout, reader: RowReader, total: Row | None, file: str) -> I
     sums = {known.title: added for known, added in zip(layout.numeric, reader.sums, strict=True)}
     if total is not None:
         row, cells = total
-        for known in layout.numeric:
+        for place, known in enumerate(layout.numeric):
+            cell = cells[known.index]
             precision = MONEY_TOTAL if known.column.meaning is Meaning.MONEY else RATE_TOTAL
             try:
-                said = parse_number(cells[known.index], precision)
+                if is_sum_in_doubles(cell, reader.sums[place], reader.turnovers[place], reader.rows):
+                    said: Decimal | None = reader.sums[place]
+                else:
+                    said = parse_number(cell, precision)
             except ValueError as error:
-                yield Fault(known.title, cells[known.index], str(error)).reject(file, row)
+                yield Fault(known.title, cell, str(error)).reject(file, row)
                 continue
             if said is not None:
                 control[known.title] = said
         for index, title in layout.others:
-            both = reader.extra.control_total(index, cells[index])
+            both = reader.extra.control_total(index, cells[index], reader.rows)
             if both is not None:
                 control[title], sums[title] = both
     yield Totals(control, sums, reader.rows, reader.rejected)

@@ -5,12 +5,13 @@ whose text goes on a sentence that begins with the cell: «abc» *is no number*.
 """
 
 from collections.abc import Callable, Mapping
-from datetime import date, datetime, time, timedelta
+from datetime import date, datetime, time, timedelta, tzinfo
+from functools import partial
 
 from cpimportd.core.folding import fold
 from cpimportd.documents.columns import Meaning
 from cpimportd.documents.currencies import currency_code
-from cpimportd.documents.dates import parse_day, parse_day_since_1904
+from cpimportd.documents.dates import parse_day
 from cpimportd.documents.numbers import parse_money, parse_rate, plain_number, require_digits
 from cpimportd.model import Cell, CellError, Value
 
@@ -55,15 +56,21 @@ def parse_currency(cell: Cell) -> str | None:
     return None if text is None else currency_code(text)
 
 
-PARSERS: Mapping[Meaning, Callable[[Cell], Value]] = {
-    Meaning.TEXT: parse_text,
-    Meaning.MONEY: parse_money,
-    Meaning.RATE: parse_rate,
-    Meaning.DATE: parse_day,
-    Meaning.FLAG: parse_flag,
-    Meaning.CURRENCY: parse_currency,
-}
-PARSERS_SINCE_1904: Mapping[Meaning, Callable[[Cell], Value]] = {**PARSERS, Meaning.DATE: parse_day_since_1904}
+def parsers_in(zone: tzinfo, *, since_1904: bool = False) -> Mapping[Meaning, Callable[[Cell], Value]]:
+    """What reads the cells of each meaning.
+
+    Args:
+        zone: whose days count where a cell names an instant.
+        since_1904: whether a date's serial number counts from 1904.
+    """
+    return {
+        Meaning.TEXT: parse_text,
+        Meaning.MONEY: parse_money,
+        Meaning.RATE: parse_rate,
+        Meaning.DATE: partial(parse_day, zone=zone, since_1904=since_1904),
+        Meaning.FLAG: parse_flag,
+        Meaning.CURRENCY: parse_currency,
+    }
 
 
 def is_blank(cell: Cell) -> bool:
@@ -111,10 +118,10 @@ def _as_text(cell: Cell) -> str:
     if isinstance(cell, bool):
         return "Да" if cell else "Нет"
     if isinstance(cell, datetime):
-        day = f"{cell:%d.%m.%Y}"
+        day = f"{cell:%d.%m.}{cell.year:04}"
         return day if cell.time() == time() else f"{day} {cell.hour}:{cell:%M:%S}"
     if isinstance(cell, date):
-        return f"{cell:%d.%m.%Y}"
+        return f"{cell:%d.%m.}{cell.year:04}"
     if isinstance(cell, time):
         return f"{cell.hour}:{cell:%M:%S}"
     return str(cell) if isinstance(cell, timedelta) else plain_number(cell)

@@ -1,10 +1,12 @@
-"""A workbook's sheets as rows of cells: read by calamine, or by the second engine where calamine would not be right.
+"""A workbook's sheets as rows of cells: each format by the engine that reads it right.
 
+XLSX is read by calamine, or by the second engine where calamine would be wrong; XLS by xlrd, and XLSB record by record.
 Runs in the child process, after the guards.
 """
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from datetime import datetime, time
 from functools import partial
 from pathlib import Path
 from typing import Literal
@@ -18,6 +20,7 @@ from python_calamine import (
     SheetVisibleEnum,
 )
 
+from cpimportd.model import Cell
 from cpimportd.problems import ProblemError, problem
 from cpimportd.workbook import second_engine
 from cpimportd.workbook.canonical import with_usual_names
@@ -26,13 +29,27 @@ from cpimportd.workbook.memory import raise_if_memory_was_missing
 from cpimportd.workbook.package import Package
 from cpimportd.workbook.sheets import Row, Sheet, shown_sheets
 
+_ZERO_YEAR = 1899
+"""Of the day that calamine makes of what is no number."""
+
 
 @dataclass(frozen=True, slots=True)
 class Cells:
-    """A workbook's worksheets: those that are shown, or the hidden one where it is the only one."""
+    """A workbook's worksheets: those that are shown, or the hidden one where it is the only one.
 
-    engine: Literal["calamine", "expat"]
+    Attributes:
+        engine: what reads them.
+        sheets: in the workbook's order.
+        since_1904: the workbook counts its days from 1904, so that a bare number in a column of dates does.
+    """
+
+    engine: Literal["calamine", "expat", "xlrd", "xlsb"]
     sheets: tuple[Sheet, ...]
+    since_1904: bool = False
+
+
+class _UnreadableError(Exception):
+    """calamine cannot read a workbook, or a row of it, for the reason that it says."""
 
 
 def open_cells(path: Path, contents: Contents, file: str) -> Cells:
@@ -44,35 +61,96 @@ def open_cells(path: Path, contents: Contents, file: str) -> Cells:
         file: the name to use in problems.
 
     Returns:
-        Its sheets. A row of them may still raise ``file-damaged``: the second engine reads as it goes.
+        Its sheets. A row of them may still raise ``file-damaged``: engines read as they go.
 
     Raises:
-        ProblemError: ``file-encrypted``, ``file-damaged``, ``file-not-workbook`` (no worksheet in it).
+        ProblemError: ``file-encrypted``, ``file-damaged``, ``file-unclear``; ``file-not-workbook``: no worksheet.
         MemoryError: there was no room to open it.
     """
-    reason = ""
-    cells: Cells | None = None
-    if not contents.needs_second_engine:
-        try:
-            cells = _with_calamine(path, contents)
-        except PasswordError as error:
-            raise ProblemError(problem("file-encrypted", file=file)) from error
-        except CalamineError as error:
-            raise_if_memory_was_missing(error)
-            reason = str(error)
-        except BaseException as error:
-            # A panic of Rust arrives as a class of its own under BaseException, which no module exports.
-            if type(error).__name__ != "PanicException":
-                raise
-            raise_if_memory_was_missing(error)
-            reason = f"panic: {error}"
-    if cells is None and contents.package is not None:
-        cells = Cells("expat", second_engine.sheets(path, contents.package, file, reason))
-    if cells is None:
-        raise ProblemError(problem("file-damaged", file=file, reason=reason))
+    # Each import is one that hardly any file needs, and takes up to a quarter of a second.
+    if not contents.is_zip:
+        from cpimportd.workbook import xls  # noqa: PLC0415
+
+        book = xls.open_xls(path, file)
+        cells = Cells("xlrd", book.sheets, book.since_1904)
+    else:
+        cells = _of_zip(path, contents, file)
     if not cells.sheets:
         raise ProblemError(problem("file-not-workbook", file=file, reason="it has no worksheet"))
     return cells
+
+
+def _of_zip(path: Path, contents: Contents, file: str) -> Cells:
+    package = contents.package
+    if package is None:
+        return _of_xlsb(path, file)
+
+    def second(reason: str) -> tuple[Sheet, ...]:
+        return second_engine.sheets(path, package, file, reason)
+
+    if not contents.needs_second_engine:
+        try:
+            pages = _pages(path, package, file)
+        except _UnreadableError as error:
+            return Cells("expat", second(str(error)), contents.since_1904)
+        rows = [
+            partial(_first_or_second, page, contents.odd_numbers, partial(_nth_rows, second, place))
+            for place, page in enumerate(pages)
+        ]
+        sheets = tuple(Sheet(page.name, each) for page, each in zip(pages, rows, strict=True))
+        return Cells("calamine", sheets, contents.since_1904)
+    return Cells("expat", second(""), contents.since_1904)
+
+
+def _nth_rows(second: Callable[[str], tuple[Sheet, ...]], place: int, reason: str) -> Iterator[Row]:
+    return second(reason)[place].rows()
+
+
+def _first_or_second(sheet: CalamineSheet, odd_numbers: bool, second: Callable[[str], Iterator[Row]]) -> Iterator[Row]:
+    """A sheet's rows by calamine, and from the first row on that it does not read right by the second engine."""
+    last = 0
+    try:
+        for number, cells in _calamine_rows(sheet):
+            if odd_numbers and any(map(_is_doubtful, cells)):
+                reason = f"row {number} holds a number that is no date"
+                break
+            yield number, cells
+            last = number
+        else:
+            return
+    except _UnreadableError as error:
+        reason = str(error)
+    for number, cells in second(reason):
+        if number > last:
+            yield number, cells
+
+
+def _is_doubtful(cell: Cell) -> bool:
+    """Whether a cell may be a number that calamine took for a date: it makes a time of -1, and a day of no number."""
+    return isinstance(cell, time) or (isinstance(cell, datetime) and cell.year == _ZERO_YEAR)
+
+
+def _of_xlsb(path: Path, file: str) -> Cells:
+    from cpimportd.workbook import xlsb  # noqa: PLC0415
+
+    try:
+        book = xlsb.open_xlsb(path)
+    except Exception as error:
+        raise _unclear(error, file) from error
+    sheets = tuple(Sheet(sheet.name, partial(_surely, sheet.rows, file)) for sheet in book.sheets)
+    return Cells("xlsb", sheets, book.since_1904)
+
+
+def _surely(read: Callable[[], Iterator[Row]], file: str) -> Iterator[Row]:
+    rows = read()
+    while True:
+        try:
+            row = next(rows)
+        except StopIteration:
+            return
+        except Exception as error:
+            raise _unclear(error, file) from error
+        yield row
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,32 +162,31 @@ class _Page:
     shown: bool
 
 
-def _with_calamine(path: Path, contents: Contents) -> Cells:
-    # By its content, not its name: a binary XLS is often called .xlsx.
-    with path.open("rb") as handle:
-        package = contents.package
-        book = CalamineWorkbook.from_filelike(
-            handle if package is None or package.plain else with_usual_names(path, package)
-        )
-    pages = _pages(book)
-    if package is not None and not _agree(pages, package):
-        book = CalamineWorkbook.from_filelike(with_usual_names(path, package))
-        pages = _pages(book)
-    return Cells(
-        "calamine",
-        tuple(
-            Sheet(page.name, partial(_calamine_rows, book.get_sheet_by_index(page.place)))
-            for page in shown_sheets(pages)
-        ),
-    )
+def _pages(path: Path, package: Package, file: str) -> list[CalamineSheet]:
+    """The worksheets to read.
+
+    Raises:
+        _UnreadableError: calamine cannot read the workbook.
+        ProblemError: ``file-encrypted``.
+        MemoryError: there was no room to open it.
+    """
+    try:
+        # By its content, not its name: a binary XLS is often called .xlsx.
+        with path.open("rb") as handle:
+            book = CalamineWorkbook.from_filelike(handle if package.plain else with_usual_names(path, package))
+        pages = _worksheets(book)
+        # Whether calamine sees the worksheets that the package has.
+        if [(page.name, page.shown) for page in pages] != [(sheet.name, sheet.shown) for sheet in package.sheets]:
+            book = CalamineWorkbook.from_filelike(with_usual_names(path, package))
+            pages = _worksheets(book)
+        return [book.get_sheet_by_index(page.place) for page in shown_sheets(pages)]
+    except PasswordError as error:
+        raise ProblemError(problem("file-encrypted", file=file)) from error
+    except BaseException as error:
+        raise _unreadable(error) from error
 
 
-def _agree(pages: list[_Page], package: Package) -> bool:
-    """Whether calamine sees the worksheets that the package has."""
-    return [(page.name, page.shown) for page in pages] == [(sheet.name, sheet.shown) for sheet in package.sheets]
-
-
-def _pages(book: CalamineWorkbook) -> list[_Page]:
+def _worksheets(book: CalamineWorkbook) -> list[_Page]:
     return [
         _Page(place, meta.name, meta.visible is SheetVisibleEnum.Visible)
         for place, meta in enumerate(book.sheets_metadata)
@@ -118,7 +195,39 @@ def _pages(book: CalamineWorkbook) -> list[_Page]:
 
 
 def _calamine_rows(sheet: CalamineSheet) -> Iterator[Row]:
+    """A sheet's rows.
+
+    Raises:
+        _UnreadableError: a row holds what calamine cannot give, such as a number beyond all dates in a cell for dates.
+        MemoryError: there was no room for it.
+    """
     # iter_rows counts empty rows above the data, but leaves out empty columns to the left of it.
     left: tuple[None, ...] = (None,) * (sheet.start[1] if sheet.start else 0)
-    for number, row in enumerate(sheet.iter_rows(), 1):
+    rows = sheet.iter_rows()
+    number = 0
+    while True:
+        try:
+            row = next(rows)
+        except StopIteration:
+            return
+        except BaseException as error:
+            raise _unreadable(error, f"row {number + 1}: ") from error
+        number += 1
         yield number, (*left, *[None if cell == "" else cell for cell in row])
+
+
+def _unreadable(error: BaseException, where: str = "") -> _UnreadableError:
+    """Turn an exception of calamine's into one of ours; whatever else it is goes on as it is.
+
+    A panic of Rust arrives as a class of its own under BaseException, which no module exports.
+    """
+    is_panic = type(error).__name__ == "PanicException"
+    if not is_panic and not isinstance(error, CalamineError | OverflowError | ValueError | OSError):
+        raise error
+    raise_if_memory_was_missing(error)
+    return _UnreadableError(f"{where}{'panic: ' if is_panic else ''}{error}")
+
+
+def _unclear(error: Exception, file: str) -> ProblemError:
+    raise_if_memory_was_missing(error)
+    return ProblemError(problem("file-unclear", file=file, reason=str(error) or type(error).__name__))

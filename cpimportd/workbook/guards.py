@@ -65,6 +65,7 @@ class Contents:
             as ``#REF!``, which it gives as empty, or a part in UTF-16, which it takes for an empty sheet.
         since_1904: an XLSX counts its days from 1904; both engines heed it in cells that are formatted as dates, and
             cannot in others.
+        odd_numbers: an XLSX holds negative numbers, or what is none, where calamine makes times and dates of them.
         package: which part of an XLSX is what; None for XLSB and XLS.
     """
 
@@ -72,6 +73,7 @@ class Contents:
     is_zip: bool
     needs_second_engine: bool = False
     since_1904: bool = False
+    odd_numbers: bool = False
     package: Package | None = None
 
 
@@ -124,7 +126,7 @@ def _inspect_zip(handle: IO[bytes], limits: ZipLimits, file: str) -> Contents:
             raise ProblemError(problem("file-not-workbook", file=file, reason="its zip holds no [Content_Types].xml"))
         package = resolve(names, archive.read, file)
         total = ContentDigest()
-        needs_second_engine = False
+        needs_second_engine = odd_numbers = False
         places = size = 0
         for part in sorted(parts, key=lambda part: part.filename):
             sight = Sight(part.filename, file, _role(part.filename, package))
@@ -135,6 +137,7 @@ def _inspect_zip(handle: IO[bytes], limits: ZipLimits, file: str) -> Contents:
                 sight.see(piece)
             sight.end()
             needs_second_engine = needs_second_engine or sight.needs_second_engine
+            odd_numbers = odd_numbers or sight.odd_numbers
             places, size = places + sight.places, size + sight.size
         # calamine keeps a table of all places; where few are filled, a cell lies far away.
         needs_second_engine = needs_second_engine or places > max(_ROOM, size // _BYTES_PER_PLACE)
@@ -143,6 +146,7 @@ def _inspect_zip(handle: IO[bytes], limits: ZipLimits, file: str) -> Contents:
         is_zip=True,
         needs_second_engine=needs_second_engine and package is not None,
         since_1904=package is not None and package.since_1904,
+        odd_numbers=odd_numbers,
         package=package,
     )
 

@@ -63,12 +63,13 @@ class Sight:
 
     Attributes:
         needs_second_engine: it holds what calamine does not show, or no more than a part of it.
+        odd_numbers: a cell's value does not begin with a digit; calamine may make a time of a negative number.
         places: of a sheet, how many cells a table up to its last row and column has, at 1C's width at least.
         size: of a sheet, in bytes.
     """
 
     def __init__(self, name: str, file: str, role: Role) -> None:
-        self.needs_second_engine = False
+        self.needs_second_engine = self.odd_numbers = False
         self._name, self._file, self._role = name, file, role
         self._rest: bytes | None = None
         self._head = b""
@@ -188,6 +189,8 @@ class Sight:
         if (inside != written or b"&" in inside) and not _TEXT.search(tag):
             # calamine would show the first shared text, a text in place of a number, or a number up to the reference.
             self.needs_second_engine = True
+        if inside and not inside[:1].isdigit():
+            self.odd_numbers = True
 
     def _damaged(self, reason: str) -> ProblemError:
         return ProblemError(problem("file-damaged", file=self._file, reason=f"in {self._name}, {reason}"))

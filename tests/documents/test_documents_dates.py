@@ -1,15 +1,21 @@
 # ruff: noqa: DTZ001 - moments in a workbook have no zone
 from datetime import date, datetime, time, timedelta
+from zoneinfo import ZoneInfo
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from cpimportd.documents import dates
 from cpimportd.documents.contracts import date_in_contract
-from cpimportd.documents.dates import parse_day
 from cpimportd.model import CellError
 
 DAY = date(2021, 9, 24)
+MOSCOW = ZoneInfo("Europe/Moscow")
+
+
+def parse_day(cell, **options):
+    return dates.parse_day(cell, MOSCOW, **options)
 
 
 @pytest.mark.parametrize(
@@ -25,7 +31,12 @@ DAY = date(2021, 9, 24)
         "2021-09-24",
         "2021-09-24T08:01:53",
         "2021-09-24 08:01:53.25",
-        "2021-09-24T22:30:00Z",
+        "2021-09-24T20:30:00Z",
+        "2021-09-23T21:00:00.000Z",
+        "2021-09-24T00:00:00+03:00",
+        "2021-09-23T12:00:00-12:00",
+        "2021-09-24T23:59:59+03:00",
+        "2021-09-23T21:00Z",
         DAY,
         datetime(2021, 9, 24, 23, 59, 59),
         44463.0,
@@ -38,7 +49,26 @@ def test_a_day_is_read_however_it_is_written(cell):
 
 
 @pytest.mark.parametrize(
-    "cell", [None, "", "  ", "01.01.0001", "01.01.0001 0:00:00", "  .  .    ", "  .  .       :  :  "]
+    "cell",
+    [
+        None,
+        "",
+        "  ",
+        "01.01.0001",
+        "01.01.0001 0:00:00",
+        "01.01.0001 00:00",
+        "  .  .    ",
+        "  .  .       :  :  ",
+        "0001-01-01",
+        "0001-01-01T00:00:00",
+        " 0001-01-01T00:00:00.000 ",
+        "0001-01-01 00:00:00",
+        "0001-01-01T00:00:00Z",
+        "0001-01-01T00:00:00+03:00",
+        "0000-12-31T21:29:43.000Z",  # the midnight of Moscow in its own mean time, as ECMAScript writes it
+        date(1, 1, 1),
+        datetime(1, 1, 1),
+    ],
 )
 def test_an_empty_day_is_none(cell):
     assert parse_day(cell) is None
@@ -62,6 +92,9 @@ def test_an_empty_day_is_none(cell):
         "вчера",
         ".",
         ":\n:",
+        "2021-09-24T25:00:00Z",
+        "2021-09-24Z",
+        "0001-01-01T00:00:00 abc",
         "44463",
         "٢٤.٠٩.٢٠٢١",
         float("nan"),
@@ -95,6 +128,35 @@ def test_the_first_and_last_serial_number(cell, day):
 def test_an_error_value_is_named():
     with pytest.raises(ValueError, match="is an error value"):
         parse_day(CellError("#VALUE!"))
+
+
+@pytest.mark.parametrize(
+    ("cell", "zone", "day"),
+    [
+        ("2021-09-23T21:00:00.000Z", "Europe/Moscow", date(2021, 9, 24)),
+        ("2021-09-23T21:00:00.000Z", "Europe/Kaliningrad", date(2021, 9, 23)),
+        ("2021-09-23T13:00:00Z", "Asia/Kamchatka", date(2021, 9, 24)),
+        ("2011-01-31T21:00:00Z", "Europe/Moscow", date(2011, 2, 1)),
+        ("2012-01-31T20:00:00Z", "Europe/Moscow", date(2012, 2, 1)),  # Moscow was four hours ahead in those years
+        ("2021-09-24T01:00:00+10:00", "Europe/Moscow", date(2021, 9, 23)),
+        ("2021-09-24T23:30:00", "Asia/Kamchatka", date(2021, 9, 24)),
+    ],
+)
+def test_an_instant_has_its_day_in_the_zone(cell, zone, day):
+    assert dates.parse_day(cell, ZoneInfo(zone)) == day
+
+
+@pytest.mark.parametrize("cell", [43001, 43001.5])
+def test_a_bare_number_counts_from_1904_where_the_workbook_does(cell):
+    assert parse_day(cell, since_1904=True) == DAY
+    assert parse_day("24.09.2021", since_1904=True) == DAY
+    assert parse_day(datetime(2021, 9, 24), since_1904=True) == DAY
+
+
+@pytest.mark.parametrize("cell", [-1e12, -1, 2958466.0, 1e300, float("nan"), time(0), 0.5])
+def test_a_number_beyond_all_dates_is_none(cell):
+    with pytest.raises(ValueError, match="is no date"):
+        parse_day(cell)
 
 
 days = st.dates(min_value=date(1990, 1, 1), max_value=date(2100, 12, 31))

@@ -5,9 +5,10 @@ import re
 from datetime import date
 from decimal import Decimal
 from io import StringIO
+from zoneinfo import ZoneInfo
 
 from cpimportd.documents.columns import Meaning
-from cpimportd.documents.values import PARSERS, is_blank
+from cpimportd.documents.values import is_blank, parsers_in
 from cpimportd.model import Cell
 from cpimportd.rendering import journal_lines, make_console, render
 from cpimportd.report import RunReport
@@ -36,7 +37,7 @@ def assert_one_line(text: str) -> None:
 def assert_a_value(meaning: Meaning, cell: Cell) -> None:
     """A cell is a value, or empty, or refused; never silently none, and never a value that no book could hold."""
     try:
-        value = PARSERS[meaning](cell)
+        value = parsers_in(ZoneInfo("Europe/Moscow"))[meaning](cell)
     except ValueError:
         return
     if value is None:

@@ -31,7 +31,7 @@ from cpimportd.worker import work
 from tests.faults.harmless import assert_a_value, assert_one_line
 from tests.faults.hostile import REQUIRED, SHEET, STRINGS, table_of
 from tests.faults.table import Chapter
-from tests.workbook.conftest import _write_xls
+from tests.workbook.binaries import Formula, Shown, write_xls, write_xlsb
 
 SAMPLE = Path(__file__).parent.parent / "samples" / "day2" / "Lotos - Spisanie kredity XLSX.xlsx"
 CORPUS = sorted((Path(__file__).parent / "corpus").iterdir())
@@ -77,7 +77,8 @@ def understood(content: bytes, folder: Path) -> Listener | None:
     """
     path, said, complaint = (folder / name for name in ("fuzzed.xlsx", "said", "complaint"))
     path.write_bytes(content)
-    importlib.import_module("cpimportd.workbook.second_engine")  # once, not in each fork
+    for engine in ("second_engine", "xls", "xlsb"):  # once, not in each fork
+        importlib.import_module(f"cpimportd.workbook.{engine}")
     pid = os.fork()
     if pid == 0:
         _work_and_exit(path, said, complaint)
@@ -190,10 +191,18 @@ def test_any_bytes_of_a_workbook_may_be_mutated(small, tmp_path, whole, faults):
     faults.tell(Chapter.HOSTILE, "bytes changed, removed, put in and doubled in a workbook's zip", OUTCOME)
 
 
-def test_any_bytes_of_a_binary_workbook_may_be_mutated(tmp_path, whole, faults):
+def binary_table() -> list[list[Any]]:
+    """A few documents, and of everything that a cell can be one in a column without a field."""
     titles, rows, _ = table_of(SAMPLE)
     places = [titles.index(title) for title in REQUIRED]
-    path = _write_xls(tmp_path / "a.xls", [REQUIRED, *[[row[place] or "" for place in places] for row in rows[:4]]])
+    odd = [CellError("#REF!"), Formula(CellError("#N/A")), Formula("x"), Shown(44463), Shown(-1e12), Shown(1.5, True)]
+    kept = [[*[row[place] for place in places], cell] for row, cell in zip(rows, odd, strict=False)]
+    return [[*REQUIRED, "Ведомость"], *kept]
+
+
+@pytest.mark.parametrize("biff", [5, 8])
+def test_any_bytes_of_a_binary_workbook_may_be_mutated(tmp_path, whole, faults, biff):
+    path = write_xls(tmp_path / "a.xls", binary_table(), biff=biff)
 
     @example_count(whole, 30, 1_000)
     @given(mutations(path.read_bytes()))
@@ -202,6 +211,22 @@ def test_any_bytes_of_a_binary_workbook_may_be_mutated(tmp_path, whole, faults):
 
     holds()
     faults.tell(Chapter.HOSTILE, "bytes changed, removed, put in and doubled in a binary XLS", OUTCOME)
+
+
+@pytest.mark.parametrize(
+    "name", ["xl/worksheets/sheet1.bin", "xl/workbook.bin", "xl/styles.bin", "xl/_rels/workbook.bin.rels"]
+)
+def test_any_part_of_an_xlsb_may_be_mutated(tmp_path, whole, faults, name):
+    with zipfile.ZipFile(write_xlsb(tmp_path / "a.xlsb", binary_table())) as package:
+        parts = {each: package.read(each) for each in package.namelist()}
+
+    @example_count(whole, 30, 1_000)
+    @given(mutations(parts[name]))
+    def holds(changed: bytes) -> None:
+        judge(understood(zipped({**parts, name: changed}), tmp_path))
+
+    holds()
+    faults.tell(Chapter.HOSTILE, f"bytes changed, removed, put in and doubled in an XLSB's {name}", OUTCOME)
 
 
 cells = st.one_of(

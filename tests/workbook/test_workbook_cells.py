@@ -135,19 +135,17 @@ def test_utf_16_is_read_and_not_taken_for_an_empty_sheet(changed, simple, limits
 
 def test_a_binary_workbook_is_known_by_its_content(tmp_path, limits, binary_xls):
     path = binary_xls(tmp_path / "named.xlsx", [["Итого", 2.5], ["x", "тест"]])
-    assert rows(path, limits) == [(1, ("Итого", 2.5)), (2, ("x", "тест"))]
+    assert rows(path, limits, "xlrd") == [(1, ("Итого", 2.5)), (2, ("x", "тест"))]
 
 
-@pytest.mark.parametrize(
-    ("there", "reason"), [(700, "Cannot detect file format"), (701, "panic: assertion"), (1100, "panic: range")]
-)
-def test_half_a_binary_workbook_is_damaged(tmp_path, limits, binary_xls, there, reason):
+@pytest.mark.parametrize("there", [700, 701, 1100, 1536, 4096])
+def test_half_a_binary_workbook_is_damaged(tmp_path, limits, binary_xls, there):
     path = binary_xls(tmp_path / "a.xls", [["x" * 50] * 30] * 3)
     path.write_bytes(path.read_bytes()[:there])
     with pytest.raises(ProblemError) as caught:
         cells(path, limits)
     assert caught.value.problems[0].code == "file-damaged"
-    assert reason in str(caught.value)
+    assert re.search("cut off|Can't find workbook|stream length", str(caught.value))
 
 
 @pytest.mark.parametrize(

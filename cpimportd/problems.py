@@ -784,8 +784,14 @@ CATALOG: dict[str, ProblemKind] = _catalog(
         ProblemKind(
             "foreign-writes",
             _W,
-            "{organization}: {value} was changed by somebody else since our last run; it was put right",
-            "Find out who writes there: `cpimportd show {run}` lists what was put right.",
+            "{organization}: somebody else wrote to {count} documents ({value}) since our last run, {sum}; {outcome}",
+            "Find out who writes there: `cpimportd diff {run}` lists what was put right.",
+        ),
+        ProblemKind(
+            "foreign-stays",
+            _I,
+            "{organization}: {count} documents ({value}) that somebody else wrote cannot be put right: another department has their operation_id, or an index forbids their detail lines",
+            "Find out who writes there, give the documents back their department or drop the index, then: cpimportd run",
         ),
         ProblemKind(
             "not-in-snapshot",

@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Callable, Iterable, Mapping
+from decimal import Decimal
 
 import asyncpg
 
@@ -72,15 +73,28 @@ async def remember(connection: asyncpg.Connection, publication: Publication, uni
             if (kind := publication.files[file_no].kind) is not None
         ],
     )
+    await remember_contents(connection)
     await connection.execute(sql("record", "forget_fingerprints"))
-    present = await fingerprints(connection, publication.department_id)
+    await mark(connection, publication.department_id, [report.unit for report in published])
+
+
+async def remember_contents(connection: asyncpg.Connection) -> None:
+    """Remember how each document of the units that took part stands in the books now."""
+    for shape in SHAPES:
+        await connection.execute(sql("published", "forget", **shape.identifiers))
+        await connection.execute(sql("published", "remember", content=shape.content, **shape.identifiers))
+
+
+async def mark(connection: asyncpg.Connection, department_id: int, units: Iterable[Unit]) -> None:
+    """Remember what identifies the rows of these units now."""
+    present = await fingerprints(connection, department_id)
     run_id = await connection.fetchval("SELECT run_id FROM stage_scope")
     marks = {
-        (kind, report.unit.organization): present.get((kind, report.unit.organization), NOTHING)
-        for report in published
-        for kind in report.unit.group.kinds
+        (kind, unit.organization): present.get((kind, unit.organization), NOTHING)
+        for unit in units
+        for kind in unit.group.kinds
     }
-    await add_fingerprints(connection, publication.department_id, run_id, marks)
+    await add_fingerprints(connection, department_id, run_id, marks)
 
 
 async def add_fingerprints(
@@ -150,6 +164,7 @@ async def add_run_units(
                 list(report.accepted),
                 snapshots(kind, report.unit),
                 _json(report.problems),
+                *report.foreign.get(kind, (0, Decimal(0))),
             )
 
 

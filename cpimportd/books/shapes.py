@@ -48,10 +48,17 @@ class Shape:
             "new_json": ", ".join(f"'{c}', s.{c}" for c in columns),
         }
 
+    @property
+    def content(self) -> str:
+        """All of a document's content as one jsonb: what we write of it, references by their names, and its lines.
 
-RECEIPTS = Shape(Kind.RECEIPTS, "payer")
-EXPENSES = Shape(Kind.EXPENSES, "recipient")
-SHAPES = (RECEIPTS, EXPENSES)
+        For queries that call the document's row ``f``, and ``o``, ``b`` and ``k`` what it refers to. What is empty is
+        left out, so that a field which a later version adds makes no old document another one.
+        """
+        return f"""jsonb_strip_nulls(jsonb_build_object(
+            'organization', o.name, 'bank_account', b.account_number, 'contract', k.contract_number,
+            'is_active', f.is_active, {self.identifiers["old_json"]}{_LINES if self.kind is Kind.EXPENSES else ""}))"""
+
 
 DETAIL_COLUMNS = tuple(
     "payment_amount" if column == "amount" else column
@@ -59,3 +66,12 @@ DETAIL_COLUMNS = tuple(
     if column not in {"file_no", "row", "operation_id", "organization", "number", "moment", "extra"}
 )
 """The columns of a detail line that are compared and shown, in the order of the journal's arrays."""
+
+_LINES = f""", 'details', (
+    SELECT jsonb_agg(jsonb_build_object({", ".join(f"'{c}', x.{c}" for c in (*DETAIL_COLUMNS, "department_id"))})
+                     ORDER BY x.id)
+    FROM fin_expense_details x WHERE x.expense_operation_id = f.operation_id)"""  # noqa: S608 - names of ours
+
+RECEIPTS = Shape(Kind.RECEIPTS, "payer")
+EXPENSES = Shape(Kind.EXPENSES, "recipient")
+SHAPES = (RECEIPTS, EXPENSES)

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from sqlalchemy import Connection
     from sqlalchemy.ext.asyncio import AsyncConnection
 
-REVISION: Final = "0004"
+REVISION: Final = "0005"
 """The newest migration: what this program needs."""
 
 _LOCK: Final = int.from_bytes(b"cpimport")

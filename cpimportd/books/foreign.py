@@ -15,7 +15,7 @@ from cpimportd.books import memory
 from cpimportd.books.account import Counts
 from cpimportd.books.merge import Journal
 from cpimportd.books.queries import sql
-from cpimportd.books.shapes import DETAIL_COLUMNS, SHAPES
+from cpimportd.books.shapes import DETAIL_COLUMNS, LINE_COLUMNS, SHAPES
 from cpimportd.model import Kind, Unit
 from cpimportd.problems import Problem, problem
 from cpimportd.report import Bridge
@@ -131,13 +131,15 @@ async def put_right(
     written = await memory.foreign_writes(connection, department_id) & set(units)
     if not written:
         return {}
-    await connection.execute(sql("foreign", "create"))
+    await connection.execute(sql("foreign", "create", line_columns=", ".join(f"x.{c}" for c in LINE_COLUMNS)))
+    for shape in SHAPES:
+        await connection.execute(sql("foreign", "shape", **shape.identifiers))
     await connection.executemany(
         "INSERT INTO foreign_unit (kind, organization) VALUES ($1, $2)",
         [(unit.group.value, unit.organization) for unit in sorted(written)],
     )
     for shape in SHAPES:
-        await connection.execute(sql("foreign", "find", content=shape.content, **shape.identifiers))
+        await connection.execute(sql("foreign", "find", **shape.identifiers))
         await connection.execute(sql("foreign", "find_taken", **shape.identifiers))
     if details_index is not None:
         await connection.execute(sql("foreign", "find_forbidden"))

@@ -73,16 +73,31 @@ async def remember(connection: asyncpg.Connection, publication: Publication, uni
             if (kind := publication.files[file_no].kind) is not None
         ],
     )
-    await remember_contents(connection)
+    await remember_contents(connection, undone=False)
     await connection.execute(sql("record", "forget_fingerprints"))
     await mark(connection, publication.department_id, [report.unit for report in published])
 
 
-async def remember_contents(connection: asyncpg.Connection) -> None:
-    """Remember how each document of the units that took part stands in the books now."""
+async def remember_contents(connection: asyncpg.Connection, *, undone: bool, units: Iterable[Unit] = ()) -> None:
+    """Remember how each document that the run wrote stands in the books now.
+
+    Args:
+        connection: in the run's transaction, at its end.
+        undone: whether the run is an undo.
+        units: of which every document is looked at.
+    """
+    await connection.execute(sql("published", "create"))
+    if undone:
+        await connection.execute(sql("published", "of_undo"))
+    else:
+        for shape in SHAPES:
+            await connection.execute(sql("published", "of_merge", **shape.identifiers))
+    for unit in units:
+        await connection.execute(sql("published", "of_unit"), unit.group.value, unit.organization)
+    await connection.execute("ANALYZE written_document")
+    await connection.execute(sql("published", "forget"))
     for shape in SHAPES:
-        await connection.execute(sql("published", "forget", **shape.identifiers))
-        await connection.execute(sql("published", "remember", content=shape.content, **shape.identifiers))
+        await connection.execute(sql("published", "remember", **shape.identifiers))
 
 
 async def mark(connection: asyncpg.Connection, department_id: int, units: Iterable[Unit]) -> None:

@@ -185,11 +185,8 @@ published = Table(
     key("kind", Text(), "receipts or expenses; an expense's detail lines are part of its content."),
     key("operation_id", Text(), "The document: fin_receipts.operation_id or fin_expenses.operation_id."),
     needed("organization", Text(), "Whose document."),
-    needed(
-        "content",
-        JSONB(),
-        "Its columns that we write, references by their names, and its detail lines in file order; less what is empty.",
-    ),
+    needed("content", Text(), "Its columns that we write, references by their names, as a row's text."),
+    Column("lines", ARRAY(Text()), comment="The same of each of its detail lines, in file order."),
     CheckConstraint("kind IN ('receipts', 'expenses')", name="kind"),
     comment="Each document as we published it last: what somebody else wrote since differs, and is put right by it.",
 )

@@ -9,6 +9,7 @@ CREATE TEMP TABLE foreign_document (
 ) ON COMMIT DROP;
 CREATE TEMP TABLE foreign_reference (kind text, id int, was text NOT NULL, key text NOT NULL, PRIMARY KEY (kind, id))
     ON COMMIT DROP;
+CREATE TEMP TABLE foreign_line ON COMMIT DROP AS SELECT {line_columns} FROM fin_expense_details x WHERE false;
 CREATE TEMP VIEW foreign_sums AS
 SELECT d.kind, d.operation_id, d.op, d.stuck, d.organization_before, d.organization_after,
        (d.present IS NOT NULL)::int AS rows_before, (d.published IS NOT NULL)::int AS rows_after,
@@ -24,6 +25,16 @@ CROSS JOIN LATERAL (SELECT count(*)::int AS rows, coalesce(sum((x ->> 'payment_a
                     FROM jsonb_array_elements(d.published -> 'details') x) will
 WHERE d.kind = 'expenses';
 
+-- name: shape
+-- What a document's content consists of: the row type in which its text is read.
+CREATE TEMP TABLE foreign_{kind} ON COMMIT DROP AS
+SELECT {named_content}
+FROM {table} f
+LEFT JOIN fin_organizations o ON o.id = f.organization_id
+LEFT JOIN fin_bank_accounts b ON b.id = f.bank_account_id
+LEFT JOIN fin_contracts k ON k.id = f.contract_id
+WHERE false;
+
 -- name: find
 -- Documents of these units that are not as we published them; the order of lines is no difference. One that is ours, but of
 -- which no version of ours has remembered how it was published, is left to the comparison with the files.
@@ -34,7 +45,9 @@ WITH ours AS (
     WHERE p.department_id = scope.department_id AND p.kind = '{kind}'
       AND p.organization IN (SELECT organization FROM foreign_unit WHERE kind = '{kind}')
 ), present AS (
-    SELECT f.operation_id, {content} AS content
+    SELECT f.operation_id, {content} AS content, (
+               SELECT array_agg({line} ORDER BY x.id) FROM fin_expense_details x
+               WHERE '{kind}' = 'expenses' AND x.expense_operation_id = f.operation_id) AS lines
     FROM {table} f
     JOIN stage_scope scope ON scope.department_id = f.department_id
     LEFT JOIN fin_organizations o ON o.id = f.organization_id
@@ -43,24 +56,33 @@ WITH ours AS (
     WHERE o.name IN (SELECT organization FROM foreign_unit WHERE kind = '{kind}')
        OR f.operation_id IN (SELECT operation_id FROM ours)
 ), published AS (
-    SELECT p.operation_id, p.content FROM cpimportd.published p, stage_scope scope
+    SELECT p.operation_id, p.content, p.lines FROM cpimportd.published p, stage_scope scope
     WHERE p.department_id = scope.department_id AND p.kind = '{kind}'
       AND (p.operation_id IN (SELECT operation_id FROM ours) OR p.operation_id IN (SELECT operation_id FROM present))
+), compared AS (
+    SELECT operation_id,
+           to_jsonb(n.content::foreign_{kind}) || CASE '{kind}' WHEN 'expenses' THEN jsonb_build_object('details', (
+               SELECT coalesce(jsonb_agg(to_jsonb(x::foreign_line) ORDER BY place), '[]')
+               FROM unnest(n.lines) WITH ORDINALITY AS l (x, place))) ELSE '{{}}' END AS content,
+           to_jsonb(p.content::foreign_{kind}) || CASE '{kind}' WHEN 'expenses' THEN jsonb_build_object('details', (
+               SELECT coalesce(jsonb_agg(to_jsonb(x::foreign_line) ORDER BY place), '[]')
+               FROM unnest(p.lines) WITH ORDINALITY AS l (x, place))) ELSE '{{}}' END AS published
+    FROM present n FULL JOIN published p USING (operation_id)
+    WHERE (n.content, n.lines) IS DISTINCT FROM (p.content, p.lines)
 )
 SELECT '{kind}', operation_id,
-       CASE WHEN n.content IS NULL THEN 'insert' WHEN p.content IS NULL THEN 'delete' ELSE 'update' END,
-       n.content ->> 'organization', p.content ->> 'organization', lines.differ, n.content, p.content
-FROM present n FULL JOIN published p USING (operation_id)
+       CASE WHEN content IS NULL THEN 'insert' WHEN published IS NULL THEN 'delete' ELSE 'update' END,
+       content ->> 'organization', published ->> 'organization', lines.differ, content, published
+FROM compared c
 CROSS JOIN LATERAL (
-    SELECT (SELECT jsonb_agg(x ORDER BY x) FROM jsonb_array_elements(n.content -> 'details') x)
-           IS DISTINCT FROM (SELECT jsonb_agg(x ORDER BY x) FROM jsonb_array_elements(p.content -> 'details') x) AS differ
+    SELECT (SELECT jsonb_agg(x ORDER BY x) FROM jsonb_array_elements(content -> 'details') x)
+           IS DISTINCT FROM (SELECT jsonb_agg(x ORDER BY x) FROM jsonb_array_elements(published -> 'details') x) AS differ
 ) lines
-WHERE n.content IS DISTINCT FROM p.content
-  AND (lines.differ OR n.content - 'details' IS DISTINCT FROM p.content - 'details')
-  AND (p.content IS NOT NULL
+WHERE (lines.differ OR content - 'details' IS DISTINCT FROM published - 'details')
+  AND (published IS NOT NULL
        OR NOT EXISTS (SELECT FROM cpimportd.lineage l, stage_scope scope
                       WHERE l.department_id = scope.department_id AND l.kind = '{kind}'
-                        AND l.operation_id = n.operation_id));
+                        AND l.operation_id = c.operation_id));
 
 -- name: unknown
 -- Units of which some document is not remembered as it was published.
@@ -87,7 +109,7 @@ WHERE d.kind = '{kind}' AND d.op = 'insert' AND f.operation_id = d.operation_id
 -- The same: the backend has got a unique index since, which forbids two equal lines of one document.
 UPDATE foreign_document d SET stuck = true
 WHERE d.lines_differ AND EXISTS (
-    SELECT FROM jsonb_array_elements(d.published -> 'details') x WHERE x ? 'payment_type'
+    SELECT FROM jsonb_array_elements(d.published -> 'details') x WHERE x ->> 'payment_type' IS NOT NULL
     GROUP BY x ->> 'payment_type', (x ->> 'payment_amount')::numeric, x ->> 'department_id' HAVING count(*) > 1);
 
 -- name: find_references
@@ -131,7 +153,7 @@ WITH added AS (
     INSERT INTO {references} ({called}, department_id, is_active, created_at, updated_at)
     SELECT DISTINCT d.published ->> '{reference}', scope.department_id, true, localtimestamp, localtimestamp
     FROM foreign_document d, stage_scope scope
-    WHERE NOT d.stuck AND d.published ? '{reference}'
+    WHERE NOT d.stuck AND d.published ->> '{reference}' IS NOT NULL
       AND NOT EXISTS (SELECT FROM {references} t WHERE t.department_id = scope.department_id
                         AND t.{called} = d.published ->> '{reference}')
     RETURNING id, {called} AS key

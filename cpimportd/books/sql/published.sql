@@ -1,26 +1,56 @@
+-- name: create
+-- Documents of which has to be remembered anew how they stand, or that they are gone.
+CREATE TEMP TABLE written_document (kind text, operation_id text, PRIMARY KEY (kind, operation_id)) ON COMMIT DROP;
+
+-- name: of_merge
+-- What the merge brought, changed, removed and gave another key.
+INSERT INTO written_document (kind, operation_id)
+SELECT '{kind}', operation_id FROM match_{kind} WHERE id IS NULL OR organization_after IS NULL OR NOT traced
+UNION
+SELECT '{kind}', operation_id FROM changed_{kind}
+UNION
+SELECT '{kind}', unnest(ARRAY[old_id, new_id]) FROM stage_pair WHERE kind = '{kind}' AND rekeyed;
+
+-- name: of_unit
+-- Everything of a unit of which not every document was remembered.
+INSERT INTO written_document (kind, operation_id)
+SELECT l.kind, l.operation_id
+FROM cpimportd.lineage l JOIN stage_scope scope ON scope.department_id = l.department_id
+WHERE l.kind = $1 AND l.organization = $2
+ON CONFLICT DO NOTHING;
+
+-- name: of_undo
+-- What an undo brought back, changed, removed and gave its former key.
+INSERT INTO written_document (kind, operation_id)
+SELECT c.kind, name.value
+FROM cpimportd.change c
+JOIN stage_scope scope ON scope.run_id = c.run_id
+CROSS JOIN LATERAL (VALUES (c.operation_id), (c.paired_with)) AS name (value)
+WHERE c.op <> 'reference' AND name.value IS NOT NULL
+ON CONFLICT DO NOTHING;
+
 -- name: forget
--- Documents of the units that took part and that are in the books no longer.
-DELETE FROM cpimportd.published p USING stage_scope scope, stage_unit u
-WHERE p.department_id = scope.department_id AND p.kind = '{kind}' AND u.kind = '{kind}' AND p.organization = u.organization
-  AND NOT EXISTS (SELECT FROM cpimportd.lineage l
-                  WHERE l.department_id = p.department_id AND l.kind = p.kind AND l.operation_id = p.operation_id);
+-- How these documents stood.
+DELETE FROM cpimportd.published p USING stage_scope scope, written_document w
+WHERE p.department_id = scope.department_id AND p.kind = w.kind AND p.operation_id = w.operation_id;
 
 -- name: remember
--- Documents of those units that the run brought or changed, and those that nothing is remembered of yet, as they stand now.
-INSERT INTO cpimportd.published (department_id, kind, operation_id, organization, content)
-SELECT l.department_id, l.kind, l.operation_id, l.organization, {content}
-FROM cpimportd.lineage l
-JOIN stage_scope scope ON scope.department_id = l.department_id
-JOIN stage_unit u ON u.kind = '{kind}' AND u.organization = l.organization
-JOIN {table} f ON f.operation_id = l.operation_id AND f.department_id = l.department_id
+-- How those of them stand that are in the books and ours.
+INSERT INTO cpimportd.published (department_id, kind, operation_id, organization, content, lines)
+SELECT scope.department_id, '{kind}', w.operation_id, l.organization, {content}, lines.texts
+FROM written_document w
+CROSS JOIN stage_scope scope
+JOIN cpimportd.lineage l
+    ON l.department_id = scope.department_id AND l.kind = '{kind}' AND l.operation_id = w.operation_id
+JOIN {table} f ON f.operation_id = w.operation_id AND f.department_id = scope.department_id
 LEFT JOIN fin_organizations o ON o.id = f.organization_id
 LEFT JOIN fin_bank_accounts b ON b.id = f.bank_account_id
 LEFT JOIN fin_contracts k ON k.id = f.contract_id
-LEFT JOIN cpimportd.published p
-    ON p.department_id = l.department_id AND p.kind = l.kind AND p.operation_id = l.operation_id
-WHERE l.kind = '{kind}'
-  AND (p.operation_id IS NULL OR l.last_run = scope.run_id
-       OR l.operation_id IN (SELECT c.operation_id FROM cpimportd.change c
-                             WHERE c.run_id = scope.run_id AND c.kind = '{kind}' AND c.why = 'undone'))
-ON CONFLICT (department_id, kind, operation_id)
-DO UPDATE SET organization = excluded.organization, content = excluded.content;
+LEFT JOIN (
+    SELECT x.expense_operation_id, array_agg({line} ORDER BY x.id) AS texts
+    FROM fin_expense_details x
+    JOIN written_document n ON n.kind = 'expenses' AND n.operation_id = x.expense_operation_id
+    WHERE '{kind}' = 'expenses'
+    GROUP BY x.expense_operation_id
+) lines ON lines.expense_operation_id = w.operation_id
+WHERE w.kind = '{kind}';

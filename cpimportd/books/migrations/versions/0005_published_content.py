@@ -18,7 +18,8 @@ TABLES = (
         kind TEXT NOT NULL,
         operation_id TEXT NOT NULL,
         organization TEXT NOT NULL,
-        content JSONB NOT NULL,
+        content TEXT NOT NULL,
+        lines TEXT[],
         CONSTRAINT published_pkey PRIMARY KEY (department_id, kind, operation_id),
         CONSTRAINT published_kind_check CHECK (kind IN ('receipts', 'expenses'))
     )
@@ -63,12 +64,9 @@ FINGERPRINTS = f"""
 """  # noqa: S608 - names of ours
 
 LINES = """(
-    SELECT jsonb_agg(jsonb_build_object(
-        'contract_number', x.contract_number, 'repayment_type', x.repayment_type,
-        'settlement_account', x.settlement_account, 'advance_account', x.advance_account,
-        'payment_type', x.payment_type, 'payment_amount', x.payment_amount, 'settlement_rate', x.settlement_rate,
-        'settlement_amount', x.settlement_amount, 'vat_amount', x.vat_amount, 'expense_amount', x.expense_amount,
-        'vat_in_expense', x.vat_in_expense, 'department_id', x.department_id) ORDER BY x.id)
+    SELECT array_agg(ROW (x.payment_amount, x.contract_number, x.repayment_type, x.settlement_account,
+                          x.advance_account, x.payment_type, x.settlement_rate, x.settlement_amount, x.vat_amount,
+                          x.expense_amount, x.vat_in_expense, x.department_id)::text ORDER BY x.id)
     FROM fin_expense_details x WHERE x.expense_operation_id = f.operation_id)
 """
 
@@ -91,8 +89,8 @@ COMMENTS = {
     "COLUMN cpimportd.published.kind": "receipts or expenses; an expense''s detail lines are part of its content.",
     "COLUMN cpimportd.published.operation_id": "The document: fin_receipts.operation_id or fin_expenses.operation_id.",
     "COLUMN cpimportd.published.organization": "Whose document.",
-    "COLUMN cpimportd.published.content": "Its columns that we write, references by their names, and its detail "
-    "lines in file order; less what is empty.",
+    "COLUMN cpimportd.published.content": "Its columns that we write, references by their names, as a row''s text.",
+    "COLUMN cpimportd.published.lines": "The same of each of its detail lines, in file order.",
     "COLUMN cpimportd.change.foreign_write": "It took back what somebody else had written, before the run''s own "
     "changes; no undo brings that again.",
     "COLUMN cpimportd.run_unit.foreign_rows": "How many of rows_before somebody else had added; below 0: removed. They "
@@ -103,8 +101,8 @@ COMMENTS = {
 
 def fill(kind: str) -> str:
     """Documents of units whose fingerprints are true."""
-    own = ", ".join(f"'{column}', f.{column}" for column in COLUMNS[kind].split(", "))
-    details = f", 'details', {LINES}" if kind == "expenses" else ""
+    own = ", ".join(f"f.{column}" for column in COLUMNS[kind].split(", "))
+    lines = LINES if kind == "expenses" else "NULL"
     return f"""
         WITH now AS ({PRESENT}), foreign_unit AS (
             SELECT p.department_id, p.organization
@@ -113,10 +111,9 @@ def fill(kind: str) -> str:
               AND (coalesce(now.rows, 0), coalesce(now.total, 0), coalesce(now.new_marks, 0))
                   <> (p.rows, p.total, p.marks)
         )
-        INSERT INTO cpimportd.published (department_id, kind, operation_id, organization, content)
-        SELECT l.department_id, l.kind, l.operation_id, l.organization, jsonb_strip_nulls(jsonb_build_object(
-            'organization', o.name, 'bank_account', b.account_number, 'contract', k.contract_number,
-            'is_active', f.is_active, {own}{details}))
+        INSERT INTO cpimportd.published (department_id, kind, operation_id, organization, content, lines)
+        SELECT l.department_id, l.kind, l.operation_id, l.organization,
+               ROW (o.name, b.account_number, k.contract_number, f.is_active, {own})::text, {lines}
         FROM cpimportd.lineage l
         JOIN fin_{kind} f ON f.operation_id = l.operation_id AND f.department_id = l.department_id
         LEFT JOIN fin_organizations o ON o.id = f.organization_id

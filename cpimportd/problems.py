@@ -1062,6 +1062,12 @@ CATALOG: dict[str, ProblemKind] = _catalog(
             "Look who writes to these tables, then `cpimportd run`: it puts back what the files say.",
         ),
         ProblemKind(
+            "books-written",
+            _W,
+            "{organization}: {count} documents ({value}) are not as the last run left them: {sum}",
+            "Look who writes to these tables, then `cpimportd run`: it puts back what was published.",
+        ),
+        ProblemKind(
             "journal-gap",
             _W,
             "{organization}: a run did not find the sum that the run before it had left: {kind} {value} in run {run} of {date}, {total} after run {before}",

@@ -4,19 +4,19 @@ That comes before anything of 1C's is compared. So the guards judge today's file
 tells the two apart, and no undo brings back what was never ours.
 """
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from decimal import Decimal
 from typing import Final
 
 import asyncpg
 
-from cpimportd.books import memory
+from cpimportd.books import memory, stage
 from cpimportd.books.account import Counts
 from cpimportd.books.merge import Journal
 from cpimportd.books.queries import sql
 from cpimportd.books.shapes import DETAIL_COLUMNS, LINE_COLUMNS, SHAPES
-from cpimportd.model import Kind, Unit
+from cpimportd.model import Group, Kind, Unit
 from cpimportd.problems import Problem, problem
 from cpimportd.report import Bridge
 
@@ -58,6 +58,7 @@ class Foreign:
         documents: how many he added, changed or deleted.
         stuck: how many of them could not be put right.
         parts: what he had made of the sums.
+        sums_only: whether all that differs is amounts and lines, in one direction, so that the sums tell of it.
         known: whether it is remembered of every document how it was published.
     """
 
@@ -65,10 +66,16 @@ class Foreign:
     documents: int = 0
     stuck: int = 0
     parts: Mapping[Kind, Part] = field(default_factory=dict)
+    sums_only: bool = True
     known: bool = True
 
-    def problems(self, run_id: int | None) -> tuple[Problem, ...]:
-        """What is to be told of it; nothing where the rows were written, but say what they said."""
+    def problems(self, run_id: int | None, *, held: bool = False) -> tuple[Problem, ...]:
+        """What is to be told of it; nothing where the rows were written, but say what they said.
+
+        Args:
+            run_id: the run that put it right; None in a dry run.
+            held: whether today's files are held: then nothing but what is remembered puts it right.
+        """
         if self.known and not self.documents:
             return ()
         count, sums = (
@@ -79,7 +86,8 @@ class Foreign:
         if self.stuck:
             outcome = f"of {self.stuck} documents it cannot be put right"
         elif not self.known:
-            count, sums, outcome = "some", "an unknown sum", "what differed from the files was put right"
+            count, sums = "some", "an unknown sum"
+            outcome = "it stays as long as the unit is held" if held else "what differed from the files was put right"
         told = problem(
             "foreign-writes", value=self.unit.group.value, organization=self.unit.organization, count=count, sum=sums,
             outcome=outcome, run=run_id or "RUN",
@@ -109,6 +117,23 @@ class Foreign:
         return {kind: (part.rows, part.opening) for kind, part in self.parts.items()}
 
 
+@dataclass(frozen=True, slots=True)
+class Shift:
+    """By how much one figure of a unit is off: principal, interest, other, a month, or a contract.
+
+    Attributes:
+        unit: which.
+        figure: what kind of figure.
+        name: of the month or contract; None stands for documents without one, and is empty where there is none to name.
+        difference: what lies there less what we published.
+    """
+
+    unit: Unit
+    figure: str
+    name: str | None
+    difference: Decimal
+
+
 async def put_right(
     connection: asyncpg.Connection,
     journal: Journal,
@@ -131,6 +156,39 @@ async def put_right(
     written = await memory.foreign_writes(connection, department_id) & set(units)
     if not written:
         return {}
+    await _find(connection, written)
+    for shape in SHAPES:
+        await connection.execute(sql("foreign", "find_taken", **shape.identifiers))
+    if details_index is not None:
+        await connection.execute(sql("foreign", "find_forbidden"))
+    await _references(connection, journal)
+    await _documents(connection, journal)
+    told = await _told(connection, written)
+    known = [(unit.group.value, unit.organization) for unit, foreign in told.items() if foreign.known]
+    await connection.executemany(sql("foreign", "trust"), known)
+    return told
+
+
+async def look(connection: asyncpg.Connection, department_id: int) -> tuple[Mapping[Unit, Foreign], Sequence[Shift]]:
+    """What somebody else has written since our last publication, and what that does to the figures.
+
+    Args:
+        connection: in a transaction that may make temporary tables.
+        department_id: whose books.
+    """
+    written = await memory.foreign_writes(connection, department_id)
+    if not written:
+        return {}, ()
+    await stage.lay_out(connection, department_id, 0, "UTC")
+    await _find(connection, written)
+    shifts = [
+        Shift(Unit(row["organization"], Group(row["kind"])), row["figure"], row["name"], row["difference"])
+        for row in await connection.fetch(sql("foreign", "figures"))
+    ]
+    return await _told(connection, written), shifts
+
+
+async def _find(connection: asyncpg.Connection, written: Collection[Unit]) -> None:
     await connection.execute(sql("foreign", "create", line_columns=", ".join(f"x.{c}" for c in LINE_COLUMNS)))
     for shape in SHAPES:
         await connection.execute(sql("foreign", "shape", **shape.identifiers))
@@ -140,13 +198,7 @@ async def put_right(
     )
     for shape in SHAPES:
         await connection.execute(sql("foreign", "find", **shape.identifiers))
-        await connection.execute(sql("foreign", "find_taken", **shape.identifiers))
-    if details_index is not None:
-        await connection.execute(sql("foreign", "find_forbidden"))
     await connection.execute("ANALYZE foreign_unit, foreign_document (kind, operation_id, op)")
-    await _references(connection, journal)
-    await _documents(connection, journal)
-    return await _told(connection, written)
 
 
 async def _references(connection: asyncpg.Connection, journal: Journal) -> None:
@@ -184,10 +236,9 @@ async def _told(connection: asyncpg.Connection, written: Collection[Unit]) -> Ma
             documents=main["documents"] if main else 0,
             stuck=main["stuck"] if main else 0,
             parts={kind: Part(**{name: row[name] for name in Part.__slots__}) for kind, row in rows.items()},
+            sums_only=main["sums_only"] if main else True,
             known=(unit.group.value, unit.organization) not in unknown,
         )
-    known = [(unit.group.value, unit.organization) for unit, foreign in told.items() if foreign.known]
-    await connection.executemany(sql("foreign", "trust"), known)
     return told
 
 

@@ -175,7 +175,7 @@ def _held(
     reports = []
     for unit, problems in {**publication.held, **late}.items():
         theirs = written.get(unit, Foreign(unit))
-        told = (*problems, *theirs.problems(publication.run_id)) if theirs.known else problems
+        told = (*problems, *theirs.problems(publication.run_id, held=True))
         put_right = theirs.documents - theirs.stuck
         reports.append(
             UnitReport(unit=unit, status=UnitStatus.HELD, put_right=put_right, problems=told, foreign=theirs.of_opening)

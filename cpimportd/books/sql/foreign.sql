@@ -12,11 +12,12 @@ CREATE TEMP TABLE foreign_reference (kind text, id int, was text NOT NULL, key t
 CREATE TEMP TABLE foreign_line ON COMMIT DROP AS SELECT {line_columns} FROM fin_expense_details x WHERE false;
 CREATE TEMP VIEW foreign_sums AS
 SELECT d.kind, d.operation_id, d.op, d.stuck, d.organization_before, d.organization_after,
+       d.op <> 'update' OR d.present - ARRAY['amount', 'details'] = d.published - ARRAY['amount', 'details'] AS sums_only,
        (d.present IS NOT NULL)::int AS rows_before, (d.published IS NOT NULL)::int AS rows_after,
        coalesce((d.present ->> 'amount')::numeric, 0) AS before, coalesce((d.published ->> 'amount')::numeric, 0) AS after
 FROM foreign_document d
 UNION ALL
-SELECT 'details', d.operation_id, d.op, d.stuck, d.organization_before, d.organization_after,
+SELECT 'details', d.operation_id, d.op, d.stuck, d.organization_before, d.organization_after, true,
        was.rows, will.rows, was.total, will.total
 FROM foreign_document d
 CROSS JOIN LATERAL (SELECT count(*)::int AS rows, coalesce(sum((x ->> 'payment_amount')::numeric), 0) AS total
@@ -250,19 +251,46 @@ SELECT kind, organization, count(*)::int AS documents, count(*) FILTER (WHERE st
        coalesce(sum(rows) FILTER (WHERE NOT stuck), 0)::int AS rows, coalesce(sum(difference) FILTER (WHERE NOT stuck), 0) AS opening,
        coalesce(sum(difference), 0) AS difference, coalesce(sum(added) FILTER (WHERE NOT stuck), 0) AS added,
        coalesce(sum(removed) FILTER (WHERE NOT stuck), 0) AS removed,
-       coalesce(sum(changed) FILTER (WHERE NOT stuck), 0) AS changed
+       coalesce(sum(changed) FILTER (WHERE NOT stuck), 0) AS changed,
+       bool_and(sums_only) AND sum(abs(difference)) = abs(sum(difference)) AS sums_only
 FROM (
-    SELECT kind, operation_id, stuck, organization_before AS organization, rows_before - rows_after AS rows,
+    SELECT kind, operation_id, stuck, sums_only, organization_before AS organization, rows_before - rows_after AS rows,
            before - after AS difference, 0 AS added, 0 AS removed, after - before AS changed
     FROM foreign_sums WHERE organization_before = organization_after
     UNION ALL
-    SELECT kind, operation_id, stuck, organization_before, rows_before, before, 0, before, 0
+    SELECT kind, operation_id, stuck, sums_only, organization_before, rows_before, before, 0, before, 0
     FROM foreign_sums WHERE organization_before IS DISTINCT FROM organization_after AND organization_before IS NOT NULL
     UNION ALL
-    SELECT kind, operation_id, stuck, organization_after, -rows_after, -after, after, 0, 0
+    SELECT kind, operation_id, stuck, sums_only, organization_after, -rows_after, -after, after, 0, 0
     FROM foreign_sums WHERE organization_before IS DISTINCT FROM organization_after AND organization_after IS NOT NULL
 ) moved
 GROUP BY kind, organization;
+
+-- name: figures
+-- By how much the figures of an organization are off: principal, interest and the rest by the payment type of the lines,
+-- months by the document's date, contracts by their numbers.
+WITH sides AS (
+    SELECT kind, organization_before AS organization, present AS document, 1 AS sign FROM foreign_document
+    UNION ALL
+    SELECT kind, organization_after, published, -1 FROM foreign_document
+), figures AS (
+    SELECT s.kind, s.organization,
+           CASE x ->> 'payment_type' WHEN 'Погашение долга' THEN 'principal' WHEN 'Уплата процентов' THEN 'interest'
+                ELSE 'other' END AS figure,
+           '' AS name, s.sign * (x ->> 'payment_amount')::numeric AS difference
+    FROM sides s CROSS JOIN LATERAL jsonb_array_elements(s.document -> 'details') x
+    UNION ALL
+    SELECT kind, organization, 'month', left(document ->> 'document_date', 7), sign * (document ->> 'amount')::numeric
+    FROM sides
+    UNION ALL
+    SELECT kind, organization, 'contract', document ->> 'contract', sign * (document ->> 'amount')::numeric FROM sides
+)
+SELECT kind, organization, figure, name, sum(difference) AS difference
+FROM figures
+WHERE organization IS NOT NULL
+GROUP BY kind, organization, figure, name
+HAVING sum(difference) <> 0
+ORDER BY kind, organization, array_position(ARRAY['principal', 'interest', 'other', 'month', 'contract'], figure), name;
 
 -- name: counts
 -- Per organization, in documents, what putting right did beside what the merge did afterwards: what was changed in both

@@ -96,7 +96,8 @@ async def _merge(
         )
         for unit, judgement in going_on.items()
     )
-    await record.remember(connection, publication, units)
+    unknown = [unit for unit, theirs in written.items() if unit in going_on and not theirs.known]
+    await record.remember(connection, publication, units, unknown)
     return units
 
 

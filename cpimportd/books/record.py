@@ -57,8 +57,17 @@ async def set_status(connection: asyncpg.Connection, ids: Mapping[int, int], sta
     )
 
 
-async def remember(connection: asyncpg.Connection, publication: Publication, units: Iterable[UnitReport]) -> None:
-    """Remember from which files the published units are served now, and what identifies their rows."""
+async def remember(
+    connection: asyncpg.Connection, publication: Publication, units: Iterable[UnitReport], unknown: Iterable[Unit] = ()
+) -> None:
+    """Remember from which files the published units are served now, their documents, and what identifies their rows.
+
+    Args:
+        connection: in the publishing transaction, at its end.
+        publication: what was asked.
+        units: how they fared.
+        unknown: those of which not every document was remembered so far.
+    """
     published = [report for report in units if report.status is UnitStatus.PUBLISHED]
     await connection.execute(sql("record", "forget_served"))
     await connection.execute(sql("record", "forget_undone"))
@@ -73,7 +82,7 @@ async def remember(connection: asyncpg.Connection, publication: Publication, uni
             if (kind := publication.files[file_no].kind) is not None
         ],
     )
-    await remember_contents(connection, undone=False)
+    await remember_contents(connection, undone=False, units=unknown)
     await connection.execute(sql("record", "forget_fingerprints"))
     await mark(connection, publication.department_id, [report.unit for report in published])
 

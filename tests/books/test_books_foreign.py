@@ -3,6 +3,7 @@
 from dataclasses import replace
 from datetime import date
 from decimal import Decimal
+from importlib import import_module
 
 import pytest
 
@@ -216,3 +217,35 @@ async def test_what_cannot_be_put_right_holds_its_unit_with_number_and_sum(datab
     assert "1 documents" in unit.problems[-2].message
     assert "-100.50" in unit.problems[-2].message
     assert sql(database, "SELECT sum(amount) FROM fin_expenses WHERE department_id = 8")[0][0] == Decimal("510.00")
+
+
+def as_before_the_upgrade(sql, database):
+    """Fingerprints of the older form, and nothing remembered of the documents."""
+    marks = "coalesce(sum(hashint8extended(f.xmin::text::bigint, f.id)), 0)"
+    for kind in ("receipts", "expenses"):
+        sql(database, f"""
+            UPDATE cpimportd.fingerprint p SET marks = (
+                SELECT {marks} FROM fin_{kind} f JOIN fin_organizations o ON o.id = f.organization_id
+                WHERE o.name = p.organization) WHERE kind = '{kind}'""")  # fmt: skip
+    sql(database, "TRUNCATE cpimportd.published")
+
+
+@pytest.mark.asyncio
+async def test_after_the_upgrade_it_is_known_how_documents_were_published_and_nobody_is_blamed(
+    database, publish_day, made, sql
+):
+    migration = import_module("cpimportd.books.migrations.versions.0005_published_content")
+    day = day_of(made)
+    await publish_day(day)
+    remembered = sql(database, "SELECT * FROM cpimportd.published ORDER BY operation_id")
+    before = content(sql, database)
+    as_before_the_upgrade(sql, database)
+    sql(database, "UPDATE fin_expenses SET amount = 16 WHERE amount = 9")
+    sql(database, migration.FINGERPRINTS, *map(migration.fill, migration.COLUMNS))
+    filled = sql(database, "SELECT * FROM cpimportd.published ORDER BY operation_id")
+    assert filled == [row for row in remembered if row["organization"] != "МОСТ ООО"]
+    published = await publish_day(replace(day, put_right=True))
+    told = {unit.unit.organization: [found.code for found in unit.problems] for unit in published.units}
+    assert told == {"ЛОТОС ООО": [], "МОСТ ООО": ["foreign-writes"]}
+    assert content(sql, database)[0]["fin_expenses"] == before[0]["fin_expenses"]
+    assert sql(database, "SELECT * FROM cpimportd.published ORDER BY operation_id") == remembered

@@ -788,6 +788,12 @@ CATALOG: dict[str, ProblemKind] = _catalog(
             "Find out who writes there: `cpimportd diff {run}` lists what was put right.",
         ),
         ProblemKind(
+            "contract-inactive",
+            _W,
+            "{organization}: somebody else set inactive, though {count} documents name it, the contract {value}; it is left so",
+            "Nothing, if that was meant; else set it active again in the backend.",
+        ),
+        ProblemKind(
             "foreign-stays",
             _I,
             "{organization}: {count} documents ({value}) that somebody else wrote cannot be put right: another department has their operation_id, or an index forbids their detail lines",

@@ -4,6 +4,7 @@ That comes before anything of 1C's is compared. So the guards judge today's file
 tells the two apart, and no undo brings back what was never ours.
 """
 
+from collections import defaultdict
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from decimal import Decimal
@@ -59,6 +60,7 @@ class Foreign:
         stuck: how many of them could not be put right.
         parts: what he had made of the sums.
         sums_only: whether all that differs is amounts and lines, in one direction, so that the sums tell of it.
+        inactive: contracts that he set inactive though documents name them, with how many.
         known: whether it is remembered of every document how it was published.
     """
 
@@ -67,6 +69,7 @@ class Foreign:
     stuck: int = 0
     parts: Mapping[Kind, Part] = field(default_factory=dict)
     sums_only: bool = True
+    inactive: Mapping[str, int] = field(default_factory=dict)
     known: bool = True
 
     def problems(self, run_id: int | None, *, held: bool = False) -> tuple[Problem, ...]:
@@ -76,8 +79,9 @@ class Foreign:
             run_id: the run that put it right; None in a dry run.
             held: whether today's files are held: then nothing but what is remembered puts it right.
         """
+        resting = self.resting()
         if self.known and not self.documents:
-            return ()
+            return resting
         count, sums = (
             str(self.documents),
             ", ".join(f"{kind} {part.difference:+.2f}" for kind, part in self.parts.items()),
@@ -93,11 +97,18 @@ class Foreign:
             outcome=outcome, run=run_id or "RUN",
         )  # fmt: skip
         if not self.stuck:
-            return (told,)
+            return (told, *resting)
         stays = problem(
             "foreign-stays", value=self.unit.group.value, organization=self.unit.organization, count=self.stuck
         )
-        return told, stays
+        return told, stays, *resting
+
+    def resting(self) -> tuple[Problem, ...]:
+        """Contracts that he set inactive; whether one is active is for people to say, so it is told and left."""
+        if not self.inactive:
+            return ()
+        names, documents = ", ".join(f"«{name}»" for name in self.inactive), sum(self.inactive.values())
+        return (problem("contract-inactive", organization=self.unit.organization, value=names, count=documents),)
 
     def in_bridge(self, bridge: Bridge) -> Bridge:
         """The bridge from what lay there, of one from what we had published."""
@@ -227,6 +238,10 @@ async def _documents(connection: asyncpg.Connection, journal: Journal) -> None:
 async def _told(connection: asyncpg.Connection, written: Collection[Unit]) -> Mapping[Unit, Foreign]:
     unknown = {(row["kind"], row["organization"]) for row in await connection.fetch(sql("foreign", "unknown"))}
     found = {(Kind(row["kind"]), row["organization"]): row for row in await connection.fetch(sql("foreign", "told"))}
+    inactive: defaultdict[tuple[str, str], dict[str, int]] = defaultdict(dict)
+    for shape in SHAPES:
+        for row in await connection.fetch(sql("foreign", "inactive", **shape.identifiers)):
+            inactive[row["kind"], row["organization"]][row["contract_number"]] = row["documents"]
     told = {}
     for unit in written:
         rows = {kind: row for kind in unit.group.kinds if (row := found.get((kind, unit.organization))) is not None}
@@ -237,6 +252,7 @@ async def _told(connection: asyncpg.Connection, written: Collection[Unit]) -> Ma
             stuck=main["stuck"] if main else 0,
             parts={kind: Part(**{name: row[name] for name in Part.__slots__}) for kind, row in rows.items()},
             sums_only=main["sums_only"] if main else True,
+            inactive=inactive[unit.group.value, unit.organization],
             known=(unit.group.value, unit.organization) not in unknown,
         )
     return told

@@ -201,6 +201,7 @@ def _written(theirs: Foreign, shifts: Sequence[Shift], *, told: bool) -> Iterato
         shifts: by how much its figures are off.
         told: whether one of its sums is said to be another.
     """
+    yield from theirs.resting()
     if theirs.known and not theirs.documents:
         return
     types = [shift.difference for shift in shifts if shift.figure in {"principal", "interest", "other"}]

@@ -249,3 +249,16 @@ async def test_after_the_upgrade_it_is_known_how_documents_were_published_and_no
     assert told == {"ЛОТОС ООО": [], "МОСТ ООО": ["foreign-writes"]}
     assert content(sql, database)[0]["fin_expenses"] == before[0]["fin_expenses"]
     assert sql(database, "SELECT * FROM cpimportd.published ORDER BY operation_id") == remembered
+
+
+@pytest.mark.asyncio
+async def test_a_contract_that_somebody_set_inactive_is_told_once_and_left(database, publish_day, made, sql):
+    day = day_of(made)
+    await publish_day(day)
+    sql(database, "UPDATE fin_contracts SET is_active = false WHERE contract_number = 'Договор N 3'")
+    published = await publish_day(replace(day, put_right=True))
+    (told,) = [found for unit in published.units for found in unit.problems]
+    assert (told.code, told.value) == ("contract-inactive", "«Договор N 3»")
+    assert sql(database, "SELECT * FROM cpimportd.change") == []
+    assert sql(database, "SELECT count(*) FROM fin_contracts WHERE NOT is_active")[0][0] == 1
+    assert not [found for unit in (await publish_day(day)).units for found in unit.problems]

@@ -244,6 +244,21 @@ CROSS JOIN LATERAL jsonb_populate_record(NULL::fin_expense_details, lines.line) 
 WHERE d.kind = 'expenses' AND NOT d.stuck AND d.lines_differ
 ORDER BY d.operation_id, lines.place;
 
+-- name: inactive
+-- Contracts that we created, that documents of these units name, and that somebody else set inactive.
+SELECT u.kind, u.organization, k.contract_number, count(*)::int AS documents
+FROM foreign_unit u
+CROSS JOIN stage_scope scope
+JOIN fin_organizations o ON o.department_id = scope.department_id AND o.name = u.organization
+JOIN {table} f ON f.organization_id = o.id AND f.department_id = scope.department_id
+JOIN fin_contracts k ON k.id = f.contract_id AND NOT k.is_active
+JOIN cpimportd.created_reference r
+    ON r.department_id = scope.department_id AND r.kind = 'contract' AND r.reference_id = k.id
+    AND r.key = k.contract_number AND NOT r.deactivated_by_us
+WHERE u.kind = '{kind}'
+GROUP BY u.kind, u.organization, k.contract_number
+ORDER BY u.kind, u.organization, k.contract_number;
+
 -- name: told
 -- Per organization, how many documents somebody else wrote, how many of them could not be put right, and what he had made
 -- of the sum of each kind.

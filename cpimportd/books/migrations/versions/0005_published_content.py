@@ -34,7 +34,8 @@ PRESENT = """
     SELECT 'receipts' AS kind, f.department_id, o.name AS organization, count(*) AS rows,
            coalesce(sum(f.amount), 0) AS total,
            coalesce(sum(hashint8extended(f.xmin::text::bigint, f.id)), 0) AS marks,
-           coalesce(sum(hashtextextended(concat(f.xmin, '|', k.contract_number, '|', b.account_number), f.id)), 0)
+           coalesce(sum(hashtextextended(
+               concat(f.xmin, '|', k.contract_number, '|', k.is_active, '|', b.account_number), f.id)), 0)
                AS new_marks
     FROM fin_receipts f JOIN fin_organizations o ON o.id = f.organization_id
     LEFT JOIN fin_contracts k ON k.id = f.contract_id LEFT JOIN fin_bank_accounts b ON b.id = f.bank_account_id
@@ -42,7 +43,8 @@ PRESENT = """
     UNION ALL
     SELECT 'expenses', f.department_id, o.name, count(*), coalesce(sum(f.amount), 0),
            coalesce(sum(hashint8extended(f.xmin::text::bigint, f.id)), 0),
-           coalesce(sum(hashtextextended(concat(f.xmin, '|', k.contract_number, '|', b.account_number), f.id)), 0)
+           coalesce(sum(hashtextextended(
+               concat(f.xmin, '|', k.contract_number, '|', k.is_active, '|', b.account_number), f.id)), 0)
     FROM fin_expenses f JOIN fin_organizations o ON o.id = f.organization_id
     LEFT JOIN fin_contracts k ON k.id = f.contract_id LEFT JOIN fin_bank_accounts b ON b.id = f.bank_account_id
     GROUP BY f.department_id, o.name

@@ -797,7 +797,7 @@ CATALOG: dict[str, ProblemKind] = _catalog(
             "foreign-stays",
             _I,
             "{organization}: {count} documents ({value}) that somebody else wrote cannot be put right: another department has their operation_id, or an index forbids their detail lines",
-            "Find out who writes there, give the documents back their department or drop the index, then: cpimportd run",
+            "Find out who writes there, give the documents back their department or drop the index, then `cpimportd run`.",
         ),
         ProblemKind(
             "not-in-snapshot",

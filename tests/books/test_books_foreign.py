@@ -262,3 +262,41 @@ async def test_a_contract_that_somebody_set_inactive_is_told_once_and_left(datab
     assert sql(database, "SELECT * FROM cpimportd.change") == []
     assert sql(database, "SELECT count(*) FROM fin_contracts WHERE NOT is_active")[0][0] == 1
     assert not [found for unit in (await publish_day(day)).units for found in unit.problems]
+
+
+@pytest.mark.asyncio
+async def test_lines_that_an_index_forbids_by_now_hold_their_unit_and_the_rest_is_put_right(
+    database, publish_day, made, sql
+):
+    one, two = made.expense(1, "20.00"), made.expense(2, "5.00")
+    day = made.Day(
+        expenses=[one, two], details=[made.line(one, "10.00"), made.line(one, "10.00"), made.line(two, "5.00")]
+    )
+    await publish_day(day)
+    sql(
+        database,
+        "DELETE FROM fin_expense_details WHERE id = (SELECT max(id) FROM fin_expense_details WHERE payment_amount = 10)",
+        "UPDATE fin_expenses SET amount = 6 WHERE amount = 5",
+        "CREATE UNIQUE INDEX ON fin_expense_details (expense_operation_id, payment_type, payment_amount, department_id)",
+    )
+    (unit,) = (await publish_day(replace(day, put_right=True))).units
+    assert unit.status is UnitStatus.HELD
+    assert {"foreign-writes", "foreign-stays"} <= {found.code for found in unit.problems}
+    told = next(found.message for found in unit.problems if found.code == "foreign-writes")
+    assert "2 documents (expenses)" in told
+    assert "details -10.00" in told
+    assert sql(database, "SELECT sum(amount) FROM fin_expenses")[0][0] == 25
+
+
+@pytest.mark.asyncio
+async def test_a_dry_run_tells_the_same_and_puts_nothing_right(database, publish_day, made, sql):
+    day = day_of(made)
+    await publish_day(day)
+    sql(database, HAND_ADDED)
+    before = content(sql, database)
+    tried = await publish_day(replace(day, put_right=True, dry_run=True))
+    assert content(sql, database) == before
+    done = await publish_day(replace(day, put_right=True))
+    assert [(unit.put_right, unit.bridges) for unit in tried.units] == [
+        (unit.put_right, unit.bridges) for unit in done.units
+    ]

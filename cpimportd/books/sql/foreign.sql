@@ -61,7 +61,7 @@ WITH ours AS (
     WHERE p.department_id = scope.department_id AND p.kind = '{kind}'
       AND (p.operation_id IN (SELECT operation_id FROM ours) OR p.operation_id IN (SELECT operation_id FROM present))
 ), compared AS (
-    SELECT operation_id,
+    SELECT operation_id, n.lines IS NOT DISTINCT FROM p.lines AS same_lines,
            to_jsonb(n.content::foreign_{kind}) || CASE '{kind}' WHEN 'expenses' THEN jsonb_build_object('details', (
                SELECT coalesce(jsonb_agg(to_jsonb(x::foreign_line) ORDER BY place), '[]')
                FROM unnest(n.lines) WITH ORDINALITY AS l (x, place))) ELSE '{{}}' END AS content,
@@ -76,8 +76,9 @@ SELECT '{kind}', operation_id,
        content ->> 'organization', published ->> 'organization', lines.differ, content, published
 FROM compared c
 CROSS JOIN LATERAL (
-    SELECT (SELECT jsonb_agg(x ORDER BY x) FROM jsonb_array_elements(content -> 'details') x)
-           IS DISTINCT FROM (SELECT jsonb_agg(x ORDER BY x) FROM jsonb_array_elements(published -> 'details') x) AS differ
+    SELECT NOT c.same_lines
+           AND (SELECT jsonb_agg(x ORDER BY x) FROM jsonb_array_elements(content -> 'details') x) IS DISTINCT FROM
+               (SELECT jsonb_agg(x ORDER BY x) FROM jsonb_array_elements(published -> 'details') x) AS differ
 ) lines
 WHERE (lines.differ OR content - 'details' IS DISTINCT FROM published - 'details')
   AND (published IS NOT NULL

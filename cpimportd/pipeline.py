@@ -207,7 +207,8 @@ async def _told(run: _Run, connection: asyncpg.Connection, intake: Intake, publi
     """After COMMIT: tell who reads the books, then report; nothing here can undo the import or call it failed."""
     settings, run.logs = run.settings, published.logs
     told: tuple[Problem, ...] = ()
-    if published.status in {RunStatus.PUBLISHED, RunStatus.PARTIAL} and not run.request.dry_run:
+    changed = published.status in {RunStatus.PUBLISHED, RunStatus.PARTIAL} or any(u.put_right for u in published.units)
+    if changed and not run.request.dry_run:
         run.progress(Progress("tell"))
         told = await tell_readers(settings)
         run.progress(Progress("tell", finished=True))

@@ -36,7 +36,6 @@ def plan_publication(
             unit=unit,
             file_nos=found.file_nos,
             put_right=_only_put_right(intake, unit),
-            foreign=unit in intake.foreign,
             problems=found.problems,
             accepted=found.accepted,
         )

@@ -931,8 +931,20 @@ CATALOG: dict[str, ProblemKind] = _catalog(
         ProblemKind(
             "foreign-writes",
             _W,
-            "{organization}: {value} was changed by somebody else since our last run; it was put right",
-            "Find out who writes there: `cpimportd show {run}` lists what was put right.",
+            "{organization}: somebody else wrote to {count} documents ({value}) since our last run, {sum}; {outcome}",
+            "Find out who writes there: `cpimportd diff {run}` lists what was put right.",
+        ),
+        ProblemKind(
+            "contract-inactive",
+            _W,
+            "{organization}: somebody else set inactive, though {count} documents name it, the contract {value}; it is left so",
+            "Nothing, if that was meant; else set it active again in the backend.",
+        ),
+        ProblemKind(
+            "foreign-stays",
+            _I,
+            "{organization}: {count} documents ({value}) that somebody else wrote cannot be put right: another department has their operation_id, or an index forbids their detail lines",
+            "Find out who writes there, give the documents back their department or drop the index, then `cpimportd run`.",
         ),
         ProblemKind(
             "old-name-active",
@@ -1213,6 +1225,12 @@ CATALOG: dict[str, ProblemKind] = _catalog(
             _W,
             "{organization}: the sums in the books are not those that the last run left there: {kind} {value:money}, run {run} of {date} {total:money}",
             "Look who writes to these tables, then `cpimportd run`: it puts back what the files say.",
+        ),
+        ProblemKind(
+            "books-written",
+            _W,
+            "{organization}: {count} documents ({value}) are not as the last run left them: {sum}",
+            "Look who writes to these tables, then `cpimportd run`: it puts back what was published.",
         ),
         ProblemKind(
             "journal-gap",

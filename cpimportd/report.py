@@ -1,6 +1,6 @@
 """What one run did: filled in by the pipeline, read by the journal, a terminal and scripts."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from decimal import Decimal
@@ -133,6 +133,8 @@ class UnitReport:
     bridges: tuple[Bridge, ...] = ()
     problems: tuple[Problem, ...] = ()
     accepted: tuple[str, ...] = ()
+    foreign: Mapping[Kind, tuple[int, Decimal]] = field(default_factory=dict)
+    """How many rows, and what of the opening sum, somebody else had written and was put right; below 0: deleted."""
 
     def as_json(self) -> dict[str, object]:
         """The unit as in the run's JSON."""
@@ -149,6 +151,7 @@ class UnitReport:
             "put_right": self.put_right,
             "moved_in": self.moved_in,
             "moved_out": self.moved_out,
+            "foreign": {kind.value: money(total) for kind, (_, total) in self.foreign.items()},
             "status": self.status.value,
             "accepted": list(self.accepted),
             "bridge": [b.as_json() for b in self.bridges],

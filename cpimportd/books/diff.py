@@ -4,7 +4,7 @@ A run from long ago is told as it was then: what has happened to its documents s
 """
 
 from collections import defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import nullcontext
 from dataclasses import dataclass
 from datetime import datetime
@@ -26,7 +26,7 @@ from cpimportd.books.movements import (
 from cpimportd.books.netting import undone_movements
 from cpimportd.books.origins import Origins
 from cpimportd.books.queries import sql
-from cpimportd.books.states import Entry, Key, State, entry, lines_of, undone, whole
+from cpimportd.books.states import Entry, Key, State, entry, lines_of, put_right, undone, whole
 from cpimportd.model import Figure, Kind
 from cpimportd.problems import ProblemError, problem
 from cpimportd.report import Bridge
@@ -146,7 +146,12 @@ async def _movements(connection: asyncpg.Connection, department_id: int, run: in
         after.setdefault(key, whole(key, one.new, None))
     origins = Origins(connection)
     await origins.load([*(state.lineage for state in after.values()), *(one.lineage for one in gone)])
-    found = [_changed(key, ones, after.get(key), origins) for key, ones in kept.items()]
+    left = {one.key: whole(one.key, one.old, one.lineage) for one in gone}
+    found = [
+        movement
+        for key, ones in kept.items()
+        for movement in _changes(key, ones, after.get(key) or left.get(key), origins)
+    ]
     for one in gone:
         state = whole(one.key, one.old, one.lineage)
         new = after.get(Key(one.key.kind, one.paired_with)) if one.paired_with else None
@@ -157,8 +162,10 @@ async def _movements(connection: asyncpg.Connection, department_id: int, run: in
             found.append(removed(state, one.why, origins.of(state.lineage)))
     for key in came:
         if key in after:
-            why = brought_back[key].why if key in brought_back else "snapshot"
-            found.append(added(after[key], why, origins.of(after[key].lineage)))
+            one_back = brought_back.get(key)
+            came_as = whole(key, one_back.new, None) if one_back is not None and key in kept else after[key]
+            why = "snapshot" if one_back is None else one_back.why
+            found.append(added(came_as, why, origins.of(after[key].lineage)))
     return found
 
 
@@ -168,6 +175,20 @@ def _by_document(entries: Iterable[Entry]) -> Mapping[Key, Sequence[Entry]]:
     for one in entries:
         found[one.key].append(one)
     return found
+
+
+def _changes(key: Key, entries: Sequence[Entry], after: State | None, origins: Origins) -> Iterator[Movement]:
+    """What one run did to a document; first, as a change of its own, what it put right of somebody else's writing."""
+    first, *others = entries
+    if not (put_right(first) and others):
+        yield _changed(key, entries, after, origins)
+        return
+    theirs = _changed(key, others, after, origins)
+    published = after
+    for one in reversed(others):
+        published = undone(published, one) if published is not None else None
+    yield _changed(key, [first], published, origins)
+    yield theirs
 
 
 def _changed(key: Key, entries: Sequence[Entry], after: State | None, origins: Origins) -> Movement:

@@ -27,9 +27,8 @@ class Journal:
         self._entries += int(tag.rpartition(" ")[2])
 
 
-async def merge(connection: asyncpg.Connection, judgements: Mapping[Unit, Judgement]) -> None:
+async def merge(connection: asyncpg.Connection, journal: Journal, judgements: Mapping[Unit, Judgement]) -> None:
     """Make the books what the stage says, for the units that take part."""
-    journal = Journal(connection)
     await _pair(connection, judgements)
     await _references(connection, journal)
     await _rekey(connection, journal)

@@ -37,8 +37,8 @@ class UnitPlan:
     Attributes:
         unit: which.
         file_nos: the files it comes from; none where a human accepted that it has come to an end.
-        put_right: the files did not change since the last publication, so what differs was written by somebody else.
-        foreign: somebody else has written to the unit's rows since, whether the files changed too or not.
+        put_right: the files did not change since the last publication, so what differs was written by somebody else;
+            it counts only where the books do not remember how they were published (a version before 0005 did).
         problems: warnings to be told.
         accepted: codes of problems that a human accepted.
     """
@@ -46,7 +46,6 @@ class UnitPlan:
     unit: Unit
     file_nos: frozenset[int]
     put_right: bool = False
-    foreign: bool = False
     problems: tuple[Problem, ...] = ()
     accepted: tuple[str, ...] = ()
 

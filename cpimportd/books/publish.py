@@ -1,11 +1,12 @@
 """The publishing transaction, in order: a whole day becomes visible in one COMMIT, or nothing does."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, replace
 
 import asyncpg
 
-from cpimportd.books import account, facts, held, merge, record, runs, stage
+from cpimportd.books import account, facts, foreign, held, memory, merge, record, runs, stage
+from cpimportd.books.foreign import Foreign
 from cpimportd.books.locks import fence, lock_books
 from cpimportd.books.obstacles import compare_written, naming_interference
 from cpimportd.books.plan import Judgement, Publication, Published, Today, UnitPlan
@@ -45,16 +46,28 @@ async def _publish(connection: asyncpg.Connection, publication: Publication) -> 
     await stage.create(connection, publication, run_id)
     snapshot_ids = await record.add_snapshots(connection, publication, run_id)
     judgements: Mapping[Unit, Judgement] = {}
+    written: Mapping[Unit, Foreign] = {}
     units: tuple[UnitReport, ...] = ()
     if publication.units:
         await stage.fill(connection, publication, snapshot_ids)
+    if (
+        publication.units
+        or await memory.foreign_writes(connection, publication.department_id) & publication.held.keys()
+    ):
         await lock_books(connection, publication.department_id, run_id)
-        judgements = await _judge(connection, publication)
-        publication = _with_old_names(publication, judgements)
-        units = await _merge(connection, publication, judgements)
+        journal = merge.Journal(connection)
+        index = await details_unique_index(connection)
+        concerned = publication.units.keys() | publication.held.keys()
+        written = await foreign.put_right(connection, journal, publication.department_id, concerned, index)
+        if publication.units:
+            judgements = await _judge(connection, publication, written, index)
+            publication = _with_old_names(publication, judgements)
+            units = await _merge(connection, publication, journal, judgements, written)
     else:
         await fence(connection, run_id)
-    units = tuple(sorted([*units, *_held(publication, judgements)], key=lambda report: report.unit))
+    staying = _held(publication, judgements, written)
+    units = tuple(sorted([*units, *staying], key=lambda report: report.unit))
+    await _mark_held(connection, publication, staying, written)
     files = _file_status(publication, units)
     status = run_status(units, files.values())
     await record.set_status(connection, snapshot_ids, files)
@@ -85,21 +98,30 @@ async def settle(connection: asyncpg.Connection, department_id: int, run_id: int
 
 
 async def _merge(
-    connection: asyncpg.Connection, publication: Publication, judgements: Mapping[Unit, Judgement]
+    connection: asyncpg.Connection,
+    publication: Publication,
+    journal: merge.Journal,
+    judgements: Mapping[Unit, Judgement],
+    written: Mapping[Unit, Foreign],
 ) -> tuple[UnitReport, ...]:
     """Write the difference of the units that stay in, and see that it adds up."""
     going_on = {unit: judgement for unit, judgement in judgements.items() if not judgement.held}
-    await merge.merge(connection, going_on)
+    await merge.merge(connection, journal, going_on)
     bridges = await account.bridges(connection)
     await compare_written(connection)
     await account.bridge_contracts(connection)
     counts = await account.counts(connection)
+    if written:
+        counts = await foreign.counts(connection, counts)
     units = tuple(
-        _unit_report(publication, unit, judgement, counts.get(unit, account.Counts()), bridges)
+        _unit_report(
+            publication, judgement, counts.get(unit, account.Counts()), bridges, written.get(unit, Foreign(unit))
+        )
         for unit, judgement in going_on.items()
     )
     units = _with_names_left(units, judgements, await merge.left_active(connection, going_on))
-    await record.remember(connection, publication, units)
+    unknown = [unit for unit, theirs in written.items() if unit in going_on and not theirs.known]
+    await record.remember(connection, publication, units, unknown)
     return units
 
 
@@ -121,14 +143,15 @@ def _with_names_left(
     return tuple(found)
 
 
-async def _judge(connection: asyncpg.Connection, publication: Publication) -> Mapping[Unit, Judgement]:
-    """Let the guards judge how the snapshot stands to the books; what they hold leaves the stage."""
-    index = await details_unique_index(connection)
+async def _judge(
+    connection: asyncpg.Connection, publication: Publication, written: Mapping[Unit, Foreign], index: str | None
+) -> Mapping[Unit, Judgement]:
+    """Let the guards judge how the snapshot stands to what we published; what they hold leaves the stage."""
 
     async def ask() -> dict[Unit, Judgement]:
-        return dict(
-            publication.judge(await facts.gather(connection, publication.closed_before, index, publication.older))
-        )
+        found = publication.judge(await facts.gather(connection, publication.closed_before, index, publication.older))
+        stuck = {unit: found.get(unit, Judgement()) for unit, foreign in written.items() if foreign.stuck}
+        return {**found, **{unit: replace(judgement, held=True) for unit, judgement in stuck.items()}}
 
     await facts.compare(connection)
     judgements = await ask()
@@ -162,33 +185,54 @@ def _with_old_names(publication: Publication, judgements: Mapping[Unit, Judgemen
 
 def _unit_report(
     publication: Publication,
-    unit: Unit,
     judgement: Judgement,
     counts: account.Counts,
     bridges: Mapping[tuple[Figure, str], Bridge],
+    foreign: Foreign,
 ) -> UnitReport:
+    unit = foreign.unit
     plan = publication.units[unit]
-    told = plan.problems + judgement.problems
-    if plan.foreign:
-        run = publication.run_id or "RUN"
-        told += (problem("foreign-writes", value=unit.group.value, organization=unit.organization, run=run),)
+    told = (*plan.problems, *judgement.problems, *foreign.problems(publication.run_id))
     return UnitReport(
         unit=unit,
         status=UnitStatus.PUBLISHED,
-        bridges=tuple(bridges[figure, unit.organization] for figure in unit.group.figures),
+        bridges=tuple(foreign.in_bridge(bridges[figure, unit.organization]) for figure in unit.group.figures),
         problems=told,
+        foreign=foreign.of_opening,
         accepted=(*plan.accepted, *judgement.accepted),
         **asdict(counts),
     )
 
 
-def _held(publication: Publication, judgements: Mapping[Unit, Judgement]) -> list[UnitReport]:
-    """Units that stay out: by the integrity checks, or by the guards."""
+def _held(
+    publication: Publication, judgements: Mapping[Unit, Judgement], written: Mapping[Unit, Foreign]
+) -> list[UnitReport]:
+    """Units that stay out, by the integrity checks or by the guards; what somebody else wrote to them does not stay."""
     late = {unit: judgement.problems for unit, judgement in judgements.items() if judgement.held}
-    return [
-        UnitReport(unit=unit, status=UnitStatus.HELD, problems=problems)
-        for unit, problems in {**publication.held, **late}.items()
-    ]
+    reports = []
+    for unit, problems in {**publication.held, **late}.items():
+        theirs = written.get(unit, Foreign(unit))
+        told = (*problems, *theirs.problems(publication.run_id, held=True))
+        put_right = theirs.documents - theirs.stuck
+        reports.append(
+            UnitReport(unit=unit, status=UnitStatus.HELD, put_right=put_right, problems=told, foreign=theirs.of_opening)
+        )
+    return reports
+
+
+async def _mark_held(
+    connection: asyncpg.Connection,
+    publication: Publication,
+    held: Sequence[UnitReport],
+    written: Mapping[Unit, Foreign],
+) -> None:
+    """Of units that stay out, the rows are ours again; where they are not, the next run shall look once more."""
+    ours = [
+        report.unit for report in held
+        if (theirs := written.get(report.unit)) is not None and theirs.known and not theirs.stuck
+    ]  # fmt: skip
+    if ours:
+        await record.mark(connection, publication.department_id, ours)
 
 
 def _file_status(publication: Publication, units: tuple[UnitReport, ...]) -> dict[int, FileStatus]:

@@ -9,11 +9,16 @@ from typing import Any
 
 import asyncpg
 
+from cpimportd.books import foreign
+from cpimportd.books.foreign import Foreign, Shift
 from cpimportd.books.memory import NOTHING, fingerprints
 from cpimportd.books.queries import sql
-from cpimportd.model import Kind
+from cpimportd.model import Kind, Unit
 from cpimportd.problems import Problem, problem
 from cpimportd.report import money
+
+MOST_FIGURES = 12
+"""Of how many months, contracts and the like one line tells."""
 
 Key = tuple[Kind, str]
 """Kind and organization."""
@@ -106,7 +111,8 @@ async def reconcile(
         since: a break of the journal's chain before this is history, and not told.
         zone: in which the days of runs are told.
     """
-    async with connection.transaction(isolation="repeatable_read", readonly=True):
+    async with connection.transaction(isolation="repeatable_read"):
+        written, shifts = await foreign.look(connection, department_id)
         marks = await fingerprints(connection, department_id)
         served = await connection.fetch(sql("jobs", "control_totals"), department_id)
         bridges: dict[Key, list[Bridge]] = defaultdict(list)
@@ -120,7 +126,14 @@ async def reconcile(
     for key in keys:
         rows, total = present.get(key, (NOTHING.rows, NOTHING.total))
         past, group = bridges.get(key, []), groups.get(key)
-        wrong = [*_apart(group, present), *_moved(key, total, past), *_broken(key, past, since)]
+        moved = tuple(_moved(key, total, past))
+        wrong = [*_apart(group, present), *moved, *_broken(key, past, since)]
+        if key[0] is key[0].group.kinds[0]:
+            unit = Unit(key[1], key[0].group)
+            own = [shift for shift in shifts if shift.unit == unit]
+            wrong += _written(
+                written.get(unit, Foreign(unit)), own, told=bool(moved) or _lines_moved(unit, present, bridges)
+            )
         closing, run = (past[-1].closing, past[-1].run) if past else (None, None)
         said = group.total if group else None
         accounts.append(Account(*key, rows, total, said, closing, run, tuple(wrong)))
@@ -174,6 +187,44 @@ def _moved(key: Key, total: Decimal, past: Sequence[Bridge]) -> Iterator[Problem
             total=money(last.closing),
             date=f"{last.at:%Y-%m-%d}",
         )
+
+
+def _lines_moved(unit: Unit, present: Mapping[Key, tuple[int, Decimal]], bridges: Mapping[Key, list[Bridge]]) -> bool:
+    """Whether the sum of the unit's detail lines alone is another: then that is told of them."""
+    key = (unit.group.kinds[-1], unit.organization)
+    past = bridges.get(key, [])
+    return bool(past) and past[-1].closing != present.get(key, (0, Decimal(0)))[1]
+
+
+def _written(theirs: Foreign, shifts: Sequence[Shift], *, told: bool) -> Iterator[Problem]:
+    """Documents that are not as the last run left them, unless the sums say all of it.
+
+    Args:
+        theirs: what somebody else wrote to the unit.
+        shifts: by how much its figures are off.
+        told: whether one of its sums is said to be another.
+    """
+    yield from theirs.resting()
+    if theirs.known and not theirs.documents:
+        return
+    types = [shift.difference for shift in shifts if shift.figure in {"principal", "interest", "other"}]
+    if theirs.known and told and theirs.sums_only and sum(map(abs, types)) == abs(sum(types)):
+        return
+    sums = [f"{kind} {part.difference:+.2f}" for kind, part in theirs.parts.items()]
+    figures = [_figure(shift) for shift in shifts]
+    more = [f"and {len(figures) - MOST_FIGURES} more"] if len(figures) > MOST_FIGURES else []
+    yield problem(
+        "books-written",
+        organization=theirs.unit.organization,
+        value=theirs.unit.group.value,
+        count=theirs.documents if theirs.known else "some",
+        sum=", ".join([*sums, *figures[:MOST_FIGURES], *more]),
+    )
+
+
+def _figure(shift: Shift) -> str:
+    name = {"": "", None: " (none)"}.get(shift.name, f" {shift.name}")
+    return f"{shift.figure}{name} {shift.difference:+.2f}"
 
 
 def _broken(key: Key, past: Sequence[Bridge], since: datetime) -> Iterator[Problem]:

@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Callable, Iterable, Mapping
+from decimal import Decimal
 
 import asyncpg
 
@@ -56,8 +57,17 @@ async def set_status(connection: asyncpg.Connection, ids: Mapping[int, int], sta
     )
 
 
-async def remember(connection: asyncpg.Connection, publication: Publication, units: Iterable[UnitReport]) -> None:
-    """Remember from which files the published units are served now, and what identifies their rows."""
+async def remember(
+    connection: asyncpg.Connection, publication: Publication, units: Iterable[UnitReport], unknown: Iterable[Unit] = ()
+) -> None:
+    """Remember from which files the published units are served now, their documents, and what identifies their rows.
+
+    Args:
+        connection: in the publishing transaction, at its end.
+        publication: what was asked.
+        units: how they fared.
+        unknown: those of which not every document was remembered so far.
+    """
     published = [report for report in units if report.status is UnitStatus.PUBLISHED]
     await connection.execute(sql("record", "forget_served"))
     await connection.execute(sql("record", "forget_undone"))
@@ -72,15 +82,43 @@ async def remember(connection: asyncpg.Connection, publication: Publication, uni
             if (kind := publication.files[file_no].kind) is not None
         ],
     )
+    await remember_contents(connection, undone=False, units=unknown)
     await connection.execute(sql("record", "forget_fingerprints"))
-    present = await fingerprints(connection, publication.department_id)
+    await mark(connection, publication.department_id, [report.unit for report in published])
+
+
+async def remember_contents(connection: asyncpg.Connection, *, undone: bool, units: Iterable[Unit] = ()) -> None:
+    """Remember how each document that the run wrote stands in the books now.
+
+    Args:
+        connection: in the run's transaction, at its end.
+        undone: whether the run is an undo.
+        units: of which every document is looked at.
+    """
+    await connection.execute(sql("published", "create"))
+    if undone:
+        await connection.execute(sql("published", "of_undo"))
+    else:
+        for shape in SHAPES:
+            await connection.execute(sql("published", "of_merge", **shape.identifiers))
+    for unit in units:
+        await connection.execute(sql("published", "of_unit"), unit.group.value, unit.organization)
+    await connection.execute("ANALYZE written_document")
+    await connection.execute(sql("published", "forget"))
+    for shape in SHAPES:
+        await connection.execute(sql("published", "remember", **shape.identifiers))
+
+
+async def mark(connection: asyncpg.Connection, department_id: int, units: Iterable[Unit]) -> None:
+    """Remember what identifies the rows of these units now."""
+    present = await fingerprints(connection, department_id)
     run_id = await connection.fetchval("SELECT run_id FROM stage_scope")
     marks = {
-        (kind, report.unit.organization): present.get((kind, report.unit.organization), NOTHING)
-        for report in published
-        for kind in report.unit.group.kinds
+        (kind, unit.organization): present.get((kind, unit.organization), NOTHING)
+        for unit in units
+        for kind in unit.group.kinds
     }
-    await add_fingerprints(connection, publication.department_id, run_id, marks)
+    await add_fingerprints(connection, department_id, run_id, marks)
 
 
 async def add_fingerprints(
@@ -148,6 +186,7 @@ async def add_run_units(
                 snapshots(kind, report.unit),
                 _json(report.problems),
                 *moved,
+                *report.foreign.get(kind, (0, Decimal(0))),
             )
         for figure in PAYMENTS:
             if bridge := bridges.get(figure):

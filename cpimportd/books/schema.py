@@ -28,7 +28,7 @@ from cpimportd.books.schema_people import alert, condition, held, run_contract, 
 
 __all__ = [
     "NAMING", "alert", "change", "condition", "created_reference", "fingerprint", "held", "lineage", "metadata",
-    "run_contract", "run_payment", "run_unit", "runs", "served", "snapshot", "undone_unit",
+    "published", "run_contract", "run_payment", "run_unit", "runs", "served", "snapshot", "undone_unit",
 ]  # fmt: skip
 
 runs = Table(
@@ -155,6 +155,10 @@ run_unit = Table(
     count("unchanged", "Documents that nothing was written for."),
     count("normalised", "Rows of the predecessor that changed without effect on any sum."),
     count("put_right", "Rows that somebody else had changed."),
+    count(
+        "foreign_rows", "How many of rows_before somebody else had added; below 0: removed. They were put right first."
+    ),
+    needed("foreign_sum", SUM, "What of opening somebody else had written, with its sign.", "0"),
     needed("accepted", ARRAY(Text()), "Codes of the holds that a human accepted.", "'{}'"),
     needed("snapshots", ARRAY(BigInteger()), "The workbooks that the unit was published from.", "'{}'"),
     needed("problems", JSONB(), "Why the unit was held, and what else was noticed.", "'[]'"),
@@ -201,6 +205,19 @@ lineage = Table(
     postgresql_with={"fillfactor": 85},
 )
 
+published = Table(
+    "published",
+    metadata,
+    key("department_id", Integer(), "Whose books: departments.id in the backend."),
+    key("kind", Text(), "receipts or expenses; an expense's detail lines are part of its content."),
+    key("operation_id", Text(), "The document: fin_receipts.operation_id or fin_expenses.operation_id."),
+    needed("organization", Text(), "Whose document."),
+    needed("content", Text(), "Its columns that we write, references by their names, as a row's text."),
+    Column("lines", ARRAY(Text()), comment="The same of each of its detail lines, in file order."),
+    CheckConstraint("kind IN ('receipts', 'expenses')", name="kind"),
+    comment="Each document as we published it last: what somebody else wrote since differs, and is put right by it.",
+)
+
 change = Table(
     "change",
     metadata,
@@ -233,6 +250,12 @@ change = Table(
         Integer(),
         comment="Of an undo: its entries of one step, which took back one run or one step of an earlier undo; from "
         "1. Empty in other runs.",
+    ),
+    needed(
+        "foreign_write",
+        Boolean(),
+        "It took back what somebody else had written, before the run's own changes; no undo brings that again.",
+        "false",
     ),
     CheckConstraint("op IN ('update', 'delete', 'rekey', 'reference', 'insert')", name="op"),
     CheckConstraint("why IN ('snapshot', 'normalised', 'put-right', 'accepted', 'undone')", name="why"),

@@ -5,6 +5,18 @@ from dataclasses import dataclass
 from cpimportd.model import STAGED_COLUMNS, Group, Kind
 
 _REFERENCES = ("organization", "bank_account", "contract")
+_PLAIN_REFERENCES = "o.name, b.account_number, k.contract_number"
+_NAMED_REFERENCES = "o.name AS organization, b.account_number AS bank_account, k.contract_number AS contract"
+
+DETAIL_COLUMNS = tuple(
+    "payment_amount" if column == "amount" else column
+    for column in STAGED_COLUMNS[Kind.DETAILS]
+    if column not in {"file_no", "row", "operation_id", "organization", "number", "moment", "extra"}
+)
+"""The columns of a detail line that are compared and shown, in the order of the journal's arrays."""
+
+LINE_COLUMNS = (*DETAIL_COLUMNS, "department_id")
+"""All columns of a detail line that we write, less its key."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,7 +44,11 @@ class Shape:
 
     @property
     def identifiers(self) -> dict[str, str]:
-        """What stands in braces in the queries that serve both kinds."""
+        """What stands in braces in the queries that serve both kinds.
+
+        ``content`` and ``line`` are a document and a detail line as one text, in the order of ``named_content`` and
+        ``LINE_COLUMNS``: ``cpimportd.published`` keeps them, so whoever adds a column migrates that table.
+        """
         columns = self.columns
         return {
             "kind": self.kind.value,
@@ -46,16 +62,12 @@ class Shape:
             "assignments": ", ".join(f"{c} = s.{c}" for c in columns),
             "old_json": ", ".join(f"'{c}', f.{c}" for c in columns),
             "new_json": ", ".join(f"'{c}', s.{c}" for c in columns),
+            "named_content": f"{_NAMED_REFERENCES}, f.is_active, {', '.join(f'f.{c}' for c in columns)}",
+            "content": f"ROW ({_PLAIN_REFERENCES}, f.is_active, {', '.join(f'f.{c}' for c in columns)})::text",
+            "line": f"ROW ({', '.join(f'x.{c}' for c in LINE_COLUMNS)})::text",
         }
 
 
 RECEIPTS = Shape(Kind.RECEIPTS, "payer")
 EXPENSES = Shape(Kind.EXPENSES, "recipient")
 SHAPES = (RECEIPTS, EXPENSES)
-
-DETAIL_COLUMNS = tuple(
-    "payment_amount" if column == "amount" else column
-    for column in STAGED_COLUMNS[Kind.DETAILS]
-    if column not in {"file_no", "row", "operation_id", "organization", "number", "moment", "extra"}
-)
-"""The columns of a detail line that are compared and shown, in the order of the journal's arrays."""

@@ -13,6 +13,7 @@ from cpimportd.books.queries import sql
 
 _JOINED: Final[Mapping[str, str]] = {
     "cpimportd.lineage": "department_id, kind, operation_id",
+    "cpimportd.published": "department_id, kind, operation_id",
     "fin_receipts": "department_id, operation_id, organization_id",
     "fin_expenses": "department_id, operation_id, organization_id",
     "fin_expense_details": "department_id, expense_operation_id",

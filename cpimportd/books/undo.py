@@ -201,6 +201,7 @@ async def _remember(connection: asyncpg.Connection, request: Undo, before: Mappi
     """What serves the units now, and what identifies their rows."""
     await connection.execute(sql("record", "forget_served"))
     await connection.execute(sql("undo", "restore_served"))
+    await record.remember_contents(connection, undone=True)
     await connection.execute(sql("record", "forget_fingerprints"))
     served = {(entry.kind, entry.organization) for entry in await memory.served(connection, request.department_id)}
     present = await memory.fingerprints(connection, request.department_id)

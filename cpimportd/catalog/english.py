@@ -122,6 +122,7 @@ _PLAINER = {
     "job-died": "the job {value} was not done: its process broke off, or took too long",
     "cluster-versions": "the Dask cluster does not read as this machine does: other versions are installed there",
     "books-apart": "{organization}: the sums in the books are not the Итого of the files that filled them",
+    "foreign-writes": "{organization}: somebody else wrote to documents ({value}) since our last run",
     "books-moved": "{organization}: the sums in the books are not those that the last run left there",
     "journal-gap": "{organization}: a run did not find the sum that the run before it had left",
     "name-ambiguous": "{value} fits more than one of those that bear names like it",

@@ -163,7 +163,7 @@ def _next(report: RunReport, console: Console) -> None:
         return
     print_heading(console, "What next")
     if units and report.status is not RunStatus.DRY_RUN:
-        print_line(console, "Of the held units yesterday's books stay.", indent=_INDENT)
+        print_line(console, _staying(units), indent=_INDENT)
     acceptable = [unit for unit in units if _can_be_accepted(unit)]
     stuck = [unit for unit in units if not _can_be_accepted(unit)]
     if acceptable:
@@ -177,6 +177,16 @@ def _next(report: RunReport, console: Console) -> None:
         named = ", ".join(names_of_stuck[:FEW_ROWS]) + (f" and {more} more" if more > 0 else "")
         sentence = f"Nobody can accept {named}: correct what is named above, export again, then: cpimportd run"
         print_line(console, sentence, indent=_INDENT)
+
+
+def _staying(units: Sequence[UnitReport]) -> str:
+    """What the books hold of units that are held: what was published last, whatever somebody else had written."""
+    written = [unit for unit in units if any(found.code == "foreign-writes" for found in unit.problems)]
+    if any(not unit.put_right or any(p.code == "foreign-stays" for p in unit.problems) for unit in written):
+        return "Of the held units the books are NOT as they were published: what somebody else wrote is still there."
+    if written:
+        return "Of the held units the books are again as they were published: what somebody else wrote was put right."
+    return "Of the held units yesterday's books stay."
 
 
 def _can_be_accepted(unit: UnitReport) -> bool:

@@ -1,5 +1,6 @@
 """Days whose runs are undone, and what the books must be again then."""
 
+import json
 from decimal import Decimal
 
 TABLES = {
@@ -19,6 +20,27 @@ def books(sql, database, *, contracts=True):
         for table, columns in TABLES.items()
         if contracts or table != "fin_contracts"
     }
+
+
+def content(sql, database):
+    """The books as whoever reads them sees them: contracts and accounts by their texts, nothing of ids and clocks."""
+    found = books(sql, database)
+    named = sql(database, """
+        SELECT f.operation_id, o.name, b.account_number, k.contract_number, k.contract_date
+        FROM (SELECT operation_id, organization_id, bank_account_id, contract_id FROM fin_receipts
+              UNION ALL SELECT operation_id, organization_id, bank_account_id, contract_id FROM fin_expenses) f
+        LEFT JOIN fin_organizations o ON o.id = f.organization_id
+        LEFT JOIN fin_bank_accounts b ON b.id = f.bank_account_id
+        LEFT JOIN fin_contracts k ON k.id = f.contract_id ORDER BY 1""")  # fmt: skip
+    ids = ("organization_id", "bank_account_id", "contract_id", "created_at")
+    rows = {
+        table: sorted(
+            json.dumps({k: v for k, v in json.loads(row).items() if k not in ids}, sort_keys=True)
+            for row in found[table]
+        )
+        for table in ("fin_receipts", "fin_expenses", "fin_expense_details", "cpimportd.lineage")
+    }
+    return rows, [tuple(row) for row in named]
 
 
 def three_days(made):

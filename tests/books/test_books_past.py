@@ -154,3 +154,36 @@ async def test_random_days_add_up_whenever_they_are_asked_about(database, publis
             sinces = [version.since for version in told.versions]
             assert sinces == sorted(sinces, reverse=True)
             assert [v.until for v in told.versions] == [None, *sinces[:-1]]
+
+
+@pytest.mark.asyncio
+async def test_what_somebody_wrote_and_what_1c_changed_the_same_day_are_told_apart(
+    database, publish_day, made, connect, sql
+):
+    """Changed by both; deleted by hand and changed by 1C; changed by hand and dropped by 1C; added by hand."""
+    rows = [made.expense(n, f"{n}00.00") for n in (1, 2, 3, 4)]
+    await publish_day(day_of(made, rows))
+    sql(
+        database,
+        "UPDATE fin_expenses SET amount = 150 WHERE amount = 100",
+        "DELETE FROM fin_expenses WHERE amount = 200",
+        "UPDATE fin_expenses SET amount = 350 WHERE amount = 300",
+        "INSERT INTO fin_expenses (operation_id, amount, organization_id, department_id, is_active, currency,"
+        " unconfirmed_by_bank, document_date, created_at, updated_at) SELECT 'by hand', 7, organization_id, 8, true,"
+        " 'RUB', false, document_date, now(), now() FROM fin_expenses WHERE amount = 400",
+    )
+    one, two, _, four = rows
+    later = [{**one, "amount": Decimal(110)}, {**two, "amount": Decimal(220)}, four]
+    await publish_day(day_of(made, later))
+    found = (await every_run(connect, database, 2))[2]
+    told = sorted((m.what.value, m.why, m.amount_before, m.amount_after) for m in found.movements)
+    assert told == [
+        ("added", "put-right", None, Decimal(200)),
+        ("changed", "put-right", Decimal(150), Decimal(100)),
+        ("changed", "put-right", Decimal(350), Decimal(300)),
+        ("changed", "snapshot", Decimal(100), Decimal(110)),
+        ("changed", "snapshot", Decimal(200), Decimal(220)),
+        ("removed", "put-right", Decimal(7), None),
+        ("removed", "snapshot", Decimal(300), None),
+    ]
+    assert not found.unexplained

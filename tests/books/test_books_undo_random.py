@@ -5,7 +5,7 @@ from decimal import Decimal
 
 import pytest
 
-from tests.books.before_and_after import books
+from tests.books.before_and_after import books, content
 
 ORGANIZATIONS = ("ЛОТОС ООО", "МОСТ ООО")
 TYPES = ("Погашение долга", "Уплата процентов", "Прочее")
@@ -85,3 +85,48 @@ async def test_any_run_can_be_taken_back_also_through_undos(database, publish_da
             assert books(sql, database, contracts=False) == before[which], (run, which)
         else:
             await publish_day(ledger.next_day())
+
+
+EDITS = (
+    "UPDATE fin_{kind} SET amount = amount + 7 WHERE {one}",
+    "UPDATE fin_{kind} SET amount = 0, comment = 'by hand', document_date = '2001-01-01' WHERE {one}",
+    "UPDATE fin_{kind} SET contract_id = NULL, is_active = false WHERE {one}",
+    "UPDATE fin_{kind} SET organization_id = (SELECT min(id) FROM fin_organizations) WHERE {one}",
+    "DELETE FROM fin_{kind} WHERE {one}",
+    "INSERT INTO fin_{kind} SELECT (jsonb_populate_record(f, jsonb_build_object('id', nextval('fin_{kind}_id_seq'),"
+    " 'operation_id', 'by hand ' || f.id))).* FROM fin_{kind} f WHERE {one}",
+    "UPDATE fin_expense_details SET payment_type = 'Прочее', payment_amount = payment_amount + 7 WHERE {line}",
+    "DELETE FROM fin_expense_details WHERE {line}",
+    "UPDATE fin_contracts SET contract_number = 'x' || contract_number WHERE id = (SELECT min(id) FROM fin_contracts)",
+)
+ONE = "id = (SELECT id FROM fin_{kind} ORDER BY md5(operation_id || '{salt}') LIMIT 1)"
+LINE = (
+    "expense_operation_id = (SELECT expense_operation_id FROM fin_expense_details ORDER BY md5(id || '{salt}') LIMIT 1)"
+)
+
+
+def edit_by_hand(sql, database, chance):
+    for _ in range(chance.randint(0, 4)):
+        kind, salt = chance.choice(KINDS), chance.random()
+        one, line = (text.format(kind=kind, salt=salt) for text in (ONE, LINE))
+        sql(database, chance.choice(EDITS).format(kind=kind, one=one, line=line))
+
+
+@pytest.mark.asyncio
+@pytest.mark.parametrize("seed", range(3))
+async def test_nothing_that_somebody_wrote_between_the_runs_stays_or_comes_back(
+    database, publish_day, made, sql, take_back, seed
+):
+    ledger, chance = Ledger(made, seed), random.Random(seed)
+    before = {}
+    for run in range(1, 13):
+        before[run] = content(sql, database)
+        if run > 3 and chance.random() < 0.4:
+            which = chance.randint(run - 3, run - 1)
+            await take_back(which, through=True)
+            assert content(sql, database) == before[which], (run, which)
+        else:
+            if run > 1:
+                edit_by_hand(sql, database, chance)
+            published = await publish_day(ledger.next_day())
+            assert all(bridge.unexplained == 0 for unit in published.units for bridge in unit.bridges)

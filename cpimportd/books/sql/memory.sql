@@ -20,16 +20,21 @@ WHERE department_id = $1
 
 -- name: fingerprints
 -- What identifies the present rows of each organization: how many, their sum, and the transactions that wrote them last
--- (xmin changes with every write, to texts and dates too). As cheap as the sums alone.
+-- (xmin changes with every write, to texts and dates too), with what a contract and a bank account that they name is
+-- called: those lie in rows of their own. As cheap as the sums alone.
 SELECT 'receipts' AS kind, o.name AS organization, count(*) AS rows, coalesce(sum(f.amount), 0) AS total,
-       coalesce(sum(hashint8extended(f.xmin::text::bigint, f.id)), 0) AS marks
+       coalesce(sum(hashtextextended(
+           concat(f.xmin, '|', k.contract_number, '|', k.is_active, '|', b.account_number), f.id)), 0) AS marks
 FROM fin_receipts f JOIN fin_organizations o ON o.id = f.organization_id
+LEFT JOIN fin_contracts k ON k.id = f.contract_id LEFT JOIN fin_bank_accounts b ON b.id = f.bank_account_id
 WHERE f.department_id = $1
 GROUP BY o.name
 UNION ALL
 SELECT 'expenses', o.name, count(*), coalesce(sum(f.amount), 0),
-       coalesce(sum(hashint8extended(f.xmin::text::bigint, f.id)), 0)
+       coalesce(sum(hashtextextended(
+           concat(f.xmin, '|', k.contract_number, '|', k.is_active, '|', b.account_number), f.id)), 0)
 FROM fin_expenses f JOIN fin_organizations o ON o.id = f.organization_id
+LEFT JOIN fin_contracts k ON k.id = f.contract_id LEFT JOIN fin_bank_accounts b ON b.id = f.bank_account_id
 WHERE f.department_id = $1
 GROUP BY o.name
 UNION ALL

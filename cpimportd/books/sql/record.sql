@@ -43,10 +43,11 @@ WHERE t.file_no = $3;
 -- The bridge of one unit and kind, and its counts.
 INSERT INTO cpimportd.run_unit (run_id, organization, kind, status, rows_before, rows_after, opening, added, removed,
                                 changed, closing, control_total, inserted, updated, deleted, retimed, unchanged,
-                                normalised, put_right, accepted, snapshots, problems, moved_in, moved_out, served_before)
+                                normalised, put_right, accepted, snapshots, problems, moved_in, moved_out, foreign_rows,
+                                foreign_sum, served_before)
 SELECT $1, $2::text, $3::text, $4::text, $5::int, $6::int, $7::numeric, $8::numeric, $9::numeric, $10::numeric,
        $11::numeric, $12::numeric, $13::int, $14::int, $15::int, $16::int, $17::int, $18::int, $19::int, $20::text[],
-       $21::bigint[], $22::jsonb, $23::int, $24::int,
+       $21::bigint[], $22::jsonb, $23::int, $24::int, $25::int, $26::numeric,
        CASE WHEN $4 = 'published' THEN
            (SELECT coalesce(jsonb_agg(to_jsonb(v) ORDER BY v.file), '[]') FROM stage_served v
             WHERE v.kind = $3 AND v.organization = $2)
@@ -74,4 +75,6 @@ WHERE p.department_id = scope.department_id AND p.organization = u.organization
 -- name: add_fingerprint
 -- What identifies the rows that this publication leaves, taken under its lock.
 INSERT INTO cpimportd.fingerprint (department_id, kind, organization, run_id, rows, total, marks)
-VALUES ($1, $2, $3, $4, $5, $6, $7);
+VALUES ($1, $2, $3, $4, $5, $6, $7)
+ON CONFLICT (department_id, kind, organization)
+DO UPDATE SET run_id = excluded.run_id, rows = excluded.rows, total = excluded.total, marks = excluded.marks;

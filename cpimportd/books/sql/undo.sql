@@ -25,7 +25,7 @@ WITH RECURSIVE published AS (
     SELECT run_id, organization, kind FROM published
     UNION
     SELECT run_id, old ->> 'organization', kind FROM cpimportd.change
-    WHERE department_id = $2 AND run_id > $1 AND op = 'update' AND old ? 'organization'
+    WHERE department_id = $2 AND run_id > $1 AND op = 'update' AND old ? 'organization' AND NOT foreign_write
 ), undone AS (
     SELECT $1::bigint AS run_id
     UNION
@@ -37,8 +37,10 @@ WITH RECURSIVE published AS (
 SELECT run_id FROM undone ORDER BY run_id DESC;
 
 -- name: units
--- The units that these runs published, with what their books held before the first of them, and of which run.
-SELECT DISTINCT ON (organization, kind) organization, kind, rows_before, opening, run_id
+-- The units that these runs published, with what their books held before the first of them, and of which run; less what
+-- somebody else had written there.
+SELECT DISTINCT ON (organization, kind) organization, kind, rows_before - foreign_rows AS rows_before,
+       opening - foreign_sum AS opening, run_id
 FROM cpimportd.run_unit
 WHERE run_id = ANY ($1::bigint[]) AND status = 'published'
 ORDER BY organization, kind, run_id;
@@ -48,7 +50,7 @@ ORDER BY organization, kind, run_id;
 -- of its documents.
 CREATE TEMP TABLE undo_run (run_id bigint PRIMARY KEY) ON COMMIT DROP;
 CREATE TEMP TABLE undo_brought (kind text, operation_id text, PRIMARY KEY (kind, operation_id)) ON COMMIT DROP;
-CREATE TEMP TABLE undo_change (LIKE cpimportd.change) ON COMMIT DROP;
+CREATE TEMP TABLE undo_change (LIKE cpimportd.change INCLUDING DEFAULTS) ON COMMIT DROP;
 CREATE TEMP TABLE undo_lineage (LIKE cpimportd.lineage) ON COMMIT DROP;
 
 -- name: forget_collected
@@ -82,16 +84,16 @@ SELECT step FROM cpimportd.change WHERE run_id = $1
 ORDER BY step DESC NULLS FIRST;
 
 -- name: collect_changes
--- The journal of one step of the run. Where somebody else wrote to a unit after an earlier one of the runs that are taken
--- back, and this run put it right, that is no state to go back to: what is in the books stays, only its lineage is the
--- former one.
+-- The journal of one step of the run, less what it only put back for what somebody else had written: that stays. A journal
+-- of an earlier version does not tell the two apart: where somebody else wrote to a unit after an earlier one of the runs
+-- that are taken back, and this run put it right, what is in the books stays, only its lineage is the former one.
 WITH journal AS (
     SELECT c.*, c.why = 'put-right' AND (c.op <> 'update' OR c.lineage IS NOT NULL) AND EXISTS (
                SELECT FROM cpimportd.run_unit u JOIN undo_run USING (run_id)
                WHERE u.run_id < c.run_id AND u.status = 'published'
                  AND (u.organization, u.kind) = (c.organization, c.kind)) AS stays
     FROM cpimportd.change c
-    WHERE c.run_id = $1 AND c.step IS NOT DISTINCT FROM $2
+    WHERE c.run_id = $1 AND c.step IS NOT DISTINCT FROM $2 AND NOT c.foreign_write
 )
 INSERT INTO undo_change (run_id, seq, department_id, kind, op, operation_id, organization, amount_before, amount_after,
                          old, new, why, paired_with, lineage)

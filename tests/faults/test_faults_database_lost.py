@@ -34,7 +34,7 @@ def _when(statements):
             places["in the transaction"].append(n)
         elif n == commit:
             places["at COMMIT"].append(n)
-        elif "WITH RECURSIVE reads" in text:
+        elif "WITH RECURSIVE reads" in text or "pg_backend_pid" in text:  # their connection's first question
             places["after COMMIT, when views are looked for"].append(n)
         elif "cpimportd: finish" in text:
             places["after COMMIT, when the report is stored"].append(n)

@@ -24,7 +24,7 @@ async def remember(connection: asyncpg.Connection) -> None:
     await connection.execute(sql("undo_match", "create"))
     for shape in SHAPES:
         await connection.execute(sql("undo_match", "remember_documents", **shape.identifiers))
-        await connection.execute(sql("undo_match", "remember_contents", **shape.identifiers, content=_content(shape)))
+        await connection.execute(sql("undo_match", "remember_contents", **shape.identifiers, whole=_whole(shape)))
     await connection.execute(sql("undo_match", "remember_lines", paid=sql("account", "paid")))
 
 
@@ -45,7 +45,7 @@ async def match(connection: asyncpg.Connection, run_id: int) -> None:
         await connection.execute(sql("undo_match", "match_present", **shape.identifiers))
         await connection.execute(sql("undo_match", "match_new", **shape.identifiers))
         await _add(connection, "add_retimed", shape, retimed)
-        await connection.execute(sql("undo_match", "find_changed", **shape.identifiers, content=_content(shape)))
+        await connection.execute(sql("undo_match", "find_changed", **shape.identifiers, whole=_whole(shape)))
     await connection.execute(sql("undo_match", "match_lines"))
     await connection.execute(sql("undo_match", "write_lines_anew"))
     await connection.execute(sql("stage", "analyze_match"))
@@ -59,6 +59,6 @@ async def _add(connection: asyncpg.Connection, name: str, shape: Shape, found: I
         await connection.execute(sql("undo_match", name, **shape.identifiers), *names)
 
 
-def _content(shape: Shape) -> str:
+def _whole(shape: Shape) -> str:
     line_columns = ", ".join(f"x.{column}" for column in DETAIL_COLUMNS)
-    return sql("undo_match", "content", **shape.identifiers, line_columns=line_columns)
+    return sql("undo_match", "whole", **shape.identifiers, line_columns=line_columns)

@@ -16,7 +16,7 @@ BEFORE = (
     "DROP TABLE cpimportd.held",
     "DROP INDEX cpimportd.snapshot_digest_idx, cpimportd.snapshot_sha256_idx",
     "ALTER TABLE cpimportd.runs DROP COLUMN kinds",
-    "UPDATE cpimportd.alembic_version SET version_num = '0004'",
+    "UPDATE cpimportd.alembic_version SET version_num = '0005'",
 )
 
 

@@ -23,7 +23,7 @@ INSERT INTO gone_line
 SELECT d.expense_operation_id, {paid}, coalesce(d.payment_amount, 0)
 FROM fin_expense_details d JOIN match_expenses m ON m.operation_id = d.expense_operation_id;
 
--- name: content
+-- name: whole
 -- All that a document says, its lines and columns without a field as sets: what `diff` compares, as one text.
 md5(ROW (f.organization_id, f.bank_account_id, f.contract_id, f.is_active, {table_columns})::text
     || coalesce(l.extra, '{{}}')::text
@@ -35,7 +35,7 @@ md5(ROW (f.organization_id, f.bank_account_id, f.contract_id, f.is_active, {tabl
 -- name: remember_contents
 -- What each of these documents says.
 INSERT INTO undo_content
-SELECT '{kind}', f.operation_id, {content}
+SELECT '{kind}', f.operation_id, {whole}
 FROM match_{kind} m
 CROSS JOIN stage_scope scope
 JOIN {table} f ON f.id = m.id
@@ -114,6 +114,6 @@ CROSS JOIN stage_scope scope
 JOIN undo_content b ON b.kind = '{kind}' AND b.operation_id = f.operation_id
 LEFT JOIN cpimportd.lineage l
     ON l.department_id = scope.department_id AND l.kind = '{kind}' AND l.operation_id = f.operation_id
-WHERE f.department_id = scope.department_id AND b.content <> {content}
+WHERE f.department_id = scope.department_id AND b.content <> {whole}
   AND f.operation_id IN (SELECT c.operation_id FROM cpimportd.change c
                          WHERE c.run_id = scope.run_id AND c.kind = '{kind}');

@@ -434,7 +434,7 @@ CATALOG: dict[str, ProblemKind] = _catalog(
         ProblemKind(
             "title-lookalike",
             _W,
-            "the title of column {letter} looks the same as «{expected}», but is written otherwise: {value}",
+            "the title of column {letter} looks the same as «{title}», but is written otherwise: {value}",
             "Nothing to do today: it was read as that column. Have the title corrected in 1C's export.",
         ),
         ProblemKind(
@@ -561,7 +561,7 @@ CATALOG: dict[str, ProblemKind] = _catalog(
         ProblemKind(
             "document-lookalike",
             _I,
-            "{value} looks the same as «{twin}» in {other}, but is written otherwise: {difference}",
+            "{value} looks the same as «{twin}» in {other}, but is written otherwise: {characters}",
             "Correct the name in 1C, or remove the older file from the server or the duplicate from the export.",
         ),
         ProblemKind(
@@ -585,7 +585,7 @@ CATALOG: dict[str, ProblemKind] = _catalog(
         ProblemKind(
             "orphan-lookalike",
             _I,
-            "{value}: details without their expense; «{twin}» {other} looks the same, but is written otherwise: {difference}",
+            "{value}: details without their expense; «{twin}» {other} looks the same, but is written otherwise: {characters}",
             "Correct the text of one of the two in 1C, and export again: they must be equal character by character.",
         ),
         ProblemKind(
@@ -746,20 +746,20 @@ CATALOG: dict[str, ProblemKind] = _catalog(
         ProblemKind(
             "grown",
             _P,
-            "{organization}: {count} new documents, {sum}, beside {before} that the books hold (allowed: {limit})",
+            "{organization}: {count:count} new documents, {sum:money}, beside {before:count} that the books hold (allowed: {limit})",
             "Look at what is new: an older file left on the server looks like this. If it is right: cpimportd accept {unit}.",
         ),
         ProblemKind(
             "document-twin",
             _P,
-            "{organization}: {count} new documents, {sum}, are in the books already and stay there: {value} as «{twin}» "
-            "of {owner}{difference}",
+            "{organization}: {count:count} new documents, {sum:money}, are in the books already and stay there: {value} as «{twin}» "
+            "of {owner}{characters}",
             "Correct the older ones in 1C or remove them there. If they are other documents: cpimportd accept {unit}.",
         ),
         ProblemKind(
             "organization-lookalike",
             _P,
-            "{value} looks the same as «{twin}» {place}, but is written otherwise: {difference}",
+            "{value} looks the same as «{twin}» {place}, but is written otherwise: {characters}",
             "Correct the name in 1C: {organization} would be split in two. "
             "If they are two organizations: cpimportd accept {unit}.",
         ),
@@ -931,7 +931,7 @@ CATALOG: dict[str, ProblemKind] = _catalog(
         ProblemKind(
             "foreign-writes",
             _W,
-            "{organization}: somebody else wrote to {count} documents ({value}) since our last run, {sum}; {outcome}",
+            "{organization}: somebody else wrote to {count:count} documents ({value}) since our last run, {sums}; {outcome}",
             "Find out who writes there: `cpimportd diff {run}` lists what was put right.",
         ),
         ProblemKind(
@@ -1229,7 +1229,7 @@ CATALOG: dict[str, ProblemKind] = _catalog(
         ProblemKind(
             "books-written",
             _W,
-            "{organization}: {count} documents ({value}) are not as the last run left them: {sum}",
+            "{organization}: {count:count} documents ({value}) are not as the last run left them: {sums}",
             "Look who writes to these tables, then `cpimportd run`: it puts back what was published.",
         ),
         ProblemKind(

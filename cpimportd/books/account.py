@@ -52,14 +52,18 @@ async def bridges(connection: asyncpg.Connection) -> Mapping[tuple[Figure, str],
     return found
 
 
-async def bridge_contracts(connection: asyncpg.Connection) -> None:
+async def bridge_contracts(connection: asyncpg.Connection, *, foreign: bool = False) -> None:
     """Record, for every contract whose sum moved, how yesterday's became today's.
+
+    Args:
+        connection: in the run's transaction.
+        foreign: what somebody else had written was put right in it: the bridges open with what lay there.
 
     Raises:
         ProblemError: ``sums-differ`` where that does not close.
     """
     for shape in SHAPES:
-        for row in await connection.fetch(_sql("bridge_contracts", shape)):
+        for row in await connection.fetch(_sql("bridge_contracts", shape, foreign=foreign)):
             expected = row["opening"] + row["added"] - row["removed"] + row["changed"]
             if row["closing"] != expected:
                 scope = f"{row['organization']}, {row['contract'] or '(without a contract)'}"
@@ -74,9 +78,13 @@ async def booked(connection: asyncpg.Connection, shape: Shape) -> Mapping[tuple[
     return {(Figure(row["figure"]), row["organization"]): (row["rows"], row["total"]) for row in rows}
 
 
-def _sql(name: str, shape: Shape) -> str:
+def _sql(name: str, shape: Shape, *, foreign: bool = False) -> str:
     """A query over the documents of one kind."""
-    pieces = {piece: sql("account", piece, **shape.identifiers) for piece in ("documents", "terms")}
+    pieces = {
+        piece: sql("account", piece, **shape.identifiers) for piece in ("documents", "terms", "foreign_movements")
+    }
+    if not foreign:
+        pieces["foreign_movements"] = ""
     return sql("account", name, **shape.identifiers, **pieces, paid=sql("account", "paid"))
 
 

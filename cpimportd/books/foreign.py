@@ -83,7 +83,8 @@ class Foreign:
         resting = self.resting()
         if self.known and not self.documents:
             return resting
-        count, sums = str(self.documents), self._differences()
+        sums = self._differences()
+        count: int | str = self.documents
         outcome = "it was put right"
         if self.stuck:
             outcome = f"of {self.stuck} documents it cannot be put right"
@@ -91,7 +92,7 @@ class Foreign:
             count, sums = "some", "an unknown sum"
             outcome = "it stays as long as the unit is held" if held else "what differed from the files was put right"
         told = problem(
-            "foreign-writes", value=self.unit.group.value, organization=self.unit.organization, count=count, sum=sums,
+            "foreign-writes", value=self.unit.group.value, organization=self.unit.organization, count=count, sums=sums,
             outcome=outcome, run=run_id or "RUN",
         )  # fmt: skip
         if not self.stuck:

@@ -109,7 +109,7 @@ async def _merge(
     await merge.merge(connection, journal, going_on)
     bridges = await account.bridges(connection)
     await compare_written(connection)
-    await account.bridge_contracts(connection)
+    await account.bridge_contracts(connection, foreign=bool(written))
     counts = await account.counts(connection)
     if written:
         counts = await foreign.counts(connection, counts)

@@ -13,7 +13,8 @@ from cpimportd.books import foreign
 from cpimportd.books.foreign import Foreign, Shift
 from cpimportd.books.memory import NOTHING, fingerprints
 from cpimportd.books.queries import sql
-from cpimportd.model import Kind, Unit
+from cpimportd.core.figures import signed
+from cpimportd.model import PAYMENTS, Kind, Unit
 from cpimportd.problems import Problem, problem
 from cpimportd.report import money
 
@@ -210,7 +211,7 @@ def _written(theirs: Foreign, shifts: Sequence[Shift], *, told: bool) -> Iterato
     types = [shift.difference for shift in shifts if shift.figure in {"principal", "interest", "other"}]
     if theirs.known and told and theirs.sums_only and sum(map(abs, types)) == abs(sum(types)):
         return
-    sums = [f"{kind} {part.difference:+.2f}" for kind, part in theirs.parts.items()]
+    sums = [f"{figure} {signed(part.difference)}" for figure, part in theirs.parts.items() if figure not in PAYMENTS]
     figures = [_figure(shift) for shift in shifts]
     more = [f"and {len(figures) - MOST_FIGURES} more"] if len(figures) > MOST_FIGURES else []
     yield problem(
@@ -218,13 +219,13 @@ def _written(theirs: Foreign, shifts: Sequence[Shift], *, told: bool) -> Iterato
         organization=theirs.unit.organization,
         value=theirs.unit.group.value,
         count=theirs.documents if theirs.known else "some",
-        sum=", ".join([*sums, *figures[:MOST_FIGURES], *more]),
+        sums=", ".join([*sums, *figures[:MOST_FIGURES], *more]),
     )
 
 
 def _figure(shift: Shift) -> str:
     name = {"": "", None: " (none)"}.get(shift.name, f" {shift.name}")
-    return f"{shift.figure}{name} {shift.difference:+.2f}"
+    return f"{shift.figure}{name} {signed(shift.difference)}"
 
 
 def _broken(key: Key, past: Sequence[Bridge], since: datetime) -> Iterator[Problem]:

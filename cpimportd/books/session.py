@@ -175,11 +175,12 @@ async def relying(connection: asyncpg.Connection) -> AsyncIterator[None]:
     Args:
         connection: of ours.
     """
-    if isinstance(connection, Session) and not connection.is_own:
+    # isinstance() takes any connection of asyncpg's for one of a class made from it.
+    if getattr(connection, "is_own", True):
+        yield
+    else:
         async with connection.transaction():
             yield
-    else:
-        yield
 
 
 class SaidTransaction(Transaction):  # type: ignore[misc]

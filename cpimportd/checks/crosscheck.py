@@ -97,7 +97,7 @@ def _looks_like(file: AttributedFile, document: Document, twin: str, place: str)
         value=with_code_points(name, twin),
         twin=twin,
         other=place,
-        difference=describe_differences(name, twin),
+        characters=describe_differences(name, twin),
     )
 
 

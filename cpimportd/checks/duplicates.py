@@ -146,7 +146,7 @@ def _duplicate(code: str, here: _Place, there: _Place) -> Problem:
             value=with_code_points(name, twin),
             twin=twin,
             other=other,
-            difference=describe_differences(name, twin),
+            characters=describe_differences(name, twin),
         )
     if code == "number-twice":
         return problem(

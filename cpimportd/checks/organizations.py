@@ -31,7 +31,7 @@ def organization_lookalikes(facts: UnitFacts, organizations_today: Collection[st
             value=with_code_points(name, twin),
             twin=twin,
             place=place,
-            difference=describe_differences(name, twin),
+            characters=describe_differences(name, twin),
         )
         for twin, place in places.items()
     )

@@ -27,7 +27,7 @@ def twins_in_books(facts: UnitFacts) -> tuple[Problem, ...]:
             value=first.operation_id,
             twin=first.twin,
             owner=f"«{first.owner}»" if first.owner else "nobody",
-            difference=f": {describe_differences(first.operation_id, first.twin)}" if alike else "",
+            characters=f": {describe_differences(first.operation_id, first.twin)}" if alike else "",
             count=len(twins),
             sum=money(sum((twin.amount for twin in twins), Decimal(0))),
         ),

@@ -164,7 +164,7 @@ def _lookalike(written: str, known: KnownColumn, file: str, row: int) -> Problem
         column=known.title,
         value=with_code_points(written, expected),
         letter=column_letter(known.index),
-        expected=expected,
+        title=expected,
     )
 
 

@@ -16,6 +16,9 @@ BEFORE = (
     "DROP TABLE cpimportd.held",
     "DROP INDEX cpimportd.snapshot_digest_idx, cpimportd.snapshot_sha256_idx",
     "ALTER TABLE cpimportd.runs DROP COLUMN kinds",
+    "DROP TABLE cpimportd.run_payment",
+    "ALTER TABLE cpimportd.runs DROP COLUMN seconds",
+    "ALTER TABLE cpimportd.run_unit DROP COLUMN moved_in, DROP COLUMN moved_out",
     "UPDATE cpimportd.alembic_version SET version_num = '0005'",
 )
 

@@ -114,6 +114,7 @@ WITH {documents}, present AS (
     UNION ALL
     SELECT owner_after, contract_after, 0, CASE WHEN stays THEN 0 ELSE after END, 0, CASE WHEN stays THEN after ELSE 0 END
     FROM judged
+    {foreign_movements}
 ), moved AS (
     SELECT organization, contract, sum(opening) AS opening, sum(added) AS added, sum(removed) AS removed,
            sum(changed) AS changed
@@ -133,6 +134,25 @@ INSERT INTO cpimportd.run_contract (run_id, organization, kind, contract, openin
 SELECT scope.run_id, organization, '{kind}', contract, opening, added, removed, changed, coalesce(closing, 0)
 FROM moved LEFT JOIN closed USING (organization, contract) CROSS JOIN stage_scope scope
 RETURNING organization, contract, opening, added, removed, changed, closing;
+
+-- name: foreign_movements
+-- To be put among the movements of contracts where somebody else had written: from what lay there to what we had published.
+UNION ALL
+SELECT x.*
+FROM (
+    SELECT organization_before, organization_after, coalesce(present ->> 'contract', '') AS contract_before,
+           coalesce(published ->> 'contract', '') AS contract_after, coalesce((present ->> 'amount')::numeric, 0) AS before,
+           coalesce((published ->> 'amount')::numeric, 0) AS after,
+           coalesce((organization_before, coalesce(present ->> 'contract', ''))
+                    = (organization_after, coalesce(published ->> 'contract', '')), false) AS stays
+    FROM foreign_document WHERE kind = '{kind}' AND NOT stuck
+) w
+CROSS JOIN LATERAL (VALUES
+    (organization_before, contract_before, before, 0, CASE WHEN stays THEN 0 ELSE before END,
+     CASE WHEN stays THEN -before ELSE 0 END),
+    (organization_after, contract_after, -after, CASE WHEN stays THEN 0 ELSE after END, 0,
+     CASE WHEN stays THEN after ELSE 0 END)
+) x
 
 -- name: counts
 -- Per organization, in documents, each once: added, removed, re-timed, changed (and of these normalised and put right),

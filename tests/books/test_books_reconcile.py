@@ -41,14 +41,14 @@ async def test_whatever_somebody_wrote_is_told(database, publish_day, made, sql,
 @pytest.mark.parametrize(
     ("edits", "told"),
     [
-        (FORMS["principal for interest"], ("expenses +0.00, details +0.00", "principal -261.00", "interest +261.00")),
-        (FORMS["all dates"], ("month 2001-01 +601.50", "month 2024-03 -601.50")),
-        (FORMS["no contract"], ("contract Договор N 17 от 23.09.2021 -301.00", "contract (none) +601.50")),
+        (FORMS["principal for interest"], ("expenses 0,00, details 0,00", "principal -261,00", "interest +261,00")),
+        (FORMS["all dates"], ("month 2001-01 +601,50", "month 2024-03 -601,50")),
+        (FORMS["no contract"], ("contract Договор N 17 от 23.09.2021 -301,00", "contract (none) +601,50")),
         (
             FORMS["contract numbers swapped"],
-            ("contract Договор N 3 +0.50", "contract Договор N 17 от 23.09.2021 -0.50"),
+            ("contract Договор N 3 +0,50", "contract Договор N 17 от 23.09.2021 -0,50"),
         ),
-        (FORMS["two amounts that cancel out"], ("2 documents (receipts)", "receipts +0.00")),
+        (FORMS["two amounts that cancel out"], ("2 documents (receipts)", "receipts 0,00")),
     ],
 )
 async def test_the_figures_that_are_off_are_named(database, publish_day, made, sql, edits, told):

@@ -19,7 +19,7 @@ from cpimportd.archive import archived_runs
 from cpimportd.books.queries import sql
 from cpimportd.catalog.russian import TEXTS
 from cpimportd.catalog.russian_reasons import russian_reason
-from cpimportd.problems import CATALOG, Effect, Problem, ProblemError, printable, problem
+from cpimportd.problems import CATALOG, Effect, Problem, ProblemError, printable, problem, sentence
 from cpimportd.reading import child_command
 from cpimportd.settings import Reader, Settings
 from cpimportd.spool import find_in_spool
@@ -196,7 +196,7 @@ def note_of(found: Mapping[str, Any]) -> tuple[int | None, str | None, str | Non
         return (found["row"], column, value, found["message"], found["way_out"], True)
     facts = {name: "" if found.get(name) is None else found[name] for name in ("file", "row", "column", "value")}
     facts |= {"organization": found.get("organization") or "", "run": "RUN"}
-    text, advice = known.sentence.format(**facts), known.way_out.format(**facts)
+    text, advice = sentence(known.sentence, facts), sentence(known.way_out, facts)
     if code == "reject":
         text = f"{text}: {russian_reason(found['message'])}"
     return (found["row"], column, value, text, advice, _grave(code))

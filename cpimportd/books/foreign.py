@@ -19,7 +19,7 @@ from cpimportd.books.queries import sql
 from cpimportd.books.shapes import DETAIL_COLUMNS, LINE_COLUMNS, SHAPES
 from cpimportd.core.figures import signed
 from cpimportd.model import PAYMENTS, Figure, Group, Kind, Unit
-from cpimportd.problems import Problem, problem
+from cpimportd.problems import Problem, ProblemError, problem
 from cpimportd.report import Bridge
 
 _REFERENCES: Final = (
@@ -173,6 +173,9 @@ async def put_right(
 
     Returns:
         Every unit whose rows somebody else has written.
+
+    Raises:
+        ProblemError: ``row-rewritten``: something in the database changes what is written.
     """
     written = await memory.foreign_writes(connection, department_id) & set(units)
     if not written:
@@ -184,6 +187,7 @@ async def put_right(
         await connection.execute(sql("foreign", "find_forbidden"))
     await _references(connection, journal)
     await _documents(connection, journal)
+    await _require_put_right(connection)
     told = await _told(connection, written)
     known = [(unit.group.value, unit.organization) for unit, foreign in told.items() if foreign.known]
     await connection.executemany(sql("foreign", "trust"), known)
@@ -245,6 +249,18 @@ async def _documents(connection: asyncpg.Connection, journal: Journal) -> None:
     columns = ", ".join(DETAIL_COLUMNS)
     record_columns = ", ".join(f"r.{column}" for column in DETAIL_COLUMNS)
     await connection.execute(sql("foreign", "insert_details", detail_columns=columns, record_columns=record_columns))
+
+
+async def _require_put_right(connection: asyncpg.Connection) -> None:
+    """A trigger that changes what is put back would have its own value journaled as 1C's.
+
+    Raises:
+        ProblemError: ``row-rewritten``.
+    """
+    for shape in SHAPES:
+        operation_id = await connection.fetchval(sql("foreign", "rewritten", **shape.identifiers))
+        if operation_id is not None:
+            raise ProblemError(problem("row-rewritten", value=operation_id, table=shape.kind.table))
 
 
 async def _told(connection: asyncpg.Connection, written: Collection[Unit]) -> Mapping[Unit, Foreign]:

@@ -14,9 +14,8 @@ def amount(value: Decimal) -> str:
 
     The kopecks are always there, fractions of them only where there are any: a control total of rates has some.
     """
-    size = abs(value)
-    plain = f"{size:.2f}" if size == round(size, _DECIMALS) else f"{size.normalize():f}"
-    whole, _, part = plain.partition(".")
+    whole, _, part = f"{abs(value):f}".partition(".")
+    part = part.rstrip("0").ljust(_DECIMALS, "0")
     return f"{'-' if value < 0 else ''}{count(int(whole))},{part}"
 
 

@@ -18,7 +18,7 @@ def test_unconfirmed_documents_are_counted_and_summed(sheet):
     found = sheet().document().document(flag, amount=10.5).document(flag, amount=1.0).understood()
     (warning,) = found.problems
     assert (warning.code, warning.row) == ("unconfirmed", 3)
-    assert "2 documents, 11.50," in warning.message
+    assert "2 documents, 11,50," in warning.message
 
 
 def test_a_new_kind_of_operation_is_told_once_with_its_sum(sheet):
@@ -26,7 +26,7 @@ def test_a_new_kind_of_operation_is_told_once_with_its_sum(sheet):
     found = sheet().document().document(new, amount=10.0).document(new, amount=5.0).document({"Вид операции": None})
     first, second = found.understood().problems
     assert (first.code, first.row, first.value) == ("operation-type-new", 3, "Выдача займа контрагенту")
-    assert "2 documents, 15.00" in first.message
+    assert "2 documents, 15,00" in first.message
     assert (second.code, second.row, second.value) == ("operation-type-new", 5, "(empty)")
 
 
@@ -45,7 +45,7 @@ def test_what_is_neither_principal_nor_interest_is_told_as_other(sheet):
         ("payment-type-other", 5, "погашение долга"),
         ("payment-type-other", 6, "(empty)"),
     ]
-    assert "1 lines, 7.00" in problems[0].message
+    assert "1 lines, 7,00" in problems[0].message
 
 
 def test_many_kinds_are_counted_beyond_the_twentieth(sheet):
@@ -88,7 +88,7 @@ def test_the_mismatch_names_both_amounts(sheet):
     cells = {"Курс расчетов": 2, "Сумма расчетов": 100.0}
     (warning,) = sheet(Kind.DETAILS, columns=list(cells)).document(cells, amount=100.5).understood().problems
     assert (warning.row, warning.column, warning.value) == (2, "Сумма расчетов", "100.00")
-    assert "201.00" in warning.message
+    assert "201,00" in warning.message
 
 
 @pytest.mark.parametrize(("count", "more"), [(20, []), (21, ["and-more"]), (50, ["and-more"])])

@@ -167,7 +167,7 @@ async def test_the_way_out_accepts_both_spellings_once(workplace, name):
         seen = await to_accept(connection, 8, pasted)
     finally:
         await connection.close()
-    files = {one.unit.name: one.digests for one in seen}
+    files = {one.unit.name: one.contents for one in seen}
     assert (await workplace.run(dry_run=True, accepted=tuple(pasted))).problems == ()
     accepted = await workplace.run(accepted=tuple(files), accepted_files=files)
     assert accepted.status is RunStatus.PUBLISHED

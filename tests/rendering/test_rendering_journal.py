@@ -61,7 +61,7 @@ def test_documents_and_detail_lines_are_told_apart(make_report):
         return summary_line(make_report(status=RunStatus.PUBLISHED, files=tuple(told), units=(unit,)))
 
     both = published((Kind.RECEIPTS, 40), (Kind.EXPENSES, 200), (Kind.DETAILS, 1282))
-    assert both == "published 240 documents and 1,282 detail lines of 3 files in 1.3 s (1 new)"
+    assert both == "published 240 documents and 1\u00a0282 detail lines of 3 files in 1.3 s (1 new)"
     assert published((Kind.DETAILS, 1)) == "published 1 detail line of 1 file in 1.3 s (1 new)"
     assert published((Kind.RECEIPTS, 0)) == "published no document of 1 file in 1.3 s (1 new)"
 

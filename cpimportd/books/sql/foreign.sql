@@ -248,6 +248,17 @@ CROSS JOIN LATERAL jsonb_populate_record(NULL::fin_expense_details, lines.line) 
 WHERE d.kind = 'expenses' AND NOT d.stuck AND d.lines_differ
 ORDER BY d.operation_id, lines.place;
 
+-- name: rewritten
+-- A document that is not there as it was put back, or is there although it was taken away.
+SELECT d.operation_id
+FROM foreign_document d
+CROSS JOIN stage_scope scope
+LEFT JOIN {table} f ON f.operation_id = d.operation_id AND f.department_id = scope.department_id
+WHERE d.kind = '{kind}' AND NOT d.stuck
+  AND ((f.id IS NULL) <> (d.op = 'delete')
+       OR d.op <> 'delete' AND f.amount IS DISTINCT FROM (d.published ->> 'amount')::numeric)
+LIMIT 1;
+
 -- name: inactive
 -- Contracts that we created, that documents of these units name, and that somebody else set inactive.
 SELECT u.kind, u.organization, k.contract_number, count(*)::int AS documents

@@ -17,6 +17,7 @@ from enum import StrEnum
 
 from cpimportd.core.figures import amount
 from cpimportd.core.figures import count as grouped
+from cpimportd.core.shell import OURS, command
 
 
 class Effect(StrEnum):
@@ -176,7 +177,7 @@ def problem(
     }
     texts = {key: printable(fact) if isinstance(fact, str) else fact for key, fact in facts.items()}
     if isinstance(unit := texts.get("unit"), str):
-        texts["unit"] = shlex.quote(unit)  # it stands in commands that people paste
+        texts["unit"] = command("accept", unit).removeprefix(f"{OURS} accept ")  # commands that people paste have it
     return Problem(
         code=code,
         message=sentence(kind.sentence, {**named, **texts}),

@@ -58,7 +58,7 @@ def run(
     """Import today's workbooks now.
 
     Fetches, reads and checks every workbook, and publishes what adds up in one transaction. What does not is held:
-    yesterday's books stay for it, and the report says why. Running it again changes nothing.
+    nothing of it is published, and the report says why. Running it again changes nothing.
 
     Examples: `cpimportd run --dry-run` shows what would change; `cpimportd run --from /srv/1c-exports` takes a folder.
     Afterwards: `cpimportd summary`, `cpimportd diff RUN`. Where a daemon runs, `cpimportd trigger --wait` does it, too.

@@ -2,6 +2,7 @@
 
 import io
 import shutil
+import string
 import subprocess
 from datetime import UTC, datetime
 from urllib.parse import urlsplit
@@ -66,12 +67,15 @@ def test_the_reports_own_line_can_be_pasted(name):
     assert pasted(line) == ["accept", *(unit.name for unit in units)]
 
 
-@pytest.mark.parametrize("name", [name for name in NAMES if not name.startswith("-")])
+@pytest.mark.parametrize("name", NAMES)
 def test_every_way_out_that_names_a_unit_can_be_pasted(name):
     kinds = [kind for kind in CATALOG.values() if "cpimportd accept {unit}" in kind.way_out]
     assert kinds
-    facts = dict.fromkeys(("sum", "limit", "date", "count", "before", "value", "missing", "run", "file"), "1")
     for kind in kinds:
+        named = {
+            name for text in (kind.sentence, kind.way_out) for _, name, _, _ in string.Formatter().parse(text) if name
+        }
+        facts = dict.fromkeys(named - {"organization", "unit"}, "1")
         found = problem(kind.code, organization=name, unit=f"{name}/expenses", **facts)
         line = found.way_out[found.way_out.index("cpimportd accept") :].removesuffix(".")
         assert pasted(line) == ["accept", f"{name}/expenses"], kind.code

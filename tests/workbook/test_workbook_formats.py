@@ -30,7 +30,7 @@ EVERY_FORMAT = pytest.mark.parametrize("write", list(WRITERS.values()), ids=list
 def read(path, limits, *, second=False):
     """The rows of a workbook's only sheet, and whether it counts from 1904."""
     contents = inspect(path, limits, path.name)
-    opened = open_cells(path, replace(contents, needs_second_engine=second or contents.needs_openpyxl), path.name)
+    opened = open_cells(path, replace(contents, needs_second_engine=second or contents.needs_second_engine), path.name)
     (sheet,) = opened.sheets
     return [cells for _, cells in sheet.rows()], opened.since_1904
 

@@ -11,6 +11,7 @@ from cpimportd.cli.common import config_option, guarded, json_option, load, prin
 
 if TYPE_CHECKING:
     from cpimportd.pipeline import RunRequest
+    from cpimportd.problems import ProblemError
     from cpimportd.report import RunReport
     from cpimportd.settings import Settings
 
@@ -67,8 +68,6 @@ def run(
     from cpimportd.model import Kind
     from cpimportd.pipeline import RunRequest
     from cpimportd.problems import ProblemError
-    from cpimportd.progress import choose_progress
-    from cpimportd.report import RunReport, RunStatus
 
     if (slot is None) != (schedule is None):
         raise click.UsageError("--schedule and --slot go together")
@@ -92,9 +91,7 @@ def run(
     except ProblemError as error:
         if not as_json:
             raise
-        zone = UTC  # nobody sees it: this one is told as JSON
-        report = RunReport(None, RunStatus.FAILED, datetime.now(zone), 0, problems=error.problems)
-        choose_progress(progress_form).end(report)
+        zone, report = UTC, _refused(error, progress_form)  # nobody sees the zone: this one is told as JSON
     else:
         zone, again = loaded.settings.zone, None if again_within is None else timedelta(seconds=again_within)
         report = run_async(do_run(loaded.settings, request, progress_form, again, _instant(known_upload)))
@@ -102,6 +99,16 @@ def run(
             tell_daemon(loaded, report, elsewhere=folder is not None, only=only)
     show_report(report, zone, as_json=as_json)
     return report.code
+
+
+def _refused(error: "ProblemError", progress_form: str) -> "RunReport":
+    """The report of a run that the configuration did not let begin."""
+    from cpimportd.progress import choose_progress
+    from cpimportd.report import RunReport, RunStatus
+
+    report = RunReport(None, RunStatus.FAILED, datetime.now(UTC), 0, problems=error.problems)
+    choose_progress(progress_form).end(report)
+    return report
 
 
 def _instant(text: str | None) -> datetime | None:

@@ -44,6 +44,7 @@ def books(two_days, make_database) -> str:
         f"UPDATE cpimportd.runs SET started_at = timestamptz '{EVENING}', finished_at = timestamptz '{EVENING}' + "
         "interval '7 s', slot = NULL, report = jsonb_set(report, '{started_at}', "
         f"to_jsonb(to_char(timestamptz '{EVENING}' AT TIME ZONE 'UTC', 'YYYY-MM-DD\"T\"HH24:MI:SS\"+00:00\"')))",
+        f"UPDATE cpimportd.held SET since = timestamptz '{EVENING}'",
         "INSERT INTO cpimportd.condition (department_id, subject, state, since) "
         f"VALUES (8, 'ЛОТОС ООО/expenses', 'held: reject', timestamptz '{EVENING}')",
     )

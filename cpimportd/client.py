@@ -241,7 +241,7 @@ def verdict(status: Status) -> list[str]:
     schedules = {one["name"] for one in status["schedules"]}
     undone = [one for one in status.get("undone", ()) if one["schedule"] in schedules]  # an older daemon tells of none
     wrong += [f"the last job of {one['schedule']}: {one['summary']}" for one in undone]
-    wrong += [f"{unit} is held; its books are those of an earlier day" for unit in status["held"]]
+    wrong += [f"{unit} is held: nothing new of it is in the books" for unit in status["held"]]
     waiting = [one for one in status["schedules"] if one["waiting"] is not None]
     wrong += [f"{one['name']} waits for {one['waiting']['why']}" for one in waiting]
     wrong += [f"{one['name']} is stale: 1C has not uploaded it anew" for one in status["files"] if one["stale"]]

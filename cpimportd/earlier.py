@@ -7,6 +7,7 @@ import asyncpg
 
 from cpimportd import checks
 from cpimportd.books import memory
+from cpimportd.instants import day
 from cpimportd.model import Content, Served, Snapshot, Unit
 from cpimportd.problems import Problem, problem
 from cpimportd.settings import Settings
@@ -66,6 +67,6 @@ def _older(unit: Unit, snapshot: Snapshot, known: memory.Superseded, zone: tzinf
         organization=unit.organization,
         unit=unit.name,
         run=known.run,
-        day=f"{known.at.astimezone(zone):%Y-%m-%d}",
+        day=day(known.at, zone),
         later=known.later,
     )

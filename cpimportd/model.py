@@ -278,7 +278,7 @@ class Snapshot:
         problems: everything that was noticed while reading, rejects and warnings included.
         rows_path: the understood rows in PostgreSQL's COPY text format, columns as in STAGED_COLUMNS.
         unchanged: the content is what was published last time, so nothing was read beyond the digest.
-        engine: what read it: ``calamine``, ``openpyxl``, ``xlrd`` or ``xlsb``.
+        engine: what read it: ``calamine``, ``expat`` (our second engine), ``xlrd`` or ``xlsb`` (our own reader).
         rejected: how many rows were not understood; not all of them need have a problem of their own.
         sheet: the name of the sheet that was read.
         columns: field → letters of the column that it came from.

@@ -125,7 +125,9 @@ async def _with_row(run: _Run, connection: asyncpg.Connection) -> RunReport:
         report = await _import(run, connection)
         return replace(report, status=RunStatus.DRY_RUN) if report.status is not RunStatus.FAILED else report
     slot = None if request.slot is None else request.slot.astimezone(run.settings.zone)
-    trigger = runs.Trigger(request.schedule, slot, request.accepted, request.requested_by, kinds=request.only)
+    trigger = runs.Trigger(
+        request.schedule, slot, request.accepted, request.requested_by, kinds=request.only, began=run.started_at
+    )
     run.run_id = await runs.begin(connection, run.settings.department_id, trigger)
     try:
         async with naming_holders(connection):

@@ -17,6 +17,7 @@ from enum import StrEnum
 
 from cpimportd.core.figures import amount
 from cpimportd.core.figures import count as grouped
+from cpimportd.core.shell import OURS, command
 
 
 class Effect(StrEnum):
@@ -176,7 +177,7 @@ def problem(
     }
     texts = {key: printable(fact) if isinstance(fact, str) else fact for key, fact in facts.items()}
     if isinstance(unit := texts.get("unit"), str):
-        texts["unit"] = shlex.quote(unit)  # it stands in commands that people paste
+        texts["unit"] = command("accept", unit).removeprefix(f"{OURS} accept ")  # commands that people paste have it
     return Problem(
         code=code,
         message=sentence(kind.sentence, {**named, **texts}),
@@ -362,7 +363,7 @@ CATALOG: dict[str, ProblemKind] = _catalog(
         ProblemKind(
             "download-short",
             _I,
-            "{got} of {expected:money} bytes arrived",
+            "{got:count} of {size:count} bytes arrived",
             "It is fetched anew by the next run; check the server's disk and the network if this repeats.",
             passing=True,
         ),
@@ -383,7 +384,7 @@ CATALOG: dict[str, ProblemKind] = _catalog(
         ProblemKind(
             "file-too-large",
             _I,
-            "has {size} bytes, more than source.max_file_size allows ({limit})",
+            "has {size:count} bytes, more than source.max_file_size allows ({limit})",
             "Check what was uploaded; raise source.max_file_size if it is right.",
         ),
         # Workbook: what cannot be read.
@@ -391,7 +392,7 @@ CATALOG: dict[str, ProblemKind] = _catalog(
             "file-empty",
             _I,
             "has 0 bytes: a broken upload",
-            "Let 1C export it again; yesterday's books stay until then.",
+            "Let 1C export it again; until then it changes nothing in the books.",
         ),
         ProblemKind("file-not-workbook", _I, "is not a workbook: {reason}", "Let 1C export it again as XLSX."),
         ProblemKind(
@@ -610,7 +611,7 @@ CATALOG: dict[str, ProblemKind] = _catalog(
             "file-missing",
             _P,
             "{organization}: {file} brought its documents last time; today it is absent or names them no more",
-            "Let 1C export it again; yesterday's books stay. "
+            "Let 1C export it again; until then none of its documents goes. "
             "If the organization is closed for good: cpimportd accept {unit}.",
         ),
         ProblemKind(
@@ -937,13 +938,13 @@ CATALOG: dict[str, ProblemKind] = _catalog(
         ProblemKind(
             "contract-inactive",
             _W,
-            "{organization}: somebody else set inactive, though {count} documents name it, the contract {value}; it is left so",
+            "{organization}: somebody else set inactive, though {count:count} documents name it, the contract {value}; it is left so",
             "Nothing, if that was meant; else set it active again in the backend.",
         ),
         ProblemKind(
             "foreign-stays",
             _I,
-            "{organization}: {count} documents ({value}) that somebody else wrote cannot be put right: another department has their operation_id, or an index forbids their detail lines",
+            "{organization}: {count:count} documents ({value}) that somebody else wrote cannot be put right: another department has their operation_id, or an index forbids their detail lines",
             "Find out who writes there, give the documents back their department or drop the index, then `cpimportd run`.",
         ),
         ProblemKind(

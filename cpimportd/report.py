@@ -170,7 +170,7 @@ def run_status(units: Iterable[UnitReport], files: Iterable[FileStatus]) -> RunS
 
 @dataclass(frozen=True, slots=True)
 class HeldUnit:
-    """A unit that is held now: its books are those of an earlier day.
+    """A unit that is held now: nothing new of it is in the books.
 
     Attributes:
         unit: which.

@@ -55,7 +55,7 @@ async def undo_once(
         require_database(settings)
         async with open_books(settings) as connection:
             which = await runs_to_undo(connection, settings.department_id, run_id, through=through)
-            trigger = runs.Trigger(undoes=which, requested_by=requested_by)
+            trigger = runs.Trigger(undoes=which, requested_by=requested_by, began=started)
             number = await runs.begin(connection, settings.department_id, trigger)
             zone, channel = settings.timezone, settings.tell.channel
             request = Undo(

@@ -35,7 +35,7 @@ class LastRun:
 
 @dataclass(frozen=True, slots=True)
 class Held:
-    """A unit whose books are those of an earlier day, and the codes of why."""
+    """A unit of which nothing new is published, and the codes of why."""
 
     unit: str
     organization: str

@@ -9,7 +9,6 @@ import asyncio
 import codecs
 import json
 import re
-import unicodedata
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -17,6 +16,7 @@ from typing import Final
 
 import asyncpg
 
+from cpimportd.core.folding import character_name
 from cpimportd.model import KEY_COLUMNS, STAGED_COLUMNS, Kind, Snapshot
 from cpimportd.problems import Problem, problem
 
@@ -141,14 +141,9 @@ def _not_storable(snapshot: Snapshot, place: tuple[int, str, str], encoding: str
         file=snapshot.file.name,
         row=row,
         column=column,
-        value=named(character),
+        value=character_name(character),
         encoding=encoding,
     )
-
-
-def named(character: str) -> str:
-    """A character by its number and name, in ASCII: it may stand where it cannot stand itself."""
-    return f"U+{ord(character):04X} {unicodedata.name(character, 'without a name')}"
 
 
 def fitting(encoding: str) -> Callable[[object], object] | None:

@@ -17,6 +17,7 @@ from cpimportd.books.account import Counts
 from cpimportd.books.merge import Journal
 from cpimportd.books.queries import sql
 from cpimportd.books.shapes import DETAIL_COLUMNS, LINE_COLUMNS, SHAPES
+from cpimportd.core.figures import count as grouped
 from cpimportd.core.figures import signed
 from cpimportd.model import PAYMENTS, Figure, Group, Kind, Unit
 from cpimportd.problems import Problem, ProblemError, problem
@@ -87,7 +88,7 @@ class Foreign:
         count: int | str = self.documents
         outcome = "it was put right"
         if self.stuck:
-            outcome = f"of {self.stuck} documents it cannot be put right"
+            outcome = f"of {grouped(self.stuck)} documents it cannot be put right"
         elif not self.known:
             count, sums = "some", "an unknown sum"
             outcome = "it stays as long as the unit is held" if held else "what differed from the files was put right"

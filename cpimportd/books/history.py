@@ -130,7 +130,7 @@ class Change:
     Attributes:
         seq: its place within the run, from 1.
         kind: ``receipts`` or ``expenses``; of references ``organization``, ``bank_account`` or ``contract``.
-        op: ``update``, ``delete``, ``rekey`` or ``reference``.
+        op: ``update``, ``delete``, ``rekey``, ``insert`` (an undo brought it back) or ``reference``.
         operation_id: the document, or the reference's text.
         organization: whose.
         amount_before: the document's amount before.
@@ -161,9 +161,9 @@ class Change:
 
     @property
     def differences(self) -> tuple[Difference, ...]:
-        """The fields that differ, those first that a workbook has a column for; of a removed document none."""
+        """The fields that differ, those first that a workbook has a column for; of one that went or came back none."""
         old, new = self.old or {}, self.new or {}
-        if self.op == "delete":
+        if self.op in {"delete", "insert"}:
             return ()
         known = field_names(Kind(self.kind)) if self.kind in {shape.kind for shape in SHAPES} else ()
         names = (*known, *(name for name in dict.fromkeys((*old, *new)) if name not in {*known, *_OTHERWISE}))

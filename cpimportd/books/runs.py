@@ -34,6 +34,7 @@ class Trigger:
         requested_by: the human, where one asked for it.
         undoes: the runs that it takes back, where it is an undo.
         kinds: the kinds that it looks for, a group taken whole.
+        began: when it began, as its report says; None: now, by the database's clock.
     """
 
     schedule: str | None = None
@@ -42,6 +43,7 @@ class Trigger:
     requested_by: str | None = None
     undoes: Sequence[int] = ()
     kinds: Collection[Kind] = frozenset(Kind)
+    began: datetime | None = None
 
     @property
     def name(self) -> str:
@@ -156,6 +158,7 @@ def _row(department_id: int, trigger: Trigger) -> tuple[object, ...]:
         trigger.requested_by,
         list(trigger.undoes),
         [kind.value for kind in Kind if kind.group in {one.group for one in trigger.kinds}],
+        trigger.began,
     )
 
 

@@ -94,7 +94,7 @@ snapshot = Table(
     needed("rows", Integer(), "Documents or lines in it."),
     Column("control_total", SUM, comment="What its Итого row says of the main amount column."),
     needed("control_totals", JSONB(), "What its Итого row says, per column title.", "'{}'"),
-    Column("engine", Text(), comment="What read it: calamine or openpyxl."),
+    Column("engine", Text(), comment="What read it: calamine, expat, xlrd or xlsb."),
     needed("status", Text(), "How the workbook fared: published, unchanged, held or ignored; read: never decided."),
     needed("problems", JSONB(), "Everything noticed in it.", "'[]'"),
     needed("organizations", ARRAY(Text()), "Whose documents it holds.", "'{}'"),

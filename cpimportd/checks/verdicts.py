@@ -62,7 +62,7 @@ class UnitVerdict:
 
     @property
     def held(self) -> bool:
-        """Whether yesterday's books stay for this unit."""
+        """Whether nothing of this unit is published today."""
         return holds(self.problems, self.accepted)
 
     @property
@@ -119,5 +119,5 @@ class PlausibilityVerdict:
 
     @property
     def held(self) -> bool:
-        """Whether yesterday's books stay for this unit."""
+        """Whether nothing of this unit is published today."""
         return holds(self.problems, self.accepted)

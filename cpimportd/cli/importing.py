@@ -11,6 +11,7 @@ from cpimportd.cli.common import config_option, guarded, json_option, load, prin
 
 if TYPE_CHECKING:
     from cpimportd.pipeline import RunRequest
+    from cpimportd.problems import ProblemError
     from cpimportd.report import RunReport
     from cpimportd.settings import Settings
 
@@ -58,7 +59,7 @@ def run(
     """Import today's workbooks now.
 
     Fetches, reads and checks every workbook, and publishes what adds up in one transaction. What does not is held:
-    yesterday's books stay for it, and the report says why. Running it again changes nothing.
+    nothing of it is published, and the report says why. Running it again changes nothing.
 
     Examples: `cpimportd run --dry-run` shows what would change; `cpimportd run --from /srv/1c-exports` takes a folder.
     Afterwards: `cpimportd summary`, `cpimportd diff RUN`. Where a daemon runs, `cpimportd trigger --wait` does it, too.
@@ -67,8 +68,6 @@ def run(
     from cpimportd.model import Kind
     from cpimportd.pipeline import RunRequest
     from cpimportd.problems import ProblemError
-    from cpimportd.progress import choose_progress
-    from cpimportd.report import RunReport, RunStatus
 
     if (slot is None) != (schedule is None):
         raise click.UsageError("--schedule and --slot go together")
@@ -92,9 +91,7 @@ def run(
     except ProblemError as error:
         if not as_json:
             raise
-        zone = UTC  # nobody sees it: this one is told as JSON
-        report = RunReport(None, RunStatus.FAILED, datetime.now(zone), 0, problems=error.problems)
-        choose_progress(progress_form).end(report)
+        zone, report = UTC, _refused(error, progress_form)  # nobody sees the zone: this one is told as JSON
     else:
         zone, again = loaded.settings.zone, None if again_within is None else timedelta(seconds=again_within)
         report = run_async(do_run(loaded.settings, request, progress_form, again, _instant(known_upload)))
@@ -102,6 +99,16 @@ def run(
             tell_daemon(loaded, report, elsewhere=folder is not None, only=only)
     show_report(report, zone, as_json=as_json)
     return report.code
+
+
+def _refused(error: "ProblemError", progress_form: str) -> "RunReport":
+    """The report of a run that the configuration did not let begin."""
+    from cpimportd.progress import choose_progress
+    from cpimportd.report import RunReport, RunStatus
+
+    report = RunReport(None, RunStatus.FAILED, datetime.now(UTC), 0, problems=error.problems)
+    choose_progress(progress_form).end(report)
+    return report
 
 
 def _instant(text: str | None) -> datetime | None:

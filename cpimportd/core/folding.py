@@ -139,4 +139,9 @@ def _points(characters: str) -> str:
 def _named(characters: str) -> str:
     if not characters:
         return "nothing"
-    return " ".join(f"U+{ord(c):04X} {unicodedata.name(c, 'without a name')}" for c in characters[:4])
+    return " ".join(character_name(c) for c in characters[:4])
+
+
+def character_name(character: str) -> str:
+    """A character by its number and name, in ASCII: it may stand where it cannot stand itself."""
+    return f"U+{ord(character):04X} {unicodedata.name(character, 'without a name')}"

@@ -86,9 +86,7 @@ class ImportCollector(Collector):
 
     def _held(self) -> Iterator[Metric]:
         held = self._figures.health.held
-        yield self._gauge(
-            "cpimportd_held_units", "Units whose books are those of an earlier day.", [((), float(len(held)))]
-        )
+        yield self._gauge("cpimportd_held_units", "Units of which nothing new is published.", [((), float(len(held)))])
         yield self._gauge(
             "cpimportd_held_unit",
             "1 for each held unit and each code of why; journalctl -x explains the codes.",

@@ -108,7 +108,8 @@ def _deed(report: RunReport, number: Callable[[int], str]) -> str:
     if files:
         what = f"{verb} {_contents(files, number)} of {_counted(len(files), 'file', number)}"
     else:
-        what = f"{'would put' if dry else 'put'} right {_counted(len(published), 'unit', number)}"
+        deed = "right" if report.files else "back"  # an undo reads no files
+        what = f"{'would put' if dry else 'put'} {deed} {_counted(len(published), 'unit', number)}"
     changes = _changes(published, number)
     return f"{what} {took} ({changes or 'no document changed'})"
 

@@ -50,6 +50,8 @@ _DONE: Final = {
     "reference": "changed",
     "insert": "brought back",
 }
+_NUMBERS_OF_ROWS: Final = frozenset({"organization_id", "bank_account_id", "contract_id", "created_at", "updated_at"})
+"""What the database numbers and stamps: a document's organization, account and contract are told by their names."""
 _COUNTS: Final = ("inserted", "updated", "removed", "retimed", "unchanged", "normalised", "put_right", "moved_in",
                   "moved_out")  # fmt: skip
 _BRIDGE_SUMS: Final = ("opening", "added", "removed", "changed", "closing")
@@ -194,6 +196,8 @@ def _sentence(change: "Change") -> str:
     what = "re-timed" if change.op == "delete" and change.paired_with else _DONE.get(change.op, change.op)
     of = f", {change.organization}" if change.organization else ""
     sums = ""
+    if change.amount_before is None and change.amount_after is not None:
+        sums = f", {amount(change.amount_after)}"
     if change.amount_before is not None:
         sums = f", {amount(change.amount_before)}"
         if change.amount_after is not None and change.amount_after != change.amount_before:
@@ -204,10 +208,12 @@ def _sentence(change: "Change") -> str:
 
 
 def _differences(change: "Change") -> Iterator[str]:
-    """What differs, as ``diff`` has it: by the titles of 1C; of a removed document `show --json` has the whole."""
+    """What differs, as ``diff`` has it, by the titles of 1C; of what went or came back `show --json` has the whole."""
     kind = Kind(change.kind) if change.kind in set(Kind) else None
     for one in change.differences:
+        if kind is not None and one.field in _NUMBERS_OF_ROWS:
+            continue
         title = one.field if kind is None else title_of(kind, one.field)
         yield f"{clean(title)}: {values.value(one.field, one.old)} → {values.value(one.field, one.new)}"
-    if change.op != "delete":
+    if change.op not in {"delete", "insert"}:
         yield from values.lines(*change.lines)

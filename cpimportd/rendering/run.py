@@ -1,6 +1,6 @@
 """The report of a run as people read it: what happened, file by file, unit by unit, why not, and what now."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from datetime import UTC, tzinfo
 from decimal import Decimal
 
@@ -71,7 +71,8 @@ def render(report: RunReport, console: Console, *, whole: bool = False, zone: tz
         print_rest(console, (unit.status.value for unit in rest), where)
     if problems := report.all_problems:
         most = len(problems) if whole else MOST_PROBLEMS
-        _problems(problems[:most], console)
+        taken = {found for unit in report.units for found in unit.problems if found.code in unit.accepted}
+        _problems(problems[:most], taken, console)
         print_rest(console, (found.code for found in problems[most:]), where)
     _next(report, console)
     if report.totals:
@@ -133,14 +134,16 @@ def _status(status: str, accepted: Sequence[str] = ()) -> Text:
     return Text(status + suffix, style=_STYLES.get(status, ""))
 
 
-def _problems(problems: Sequence[Problem], console: Console) -> None:
+def _problems(problems: Sequence[Problem], taken: Collection[Problem], console: Console) -> None:
+    """Each problem with its way out; of those that somebody accepted there is none."""
     print_heading(console, "Problems")
     for found in problems:
-        label, style = _EFFECTS[found.effect]
+        label, style = ("accepted", "yellow") if found in taken else _EFFECTS[found.effect]
         of = found.organization
         place = f"{of}: " if of and found.file is None and clean(of) not in found.message else ""
         print_line(console, f"{label}: {place}{found}", style=style)
-        print_line(console, found.way_out, indent=_INDENT)
+        if found not in taken:
+            print_line(console, found.way_out, indent=_INDENT)
 
 
 def _totals(report: RunReport, console: Console) -> None:
@@ -186,7 +189,7 @@ def _staying(units: Sequence[UnitReport]) -> str:
         return "Of the held units the books are NOT as they were published: what somebody else wrote is still there."
     if written:
         return "Of the held units the books are again as they were published: what somebody else wrote was put right."
-    return "Of the held units yesterday's books stay."
+    return "Nothing of the held units was published: their books stay as they were."
 
 
 def _can_be_accepted(unit: UnitReport) -> bool:

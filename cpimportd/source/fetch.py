@@ -196,7 +196,7 @@ class _Fetch:
                 if after != before:
                     raise InUseError(f"it changed during the download ({what_changed(before, after)})")
                 if incoming.size != expected:
-                    raise ProblemError(problem("download-short", file=entry.name, got=incoming.size, expected=expected))
+                    raise ProblemError(problem("download-short", file=entry.name, got=incoming.size, size=expected))
                 return incoming.keep(Look(expected, entry.look.modified or after.modified))
 
     async def _receive(self, session: Session, entry: Entry, incoming: Incoming, start: int, expected: int) -> None:

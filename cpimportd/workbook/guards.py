@@ -96,7 +96,13 @@ def inspect(path: Path, limits: ZipLimits, file: str) -> Contents:
         if head.startswith(_OLE2):
             return _inspect_ole2(handle, file)
         if not head.startswith(ZIP):
-            raise ProblemError(problem("file-not-workbook", file=file, reason=f"it begins with {head!r}"))
+            raise ProblemError(
+                problem(
+                    "file-not-workbook",
+                    file=file,
+                    reason=f"it begins with «{head.decode('ascii', 'backslashreplace')}»",
+                )
+            )
         try:
             return _inspect_zip(handle, limits, file)
         except _DAMAGES as error:
@@ -198,9 +204,9 @@ def _judge(parts: list[zipfile.ZipInfo], limits: ZipLimits, file: str) -> None:
         if part.flag_bits & 0x1:
             raise ProblemError(problem("file-encrypted", file=file))
         if len(name) > _LONGEST_NAME or name.startswith(("/", "\\")) or ".." in re.split(r"[/\\]", name):
-            raise suspicious(file, f"a part is named {name[:80]!r}")
+            raise suspicious(file, f"a part is named «{name[:80]}»")
         if not name.isprintable() or name.casefold() in seen:
-            raise suspicious(file, f"a part's name is unprintable or there twice: {name[:80]!r}")
+            raise suspicious(file, f"a part's name is unprintable or there twice: «{name[:80]}»")
         if part.compress_type not in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED):
             raise suspicious(file, f"{name} is packed by method {part.compress_type}, which no workbook uses")
         if part.file_size > _SMALL_PART and part.file_size > limits.ratio * max(part.compress_size, 1):

@@ -172,11 +172,11 @@ class _Resolver:
             )
             relation = relations.get(place)
             if relation is None:
-                raise self._damaged(f"the workbook names no part for its sheet {name!r}")
+                raise self._damaged(f"the workbook names no part for its sheet «{name}»")
             if relation.kind != "worksheet":
                 continue
             if relation.part is None:
-                raise self._damaged(f"the part {relation.target!r} of the sheet {name!r} is missing")
+                raise self._damaged(f"the part «{relation.target}» of the sheet «{name}» is missing")
             self._require_content("worksheet", relation.part)
             sheets.append(SheetPart(name, tag.attributes.get("state", "visible") == "visible", relation.part))
             plain = plain and _PLAIN_TARGET.fullmatch(relation.target) is not None
@@ -206,7 +206,7 @@ class _Resolver:
         named = [relation for relation in relations.values() if relation.kind == kind]
         missing = [relation.target for relation in named if relation.part is None]
         if missing and kind != "styles":
-            raise self._damaged(f"the part {missing[0]!r} is missing")
+            raise self._damaged(f"the part «{missing[0]}» is missing")
         return list(dict.fromkeys(relation.part for relation in named if relation.part is not None))
 
     def _relations(self, part: str) -> Mapping[str, _Relation]:
@@ -228,7 +228,7 @@ class _Resolver:
                 tag.attributes["Type"][len(base) :], target, self._part(target, folder) if inside else None
             )
             if relations.setdefault(name, relation) != relation:
-                raise self._damaged(f"{part} has two relationships of the name {name!r}")
+                raise self._damaged(f"{part} has two relationships of the name «{name}»")
         return relations
 
     def _part(self, target: str, folder: str) -> str | None:

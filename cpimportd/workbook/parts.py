@@ -9,6 +9,8 @@ import zipfile
 from io import BytesIO
 from pathlib import Path
 
+from cpimportd.workbook.package import fold_name
+
 _WELL_KNOWN = ("[Content_Types].xml", "_rels/.rels", "xl/_rels/workbook.xml.rels")
 _DECLARED = re.compile(r"""\bPartName\s*=\s*["']/([^"']+)["']""")
 _TARGET = re.compile(r"""\bTarget\s*=\s*["']([^"']+)["']""")
@@ -22,7 +24,7 @@ def with_declared_names(path: Path) -> BytesIO:
     """
     copy = BytesIO()
     with zipfile.ZipFile(path) as package, zipfile.ZipFile(copy, "w", zipfile.ZIP_DEFLATED, compresslevel=1) as target:
-        found = {_plain(name): name for name in package.namelist() if not name.endswith("/")}
+        found = {fold_name(name): name for name in package.namelist() if not name.endswith("/")}
         for plain, written in _declared(package, found).items():
             if plain in found:
                 with package.open(found.pop(plain)) as source, target.open(written, "w") as part:
@@ -34,15 +36,11 @@ def with_declared_names(path: Path) -> BytesIO:
     return copy
 
 
-def _plain(name: str) -> str:
-    return name.replace("\\", "/").casefold()
-
-
 def _declared(package: zipfile.ZipFile, found: dict[str, str]) -> dict[str, str]:
     """Every part name that the package declares, by its form without case."""
-    manifest, _, relations = (_text(package, found.get(_plain(name))) for name in _WELL_KNOWN)
+    manifest, _, relations = (_text(package, found.get(fold_name(name))) for name in _WELL_KNOWN)
     targets = [posixpath.normpath(posixpath.join("/xl", target))[1:] for target in _TARGET.findall(relations)]
-    return {_plain(name): name for name in (*_WELL_KNOWN, *_DECLARED.findall(manifest), *targets)}
+    return {fold_name(name): name for name in (*_WELL_KNOWN, *_DECLARED.findall(manifest), *targets)}
 
 
 def _text(package: zipfile.ZipFile, name: str | None) -> str:

@@ -155,7 +155,7 @@ class _SheetTarget(Target):
     def _go_to(self, address: str) -> None:
         match = _ADDRESS.fullmatch(address)
         if match is None:
-            raise SheetError(f"a cell in row {self._row} is called {address!r}")
+            raise SheetError(f"a cell in row {self._row} is called «{address}»")
         self._column = column_number(match[1])
         row = int(match[2])
         if row != self._row:
@@ -206,7 +206,7 @@ class _SheetTarget(Target):
             return self._styles.shown(self._attributes.get("s"), float(value))
         if kind in {"", "d"}:
             return (_moment(value) if kind else None) or written
-        raise SheetError(f"the value {written[:40]!r} in row {self._row} is none of type {kind!r}")
+        raise SheetError(f"the value «{written[:40]}» in row {self._row} is none of type «{kind}»")
 
     def _shared(self, value: str) -> str | None:
         place = self._whole(value, "place of a shared text")
@@ -216,7 +216,7 @@ class _SheetTarget(Target):
 
     def _whole(self, text: str, what: str) -> int:
         if not (text.isascii() and text.isdecimal() and len(text) < 10):
-            raise SheetError(f"a {what} after row {self._row} is {text[:40]!r}")
+            raise SheetError(f"a {what} after row {self._row} is «{text[:40]}»")
         return int(text)
 
 

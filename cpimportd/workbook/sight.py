@@ -155,7 +155,7 @@ class Sight:
         names = "|".join(re.escape(name) for name in MAIN).encode()
         bound = rb"""xmlns:%s\s*=\s*["'](?:%s)["']""" % (re.escape(match[1]), names)
         if re.search(bound, self._head) is None and re.search(bound, text) is None:
-            raise self._damaged(f"its rows are written as {match[0].decode(errors='replace')!r}")
+            raise self._damaged(f"its rows are written as «{match[0].decode(errors='replace')}»")
         self.needs_second_engine = self._is_prefixed = True
 
     def _in_order(self, own: bytes | None, cell: bytes | None) -> None:
@@ -185,7 +185,7 @@ class Sight:
         shared = not (inside.isdigit() and len(inside) <= _LONGEST_PLACE) and _SHARED.search(tag)
         if markup or (inside and shared):
             # calamine would show an empty cell, half a number, or the first of all shared texts, in silence.
-            raise self._damaged(f"a cell's value is {text[start : start + 40]!r}")
+            raise self._damaged(f"a cell's value is «{text[start : start + 40].decode(errors='replace')}»")
         if (inside != written or b"&" in inside) and not _TEXT.search(tag):
             # calamine would show the first shared text, a text in place of a number, or a number up to the reference.
             self.needs_second_engine = True

@@ -16,6 +16,7 @@ from xml.etree.ElementTree import fromstring
 from openpyxl.styles.numbers import BUILTIN_FORMATS, is_date_format, is_timedelta_format
 
 from cpimportd.model import Cell
+from cpimportd.workbook.package import fold_name
 from cpimportd.workbook.serials import cell_of_serial
 from cpimportd.workbook.sheets import Row, Sheet, error_value
 
@@ -60,7 +61,7 @@ def open_xlsb(path: Path) -> Xlsb:
         ValueError, KeyError, IndexError, struct.error, xml.etree.ElementTree.ParseError: its records make no sense.
     """
     with zipfile.ZipFile(path) as package:
-        names = {_plain(name): name for name in package.namelist()}
+        names = {fold_name(name): name for name in package.namelist()}
 
         def part(name: str) -> bytes:
             return package.read(names[name])
@@ -228,10 +229,6 @@ def _relations(content: bytes) -> dict[str, tuple[str, str]]:
     """By its id, the kind of each part that the workbook refers to, and the part; the guards let no DTD pass."""
     found = {}
     for relation in fromstring(content):  # noqa: S314
-        target = _plain(posixpath.normpath(posixpath.join("/xl", relation.get("Target", "").replace("\\", "/")))[1:])
+        target = fold_name(posixpath.normpath(posixpath.join("/xl", relation.get("Target", "").replace("\\", "/")))[1:])
         found[relation.get("Id", "")] = (relation.get("Type", "").rpartition("/")[2], target)
     return found
-
-
-def _plain(name: str) -> str:
-    return name.replace("\\", "/").casefold()

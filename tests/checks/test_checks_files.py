@@ -120,7 +120,7 @@ def test_an_unreadable_file_holds_what_it_named_last_time(two, code):
 
 def test_a_file_that_could_not_be_fetched_counts_as_unreadable(two):
     name = "Лотос postuplenie.xlsx"
-    failure = problem("download-short", file=name, got=1, expected=2)
+    failure = problem("download-short", file=name, got=1, size=2)
     verdict = judge(two.without(name), two.remembered(), fetch_problems=[failure])
     assert {u.name: codes(v) for u, v in verdict.units.items() if v.held} == {"Лотос/receipts": ["download-short"]}
     assert verdict.problems == (failure,)

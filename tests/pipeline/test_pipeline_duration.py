@@ -103,3 +103,15 @@ async def test_the_end_of_runs_is_in_their_order(workplace, connect):
     assert ends == sorted(ends, reverse=True)
     assert all(line.started_at < line.finished_at for line in lines)
     assert last == ends[0]
+
+
+@pytest.mark.asyncio
+async def test_everybody_tells_one_moment_at_which_a_run_and_an_undo_began(workplace, connect):
+    workplace.sample("day1")
+    first = await workplace.run()
+    undone = await undo_once(workplace.settings, first.run, requested_by="anna")
+    assert undone.status is RunStatus.PUBLISHED
+    async with connect(workplace.url) as connection:
+        for report in (first, undone):
+            shown = await show(connection, report.run)
+            assert shown.line.started_at == (await diff(connection, report.run)).started_at == report.started_at

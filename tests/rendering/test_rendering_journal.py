@@ -50,7 +50,8 @@ def test_a_dry_run_publishes_nothing_and_does_not_say_so(make_report):
 
 def test_documents_put_right_without_a_new_file(make_report):
     unit = UnitReport(Unit(LOTOS, Group.RECEIPTS), UnitStatus.PUBLISHED, put_right=2)
-    report = make_report(status=RunStatus.PUBLISHED, files=(), units=(unit,))
+    file = FileReport("x.xlsx", Kind.RECEIPTS, (LOTOS,), 2, Decimal(1), FileStatus.UNCHANGED)
+    report = make_report(status=RunStatus.PUBLISHED, files=(file,), units=(unit,))
     assert summary_line(report) == "put right 1 unit in 1.3 s (2 put right)"
 
 
@@ -71,7 +72,7 @@ def test_a_document_that_changed_hands_is_told_once_of_the_run_and_on_both_sides
     got = UnitReport(Unit("МОСТ ООО", Group.EXPENSES), UnitStatus.PUBLISHED, updated=1, moved_in=1)
     report = make_report(status=RunStatus.PUBLISHED, files=(), units=(gave, got))
     lines = journal_lines(report)
-    assert lines[0].text == "put right 2 units in 1.3 s (21 new, 1 changed, 1 moved to another organization)"
+    assert lines[0].text == "put back 2 units in 1.3 s (21 new, 1 changed, 1 moved to another organization)"
     assert lines[1].text == f"{LOTOS}/expenses: 21 new, 1 moved out"
     assert lines[2].text == "МОСТ ООО/expenses: 1 changed, 1 moved in"
 

@@ -134,3 +134,23 @@ def test_a_long_configuration_value_is_never_cut(pipe):
     render_config([("database.url", value, "/etc/cpimportd/cpimportd.toml")], ["A is set in vain"], pipe.console)
     assert value in pipe.text
     assert pipe.lines[-1] == "Note: A is set in vain"
+
+
+def test_a_document_that_came_back_is_told_with_its_sum_and_no_number_of_the_database_is(pipe):
+    both = {"seq": 1, "kind": "expenses", "organization": "ЛОТОС ООО", "why": "undone", "paired_with": None}
+    whole = {
+        "id": 401,
+        "department_id": 8,
+        "contract_id": 3,
+        "amount": Decimal("12.00"),
+        "updated_at": "2026-11-30T11:34:25",
+    }
+    back = Change(op="insert", operation_id="Старое", amount_before=None, amount_after=Decimal("12.00"), old=None,
+                  new=whole, **both)  # fmt: skip
+    moved = Change(op="update", operation_id="Другое", amount_before=Decimal("5.00"), amount_after=Decimal("5.00"),
+                   old={"contract_id": 3, "contract": "А"}, new={"contract_id": 5, "contract": "Б"}, **both)  # fmt: skip
+    render_changes([back, moved], [], pipe.console)
+    assert "brought back: expenses, ЛОТОС ООО: Старое, 12,00 (undone)" in pipe.lines
+    assert "_id" not in pipe.text
+    assert "_at" not in pipe.text
+    assert "А → Б" in pipe.text

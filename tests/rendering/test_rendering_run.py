@@ -1,6 +1,7 @@
 """The report of a run: nothing cut, nothing interpreted, nothing quiet that should be loud."""
 
 import io
+from dataclasses import replace
 from decimal import Decimal
 
 import pytest
@@ -182,3 +183,16 @@ def test_a_console_keeps_its_width_after_a_report(make_report, pipe):
     before = pipe.console.width
     render(make_report(), pipe.console)
     assert pipe.console.width == before
+
+
+def test_what_somebody_accepted_is_told_as_accepted_without_a_command_to_accept_it(make_report, pipe):
+    unit = Unit(LOTOS, Group.EXPENSES)
+    found = problem("rekeyed", organization=LOTOS, unit=unit.name, count=3)
+    taken = UnitReport(unit, UnitStatus.PUBLISHED, updated=3, problems=(found,), accepted=("rekeyed",))
+    render(make_report(units=(taken,), files=()), pipe.console)
+    (line,) = [line for line in pipe.lines if "[rekeyed]" in line]
+    assert line.startswith("accepted: ")
+    assert "cpimportd accept" not in pipe.text
+    render(make_report(units=(replace(taken, status=UnitStatus.HELD, accepted=()),), files=()), pipe.console)
+    assert "held until accepted: " in pipe.text
+    assert "cpimportd accept" in pipe.text

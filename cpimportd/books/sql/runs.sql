@@ -14,8 +14,8 @@ UPDATE cpimportd.runs SET status = 'abandoned', finished_at = now() WHERE depart
 -- name: begin
 -- A run begins.
 INSERT INTO cpimportd.runs (department_id, schedule, slot, trigger, host, pid, version, accepted, requested_by, undoes,
-                            kinds)
-VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11)
+                            kinds, started_at)
+VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, coalesce($12, now()))
 RETURNING id;
 
 -- name: slot

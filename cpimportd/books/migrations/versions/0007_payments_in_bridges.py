@@ -59,6 +59,7 @@ STATEMENTS = (
     "changed or re-timed there. Empty where an earlier version wrote the row.'",
     "COMMENT ON COLUMN cpimportd.run_unit.updated IS 'Documents that changed, also those that came from another "
     "organization.'",
+    "COMMENT ON COLUMN cpimportd.snapshot.engine IS 'What read it: calamine, expat, xlrd or xlsb.'",
 )
 
 

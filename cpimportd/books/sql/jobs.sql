@@ -1,6 +1,7 @@
 -- name: bridges
 -- Every bridge that a publication left, in the order in which they happened.
-SELECT u.run_id AS run, r.started_at AS at, u.organization, u.kind, u.opening, u.added, u.removed, u.changed, u.closing
+SELECT u.run_id AS run, r.started_at AS at, u.organization, u.kind, u.opening, u.added, u.removed, u.changed, u.closing,
+       coalesce(u.foreign_sum, 0) AS foreign_sum
 FROM cpimportd.run_unit u JOIN cpimportd.runs r ON r.id = u.run_id
 WHERE r.department_id = $1 AND u.status = 'published' AND u.closing IS NOT NULL
 ORDER BY u.run_id;

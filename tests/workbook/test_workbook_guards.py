@@ -313,3 +313,22 @@ def test_a_row_that_calamine_would_write_over_another_is_damage(in_sheet, limits
 )
 def test_rows_that_are_written_unusually_are_read(in_sheet, limits, simple, old, new):
     assert inspect(in_sheet(simple, old, new), limits, "a").is_zip
+
+
+@pytest.mark.parametrize(
+    "formula",
+    [
+        b"<f>A1</f>",
+        b"<f><![CDATA[A1<2]]></f>",
+        b"<f>A1<!-- first -->+A2</f><v/>",
+        b'<f ca="1"><?x?>A1</f>\n<v xml:space="preserve"/>',
+        b'<f t="shared" si="0"/><v xml:space="preserve"> </v>',
+    ],
+)
+def test_a_formula_without_a_value_is_noticed_however_it_is_written(in_sheet, limits, simple, formula):
+    assert inspect(in_sheet(simple, b"<v>2.5</v>", formula), limits, "a").needs_second_engine
+
+
+def test_a_formula_with_a_value_is_read_as_usual(in_sheet, limits, simple):
+    formula = b"<f>A1<!-- first -->+A2</f><v>2.5</v>"
+    assert not inspect(in_sheet(simple, b"<v>2.5</v>", formula), limits, "a").needs_second_engine

@@ -73,6 +73,11 @@ def visible(text: str) -> str:
     return " ".join(unicodedata.normalize("NFC", text).translate(_VISIBLE).split())
 
 
+def without_format_characters(text: str) -> str:
+    """A text without characters that only say how others are shown, such as U+200B and U+FEFF; spaces stay."""
+    return "".join(character for character in text if unicodedata.category(character) != "Cf")
+
+
 @dataclass(frozen=True, slots=True)
 class CharacterDifference:
     """Where two texts that look alike differ.

@@ -46,10 +46,10 @@ def parse_identity(operation_id: str) -> Identity:
     """
     text = operation_id if operation_id.isprintable() and "  " not in operation_id else visible(operation_id)
     found = _parse(text)
-    return _parse(_bare(text)) if found is NOTHING else found
+    return _parse(compatible(text)) if found is NOTHING else found
 
 
-def _bare(text: str) -> str:
+def compatible(text: str) -> str:
     """A text in its compatible form (NFKC), without the marks that no letter takes."""
     return "".join(c for c in unicodedata.normalize("NFKC", text) if unicodedata.category(c) not in {"Mn", "Me"})
 

@@ -3,17 +3,24 @@
 Source: numbers of 10,147 documents of real exports; by (kind, organization, number, year) none was there twice.
 """
 
+import re
 from collections.abc import Hashable
 from datetime import datetime, timedelta
 from functools import lru_cache
 from typing import Final, NamedTuple
 
 from cpimportd.core.folding import fold, visible
-from cpimportd.core.identity import parse_identity
+from cpimportd.core.identity import compatible, parse_identity
 
 _SAME_DAY: Final = timedelta(days=1)
 _folded = lru_cache(maxsize=4096)(fold)
 """Organizations, and the words before a number, are few."""
+
+# What a hand adds to a name that 1C wrote: a comma before the moment, a full stop at the end.
+_ADDED = re.compile(r"[,;](?=\s)|[.,;\s]+$")
+_SIGN = re.compile(r"\s*№\s*$")
+_APART = re.compile(r"(\S*[0-9]\S*)\s+$")
+_STARTS_INSIDE = re.compile(r"[0-9]+$|[-‐‑‒–—―−]")
 
 
 class Numbered(NamedTuple):
@@ -22,7 +29,7 @@ class Numbered(NamedTuple):
     Attributes:
         words: what stands before the number, folded.
         number: folded.
-        written: the number with the letters that it is written in; case does not matter.
+        written: the number's letters, as they are written in all but case, and its digits.
         moment: of the document.
     """
 
@@ -37,12 +44,29 @@ class Numbered(NamedTuple):
 
 
 def numbered(operation_id: str) -> Numbered | None:
-    """What a document's name says; None where it lacks number or moment."""
+    """What a document's name says; None where it lacks number or moment.
+
+    A ``№`` before the number, a space within it and punctuation that only a hand adds do not matter.
+    """
     number, moment = parse_identity(operation_id)
+    text = operation_id
+    if number is None or moment is None:
+        text = _ADDED.sub("", visible(compatible(operation_id)))
+        number, moment = parse_identity(text)
     if number is None or moment is None:
         return None
-    text = operation_id if number in operation_id else visible(operation_id)
-    return Numbered(_folded(text.rpartition(number)[0]), fold(number), number.casefold(), moment)
+    if number not in text:
+        text = next((form for form in (visible(text), compatible(text)) if number in form), number)
+    before, whole = _whole(text.rpartition(number)[0], number)
+    written = "".join(filter(str.isalnum, compatible(whole).casefold()))
+    return Numbered(_folded(before), fold(whole), written, moment)
+
+
+def _whole(before: str, number: str) -> tuple[str, str]:
+    """The words before a number and the number, where a space may have cut it in two, or a ``№`` stands before it."""
+    if _STARTS_INSIDE.match(number) and (beginning := _APART.search(before)):
+        before, number = before[: beginning.start()], beginning[1] + number
+    return _SIGN.sub("", before), number.removeprefix("№").rstrip(",;")
 
 
 def are_one(here: Numbered, amount: Hashable, there: Numbered, other_amount: Hashable) -> bool:

@@ -4,6 +4,7 @@ import math
 import re
 from datetime import date, datetime, time, timedelta, tzinfo
 
+from cpimportd.core.folding import without_format_characters
 from cpimportd.core.years import FIRST_YEAR, LAST_YEAR, in_years
 from cpimportd.model import Cell, CellError
 
@@ -17,7 +18,8 @@ _EMPTY_DAY = re.compile(
 )
 _NO_DAY = datetime(1, 1, 1)  # noqa: DTZ001 - moments in a workbook have no zone
 # Day 0 of spreadsheet programs, in their default date system.
-_SERIAL_ZERO = date(1899, 12, 30)
+_SERIAL_ZERO = datetime(1899, 12, 30)  # noqa: DTZ001 - the same
+_MILLISECONDS = 86_400_000
 _LAST_SERIAL = 100_000
 _DAYS_TO_1904 = 1462
 """From day 0 of the default date system to that of the other one, 1904-01-01 (ECMA-376 part 1, 18.17.4.1)."""
@@ -46,12 +48,13 @@ def parse_day(cell: Cell, zone: tzinfo, *, since_1904: bool = False) -> date | N
     if type(cell) is float or type(cell) is int:
         serial = cell + _DAYS_TO_1904 if since_1904 else cell
         if math.isfinite(serial) and 0 < serial < _LAST_SERIAL:
-            return _in_range(_SERIAL_ZERO + timedelta(days=int(serial)))
+            # To the millisecond, as a cell that is formatted as a date is read: less is noise of arithmetic on doubles.
+            return _in_range(_SERIAL_ZERO + timedelta(milliseconds=round(serial * _MILLISECONDS)))
     raise ValueError("is an error value" if isinstance(cell, CellError) else "is no date")
 
 
 def _day_in_text(text: str, zone: tzinfo) -> date | None:
-    stripped = text.strip()
+    stripped = text.strip() if text.isprintable() else without_format_characters(text).strip()
     if not stripped or _EMPTY_DAY.fullmatch(stripped):
         return None
     try:

@@ -5,6 +5,7 @@ import re
 from decimal import Decimal
 from typing import NamedTuple
 
+from cpimportd.core.folding import without_format_characters
 from cpimportd.model import KOPECK, Cell, CellError
 
 
@@ -151,7 +152,7 @@ def _number_in_text(text: str, precision: Precision) -> Decimal | None:
     stripped = text.strip()
     if not stripped:
         return None
-    match = _NUMBER.fullmatch(stripped)
+    match = _NUMBER.fullmatch(stripped) or _NUMBER.fullmatch(without_format_characters(text).strip())
     if match is None:
         raise ValueError("is no number")
     sign, whole, decimals = match.groups("")

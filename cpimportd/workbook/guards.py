@@ -4,6 +4,7 @@ Runs in the child process. A zip's directory is judged before anything of it is 
 in pieces, and what the reader must know is noticed on the way.
 """
 
+import codecs
 import re
 import struct
 import zipfile
@@ -29,6 +30,7 @@ _ENCLOSED = re.compile(r"(?:^|/)(?:embeddings/[^/]+|media/[^/]+(?<!\.png)(?<!\.j
 # An entry of a zip's directory is 46 bytes, the name and extra fields (APPNOTE 4.3.12): a workbook's are far shorter.
 _DIRECTORY_BYTES_PER_ENTRY = 1024
 _SMALL_PART = 1024 * 1024
+_SMALL_HEAD = 16
 _ROOM = 12_000_000
 _BYTES_PER_PLACE = 8
 _LONGEST_NAME = 512
@@ -136,7 +138,7 @@ def _inspect_zip(handle: IO[bytes], limits: ZipLimits, file: str) -> Contents:
         places = size = 0
         for part in sorted(parts, key=lambda part: part.filename):
             sight = Sight(part.filename, file, _role(part.filename, package))
-            digested = ContentDigest() if _is_stamp(part.filename, package) else total
+            digested = ContentDigest() if _is_stamp(archive, part, package) else total
             digested.update(f"{part.filename}\0{part.file_size}\0".encode(errors="surrogatepass"))
             for piece in _unpacked(archive, part):
                 digested.update(piece)
@@ -166,9 +168,15 @@ def _role(name: str, package: Package | None) -> Role:
     return Role.ENCLOSED if _ENCLOSED.search(fold_name(name)) else Role.PACKAGE
 
 
-def _is_stamp(name: str, package: Package | None) -> bool:
+def _is_stamp(archive: zipfile.ZipFile, part: zipfile.ZipInfo, package: Package | None) -> bool:
     """Whether a part says no more than who wrote the workbook when; what an engine reads counts under every name."""
-    return fold_name(name) in _STAMPS and (package is None or name not in package.read)
+    if fold_name(part.filename) not in _STAMPS:
+        return False
+    if package is not None:
+        return part.filename not in package.read
+    # What the reader of XLSB opens is records, and properties are XML.
+    with archive.open(part) as stream:
+        return stream.read(_SMALL_HEAD).removeprefix(codecs.BOM_UTF8).startswith(b"<?xml")
 
 
 def _directory_size(handle: IO[bytes]) -> tuple[int, int]:

@@ -34,7 +34,9 @@ _REFERENCE_IN_TAG = re.compile(rb"<(?:row|c)\s[^<>]*&")
 _BOUND_IN_ROW = re.compile(rb"<(?:row|c|v|f|is|t)\s[^<>]*?\sxmlns")
 # calamine decodes no more than Latin-1 of these.
 _ESCAPED = re.compile(rb"_x(?!00)[0-9A-Fa-f]{4}_")
-_UNCALCULATED = re.compile(rb"<f(?=[\s/>])(?:[^<>]*/>|[^<>]*>[^<]*</f>)\s*(?:</c>|<v\s*/>|<v\s*>\s*</v>)")
+_UNCALCULATED = re.compile(
+    rb"<f(?=[\s/>])(?:[^<>]*/>|[^<>]*>(?:[^<]|<(?!/))*</f>)\s*(?:</c>|<v(?:\s[^<>]*)?/>|<v(?:\s[^<>]*)?>\s*</v>)"
+)
 # 1C's widest exports have 50 columns; what lies beyond AZ is looked at more closely.
 _FAR_COLUMN = re.compile(rb"""r=["']([A-Z]{3,9}|[B-Z][A-Z])(\d{1,9})["']""", re.IGNORECASE)
 _FAR_COLUMN_AS_USUAL = re.compile(rb'r="([A-Z]{3,9}|[B-Z][A-Z])(\d{1,9})"')

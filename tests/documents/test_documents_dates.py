@@ -24,6 +24,9 @@ def parse_day(cell, **options):
         "24.09.2021",
         " 24.09.2021\u00a0",
         "24.9.2021",
+        "\ufeff24.09.2021",
+        "24.09.2021\u200b",
+        "\u200e24.09.2021\u00a08:01:53",
         "24.09.2021 8:01:53",
         "24.09.2021 08:01",
         "24.09.2021 г.",
@@ -41,6 +44,7 @@ def parse_day(cell, **options):
         datetime(2021, 9, 24, 23, 59, 59),
         44463.0,
         44463.99,
+        44462.999999999,  # noise of doubles: a cell that is formatted as a date shows the next day, too
         44463,
     ],
 )

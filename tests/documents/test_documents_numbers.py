@@ -53,6 +53,9 @@ NBSP, NARROW = "\u00a0", "\u202f"
         (f"{NBSP}12,00 ", "12.00"),
         ("-1 234,56", "-1234.56"),
         ("\u22121,50", "-1.50"),
+        ("\ufeff1 234,56", "1234.56"),
+        (f"\u200e1{NBSP}234,56\u200b", "1234.56"),
+        ("1\u00ad234,56", "1234.56"),
     ],
 )
 def test_money_is_exact(cell, amount):
@@ -272,3 +275,9 @@ def test_a_text_is_an_amount_or_refused(text):
     except ValueError:
         return
     assert amount is None or (amount.is_finite() and amount.as_tuple().exponent == -2)
+
+
+@pytest.mark.parametrize("text", ["100\n200", "100  200", "100\t200", "100\u2028200", "1'000", "\u200b-\u200b"])
+def test_texts_that_only_resemble_a_number_are_none(text):
+    with pytest.raises(ValueError, match="is no number"):
+        parse_money(text)

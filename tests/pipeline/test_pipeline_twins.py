@@ -31,6 +31,8 @@ IDS = {
     "NFD": lambda text: unicodedata.normalize("NFD", text.replace("ие", "йе")).replace("и\u0306е", "ие\u200d"),
     "a dash": lambda text: text.replace("-", "\u2013"),
     "a wide digit": lambda text: text.replace("20", "２0"),
+    "wide digits": lambda text: text.translate({ord(digit): ord(digit) + 0xFEE0 for digit in "0123456789"}),
+    "a no-break space in the number": lambda text: text.replace("-", f"-{NBSP}"),
     "an hour later, with a Latin letter": lambda text: one_hour_later(text).replace("с", "c", 1),
 }
 

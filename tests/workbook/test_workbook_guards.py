@@ -9,6 +9,7 @@ import pytest
 from cpimportd.problems import ProblemError
 from cpimportd.workbook import digests, guards
 from cpimportd.workbook.guards import inspect
+from tests.workbook.binaries import write_xlsb
 
 
 def code(path, limits) -> str:
@@ -313,3 +314,42 @@ def test_a_row_that_calamine_would_write_over_another_is_damage(in_sheet, limits
 )
 def test_rows_that_are_written_unusually_are_read(in_sheet, limits, simple, old, new):
     assert inspect(in_sheet(simple, old, new), limits, "a").is_zip
+
+
+@pytest.mark.parametrize(
+    "formula",
+    [
+        b"<f>A1</f>",
+        b"<f><![CDATA[A1<2]]></f>",
+        b"<f>A1<!-- first -->+A2</f><v/>",
+        b'<f ca="1"><?x?>A1</f>\n<v xml:space="preserve"/>',
+        b'<f t="shared" si="0"/><v xml:space="preserve"> </v>',
+    ],
+)
+def test_a_formula_without_a_value_is_noticed_however_it_is_written(in_sheet, limits, simple, formula):
+    assert inspect(in_sheet(simple, b"<v>2.5</v>", formula), limits, "a").needs_second_engine
+
+
+def test_a_formula_with_a_value_is_read_as_usual(in_sheet, limits, simple):
+    formula = b"<f>A1<!-- first -->+A2</f><v>2.5</v>"
+    assert not inspect(in_sheet(simple, b"<v>2.5</v>", formula), limits, "a").needs_second_engine
+
+
+def test_the_digest_of_a_binary_workbook_follows_its_sheet_under_every_name(tmp_path, limits):
+    def digest(amount: float, stamp: str, sheet: str) -> str:
+        path = write_xlsb(tmp_path / "a.xlsb", [["Сумма"], [amount]])
+        with zipfile.ZipFile(path) as package:
+            parts = {name: package.read(name) for name in package.namelist()}
+        parts[sheet] = parts.pop("xl/worksheets/sheet1.bin")
+        parts = {
+            name: content.replace(b"worksheets/sheet1.bin", f"/{sheet}".encode()) for name, content in parts.items()
+        }
+        with zipfile.ZipFile(path, "w") as package:
+            for name, content in parts.items():
+                package.writestr(name, content)
+            package.writestr("docProps/core.xml", f'<?xml version="1.0"?><x>{stamp}</x>')
+        return inspect(path, limits, path.name).digest
+
+    for sheet in ("xl/worksheets/sheet1.bin", "docProps/app.xml"):
+        assert digest(1.5, "today", sheet) == digest(1.5, "tomorrow", sheet)
+        assert digest(1.5, "today", sheet) != digest(2.5, "today", sheet)

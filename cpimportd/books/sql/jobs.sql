@@ -6,9 +6,18 @@ WHERE r.department_id = $1 AND u.status = 'published' AND u.closing IS NOT NULL
 ORDER BY u.run_id;
 
 -- name: control_totals
--- From which workbooks the books are filled, and what the Итого of each says of all its organizations together.
-SELECT kind, organization, file, digest, control_total FROM cpimportd.served WHERE department_id = $1
-ORDER BY kind, file, organization;
+-- From which workbooks the books are filled, and what the Итого of each says of all its organizations together: nothing that
+-- could be compared where one of these is held, and so filled from an earlier workbook.
+SELECT v.kind, v.organization, v.file, v.digest,
+       CASE WHEN NOT EXISTS (
+           SELECT FROM unnest(n.organizations) AS o (organization)
+           WHERE NOT EXISTS (SELECT FROM cpimportd.served w
+                             WHERE w.department_id = v.department_id AND w.kind = v.kind
+                               AND w.organization = o.organization AND w.digest = v.digest)
+       ) THEN v.control_total END AS control_total
+FROM cpimportd.served v LEFT JOIN cpimportd.snapshot n ON n.id = v.snapshot_id
+WHERE v.department_id = $1
+ORDER BY v.kind, v.file, v.organization;
 
 -- name: runs
 -- The runs of a period, the oldest first.

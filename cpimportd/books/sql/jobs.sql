@@ -8,14 +8,8 @@ ORDER BY u.run_id;
 -- name: control_totals
 -- From which workbooks the books are filled, and what the Итого of each says of all its organizations together: nothing that
 -- could be compared where one of these is held, and so filled from an earlier workbook.
-SELECT v.kind, v.organization, v.file, v.digest,
-       CASE WHEN NOT EXISTS (
-           SELECT FROM unnest(n.organizations) AS o (organization)
-           WHERE NOT EXISTS (SELECT FROM cpimportd.served w
-                             WHERE w.department_id = v.department_id AND w.kind = v.kind
-                               AND w.organization = o.organization AND w.digest = v.digest)
-       ) THEN v.control_total END AS control_total
-FROM cpimportd.served v LEFT JOIN cpimportd.snapshot n ON n.id = v.snapshot_id
+SELECT v.kind, v.organization, v.file, v.digest, CASE WHEN {whole} THEN v.control_total END AS control_total
+FROM cpimportd.served v
 WHERE v.department_id = $1
 ORDER BY v.kind, v.file, v.organization;
 

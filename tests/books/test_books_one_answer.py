@@ -310,3 +310,18 @@ async def test_the_diff_of_an_undo_tells_the_pairs(lives, made, database, connec
             (one,) = (await diff(connection, run)).movements
         assert (one.what, one.was, one.key.operation_id) == (What.RETIMED, was["operation_id"], name["operation_id"])
     await lives.ends()
+
+
+@pytest.mark.asyncio
+async def test_a_document_that_the_undone_runs_retimed_to_and_fro_is_told_as_the_bridge_has_it(lives, made):
+    """It goes under the name that a later run brought, and comes under the one from before: no pair of the undo's own."""
+    row = made.expense(1, "10.00", organization=A)
+    later = {**row, "operation_id": row["operation_id"].replace("10:01:00", "11:01:00")}
+    await lives.publish(day(made, (row, PRINCIPAL)))
+    await lives.publish(day(made, (later, PRINCIPAL)))
+    await lives.undo(2)
+    await lives.undo(1, through=True)
+    await lives.publish(day(made, (later, PRINCIPAL)))
+    undone = await lives.undo(4, through=True)
+    assert unit_counts(undone, A) == {"inserted": 1, "removed": 1}
+    await lives.ends()

@@ -35,7 +35,7 @@ def test_how_much_may_come_unseen(documents, usual, days, held):
 def test_growth_is_told_with_numbers_sums_and_what_is_allowed():
     (found,) = grown(300, usual=10, days=3).problems
     assert found.message == (
-        "А: 300 new documents, 500.00, beside 1000 that the books hold "
+        "А: 300 new documents, 500,00, beside 1\u00a0000 that the books hold "
         "(allowed: 20 documents, or 5 × the usual 10 in 3 days)"
     )
     assert "cpimportd accept" in found.way_out
@@ -68,7 +68,7 @@ def test_a_document_that_the_books_hold_elsewhere_is_named_with_both_names():
     assert verdict.held
     (found,) = verdict.problems
     assert (found.code, found.value) == ("document-twin", "С 1")
-    assert "2 new documents, 12.00, are in the books already" in found.message
+    assert "2 new documents, 12,00, are in the books already" in found.message
     assert (
         "«C 1» of «Б»: character 1: U+0421 CYRILLIC CAPITAL LETTER ES, not U+0043 LATIN CAPITAL LETTER C"
         in found.message

@@ -229,9 +229,11 @@ class _Reader:
         """All files; one whose content the books serve already is recognised and not parsed.
 
         By its bytes alone only where this version of the reader has read them: another may have read them otherwise.
+        One of which an organization is held is parsed: the books know nothing of that one's documents in it.
         """
-        job = replace(self.job, known_digests=frozenset(entry.digest for entry in served))
-        as_they_lie = {entry.sha256: entry.digest for entry in served if digests.is_current(entry.digest)}
+        known = [entry for entry in served if entry.whole]
+        job = replace(self.job, known_digests=frozenset(entry.digest for entry in known))
+        as_they_lie = {entry.sha256: entry.digest for entry in known if digests.is_current(entry.digest)}
         changed = [file for file in self.files if file.sha256 not in as_they_lie]
         read_now = dict(zip(changed, await self._read(changed, job), strict=True))
         return tuple(

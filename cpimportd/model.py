@@ -334,6 +334,7 @@ class Served:
         sha256: of its bytes.
         rows: how many of the organization's rows it held.
         control_total: its ``Итого`` for the main amount column.
+        whole: whether it serves every organization whose documents it holds; not where one of them is held.
     """
 
     kind: Kind
@@ -343,6 +344,7 @@ class Served:
     sha256: str
     rows: int
     control_total: Decimal
+    whole: bool = True
 
 
 class DocumentFact(NamedTuple):

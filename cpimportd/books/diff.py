@@ -61,6 +61,17 @@ class Diff:
         return [one for one in self.movements if one.what in what]
 
     @property
+    def documents(self) -> list[Movement]:
+        """Each document once: of one that was put right and that 1C changed, what 1C did, as the run counted it."""
+        by_1c = [one for one in self.movements if one.why != "put-right"]
+        concerned = {(one.key.kind, name) for one in by_1c for name in (one.key.operation_id, one.was)}
+        return [
+            one
+            for one in self.movements
+            if one.why != "put-right" or (one.key.kind, one.key.operation_id) not in concerned
+        ]
+
+    @property
     def unexplained(self) -> tuple[Sums, ...]:
         """Sums that the documents told here do not explain."""
         return tuple(one for one in self.sums if one.unexplained)
@@ -73,8 +84,8 @@ class Diff:
             "started_at": self.started_at.isoformat(),
             "finished_at": None if self.finished_at is None else self.finished_at.isoformat(),
             "undoes": list(self.undoes),
-            "counts": {what.value: len(self.of(what)) for what in What},
-            "moved": sum(one.moved for one in self.movements),
+            "counts": {what.value: sum(one.what is what for one in self.documents) for what in What},
+            "moved": sum(one.moved for one in self.documents),
             "sums": [one.as_json() for one in self.sums],
         }
 

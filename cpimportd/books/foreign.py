@@ -305,5 +305,7 @@ async def counts(connection: asyncpg.Connection, merged: Mapping[Unit, Counts]) 
                 updated=one.updated + row["updated"],
                 unchanged=one.unchanged - row["touched"],
                 put_right=one.put_right + row["put_right"],
+                moved_in=one.moved_in + row["moved_in"],
+                moved_out=one.moved_out + row["moved_out"],
             )
     return together

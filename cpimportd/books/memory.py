@@ -30,7 +30,7 @@ Fingerprints = Mapping[tuple[Kind, str], Fingerprint]
 
 async def served(connection: asyncpg.Connection, department_id: int) -> tuple[Served, ...]:
     """From which files the books serve each organization today."""
-    rows = await connection.fetch(sql("memory", "served"), department_id)
+    rows = await connection.fetch(sql("memory", "served", whole=sql("memory", "whole")), department_id)
     return tuple(Served(**{**dict(row), "kind": Kind(row["kind"])}) for row in rows)
 
 

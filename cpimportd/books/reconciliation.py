@@ -117,7 +117,7 @@ async def reconcile(
     async with connection.transaction(isolation="repeatable_read"):
         written, shifts = await foreign.look(connection, department_id)
         marks = await fingerprints(connection, department_id)
-        served = await connection.fetch(sql("jobs", "control_totals"), department_id)
+        served = await connection.fetch(sql("jobs", "control_totals", whole=sql("memory", "whole")), department_id)
         bridges: dict[Key, list[Bridge]] = defaultdict(list)
         for row in await connection.fetch(sql("jobs", "bridges"), department_id):
             facts = {**row, "at": row["at"].astimezone(zone)}

@@ -11,7 +11,6 @@ from cpimportd.books.diff import diff as read_diff
 from cpimportd.books.held import held_units
 from cpimportd.books.history import history as read_history
 from cpimportd.books.history import show
-from cpimportd.books.movements import What
 from cpimportd.books.overview import department_of
 from cpimportd.problems import ProblemError, problem
 from cpimportd.titles import title_of
@@ -81,5 +80,4 @@ async def diff(
         await _require_ours(connection, run, here)
         found = await read_diff(connection, run, organization=organization)
     page = replace(found, movements=found.movements[skip : skip + number]).as_json(title_of)
-    counts = {what.value: len(found.of(what)) for what in What}
-    return {**page, "counts": counts, "skip": skip, "total": len(found.movements)}
+    return {**page, "counts": found.head()["counts"], "skip": skip, "total": len(found.movements)}

@@ -76,12 +76,13 @@ def of_diff(found, units):
     """The same, counted from the documents of a diff."""
     counts = {unit: dict.fromkeys(COUNTS, 0) for unit in units}
     names = {What.ADDED: "inserted", What.REMOVED: "removed", What.RETIMED: "retimed"}
-    for one in found.movements:
+    for one in found.documents:
         before, after = (
             None if name is None else Unit(name, one.key.kind.group)
             for name in (one.organization_before, one.organization_after)
         )
-        counts[after if after in counts else before][names.get(one.what, "updated")] += 1
+        if (home := after if after in counts else before) in counts:
+            counts[home][names.get(one.what, "updated")] += 1
         if one.moved:
             if after in counts:
                 counts[after]["moved_in"] += 1
@@ -150,7 +151,7 @@ async def all_agree(connection, sql, database, published, run, before):
     whole = {name: sum(one[name] for one in counts.values()) for name in COUNTS}
     (line,) = await history(connection, department_id=8, limit=1)
     named = {What.ADDED: "inserted", What.REMOVED: "removed", What.RETIMED: "retimed"}
-    of_run = Counter(named.get(one.what, "updated") for one in found.movements)
+    of_run = Counter(named.get(one.what, "updated") for one in found.documents)
     for name in ("inserted", "updated", "removed", "retimed"):
         assert getattr(line, name) == whole[name] == of_run[name], (run, name)
     return told, found

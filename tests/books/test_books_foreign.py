@@ -112,6 +112,21 @@ async def test_whatever_somebody_wrote_is_put_right_told_and_not_judged(database
 
 
 @pytest.mark.asyncio
+async def test_what_lies_in_an_organization_that_got_another_name_is_found_there(database, publish_day, made, sql):
+    """Its units are held: nothing but what is remembered tells that these documents are none of ours."""
+    day = day_of(made)
+    await publish_day(day)
+    before = content(sql, database)
+    sql(database, HAND_ADDED, "UPDATE fin_organizations SET name = 'x ' || name WHERE name = 'ЛОТОС ООО'")
+    held = {unit: Judgement(held=True, problems=(problem("strict", organization="ЛОТОС ООО"),)) for unit in UNITS}
+    published = await publish_day(replace(day, judge=lambda _: held))
+    assert {unit.status for unit in published.units} == {UnitStatus.HELD}
+    assert content(sql, database) == before
+    rows = sql(database, "SELECT op, count(*) FROM cpimportd.change WHERE run_id = 2 AND foreign_write GROUP BY op")
+    assert dict(rows) == {"reference": 1, "update": 5, "delete": 5}
+
+
+@pytest.mark.asyncio
 async def test_number_and_sum_are_told_and_the_bridge_opens_with_what_lay_there(database, publish_day, made, sql):
     day = day_of(made)
     await publish_day(day)

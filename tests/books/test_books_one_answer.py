@@ -19,7 +19,7 @@ from cpimportd.rendering.jobs import render_weekly
 from cpimportd.report import RunReport
 from cpimportd.titles import title_of
 from tests.books.tellers import all_agree, booked, booked_by_contract, of_units, week_agrees
-from tests.books.test_books_undo_random import ORGANIZATIONS, Ledger
+from tests.books.test_books_undo_random import ORGANIZATIONS, Ledger, edit_by_hand
 
 A, B = ORGANIZATIONS
 UNITS = tuple(Unit(name, group) for name in ORGANIZATIONS for group in Group)
@@ -99,6 +99,30 @@ async def test_everybody_tells_the_same_of_any_run_and_any_undo(lives, made, see
         else:
             await lives.publish(ledger.next_day())
     await lives.ends()
+
+
+@pytest.mark.asyncio
+@pytest.mark.parametrize("seed", range(4))
+async def test_everybody_tells_the_same_where_somebody_else_had_written(lives, made, database, sql, seed):
+    ledger, chance = Restless(made, seed), random.Random(seed)
+    for run in range(1, 11):
+        if run > 1:
+            edit_by_hand(sql, database, chance)
+        await lives.publish(ledger.next_day())
+
+
+@pytest.mark.asyncio
+async def test_a_document_that_somebody_gave_to_another_changes_hands(lives, made, database, sql):
+    one, other = made.expense(1, "10.00", organization=A), made.expense(2, "20.00", organization=A)
+    await lives.publish(day(made, (one, PRINCIPAL), (other, PRINCIPAL)))
+    sql(
+        database,
+        f"UPDATE fin_expenses SET organization_id = (SELECT id FROM fin_organizations WHERE name = '{B}')"
+        " WHERE amount IN (10, 20)",
+    )
+    published = await lives.publish(day(made, (one, PRINCIPAL), ({**other, "amount": Decimal("25.00")}, PRINCIPAL)))
+    assert unit_counts(published, A) == {"updated": 2, "moved_in": 1}  # 1C changed the other one, too: that is told
+    assert unit_counts(published, B) == {"moved_out": 1}
 
 
 def day(made, *pairs, judge=None):
@@ -285,4 +309,19 @@ async def test_the_diff_of_an_undo_tells_the_pairs(lives, made, database, connec
         async with connect(database) as connection:
             (one,) = (await diff(connection, run)).movements
         assert (one.what, one.was, one.key.operation_id) == (What.RETIMED, was["operation_id"], name["operation_id"])
+    await lives.ends()
+
+
+@pytest.mark.asyncio
+async def test_a_document_that_the_undone_runs_retimed_to_and_fro_is_told_as_the_bridge_has_it(lives, made):
+    """It goes under the name that a later run brought, and comes under the one from before: no pair of the undo's own."""
+    row = made.expense(1, "10.00", organization=A)
+    later = {**row, "operation_id": row["operation_id"].replace("10:01:00", "11:01:00")}
+    await lives.publish(day(made, (row, PRINCIPAL)))
+    await lives.publish(day(made, (later, PRINCIPAL)))
+    await lives.undo(2)
+    await lives.undo(1, through=True)
+    await lives.publish(day(made, (later, PRINCIPAL)))
+    undone = await lives.undo(4, through=True)
+    assert unit_counts(undone, A) == {"inserted": 1, "removed": 1}
     await lives.ends()

@@ -6,7 +6,9 @@ from datetime import UTC, datetime
 import pytest
 
 from cpimportd.books.connection import connect
+from cpimportd.books.plan import Judgement
 from cpimportd.books.reconciliation import reconcile
+from cpimportd.model import Group, Unit
 from cpimportd.settings import Database
 from tests.books.test_books_foreign import FORMS, day_of
 
@@ -56,3 +58,20 @@ async def test_the_figures_that_are_off_are_named(database, publish_day, made, s
     sql(database, *edits)
     found = [one.message for one in await problems(database) if one.code == "books-written"]
     assert any(all(text in message for text in told) for message in found), found
+
+
+@pytest.mark.asyncio
+async def test_a_workbook_of_which_one_organization_is_held_vouches_for_neither(database, publish_day, made):
+    one, other = made.receipt(1, "10.00"), made.receipt(2, "20.00", organization="МОСТ ООО")
+    await publish_day(made.Day(receipts=[one, other]))
+    held = {Unit("МОСТ ООО", Group.RECEIPTS): Judgement(held=True)}
+    changed = made.Day(receipts=[made.receipt(1, "11.00"), made.receipt(2, "22.00", organization="МОСТ ООО")])
+    await publish_day(replace(changed, judge=lambda _: held))
+    assert not await problems(database)
+    await publish_day(changed)
+    connection = await connect(Database(url=database))
+    try:
+        accounts = (await reconcile(connection, 8, LONG_AGO)).accounts
+    finally:
+        await connection.close()
+    assert {str(one.control_total) for one in accounts} == {"33.00"}

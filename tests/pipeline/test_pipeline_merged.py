@@ -235,3 +235,33 @@ async def test_the_weekly_summary_lists_no_workbook_that_is_gone(workplace):
     files = json.loads(workplace.command("report", "--json").stdout)["files"]
     assert len(files) == 6
     assert junk.name not in {file["name"] for file in files}
+
+
+@pytest.mark.asyncio
+@pytest.mark.parametrize("before", [True, False], ids=["published before", "new"])
+async def test_a_workbook_of_which_one_organization_is_held_is_read_again(workplace, before):
+    """What is held is not missing: the books know its workbook by the other organization alone."""
+    workplace.sample("day1")
+    titles, rows = rows_of(workplace.file("Lotos - Postuplenie"))
+    owner, amount = titles.index("Организация"), titles.index("Сумма")
+    for row in rows[20:]:
+        row[owner] = "МОСТ ООО"
+    others_receipts = len(rows_of(workplace.file("Severnaya - Postuplenie"))[1])
+    file = workplace.file("Lotos - Postuplenie")
+    write(file, (titles, rows if before else rows[:20]))
+    await workplace.run()
+    first, *others = rows[:20]
+    first = list(first)
+    first[amount] += 1
+    today = rows[20:25] if before else [[*row[:owner], "ЛОТОС  ООО", *row[owner + 1 :]] for row in rows[20:]]
+    write(file, (titles, [first, *others, *today]))
+    held = "МОСТ ООО/receipts" if before else "ЛОТОС  ООО/receipts"
+    why = "shrunk" if before else "organization-lookalike"
+    for _ in range(2):
+        report = await workplace.run()
+        assert (report.status, codes(report, held)) == (RunStatus.PARTIAL, {why})
+        assert [one.unit.name for one in report.held_now] == [held]
+    report = await workplace.run(accepted=(held,))
+    assert report.status is RunStatus.PUBLISHED
+    assert workplace.books["receipts"] == others_receipts + 20 + len(today)
+    assert (await workplace.run()).status is RunStatus.UNCHANGED

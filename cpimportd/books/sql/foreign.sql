@@ -41,7 +41,8 @@ WHERE false;
 
 -- name: find
 -- Documents of these units that are not as we published them; the order of lines is no difference. One that is ours, but of
--- which no version of ours has remembered how it was published, is left to the comparison with the files.
+-- which no version of ours has remembered how it was published, is left to the comparison with the files. Where he gave an
+-- organization of ours another name, what he added to it would come to light when it gets its own again: it is looked for, too.
 INSERT INTO foreign_document (kind, operation_id, op, organization_before, organization_after, lines_differ, present,
                               published)
 WITH ours AS (
@@ -59,6 +60,12 @@ WITH ours AS (
     LEFT JOIN fin_contracts k ON k.id = f.contract_id
     WHERE o.name IN (SELECT organization FROM foreign_unit WHERE kind = '{kind}')
        OR f.operation_id IN (SELECT operation_id FROM ours)
+       OR f.organization_id IN (
+           SELECT r.reference_id FROM cpimportd.created_reference r
+           JOIN foreign_unit u ON u.kind = '{kind}' AND u.organization = r.key
+           WHERE r.department_id = scope.department_id AND r.kind = 'organization'
+             AND NOT EXISTS (SELECT FROM fin_organizations t
+                             WHERE t.department_id = r.department_id AND t.name = r.key AND t.id <> r.reference_id))
 ), published AS (
     SELECT p.operation_id, p.content, p.lines FROM cpimportd.published p, stage_scope scope
     WHERE p.department_id = scope.department_id AND p.kind = '{kind}'
@@ -321,23 +328,32 @@ HAVING sum(difference) <> 0
 ORDER BY kind, organization, array_position(ARRAY['principal', 'interest', 'other', 'month', 'contract'], figure), name;
 
 -- name: counts
--- Per organization, in documents, what putting right did beside what the merge did afterwards: what was changed in both
--- counts once, and what the merge left alone was not unchanged all the same.
+-- Per organization, in documents, what putting right did to those that the merge left alone afterwards; what it did not leave
+-- alone it has counted, as what it did. One that somebody else had given to another organization changes hands, as one that
+-- 1C does. `touched`: those that the merge took for unchanged.
+WITH told AS (
+    SELECT d.op, d.organization_before, d.organization_after, m.operation_id IS NOT NULL AS matched,
+           h.organization AS now_here, l.organization AS was_here, coalesce(h.organization, l.organization) AS home,
+           c.operation_id IS NULL AND p.old_id IS NULL
+           AND (m.operation_id IS NULL OR coalesce(m.organization_before = m.organization_after, false)) AS left_alone
+    FROM foreign_document d
+    LEFT JOIN stage_unit h ON h.kind = '{kind}' AND h.organization = d.organization_after
+    LEFT JOIN stage_unit l ON l.kind = '{kind}' AND l.organization = d.organization_before
+    LEFT JOIN changed_{kind} c ON c.operation_id = d.operation_id
+    LEFT JOIN match_{kind} m ON m.operation_id = d.operation_id
+    LEFT JOIN stage_pair p ON p.kind = '{kind}' AND p.old_id = d.operation_id
+    WHERE d.kind = '{kind}' AND NOT d.stuck
+)
 SELECT u.organization,
-       count(*) FILTER (WHERE d.organization_after = u.organization
-                          AND d.organization_before IS DISTINCT FROM u.organization)::int AS inserted,
-       count(*) FILTER (WHERE d.organization_before = u.organization
-                          AND d.organization_after IS DISTINCT FROM u.organization)::int AS removed,
-       count(*) FILTER (WHERE d.organization_before = d.organization_after AND c.operation_id IS NULL
-                          AND m.organization_after = u.organization)::int AS updated,
-       count(*) FILTER (WHERE d.organization_after = u.organization AND c.operation_id IS NULL
-                          AND m.organization_before = u.organization AND m.organization_after = u.organization)::int
-           AS touched,
+       count(*) FILTER (WHERE t.home = u.organization AND t.left_alone AND t.op = 'insert')::int AS inserted,
+       count(*) FILTER (WHERE t.home = u.organization AND t.left_alone AND t.op = 'delete')::int AS removed,
+       count(*) FILTER (WHERE t.home = u.organization AND t.left_alone AND t.op = 'update')::int AS updated,
+       count(*) FILTER (WHERE t.now_here = u.organization AND t.left_alone AND t.matched)::int AS touched,
+       count(*) FILTER (WHERE t.now_here = u.organization AND t.left_alone AND t.op = 'update'
+                          AND t.organization_before IS DISTINCT FROM t.organization_after)::int AS moved_in,
+       count(*) FILTER (WHERE t.was_here = u.organization AND t.left_alone AND t.op = 'update'
+                          AND t.organization_before IS DISTINCT FROM t.organization_after)::int AS moved_out,
        count(*)::int AS put_right
-FROM foreign_unit u
-JOIN foreign_document d
-    ON d.kind = '{kind}' AND NOT d.stuck AND u.organization IN (d.organization_before, d.organization_after)
-LEFT JOIN changed_{kind} c ON c.operation_id = d.operation_id
-LEFT JOIN match_{kind} m ON m.operation_id = d.operation_id
+FROM stage_unit u JOIN told t ON u.organization IN (t.now_here, t.was_here)
 WHERE u.kind = '{kind}'
 GROUP BY u.organization;

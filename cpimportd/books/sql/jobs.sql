@@ -7,9 +7,12 @@ WHERE r.department_id = $1 AND u.status = 'published' AND u.closing IS NOT NULL
 ORDER BY u.run_id;
 
 -- name: control_totals
--- From which workbooks the books are filled, and what the Итого of each says of all its organizations together.
-SELECT kind, organization, file, digest, control_total FROM cpimportd.served WHERE department_id = $1
-ORDER BY kind, file, organization;
+-- From which workbooks the books are filled, and what the Итого of each says of all its organizations together: nothing that
+-- could be compared where one of these is held, and so filled from an earlier workbook.
+SELECT v.kind, v.organization, v.file, v.digest, CASE WHEN {whole} THEN v.control_total END AS control_total
+FROM cpimportd.served v
+WHERE v.department_id = $1
+ORDER BY v.kind, v.file, v.organization;
 
 -- name: runs
 -- The runs of a period, the oldest first.

@@ -1,9 +1,21 @@
 -- name: served
 -- From which files the books serve each organization today.
-SELECT kind, organization, file, digest, sha256, rows, coalesce(control_total, 0) AS control_total
-FROM cpimportd.served
-WHERE department_id = $1
-ORDER BY kind, organization, file;
+SELECT v.kind, v.organization, v.file, v.digest, v.sha256, v.rows, coalesce(v.control_total, 0) AS control_total,
+       {whole} AS whole
+FROM cpimportd.served v
+WHERE v.department_id = $1
+ORDER BY v.kind, v.organization, v.file;
+
+-- name: whole
+-- Whether the workbook of what is served, v, serves every organization whose documents it holds: not where one is held, and
+-- filled from an earlier workbook or from none.
+NOT EXISTS (
+    SELECT FROM cpimportd.snapshot n CROSS JOIN LATERAL unnest(n.organizations) AS o (organization)
+    WHERE n.id = v.snapshot_id
+      AND NOT EXISTS (SELECT FROM cpimportd.served w
+                      WHERE w.department_id = v.department_id AND w.kind = v.kind
+                        AND w.organization = o.organization AND w.digest = v.digest)
+)
 
 -- name: known_expenses
 -- Whose expenses these are, and their amounts, as the books have them.

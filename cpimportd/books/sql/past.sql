@@ -72,11 +72,12 @@ SELECT status, report FROM cpimportd.runs WHERE id = $1;
 SELECT file, sha256, sheet, columns, problems FROM cpimportd.snapshot WHERE run_id = $1 ORDER BY file;
 
 -- name: pairs_undone
--- Re-timed documents of the runs that a run undid: what went then, and what came for it. Earlier versions did not say in
--- an undo's own journal that these go the other way.
+-- Re-timed documents of the runs that a run undid: what went then, and what came for it; of an undo by an earlier version,
+-- whose own journal did not say that these go the other way.
 SELECT c.kind, c.operation_id, c.paired_with
 FROM cpimportd.change c JOIN cpimportd.runs r ON c.run_id = ANY (r.undoes)
 WHERE r.id = $1 AND c.op = 'delete' AND c.paired_with IS NOT NULL
+  AND NOT EXISTS (SELECT FROM cpimportd.run_unit u WHERE u.run_id = r.id AND u.moved_in IS NOT NULL)
 ORDER BY c.run_id, c.seq;
 
 -- name: organizations

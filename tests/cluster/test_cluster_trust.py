@@ -145,7 +145,7 @@ def hostile(tmp_path) -> list[FetchedFile]:
     return [*(fetched(tmp_path / name) for name in names), fetched(min(SAMPLES.iterdir()))]
 
 
-@pytest.mark.parametrize("limits", [Reader(), Reader(memory=30 * 1024**2)], ids=["default", "little memory"])
+@pytest.mark.parametrize("limits", [Reader(), Reader(memory=24 * 1024**2)], ids=["default", "little memory"])
 @pytest.mark.asyncio
 async def test_a_workbook_meets_the_same_walls_there_as_here(hostile, engine, tmp_path, limits):
     for place in ("here", "there"):

@@ -83,7 +83,10 @@ def test_sigusr2_writes_the_status_in_full(place):
     lines = [line["message"] for line in daemon.having(event="status")]
     assert lines[0].startswith("Next import ")
     assert any(line.startswith(f"schedule import at {place.keys['schedules.import.at']}: next ") for line in lines)
-    assert any(re.match(r"last good run: last .* published 522 rows", line) for line in lines)
+    assert any(
+        re.match(r"last good run: last .* published 240 documents and 282 detail lines of 3 files", line)
+        for line in lines
+    )
     assert "held: ЛОТОС ООО/receipts" in lines
     assert sum(line.startswith("workbook ") for line in lines) == 3
     assert any(line.startswith(f"workbook {broken.name}: held, uploaded ") for line in lines)

@@ -9,11 +9,11 @@ from typing import Self
 
 from cpimportd.daemon.journal import logger
 
-_STANDS_FOR = re.compile(r"stands for (\d+) older")
+_STANDS_FOR = re.compile(r"stands for ([\d\u00a0]+) older")
 _NOTHING = re.compile(r"\bNone\b")
 """Nobody says this of anything."""
 
-_MISSED = re.compile(r"(\d+) slots were missed")
+_MISSED = re.compile(r"([\d\u00a0]+) slots were missed")
 HEARD = frozenset(
     {"slot-due", "misfired", "state-future", "slot-given-up", "retry", "slot-done", "state-unsaved", "state-saved",
      "reloaded", "config-refused", "state-damaged"}
@@ -85,5 +85,5 @@ def _detail(event: str, text: str, fields: dict[str, str]) -> int | str:
         return fields["CPIMPORTD_STATUS"]
     if event in {"slot-due", "misfired"}:
         found = (_STANDS_FOR if event == "slot-due" else _MISSED).search(text)
-        return int(found[1]) if found else 0
+        return int(found[1].replace("\u00a0", "")) if found else 0
     return 0

@@ -222,6 +222,9 @@ def test_a_hostile_name_is_shown_as_the_text_that_it_is(browser, serve, make_dat
         url,
         f"UPDATE fin_organizations SET name = '{HOSTILE}' WHERE id = (SELECT min(id) FROM fin_organizations)",
         f"UPDATE cpimportd.run_unit SET organization = '{HOSTILE}' WHERE status = 'held'",
+        f"""UPDATE cpimportd.held SET organization = '{HOSTILE}', problems = jsonb_build_array(jsonb_build_object(
+                'code', 'file-empty', 'message', '{HOSTILE}', 'way_out', '{HOSTILE}', 'file', '{HOSTILE}', 'row', 1,
+                'column', '{HOSTILE}', 'value', '{HOSTILE}', 'organization', '{HOSTILE}'))""",
         f"""UPDATE cpimportd.snapshot SET file = '{HOSTILE}.xlsx', organizations = ARRAY['{HOSTILE}']
             WHERE id = (SELECT max(id) FROM cpimportd.snapshot)""",
         f"""UPDATE cpimportd.runs SET report = jsonb_set(report, '{{units}}', (

@@ -9,7 +9,7 @@ import asyncpg
 from cpimportd.books.memory import NOTHING, Fingerprints, fingerprints
 from cpimportd.books.plan import Publication
 from cpimportd.books.queries import sql
-from cpimportd.books.shapes import SHAPES
+from cpimportd.books.shapes import EXPENSES, SHAPES
 from cpimportd.model import PAYMENTS, Figure, Group, Kind, Unit
 from cpimportd.problems import Problem
 from cpimportd.report import Bridge, FileStatus, UnitReport, UnitStatus
@@ -104,6 +104,8 @@ async def remember_contents(connection: asyncpg.Connection, *, undone: bool, uni
     for unit in units:
         await connection.execute(sql("published", "of_unit"), unit.group.value, unit.organization)
     await connection.execute("ANALYZE written_document")
+    await connection.execute(sql("published", "gather_lines", **EXPENSES.identifiers))
+    await connection.execute("ANALYZE written_lines (operation_id)")
     await connection.execute(sql("published", "forget"))
     for shape in SHAPES:
         await connection.execute(sql("published", "remember", **shape.identifiers))

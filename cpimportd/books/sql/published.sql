@@ -1,6 +1,7 @@
 -- name: create
 -- Documents of which has to be remembered anew how they stand, where they are ours, or that they are gone.
 CREATE TEMP TABLE written_document (kind text, operation_id text, ours boolean) ON COMMIT DROP;
+CREATE TEMP TABLE written_lines (operation_id text, texts text[]) ON COMMIT DROP;
 
 -- name: of_merge
 -- What the merge brought, changed, removed and gave another key.
@@ -32,6 +33,15 @@ JOIN stage_scope scope ON scope.run_id = c.run_id
 CROSS JOIN LATERAL (VALUES (c.operation_id), (c.paired_with)) AS name (value)
 WHERE c.op <> 'reference' AND name.value IS NOT NULL;
 
+-- name: gather_lines
+-- The lines of expenses, each as a text, in file order. Joined as a query of its own, they were looked through once for every
+-- document of a first import: the planner knows nothing yet of the tables that it fills.
+INSERT INTO written_lines (operation_id, texts)
+SELECT x.expense_operation_id, array_agg({line} ORDER BY x.id)
+FROM fin_expense_details x
+JOIN written_document w ON w.kind = 'expenses' AND w.ours AND w.operation_id = x.expense_operation_id
+GROUP BY x.expense_operation_id;
+
 -- name: forget
 -- How these documents stood.
 DELETE FROM cpimportd.published p USING stage_scope scope, written_document w
@@ -47,11 +57,5 @@ JOIN {table} f ON f.operation_id = w.operation_id AND f.department_id = scope.de
 JOIN fin_organizations o ON o.id = f.organization_id
 LEFT JOIN fin_bank_accounts b ON b.id = f.bank_account_id
 LEFT JOIN fin_contracts k ON k.id = f.contract_id
-LEFT JOIN (
-    SELECT x.expense_operation_id, array_agg({line} ORDER BY x.id) AS texts
-    FROM fin_expense_details x
-    JOIN written_document n ON n.kind = 'expenses' AND n.ours AND n.operation_id = x.expense_operation_id
-    WHERE '{kind}' = 'expenses'
-    GROUP BY x.expense_operation_id
-) lines ON lines.expense_operation_id = w.operation_id
+LEFT JOIN written_lines lines ON '{kind}' = 'expenses' AND lines.operation_id = w.operation_id
 WHERE w.kind = '{kind}' AND w.ours;

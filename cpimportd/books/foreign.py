@@ -105,14 +105,13 @@ class Foreign:
 
     def _differences(self) -> str:
         """By how much the sums were off; what was paid is named where the lines' own sum does not show it."""
-        told = dict(self.parts)
-        if (details := told.get(Figure.DETAILS)) is None or details.difference:
-            told = {figure: part for figure, part in told.items() if figure not in PAYMENTS}
-        return ", ".join(
-            f"{figure} {signed(part.difference)}"
-            for figure, part in told.items()
-            if figure not in PAYMENTS or part.difference
-        )
+        paid = () if self.parts.get(Figure.DETAILS, Part()).difference else PAYMENTS
+        moved = (figure for figure in paid if self.parts.get(figure, Part()).difference)
+        return ", ".join([*self.sums(), *(f"{figure} {signed(self.parts[figure].difference)}" for figure in moved)])
+
+    def sums(self) -> list[str]:
+        """By how much the sum of each kind was off, in words."""
+        return [f"{figure} {signed(part.difference)}" for figure, part in self.parts.items() if figure not in PAYMENTS]
 
     def resting(self) -> tuple[Problem, ...]:
         """Contracts that he set inactive; whether one is active is for people to say, so it is told and left."""

@@ -14,7 +14,7 @@ from cpimportd.books.foreign import Foreign, Shift
 from cpimportd.books.memory import NOTHING, fingerprints
 from cpimportd.books.queries import sql
 from cpimportd.core.figures import signed
-from cpimportd.model import PAYMENTS, Kind, Unit
+from cpimportd.model import Kind, Unit
 from cpimportd.problems import Problem, problem
 from cpimportd.report import money
 
@@ -213,7 +213,6 @@ def _written(theirs: Foreign, shifts: Sequence[Shift], *, told: bool) -> Iterato
     types = [shift.difference for shift in shifts if shift.figure in {"principal", "interest", "other"}]
     if theirs.known and told and theirs.sums_only and sum(map(abs, types)) == abs(sum(types)):
         return
-    sums = [f"{figure} {signed(part.difference)}" for figure, part in theirs.parts.items() if figure not in PAYMENTS]
     figures = [_figure(shift) for shift in shifts]
     more = [f"and {len(figures) - MOST_FIGURES} more"] if len(figures) > MOST_FIGURES else []
     yield problem(
@@ -221,7 +220,7 @@ def _written(theirs: Foreign, shifts: Sequence[Shift], *, told: bool) -> Iterato
         organization=theirs.unit.organization,
         value=theirs.unit.group.value,
         count=theirs.documents if theirs.known else "some",
-        sums=", ".join([*sums, *figures[:MOST_FIGURES], *more]),
+        sums=", ".join([*theirs.sums(), *figures[:MOST_FIGURES], *more]),
     )
 
 

@@ -28,13 +28,6 @@ class _Place(NamedTuple):
     document: Document
 
 
-class _Numbered(NamedTuple):
-    """A key of documents with one number, written alike or with one amount; the rest are two documents."""
-
-    number: tuple[str, str, int]
-    by: tuple[str, str] | int
-
-
 def copies(files: Sequence[AttributedFile]) -> Mapping[int, Problem]:
     """Files that have the same content and kind as one before them by name: per ``file_no``, the warning.
 

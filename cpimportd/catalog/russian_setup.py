@@ -90,11 +90,14 @@ SETUP = {
     ),
     "scratch-missing": Text(
         "Для репетиции нет отдельной базы данных: создать её на сервере нельзя, встроенного PostgreSQL тоже нет",
-        "Дайте роли право CREATEDB или установите встроенный сервер: pip install 'cpimportd[demo]'",
+        "Дайте роли право CREATEDB или поставьте встроенный сервер. Установите дополнение demo: "
+        "в папке исходного кода, программой pip из виртуального окружения cpimportd, "
+        "pip install -c constraints.txt '.[demo]'",
     ),
     "metrics-not-installed": Text(
         "Для метрик не хватает пакета",
-        "Установите его: pip install 'cpimportd[metrics]'",
+        "Установите дополнение metrics: в папке исходного кода, программой pip из виртуального окружения cpimportd, "
+        "pip install -c constraints.txt '.[metrics]'",
     ),
     "metrics-unwritten": Text(
         "Не удалось записать файл метрик; на самой загрузке это не сказалось",
@@ -102,7 +105,8 @@ SETUP = {
     ),
     "cluster-not-installed": Text(
         "Для чтения на кластере Dask не хватает пакета",
-        "Установите его: pip install 'cpimportd[dask]'",
+        "Установите дополнение dask: в папке исходного кода, программой pip из виртуального окружения cpimportd, "
+        "pip install -c constraints.txt '.[dask]'",
     ),
     "cluster-unreachable": Text(
         "Кластер Dask по адресу {value} недоступен",
@@ -125,11 +129,12 @@ SETUP = {
     ),
     "demo-not-installed": Text(
         "Для демонстрации не хватает пакета",
-        "Установите его: pip install 'cpimportd[demo]'",
+        "Установите дополнение demo: в папке исходного кода, программой pip из виртуального окружения cpimportd, "
+        "pip install -c constraints.txt '.[demo]'",
     ),
     "demo-server": Text(
         "PostgreSQL для демонстрации не запускается",
-        "Проверьте, есть ли место в папке временных файлов. Сам сервер устанавливает `pip install 'cpimportd[demo]'`.",
+        "Проверьте, есть ли место в папке временных файлов.",
     ),
     "internal": Text(
         "Непредвиденная ошибка программы",

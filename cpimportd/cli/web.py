@@ -16,7 +16,7 @@ def web(config_file: Path | None, as_json: bool) -> int:
 
     It only reads the books, and asks the daemon where somebody wants an import. Who asks shows a token: web.token, best
     as a credential. --json prints the address as a document when it answers. systemd starts it as the unit
-    cpimportd-web.service. Needs `pip install 'cpimportd[web]'`.
+    cpimportd-web.service. Needs the extra `web`.
 
     Example: `export CPIMPORTD_WEB__TOKEN=$(openssl rand -hex 32)`, `echo $CPIMPORTD_WEB__TOKEN`, `cpimportd web`; then
     open the address that it prints, and give the token there.

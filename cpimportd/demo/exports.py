@@ -4,6 +4,7 @@ Everything follows from a seed. The truth is counted in kopecks from the documen
 it can judge whoever reads one.
 """
 
+import os
 import random
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
@@ -233,3 +234,10 @@ def _rows(ledger: Ledger, kind: Kind) -> Iterator[list[Cell]]:
     if kind is Kind.RECEIPTS:
         return receipt_rows(ledger)
     return expense_rows(ledger) if kind is Kind.EXPENSES else detail_rows(ledger)
+
+
+def upload(day: ExportDay, folder: Path) -> None:
+    """Write a day's files as 1C would have an hour ago, so that nobody takes them for half an upload."""
+    for path in day.write(folder):
+        an_hour_ago = path.stat().st_mtime - 3600
+        os.utime(path, (an_hour_ago, an_hour_ago))

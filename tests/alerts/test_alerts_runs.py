@@ -132,7 +132,10 @@ def test_without_the_extra_a_run_says_how_to_install_it_and_goes_on(office, conf
     report = json.loads(done.stdout)
     assert (done.returncode, report["status"]) == (0, "published")
     (found,) = report["problems"]
-    assert (found["code"], "pip install 'cpimportd[alerts]'" in found["way_out"]) == ("alerts-not-installed", True)
+    assert (found["code"], "pip install -c constraints.txt '.[alerts]'" in found["way_out"]) == (
+        "alerts-not-installed",
+        True,
+    )
 
 
 def test_a_scheduled_run_tells_the_dead_man_service_when_it_begins_and_how_it_ends(office, configured, web):

@@ -169,7 +169,7 @@ async def test_a_package_that_is_missing_is_named_with_the_command_that_installs
     report = await workplace.run(clustered)
     (found,) = report.problems
     assert (found.code, found.kind.exit_code) == ("cluster-not-installed", 2)
-    assert "pip install 'cpimportd[dask]'" in found.way_out
+    assert "pip install -c constraints.txt '.[dask]'" in found.way_out
 
 
 def test_who_reads_here_loads_nothing_of_dask():

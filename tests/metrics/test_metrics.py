@@ -233,7 +233,7 @@ def test_without_the_package_the_way_out_is_named_and_a_run_needs_it_not(two_day
     done = cpimportd("metrics", "--config", str(two_days.config), environ=hidden)
     assert done.returncode == 2
     assert "[metrics-not-installed]" in done.stderr
-    assert "cpimportd[metrics]" in done.stderr
+    assert "'.[metrics]'" in done.stderr
     assert cpimportd("run", "--help", environ=hidden).returncode == 0
     program = "import cpimportd.pipeline, sys; sys.exit('prometheus_client' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", program], check=False, timeout=60).returncode == 0

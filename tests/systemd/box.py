@@ -19,7 +19,7 @@ from tests.systemd.debian import SUITE
 # A process that enters a box brings the host's whole rights along; the host's clock and kernel stay out of its reach.
 _LEFT_OUTSIDE = "-sys_time,-sys_module,-sys_rawio,-sys_boot,-syslog,-wake_alarm"
 _ENVIRONMENT = {
-    "PATH": "/usr/sbin:/usr/bin:/sbin:/bin",
+    "PATH": "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin",
     "HOME": "/root",
     "LC_ALL": "C.UTF-8",
     "SYSTEMD_PAGER": "",

@@ -2,6 +2,7 @@
 
 import fcntl
 import hashlib
+import re
 import shutil
 import subprocess
 from collections.abc import Iterator
@@ -9,6 +10,11 @@ from contextlib import contextmanager
 from pathlib import Path
 
 SUITE = "bookworm"
+"""The release that most tests run on: the host's own."""
+
+NEXT_SUITE = "trixie"
+"""Debian 13, for which the package is built, too."""
+
 PACKAGES = (
     "systemd",
     "systemd-sysv",
@@ -44,27 +50,42 @@ _RECIPE = (
 )
 
 
-def build_root(cache: Path) -> Path:
+def build_root(cache: Path, suite: str = SUITE, *packages: str) -> Path:
     """The box's Debian: made by mmdebstrap once per recipe, then taken from the cache.
 
     Args:
         cache: a folder on a disk with 300 MB to spare; made where it is missing.
+        suite: of which release.
+        packages: what it has beyond a minimal server.
     """
-    recipe = hashlib.sha256("\0".join((SUITE, *_RECIPE)).encode()).hexdigest()[:12]
+    more = [f"--include={','.join(packages)}"] if packages else []
+    recipe = hashlib.sha256("\0".join((suite, *_RECIPE, *more)).encode()).hexdigest()[:12]
     cache.mkdir(mode=0o755, parents=True, exist_ok=True)
     root = cache / f"root-{recipe}"
     with _locked(cache / "lock"):
         if not root.exists():
             partial = root.with_suffix(".partial")
             shutil.rmtree(partial, ignore_errors=True)
-            listed = [Path("/etc/apt/sources.list.d/debian.sources"), Path("/etc/apt/sources.list")]
-            sources = [path for path in listed if path.is_file()][:1]
-            command = ["mmdebstrap", "--quiet", *_RECIPE, SUITE, partial, *sources]
+            command = ["mmdebstrap", "--quiet", *_RECIPE, *more, suite, partial, *_sources(suite)]
             made = subprocess.run(command, capture_output=True, check=False)
             if made.returncode != 0:
                 raise RuntimeError(f"mmdebstrap failed:\n{made.stderr.decode(errors='replace')}")
             partial.rename(root)
     return root
+
+
+def _sources(suite: str) -> list[Path | str]:
+    """Where the packages are from: what apt has here; of another release the same server."""
+    listed = [Path("/etc/apt/sources.list.d/debian.sources"), Path("/etc/apt/sources.list")]
+    sources = [path for path in listed if path.is_file()][:1]
+    if suite == SUITE or not sources:
+        return [*sources]
+    servers = re.findall(r"https?://\S+/debian\b(?!-)", _without_comments(sources[0].read_text()))
+    return [*servers[:1]]
+
+
+def _without_comments(text: str) -> str:
+    return "\n".join(line for line in text.splitlines() if not line.startswith("#"))
 
 
 @contextmanager

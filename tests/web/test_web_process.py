@@ -97,7 +97,7 @@ def test_without_the_extra_the_way_out_is_said(web_folder, shared_books):
     argv = [sys.executable, "-c", hidden, "web", "--config", str(config)]
     done = subprocess.run(argv, capture_output=True, text=True, timeout=60, env=environment(), check=False)
     assert done.returncode == 2
-    assert "pip install 'cpimportd[web]'" in done.stderr
+    assert "pip install -c constraints.txt '.[web]'" in done.stderr
 
 
 def test_on_a_loopback_address_it_may_be_open(serve, shared_books, web_folder):

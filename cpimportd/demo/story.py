@@ -204,6 +204,8 @@ def _sleep() -> None:
 
 def _invitation(stage: _Stage, board: str) -> str:
     psql = stage.postgres.programs / "psql"
+    # Another terminal has another PATH.
+    verb = shlex.join([sys.executable, "-m", "cpimportd"])
     return (
         f"\nThe servers keep running. {board}\n\n"
         "Look at the books, in another terminal:\n\n"
@@ -211,9 +213,9 @@ def _invitation(stage: _Stage, board: str) -> str:
         "      TABLE fin_receipts LIMIT 10;\n"
         "      TABLE cpimportd.runs;\n\n"
         f"  export CPIMPORTD_CONFIG={shlex.quote(str(stage.folder / 'cpimportd.toml'))}\n"
-        "  cpimportd history\n"
-        "  cpimportd summary\n"
-        "  cpimportd status\n\n"
+        f"  {verb} history\n"
+        f"  {verb} summary\n"
+        f"  {verb} status\n\n"
         f"The files of day 3 lie in {stage.folder / 'ftp'}, and on {stage.ftp.url}\n"
         f"for user {stage.ftp.user} with password {stage.ftp.password}.\n\n"
         "Ctrl-C ends the demo and removes everything."

@@ -5,6 +5,7 @@ import socket
 import subprocess
 import sys
 import threading
+import time
 from pathlib import Path
 
 import pytest
@@ -83,3 +84,30 @@ with LoopbackFtpServer(Path(sys.argv[1])) as server, ftplib.FTP(encoding="utf-8"
         env={"PYTHONPATH": str(PROJECT)},
     )
     assert (done.stdout, done.stderr, done.returncode) == ("1\n", "", 0)
+
+
+def test_the_server_alone_serves_a_holding_and_later_its_next_day(tmp_path):
+    command = [sys.executable, "-m", "cpimportd.demo", "--listen", "127.0.0.1:0", "--every", "0.5"]
+    environment = {"PYTHONPATH": str(PROJECT), "TMPDIR": str(tmp_path), "CPIMPORTD_DEMO_PASSWORD": "secret word"}
+    with subprocess.Popen(command, env=environment, stdout=subprocess.PIPE, text=True) as server:
+        port = int(server.stdout.readline().split()[-1])
+        with ftplib.FTP(encoding="utf-8", timeout=10) as ftp:
+            ftp.connect("127.0.0.1", port)
+            ftp.login("finance", "secret word")
+            first = dict(ftp.mlsd(facts=["size"]))
+            assert len(first) == 9
+            deadline = time.monotonic() + 20
+            while (later := dict(ftp.mlsd(facts=["size"]))) == first and time.monotonic() < deadline:
+                time.sleep(0.1)
+            assert later.keys() == first.keys()
+            assert later != first
+        server.terminate()
+        assert server.wait(timeout=20) == 0
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_the_server_alone_wants_a_password_that_no_process_list_shows():
+    command = [sys.executable, "-m", "cpimportd.demo"]
+    ended = subprocess.run(command, env={"PYTHONPATH": str(PROJECT)}, capture_output=True, text=True, check=False)
+    assert ended.returncode == 2
+    assert "set CPIMPORTD_DEMO_PASSWORD" in ended.stderr

@@ -56,6 +56,25 @@ def test_kept_servers_answer_until_they_are_ended(tmp_path, sql, number):
         said.append(text)
         if "Ctrl-C ends the demo" in text:
             break
+    # What it prints can be pasted as it stands, into a terminal that knows nothing of the demo's environment.
+    setting, *verbs = re.findall(r"(?m)^  (export CPIMPORTD_CONFIG=.*|/.*\bcpimportd \w+)$", "".join(said))
+    assert [verb.split()[-1] for verb in verbs] == ["history", "summary", "status"]
+    for verb in verbs:
+        shown = subprocess.run(
+            ["sh", "-c", f"{setting}\n{verb}"],
+            env={"PATH": "/usr/bin:/bin"},
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        # The third day has held units: status says that something needs attention.
+        assert (shown.returncode, shown.stderr) == (1 if "status" in verb else 0, ""), shown.stdout
+    (psql,) = re.findall(r"(?m)^  (\S*/psql .*)$", "".join(said))
+    counted = subprocess.run(
+        ["sh", "-c", psql], input="TABLE cpimportd.runs;", env={"PATH": "/usr/bin:/bin"}, capture_output=True, text=True,
+        check=False,
+    )  # fmt: skip
+    assert "(3 rows)" in counted.stdout, counted.stderr
     url = re.search(r"postgresql://\S+(?=')", "".join(said))[0]
     (row,) = sql(url, "SELECT count(*) AS runs FROM cpimportd.runs")
     assert row["runs"] == 3

@@ -8,6 +8,8 @@ from typing import Final
 import aioftp
 from aioftp.common import ThrottleStreamIO
 
+from cpimportd.source.contract import TooMuchError
+
 TRANSPARENT = "latin-1"
 """The encoding in which aioftp reads and writes lines: every byte is one character and comes back as the same byte, so
 names in any mixture of encodings survive; what they mean is decided elsewhere."""
@@ -27,10 +29,6 @@ _TLS_RECORDS: Final = (b"\x15\x03", b"\x16\x03")
 """How an alert and a handshake message begin (RFC 8446, section 5.1)."""
 
 _SECRET_VERBS: Final = frozenset({"PASS", "ACCT"})
-
-
-class TooMuchError(ValueError):
-    """The server says more than any server has to say; ``str`` of this says of what."""
 
 
 class OtherProtocolError(aioftp.AIOFTPException):

@@ -12,8 +12,8 @@ import aioftp
 
 from cpimportd.problems import ProblemError, problem
 from cpimportd.source.client import ImpostorError
-from cpimportd.source.contract import InUseError, PermanentError
-from cpimportd.source.control import TRANSPARENT, OtherProtocolError, TlsFromTheStartError, TooMuchError, words
+from cpimportd.source.contract import InUseError, PermanentError, TooMuchError
+from cpimportd.source.control import TRANSPARENT, OtherProtocolError, TlsFromTheStartError, words
 from cpimportd.source.names import decode
 from cpimportd.source.passive import PassiveError
 

@@ -13,8 +13,8 @@ from cpimportd.problems import ProblemError, problem
 from cpimportd.source import certificate, listing, names
 from cpimportd.source.address import Address
 from cpimportd.source.client import Client
-from cpimportd.source.contract import Entry, Listing, Look, PermanentError
-from cpimportd.source.control import TRANSPARENT, TooMuchError
+from cpimportd.source.contract import Entry, Listing, Look, PermanentError, TooMuchError
+from cpimportd.source.control import TRANSPARENT
 from cpimportd.source.failures import Interpreter, Phase, in_use
 
 BLOCK = 64 * 1024

@@ -741,6 +741,8 @@ async def test_progress_is_told_in_bytes_and_ends_with_finished(spool: Path) -> 
     async with ScriptedServer() as server:
         server.files = {"a.xlsx": bytes(3 * 1024**2)}
         await fetch(source_at(server.url), retry_for(0), spool, progress=told.append)
+    assert [(p.done, p.total, p.finished) for p in told if p.file is None] == [(0, 1, False), (1, 1, True)]
+    told = [p for p in told if p.file is not None]
     assert {(p.stage, p.file, p.total) for p in told} == {("fetch", "a.xlsx", 3 * 1024**2)}
     assert [p.done for p in told] == sorted(p.done for p in told)
     assert [p.finished for p in told] == [False] * (len(told) - 1) + [True]

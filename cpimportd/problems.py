@@ -1035,6 +1035,12 @@ CATALOG: dict[str, ProblemKind] = _catalog(
             passing=True,
         ),
         ProblemKind(
+            "state-foreign",
+            _F,
+            "{path} {reason}; this runs as user {user}, and puts nothing into other people's hands",
+            "Run this as the folder's owner, give the folder to whoever runs cpimportd (chown, chmod 0700), or name another one in state_directory.",
+        ),
+        ProblemKind(
             "state-folder",
             _W,
             "{path}: {reason}",

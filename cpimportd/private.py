@@ -126,8 +126,8 @@ def _trusted(owner: int, folder: Path) -> bool:
 
 
 def _works_on(owner: int, folder: Path) -> bool:
-    """Whether a daemon of this user has worked on the state folder, be it this one or the one above."""
-    for place in (folder, folder.parent):
+    """Whether a daemon of this user has worked on the state folder, be it this one or one above."""
+    for place in (folder, *folder.absolute().parents):
         for name in _OURS:
             try:
                 found = (place / name).lstat()

@@ -9,6 +9,7 @@ import pytest
 
 from cpimportd.leftovers import remove_abandoned
 from tests.daemon.polling import until
+from tests.faults.table import Chapter
 
 STRANGER, SERVICE = 54321, 54322
 only_root = pytest.mark.skipif(os.geteuid() != 0, reason="only root can give a folder away")
@@ -23,7 +24,7 @@ def below(folder: Path) -> list[Path]:
     return [folder, *folder.rglob("*")]
 
 
-def test_a_daemon_that_starts_removes_what_its_killed_run_left(place):
+def test_a_daemon_that_starts_removes_what_its_killed_run_left(place, faults):
     place.sample("day1")
     place.due_slot()
     with place.standing("read") as stand:
@@ -39,6 +40,8 @@ def test_a_daemon_that_starts_removes_what_its_killed_run_left(place):
     daemon = place.start()
     assert "1 runs left in the spool" in daemon.wait_event("tidied")["message"]
     assert run_folders(place) == []
+    outcome = "its folder in the spool goes with the next run, `prune` or start of the daemon"
+    faults.tell(Chapter.MACHINE, "`kill -9` of a run while rows lie in the spool", outcome)
 
 
 def test_a_second_daemons_start_and_a_run_by_hand_spare_a_living_run(place):
@@ -57,7 +60,7 @@ def test_a_second_daemons_start_and_a_run_by_hand_spare_a_living_run(place):
 
 
 @pytest.mark.parametrize("mask", [0, 0o022])
-def test_a_verb_makes_everything_private_whatever_the_umask(place, mask):
+def test_a_verb_makes_everything_private_whatever_the_umask(place, mask, faults):
     place.sample("day1")
     place.state.rmdir()
     place.configure({"state_directory": str(place.folder / "srv" / "deep" / "state")})
@@ -67,6 +70,9 @@ def test_a_verb_makes_everything_private_whatever_the_umask(place, mask):
     assert {path.stat().st_mode & 0o777 for path in made if path.is_dir()} == {0o700}
     assert {path.stat().st_mode & 0o777 for path in made if path.is_file()} == {0o600}
     assert place.folder.stat().st_mode & 0o777 == 0o755
+    faults.tell(
+        Chapter.MACHINE, f"a run under the umask {mask:03o}", "folders 0700, files 0600, every level that it made"
+    )
 
 
 @only_root

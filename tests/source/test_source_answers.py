@@ -16,6 +16,7 @@ from cpimportd.source import fetch, probe
 from cpimportd.source.listing import parse_size
 from cpimportd.source.passive import epsv_port, pasv_port
 from tests.faults.secrets import FTP, FTP_WRONG
+from tests.faults.table import Chapter, Faults
 from tests.source.conftest import Start, put, retry_for, settings_for
 from tests.source.scripted import Conversation, Hangup, ScriptedServer
 
@@ -192,7 +193,9 @@ async def test_the_data_connection_goes_to_the_address_of_the_control_connection
 
 
 @pytest.mark.asyncio
-async def test_a_server_without_passive_mode_is_named_so_and_at_once(start: Start, served: Path, spool: Path) -> None:
+async def test_a_server_without_passive_mode_is_named_so_and_at_once(
+    start: Start, served: Path, spool: Path, faults: Faults
+) -> None:
     put(served, "a.xlsx", b"content")
     server = start("vsftpd", options={"pasv_enable": "NO"})
     problem = await failure_of(fetch(settings_for(server), retry_for(60), spool))
@@ -200,6 +203,7 @@ async def test_a_server_without_passive_mode_is_named_so_and_at_once(start: Star
     assert "PASV: 550 Permission denied." in problem.message
     assert "EPSV: 550 Permission denied." in problem.message
     assert "pasv_enable=YES" in problem.way_out
+    faults.tell(Chapter.SERVER, "vsftpd without passive mode (`pasv_enable=NO`)", f"`{problem.code}`, at once")
 
 
 @pytest.mark.asyncio
@@ -218,7 +222,9 @@ async def test_closed_data_ports_are_named_and_may_pass(spool: Path) -> None:
 
 @pytest.mark.parametrize("denied", ["MDTM,SIZE", "MDTM", "SIZE", "EPSV", "EPSV,MDTM,SIZE"])
 @pytest.mark.asyncio
-async def test_vsftpd_with_denied_commands_is_served(denied: str, start: Start, served: Path, spool: Path) -> None:
+async def test_vsftpd_with_denied_commands_is_served(
+    denied: str, start: Start, served: Path, spool: Path, faults: Faults
+) -> None:
     contents = {"a.xlsx": bytes(70_000), "b c.xlsx": b"content", "Списание.xlsx": b"3"}
     for name, content in contents.items():
         put(served, name, content)
@@ -227,6 +233,8 @@ async def test_vsftpd_with_denied_commands_is_served(denied: str, start: Start, 
     assert fetched.problems == ()
     assert {file.name: file.path.read_bytes() for file in fetched.files} == contents
     assert all((file.modified is None) == ("MDTM" in denied) for file in fetched.files)
+    known = "of unknown time" if "MDTM" in denied else "with its time"
+    faults.tell(Chapter.SERVER, f"vsftpd that denies {denied}", f"every file whole, {known}")
 
 
 @pytest.mark.asyncio
@@ -446,10 +454,11 @@ async def test_tls_spoken_unasked_is_named(spool: Path) -> None:
 
 
 @pytest.mark.asyncio
-async def test_vsftpd_with_implicit_tls_is_named(start: Start, spool: Path) -> None:
+async def test_vsftpd_with_implicit_tls_is_named(start: Start, spool: Path, faults: Faults) -> None:
     server = start("vsftpd", tls=True, options={"implicit_ssl": "YES"})
     problem = await failure_of(fetch(settings_for(server, connect_timeout=1), retry_for(30), spool))
     assert problem.code == "source-implicit-tls"
+    faults.tell(Chapter.SERVER, "vsftpd with implicit TLS under `ftps://`", f"`{problem.code}`")
 
 
 @pytest.mark.asyncio

@@ -18,6 +18,7 @@ from cpimportd.model import Progress
 from cpimportd.source import fetch, names
 from cpimportd.source.contract import Look, TooMuchError
 from tests.faults.secrets import FTP
+from tests.faults.table import Chapter, Faults
 from tests.source.scripted import Conversation, Script, ScriptedServer
 
 MOST_MEMORY = 120 * 1024**2
@@ -125,13 +126,14 @@ GREETINGS = {
 
 @pytest.mark.parametrize("how", GREETINGS)
 @pytest.mark.asyncio
-async def test_an_endless_greeting_takes_no_memory_and_no_time(how: str, spool: Path) -> None:
+async def test_an_endless_greeting_takes_no_memory_and_no_time(how: str, spool: Path, faults: Faults) -> None:
     async with Babbler(GREETINGS[how]) as server:
         outcome = await fetch_from(server, spool)
     assert outcome.code == "source-unreachable"
     assert "its answer" in outcome.message or "replies came before" in outcome.message
     assert outcome.memory < MOST_MEMORY
     assert outcome.seconds < 10
+    faults.tell(Chapter.HOSTILE, f"a greeting without end: {how}", f"`{outcome.code}`, at once and in little memory")
 
 
 @pytest.mark.parametrize(
@@ -177,7 +179,7 @@ LISTINGS: dict[str, tuple[bytes, str]] = {
 
 @pytest.mark.parametrize("how", LISTINGS)
 @pytest.mark.asyncio
-async def test_an_endless_listing_is_bounded_in_lines_and_bytes(how: str, spool: Path) -> None:
+async def test_an_endless_listing_is_bounded_in_lines_and_bytes(how: str, spool: Path, faults: Faults) -> None:
     line, said = LISTINGS[how]
     async with ScriptedServer() as server:
         server.scripts["MLSD"] = data_flood(line)
@@ -185,6 +187,7 @@ async def test_an_endless_listing_is_bounded_in_lines_and_bytes(how: str, spool:
     assert outcome.code == "source-listing"
     assert said in outcome.message
     assert outcome.memory < MOST_MEMORY
+    faults.tell(Chapter.HOSTILE, f"a listing without end: {how}", f"`{outcome.code}`, at once and in little memory")
 
 
 @pytest.mark.asyncio

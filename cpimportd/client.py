@@ -173,7 +173,7 @@ class Client:
         if found is None and not (self._state / MEMORY).exists():
             return
         try:
-            _give_to_owner(leave(self._state, word))
+            leave(self._state, word)
         except OSError as error:
             raise ProblemError(problem("daemon-untold", reason=f"{error.filename}: {error.strerror}")) from error
         if found is not None:
@@ -184,7 +184,6 @@ class Client:
     def _write(file: Path, rescheduled: dict[str, str]) -> None:
         try:
             write_whole(file, json.dumps(rescheduled, ensure_ascii=False), lasting=False)
-            _give_to_owner(file)
         except OSError as error:
             raise ProblemError(problem("disk", path=str(file), reason=error.strerror)) from error
 
@@ -205,13 +204,6 @@ class Client:
 
 def _life(status: Status) -> Life:
     return status["pid"], status["since"]
-
-
-def _give_to_owner(file: Path) -> None:
-    """What root writes belongs to whom the folder belongs to: the daemon has to read it."""
-    if os.geteuid() == 0:
-        owner = file.parent.stat()
-        os.chown(file, owner.st_uid, owner.st_gid, follow_symlinks=False)
 
 
 def with_held(status: Status, held: list[str] | None, unasked: Problem | None) -> Status:

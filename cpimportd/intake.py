@@ -255,11 +255,21 @@ class _Reader:
         numbers = {file: file_no for file_no, file in enumerate(self.files)}
         limits = self.settings.reader
         # A group: where one cannot go on, the others are ended, not left to a folder that is removed meanwhile.
+        through = 0
+        self.progress(Progress("read", None, 0, len(files)))
+
+        def one_more(_: asyncio.Task[Snapshot]) -> None:
+            nonlocal through
+            through += 1
+            self.progress(Progress("read", None, through, len(files), finished=through == len(files)))
+
         async with engine.opened(self.settings) as read, asyncio.TaskGroup() as group:
             tasks = [
                 group.create_task(read(file, numbers[file], job, limits, self.rows, progress=self.progress))
                 for file in files
             ]
+            for task in tasks:
+                task.add_done_callback(one_more)
         return tuple(task.result() for task in tasks)
 
 

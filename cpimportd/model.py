@@ -418,8 +418,9 @@ class Progress:
 
     Attributes:
         stage: ``fetch``, ``read``, ``check``, ``publish`` or ``tell``.
-        file: the file being worked on, where there is one.
-        done: bytes while fetching, rows while reading, steps elsewhere.
+        file: the file being worked on; None where the stage as a whole is meant.
+        done: of a file bytes while fetching, rows while reading; of the stage, files while fetching and reading, else
+            steps.
         total: of the same; None where nobody knows.
         finished: whether this file or stage is through.
     """

@@ -88,7 +88,7 @@ async def _health(settings: Settings) -> Health | list[Finding]:
 async def _source(settings: Settings) -> list[Finding]:
     try:
         async with asyncio.timeout(WITHIN.total_seconds()):
-            steps = await source.probe(settings.source)
+            steps = await source.probe(settings.source, read=False)
     except ProblemError as error:
         return [_critical(found) for found in error.problems]
     except TimeoutError:

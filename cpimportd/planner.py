@@ -17,6 +17,7 @@ from cpimportd.configuration import Loaded, load, require_database, require_sour
 from cpimportd.coredumps import forbid_core_dumps
 from cpimportd.daemon.beginning import STARTING
 from cpimportd.plan import COPY_PREFIX, RESCHEDULED, Plan, PlannedSchedule, encode, encode_problems
+from cpimportd.private import own_folder
 from cpimportd.problems import ProblemError, problem
 from cpimportd.resources import unusable
 from cpimportd.settings import Settings
@@ -122,7 +123,7 @@ def _main(arguments: list[str]) -> int:
         plan = make_plan(loaded, runtime, starting=STARTING in arguments)
         try:
             for folder in (loaded.settings.state_directory, runtime):
-                folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+                own_folder(folder)
             plan = replace(plan, copy=_keep(loaded.text, runtime))
         except OSError as error:
             raise ProblemError(unusable(error.filename or runtime, error)) from error

@@ -329,6 +329,25 @@ CATALOG: dict[str, ProblemKind] = _catalog(
             "Check the server's certificate; name the authority that signed it in source.tls_ca, or pin it by its SHA-256 fingerprint in source.tls_fingerprint.",
         ),
         ProblemKind(
+            "source-implicit-tls",
+            _F,
+            "{server} speaks TLS from the first byte (implicit FTPS), which cpimportd does not",
+            "Write ftps:// and the server's port for explicit TLS (AUTH TLS) in source.url, mostly 21; whoever runs the server knows it.",
+        ),
+        ProblemKind(
+            "source-passive",
+            _F,
+            "{server} offers no data connection: {reason}",
+            "Allow passive mode on the server (vsftpd: pasv_enable=YES), and open its passive ports in each firewall between; cpimportd knows no active mode.",
+            passing=True,
+        ),
+        ProblemKind(
+            "source-binary",
+            _F,
+            "{server} refuses binary mode, in which alone a workbook arrives as it is: {reason}",
+            "Allow the command TYPE on the server.",
+        ),
+        ProblemKind(
             "source-listing",
             _F,
             "{server} cannot list {folder}: {reason}",
@@ -340,6 +359,12 @@ CATALOG: dict[str, ProblemKind] = _catalog(
             "{server} fell silent during {step}: {reason}",
             "Check the network and the server's log; the timeouts are in [source].",
             passing=True,
+        ),
+        ProblemKind(
+            "source-untold",
+            _W,
+            "{server} refuses what tells whether a file is whole: {reason}",
+            "Allow SIZE and MDTM on the server (vsftpd: cmds_denied); until then each workbook is watched for source.stable_for before it is fetched.",
         ),
         ProblemKind(
             "source-empty",
@@ -1008,6 +1033,12 @@ CATALOG: dict[str, ProblemKind] = _catalog(
             "the machine, or a limit set to this process, gives no more {reason}",
             "Raise the limit (LimitNOFILE=, TasksMax=, MemoryMax= of the unit, or ulimit), or see what else uses the machine up.",
             passing=True,
+        ),
+        ProblemKind(
+            "state-foreign",
+            _F,
+            "{path} {reason}; this runs as user {user}, and puts nothing into other people's hands",
+            "Run this as the folder's owner, give the folder to whoever runs cpimportd (chown, chmod 0700), or name another one in state_directory.",
         ),
         ProblemKind(
             "state-folder",

@@ -168,7 +168,9 @@ class TerminalProgress:
             return
         if task is None:
             what = _STAGES.get(progress.stage, progress.stage) + (f" {clean(progress.file)}" if progress.file else "")
-            task = self._tasks[key] = self._bars.add_task(what, total=None, stage=progress.stage)
+            task = self._tasks[key] = self._bars.add_task(
+                what, total=None, stage=progress.stage, whole=progress.file is None
+            )
         self._bars.update(task, completed=progress.done, total=progress.total)
 
     def end(self, report: "RunReport") -> None:
@@ -192,7 +194,7 @@ class _What(ProgressColumn):
 
 
 class _HowFar(ProgressColumn):
-    """Bytes while fetching, rows while reading, nothing elsewhere."""
+    """Of a file bytes while fetching and rows while reading; files of the whole; nothing elsewhere."""
 
     def render(self, task: Task) -> Text:
         stage = task.fields.get("stage")
@@ -202,6 +204,10 @@ class _HowFar(ProgressColumn):
 
     @staticmethod
     def _amounts(task: Task, stage: str) -> Iterator[str]:
+        if task.fields.get("whole"):
+            yield count(int(task.completed))
+            yield f"{count(int(task.total or 0))} files"
+            return
         written = decimal if stage == "fetch" else count
         yield written(int(task.completed))
         if task.total is not None:

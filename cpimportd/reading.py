@@ -5,6 +5,7 @@ What is wrong with a file ends up in its snapshot's problems, never as an except
 
 import asyncio
 import json
+import os
 import sys
 from collections.abc import AsyncGenerator, Callable, Mapping
 from contextlib import aclosing
@@ -14,6 +15,7 @@ from pathlib import Path
 import cpimportd
 from cpimportd.documents import kind_by_name
 from cpimportd.model import FetchedFile, Progress, Snapshot
+from cpimportd.private import open_private
 from cpimportd.problems import ProblemError, problem
 from cpimportd.resources import unusable
 from cpimportd.settings import Reader
@@ -150,7 +152,7 @@ async def _hear(lines: AsyncGenerator[bytes, None], listener: Listener, rows_pat
     Raises:
         OSError: the rows could not be written, or there is no process to be had.
     """
-    with await asyncio.to_thread(rows_path.open, "wb") as rows:
+    with os.fdopen(await asyncio.to_thread(open_private, rows_path, "wb"), "wb") as rows:
         try:
             async with aclosing(lines):
                 async for block in lines:

@@ -7,7 +7,6 @@ what judges is taken (department, time zone, reader, guards), all else is left a
 import asyncio
 import os
 import shutil
-import tempfile
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date, timedelta
@@ -20,8 +19,10 @@ from cpimportd.archive import ArchivedRun, archived_runs
 from cpimportd.books import connect, require_current, translate, upgrade
 from cpimportd.books.connection import let_go
 from cpimportd.books.pastruns import Closings, PastRun, closings, past_runs
+from cpimportd.leftovers import temporary_folder
 from cpimportd.model import Kind, Progress, Unit
 from cpimportd.pipeline import RunRequest, run_once
+from cpimportd.private import make_folder
 from cpimportd.problems import CATALOG, Effect, ProblemError
 from cpimportd.rehearsed import Rehearsal, RehearsedRun, SumDiffers
 from cpimportd.report import RunReport, RunStatus, UnitStatus
@@ -60,10 +61,10 @@ async def rehearse(
     if not known:
         return Rehearsal((), None)
     async with scratch(present.database) as found:
-        with tempfile.TemporaryDirectory(prefix="cpimportd-rehearsal-") as folder:
-            settings = _only_what_judges(proposed, found.database, Path(folder))
+        with temporary_folder("cpimportd-rehearsal-") as folder:
+            settings = _only_what_judges(proposed, found.database, folder)
             await upgrade(found.database, department_id=proposed.department_id)
-            stage = _Stage(settings, Path(folder) / "upload", progress)
+            stage = _Stage(settings, folder / "upload", progress)
             played = []
             for number, run in enumerate(known):
                 progress(Progress(_STAGE, done=number, total=len(known)))
@@ -199,7 +200,7 @@ def _only_guards(codes: Sequence[str]) -> bool:
 def _lay_out(run: ArchivedRun, folder: Path) -> None:
     """The folder as the server had it that day: the same names, contents and times."""
     shutil.rmtree(folder, ignore_errors=True)
-    folder.mkdir(mode=0o700)
+    make_folder(folder)
     for file in run.files:
         path = folder / Path(file.name).name
         shutil.copyfile(file.path, path)

@@ -3,6 +3,7 @@
     spool/20261124T030004.118203Z-4711/files.json            what the run fetched: names, upload times, digests
     spool/20261124T030004.118203Z-4711/files/00/000.xlsx     byte for byte; a hard link to …
     spool/contents/<sha256>                                  … the one copy of equal files of all runs
+    spool/20261124T030004.118203Z-4711/rows, run.lock        while the run lives: its rows, and the lock that says so
 
 A file system that knows no hard links keeps a copy with each run. Folders of older versions have no ``files.json``;
 they are kept and removed like the others.
@@ -11,6 +12,7 @@ they are kept and removed like the others.
 import filecmp
 import hashlib
 import json
+import logging
 import os
 import re
 import shutil
@@ -23,22 +25,30 @@ from pathlib import Path
 from typing import Any, Final
 
 from cpimportd.daemon.files import write_whole
+from cpimportd.leftovers import LOCK, MANIFEST, ROWS, STAMP, living, remove_abandoned, take_lock
 from cpimportd.model import FetchedFile, Kind
+from cpimportd.private import make_folder, own_folder
 from cpimportd.problems import ProblemError
 from cpimportd.resources import unusable
 
-_STAMP = "%Y%m%dT%H%M%S.%fZ"
 _CONTENTS: Final = "contents"
-_MANIFEST: Final = "files.json"
+logger = logging.getLogger(__name__)
+
 _VERSION: Final = 1
 _SHA256: Final = re.compile(r"[0-9a-f]{64}")
 
 
 @dataclass(frozen=True, slots=True)
 class SpoolFolder:
-    """The folders of one run: ``files`` as they were fetched, ``rows`` as they were understood."""
+    """The folders of one run: ``files`` as they were fetched, ``rows`` as they were understood.
+
+    Attributes:
+        path: of the folder.
+        lock: the descriptor by which the run holds it; None where nobody does.
+    """
 
     path: Path
+    lock: int | None = None
 
     @property
     def files(self) -> Path:
@@ -48,7 +58,7 @@ class SpoolFolder:
     @property
     def rows(self) -> Path:
         """Their rows on the way to the database; gone when the run ends."""
-        return self.path / "rows"
+        return self.path / ROWS
 
     def archive(self, run: int | None, files: Sequence[FetchedFile], only: Iterable[Kind]) -> None:
         """Write down what was fetched, and share with other runs what is byte for byte the same.
@@ -75,17 +85,21 @@ class SpoolFolder:
             for file in files
         ]
         tree = {"version": _VERSION, "run": run, "only": sorted(kind.value for kind in only), "files": entries}
-        write_whole(self.path / _MANIFEST, json.dumps(tree, indent=1) + "\n")
+        write_whole(self.path / MANIFEST, json.dumps(tree, indent=1) + "\n")
         for earlier in {path.name for path in self.files.iterdir()} - {file.path.parent.name for file in files}:
             shutil.rmtree(self.files / earlier, ignore_errors=True)
         contents = self.path.parent / _CONTENTS
-        contents.mkdir(mode=0o700, exist_ok=True)
+        own_folder(contents, tighten=True)
         for file in files:
             _share(file.path, contents / file.sha256)
 
     def close(self, *, keep_files: bool) -> None:
         """End of the run: the rows go, and the workbooks too where nobody will ask for them again."""
         shutil.rmtree(self.rows if keep_files else self.path, ignore_errors=True)
+        if self.lock is not None:
+            with suppress(OSError):
+                (self.path / LOCK).unlink(missing_ok=True)
+            os.close(self.lock)
 
 
 def _share(file: Path, content: Path) -> None:
@@ -106,7 +120,7 @@ def _share(file: Path, content: Path) -> None:
 def manifest(folder: Path) -> dict[str, Any] | None:
     """What a run wrote down of its files; None in a folder of an older version, or of a run that is not over."""
     try:
-        tree: dict[str, Any] = json.loads((folder / _MANIFEST).read_bytes())
+        tree: dict[str, Any] = json.loads((folder / MANIFEST).read_bytes())
     except (FileNotFoundError, ValueError):
         return None
     return tree if tree.get("version") == _VERSION else None
@@ -150,25 +164,37 @@ def _digest(path: Path) -> str | None:
 
 
 def open_spool(root: Path, keep: timedelta) -> SpoolFolder:
-    """Make a run's folder, and remove those of runs longer ago than ``keep``.
+    """Make a run's folder, and remove those of runs that were killed, or longer ago than ``keep``.
+
+    It has another name until its lock is held: who tidies up at this moment must not take it for an abandoned one.
 
     Raises:
-        ProblemError: ``disk`` where the folder cannot be made.
+        ProblemError: ``disk`` where the folder cannot be made; ``state-foreign``.
     """
     now = datetime.now(UTC)
-    folder = SpoolFolder(root / f"{now.strftime(_STAMP)}-{os.getpid()}")
+    name = f"{now.strftime(STAMP)}-{os.getpid()}"
+    path, begun = root / name, SpoolFolder(root / f".{name}")
     try:
-        for path in (folder.path, folder.files, folder.rows):
-            path.mkdir(mode=0o700, parents=True)
+        own_folder(root.parent)
+        own_folder(root, tighten=True)
+        for folder in (begun.files, begun.rows):
+            make_folder(folder)
+        lock = take_lock(begun.path / LOCK)
+        begun.path.rename(path)
+        if left := remove_abandoned(root):
+            logger.info("removed what %d runs left in the spool that were killed", left)
         prune_spool(root, now - keep)
     except OSError as error:
-        shutil.rmtree(folder.path, ignore_errors=True)
-        raise ProblemError(unusable(folder.path, error)) from error
-    return folder
+        for folder in (begun.path, path):
+            shutil.rmtree(folder, ignore_errors=True)
+        raise ProblemError(unusable(path, error)) from error
+    return SpoolFolder(path, lock)
 
 
 def prune_spool(root: Path, before: datetime) -> int:
-    """Remove the folders of runs that began before an instant; what is none of ours is left alone.
+    """Remove the folders of runs that began before an instant, and of runs that were killed.
+
+    What is none of ours is left alone, and so is what a living run works on.
 
     Returns:
         How many were removed.
@@ -176,7 +202,8 @@ def prune_spool(root: Path, before: datetime) -> int:
     Raises:
         OSError: the spool cannot be listed.
     """
-    old = [folder for folder, began in run_folders(root) if began < before]
+    remove_abandoned(root)
+    old = [folder for folder, began in run_folders(root) if began < before and not living(folder)]
     for folder in old:
         shutil.rmtree(folder, ignore_errors=True)
     _forget_unused(root / _CONTENTS)
@@ -188,7 +215,7 @@ def run_folders(root: Path) -> list[tuple[Path, datetime]]:
     found = []
     for path in root.iterdir():
         with suppress(ValueError):
-            found.append((path, datetime.strptime(path.name.rpartition("-")[0], _STAMP).replace(tzinfo=UTC)))
+            found.append((path, datetime.strptime(path.name.rpartition("-")[0], STAMP).replace(tzinfo=UTC)))
     return sorted(found, key=lambda one: (one[1], one[0].name))
 
 

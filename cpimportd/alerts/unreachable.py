@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Final
 
 from cpimportd.alerts.conditions import Remembered
+from cpimportd.private import adopt
 
 FILE: Final = "alerts.json"
 """In the state folder."""
@@ -45,6 +46,7 @@ def write(folder: Path, told: Iterable[Remembered]) -> None:
         return
     handle, name = tempfile.mkstemp(prefix=f".{FILE}-", dir=folder)
     try:
+        adopt(Path(name))
         with os.fdopen(handle, "w", encoding="utf-8") as stream:
             json.dump(tree, stream, ensure_ascii=False)
         Path(name).replace(folder / FILE)

@@ -22,7 +22,9 @@ from cpimportd.books.failures import translate
 from cpimportd.books.programs import Program
 from cpimportd.books.session import patient
 from cpimportd.books.target import Target
+from cpimportd.leftovers import abandoned, take_lock
 from cpimportd.model import BACKEND_TABLES
+from cpimportd.private import own_folder
 from cpimportd.problems import ProblemError, printable, problem
 from cpimportd.settings import Database
 
@@ -53,7 +55,8 @@ async def backup(
         The file, ``cpimportd-DATETIME.dump`` in UTC.
 
     Raises:
-        ProblemError: ``backup-failed`` (no pg_dump, none new enough, disk full, a right missing), ``backup-incomplete``
+        ProblemError: ``state-foreign``,
+            ``backup-failed`` (no pg_dump, none new enough, disk full, a right missing), ``backup-incomplete``
             (something that was wanted is not in it), and those of ``connect``.
     """
     target = Target.of(database, direct=True)
@@ -68,6 +71,8 @@ async def backup(
         _make(folder)
         final = folder / f"{SCHEMA}-{datetime.now(UTC):%Y%m%dT%H%M%S.%fZ}.dump"
         partial = final.with_suffix(".partial")
+        _forget_killed(folder)
+        lock = take_lock(partial)
         try:
             async with _at(target, database) as (environment, passed):
                 where = target.url_with(patient(major))
@@ -76,6 +81,8 @@ async def backup(
             _publish(partial, final)
         finally:
             partial.unlink(missing_ok=True)
+            if lock is not None:
+                os.close(lock)
         _prune(folder, keep)
     except OSError as error:
         raise _failed(f"{error.strerror}: {error.filename}") from error
@@ -179,7 +186,16 @@ def _incomplete(missing: Sequence[str]) -> ProblemError:
 
 
 def _make(folder: Path) -> None:
-    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    own_folder(folder.parent)
+    own_folder(folder, tighten=True)
+
+
+def _forget_killed(folder: Path) -> None:
+    """Remove what backups left that were killed; one that is being written holds its lock."""
+    for partial in folder.glob(f"{SCHEMA}-*.partial"):
+        with abandoned(partial) as free:
+            if free:
+                partial.unlink(missing_ok=True)
 
 
 def _publish(partial: Path, final: Path) -> None:

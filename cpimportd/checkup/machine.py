@@ -11,6 +11,7 @@ from typing import Final
 
 from cpimportd.checkup.line import CheckLine, bad, good
 from cpimportd.instants import moment
+from cpimportd.private import foreign
 from cpimportd.problems import problem
 from cpimportd.settings import Settings
 
@@ -25,7 +26,8 @@ def state_folder(settings: Settings) -> Sequence[CheckLine]:
     """Whether the state folder is ours, private and writable, and whether its disk has room."""
     folder = settings.state_directory
     there = next(path for path in (folder, *folder.absolute().parents) if path.exists())
-    return (_usable(folder, there), _room(there))
+    refused = foreign(folder) if there == folder else None
+    return (_usable(folder, there) if refused is None else bad(_STATE, refused), _room(there))
 
 
 def _usable(folder: Path, there: Path) -> CheckLine:

@@ -68,6 +68,7 @@ the start."""
 def main() -> None:
     """The console script's entry."""
     forbid_core_dumps()
+    os.umask(0o077)  # whatever a verb or a child of it writes holds the holding's payments
     # Plugins of other packages would see every value that pydantic validates, with the passwords; and to look for them
     # takes a while.  https://docs.pydantic.dev/latest/concepts/plugins/
     os.environ["PYDANTIC_DISABLE_PLUGINS"] = "__all__"

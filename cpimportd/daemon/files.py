@@ -5,9 +5,11 @@ import os
 import tempfile
 from pathlib import Path
 
+from cpimportd.private import adopt
+
 
 def write_whole(path: Path, text: str, *, lasting: bool = True) -> None:
-    """Replace a file's content in one step.
+    """Replace a file's content in one step; only its owner may read it (mode 0600).
 
     The new content is written beside it and renamed; with ``lasting`` both the file and the folder are on the disk
     before this returns, so that a power cut leaves the old content or the new (rename(2), fsync(2)).
@@ -22,6 +24,7 @@ def write_whole(path: Path, text: str, *, lasting: bool = True) -> None:
     """
     handle, name = tempfile.mkstemp(prefix=f".{path.name}-", dir=path.parent)
     try:
+        adopt(Path(name))
         with os.fdopen(handle, "w", encoding="utf-8") as stream:
             stream.write(text)
             if lasting:

@@ -15,16 +15,21 @@ from cpimportd.daemon.beginning import ours
 from cpimportd.daemon.elsewhere import Letterbox
 from cpimportd.daemon.exhaustion import Exhaustion
 from cpimportd.daemon.files import unfinished
-from cpimportd.daemon.journal import tell_problem
+from cpimportd.daemon.journal import tell, tell_problem
 from cpimportd.daemon.lock import locked
 from cpimportd.daemon.process import hear_out, launch
 from cpimportd.daemon.reloading import forget_copy
 from cpimportd.daemon.service import Daemon
 from cpimportd.daemon.store import FILE, Store
 from cpimportd.daemon.supervisor import Supervisor
+from cpimportd.leftovers import remove_abandoned
 from cpimportd.plan import COPY_PREFIX, RESCHEDULED, Plan
 from cpimportd.problems import Problem, ProblemError, printable, problem
 from cpimportd.resources import exhausted, unusable
+
+_ALERTS: Final = "alerts.json"
+_SPOOL: Final = "spool"
+"""In the state folder, written by runs: see ``alerts/unreachable.py`` and ``settings.py``, never loaded here."""
 
 PRUNING_WITHIN: Final = 600.0
 """Seconds that removing old files and journal entries may take."""
@@ -88,7 +93,7 @@ def _set_up_log(form: journal.Form) -> Problem | None:
 def _tidy(plan: Plan) -> None:
     """Remove what an earlier daemon left behind: what was rescheduled holds until the next start.
 
-    One that was killed while it wrote a file leaves what it had begun.
+    One that was killed while it wrote a file leaves what it had begun, and runs that were killed leave their rows.
     """
     runtime, state = plan.runtime_directory, plan.state_directory
     copies = [path for path in runtime.glob(f"{COPY_PREFIX}*") if path != plan.copy]
@@ -98,12 +103,15 @@ def _tidy(plan: Plan) -> None:
         *begun,
         *unfinished(state / FILE),
         *unfinished(state / elsewhere.FILE),
+        *unfinished(state / _ALERTS),
         runtime / RESCHEDULED,
     ):
         try:
             path.unlink(missing_ok=True)
         except OSError as error:
             raise ProblemError(unusable(path, error)) from error
+    if left := remove_abandoned(state / _SPOOL):
+        tell(logging.INFO, "tidied", f"removed what {left} runs left in the spool that were killed")
 
 
 def _wait_without_threads() -> None:

@@ -1,5 +1,6 @@
 """How far a run is, in a few words, from the stages that it tells of."""
 
+from collections.abc import Mapping
 from typing import Final
 
 from cpimportd.messages import Stage
@@ -21,6 +22,7 @@ class Progress:
     def __init__(self) -> None:
         self._stage = "fetch"
         self._files: dict[str, dict[str, Stage]] = {"fetch": {}, "read": {}}
+        self._whole: dict[str, Stage] = {}
 
     @property
     def committing(self) -> bool:
@@ -30,17 +32,32 @@ class Progress:
     def take(self, stage: Stage) -> None:
         """Hear of one more step."""
         self._stage = stage.stage
-        if stage.file is not None and stage.stage in _BY_FILE:
+        if stage.stage not in _BY_FILE:
+            return
+        if stage.file is not None:
             self._files[stage.stage][stage.file] = stage
+            return
+        before = self._whole.get(stage.stage)
+        if before is not None and stage.done < before.done:
+            self._files[stage.stage].clear()  # the server is looked at anew, or more has to be read
+        self._whole[stage.stage] = stage
 
     def __str__(self) -> str:
         doing = _DOING.get(self._stage, self._stage)
-        files = self._files.get(self._stage)
-        if not files:
+        files = self._files.get(self._stage, {})
+        of = self._how_many(files)
+        if not of:
             return doing
-        of = max(len(files), len(self._files["fetch"]))
-        whole = sum(_share(stage) for stage in files.values()) / of
-        return f"{doing} {sum(stage.finished for stage in files.values())}/{of} files, {whole:.0%}".replace("%", " %")
+        whole = min(1.0, sum(_share(stage) for stage in files.values()) / of)
+        through = min(of, sum(stage.finished for stage in files.values()))
+        return f"{doing} {through}/{of} files, {whole:.0%}".replace("%", " %")
+
+    def _how_many(self, files: Mapping[str, Stage]) -> int:
+        """Of how many files: as the run says or, where it is older than this daemon, as many as were seen."""
+        whole = self._whole.get(self._stage)
+        if whole is not None and whole.total is not None:
+            return whole.total
+        return max(len(files), len(self._files["fetch"])) if files else 0
 
 
 def _share(stage: Stage) -> float:

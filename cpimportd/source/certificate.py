@@ -64,6 +64,26 @@ async def shown(address: Address, seconds: float) -> str:
         client.abort()
 
 
+async def speaks_tls(address: Address, seconds: float) -> bool:
+    """Whether TLS is what the server speaks from the first byte (implicit FTPS); no login. Never raises.
+
+    Such a server waits for us while we wait for its greeting: from that alone nobody could tell what is wrong.
+
+    Args:
+        address: of the server.
+        seconds: the limit of the whole.
+    """
+    try:
+        async with asyncio.timeout(seconds):
+            _, writer = await asyncio.open_connection(address.host, address.port, ssl=context(None, pinned=True))
+    except ssl.SSLError as error:
+        return "ALERT" in (error.reason or "")  # it wants another version or a certificate of ours, and says so in TLS
+    except OSError:
+        return False
+    writer.transport.abort()
+    return True
+
+
 def distrust(error: ssl.SSLCertVerificationError, shown_fingerprint: str) -> str:
     """Why a certificate is not trusted, which it is, and how a human may trust it all the same.
 

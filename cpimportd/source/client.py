@@ -10,7 +10,8 @@ import aioftp
 from aioftp.common import SSLSessionBoundContext
 
 from cpimportd.source.contract import NotResumedError
-from cpimportd.source.control import TRANSPARENT, Control, Stream, unread
+from cpimportd.source.control import TRANSPARENT, Control, Stream, unread, words
+from cpimportd.source.passive import PassiveError, epsv_port, pasv_port
 
 # At level debug it writes down every answer of the server, and some repeat the password that they refuse.
 logging.getLogger("aioftp.client").setLevel(logging.WARNING)
@@ -32,19 +33,16 @@ def _forbid_unread(reader: asyncio.StreamReader) -> None:
 
 
 class Client(Control):
-    """One control connection.
-
-    The address in a server's answer to PASV is never followed (aioftp's default, set here so that it stays).
-    """
+    """One control connection."""
 
     def __init__(self, *, connect_timeout: float, socket_timeout: float) -> None:
         super().__init__(
             connection_timeout=connect_timeout,
             encoding=TRANSPARENT,
-            trust_server_pasv_ipv4_address=False,
         )
         self._silence = socket_timeout
         self._verified = True
+        self._extended_passive = True
 
     async def reach(self, host: str, port: int) -> None:
         """Open the control connection; the server's greeting is still to be read."""
@@ -54,7 +52,32 @@ class Client(Control):
     async def greeting(self) -> str:
         """Read what the server says first."""
         _, lines = await self.command(None, "220", "120")
-        return " ".join(line.lstrip(" -") for line in lines)
+        return words(lines)
+
+    async def log_in(self, user: str, password: str) -> str:
+        """Log in by USER and, if the server wants it, PASS.
+
+        Returns:
+            The answer that let us in. 202 is one: the server wants no password (RFC 959, section 6, the state diagram).
+
+        Raises:
+            aioftp.StatusCodeError: refused; 332 asks for an account, which nobody has any more.
+        """
+        code, lines = await self.command(f"USER {user}", ("230", "232", "331"))
+        if code == "331":
+            code, lines = await self.command(f"PASS {password}", ("230", "202", "232"), censor_after=5)
+        return f"{code} {words(lines)}"
+
+    async def attempt(self, command: str) -> tuple[aioftp.Code, str]:
+        """Send a command whose refusal is an answer too.
+
+        Raises:
+            aioftp.StatusCodeError: 421, the server's farewell.
+        """
+        code, lines = await self.command(command, "xxx", "1xx")
+        if code == "421":
+            raise aioftp.StatusCodeError(aioftp.Code("xxx"), code, lines)
+        return code, words(lines)
 
     def tls_version(self) -> str:
         """Of the control connection, such as ``TLSv1.3``; empty where it is plain."""
@@ -102,11 +125,13 @@ class Client(Control):
 
         Raises:
             aioftp.StatusCodeError: the server refused the command, or said that the transfer failed.
+            PassiveError: it offers no data connection that could be opened.
             NotResumedError: it did not take ``start``, or refused the command with it.
             ImpostorError: bytes came in the clear before TLS began; or, under a pinned certificate, this connection
                 shows another one.
         """
-        reader, writer = await self.get_passive_connection()
+        await self.command("TYPE I", "2xx")
+        reader, writer = await self._connect_passively()
         try:
             await self._begin(command, start)
             await self._secure_data(reader, writer)
@@ -120,6 +145,40 @@ class Client(Control):
         if "failed" in " ".join(lines):
             raise aioftp.StatusCodeError(aioftp.Code("2xx"), code, lines)
 
+    async def _connect_passively(self) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
+        """Open a data connection: where EPSV gives none, whatever the server says to it, PASV is asked.
+
+        aioftp goes on to PASV after a 50x alone. Servers refuse with 550, 522, 425 and 530 too, answer with 200 or with
+        227, or name a port that a firewall closes because it reads nothing but PASV.
+        """
+        tries: list[str] = []
+        lasting = True
+        for verb, granted, port_in in (("EPSV", "229", epsv_port), ("PASV", "2xx", pasv_port)):
+            if verb == "EPSV" and not self._extended_passive:
+                continue
+            code, text = await self.attempt(verb)
+            port = port_in(text) if code.matches(granted) else None
+            if port is None:
+                lasting = lasting and code.startswith("5")
+                tries.append(f"{verb}: {code} {text}")
+                continue
+            try:
+                opened = await self._open_connection(self._peer(), port)
+            except OSError as error:
+                lasting = False
+                why = "no answer" if isinstance(error, TimeoutError) else error.strerror or str(error)
+                tries.append(f"{verb}: {code} {text}, but port {port} cannot be reached ({why})")
+                continue
+            self._extended_passive = verb == "EPSV"
+            return opened
+        raise PassiveError(tries, lasting=lasting)
+
+    def _peer(self) -> str:
+        """The address at the other end: a host's name may have several, and the data port is open at one of them."""
+        host, _, *rest = self.stream.writer.get_extra_info("peername")
+        scope = rest[1] if len(rest) > 1 else 0  # of a link-local address of IPv6
+        return f"{host}%{scope}" if scope and "%" not in host else str(host)
+
     async def _begin(self, command: str, start: int) -> None:
         try:
             if start:
@@ -127,7 +186,7 @@ class Client(Control):
             await self.command(command, "1xx")
         except aioftp.StatusCodeError as error:
             if start:
-                raise NotResumedError(f"it answers {error.received_codes[-1]}") from error
+                raise NotResumedError(f"to {self.asked} it answers {error.received_codes[-1]}") from error
             raise
 
     async def _secure_data(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:

@@ -89,6 +89,10 @@ class Source(Protocol):
         """End all conversations. Never raises."""
 
 
+class TooMuchError(ValueError):
+    """The source says more than any source has to say; ``str`` of this says of what."""
+
+
 class PermanentError(ProblemError):
     """A failure that trying again cannot cure, though others with its code may pass."""
 

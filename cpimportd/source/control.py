@@ -1,13 +1,42 @@
-"""What is said over a control connection: each reply whole, and each to the command that it answers."""
+"""What is said over a control connection: each reply whole, of bounded length, and each to the command it answers."""
 
 import asyncio
+import re
+from collections.abc import Iterable
+from typing import Final
 
 import aioftp
 from aioftp.common import ThrottleStreamIO
 
+from cpimportd.source.contract import TooMuchError
+
 TRANSPARENT = "latin-1"
 """The encoding in which aioftp reads and writes lines: every byte is one character and comes back as the same byte, so
 names in any mixture of encodings survive; what they mean is decided elsewhere."""
+
+MOST_REPLY_LINES: Final = 1000
+MOST_REPLY_BYTES: Final = 256 * 1024
+"""Of one reply. Greetings with the conditions of use have a hundred lines; whatever has more never ends."""
+
+MOST_PRELIMINARY: Final = 100
+"""Replies such as ``120 ready in 3 minutes`` before the one that counts."""
+
+_LINE_LIMIT: Final = "a line of its answer is longer than 64 KiB"
+
+_ANSWER: Final = re.compile(r"(\d{3})([ -].*)?", re.DOTALL)
+_OTHER_PROTOCOLS: Final = ("SSH-", "HTTP/", "* OK", "+OK", "<")
+_TLS_RECORDS: Final = (b"\x15\x03", b"\x16\x03")
+"""How an alert and a handshake message begin (RFC 8446, section 5.1)."""
+
+_SECRET_VERBS: Final = frozenset({"PASS", "ACCT"})
+
+
+class OtherProtocolError(aioftp.AIOFTPException):
+    """Something answers that is no FTP server; ``str`` of this is how it begins."""
+
+
+class TlsFromTheStartError(aioftp.AIOFTPException):
+    """The server speaks TLS before anybody asked for it."""
 
 
 def unread(reader: asyncio.StreamReader) -> bytes:
@@ -19,6 +48,11 @@ def unread(reader: asyncio.StreamReader) -> bytes:
         return bytes(found.value)
     looking.close()  # it would have waited: nothing is there
     return b""
+
+
+def words(lines: Iterable[str]) -> str:
+    """The text of a reply: its lines less the character after the code."""
+    return " ".join(line[1:].strip() for line in lines)
 
 
 class Stream(ThrottleStreamIO):
@@ -38,13 +72,27 @@ class Stream(ThrottleStreamIO):
             return await super().read(count)
 
     async def readline(self) -> bytes:
-        """Read a line, or what there is of it at the end. Raises TimeoutError."""
+        """Read a line, or what there is of it at the end.
+
+        Raises:
+            TimeoutError: nothing came.
+            TooMuchError: the line has more than 64 KiB, asyncio's limit.
+        """
         async with asyncio.timeout(self._limit):
-            return await super().readline()
+            try:
+                return await super().readline()
+            except ValueError as error:
+                raise TooMuchError(_LINE_LIMIT) from error
 
 
 class Control(aioftp.Client):
-    """aioftp's client, that believes no reply which broke off, and none that nobody asked for."""
+    """aioftp's client, that believes no reply which broke off, none that nobody asked for, and none without end.
+
+    Attributes:
+        asked: the last command, as it may be shown: without the password; empty before the first.
+    """
+
+    asked = ""
 
     async def command(  # type: ignore[override]  # its overloads tell apart what is never left out here
         self,
@@ -59,23 +107,63 @@ class Control(aioftp.Client):
 
         Raises:
             ConnectionError: there is one, so replies belong to commands no more.
+            TooMuchError: the reply, or the line of preliminary ones before it, does not end.
         """
-        if command and (said := unread(self.stream.reader)):
-            error = ConnectionError("the server says what it was not asked for")
-            if said.startswith(b"421"):
-                error.__context__ = aioftp.StatusCodeError((), aioftp.Code("421"), said[3:].decode(TRANSPARENT).strip())
-            raise error
+        if command:
+            verb, _, _ = command.partition(" ")
+            self.asked = verb if verb in _SECRET_VERBS else command
+            if said := unread(self.stream.reader):
+                raise _unasked(said)
+        self._preliminary = 0
         return await super().command(command, expected_codes, wait_codes, censor_after)
+
+    async def parse_response(self) -> tuple[aioftp.Code, list[str]]:
+        """Read a reply: to the line that begins with its code and a space (RFC 959, section 4.2).
+
+        What stands between may begin with any number: a greeting tells dates, too.
+
+        Raises:
+            TooMuchError: it has too many lines or bytes.
+            OtherProtocolError: what answers is no FTP server.
+        """
+        if self._preliminary > MOST_PRELIMINARY:
+            raise TooMuchError(f"more than {MOST_PRELIMINARY} replies came before the one that counts")
+        self._preliminary += 1
+        first, size = None, 0
+        lines: list[str] = []
+        while True:
+            code, rest = await self.parse_line()
+            size += len(code) + len(rest)
+            if len(lines) >= MOST_REPLY_LINES or size > MOST_REPLY_BYTES:
+                raise TooMuchError(f"its answer has more than {MOST_REPLY_LINES} lines or {MOST_REPLY_BYTES} bytes")
+            answers = _ANSWER.fullmatch(code + rest)
+            if first is None and answers:
+                first = code
+            if first is None and not self.asked and (code + rest).startswith(_OTHER_PROTOCOLS):
+                raise OtherProtocolError(code + rest)
+            lines.append(rest if answers and code == first else f" {code}{rest}")
+            if first is not None and answers and code == first and not rest.startswith("-"):
+                return first, lines
 
     async def parse_line(self) -> tuple[aioftp.Code, str]:
         """Read a line of a reply.
 
         Raises:
             ConnectionResetError: the connection ended before the line did: half a size is a size too.
+            TlsFromTheStartError: it is no line but the beginning of TLS.
         """
         line = await self.stream.readline()
+        if line.startswith(_TLS_RECORDS):
+            raise TlsFromTheStartError
         if not line.endswith(b"\n"):
             self.stream.close()
             raise ConnectionResetError
         text = line.decode(TRANSPARENT).rstrip()
         return aioftp.Code(text[:3]), text[3:]
+
+
+def _unasked(said: bytes) -> ConnectionError:
+    error = ConnectionError("the server says what it was not asked for")
+    if said.startswith(b"421"):
+        error.__context__ = aioftp.StatusCodeError((), aioftp.Code("421"), said[3:].decode(TRANSPARENT).strip())
+    return error

@@ -3,7 +3,7 @@
 import asyncio
 import re
 import ssl
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from enum import Enum
@@ -12,12 +12,20 @@ import aioftp
 
 from cpimportd.problems import ProblemError, problem
 from cpimportd.source.client import ImpostorError
-from cpimportd.source.contract import InUseError, PermanentError
+from cpimportd.source.contract import InUseError, PermanentError, TooMuchError
+from cpimportd.source.control import TRANSPARENT, OtherProtocolError, TlsFromTheStartError, words
+from cpimportd.source.names import decode
+from cpimportd.source.passive import PassiveError
 
 _LIMIT = re.compile(r"maximum|too many|limit|already connected|no more connections", re.IGNORECASE)
 _LOCKED_OUT = re.compile(r"fail|attempt|incorrect|password|auth", re.IGNORECASE)
 _WANTS_TLS = re.compile(r"\bTLS\b|\bSSL\b|encrypt|cleartext", re.IGNORECASE)
 _IN_USE = re.compile(r"used by another process|in use|being used|locked|sharing violation|file busy", re.IGNORECASE)
+
+
+def in_use(reply: str) -> bool:
+    """Whether a server refuses a file because another program has it, such as 1C that writes it."""
+    return _IN_USE.search(reply) is not None
 
 
 class Phase(Enum):
@@ -42,6 +50,7 @@ class Interpreter:
         user: who logs in.
         secret: the password; struck out wherever a server repeats it.
         encrypted: whether the control connection is under TLS.
+        asked: tells the last command that was sent, for every problem names it; empty before the first.
     """
 
     label: str
@@ -49,6 +58,7 @@ class Interpreter:
     user: str
     secret: str
     encrypted: bool
+    asked: Callable[[], str]
 
     @asynccontextmanager
     async def during(self, phase: Phase, seconds: float, file: str | None = None) -> AsyncIterator[None]:
@@ -66,8 +76,13 @@ class Interpreter:
             raise
         except aioftp.StatusCodeError as error:
             raise self._refused(phase, error, file) from error
+        except PassiveError as error:
+            raise self._no_data_connection(phase, error, file) from error
+        except TlsFromTheStartError as error:
+            raise self.secured_too_early() from error
         except TimeoutError as error:
-            raise self._silent(phase, f"no answer within {seconds:g} s", file) from error
+            to = f" to {asked}" if (asked := self._asked()) else ""
+            raise self._silent(phase, f"no answer within {seconds:g} s{to}", file) from error
         except ImpostorError as error:
             raise self.untrusted(str(error)) from error
         except ssl.SSLError as error:
@@ -80,7 +95,7 @@ class Interpreter:
     def _refused(self, phase: Phase, error: aioftp.StatusCodeError, file: str | None) -> ProblemError | InUseError:
         code, reply = str(error.received_codes[-1]), self._reply(error)
         if not self.encrypted and code[:1] in "45" and _WANTS_TLS.search(reply):
-            return self.untrusted(f"the server wants TLS, so write ftps:// in source.url ({reply})")
+            return self.untrusted(f"the server wants TLS, so write ftps:// in source.url ({self._about(reply)})")
         if phase in (Phase.LOOK, Phase.DOWNLOAD):
             return self._file_refused(code, reply, file)
         if phase is Phase.LIST:
@@ -88,13 +103,13 @@ class Interpreter:
         if phase is Phase.LOGIN:
             return self._login(code, reply)
         if phase is Phase.TLS and code != "421":
-            return self.untrusted(f"the server refuses it ({reply})")
-        return self._busy(reply)
+            return self.untrusted(f"the server refuses it ({self._about(reply)})")
+        return self._busy(self._about(reply))
 
     def _file_refused(self, code: str, reply: str, file: str | None) -> ProblemError | InUseError:
-        if _IN_USE.search(reply):
-            return InUseError(reply)
-        failed = problem("download-failed", file=file, reason=reply)
+        if in_use(reply):
+            return InUseError(self._about(reply))
+        failed = problem("download-failed", file=file, reason=self._about(reply))
         # RFC 959, 4.2.1: 4xx invites to try again, 5xx says not to.
         return PermanentError(failed) if code.startswith("5") else ProblemError(failed)
 
@@ -102,41 +117,61 @@ class Interpreter:
         # A 2xx or 3xx in the wrong place belongs to some other command: the connection is out of step; unless it is
         # vsftpd's "226 Transfer done (but failed to open directory)."
         if not (code.startswith("5") or "failed" in reply):
-            return self._unreachable(f"{reply} (during {Phase.LIST.value})")
-        return ProblemError(problem("source-listing", server=self.label, folder=self.folder, reason=reply))
+            return self._unreachable(self._about(reply))
+        return ProblemError(problem("source-listing", server=self.label, folder=self.folder, reason=self._about(reply)))
 
     def _login(self, code: str, reply: str) -> ProblemError:
         limit = _LIMIT.search(reply) and not _LOCKED_OUT.search(reply)
         if code == "421" or limit:
-            return self._busy(reply)
-        if code[:1] not in "45":
-            return self._unreachable(f"{reply} (during {Phase.LOGIN.value})")
-        return ProblemError(problem("source-login", server=self.label, user=self.user, reason=reply))
+            return self._busy(self._about(reply))
+        if code[:1] not in "345":
+            return self._unreachable(self._about(reply))
+        if code != "530" and self._asked().startswith("TYPE"):
+            return ProblemError(problem("source-binary", server=self.label, reason=self._about(reply)))
+        return ProblemError(problem("source-login", server=self.label, user=self.user, reason=self._about(reply)))
+
+    def _no_data_connection(self, phase: Phase, error: PassiveError, file: str | None) -> ProblemError:
+        reason = self.readable(str(error))
+        if phase in (Phase.LOOK, Phase.DOWNLOAD):
+            found = problem("download-failed", file=file, reason=f"no data connection: {reason}")
+        else:
+            found = problem("source-passive", server=self.label, reason=reason)
+        return PermanentError(found) if error.lasting else ProblemError(found)
+
+    def secured_too_early(self) -> ProblemError:
+        """The problem of a server that speaks TLS from the first byte."""
+        return ProblemError(problem("source-implicit-tls", server=self.label))
 
     def _silent(self, phase: Phase, reason: str, file: str | None) -> ProblemError:
         if phase is Phase.CONNECT:
             return self._unreachable(reason)
         if phase in (Phase.LOOK, Phase.DOWNLOAD):
-            return ProblemError(problem("download-failed", file=file, reason=f"{reason} during {phase.value}"))
+            return ProblemError(problem("download-failed", file=file, reason=reason))
         return ProblemError(problem("source-stalled", server=self.label, step=phase.value, reason=reason))
 
     def _insecure(self, phase: Phase, error: ssl.SSLError, file: str | None) -> ProblemError:
         if isinstance(error, ssl.SSLCertVerificationError):
             return self.untrusted(error.verify_message or str(error))
         if phase is Phase.TLS:
-            return self.untrusted(str(error))
+            return self.untrusted(self._about(str(error)))
         return self._broken(phase, str(error), file)
 
     def _broken(self, phase: Phase, reason: str, file: str | None) -> ProblemError:
         if phase in (Phase.LOOK, Phase.DOWNLOAD):
-            return ProblemError(problem("download-failed", file=file, reason=reason))
-        return self._unreachable(reason if phase is Phase.CONNECT else f"{reason} (during {phase.value})")
+            return ProblemError(problem("download-failed", file=file, reason=self._about(reason)))
+        if phase in (Phase.CONNECT, Phase.GREET):
+            return self._unreachable(reason if phase is Phase.CONNECT else f"{reason} before its greeting")
+        return self._unreachable(self._about(reason))
 
     def _nonsense(self, phase: Phase, error: Exception, file: str | None) -> ProblemError:
         if isinstance(error, aioftp.errors.InvalidCommand):
             reason = "what is to be sent holds a line break"
+        elif isinstance(error, TooMuchError):
+            reason = self._about(str(error))
+        elif isinstance(error, OtherProtocolError):
+            reason = f"what answers there is no FTP server: it says «{self.readable(str(error))}»"
         else:
-            reason = f"its answer cannot be understood: {error}"
+            reason = self._about(f"its answer cannot be understood: {error}")
         match phase:
             case Phase.LOGIN:
                 return ProblemError(problem("source-login", server=self.label, user=self.user, reason=reason))
@@ -150,10 +185,25 @@ class Interpreter:
     def words(self, error: Exception) -> str:
         """What an exception of a conversation says, without the password."""
         if isinstance(error, aioftp.StatusCodeError):
-            return self._reply(error)
+            return self._about(self._reply(error))
         if isinstance(error, TimeoutError):
-            return "no answer in time"
-        return self._reason(error) if isinstance(error, OSError) else str(error) or type(error).__name__
+            return self._about("no answer in time")
+        if isinstance(error, PassiveError):
+            return f"no data connection: {self.readable(str(error))}"
+        return self._about(self._reason(error) if isinstance(error, OSError) else str(error) or type(error).__name__)
+
+    def _asked(self) -> str:
+        """The last command, readable, without the password."""
+        return self.readable(self.asked())
+
+    def _about(self, text: str) -> str:
+        """What is said, and to which command."""
+        return f"{asked}: {text}" if (asked := self._asked()) else text
+
+    def readable(self, wire: str) -> str:
+        """What went over the wire, in the client's transparent encoding, as text without the password."""
+        text = decode(wire.encode(TRANSPARENT, "replace"), "utf-8")
+        return re.sub(re.escape(self.secret), "***", text, flags=re.IGNORECASE) if self.secret else text
 
     def _busy(self, reason: str) -> ProblemError:
         return ProblemError(problem("source-busy", server=self.label, reason=reason))
@@ -178,8 +228,5 @@ class Interpreter:
 
     def _reply(self, error: aioftp.StatusCodeError) -> str:
         """The server's words, readable, without the password."""
-        lines = [error.info] if isinstance(error.info, str) else error.info
-        text = " ".join(line.lstrip(" -") for line in lines)
-        readable = text.encode("latin-1", "replace").decode("utf-8", "replace")
-        reply = f"{error.received_codes[-1]} {readable}".strip()
-        return reply.replace(self.secret, "***") if self.secret else reply
+        text = error.info if isinstance(error.info, str) else words(error.info)
+        return f"{error.received_codes[-1]} {self.readable(text)}".strip()

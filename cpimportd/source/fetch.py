@@ -68,7 +68,7 @@ async def fetch(
         folder: the spool of this run; made with mode 0700. Files are stored under numbers, never under the names
             that the server sends.
         only_names: which names are wanted; all by default.
-        progress: called with stage ``fetch`` and bytes, per file.
+        progress: called with stage ``fetch``: bytes per file, and how many files of all are through, come or not.
 
     Returns:
         The files that came whole, and a problem for each that did not.
@@ -103,12 +103,15 @@ class _Fetch:
         self._spool = spool
         self._progress = progress
         self._connection_lost: list[ProblemError] = []
+        self._wanted = self._through = 0
 
     async def run(self, only_names: Callable[[str], bool] | None) -> Fetched:
         listing = await self._patience.insist(self._list)
         if not listing.entries and not listing.problems:
             raise ProblemError(problem("source-empty", server=self._remote.label, folder=self._remote.folder))
         wanted = [entry for entry in listing.entries if only_names is None or only_names(entry.name)]
+        self._wanted = len(wanted)
+        self._tell_how_many()
         outcomes = await self._bring(wanted)
         if wanted and len(self._connection_lost) == len(wanted):
             raise self._connection_lost[0]
@@ -124,13 +127,26 @@ class _Fetch:
     async def _bring(self, wanted: list[Entry]) -> list[FetchedFile | Problem]:
         try:
             async with asyncio.TaskGroup() as group:
-                tasks = [group.create_task(self._bring_one(*numbered)) for numbered in enumerate(wanted)]
+                tasks = [group.create_task(self._bring_and_tell(*numbered)) for numbered in enumerate(wanted)]
         except ExceptionGroup as failures:
             for failure in failures.exceptions:
                 if isinstance(failure, ProblemError):
                     raise failure from failures
             raise
         return [task.result() for task in tasks]
+
+    def _tell_how_many(self) -> None:
+        """All files are named at once, for only a few of them are under way at a time."""
+        through = self._through == self._wanted
+        self._progress(Progress("fetch", None, self._through, self._wanted, finished=through))
+
+    async def _bring_and_tell(self, number: int, entry: Entry) -> FetchedFile | Problem:
+        outcome = await self._bring_one(number, entry)
+        size = outcome.size if isinstance(outcome, FetchedFile) else 0
+        self._progress(Progress("fetch", entry.name, size, size, finished=True))
+        self._through += 1
+        self._tell_how_many()
+        return outcome
 
     async def _bring_one(self, number: int, entry: Entry) -> FetchedFile | Problem:
         """One file, through all its tries.
@@ -139,7 +155,7 @@ class _Fetch:
             ProblemError: what ends the whole fetch: a login or certificate that is suddenly wrong, a full disk.
         """
         try:
-            file = await self._wait_and_transfer(number, entry)
+            return await self._wait_and_transfer(number, entry)
         except ProblemError as error:
             first = error.problems[0]
             if first.effect is not Effect.FAILS:
@@ -148,8 +164,6 @@ class _Fetch:
                 raise
             self._connection_lost.append(error)
             return problem("download-failed", file=entry.name, reason=first.message)
-        self._progress(Progress("fetch", entry.name, file.size, file.size, finished=True))
-        return file
 
     async def _wait_and_transfer(self, number: int, entry: Entry) -> FetchedFile:
         stable_for, doubt = self._stable_for, None

@@ -11,7 +11,7 @@ from cpimportd import settings
 from cpimportd.problems import ProblemError, problem
 from cpimportd.source import names
 from cpimportd.source.address import Address
-from cpimportd.source.contract import Entry, Listing, Look
+from cpimportd.source.contract import Entry, Listing, Look, TooMuchError
 
 BLOCK = 1024 * 1024
 _NO_SURPRISES = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
@@ -59,7 +59,12 @@ class FolderSource:
             raise ProblemError(
                 problem("source-listing", server=self.label, folder=self.folder, reason=reason)
             ) from error
-        return names.sort_out(lines, self._encoding)
+        try:
+            return names.sort_out(lines, self._encoding)
+        except TooMuchError as error:
+            raise ProblemError(
+                problem("source-listing", server=self.label, folder=self.folder, reason=str(error))
+            ) from error
 
     def _lines(self) -> Sequence[names.Line]:
         lines = []

@@ -1,5 +1,6 @@
 """A conversation with an FTP server, plain or under explicit TLS (RFC 4217)."""
 
+import re
 import ssl
 from collections.abc import Callable, Iterable
 from dataclasses import replace
@@ -8,17 +9,23 @@ from datetime import datetime
 import aioftp
 
 from cpimportd import settings
-from cpimportd.problems import ProblemError
+from cpimportd.problems import ProblemError, problem
 from cpimportd.source import certificate, listing, names
 from cpimportd.source.address import Address
 from cpimportd.source.client import Client
-from cpimportd.source.contract import Entry, Listing, Look
+from cpimportd.source.contract import Entry, Listing, Look, PermanentError, TooMuchError
 from cpimportd.source.control import TRANSPARENT
-from cpimportd.source.failures import Interpreter, Phase
+from cpimportd.source.failures import Interpreter, Phase, in_use
 
 BLOCK = 64 * 1024
 MOST_LINES = 100_000
-"""Lines of a listing; a folder of exports has dozens. More is a server that never ends."""
+MOST_BYTES = 16 * 1024**2
+"""Of a listing; a folder of exports has dozens of lines. More is a server that never ends."""
+
+_TLS_PROBE = 5.0
+"""Seconds for finding out why a server does not greet."""
+_NO_FILES = re.compile(r"\bno files\b", re.IGNORECASE)
+_WRONG_MODE = re.compile(r"\bascii\b", re.IGNORECASE)
 
 
 class FtpSession:
@@ -26,10 +33,12 @@ class FtpSession:
 
     Attributes:
         in_step: whether the last exchange ended as the protocol wants; if not, only :meth:`abort` is left.
+        refused: the last answer to each of SIZE and MDTM that the server refused.
     """
 
     def __init__(self, address: Address, source: settings.Source) -> None:
         self.in_step = False
+        self.refused: dict[str, str] = {}
         self._address = address
         self._encoding = source.encoding
         self._user = source.user
@@ -47,8 +56,10 @@ class FtpSession:
             source.user,
             self._password if source.password else "",
             encrypted=address.scheme == "ftps",
+            asked=lambda: self._client.asked,
         )
         self._machine_listing = True
+        self._unknown: set[str] = set()
 
     async def connect(self) -> str:
         """Reach the server and, for ``ftps``, secure the connection.
@@ -57,18 +68,29 @@ class FtpSession:
             What was found, for people.
 
         Raises:
-            ProblemError: source-unreachable, source-busy, source-stalled, source-tls.
+            ProblemError: source-unreachable, source-busy, source-stalled, source-tls, source-implicit-tls.
         """
         context = self._tls_context() if self._address.scheme == "ftps" else None
         async with self._understand.during(Phase.CONNECT, self._connect_limit):
             await self._client.reach(self._address.host, self._address.port)
-        async with self._understand.during(Phase.GREET, self._connect_limit):
-            greeting = await self._client.greeting()
+        greeting = await self._greeted()
         if context is None:
             return greeting
         await self._secure(context)
         pinned = " with the pinned certificate" if self._pinned else ""
         return f"{self._client.tls_version()}{pinned}, {greeting}"
+
+    async def _greeted(self) -> str:
+        try:
+            async with self._understand.during(Phase.GREET, self._connect_limit):
+                return await self._client.greeting()
+        except ProblemError as error:
+            if error.problems[0].code not in {"source-stalled", "source-unreachable"}:
+                raise
+            self._client.abort()
+            if await certificate.speaks_tls(self._address, min(self._connect_limit, _TLS_PROBE)):
+                raise self._understand.secured_too_early() from error
+            raise
 
     async def _secure(self, context: ssl.SSLContext) -> None:
         distrusted = None
@@ -92,16 +114,20 @@ class FtpSession:
     async def login(self) -> str:
         """Log in and enter the login folder in binary mode.
 
+        Returns:
+            What was found, for people.
+
         Raises:
-            ProblemError: source-login, source-busy, source-stalled, source-unreachable, source-tls.
+            ProblemError: source-login, source-busy, source-stalled, source-unreachable, source-tls, source-binary.
         """
         async with self._understand.during(Phase.LOGIN, self._command_limit):
-            await self._client.login(self._bytewise(self._user), self._bytewise(self._password))
+            answer = await self._client.log_in(self._bytewise(self._user), self._bytewise(self._password))
             await self._client.command("TYPE I", "2xx")
             if self._encoding.lower().replace("-", "").replace("_", "") == "utf8":
                 # IIS and others send names in their own code page until they are asked; most say no, and need not care.
-                await self._client.command("OPTS UTF8 ON", ("2xx", "4xx", "5xx"))
-        return f"as {self._user}"
+                await self._client.attempt("OPTS UTF8 ON")
+        asks_none = f"; the server wants no password from anybody (PASS: {answer})" if answer.startswith("202") else ""
+        return f"as {self._user}{asks_none}"
 
     async def enter(self) -> None:
         """Change to the folder. vsftpd lists a folder that does not exist as an empty one; this cannot be fooled.
@@ -131,24 +157,14 @@ class FtpSession:
         self.in_step = False
         async with self._understand.during(Phase.LIST, self._transfer_limit):
             found = names.sort_out(await self._lines(), self._encoding)
-        if not self._machine_listing:
-            found = replace(found, entries=tuple([await self._dated(entry) for entry in found.entries]))
+            if not self._machine_listing:
+                found = replace(found, entries=tuple([await self._dated(entry) for entry in found.entries]))
         self.in_step = True
         return found
 
     async def _dated(self, entry: Entry) -> Entry:
-        """An entry of LIST with its modification time; without one where the server refuses to tell it.
-
-        A refusal is about this file, which may be gone since it was listed: a look at it will say so, and of it alone.
-        """
-        async with self._understand.during(Phase.LIST, self._command_limit):
-            try:
-                modified = await self._modified(entry)
-            except aioftp.StatusCodeError as error:
-                if not error.received_codes[-1].matches("5xx"):
-                    raise
-                modified = None
-        return replace(entry, look=Look(entry.look.size, modified))
+        """An entry of LIST with its time; without one where the server refuses to tell it."""
+        return replace(entry, look=Look(entry.look.size, await self._modified(entry)))
 
     async def _lines(self) -> Iterable[names.Line]:
         if self._machine_listing:
@@ -156,25 +172,33 @@ class FtpSession:
                 return tuple(listing.parse_mlsd(await self._read_lines("MLSD")))
             except aioftp.StatusCodeError as error:
                 # vsftpd and IIS do not know it (50x); where it is forbidden (550), LIST may still be allowed.
-                if not error.received_codes[-1].matches("5xx"):
+                if not error.received_codes[-1].startswith(("5", "200", "202")):
                     raise
                 self._machine_listing = False
-        return tuple(listing.parse_list(await self._read_lines("LIST")))
+        try:
+            return tuple(listing.parse_list(await self._read_lines("LIST")))
+        except aioftp.StatusCodeError as error:
+            if not _NO_FILES.search(str(error.info)):
+                raise
+            return ()  # "450 No files found.", some say of an empty folder
 
     async def _read_lines(self, command: str) -> Iterable[bytes]:
-        lines = []
+        lines, size = [], 0
         async with self._client.data(command) as stream:
             while line := await stream.readline():
                 lines.append(line)
-                if len(lines) > MOST_LINES:
-                    raise ValueError(f"the listing has more than {MOST_LINES} lines")
+                size += len(line)
+                if len(lines) > MOST_LINES or size > MOST_BYTES:
+                    raise TooMuchError(f"the listing has more than {MOST_LINES} lines or {MOST_BYTES} bytes")
         if lines and not lines[-1].endswith(b"\n"):
             # Servers say 226 after half a listing too, and half a name may be a name.
             raise ConnectionError("the listing broke off within a line")
         return lines
 
     async def look(self, entry: Entry) -> Look:
-        """The file's SIZE and MDTM (RFC 3659) at this moment; None for what the server does not support.
+        """The file's SIZE and MDTM (RFC 3659) at this moment; None for what the server does not tell.
+
+        Where it tells no size the folder is listed anew: a size that stands still is the sign that nobody writes.
 
         Raises:
             ProblemError: download-failed.
@@ -182,8 +206,17 @@ class FtpSession:
         self.in_step = False
         async with self._understand.during(Phase.LOOK, self._command_limit, entry.name):
             look = Look(await self._size(entry), await self._modified(entry))
+            if look.size is None:
+                seen = await self._seen_in_listing(entry)
+                look = Look(seen.size, look.modified or seen.modified)
         self.in_step = True
         return look
+
+    async def _seen_in_listing(self, entry: Entry) -> Look:
+        for line in await self._lines():
+            if line.wire == entry.wire:
+                return line.look
+        raise PermanentError(problem("download-failed", file=entry.name, reason="it is in the folder no more"))
 
     async def download(self, entry: Entry, write: Callable[[bytes], None], start: int = 0) -> None:
         """Hand over the bytes of the file, those before ``start`` left out.
@@ -191,7 +224,7 @@ class FtpSession:
         Raises:
             ProblemError: download-failed.
             InUseError: the server says that another program has the file.
-            NotResumedError: the server refuses REST (RFC 3659, section 5), or RETR after it.
+            NotResumedError: it refuses REST (RFC 3659, section 5), or RETR after it.
         """
         self.in_step = False
         async with (
@@ -221,16 +254,33 @@ class FtpSession:
 
     async def _size(self, entry: Entry) -> int | None:
         reply = await self._ask(f"SIZE {entry.wire.decode(TRANSPARENT)}")
-        return int(reply) if reply is not None and reply.isdecimal() else None
+        return listing.parse_size(reply) if reply else None
 
     async def _modified(self, entry: Entry) -> datetime | None:
         reply = await self._ask(f"MDTM {entry.wire.decode(TRANSPARENT)}")
-        return None if reply is None else listing.parse_time(reply.encode(TRANSPARENT))
+        return listing.parse_time(reply.encode(TRANSPARENT).partition(b" ")[0]) if reply else None
 
     async def _ask(self, command: str) -> str | None:
-        """A 213 reply's text; None where the server does not know the command."""
-        code, lines = await self._client.command(command, ("213", "50x"))
-        return lines[-1].strip() if code == "213" else None
+        """A 213 reply's text; None where the server refuses the command (5xx), for this file or any.
+
+        vsftpd answers 550 to a file that is gone as to a command that is forbidden. If it is gone, RETR will say so.
+        """
+        verb, _, _ = command.partition(" ")
+        if verb in self._unknown:
+            return None
+        code, text = await self._client.attempt(command)
+        if code.startswith("5") and _WRONG_MODE.search(text):
+            # RFC 3659, section 4.1, lets a size depend on the mode; some servers fall back to ASCII by themselves.
+            await self._client.command("TYPE I", "2xx")
+            code, text = await self._client.attempt(command)
+        if code == "213":
+            return text.strip()
+        if not code.startswith("5") or (verb == "SIZE" and in_use(text)):
+            raise aioftp.StatusCodeError(aioftp.Code("213"), code, text)
+        if code.matches("50x"):
+            self._unknown.add(verb)
+        self.refused[verb] = self._understand.readable(f"{code} {text}".strip())
+        return None
 
     def _tls_context(self) -> ssl.SSLContext:
         try:

@@ -12,6 +12,7 @@ from cpimportd.source.contract import Look
 from cpimportd.source.names import SUFFIXES, FileKind, Line
 
 _TIME = re.compile(rb"(\d{14})(?:\.(\d{1,6})\d*)?")
+_SIZE = re.compile(r"\s*(\d{1,18})(?:\s.*)?", re.DOTALL)
 _UNIX = re.compile(
     rb"(?P<type>[-a-zA-Z])[-a-zA-Z]{9}[+.@]?(?:\s.*?)?\s(?P<size>\d+)\s+"
     rb"(?:[^\s\d]{3,}\s+\d{1,2}|\d{1,2}\s+[^\s\d]{3,})\s+(?:\d{4}|\d{1,2}:\d{2}) (?P<name>.*)",
@@ -36,6 +37,12 @@ def parse_time(text: bytes) -> datetime | None:
     except ValueError:
         return None
     return whole + timedelta(microseconds=int(match[2].ljust(6, b"0"))) if match[2] else whole
+
+
+def parse_size(text: str) -> int | None:
+    """The bytes in an answer to SIZE, whatever follows them; None where it tells none."""
+    match = _SIZE.fullmatch(text)
+    return int(match[1]) if match else None
 
 
 def parse_mlsd(lines: Iterable[bytes]) -> Iterator[Line]:

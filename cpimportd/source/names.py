@@ -7,14 +7,17 @@ import unicodedata
 from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import Literal
+from typing import Final, Literal
 
 from cpimportd.problems import Problem, problem
-from cpimportd.source.contract import Entry, Listing, Look
+from cpimportd.source.contract import Entry, Listing, Look, TooMuchError
 
 SUFFIXES = (".xlsx", ".xls", ".xlsb")
 LONGEST = 255
 """Bytes: NAME_MAX of Linux's file systems; what is longer was not uploaded as a file of that name."""
+
+MOST: Final = 10_000
+"""Workbooks of one folder, those of refused names too: each costs a task, a line of the report and room on the disk."""
 
 FileKind = Literal["file", "link", "other"]
 
@@ -76,6 +79,9 @@ def sort_out(lines: Iterable[Line], encoding: str) -> Listing:
 
     Only regular files are taken. Symbolic links are not followed anywhere: one server sends the file behind them, one
     refuses, one sends nothing and calls it success.
+
+    Raises:
+        TooMuchError: there are more than ``MOST`` workbooks.
     """
     entries: dict[bytes, Entry] = {}
     problems: dict[bytes, Problem] = {}
@@ -89,6 +95,8 @@ def sort_out(lines: Iterable[Line], encoding: str) -> Listing:
             problems[line.wire] = problem("link-refused", file=name)
         else:
             entries[line.wire] = Entry(name, line.wire, line.look)
+        if len(entries) + len(problems) > MOST:
+            raise TooMuchError(f"it holds more than {MOST} workbooks")
     return Listing(
         tuple(sorted(_told_apart(entries.values(), encoding), key=lambda e: (e.name, e.wire))),
         tuple(problems[wire] for wire in sorted(problems)),

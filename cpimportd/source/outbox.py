@@ -15,6 +15,7 @@ from cpimportd.problems import ProblemError, problem
 from cpimportd.source.address import Address, parse
 from cpimportd.source.client import ImpostorError
 from cpimportd.source.ftp import BLOCK, FtpSession
+from cpimportd.source.listing import parse_size
 
 _PART: Final = ".part"
 
@@ -50,8 +51,9 @@ class _Outbox(FtpSession):
                 with await asyncio.to_thread(file.open, "rb") as content:
                     while block := await asyncio.to_thread(content.read, BLOCK):
                         await stream.write(block)
-            size, stored = (await asyncio.to_thread(file.stat)).st_size, await self._ask(f"SIZE {part}")
-            if stored is not None and stored.isdecimal() and int(stored) != size:
+            size, told = (await asyncio.to_thread(file.stat)).st_size, await self._ask(f"SIZE {part}")
+            stored = parse_size(told) if told else None
+            if stored is not None and stored != size:
                 raise ValueError(f"{stored} of {size} bytes arrived")
             await self._rename(part, name)
 

@@ -1,17 +1,19 @@
 """Whether the source works, step by step: for ``cpimportd check``."""
 
 import os
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, tzinfo
 
 from cpimportd import settings
+from cpimportd.core.figures import count
 from cpimportd.instants import moment
 from cpimportd.problems import Problem, ProblemError, printable, problem
 from cpimportd.source import address
-from cpimportd.source.contract import Listing
+from cpimportd.source.contract import InUseError, Listing, Session
 from cpimportd.source.folder import FolderSource
-from cpimportd.source.ftp import FtpSession
+from cpimportd.source.ftp import BLOCK, FtpSession
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,9 +21,9 @@ class Step:
     """One line of a check.
 
     Attributes:
-        name: ``reach``, ``log in`` or ``list``.
+        name: ``reach``, ``log in``, ``list`` or ``read``.
         detail: what was found; empty where the step failed.
-        problem: why it failed; None where it did not. Later steps were then not tried.
+        problem: why it failed, and later steps were not tried; or a warning of what it showed; None where all is well.
     """
 
     name: str
@@ -29,12 +31,17 @@ class Step:
     problem: Problem | None = None
 
 
-async def probe(source: settings.Source, zone: tzinfo = UTC) -> Sequence[Step]:
-    """Reach the source, log in and list the folder, each once; nothing is downloaded and nothing is retried.
+class _EnoughError(Exception):
+    """As much came as was wanted."""
+
+
+async def probe(source: settings.Source, zone: tzinfo = UTC, *, read: bool = True) -> Sequence[Step]:
+    """Reach the source, log in, list the folder, look at one workbook and fetch its first block; nothing is retried.
 
     Args:
         source: which.
         zone: in which instants are told.
+        read: whether a workbook is looked at and begun; a monitor that asks every minute need not.
 
     Returns:
         The steps that were tried, in order; the last one may have failed.
@@ -44,7 +51,7 @@ async def probe(source: settings.Source, zone: tzinfo = UTC) -> Sequence[Step]:
     except ProblemError as error:
         return (Step("reach", "", error.problems[0]),)
     if place.scheme == "file":
-        return await _probe_folder(FolderSource(place, source), zone)
+        return await _probe_folder(FolderSource(place, source), zone, read=read)
     session = FtpSession(place, source)
     steps: list[Step] = []
     name = "reach"
@@ -54,8 +61,13 @@ async def probe(source: settings.Source, zone: tzinfo = UTC) -> Sequence[Step]:
         steps.append(Step(name, printable(await session.login())))
         name = "list"
         await session.enter()
-        steps.append(_listed(place.label, place.folder, await session.list(), zone))
-        await session.leave()
+        listing = await session.list()
+        steps.append(_listed(place.label, place.folder, listing, zone))
+        if read and listing.entries:
+            name = "read"
+            steps.extend(await _begun(session, listing, zone, session.refused, place.label))
+        if session.in_step:
+            await session.leave()
     except ProblemError as error:
         steps.append(Step(name, "", error.problems[0]))
     finally:
@@ -63,12 +75,61 @@ async def probe(source: settings.Source, zone: tzinfo = UTC) -> Sequence[Step]:
     return steps
 
 
-async def _probe_folder(source: FolderSource, zone: tzinfo) -> Sequence[Step]:
+async def _probe_folder(source: FolderSource, zone: tzinfo, *, read: bool) -> Sequence[Step]:
+    name, steps = "list", []
     try:
         listing = await source.list()
+        steps.append(_listed(source.label, os.fspath(source.folder), listing, zone))
+        if read and listing.entries:
+            name = "read"
+            steps.extend(await _begun(source, listing, zone, {}, source.label))
     except ProblemError as error:
-        return (Step("list", "", error.problems[0]),)
-    return (_listed(source.label, os.fspath(source.folder), listing, zone),)
+        steps.append(Step(name, "", error.problems[0]))
+    return steps
+
+
+async def _begun(
+    session: Session, listing: Listing, zone: tzinfo, refused: Mapping[str, str], server: str
+) -> Sequence[Step]:
+    """Look at the smallest workbook that is not empty, and fetch its first block.
+
+    Args:
+        session: a conversation.
+        listing: what it showed.
+        zone: in which instants are told.
+        refused: the session's answers to what it asked and was refused.
+        server: how problems name it.
+
+    Raises:
+        ProblemError: as the session does.
+    """
+    entry = min(listing.entries, key=lambda one: (not one.look.size, one.look.size or 0, one.wire))
+    arrived = 0
+
+    def take(block: bytes) -> None:
+        nonlocal arrived
+        arrived += len(block)
+        if arrived >= BLOCK:
+            raise _EnoughError
+
+    try:
+        look = await session.look(entry)
+        with suppress(_EnoughError):
+            await session.download(entry, take)
+    except InUseError as error:
+        return (Step("read", printable(f"{entry.name} is being written at this moment: {error}")),)
+    if look.size and not arrived:
+        short = problem("download-short", file=entry.name, got=0, size=look.size)
+        return (Step("read", "", short),)
+    size = "of unknown size" if look.size is None else f"has {count(look.size)} bytes"
+    modified = look.modified or entry.look.modified
+    written = f", last written {moment(modified, zone)}" if modified else ""
+    begun = Step("read", printable(f"{entry.name} {size}{written}; its first {count(min(arrived, BLOCK))} arrived"))
+    told_otherwise = {"MDTM"} if modified else set()
+    missing = [f"{verb}: {answer}" for verb, answer in refused.items() if verb not in told_otherwise]
+    if not missing:
+        return (begun,)
+    return (begun, Step("read", "", problem("source-untold", server=server, reason="; ".join(missing))))
 
 
 def _listed(server: str, folder: str, listing: Listing, zone: tzinfo) -> Step:

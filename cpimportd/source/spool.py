@@ -2,6 +2,7 @@
 
 import hashlib
 import io
+import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -9,6 +10,7 @@ from types import TracebackType
 from typing import Final, Self
 
 from cpimportd.model import FetchedFile
+from cpimportd.private import open_private, own_folder
 from cpimportd.problems import ProblemError, problem
 from cpimportd.resources import unusable
 from cpimportd.source.contract import Entry, Look, PermanentError
@@ -26,15 +28,14 @@ class Spool:
         largest: bytes that a file may have.
 
     Raises:
-        ProblemError: disk.
+        ProblemError: disk, state-foreign.
     """
 
     def __init__(self, folder: Path, largest: int) -> None:
         self._folder = folder
         self._largest = largest
         try:
-            folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-            folder.chmod(0o700)
+            own_folder(folder, tighten=True)
         except OSError as error:
             raise disk_problem(folder, error) from error
 
@@ -167,7 +168,7 @@ class Incoming:
 
     def _open(self) -> None:
         try:
-            self._file = self._part.open("ab" if self._stored else "wb")
+            self._file = os.fdopen(open_private(self._part, "ab" if self._stored else "wb"), "ab")
         except OSError as error:
             raise disk_problem(self._part, error) from error
 

@@ -5,6 +5,7 @@ import tempfile
 from collections.abc import Callable
 from pathlib import Path
 
+from cpimportd import private
 from cpimportd.problems import ProblemError, problem
 from cpimportd.resources import unusable
 
@@ -16,7 +17,7 @@ def make_folder(path: Path) -> None:
         ProblemError: ``disk``, ``machine-exhausted``.
     """
     try:
-        path.mkdir(mode=0o700, parents=True, exist_ok=True)
+        private.make_folder(path)
     except OSError as error:
         raise ProblemError(unusable(path, error)) from error
 

@@ -34,6 +34,23 @@ def test_what_was_fetched_is_what_is_to_be_read():
     )
 
 
+def test_a_run_that_says_how_many_files_there_are_is_believed_from_the_first():
+    many = Stage("fetch", None, done=0, total=600)
+    assert str(heard(many)) == "fetching 0/600 files, 0 %"
+    assert str(heard(many, Stage("fetch", "a", finished=True))) == "fetching 1/600 files, 0 %"
+    fetched = Stage("fetch", None, done=600, total=600, finished=True)
+    assert str(heard(fetched, Stage("read", None, total=30), Stage("read", "a", finished=True))) == (
+        "reading 1/30 files, 3 %"
+    )
+
+
+def test_a_second_look_at_the_server_counts_anew():
+    first = [Stage("fetch", None, total=2), Stage("fetch", "a", finished=True), Stage("fetch", "b", finished=True)]
+    again = [Stage("fetch", None, done=2, total=2, finished=True), Stage("fetch", None, total=3)]
+    assert str(heard(*first, *again)) == "fetching 0/3 files, 0 %"
+    assert str(heard(*first, *again, Stage("fetch", "c", finished=True))) == "fetching 1/3 files, 33 %"
+
+
 def test_more_rows_than_were_announced_are_no_more_than_all():
     assert str(heard(Stage("read", "a", done=30, total=10))) == "reading 0/1 files, 100 %"
 

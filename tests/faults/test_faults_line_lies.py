@@ -80,12 +80,12 @@ LISTINGS: dict[str, tuple[Callable[[bytes], bytes], str, list[str]]] = {
     "has a file that is not there, of a name that differs by case": (
         lambda lines: lines + _line_of(lines, b"a.xlsx").replace(b"a.xlsx", b"A.xlsx"),
         "`download-failed`",
-        BOTH,
+        ["A.xlsx", *BOTH],
     ),
     "has a file that is not there": (
         lambda lines: lines + _line_of(lines, b"a.xlsx").replace(b"a.xlsx", b"c.xlsx"),
         "`download-failed`",
-        BOTH,
+        [*BOTH, "c.xlsx"],
     ),
     "leaves a file out": (lambda lines: lines.replace(_line_of(lines, b"a.xlsx"), b""), WHOLE, ["b.xlsx"]),
 }

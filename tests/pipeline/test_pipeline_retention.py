@@ -39,7 +39,7 @@ async def test_by_default_the_journal_is_kept_for_ever(workplace):
 
 
 def test_old_runs_folders_go_and_foreign_ones_stay(tmp_path):
-    open_spool(tmp_path, timedelta(days=30))
+    open_spool(tmp_path, timedelta(days=30)).close(keep_files=True)
     (tmp_path / "somebody-else").mkdir()
     assert prune_spool(tmp_path, datetime.now(UTC) - timedelta(hours=1)) == 0
     assert prune_spool(tmp_path, datetime.now(UTC) + timedelta(hours=1)) == 1

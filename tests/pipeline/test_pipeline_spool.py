@@ -3,6 +3,7 @@
 import errno
 import hashlib
 import json
+import os
 import shutil
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -161,6 +162,7 @@ def test_a_kill_while_files_are_shared_leaves_the_runs_files_whole(tmp_path, mon
         patched.setattr(Path, step, refuse)
         with pytest.raises(KilledError):
             spool.archive(2, [FetchedFile("receipts.xlsx", path, 4, UPLOADED, digest("same"))], Kind)
+    os.close(spool.lock)  # as the kernel does
     assert path.read_text() == "same"
     assert [run.run for run in archived_runs(tmp_path)] == [1, 2]
     prune_spool(tmp_path, datetime.now(UTC) + timedelta(hours=1))

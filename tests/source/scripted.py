@@ -139,6 +139,8 @@ class Conversation:
         return f"213 {self.server.stamp(name)}" if name in self.server.files else "550 no such file"
 
     async def on_retr(self, name: str) -> str:
+        if name not in self.server.files:
+            return "550 no such file"
         self.server.active += 1
         self.server.most_active = max(self.server.most_active, self.server.active)
         try:

@@ -4,7 +4,7 @@ import json
 import os
 import signal
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from contextlib import suppress
 from pathlib import Path
 from typing import Any, Final
@@ -232,6 +232,17 @@ def as_told(status: Status) -> Status:
     return {"daemon": True, "well": not wrong, "wrong": wrong, **status}
 
 
+def trouble_of_run(status: Mapping[str, Any]) -> list[dict[str, Any]]:
+    """What the run under way waits for and somebody should look at; an older daemon tells of nothing."""
+    running = status["running"]
+    return [] if running is None else [wait for wait in running.get("waits", ()) if wait["trouble"]]
+
+
+def waits_in_trouble(schedule: Mapping[str, Any]) -> bool:
+    """Whether a slot of the schedule waits for what somebody should look at, and not only for another run's end."""
+    return schedule["waiting"] is not None and bool(schedule["waiting"].get("trouble", True))
+
+
 def verdict(status: Status) -> list[str]:
     """What somebody should look at, a sentence each; empty where all is well."""
     wrong = []
@@ -242,7 +253,10 @@ def verdict(status: Status) -> list[str]:
     undone = [one for one in status.get("undone", ()) if one["schedule"] in schedules]  # an older daemon tells of none
     wrong += [f"the last job of {one['schedule']}: {one['summary']}" for one in undone]
     wrong += [f"{unit} is held: nothing new of it is in the books" for unit in status["held"]]
-    waiting = [one for one in status["schedules"] if one["waiting"] is not None]
+    wrong += [f"the run under way waits for {wait['told']}" for wait in trouble_of_run(status)]
+    waiting = [one for one in status["schedules"] if waits_in_trouble(one)]
     wrong += [f"{one['name']} waits for {one['waiting']['why']}" for one in waiting]
+    if status.get("refused") is not None:
+        wrong.append(status["refused"]["told"])
     wrong += [f"{one['name']} is stale: 1C has not uploaded it anew" for one in status["files"] if one["stale"]]
     return wrong

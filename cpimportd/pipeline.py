@@ -129,6 +129,7 @@ async def _with_row(run: _Run, connection: asyncpg.Connection) -> RunReport:
         request.schedule, slot, request.accepted, request.requested_by, kinds=request.only, began=run.started_at
     )
     run.run_id = await runs.begin(connection, run.settings.department_id, trigger)
+    run.progress(Progress("fetch", run=run.run_id))
     try:
         async with naming_holders(connection):
             report = await _import(run, connection)

@@ -14,7 +14,7 @@ from cpimportd.daemon.process import Launch
 from cpimportd.daemon.state import Running, State
 from cpimportd.daemon.store import Finished
 from cpimportd.instants import moment, span
-from cpimportd.messages import Message, Result, Said, Stage
+from cpimportd.messages import Begun, Message, Result, Said, Stage, Waits
 from cpimportd.problems import Problem, journal_fields, problem
 
 
@@ -71,7 +71,7 @@ class Runs:
     def _hear(self, message: Message) -> None:
         running = self._state.running
         match message:
-            case Stage() if running is not None:
+            case Begun() | Stage() | Waits() if running is not None:
                 running.progress.take(message)
             case Said():
                 facts = running.facts if running is not None else {}

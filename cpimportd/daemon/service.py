@@ -106,7 +106,7 @@ class Daemon:
     def reload(self) -> None:
         """Read the configuration again (SIGHUP), also while a run is under way."""
         if self._reloading.ask():
-            self._spawn(self._reloading.reload(self._supervisor.reloading, self._reloaded))
+            self._spawn(self._reloading.reload(self._supervisor.reloading, self._reloaded, self._now))
 
     def _reloaded(self) -> None:
         if self._reloading.put_in_force(self._now()):
@@ -169,6 +169,7 @@ class Daemon:
         if changed:
             self._look_at_uploads()
         changed |= self._reloading.put_in_force(now)
+        self._reloading.look_again()
         running = self.state.running
         self.state.slots.look(now, monotonic, running.order.schedule if running else None)
         if changed or self.state.slots.memory is not memory:

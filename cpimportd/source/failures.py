@@ -13,6 +13,7 @@ import aioftp
 from cpimportd.problems import ProblemError, problem
 from cpimportd.source.client import ImpostorError
 from cpimportd.source.contract import InUseError, PermanentError
+from cpimportd.waiting import silence
 
 _LIMIT = re.compile(r"maximum|too many|limit|already connected|no more connections", re.IGNORECASE)
 _LOCKED_OUT = re.compile(r"fail|attempt|incorrect|password|auth", re.IGNORECASE)
@@ -61,7 +62,11 @@ class Interpreter:
         """
         try:
             async with asyncio.timeout(seconds):
-                yield
+                if phase is Phase.DOWNLOAD:  # it may take its time; of its silence download() tells
+                    yield
+                else:
+                    async with silence("source", f"no answer yet during {phase.value}", seconds):
+                        yield
         except (ProblemError, InUseError):
             raise
         except aioftp.StatusCodeError as error:

@@ -67,6 +67,10 @@ SELECT status FROM cpimportd.runs WHERE id = $1;
 -- From here to COMMIT nobody else writes to the three tables; readers are never blocked.
 LOCK TABLE fin_receipts, fin_expenses, fin_expense_details IN SHARE ROW EXCLUSIVE MODE;
 
+-- name: lock_timeout
+-- How long a statement of this session waits for a lock, in milliseconds.
+SELECT setting::int FROM pg_settings WHERE name = 'lock_timeout';
+
 -- name: lock_holders
 -- Who else holds a lock on any of the tables that a run works with. Who wrote since when is hidden from a user who may not
 -- see it (pg_read_all_stats); a prepared transaction has no process.

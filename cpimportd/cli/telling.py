@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from cpimportd.problems import Problem
     from cpimportd.settings import Settings
 
+_DEATHS = ("run-crashed", "run-broken-off", "run-timeout", "job-died")
 _since_option = click.option("--since", type=DAY, metavar="DATE", help="How far to look back, such as 2026-11-01.")
 _send_option = click.option("--send", is_flag=True, help="Send it to alerts.urls, too; what does not go stays queued.")
 _progress_option = click.option(
@@ -161,7 +162,7 @@ def _tell_daemon(
 @config_option
 @click.option("--test", is_flag=True, help="Send a test message to every url, and say for each whether it went.")
 @click.option("--send", is_flag=True, help="Send what is queued.")
-@click.option("--died", type=(click.Choice(["run-crashed", "run-timeout", "job-died"]), str), metavar="CODE TEXT",
+@click.option("--died", type=(click.Choice(_DEATHS), str), metavar="CODE TEXT",
               hidden=True, help="Tell of a run that can do so no more; the daemon says this.")  # fmt: skip
 @click.option("--job", type=click.Choice(["import", "report", "reconcile"]), default="import", hidden=True,
               help="What the one that died was to do.")  # fmt: skip

@@ -2,10 +2,13 @@
 
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from cpimportd.messages import Result, Seen
 from cpimportd.plan import Plan, PlannedSchedule
+
+if TYPE_CHECKING:
+    from cpimportd.daemon.aftermath import Aftermath
 
 UNDER_WAY: Final = 4
 DONE_ELSEWHERE: Final = 5
@@ -71,12 +74,14 @@ class Ended:
         result: what it said of itself; None where it did not come to that.
         seen: the workbooks that it saw.
         timed_out: whether it was stopped because it took longer than allowed.
+        aftermath: what the database says of one that died after it had begun to commit.
     """
 
     code: int
     result: Result | None = None
     seen: tuple[Seen, ...] = ()
     timed_out: bool = False
+    aftermath: "Aftermath | None" = None
 
     @property
     def newest_upload(self) -> datetime | None:

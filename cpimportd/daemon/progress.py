@@ -12,6 +12,7 @@ _DOING: Final = {
     "publish": "publishing",
     "commit": "committing",
     "tell": "telling readers",
+    "ask": "asking the database whether it published",
 }
 _BY_FILE: Final = frozenset({"fetch", "read"})
 
@@ -21,11 +22,13 @@ class Progress:
 
     Attributes:
         run: its number, once it has one.
+        reached_commit: whether it has begun to commit.
         waits: what it waits for now, what is trouble first.
     """
 
     def __init__(self) -> None:
         self.run: int | None = None
+        self.reached_commit = False
         self.waits: tuple[Wait, ...] = ()
         self._stage = "fetch"
         self._files: dict[str, dict[str, Stage]] = {"fetch": {}, "read": {}}
@@ -47,6 +50,7 @@ class Progress:
 
     def _take_stage(self, stage: Stage) -> None:
         self._stage = stage.stage
+        self.reached_commit |= self.committing
         if stage.file is not None and stage.stage in _BY_FILE:
             self._files[stage.stage][stage.file] = stage
 

@@ -232,6 +232,25 @@ def as_told(status: Status) -> Status:
     return {"daemon": True, "well": not wrong, "wrong": wrong, **status}
 
 
+def rescheduled(state: Path) -> dict[str, str]:
+    """The expressions that somebody gave schedules until the daemon's next start, by schedule; none where none lives.
+
+    Args:
+        state: the state folder.
+
+    Raises:
+        ProblemError: ``daemon-permission``: this user may not look.
+    """
+    from cpimportd.planner import read_rescheduled  # noqa: PLC0415 - with pydantic; others need none
+
+    found = holder(state)
+    try:
+        return {} if found is None else read_rescheduled(found.runtime / RESCHEDULED)
+    except ProblemError as error:
+        pid = "unknown" if found is None else found.pid
+        raise ProblemError(problem("daemon-permission", pid=pid)) from error
+
+
 def trouble_of_run(status: Mapping[str, Any]) -> list[dict[str, Any]]:
     """What the run under way waits for and somebody should look at; an older daemon tells of nothing."""
     running = status["running"]

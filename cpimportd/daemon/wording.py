@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 _LONGEST = 240
 """Characters of the line: a terminal shows little more of it."""
 
-_LONGEST_REASON = 140
+_SHORTEST_REASON = 40
 
 
 def last(finished: "Finished", zone: tzinfo) -> str:
@@ -39,7 +39,7 @@ def line(state: "State", now: datetime, monotonic: float) -> str:
         return _joined(_does(running, zone, now), ends)
     waiting = {name: attempt for name, attempt in state.slots.attempts.items() if attempt.why is not None}
     if waiting:
-        first = _waits(waiting, now, monotonic, zone)
+        first = _waits(waiting, now, monotonic, zone, _LONGEST - sum(2 + len(end) for end in ends))
     elif upcoming := state.slots.upcoming(now):
         name, slot = min(upcoming.items(), key=lambda entry: entry[1])
         first = f"Next {name} {moment(slot, zone)} in {span(slot - now)}"
@@ -67,15 +67,16 @@ def _does(running: "Running", zone: tzinfo, now: datetime) -> str:
     return f"{doing}; waits for {told(waits, zone, now)}" if waits else doing
 
 
-def _waits(waiting: Mapping[str, Attempt], now: datetime, monotonic: float, zone: tzinfo) -> str:
+def _waits(waiting: Mapping[str, Attempt], now: datetime, monotonic: float, zone: tzinfo, room: int) -> str:
     name, attempt = min(waiting.items(), key=lambda entry: entry[1].next)
     again = now + timedelta(seconds=attempt.next - monotonic)
     gives_up = "" if attempt.until is None else f", gives up {clock(attempt.until, zone, again)}"
     others = sorted(waiting.keys() - {name})
     also = f"; {', '.join(others)} {'waits' if len(others) == 1 else 'wait'}, too" if others else ""
+    head = f"Slot {moment(attempt.slot, zone)} of {name} waits for "
+    tail = f"; next try {moment(again, zone)}{gives_up}{also}"
     # The reason may be long; when it is tried again must not be cut off with it.
-    why, slot = shorten(attempt.why or "", _LONGEST_REASON), moment(attempt.slot, zone)
-    return f"Slot {slot} of {name} waits for {why}; next try {moment(again, zone)}{gives_up}{also}"
+    return head + shorten(attempt.why or "", max(_SHORTEST_REASON, room - len(head) - len(tail))) + tail
 
 
 def status_lines(state: "State", first: str, now: datetime) -> Iterator[str]:

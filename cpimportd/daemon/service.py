@@ -37,6 +37,9 @@ SLICE: Final = 30.0
 BUSY_SLICE: Final = 0.5
 """Seconds between two turns while a run is under way: how often its progress is shown."""
 
+REFUSED_SLICE: Final = 1.0
+"""Seconds between two turns while a refused configuration lies on the disk: how soon its correction is seen."""
+
 STOP_PATIENCE: Final = 30.0
 """Seconds for which a run before its COMMIT is waited for when the daemon stops; well within ``TimeoutStopSec=``."""
 
@@ -197,7 +200,8 @@ class Daemon:
         pause = BUSY_SLICE
         if self.state.running is None:
             due = self.state.slots.pause(self._now(), self._monotonic())
-            pause = self._slice if due is None else min(self._slice, due)
+            longest = self._slice if self.state.refusal is None else min(self._slice, REFUSED_SLICE)
+            pause = longest if due is None else min(longest, due)
         with suppress(TimeoutError):
             async with asyncio.timeout(pause):
                 await self._wake.wait()

@@ -6,6 +6,7 @@ import signal
 import time
 from collections.abc import Callable, Mapping
 from contextlib import suppress
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any, Final
 
@@ -16,6 +17,7 @@ from cpimportd.daemon.lock import Holder, holder
 from cpimportd.daemon.store import FILE as MEMORY
 from cpimportd.plan import RESCHEDULED
 from cpimportd.problems import Problem, ProblemError, problem
+from cpimportd.waiting import SHOWN_AFTER, Wait
 
 ANSWER_WITHIN: Final = 60.0
 """Seconds until a daemon that does not answer is given up; reading a configuration takes less than one."""
@@ -34,10 +36,15 @@ class Client:
     Args:
         state: the state folder.
         answer_within: seconds until a daemon that does not answer is given up.
+        say: told where the daemon does not answer at once.
     """
 
-    def __init__(self, state: Path, answer_within: float = ANSWER_WITHIN) -> None:
+    def __init__(
+        self, state: Path, answer_within: float = ANSWER_WITHIN, say: Callable[[Wait], None] = lambda _: None
+    ) -> None:
         self._state = state
+        self._say = say
+        self._deadline: float | None = None
         self._answer_within = answer_within
 
     def _holder(self) -> Holder:
@@ -75,8 +82,12 @@ class Client:
         return status
 
     def _patience(self, deadline: float, daemon: Holder) -> None:
-        if time.monotonic() > deadline:
+        left = deadline - time.monotonic()
+        if left < 0:
             raise ProblemError(problem("daemon-silent", pid=daemon.pid, value=f"{self._answer_within:g} s"))
+        if self._deadline != deadline and self._answer_within - left > SHOWN_AFTER:
+            self._deadline = deadline  # it is said once of each question
+            self._say(Wait("daemon", f"PID {daemon.pid}", until=datetime.now(UTC) + timedelta(seconds=left)))
         time.sleep(_LOOK_EVERY)
 
     def _signal(self, number: signal.Signals) -> None:

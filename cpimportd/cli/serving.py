@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from cpimportd.client import Client
     from cpimportd.daemon.journal import Form
     from cpimportd.problems import Problem
+    from cpimportd.waiting import Wait
 
 _BOOKS_WITHIN: Final = 3.0
 """Seconds in which the database says what is held; the daemon's own word comes at once."""
@@ -65,7 +66,14 @@ def _client(config_file: Path | None) -> "Client":
             folder = unset()
             if holder(folder) is None:
                 raise
-    return Client(folder)
+    return Client(folder, say=_say_wait)
+
+
+def _say_wait(wait: "Wait") -> None:
+    """A daemon that is busy or stopped lets whoever asked it wait; he is told so, at a terminal or not."""
+    from datetime import UTC, datetime
+
+    click.echo(f"cpimportd: waiting for {wait.told(None, datetime.now(UTC))}", err=True)
 
 
 @click.command()
@@ -202,7 +210,7 @@ def reschedule(config_file: Path | None, name: str, expression: str | None, rese
         enabled = ", ".join(name for name, one in schedules.items() if one.enabled) or "none"
         reason = f"no schedule {name} is enabled; enabled: {enabled}"
         raise ProblemError(problem("wrong-use", reason=reason, verb="reschedule"))
-    client = Client(loaded.settings.state_directory)
+    client = Client(loaded.settings.state_directory, say=_say_wait)
     refused = client.reschedule(name, expression)
     if refused:
         say((*refused, problem("config-refused")))

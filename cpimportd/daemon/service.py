@@ -212,7 +212,7 @@ class Daemon:
         if self._stop_asked is None:
             self._supervisor.beat(self._line())
         elif running is not None:
-            self._supervisor.beat(f"Stopping; the run under way is {running.progress}")
+            self._supervisor.beat(wording.stopping(running, self.state.plan.zone, self._now()))
             if running.progress.committing:
                 self._supervisor.extend()
             # A database that says nothing answers no ROLLBACK either; it rolls back by itself when the run is gone.

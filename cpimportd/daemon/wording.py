@@ -67,6 +67,13 @@ def _does(running: "Running", zone: tzinfo, now: datetime) -> str:
     return f"{doing}; waits for {told(waits, zone, now)}" if waits else doing
 
 
+def stopping(running: "Running", zone: tzinfo, now: datetime) -> str:
+    """What the run that a stop waits for does, or what it waits for itself."""
+    waits = running.progress.waits
+    told_of = f"; it waits for {told(waits, zone, now)}" if waits else ""
+    return f"Stopping; the run under way is {running.progress}{told_of}"
+
+
 def _waits(waiting: Mapping[str, Attempt], now: datetime, monotonic: float, zone: tzinfo, room: int) -> str:
     name, attempt = min(waiting.items(), key=lambda entry: entry[1].next)
     again = now + timedelta(seconds=attempt.next - monotonic)

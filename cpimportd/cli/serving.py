@@ -84,7 +84,7 @@ def status(config_file: Path | None, as_json: bool) -> int:
     """What the daemon does: running since when, next slots, the last run, the last good one, held units, workbooks.
 
     Exit codes: 0 it runs and all is well · 1 it runs, but the last run failed, held something or found no upload, the
-    last job of a schedule failed, or a workbook is stale · 2 it does not run, and the configuration has a fault · 3 it
+    last job of a schedule failed, a workbook is stale, a run or slot waits on trouble, or a configuration was refused · 2 it does not run, and the configuration has a fault · 3 it
     does not run. What is held the books say; where they cannot be asked, it is what the daemon remembers, and said so.
 
     Example: `cpimportd status --json | jq .well`. Why a unit is held: `cpimportd history`, then `cpimportd show RUN`.
@@ -145,6 +145,8 @@ def _held_by_books(config_file: Path | None) -> "tuple[list[str] | None, Problem
 @guarded
 def trigger(config_file: Path | None, wait: bool) -> int:
     """Import now, through the daemon: once more after the run that is under way, if one is.
+
+    It is not tried again, as a slot is, and does not wait for the other half of an upload: what is wrong is told at once.
 
     Example: `cpimportd trigger --wait`. Without a daemon: `cpimportd run`.
     """

@@ -84,8 +84,9 @@ def status(config_file: Path | None, as_json: bool) -> int:
     """What the daemon does: running since when, next slots, the last run, the last good one, held units, workbooks.
 
     Exit codes: 0 it runs and all is well · 1 it runs, but the last run failed, held something or found no upload, the
-    last job of a schedule failed, a workbook is stale, a run or slot waits on trouble, or a configuration was refused · 2 it does not run, and the configuration has a fault · 3 it
-    does not run. What is held the books say; where they cannot be asked, it is what the daemon remembers, and said so.
+    last job of a schedule failed, a workbook is stale, a run or a slot waits on trouble, or a configuration was refused
+    · 2 it does not run, and the configuration has a fault · 3 it does not run. What is held the books say; where they
+    cannot be asked, it is what the daemon remembers, and said so.
 
     Example: `cpimportd status --json | jq .well`. Why a unit is held: `cpimportd history`, then `cpimportd show RUN`.
     """
@@ -146,7 +147,7 @@ def _held_by_books(config_file: Path | None) -> "tuple[list[str] | None, Problem
 def trigger(config_file: Path | None, wait: bool) -> int:
     """Import now, through the daemon: once more after the run that is under way, if one is.
 
-    It is not tried again, as a slot is, and does not wait for the other half of an upload: what is wrong is told at once.
+    It is not tried again, as a slot is, nor does it wait for the other half of an upload: what is wrong is told at once.
 
     Example: `cpimportd trigger --wait`. Without a daemon: `cpimportd run`.
     """

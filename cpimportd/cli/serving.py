@@ -147,7 +147,7 @@ def _held_by_books(config_file: Path | None) -> "tuple[list[str] | None, Problem
 def trigger(config_file: Path | None, wait: bool) -> int:
     """Import now, through the daemon: once more after the run that is under way, if one is.
 
-    It is not tried again, as a slot is, nor does it wait for the other half of an upload: what is wrong is told at once.
+    It is not tried again as a slot is, nor does it wait for the other half of an upload: what is wrong is told at once.
 
     Example: `cpimportd trigger --wait`. Without a daemon: `cpimportd run`.
     """

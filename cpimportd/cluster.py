@@ -125,7 +125,7 @@ class Cluster:
         """Wait as long as anything at all comes back."""
         while not answer.done():
             heard = self._heard
-            async with silence("cluster", f"a worker reads {file}", self._silence, trouble=False):
+            async with silence("cluster", f"a worker reads {file}", self._silence, trouble=False, times=4):
                 await asyncio.wait({answer}, timeout=self._silence)
             if not answer.done() and heard == self._heard:
                 reason = f"nothing came back for {self._silence:.0f} s; twice reader.wall_time is waited for"

@@ -171,7 +171,7 @@ def waiting(wait: Wait | None = None) -> Iterator[Waiting]:
 
 @asynccontextmanager
 async def silence(
-    code: str, why: str = "no answer yet", limit: float | None = None, *, trouble: bool = True
+    code: str, why: str = "no answer yet", limit: float | None = None, *, trouble: bool = True, times: int = 1
 ) -> AsyncIterator[Callable[[], None]]:
     """Do something that is over soon, as a rule; where it is not, it is said that it is waited for.
 
@@ -180,18 +180,19 @@ async def silence(
         why: in words.
         limit: seconds of silence after which it is given up; None where nobody knows.
         trouble: whether somebody should look.
+        times: how many times :data:`SHOWN_AFTER` it may be silent: more for who works than for who has to answer.
 
     Yields:
         What to call whenever something is heard after all.
     """
-    somebody, loop = Waiting(), asyncio.get_running_loop()
+    somebody, loop, after = Waiting(), asyncio.get_running_loop(), times * SHOWN_AFTER
     heard_at, shown, timer = loop.time(), False, None
 
     def look() -> None:
         nonlocal shown, timer
         quiet = loop.time() - heard_at
-        if quiet < SHOWN_AFTER:
-            timer = loop.call_later(SHOWN_AFTER - quiet, look)
+        if quiet < after:
+            timer = loop.call_later(after - quiet, look)
             return
         until = None if limit is None else datetime.now(UTC) + timedelta(seconds=max(0.0, limit - quiet))
         shown, timer = True, None
@@ -203,9 +204,9 @@ async def silence(
         if shown:
             shown = False
             somebody.over()
-            timer = loop.call_later(SHOWN_AFTER, look)
+            timer = loop.call_later(after, look)
 
-    timer = loop.call_later(SHOWN_AFTER, look)
+    timer = loop.call_later(after, look)
     try:
         yield heard
     finally:

@@ -157,7 +157,7 @@ async def _ended(
     )
     try:
         limit = _LONGEST.total_seconds()
-        async with asyncio.timeout(limit), silence("backup", "it is not through yet", limit, trouble=False):
+        async with asyncio.timeout(limit), silence("backup", "it is not through yet", limit, trouble=False, times=4):
             written, errors = await process.communicate()
     except TimeoutError:
         return 1, "", f"{command[0]} took longer than {_LONGEST}"

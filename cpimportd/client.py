@@ -4,8 +4,9 @@ import json
 import os
 import signal
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from contextlib import suppress
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any, Final
 
@@ -16,6 +17,7 @@ from cpimportd.daemon.lock import Holder, holder
 from cpimportd.daemon.store import FILE as MEMORY
 from cpimportd.plan import RESCHEDULED
 from cpimportd.problems import Problem, ProblemError, problem
+from cpimportd.waiting import SHOWN_AFTER, Wait
 
 ANSWER_WITHIN: Final = 60.0
 """Seconds until a daemon that does not answer is given up; reading a configuration takes less than one."""
@@ -34,10 +36,15 @@ class Client:
     Args:
         state: the state folder.
         answer_within: seconds until a daemon that does not answer is given up.
+        say: told where the daemon does not answer at once.
     """
 
-    def __init__(self, state: Path, answer_within: float = ANSWER_WITHIN) -> None:
+    def __init__(
+        self, state: Path, answer_within: float = ANSWER_WITHIN, say: Callable[[Wait], None] = lambda _: None
+    ) -> None:
         self._state = state
+        self._say = say
+        self._deadline: float | None = None
         self._answer_within = answer_within
 
     def _holder(self) -> Holder:
@@ -75,8 +82,12 @@ class Client:
         return status
 
     def _patience(self, deadline: float, daemon: Holder) -> None:
-        if time.monotonic() > deadline:
+        left = deadline - time.monotonic()
+        if left < 0:
             raise ProblemError(problem("daemon-silent", pid=daemon.pid, value=f"{self._answer_within:g} s"))
+        if self._deadline != deadline and self._answer_within - left > SHOWN_AFTER:
+            self._deadline = deadline  # it is said once of each question
+            self._say(Wait("daemon", f"PID {daemon.pid}", until=datetime.now(UTC) + timedelta(seconds=left)))
         time.sleep(_LOOK_EVERY)
 
     def _signal(self, number: signal.Signals) -> None:
@@ -224,6 +235,36 @@ def as_told(status: Status) -> Status:
     return {"daemon": True, "well": not wrong, "wrong": wrong, **status}
 
 
+def rescheduled(state: Path) -> dict[str, str]:
+    """The expressions that somebody gave schedules until the daemon's next start, by schedule; none where none lives.
+
+    Args:
+        state: the state folder.
+
+    Raises:
+        ProblemError: ``daemon-permission``: this user may not look.
+    """
+    from cpimportd.planner import read_rescheduled  # noqa: PLC0415 - with pydantic; others need none
+
+    found = holder(state)
+    try:
+        return {} if found is None else read_rescheduled(found.runtime / RESCHEDULED)
+    except ProblemError as error:
+        pid = "unknown" if found is None else found.pid
+        raise ProblemError(problem("daemon-permission", pid=pid)) from error
+
+
+def trouble_of_run(status: Mapping[str, Any]) -> list[dict[str, Any]]:
+    """What the run under way waits for and somebody should look at; an older daemon tells of nothing."""
+    running = status["running"]
+    return [] if running is None else [wait for wait in running.get("waits", ()) if wait["trouble"]]
+
+
+def waits_in_trouble(schedule: Mapping[str, Any]) -> bool:
+    """Whether a slot of the schedule waits for what somebody should look at, and not only for another run's end."""
+    return schedule["waiting"] is not None and bool(schedule["waiting"].get("trouble", True))
+
+
 def verdict(status: Status) -> list[str]:
     """What somebody should look at, a sentence each; empty where all is well."""
     wrong = []
@@ -234,7 +275,10 @@ def verdict(status: Status) -> list[str]:
     undone = [one for one in status.get("undone", ()) if one["schedule"] in schedules]  # an older daemon tells of none
     wrong += [f"the last job of {one['schedule']}: {one['summary']}" for one in undone]
     wrong += [f"{unit} is held: nothing new of it is in the books" for unit in status["held"]]
-    waiting = [one for one in status["schedules"] if one["waiting"] is not None]
+    wrong += [f"the run under way waits for {wait['told']}" for wait in trouble_of_run(status)]
+    waiting = [one for one in status["schedules"] if waits_in_trouble(one)]
     wrong += [f"{one['name']} waits for {one['waiting']['why']}" for one in waiting]
+    if status.get("refused") is not None:
+        wrong.append(status["refused"]["told"])
     wrong += [f"{one['name']} is stale: 1C has not uploaded it anew" for one in status["files"] if one["stale"]]
     return wrong

@@ -25,6 +25,7 @@ from cpimportd.problems import Problem, ProblemError, printable, problem
 from cpimportd.reading import ReadJob, Report, child_command, take_down
 from cpimportd.resources import unusable
 from cpimportd.settings import Engine, Reader
+from cpimportd.waiting import silence
 
 logger = logging.getLogger(__name__)
 
@@ -124,7 +125,8 @@ class Cluster:
         """Wait as long as anything at all comes back."""
         while not answer.done():
             heard = self._heard
-            await asyncio.wait({answer}, timeout=self._silence)
+            async with silence("cluster", f"a worker reads {file}", self._silence, trouble=False, times=4):
+                await asyncio.wait({answer}, timeout=self._silence)
             if not answer.done() and heard == self._heard:
                 reason = f"nothing came back for {self._silence:.0f} s; twice reader.wall_time is waited for"
                 raise ProblemError(problem("cluster-failed", file=file, reason=reason))
@@ -136,7 +138,7 @@ class Cluster:
             ProblemError: ``cluster-not-installed``, ``cluster-unreachable``.
         """
         try:
-            async with asyncio.timeout(within):
+            async with asyncio.timeout(within), silence("cluster", f"no answer yet from {self._address}", within):
                 said = json.loads(await self._line())
             if "failed" in said:
                 raise ProblemError(_told(said["failed"], self._address))

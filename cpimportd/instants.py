@@ -8,10 +8,24 @@ from datetime import date, datetime, timedelta, tzinfo
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError, available_timezones
 
 
-def moment(instant: datetime, zone: tzinfo) -> str:
-    """``2026-11-24 06:00 MSK``; seconds are shown where there are any."""
+def moment(instant: datetime, zone: tzinfo | None) -> str:
+    """``2026-11-24 06:00 MSK``; seconds are shown where there are any. Without a zone it is that of the machine."""
     local = instant.astimezone(zone)
     return f"{local:%Y-%m-%d %H:%M:%S %Z}" if local.second else f"{local:%Y-%m-%d %H:%M %Z}"
+
+
+def clock(instant: datetime, zone: tzinfo | None, now: datetime) -> str:
+    """``06:20``, ``06:12:07``: an instant of today by the clock alone; of another day as of :func:`moment`.
+
+    Args:
+        instant: an aware instant.
+        zone: in which it is told; None: that of the machine.
+        now: the wall clock.
+    """
+    local = instant.astimezone(zone)
+    if local.date() != now.astimezone(zone).date():
+        return moment(instant, zone)
+    return f"{local:%H:%M:%S}" if local.second else f"{local:%H:%M}"
 
 
 def day(instant: datetime, zone: tzinfo) -> str:

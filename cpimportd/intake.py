@@ -8,7 +8,7 @@ import logging
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from datetime import UTC, datetime, tzinfo
+from datetime import UTC, datetime, timedelta, tzinfo
 from pathlib import Path
 
 import asyncpg
@@ -25,12 +25,15 @@ from cpimportd.reading import ReadJob
 from cpimportd.settings import Settings
 from cpimportd.spool import SpoolFolder
 from cpimportd.titles import title_of
+from cpimportd.waiting import Wait, waiting
 from cpimportd.workbook import digests
 
 logger = logging.getLogger(__name__)
 
 LOOK_AGAIN = 30.0
 """Seconds between two looks at a server where expenses and details do not match yet."""
+
+_NO_MATCH = "expenses and details do not match yet, and were uploaded a moment ago"
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,11 +108,19 @@ def _same(today: Sequence[Content], seen: Sequence[Content]) -> bool:
 
 @dataclass(frozen=True, slots=True)
 class Asked:
-    """What the caller wants of the intake: which kinds, which units a human accepts, whether one held holds all."""
+    """What the caller wants of the intake.
+
+    Attributes:
+        only: the kinds.
+        accepted: units that a human accepts.
+        strict: one held unit holds all.
+        wait: whether the other half of an upload is waited for; whoever asked for the run is told at once.
+    """
 
     only: frozenset[Kind] = frozenset(Kind)
     accepted: frozenset[str] = frozenset()
     strict: bool = False
+    wait: bool = False
 
 
 async def take_in(
@@ -122,7 +133,8 @@ async def take_in(
     """Fetch, read and check, until it adds up or waiting is of no more use.
 
     Expenses and details that were exported at different hours do not match; where that is all that is wrong and the
-    upload is fresh, its other half may be on its way, so the server is looked at again within ``retry.within``.
+    upload is fresh, its other half may be on its way, so the server is looked at again within ``retry.within``, if the
+    caller wants to wait.
 
     Raises:
         ProblemError: the source failed as a whole.
@@ -135,14 +147,19 @@ async def take_in(
         remaining = deadline - time.monotonic()
         if remaining <= 0 or not _upload_under_way(intake, settings):
             return intake
-        logger.warning(
-            "expenses and details do not match yet, and were uploaded a moment ago: looking again in %.0f s, "
-            "for at most %.0f s more",
-            min(LOOK_AGAIN, remaining),
-            remaining,
-        )
-        await asyncio.sleep(min(LOOK_AGAIN, remaining))
+        if not asked.wait:
+            logger.warning("%s; `cpimportd run --wait` waits for the other half", _NO_MATCH)
+            return intake
+        await _pause(min(LOOK_AGAIN, remaining), remaining)
         attempt += 1
+
+
+async def _pause(seconds: float, remaining: float) -> None:
+    logger.warning("%s: looking again in %.0f s, for at most %.0f s more", _NO_MATCH, seconds, remaining)
+    now = datetime.now(UTC)
+    again, until = now + timedelta(seconds=seconds), now + timedelta(seconds=remaining)
+    with waiting(Wait("other-half", "expenses and details do not match yet", again, until)):
+        await asyncio.sleep(seconds)
 
 
 def _upload_under_way(intake: Intake, settings: Settings) -> bool:

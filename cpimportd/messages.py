@@ -1,9 +1,9 @@
 """What a run tells the daemon that started it: one JSON object per line on standard error, and how they are read back.
 
-Four kinds, told apart by their keys: how far it is (``stage``), a line for the journal (``level``), a workbook that it
-saw (``seen``), and how it ended (``result``). Whatever else appears there is text, such as Python's own last words.
-Both sides stand on this page, so that they cannot drift apart. It is imported by the daemon, and so imports nothing
-that is heavy.
+Six kinds, told apart by their keys: its number (``begun``), how far it is (``stage``), what it waits for (``waits``), a
+line for the journal (``level``), a workbook that it saw (``seen``), and how it ended (``result``). Whatever else comes
+is text, such as Python's own last words. Both sides stand on this page, so that they cannot drift apart. It is
+imported by the daemon, and so imports nothing that is heavy.
 """
 
 import json
@@ -14,6 +14,7 @@ from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 from cpimportd.problems import Problem, printable
+from cpimportd.waiting import Wait
 
 if TYPE_CHECKING:
     from cpimportd.report import RunReport
@@ -33,6 +34,20 @@ class Stage:
     done: int = 0
     total: int | None = None
     finished: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Begun:
+    """The run has its row in the database: nothing was published before."""
+
+    run: int
+
+
+@dataclass(frozen=True, slots=True)
+class Waits:
+    """All that the run waits for now; empty where it waits for nothing any more."""
+
+    waits: tuple[Wait, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,14 +105,18 @@ class Result:
     way_out: str | None = None
 
 
-Message = Stage | Said | Seen | Result
+Message = Begun | Stage | Waits | Said | Seen | Result
 
 
 def encode(message: Message) -> str:
     """One line, without its end."""
     match message:
+        case Begun():
+            return json.dumps({"begun": message.run})
         case Stage():
             return json.dumps(asdict(message))
+        case Waits():
+            return json.dumps({"waits": [wait.as_json() for wait in message.waits]})
         case Said():
             return json.dumps({"level": message.level, "text": message.text, "fields": dict(message.fields)})
         case Seen():
@@ -113,16 +132,28 @@ def decode(line: bytes) -> Message:
     Control characters in texts are escaped: the run may have died while it wrote whatever a workbook held.
     """
     try:
-        found = json.loads(line)
-        if "stage" in found:
-            return Stage(**found)
-        if "level" in found:
-            return Said(int(found["level"]), _clean(found["text"]), {k: str(v) for k, v in found["fields"].items()})
-        if "seen" in found:
-            return _seen(found["seen"])
-        return _result(found["result"])
+        return _decoded(json.loads(line))
     except (ValueError, TypeError, KeyError, AttributeError):
         return Said(logging.ERROR, _clean(line.decode(errors="replace").rstrip()))
+
+
+def _decoded(found: Mapping[str, Any]) -> Message:
+    if "stage" in found:
+        return Stage(**found)
+    if "begun" in found:
+        return Begun(int(found["begun"]))
+    if "waits" in found:
+        return Waits(tuple(map(_wait, found["waits"])))
+    if "level" in found:
+        return Said(int(found["level"]), _clean(found["text"]), {k: str(v) for k, v in found["fields"].items()})
+    return _seen(found["seen"]) if "seen" in found else _result(found["result"])
+
+
+def _wait(found: Mapping[str, Any]) -> Wait:
+    again, until = (None if text is None else datetime.fromisoformat(text) for text in (found["next"], found["until"]))
+    if any(instant is not None and instant.tzinfo is None for instant in (again, until)):
+        raise ValueError("an instant without an offset")
+    return Wait(_clean(found["for"]), _clean(found["why"]), again, until, bool(found["trouble"]))
 
 
 def _seen(found: Mapping[str, Any]) -> Seen:

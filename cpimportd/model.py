@@ -423,6 +423,7 @@ class Progress:
             steps.
         total: of the same; None where nobody knows.
         finished: whether this file or stage is through.
+        run: the run's number, told once, when it has its row in the database.
     """
 
     stage: str
@@ -430,3 +431,4 @@ class Progress:
     done: int = 0
     total: int | None = None
     finished: bool = False
+    run: int | None = None

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from pathlib import Path
 from types import MappingProxyType
-from typing import Final
+from typing import Any, Final
 
 import asyncpg
 
@@ -14,11 +14,13 @@ from cpimportd import source
 from cpimportd.books import connect, require_current, translate
 from cpimportd.books.connection import let_go
 from cpimportd.books.health import health as read_health
+from cpimportd.client import rescheduled, trouble_of_run
 from cpimportd.configuration import Loaded, require_database, require_source
 from cpimportd.daemon.lock import LOCK, holder
 from cpimportd.daemon.store import FILE as MEMORY
 from cpimportd.daemon.store import NOT_UNDERSTOOD, decode
 from cpimportd.instants import moment, span
+from cpimportd.measuring import daemon_status
 from cpimportd.plugin import Answer, Finding, Level, wrong_configuration
 from cpimportd.problems import Problem, ProblemError, problem
 from cpimportd.settings import Schedule, Settings
@@ -50,7 +52,7 @@ async def ask(loaded: Loaded, thresholds: Thresholds, now: datetime) -> Answer:
         thresholds: of the last success.
         now: an aware instant.
     """
-    settings = loaded.settings
+    settings = _as_rescheduled(loaded.settings)
     try:
         require_database(settings, loaded.path)
         require_source(settings, loaded.path)
@@ -106,12 +108,36 @@ def _daemon(state: Path) -> list[Finding]:
     """Whether the daemon runs, as far as this user may know: on another machine there is none to be asked."""
     try:
         if holder(state) is not None:
-            return [Finding(Level.OK, "the daemon runs")]
+            return [Finding(Level.OK, "the daemon runs"), *_trouble(daemon_status(state))]
         if not (state / LOCK).exists():
             return []
     except (ProblemError, OSError):
         return [Finding(Level.OK, f"the daemon was not asked: this user may not look into {state}")]
     return [Finding(Level.WARNING, "the daemon does not run", "Start it: systemctl start cpimportd")]
+
+
+def _trouble(status: Mapping[str, Any] | None) -> Iterator[Finding]:
+    """What keeps the run under way, and a configuration that was refused; nothing of a daemon that says nothing."""
+    if status is None:
+        return
+    for wait in trouble_of_run(status):
+        yield Finding(Level.WARNING, f"the run under way waits for {wait['told']}", "Look: cpimportd status")
+    if status.get("refused") is not None:
+        first = status["refused"]["problems"][0]
+        yield Finding(Level.WARNING, f"{status['refused']['told']}: {first['message']}", first["way_out"])
+
+
+def _as_rescheduled(settings: Settings) -> Settings:
+    """The settings with the expressions that hold until the daemon's next start, as far as this user may know."""
+    try:
+        changed = rescheduled(settings.state_directory)
+    except (ProblemError, OSError):
+        return settings
+    schedules = {
+        name: one.model_copy(update={"at": changed[name]}) if name in changed else one
+        for name, one in settings.schedules.items()
+    }
+    return settings.model_copy(update={"schedules": schedules})
 
 
 def counting_from(settings: Settings) -> dict[str, datetime]:

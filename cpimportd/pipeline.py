@@ -57,6 +57,7 @@ class RunRequest:
         slot: the instant that was due.
         uploaded_after: where nothing is new and no workbook was uploaded after this instant, the run fails with
             ``upload-missing`` and leaves no trace in ``runs``: somebody looks again later.
+        wait: the other half of an upload is waited for, as it is for a slot; whoever asked for the run is told at once.
     """
 
     from_folder: Path | None = None
@@ -69,6 +70,7 @@ class RunRequest:
     schedule: str | None = None
     slot: datetime | None = None
     uploaded_after: datetime | None = None
+    wait: bool = False
 
 
 @dataclass(slots=True)
@@ -129,6 +131,7 @@ async def _with_row(run: _Run, connection: asyncpg.Connection) -> RunReport:
         request.schedule, slot, request.accepted, request.requested_by, kinds=request.only, began=run.started_at
     )
     run.run_id = await runs.begin(connection, run.settings.department_id, trigger)
+    run.progress(Progress("fetch", run=run.run_id))
     try:
         async with naming_holders(connection):
             report = await _import(run, connection)
@@ -149,7 +152,8 @@ async def _import(run: _Run, connection: asyncpg.Connection) -> RunReport:
     """Fetch, read, check, publish, tell."""
     settings, request = run.settings, run.request
     strict = settings.guards.strict if request.strict is None else request.strict
-    asked = Asked(request.only, frozenset(request.accepted), strict)
+    wait = request.wait or request.slot is not None
+    asked = Asked(request.only, frozenset(request.accepted), strict, wait)
     spool = open_spool(settings.spool_directory, settings.spool.keep)
     kept: Intake | None = None
     try:

@@ -890,7 +890,7 @@ CATALOG: dict[str, ProblemKind] = _catalog(
             "database-locked",
             _F,
             "{value} is locked by somebody else: {reason}",
-            "It is tried again; see pg_stat_activity for the process named.",
+            "Let the process named finish, or end it (pg_stat_activity shows it), then `cpimportd trigger`.",
             passing=True,
         ),
         ProblemKind(
@@ -1163,7 +1163,14 @@ CATALOG: dict[str, ProblemKind] = _catalog(
             "run-crashed",
             _F,
             "the run's process {reason}",
-            "It is tried again within retry.within; if it stays so, look with `journalctl -k` whether the kernel killed it for memory, and report the lines before this one.",
+            "Look with `journalctl -k` whether the kernel killed it for memory, then `cpimportd trigger`; if it stays so, report the lines before this one.",
+            passing=True,
+        ),
+        ProblemKind(
+            "run-broken-off",
+            _F,
+            "run {run} is {part}in the books, but its process {reason} before it was through",
+            "The books are right. Whoever reads them may not have been told: `cpimportd trigger`; look with `journalctl -k` whether the kernel killed it for memory.",
             passing=True,
         ),
         ProblemKind(

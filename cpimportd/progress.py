@@ -1,7 +1,7 @@
 """How far a run is: bars for a person at a terminal, JSON lines for the daemon, nothing for everybody else.
 
-Each is called with every :class:`~cpimportd.model.Progress` and used as a context manager around the run. None of them
-can stop a run: a reader that went away is no reason to publish nothing.
+Each is called with every :class:`~cpimportd.model.Progress` and used as a context manager around the run, in which it
+hears what is waited for, too. None of them can stop a run: a reader that went away is no reason to publish nothing.
 """
 
 import logging
@@ -9,6 +9,8 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, nullcontext
+from datetime import UTC, datetime, tzinfo
 from types import TracebackType
 from typing import IO, TYPE_CHECKING, Final, Self
 
@@ -18,10 +20,11 @@ from rich.progress import BarColumn, ProgressColumn, SpinnerColumn, Task, TaskID
 from rich.progress import Progress as Bars
 from rich.text import Text
 
-from cpimportd.messages import Message, MessageHandler, Stage, encode, of_report
+from cpimportd.messages import Begun, Message, MessageHandler, Stage, Waits, encode, of_report
 from cpimportd.model import Progress
 from cpimportd.rendering.layout import make_console
 from cpimportd.rendering.numbers import clean, count
+from cpimportd.waiting import Wait, told, told_to
 
 if TYPE_CHECKING:
     from cpimportd.report import RunReport
@@ -35,6 +38,7 @@ _STAGES: Final = {
     "tell": "Telling",
     "rehearse": "Rehearsing",
 }
+_WAIT: Final = "wait"
 _PER_SECOND: Final = 5
 
 Key = tuple[str, str | None]
@@ -42,13 +46,14 @@ Key = tuple[str, str | None]
 
 
 def choose_progress(
-    form: str = "auto", stream: IO[str] | None = None
+    form: str = "auto", stream: IO[str] | None = None, zone: tzinfo | None = None
 ) -> "NoProgress | JsonProgress | TerminalProgress":
     """Choose who is told.
 
     Args:
         form: ``json``, ``none``, or ``auto``: bars if the stream is a terminal, else nothing.
         stream: where to; standard error if none is given, because standard output belongs to the report.
+        zone: in which people are told until when something is waited for; that of the machine if none is given.
 
     Raises:
         ValueError: there is no such form.
@@ -59,7 +64,7 @@ def choose_progress(
     if form not in {"auto", "none"}:
         raise ValueError(f"there is no form of progress {form!r}")
     console = make_console(stream)
-    return TerminalProgress(console) if form == "auto" and console.is_terminal else NoProgress()
+    return TerminalProgress(console, zone) if form == "auto" and console.is_terminal else NoProgress()
 
 
 class NoProgress:
@@ -99,9 +104,14 @@ class JsonProgress:
         self._gone = False
         self._handler = MessageHandler(self._send)
         self._handlers: list[logging.Handler] = []
+        self._hearing: AbstractContextManager[None] = nullcontext()
 
     def __call__(self, progress: Progress) -> None:
         """Write the event, unless one about the same was written a moment ago."""
+        if progress.run is not None:
+            with self._lock:
+                self._send(Begun(progress.run))
+            return
         key = (progress.stage, progress.file)
         with self._lock:
             now = self._clock()
@@ -123,15 +133,22 @@ class JsonProgress:
         root = logging.getLogger()
         self._handlers, root.handlers = root.handlers, [self._handler]
         logging.getLogger("cpimportd").setLevel(logging.INFO)
+        self._hearing = told_to(self._hear)
+        self._hearing.__enter__()
         return self
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
         """Write what was held back, so that the last line about each file is the last that happened."""
+        self._hearing.__exit__(kind, error, at)
         with self._lock:
             for progress in self._waiting.values():
                 self._write(progress)
             self._waiting.clear()
         logging.getLogger().handlers = self._handlers
+
+    def _hear(self, waits: tuple[Wait, ...]) -> None:
+        with self._lock:
+            self._send(Waits(waits))
 
     def _write(self, progress: Progress) -> None:
         self._send(Stage(progress.stage, progress.file, progress.done, progress.total, progress.finished))
@@ -151,15 +168,21 @@ class TerminalProgress:
 
     Args:
         console: a terminal, standard error as a rule.
+        zone: in which instants are told; None: that of the machine.
     """
 
-    def __init__(self, console: Console) -> None:
+    def __init__(self, console: Console, zone: tzinfo | None = None) -> None:
         columns = (SpinnerColumn(), _What(), BarColumn(bar_width=None), _HowFar(), TimeElapsedColumn())
         self._bars = Bars(*columns, console=console, transient=True, expand=True)
         self._tasks: dict[Key, TaskID] = {}
+        self._zone = zone
+        self._waits: TaskID | None = None
+        self._hearing = told_to(self._hear)
 
     def __call__(self, progress: Progress) -> None:
         """Show the event; what is finished makes room for what is not."""
+        if progress.run is not None:
+            return
         key = (progress.stage, progress.file)
         task = self._tasks.get(key)
         if progress.finished:
@@ -178,11 +201,22 @@ class TerminalProgress:
 
     def __enter__(self) -> Self:
         """Begin to draw."""
+        self._hearing.__enter__()
         self._bars.start()
         return self
 
+    def _hear(self, waits: tuple[Wait, ...]) -> None:
+        """Show what is waited for; the line goes when it is over."""
+        if self._waits is not None:
+            self._bars.remove_task(self._waits)
+            self._waits = None
+        if waits:
+            said = f"Waiting for {told(waits, self._zone, datetime.now(UTC))}"
+            self._waits = self._bars.add_task(said, total=None, stage=_WAIT)
+
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
         """Wipe the bars."""
+        self._hearing.__exit__(kind, error, at)
         self._bars.stop()
 
 
@@ -190,7 +224,8 @@ class _What(ProgressColumn):
     """What is under way; a file's name is taken literally."""
 
     def render(self, task: Task) -> Text:
-        return Text(task.description, overflow="ellipsis", no_wrap=True)
+        waits = task.fields.get("stage") == _WAIT  # until when is at its end, and must not be cut off
+        return Text(task.description, overflow="fold" if waits else "ellipsis", no_wrap=not waits)
 
 
 class _HowFar(ProgressColumn):

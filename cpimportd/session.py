@@ -22,6 +22,7 @@ from cpimportd.problems import Problem, ProblemError, problem
 from cpimportd.report import RunReport
 from cpimportd.settings import Database, Settings
 from cpimportd.uninterrupted import uninterrupted
+from cpimportd.waiting import silence
 
 logger = logging.getLogger(__name__)
 
@@ -36,7 +37,7 @@ async def open_books(settings: Settings) -> AsyncIterator[asyncpg.Connection]:
     connection = await connect(settings.database, direct=True)
     try:
         async with naming_holders(connection):
-            async with relying(connection):
+            async with relying(connection), silence("database", "no answer yet to what a run begins with"):
                 await _require_ready(connection, settings)
             async with runs.locked(
                 connection,

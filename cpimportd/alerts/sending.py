@@ -14,6 +14,7 @@ from urllib.parse import unquote, unquote_plus
 
 from cpimportd.alerts.bounded import bounded
 from cpimportd.problems import ProblemError, printable, problem
+from cpimportd.waiting import silence
 
 _LONGEST_REASON: Final = 200
 _SHORTEST_SECRET: Final = 3
@@ -62,8 +63,9 @@ async def send(urls: Mapping[str, str], message: tuple[str, str], occasion: str,
     """
     require_apprise()
     names = list(urls)
-    with _silent():
-        reasons = await asyncio.gather(*(_send_one(urls[name], message, occasion, seconds) for name in names))
+    async with silence("alerts", "no answer yet", seconds):
+        with _silent():
+            reasons = await asyncio.gather(*(_send_one(urls[name], message, occasion, seconds) for name in names))
     return {name: reason for name, reason in zip(names, reasons, strict=True) if reason is not None}
 
 

@@ -38,6 +38,7 @@ class Words:
     groups: Mapping[str, str]
     jobs: Mapping[str, str]
     failed: str
+    broken_off: str
     undone: str
     held: str
     missing: str
@@ -60,6 +61,7 @@ WORDS: Final = {
         {"receipts": "поступления", "expenses": "списания", UPLOAD: "неизвестного вида"},
         {"report": "сводка", "reconcile": "сверка"},
         "загрузка не удалась",
+        "загрузка записана, но оборвалась",
         "не выполнена: {names}",
         "задержано: {names}",
         "1С не выгрузила файлы: {names}",
@@ -80,6 +82,7 @@ WORDS: Final = {
         {"receipts": "receipts", "expenses": "expenses", UPLOAD: "of an unknown kind"},
         {"report": "the summary", "reconcile": "the reconciliation"},
         "the import failed",
+        "the import is in the books, but broke off",
         "not done: {names}",
         "held: {names}",
         "1C has not uploaded: {names}",
@@ -131,8 +134,7 @@ def _occasion(changes: Sequence[Change]) -> str:
 
 def _headlines(changes: Sequence[Change], words: Words) -> Iterator[str]:
     wrong = [change.subject for change in changes if change.event is not Event.OVER]
-    if RUN in wrong:
-        yield words.failed
+    yield from (_name(change, words) for change in changes if change.subject == RUN and change.event is not Event.OVER)
     if missing := [_group(subject, words) for subject in wrong if is_upload(subject)]:
         yield words.missing.format(names=", ".join(missing))
     if undone := [_job(subject, words) for subject in wrong if subject.startswith(JOB)]:
@@ -152,7 +154,14 @@ def _name(change: Change, words: Words) -> str:
         return f"{words.upload} ({name})" if change.event is Event.OVER else words.missing.format(names=name)
     if change.event is Event.OVER:
         return words.run if change.subject == RUN else printable(change.subject)
-    return words.failed if change.subject == RUN else words.held.format(names=printable(change.subject))
+    if change.subject == RUN:
+        return words.broken_off if _broken_off(change) else words.failed
+    return words.held.format(names=printable(change.subject))
+
+
+def _broken_off(change: Change) -> bool:
+    """Whether the run published all the same."""
+    return {found.code for found in change.problems} == {"run-broken-off"}
 
 
 def _job(subject: str, words: Words) -> str:

@@ -27,6 +27,7 @@ from cpimportd.model import BACKEND_TABLES
 from cpimportd.private import own_folder
 from cpimportd.problems import ProblemError, printable, problem
 from cpimportd.settings import Database
+from cpimportd.waiting import silence
 
 KEPT: Final = 7
 """How many backups stay in the folder."""
@@ -162,7 +163,8 @@ async def _ended(
         pass_fds=passed,
     )
     try:
-        async with asyncio.timeout(_LONGEST.total_seconds()):
+        limit = _LONGEST.total_seconds()
+        async with asyncio.timeout(limit), silence("backup", "it is not through yet", limit, trouble=False, times=4):
             written, errors = await process.communicate()
     except TimeoutError:
         return 1, "", f"{command[0]} took longer than {_LONGEST}"

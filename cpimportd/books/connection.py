@@ -12,6 +12,7 @@ from cpimportd.books.session import NEWEST, Session, startup_settings
 from cpimportd.books.target import Target
 from cpimportd.problems import ProblemError
 from cpimportd.settings import Database
+from cpimportd.waiting import silence
 
 if TYPE_CHECKING:
     from sqlalchemy.ext.asyncio import AsyncEngine
@@ -45,8 +46,10 @@ async def connect(
     settings = startup_settings(database, target.keepalives)
     if read_only:
         settings["default_transaction_read_only"] = "on"
+    limit = target.connect_timeout(database.connect_timeout)
     try:
-        return await _begin(target, database, target.application_name or application_name, settings)
+        async with silence("database", f"no answer yet from {target.place}", limit):
+            return await _begin(target, database, target.application_name or application_name, settings)
     except Exception as error:
         raise ProblemError(connecting_failed(error, target.place)) from error
 

@@ -18,9 +18,13 @@ from cpimportd.books.session import relying
 from cpimportd.instants import moment
 from cpimportd.model import Kind
 from cpimportd.problems import ProblemError, problem
+from cpimportd.waiting import silence
 
 LOCK_CLASS = 0x6370696D
 """First key of our advisory locks ("cpim"); the second is the department."""
+
+
+_ROWS = "somebody else has rows of cpimportd.runs locked, such as a run that was killed a moment ago"
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,10 +127,10 @@ async def begin(connection: asyncpg.Connection, department_id: int, trigger: Tri
     Raises:
         ProblemError: ``slot-done`` where the slot was done already, by us or by another host.
     """
-    async with relying(connection):
+    async with relying(connection), silence("lock", _ROWS):
         await connection.execute(sql("runs", "abandon"), department_id)
     try:
-        async with relying(connection):
+        async with relying(connection), silence("lock", _ROWS):
             run_id: int = await connection.fetchval(sql("runs", "begin"), *_row(department_id, trigger))
     except asyncpg.UniqueViolationError as error:
         if error.constraint_name != "runs_slot":

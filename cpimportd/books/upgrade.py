@@ -10,6 +10,7 @@ from cpimportd.books.connection import SCHEMA, connect, engine
 from cpimportd.books.failures import translate
 from cpimportd.problems import ProblemError, problem
 from cpimportd.settings import Database
+from cpimportd.waiting import silence
 
 if TYPE_CHECKING:
     from alembic.config import Config
@@ -78,7 +79,8 @@ async def upgrade(
     connecting = engine(database, direct=True)
     try:
         async with connecting.begin() as connection:
-            await _take_lock(connection)
+            async with silence("upgrade"):
+                await _take_lock(connection)
             before = await _revision(connection)
             if before == REVISION:
                 return UpgradeResult(before, REVISION, created_backend_tables=False)

@@ -27,6 +27,7 @@ _OF_CODE = {
     "commit-unknown": Consequence.COMMIT_UNKNOWN,
     "run-timeout": Consequence.RUN_CUT_SHORT,
     "run-crashed": Consequence.RUN_CUT_SHORT,
+    "run-broken-off": Consequence.RUN_CUT_SHORT,
     "job-died": Consequence.COMMAND_FAILS,
     "daemon-running": Consequence.DAEMON_STANDS_BACK,
     "daemon-not-running": Consequence.COMMAND_FAILS,

@@ -119,6 +119,7 @@ _PLAINER = {
     "slot-irregular": "on {value} the clocks change, and the schedule's local time does not exist or exists twice",
     "misfired": "slots of a schedule were missed, the newest {value}, and grace or catch_up let none be made up for",
     "run-crashed": "the run's process broke off",
+    "run-broken-off": "a run is in the books, but its process broke off before it was through",
     "job-died": "the job {value} was not done: its process broke off, or took too long",
     "cluster-versions": "the Dask cluster does not read as this machine does: other versions are installed there",
     "books-apart": "{organization}: the sums in the books are not the Итого of the files that filled them",

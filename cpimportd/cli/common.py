@@ -14,6 +14,7 @@ if TYPE_CHECKING:
 
     from cpimportd.configuration import Loaded
     from cpimportd.problems import Problem
+    from cpimportd.waiting import Wait
 
 Arguments = ParamSpec("Arguments")
 Result = TypeVar("Result")
@@ -114,6 +115,16 @@ def _without_exhaustion(loop: "asyncio.AbstractEventLoop", context: "dict[str, A
         loop.default_exception_handler(context)
 
 
+def _say_waits(waits: "tuple[Wait, ...]") -> None:
+    """Whoever sits before a terminal is told what a verb waits for; a log or a script is not."""
+    from datetime import UTC, datetime
+
+    from cpimportd.waiting import told
+
+    if waits and sys.stderr.isatty():
+        click.echo(f"cpimportd: waiting for {told(waits, None, datetime.now(UTC))}", err=True)
+
+
 def print_json(document: object) -> None:
     """One JSON document on stdout, readable by people too."""
     import json
@@ -137,6 +148,7 @@ def run_async(work: Coroutine[Any, Any, Result]) -> Result:
     import asyncio
 
     from cpimportd.resources import exhausted
+    from cpimportd.waiting import told_to
 
     done: list[Result] = []
 
@@ -150,7 +162,8 @@ def run_async(work: Coroutine[Any, Any, Result]) -> Result:
 
     begun = stoppable()
     try:
-        asyncio.run(begun)
+        with told_to(_say_waits):
+            asyncio.run(begun)
     except asyncio.CancelledError:
         raise KeyboardInterrupt from None
     except RuntimeError as error:

@@ -29,6 +29,8 @@ _KINDS = ("receipts", "expenses", "details")
 @click.option("--accept", "accepted", multiple=True, metavar="UNIT",
               help='Publish this unit although its difference is implausible, e.g. "ЛОТОС ООО/expenses" (repeatable). '
                    "Integrity checks cannot be overridden.")  # fmt: skip
+@click.option("--wait", is_flag=True,
+              help="Wait for the other half of an upload within retry.within, as the daemon's slots do.")  # fmt: skip
 @click.option("--schedule", metavar="NAME", help="The schedule whose slot this run is for.")
 @click.option("--slot", metavar="INSTANT", help="The slot: an ISO instant with offset. Done slots are not done again.")
 @click.option("--uploaded-after", metavar="INSTANT",
@@ -48,6 +50,7 @@ def run(
     only: tuple[str, ...],
     strict: bool | None,
     accepted: tuple[str, ...],
+    wait: bool,
     schedule: str | None,
     slot: str | None,
     uploaded_after: str | None,
@@ -59,7 +62,8 @@ def run(
     """Import today's workbooks now.
 
     Fetches, reads and checks every workbook, and publishes what adds up in one transaction. What does not is held:
-    nothing of it is published, and the report says why. Running it again changes nothing.
+    nothing of it is published, and the report says why. Running it again changes nothing. Expenses and details that do
+    not match because 1C is still uploading are held at once, unless --wait is given: then the rest is waited for.
 
     Examples: `cpimportd run --dry-run` shows what would change; `cpimportd run --from /srv/1c-exports` takes a folder.
     Afterwards: `cpimportd summary`, `cpimportd diff RUN`. Where a daemon runs, `cpimportd trigger --wait` does it, too.
@@ -81,6 +85,7 @@ def run(
         schedule=schedule,
         slot=_instant(slot),
         uploaded_after=_instant(uploaded_after),
+        wait=wait,
     )
     zone: tzinfo
     try:
@@ -144,7 +149,7 @@ async def do_run(
         again_within=again_within,
         known_upload=known_upload,
     )
-    with choose_progress(progress_form) as progress:
+    with choose_progress(progress_form, zone=settings.zone) as progress:
         report = await watched(settings, occasion, run_once(settings, request, progress))
         progress.end(report)
         return report

@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from cpimportd.client import Client
     from cpimportd.daemon.journal import Form
     from cpimportd.problems import Problem
+    from cpimportd.waiting import Wait
 
 _BOOKS_WITHIN: Final = 3.0
 """Seconds in which the database says what is held; the daemon's own word comes at once."""
@@ -65,7 +66,14 @@ def _client(config_file: Path | None) -> "Client":
             folder = unset()
             if holder(folder) is None:
                 raise
-    return Client(folder)
+    return Client(folder, say=_say_wait)
+
+
+def _say_wait(wait: "Wait") -> None:
+    """A daemon that is busy or stopped lets whoever asked it wait; he is told so, at a terminal or not."""
+    from datetime import UTC, datetime
+
+    click.echo(f"cpimportd: waiting for {wait.told(None, datetime.now(UTC))}", err=True)
 
 
 @click.command()
@@ -76,8 +84,9 @@ def status(config_file: Path | None, as_json: bool) -> int:
     """What the daemon does: running since when, next slots, the last run, the last good one, held units, workbooks.
 
     Exit codes: 0 it runs and all is well · 1 it runs, but the last run failed, held something or found no upload, the
-    last job of a schedule failed, or a workbook is stale · 2 it does not run, and the configuration has a fault · 3 it
-    does not run. What is held the books say; where they cannot be asked, it is what the daemon remembers, and said so.
+    last job of a schedule failed, a workbook is stale, a run or a slot waits on trouble, or a configuration was refused
+    · 2 it does not run, and the configuration has a fault · 3 it does not run. What is held the books say; where they
+    cannot be asked, it is what the daemon remembers, and said so.
 
     Example: `cpimportd status --json | jq .well`. Why a unit is held: `cpimportd history`, then `cpimportd show RUN`.
     """
@@ -137,6 +146,8 @@ def _held_by_books(config_file: Path | None) -> "tuple[list[str] | None, Problem
 @guarded
 def trigger(config_file: Path | None, wait: bool) -> int:
     """Import now, through the daemon: once more after the run that is under way, if one is.
+
+    It is not tried again as a slot is, nor does it wait for the other half of an upload: what is wrong is told at once.
 
     Example: `cpimportd trigger --wait`. Without a daemon: `cpimportd run`.
     """
@@ -202,7 +213,7 @@ def reschedule(config_file: Path | None, name: str, expression: str | None, rese
         enabled = ", ".join(name for name, one in schedules.items() if one.enabled) or "none"
         reason = f"no schedule {name} is enabled; enabled: {enabled}"
         raise ProblemError(problem("wrong-use", reason=reason, verb="reschedule"))
-    client = Client(loaded.settings.state_directory)
+    client = Client(loaded.settings.state_directory, say=_say_wait)
     refused = client.reschedule(name, expression)
     if refused:
         say((*refused, problem("config-refused")))

@@ -2,6 +2,7 @@
 
 import sys
 import time
+from contextlib import nullcontext
 from dataclasses import replace
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -16,7 +17,9 @@ if TYPE_CHECKING:
     from cpimportd.jobs import Done, JobName
     from cpimportd.problems import Problem
     from cpimportd.settings import Settings
+    from cpimportd.waiting import Wait
 
+_DEATHS = ("run-crashed", "run-broken-off", "run-timeout", "job-died")
 _since_option = click.option("--since", type=DAY, metavar="DATE", help="How far to look back, such as 2026-11-01.")
 _send_option = click.option("--send", is_flag=True, help="Send it to alerts.urls, too; what does not go stays queued.")
 _progress_option = click.option(
@@ -88,7 +91,7 @@ def _do(
     try:
         loaded = load(config_file)
         begin = None if since is None else since.replace(tzinfo=loaded.settings.zone)
-        done = run_async(_job(loaded, job, begin, send=send))
+        done = run_async(_job(loaded, job, begin, send=send, form=form))
     except ProblemError as error:
         if form != "json":  # whoever asked for it by hand reads why at the terminal
             raise
@@ -112,19 +115,29 @@ def _do(
     return done.code
 
 
-async def _job(loaded: "Loaded", job: "JobName", since: datetime | None, *, send: bool) -> "Done":
+async def _job(loaded: "Loaded", job: "JobName", since: datetime | None, *, send: bool, form: str) -> "Done":
     import asyncpg
 
     from cpimportd.books import translate
     from cpimportd.configuration import require_database
     from cpimportd.jobs import do
     from cpimportd.problems import ProblemError
+    from cpimportd.waiting import told_to
 
     require_database(loaded.settings, loaded.path)
     try:
-        return await do(loaded.settings, job, since, send=send)
+        with told_to(_tell_waits) if form == "json" else nullcontext():
+            return await do(loaded.settings, job, since, send=send)
     except (asyncpg.PostgresError, asyncpg.InterfaceError, OSError) as error:
         raise ProblemError(translate(error)) from error
+
+
+def _tell_waits(waits: "tuple[Wait, ...]") -> None:
+    """Let the daemon know what a job waits for."""
+    from cpimportd.messages import Waits, encode
+
+    sys.stderr.write(f"{encode(Waits(waits))}\n")
+    sys.stderr.flush()
 
 
 def _tell_daemon(
@@ -161,7 +174,7 @@ def _tell_daemon(
 @config_option
 @click.option("--test", is_flag=True, help="Send a test message to every url, and say for each whether it went.")
 @click.option("--send", is_flag=True, help="Send what is queued.")
-@click.option("--died", type=(click.Choice(["run-crashed", "run-timeout", "job-died"]), str), metavar="CODE TEXT",
+@click.option("--died", type=(click.Choice(_DEATHS), str), metavar="CODE TEXT",
               hidden=True, help="Tell of a run that can do so no more; the daemon says this.")  # fmt: skip
 @click.option("--job", type=click.Choice(["import", "report", "reconcile"]), default="import", hidden=True,
               help="What the one that died was to do.")  # fmt: skip

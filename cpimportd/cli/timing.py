@@ -1,7 +1,8 @@
 """``next``: when something is due, without a daemon; also for an expression that stands in no configuration yet."""
 
 import os
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -22,6 +23,7 @@ class _Coming:
     at: str
     slots: "tuple[datetime, ...]"
     irregular: "tuple[IrregularDate, ...]"
+    rescheduled: bool = False
 
     def as_json(self, zone: ZoneInfo) -> dict[str, object]:
         return {
@@ -43,11 +45,15 @@ def coming(
 ) -> None:
     """The coming slots of the enabled schedules, or of any expression, in the order of time.
 
+    What `cpimportd reschedule` gave a schedule counts, for as long as the daemon lives.
+
     Also names the dates between on which a local time does not exist, or exists twice, because clocks are changed.
     An expression that is tried with both --schedule and --timezone needs no configuration.
 
     Examples: `cpimportd next`; `cpimportd next --schedule 'Mon..Fri 07:30' --timezone Europe/Moscow --count 10`.
     """
+    changed: dict[str, str] = {}
+    notes: list[str] = []
     if expression is not None:
         zone = _zone(_usual_timezone(config_file) if timezone is None else timezone)
         schedules = {"": expression}
@@ -55,16 +61,34 @@ def coming(
         settings = load(config_file).settings
         zone = _zone(settings.timezone if timezone is None else timezone)
         schedules = {name: schedule.at for name, schedule in settings.schedules.items() if schedule.enabled}
+        changed, notes = _rescheduled(settings.state_directory, schedules)
     begin = _instant(start, zone)
-    found = {name: _coming(at, zone, begin, count) for name, at in schedules.items()}
+    found = {name: _coming(changed.get(name, at), zone, begin, count) for name, at in schedules.items()}
+    found = {name: replace(one, rescheduled=name in changed) for name, one in found.items()}
     if not as_json:
-        _show(found, zone, begin, count, "In" if start is None else "After that instant")
+        _show(found, zone, begin, count, "In" if start is None else "After that instant", notes)
         return
     common = {"timezone": zone.key, "from": begin.isoformat(timespec="seconds")}
     if expression is not None:
         print_json({"expression": expression, **common, **found[""].as_json(zone)})
     else:
-        print_json({**common, "schedules": {name: {"at": one.at, **one.as_json(zone)} for name, one in found.items()}})
+        told = {
+            name: {"at": one.at, "rescheduled": one.rescheduled, **one.as_json(zone)} for name, one in found.items()
+        }
+        print_json({**common, "schedules": told})
+
+
+def _rescheduled(state: Path, schedules: Mapping[str, str]) -> tuple[dict[str, str], list[str]]:
+    """Expressions that hold until the daemon's next start, by schedule, and what people are told of them."""
+    from cpimportd.client import rescheduled
+    from cpimportd.problems import ProblemError
+
+    try:
+        changed = {name: at for name, at in rescheduled(state).items() if name in schedules}
+    except ProblemError:
+        return {}, ["Whether a schedule was rescheduled cannot be seen by this user: `sudo cpimportd next`."]
+    until = "until the daemon's next start"
+    return changed, [f"{name}: rescheduled to {at} {until}, then {schedules[name]}" for name, at in changed.items()]
 
 
 def _coming(at: str, zone: ZoneInfo, begin: datetime, count: int) -> _Coming:
@@ -81,14 +105,16 @@ def _coming(at: str, zone: ZoneInfo, begin: datetime, count: int) -> _Coming:
     return _Coming(at, found, irregular_dates(at, zone, begin, end))
 
 
-def _show(found: dict[str, _Coming], zone: ZoneInfo, begin: datetime, count: int, countdown: str) -> None:
+def _show(
+    found: dict[str, _Coming], zone: ZoneInfo, begin: datetime, count: int, countdown: str, said: Sequence[str]
+) -> None:
     from cpimportd.instants import moment, span
     from cpimportd.rendering import stdout_console
     from cpimportd.rendering.timing import render_coming
 
     slots = sorted((slot, name) for name, one in found.items() for slot in one.slots)
     rows = [(f"{slot.astimezone(zone):%a} {moment(slot, zone)}", name, span(slot - begin)) for slot, name in slots]
-    notes = [] if found else ["No schedule is enabled: nothing is imported by itself."]
+    notes = list(said) if found else ["No schedule is enabled: nothing is imported by itself."]
     for name, one in found.items():
         prefix = f"{name}: " if name else ""
         notes += [f"{prefix}{irregular.day}: {irregular.describe(zone.key)}" for irregular in one.irregular]

@@ -2,10 +2,13 @@
 
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from cpimportd.messages import Result, Seen
 from cpimportd.plan import Plan, PlannedSchedule
+
+if TYPE_CHECKING:
+    from cpimportd.daemon.aftermath import Aftermath
 
 UNDER_WAY: Final = 4
 DONE_ELSEWHERE: Final = 5
@@ -50,6 +53,7 @@ class Attempt:
         runs: how many were started.
         newest_upload: when the newest workbook was uploaded that an earlier slot saw.
         why: what it waits for, in words; None where nothing was tried yet.
+        until: when it is given up, by the wall clock, in UTC; None as long as nothing was tried.
     """
 
     slot: datetime
@@ -58,6 +62,7 @@ class Attempt:
     runs: int = 0
     newest_upload: datetime | None = None
     why: str | None = None
+    until: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,12 +74,14 @@ class Ended:
         result: what it said of itself; None where it did not come to that.
         seen: the workbooks that it saw.
         timed_out: whether it was stopped because it took longer than allowed.
+        aftermath: what the database says of one that died after it had begun to commit.
     """
 
     code: int
     result: Result | None = None
     seen: tuple[Seen, ...] = ()
     timed_out: bool = False
+    aftermath: "Aftermath | None" = None
 
     @property
     def newest_upload(self) -> datetime | None:
@@ -84,10 +91,11 @@ class Ended:
 
 @dataclass(frozen=True, slots=True)
 class Again:
-    """The slot is tried once more in so many seconds."""
+    """The slot is tried once more in so many seconds; it is given up at an instant, in UTC, if that is of no use."""
 
     seconds: float
     why: str
+    until: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -136,13 +144,15 @@ def judge(
     codes = frozenset(ended.result.codes) if ended.result else frozenset[str]()
     waiting = (attempt.slot + schedule.wait_for_upload - now).total_seconds()
     if codes and codes <= _NOT_UPLOADED and waiting > 0:
-        return Again(min(plan.look_again.total_seconds(), waiting), "1C's upload")
+        deadline = attempt.slot + schedule.wait_for_upload
+        return Again(min(plan.look_again.total_seconds(), waiting), "1C's upload", deadline)
     if codes == {_UPLOAD_MISSING}:  # the time for waiting ended during this run: the last one takes what is there
         return Again(0.0, "1C's upload")
     if _passing(ended):
         wait = backoff(attempt.runs, plan)
-        if monotonic - attempt.first + wait <= plan.retry_within.total_seconds():
-            return Again(wait, _reason(ended))
+        left = plan.retry_within.total_seconds() - (monotonic - attempt.first)
+        if wait <= left:
+            return Again(wait, _reason(ended), now + timedelta(seconds=left))
     return Done(_status(ended, attempt, expected=bool(schedule.wait_for_upload)))
 
 

@@ -52,6 +52,18 @@ def document(state: State, line: str, now: datetime, monotonic: float) -> str:
             "slot": running.order.slot,
             "began": running.began,
             "progress": str(running.progress),
+            "run": running.progress.run,
+            "waits": [
+                {**wait.as_json(), "what": wait.what, "told": wait.told(plan.zone, now)}
+                for wait in running.progress.waits
+            ],
+        },
+        "refused": state.refusal
+        and {
+            "at": state.refusal.at,
+            "changed": state.refusal.changed,
+            "told": state.refusal.told(plan.zone, now),
+            "problems": [asdict(found) for found in state.refusal.problems],
         },
         "last": last and {**asdict(last), "good": last.good},
         "last_good": state.record.last_good and asdict(state.record.last_good),
@@ -66,11 +78,18 @@ def document(state: State, line: str, now: datetime, monotonic: float) -> str:
 
 def _waiting(state: State, schedule: str, now: datetime, monotonic: float) -> dict[str, object] | None:
     attempt = state.slots.attempts.get(schedule)
-    if attempt is None or attempt.why is None:
+    if attempt is None:
         return None
+    found = {"slot": attempt.slot, "runs": attempt.runs, "why": attempt.why, "next": None, "until": None}
+    if attempt.why is None:
+        running = state.running
+        if running is None or running.order.schedule == schedule:  # it begins now, or is under way
+            return None
+        return {**found, "why": "the run under way to be over", "trouble": False}
     # To the second, as otherwise every look at the clock would be news.
     again = (now + timedelta(seconds=attempt.next - monotonic)).replace(microsecond=0)
-    return {"slot": attempt.slot, "runs": attempt.runs, "why": attempt.why, "next": again}
+    until = None if attempt.until is None else attempt.until.replace(microsecond=0)
+    return {**found, "next": again, "until": until, "trouble": True}
 
 
 def _plain(value: object) -> str:

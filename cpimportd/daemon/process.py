@@ -9,12 +9,16 @@ from asyncio.subprocess import DEVNULL, PIPE, Process
 from collections.abc import Callable
 from datetime import timedelta
 from pathlib import Path
-from typing import Final, Protocol
+from typing import TYPE_CHECKING, Final, Protocol
 
 from cpimportd.daemon.attempts import Ended, Order
 from cpimportd.daemon.beginning import ours
-from cpimportd.messages import LONGEST_LINE, Message, Result, Said, Seen, decode
+from cpimportd.daemon.progress import Progress
+from cpimportd.messages import LONGEST_LINE, Begun, Message, Result, Said, Seen, Stage, decode
 from cpimportd.resources import exhausted
+
+if TYPE_CHECKING:
+    from cpimportd.daemon.aftermath import Aftermath
 
 PATIENCE: Final = 30.0
 """Seconds between SIGTERM and SIGKILL for a run that took longer than allowed."""
@@ -108,9 +112,12 @@ class _ProcessRun:
         self._limit = limit.total_seconds()
         self._tell = tell
         self._process: Process | None = None
-        self._stopped = False
+        self._stopped = self._stopped_by_daemon = False
         self._seen: list[Seen] = []
         self._result: Result | None = None
+        self._configuration = configuration
+        self._progress = Progress()
+        self._asking: asyncio.Task[Aftermath] | None = None
 
     async def wait(self) -> Ended:
         try:
@@ -124,7 +131,7 @@ class _ProcessRun:
             self._tell(Said(logging.ERROR, f"a run's process could not be started: {found or error}"))
             return Ended(os.EX_OSERR)
         if self._stopped:
-            self.stop()
+            self._stop()
         timed_out = False
         listening = asyncio.create_task(self._listen(self._process))
         try:
@@ -140,9 +147,34 @@ class _ProcessRun:
             raise
         finally:
             listening.cancel()
-        return Ended(self._process.returncode or 0, self._result, tuple(self._seen), timed_out)
+        aftermath = await self._aftermath()
+        return Ended(self._process.returncode or 0, self._result, tuple(self._seen), timed_out, aftermath)
+
+    async def _aftermath(self) -> "Aftermath | None":
+        """What the database says of a run that died after it had begun to commit."""
+        from cpimportd.daemon.aftermath import Aftermath, ask  # noqa: PLC0415 - it needs this page
+
+        number = self._progress.run
+        if self._result is not None or number is None or not self._progress.reached_commit:
+            return None
+        if self._stopped_by_daemon:
+            return Aftermath(number, why="the daemon was stopped")
+        self._tell(Stage("ask"))
+        self._asking = asyncio.ensure_future(ask(self._configuration, number))
+        try:
+            return await self._asking
+        except asyncio.CancelledError:
+            if not self._stopped_by_daemon:
+                raise
+            return Aftermath(number, why="the daemon was stopped")
 
     def stop(self) -> None:
+        self._stopped_by_daemon = True
+        if self._asking is not None:
+            self._asking.cancel()
+        self._stop()
+
+    def _stop(self) -> None:
         self._stopped = True
         self._signal(signal.SIGTERM)
 
@@ -155,7 +187,7 @@ class _ProcessRun:
                 self._process.send_signal(number)
 
     async def _end(self, process: Process) -> None:
-        self.stop()
+        self._stop()
         try:
             async with asyncio.timeout(PATIENCE):
                 await process.wait()
@@ -189,4 +221,6 @@ class _ProcessRun:
             case Result():
                 self._result = message
             case _:
+                if isinstance(message, Begun | Stage):
+                    self._progress.take(message)
                 self._tell(message)

@@ -1,9 +1,10 @@
-"""How far a run is, in a few words, from the stages that it tells of."""
+"""How far a run is, in a few words, from the stages that it tells of, and what it waits for."""
 
 from collections.abc import Mapping
 from typing import Final
 
-from cpimportd.messages import Stage
+from cpimportd.messages import Begun, Stage, Waits
+from cpimportd.waiting import Wait
 
 _DOING: Final = {
     "fetch": "fetching",
@@ -12,14 +13,24 @@ _DOING: Final = {
     "publish": "publishing",
     "commit": "committing",
     "tell": "telling readers",
+    "ask": "asking the database whether it published",
 }
 _BY_FILE: Final = frozenset({"fetch", "read"})
 
 
 class Progress:
-    """Follows one run."""
+    """Follows one run.
+
+    Attributes:
+        run: its number, once it has one.
+        reached_commit: whether it has begun to commit.
+        waits: what it waits for now, what is trouble first.
+    """
 
     def __init__(self) -> None:
+        self.run: int | None = None
+        self.reached_commit = False
+        self.waits: tuple[Wait, ...] = ()
         self._stage = "fetch"
         self._files: dict[str, dict[str, Stage]] = {"fetch": {}, "read": {}}
         self._whole: dict[str, Stage] = {}
@@ -29,9 +40,19 @@ class Progress:
         """Whether the run may be past COMMIT, so that a stop has to wait for it."""
         return self._stage in {"commit", "tell"}
 
-    def take(self, stage: Stage) -> None:
-        """Hear of one more step."""
+    def take(self, heard: Begun | Stage | Waits) -> None:
+        """Hear of one more step, or of what it waits for."""
+        match heard:
+            case Begun():
+                self.run = heard.run
+            case Waits():
+                self.waits = heard.waits
+            case Stage():
+                self._take_stage(heard)
+
+    def _take_stage(self, stage: Stage) -> None:
         self._stage = stage.stage
+        self.reached_commit |= self.committing
         if stage.stage not in _BY_FILE:
             return
         if stage.file is not None:

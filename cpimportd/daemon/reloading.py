@@ -6,6 +6,7 @@ from contextlib import suppress
 from dataclasses import replace
 from datetime import datetime
 
+from cpimportd.daemon import refusal
 from cpimportd.daemon.journal import tell, tell_in, tell_problem
 from cpimportd.daemon.state import State
 from cpimportd.plan import Plan
@@ -32,21 +33,26 @@ class Reloading:
         self._state.answers = replace(self._state.answers, reloads_asked=self._state.answers.reloads_asked + 1)
         return idle
 
-    async def reload(self, begun: Callable[[], None], answered: Callable[[], None]) -> None:
+    async def reload(
+        self, begun: Callable[[], None], answered: Callable[[], None], now: Callable[[], datetime]
+    ) -> None:
         """Read the configuration until every reload that was asked for is answered by one that began after it.
 
         Args:
             begun: called before each reading.
             answered: called after each, whatever came of it.
+            now: the wall clock, in UTC.
         """
         while (answers := self._state.answers).reloads_answered < answers.reloads_asked:
             begun()
             refused: tuple[Problem, ...] = ()
             try:
                 self._accept(await self._read_plan())
+                self._state.refusal = None
             except ProblemError as error:
                 refused = error.problems
                 self._refuse(refused)
+                self._state.refusal = refusal.refused(self._state.refusal, refused, self._latest, now())
             self._state.answers = replace(self._state.answers, reloads_answered=answers.reloads_asked, refused=refused)
             answered()
 
@@ -63,6 +69,20 @@ class Reloading:
         self._accepted = plan
         later = "" if self._state.running is None else "; it takes effect when this run is over"
         tell(logging.INFO, "reloaded", f"the configuration was read again and is right{later}")
+
+    @property
+    def _latest(self) -> Plan:
+        """The plan that was accepted last, be it in force yet or not."""
+        return self._accepted or self._state.plan
+
+    def look_again(self) -> None:
+        """Whether what was refused is still on the disk."""
+        found = self._state.refusal
+        if found is None:
+            return
+        self._state.refusal = refusal.look_again(found, self._latest)
+        if self._state.refusal is None:
+            tell(logging.INFO, "refusal-over", "the configuration file is again as it was loaded")
 
     @staticmethod
     def _refuse(why: tuple[Problem, ...]) -> None:

@@ -7,6 +7,7 @@ from dataclasses import replace
 from datetime import datetime, timedelta
 
 from cpimportd.daemon import attempts
+from cpimportd.daemon.aftermath import Aftermath
 from cpimportd.daemon.attempts import Again, Attempt, Ended, Order
 from cpimportd.daemon.elsewhere import Elsewhere
 from cpimportd.daemon.journal import tell, tell_line, tell_problem
@@ -14,7 +15,7 @@ from cpimportd.daemon.process import Launch
 from cpimportd.daemon.state import Running, State
 from cpimportd.daemon.store import Finished
 from cpimportd.instants import moment, span
-from cpimportd.messages import Message, Result, Said, Stage
+from cpimportd.messages import Begun, Message, Result, Said, Stage, Waits
 from cpimportd.problems import Problem, journal_fields, problem
 
 
@@ -71,7 +72,7 @@ class Runs:
     def _hear(self, message: Message) -> None:
         running = self._state.running
         match message:
-            case Stage() if running is not None:
+            case Begun() | Stage() | Waits() if running is not None:
                 running.progress.take(message)
             case Said():
                 facts = running.facts if running is not None else {}
@@ -96,8 +97,7 @@ class Runs:
         state.running = None
         ended = running.task.result()
         if stopping and ended.result is None:
-            stays = "" if running.attempt is None else "; its slot stays due"
-            tell(logging.WARNING, "run-stopped", f"the run was stopped before COMMIT{stays}", **running.facts)
+            tell(logging.WARNING, "run-stopped", _stopped(running), **running.facts)
             return False
         state.record = state.record.saw(ended.seen, now, running.order.only)
         status = ended.result.status if ended.result else "crashed"
@@ -161,11 +161,32 @@ class Runs:
         if job != "import":
             late = f"took longer than daemon.run_time_limit ({limit}) and was stopped"
             found = problem("job-died", value=job, reason=late if ended.timed_out else how)
-        elif ended.timed_out:
+            return self._dead(running, ended, found)
+        aftermath = ended.aftermath or Aftermath()
+        if ended.timed_out:
             found = problem("run-timeout", value=limit)
+            how = f"took longer than daemon.run_time_limit ({limit}) and was stopped"
         else:
             found = problem("run-crashed", reason=how)
+        return self._dead(running, ended, aftermath.told(how, found), aftermath)
+
+    def _dead(self, running: Running, ended: Ended, found: Problem, aftermath: Aftermath | None = None) -> Result:
         tell_problem(found, **running.facts)
-        self._mourn(found, job)
+        self._mourn(found, running.order.job)
         code = ended.code if ended.code > 0 else 1  # a signal's number is no exit code
-        return Result(None, "failed", code, f"failed: {found}", problem=str(found), way_out=found.way_out)
+        run, summary = None, f"failed: {found}"
+        if aftermath is not None:
+            run = aftermath.run
+            code = code if aftermath.code is None else aftermath.code
+            if run is not None and (aftermath.status is None or found.code == "run-broken-off"):
+                summary = str(found)
+        return Result(run, "failed", code, summary, problem=str(found), way_out=found.way_out)
+
+
+def _stopped(running: Running) -> str:
+    """What is said of a run that the daemon stopped, and that did not come to its end."""
+    slot = running.attempt is not None
+    if not running.progress.reached_commit:
+        return "the run was stopped before COMMIT" + ("; its slot stays due" if slot else "")
+    told = "its slot stays due, and the next start asks" if slot else "`cpimportd history` tells"
+    return f"the run was killed after it had begun to commit: {told} whether it published"

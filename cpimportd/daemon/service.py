@@ -37,6 +37,9 @@ SLICE: Final = 30.0
 BUSY_SLICE: Final = 0.5
 """Seconds between two turns while a run is under way: how often its progress is shown."""
 
+REFUSED_SLICE: Final = 1.0
+"""Seconds between two turns while a refused configuration lies on the disk: how soon its correction is seen."""
+
 STOP_PATIENCE: Final = 30.0
 """Seconds for which a run before its COMMIT is waited for when the daemon stops; well within ``TimeoutStopSec=``."""
 
@@ -106,7 +109,7 @@ class Daemon:
     def reload(self) -> None:
         """Read the configuration again (SIGHUP), also while a run is under way."""
         if self._reloading.ask():
-            self._spawn(self._reloading.reload(self._supervisor.reloading, self._reloaded))
+            self._spawn(self._reloading.reload(self._supervisor.reloading, self._reloaded, self._now))
 
     def _reloaded(self) -> None:
         if self._reloading.put_in_force(self._now()):
@@ -169,6 +172,7 @@ class Daemon:
         if changed:
             self._look_at_uploads()
         changed |= self._reloading.put_in_force(now)
+        self._reloading.look_again()
         running = self.state.running
         self.state.slots.look(now, monotonic, running.order.schedule if running else None)
         if changed or self.state.slots.memory is not memory:
@@ -196,7 +200,8 @@ class Daemon:
         pause = BUSY_SLICE
         if self.state.running is None:
             due = self.state.slots.pause(self._now(), self._monotonic())
-            pause = self._slice if due is None else min(self._slice, due)
+            longest = self._slice if self.state.refusal is None else min(self._slice, REFUSED_SLICE)
+            pause = longest if due is None else min(longest, due)
         with suppress(TimeoutError):
             async with asyncio.timeout(pause):
                 await self._wake.wait()
@@ -207,7 +212,7 @@ class Daemon:
         if self._stop_asked is None:
             self._supervisor.beat(self._line())
         elif running is not None:
-            self._supervisor.beat(f"Stopping; the run under way is {running.progress}")
+            self._supervisor.beat(wording.stopping(running, self.state.plan.zone, self._now()))
             if running.progress.committing:
                 self._supervisor.extend()
             # A database that says nothing answers no ROLLBACK either; it rolls back by itself when the run is gone.

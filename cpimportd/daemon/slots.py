@@ -144,7 +144,7 @@ class Slots:
 
     def again(self, name: str, attempt: Attempt, verdict: Again, monotonic: float) -> None:
         """The slot waits for another try."""
-        self._attempts[name] = replace(attempt, next=monotonic + verdict.seconds, why=verdict.why)
+        self._attempts[name] = replace(attempt, next=monotonic + verdict.seconds, why=verdict.why, until=verdict.until)
 
     def done(self, name: str, slot: datetime, newest_upload: datetime | None) -> None:
         """The slot is done, for good or ill."""

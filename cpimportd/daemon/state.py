@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Final, Protocol
 from cpimportd.daemon.attempts import Attempt, Order
 from cpimportd.daemon.journal import tell, tell_problem
 from cpimportd.daemon.progress import Progress
+from cpimportd.daemon.refusal import Refusal
 from cpimportd.daemon.slots import Slots
 from cpimportd.daemon.store import Finished, Record
 from cpimportd.plan import Plan
@@ -88,6 +89,7 @@ class State:
         running: the run under way.
         answers: to signals.
         stale: the workbooks that 1C has not uploaded for long, by name.
+        refusal: the configuration that was refused, and not corrected since.
     """
 
     plan: Plan
@@ -98,6 +100,7 @@ class State:
     running: Running | None = None
     answers: Answers = field(default_factory=Answers)
     stale: frozenset[str] = frozenset()
+    refusal: Refusal | None = None
 
     @property
     def last(self) -> Finished | None:

@@ -1,18 +1,21 @@
 """The one true line of ``systemctl status``, and the status in full."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime, timedelta, tzinfo
 from typing import TYPE_CHECKING
 
 from cpimportd.daemon.attempts import Attempt
-from cpimportd.instants import moment, span
+from cpimportd.instants import clock, moment, span
+from cpimportd.waiting import told
 
 if TYPE_CHECKING:
-    from cpimportd.daemon.state import State
+    from cpimportd.daemon.state import Running, State
     from cpimportd.daemon.store import Finished
 
 _LONGEST = 240
 """Characters of the line: a terminal shows little more of it."""
+
+_SHORTEST_REASON = 40
 
 
 def last(finished: "Finished", zone: tzinfo) -> str:
@@ -29,33 +32,67 @@ def line(state: "State", now: datetime, monotonic: float) -> str:
         monotonic: the monotonic clock, in seconds, in which attempts count.
     """
     zone, running = state.plan.zone, state.running
+    ends = [] if state.refusal is None else [state.refusal.told(zone, now)]
     if running is not None:
-        schedule = running.order.schedule
-        doing = "Importing" if schedule in {None, "import"} else f"Importing for {schedule}"
-        if running.order.job != "import":
-            return shorten(f"Doing {running.order.job} for {schedule}")
-        return shorten(f"{doing}: {running.progress}")
+        if state.answers.triggers_served < state.answers.triggers_asked:
+            ends.append("a run that was asked for follows")
+        return _joined(_does(running, zone, now), ends)
     waiting = {name: attempt for name, attempt in state.slots.attempts.items() if attempt.why is not None}
     if waiting:
-        first = _waits(waiting, now, monotonic, zone)
+        first = _waits(waiting, now, monotonic, zone, _LONGEST - sum(2 + len(end) for end in ends))
     elif upcoming := state.slots.upcoming(now):
         name, slot = min(upcoming.items(), key=lambda entry: entry[1])
         first = f"Next {name} {moment(slot, zone)} in {span(slot - now)}"
     else:
         first = "No schedule is enabled; `cpimportd trigger` imports now"
-    return shorten(first if state.last is None else f"{first}; {last(state.last, zone)}")
+    if state.last is None:
+        return _joined(first, ends)
+    return shorten(f"{_joined(first, ends)}; {last(state.last, zone)}")
 
 
-def _waits(waiting: Mapping[str, Attempt], now: datetime, monotonic: float, zone: tzinfo) -> str:
+def _joined(first: str, ends: Sequence[str]) -> str:
+    """One line that fits, in which the first part is cut and the others are not."""
+    rest = "".join(f"; {end}" for end in ends)
+    return shorten(first, _LONGEST - len(rest)) + rest
+
+
+def _does(running: "Running", zone: tzinfo, now: datetime) -> str:
+    """What the run under way does, or what it waits for."""
+    job, schedule = running.order.job, running.order.schedule
+    waits = running.progress.waits
+    whose = "" if schedule in {None, "import"} else f" for {schedule}"
+    if waits and waits[0].trouble:
+        return f"{job.capitalize()}{whose} waits for {told(waits, zone, now)}"
+    doing = f"Doing {job}{whose}" if job != "import" else f"Importing{whose}: {running.progress}"
+    return f"{doing}; waits for {told(waits, zone, now)}" if waits else doing
+
+
+def stopping(running: "Running", zone: tzinfo, now: datetime) -> str:
+    """What the run that a stop waits for does, or what it waits for itself."""
+    waits = running.progress.waits
+    told_of = f"; it waits for {told(waits, zone, now)}" if waits else ""
+    return f"Stopping; the run under way is {running.progress}{told_of}"
+
+
+def _waits(waiting: Mapping[str, Attempt], now: datetime, monotonic: float, zone: tzinfo, room: int) -> str:
     name, attempt = min(waiting.items(), key=lambda entry: entry[1].next)
     again = now + timedelta(seconds=attempt.next - monotonic)
-    return f"Slot {moment(attempt.slot, zone)} of {name} waits for {attempt.why}; next try {moment(again, zone)}"
+    gives_up = "" if attempt.until is None else f", gives up {clock(attempt.until, zone, again)}"
+    others = sorted(waiting.keys() - {name})
+    also = f"; {', '.join(others)} {'waits' if len(others) == 1 else 'wait'}, too" if others else ""
+    head = f"Slot {moment(attempt.slot, zone)} of {name} waits for "
+    tail = f"; next try {moment(again, zone)}{gives_up}{also}"
+    # The reason may be long; when it is tried again must not be cut off with it.
+    return head + shorten(attempt.why or "", max(_SHORTEST_REASON, room - len(head) - len(tail))) + tail
 
 
 def status_lines(state: "State", first: str, now: datetime) -> Iterator[str]:
     """The status in full, a line each: schedules, the last good run, what is held, every workbook."""
     zone, upcoming = state.plan.zone, state.slots.upcoming(now)
     yield first
+    if state.refusal is not None:
+        yield state.refusal.told(zone, now)
+        yield from (f"refused: {found}" for found in state.refusal.problems)
     for schedule in state.plan.schedules:
         slot = upcoming.get(schedule.name)
         when = "never again" if slot is None else f"{moment(slot, zone)}, in {span(slot - now)}"
@@ -69,7 +106,7 @@ def status_lines(state: "State", first: str, now: datetime) -> Iterator[str]:
         yield f"workbook {upload.name}: {upload.status}, uploaded {age}"
 
 
-def shorten(text: str) -> str:
+def shorten(text: str, longest: int = _LONGEST) -> str:
     """One line that fits, whatever summaries say."""
     flat = " ".join(text.split())
-    return flat if len(flat) <= _LONGEST else f"{flat[: _LONGEST - 1]}…"
+    return flat if len(flat) <= longest else f"{flat[: longest - 1]}…"

@@ -76,6 +76,10 @@ def run_message_id(status: RunStatus) -> str:
     return message_id(f"run {status.value}")
 
 
+_TELL_OF_THE_BOOKS = frozenset({"commit-unknown", "run-crashed", "run-timeout"})
+"""Codes of problems that say by themselves whether anything was published, or that nobody knows."""
+
+
 def _failure(report: RunReport) -> str:
     if not report.problems:
         return f"failed after {report.seconds:.1f} s; nothing was published"
@@ -84,7 +88,9 @@ def _failure(report: RunReport) -> str:
     rest = f", and {_counted(more, 'more problem', count)}" if more else ""
     begin = "did nothing" if _stood_back(report) else f"failed after {report.seconds:.1f} s"
     sentence = f"{begin}: {clean(gravest)}{rest}"
-    said = gravest.code == "commit-unknown" or "nothing was published" in gravest.message or _stood_back(report)
+    if gravest.code == "run-broken-off":
+        return clean(gravest)
+    said = gravest.code in _TELL_OF_THE_BOOKS or "nothing was published" in gravest.message or _stood_back(report)
     return sentence if said else f"{sentence}; nothing was published"
 
 

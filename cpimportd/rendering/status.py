@@ -45,6 +45,9 @@ def render_status(status: Mapping[str, Any], wrong: Sequence[str], console: Cons
     for sentence in wrong[:FEW_ROWS]:
         print_line(console, f"Look: {sentence}", style="bold red")
     print_rest(console, ("to look at" for _ in wrong[FEW_ROWS:]), _ALL)
+    for found in (status.get("refused") or {"problems": ()})["problems"]:
+        print_line(console, f"{found['message']} [{found['code']}]", indent=2)
+        print_line(console, f"→ {found['way_out']}", indent=2)
     last = status["last"]
     if last is not None and not last["good"] and last["way_out"]:
         print_line(console, f"→ {last['way_out']}", indent=2)
@@ -67,10 +70,15 @@ def _schedules(schedules: Sequence[Mapping[str, Any]], now: datetime, zone: Zone
     print_table(console, _SCHEDULES, rows)
     for one in schedules:
         if one["waiting"] is not None:
-            again = datetime.fromisoformat(one["waiting"]["next"])
-            slot = datetime.fromisoformat(one["waiting"]["slot"])
-            why = f"slot {moment(slot, zone)} waits for {one['waiting']['why']}; next try {moment(again, zone)}"
-            print_line(console, f"{one['name']}: {why}", style="yellow")
+            print_line(console, f"{one['name']}: {_waits(one['waiting'], zone)}", style="yellow")
+
+
+def _waits(waiting: Mapping[str, Any], zone: ZoneInfo) -> str:
+    said = f"slot {moment(datetime.fromisoformat(waiting['slot']), zone)} waits for {waiting['why']}"
+    for name, words in (("next", "; next try"), ("until", ", gives up")):
+        if waiting.get(name) is not None:  # an older daemon does not say until when
+            said += f"{words} {moment(datetime.fromisoformat(waiting[name]), zone)}"
+    return said
 
 
 def _runs(status: Mapping[str, Any], zone: ZoneInfo, console: Console) -> None:

@@ -16,6 +16,7 @@ from cpimportd.source.contract import InUseError, PermanentError, TooMuchError
 from cpimportd.source.control import TRANSPARENT, OtherProtocolError, TlsFromTheStartError, words
 from cpimportd.source.names import decode
 from cpimportd.source.passive import PassiveError
+from cpimportd.waiting import silence
 
 _LIMIT = re.compile(r"maximum|too many|limit|already connected|no more connections", re.IGNORECASE)
 _LOCKED_OUT = re.compile(r"fail|attempt|incorrect|password|auth", re.IGNORECASE)
@@ -71,7 +72,11 @@ class Interpreter:
         """
         try:
             async with asyncio.timeout(seconds):
-                yield
+                if phase is Phase.DOWNLOAD:  # it may take its time; of its silence download() tells
+                    yield
+                else:
+                    async with silence("source", f"no answer yet during {phase.value}", seconds):
+                        yield
         except (ProblemError, InUseError):
             raise
         except aioftp.StatusCodeError as error:

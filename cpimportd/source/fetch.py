@@ -80,7 +80,8 @@ async def fetch(
     remote = open_source(source)
     try:
         spool = Spool(folder, source.max_file_size)
-        return await _Fetch(remote, source, Patience(retry), spool, progress).run(only_names)
+        patience = Patience(retry, "folder" if isinstance(remote, FolderSource) else "source")
+        return await _Fetch(remote, source, patience, spool, progress).run(only_names)
     finally:
         await remote.close()
 

@@ -16,6 +16,7 @@ from cpimportd.source.client import Client
 from cpimportd.source.contract import Entry, Listing, Look, PermanentError, TooMuchError
 from cpimportd.source.control import TRANSPARENT
 from cpimportd.source.failures import Interpreter, Phase, in_use
+from cpimportd.waiting import silence
 
 BLOCK = 64 * 1024
 MOST_LINES = 100_000
@@ -229,9 +230,11 @@ class FtpSession:
         self.in_step = False
         async with (
             self._understand.during(Phase.DOWNLOAD, self._transfer_limit, entry.name),
+            silence("source", f"{entry.name}: no more bytes come", self._command_limit) as heard,
             self._client.data(f"RETR {entry.wire.decode(TRANSPARENT)}", start) as stream,
         ):
             while block := await stream.read(BLOCK):
+                heard()
                 write(block)
         self.in_step = True
 

@@ -21,10 +21,12 @@ from datetime import UTC, datetime, timedelta
 from cpimportd.problems import ProblemError, problem
 from cpimportd.source.contract import Entry, Look
 from cpimportd.source.patience import Patience
+from cpimportd.waiting import Wait, waiting
 
 _EARLIEST = datetime(2000, 1, 1, tzinfo=UTC)
 _AHEAD = timedelta(minutes=1)
 _SHORTEST_PAUSE = 0.05
+_YOUNG = "it is younger than source.stable_for"
 
 
 def age(look: Look, now: datetime) -> float | None:
@@ -62,7 +64,7 @@ async def settle(
     clock = asyncio.get_running_loop().time
     # The listing may have told another time than MDTM does; only looks of the same kind are compared.
     seen, since = await look(), clock()
-    why = doubt or "it is younger than source.stable_for"
+    why = doubt or _YOUNG
     while True:
         pause = stable_for - (clock() - since)
         aged = age(seen, datetime.now(UTC)) if doubt is None else None
@@ -73,11 +75,18 @@ async def settle(
         pause = max(pause, _SHORTEST_PAUSE)
         if not patience.lasts(pause):
             raise ProblemError(problem("still-uploading", file=entry.name, reason=why))
-        await asyncio.sleep(pause)
-        again = await look()
-        if again != seen:
-            why = what_changed(seen, again)
-            seen, since = again, clock()
+        await _pause(pause, f"{entry.name}: {why}", patience, trouble=why != _YOUNG)
+        now = await look()
+        if now != seen:
+            why = what_changed(seen, now)
+            seen, since = now, clock()
+
+
+async def _pause(seconds: float, why: str, patience: Patience, *, trouble: bool) -> None:
+    """Wait, and say so; that a file is young is a usual morning, that it changes or is held somebody should know."""
+    again = datetime.now(UTC) + timedelta(seconds=seconds)
+    with waiting(Wait("upload", why, again, patience.ends, trouble=trouble)):
+        await asyncio.sleep(seconds)
 
 
 def what_changed(before: Look, after: Look) -> str:

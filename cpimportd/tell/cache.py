@@ -4,6 +4,7 @@ import asyncio
 import logging
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Final
 from urllib.parse import parse_qs, unquote, urlsplit
 
@@ -11,6 +12,7 @@ import tenacity
 
 from cpimportd.problems import Problem, ProblemError, problem
 from cpimportd.settings import Cache
+from cpimportd.waiting import Wait, silence, waiting
 
 if TYPE_CHECKING:
     from redis.asyncio import Redis
@@ -51,7 +53,9 @@ async def clear_cache(cache: Cache) -> tuple[Problem, ...]:
         return ()
     cleared = await clear_once(cache)
     if cache.again_after:
-        await asyncio.sleep(cache.again_after.total_seconds())
+        again_at = datetime.now(UTC) + cache.again_after
+        with waiting(Wait("cache", "it is cleared once more", again_at, trouble=False)):
+            await asyncio.sleep(cache.again_after.total_seconds())
         again = await clear_once(cache)
         cleared = Cleared(cleared.deleted + again.deleted, again.problems)
     logger.info("deleted %d cached answers", cleared.deleted)
@@ -67,11 +71,13 @@ async def clear_once(cache: Cache) -> Cleared:
         return Cleared()
     deleted = 0
     try:
-        async for attempt in _attempts(cache):
-            with attempt:
-                async with _client(cache) as client:
-                    async for batch in _batches(client, cache.pattern):
-                        deleted += await client.unlink(*batch)
+        async with silence("cache", limit=cache.timeout.total_seconds()) as heard:
+            async for attempt in _attempts(cache):
+                with attempt:
+                    async with _client(cache) as client:
+                        async for batch in _batches(client, cache.pattern):
+                            deleted += await client.unlink(*batch)
+                            heard()
     except Exception as error:  # noqa: BLE001 - whatever it is, the import has taken place and stands
         return Cleared(deleted, (problem("cache-stale", reason=_reason(error, cache)),))
     return Cleared(deleted)

@@ -11,6 +11,7 @@ import asyncpg
 from cpimportd.model import BACKEND_TABLES
 from cpimportd.problems import Problem, ProblemError, problem
 from cpimportd.settings import Tell
+from cpimportd.waiting import silence
 
 logger = logging.getLogger(__name__)
 
@@ -135,7 +136,8 @@ async def _refresh(session: "_Session", view: View, tell: Tell) -> Problem | Non
         connection = await session.connection()
         async with connection.transaction():
             await connection.execute(f"SET LOCAL lock_timeout = '{_LOCK_TIMEOUT}'")
-            await connection.execute(statement)
+            async with silence("views", view.name, trouble=False):
+                await connection.execute(statement)
     except asyncpg.LockNotAvailableError:
         reason = f"somebody else held it locked for more than {_LOCK_TIMEOUT}"
         return _stale(view.name, reason, f"By hand: {statement};")

@@ -9,7 +9,7 @@ from typing import Any, Final
 
 from starlette.concurrency import run_in_threadpool
 
-from cpimportd.client import Client, as_told, with_held
+from cpimportd.client import Client, as_told, trouble_of_run, waits_in_trouble, with_held
 from cpimportd.problems import Problem, ProblemError
 
 FRESH: Final = 0.4
@@ -44,12 +44,14 @@ class Seen:
         if self.status is None:
             return {"daemon": False, "code": self.problem and self.problem.code, "running": None, "schedules": []}
         names = ("status", "since", "last", "last_good", "held")
+        refused = self.status.get("refused")
         jobs = [one["job"] for one in self.status["jobs"]]
         return {
             "daemon": True,
             **{name: self.status[name] for name in names},
             "schedules": [{**one, "job": self._job(one["name"])} for one in self.status["schedules"]],
             "running": self.running,
+            "refused": refused and {name: refused[name] for name in ("at", "changed", "told")},
             "last_job": jobs[-1] if jobs else None,
         }
 
@@ -132,7 +134,12 @@ def light(seen: Seen, held: Sequence[object], files: Sequence[Mapping[str, Any]]
         yellow.append({"code": "held", "count": len(held)})
     if stale := sum(bool(one["stale"]) for one in files):
         yellow.append({"code": "stale", "count": stale})
-    if seen.status is not None and (waiting := sum(one["waiting"] is not None for one in seen.status["schedules"])):
-        yellow.append({"code": "waiting", "count": waiting})
+    if seen.status is not None:
+        if waiting := sum(map(waits_in_trouble, seen.status["schedules"])):
+            yellow.append({"code": "waiting", "count": waiting})
+        if trouble_of_run(seen.status):
+            yellow.append({"code": "run-waiting"})
+        if seen.status.get("refused") is not None:
+            yellow.append({"code": "refused"})
     state = "red" if red else "yellow" if yellow else "green"
     return {"state": state, "reasons": [*red, *yellow] or [{"code": "all-well"}]}

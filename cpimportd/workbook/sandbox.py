@@ -20,6 +20,7 @@ from typing import Protocol
 from cpimportd.problems import ProblemError, problem
 from cpimportd.resources import exhausted
 from cpimportd.settings import Reader
+from cpimportd.waiting import silence
 from cpimportd.workbook.memory import ran_out_of_memory
 from cpimportd.workbook.protocol import LONGEST_LINE
 
@@ -182,8 +183,7 @@ async def _feed(child: Child, job: bytes) -> None:
 async def _lines(child: Child, deadline: float, most: int, file: str) -> AsyncIterator[bytes]:
     rest, total = b"", 0
     while True:
-        async with asyncio.timeout_at(deadline):
-            piece = await child.stdout.read(PIECE)
+        piece = await _piece(child, deadline, file)
         total += len(piece)
         if total > most:
             raise _limit_hit(file, f"output of {most} bytes (reader.max_unpacked)")
@@ -199,6 +199,13 @@ async def _lines(child: Child, deadline: float, most: int, file: str) -> AsyncIt
             raise _failed(file, f"its reader wrote a line of more than {LONGEST_LINE} bytes")
     if rest:
         yield rest
+
+
+async def _piece(child: Child, deadline: float, file: str) -> bytes:
+    left = max(0.0, deadline - asyncio.get_running_loop().time())
+    async with silence("reader", f"{file}: it has said nothing yet, or no more", left, trouble=False, times=4):
+        async with asyncio.timeout_at(deadline):
+            return await child.stdout.read(PIECE)
 
 
 async def _listen(child: Child, complaint: bytearray) -> None:

@@ -82,6 +82,23 @@ def test_a_run_that_is_killed_and_not_tried_again_is_told_by_the_daemon(place, w
     assert web.titles[1:] == ["cpimportd, подразделение 8: снова в порядке: загрузка"]
 
 
+def test_a_run_that_is_killed_after_its_commit_is_not_told_as_one_that_failed(place, web):  # noqa: F811
+    place.sample("day1")
+    told_to(place, web)
+    with place.standing("commit") as stand:
+        daemon = place.start()
+        daemon.send(signal.SIGUSR1)
+        release = stand(daemon)
+        os.kill(daemon.run_pid(), signal.SIGKILL)
+        release()
+        until(lambda: web.requests, "alert of a run that was killed", 60)
+    assert web.titles == ["cpimportd, подразделение 8: загрузка записана, но оборвалась"]
+    body = web.requests[0].json["message"]
+    assert "run 1 is in the books, but its process was killed by signal 9" in body
+    assert "nothing was published" not in body
+    assert place.books == place.truth("day1")
+
+
 def test_a_job_is_done_once_at_its_slot_and_says_nothing_of_the_last_import(place, web):  # noqa: F811
     place.sample("day1")
     assert place.command("run").returncode == 0

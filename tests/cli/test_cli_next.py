@@ -104,6 +104,7 @@ def test_the_enabled_schedules_for_scripts(config):
     assert found["timezone"] == "Europe/Berlin"
     assert found["schedules"]["weekly"] == {
         "at": "Mon 07:00 UTC",
+        "rescheduled": False,
         "slots": ["2027-11-01T08:00:00+01:00"],
         "irregular": [],
     }

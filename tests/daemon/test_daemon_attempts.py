@@ -70,14 +70,16 @@ def test_pauses_double_up_to_the_longest():
 
 def test_no_try_begins_after_the_time_for_trying():
     late = replace(ATTEMPT, runs=7)
-    assert after(failed("database-unreachable"), minutes=18, attempt=late) == Again(120, "another try: away [x]")
+    assert after(failed("database-unreachable"), minutes=18, attempt=late) == Again(
+        120, "another try: away [x]", SLOT + timedelta(minutes=20)
+    )
     assert isinstance(after(failed("database-unreachable"), minutes=18.1, attempt=late), Done)
 
 
 @pytest.mark.parametrize("code", ["upload-missing", "source-empty"])
 def test_an_upload_is_waited_for_until_the_hour_that_was_set(code):
-    assert after(failed(code), WAITING) == Again(300, "1C's upload")
-    assert after(failed(code), WAITING, minutes=118) == Again(120, "1C's upload")
+    assert after(failed(code), WAITING) == Again(300, "1C's upload", SLOT + 2 * HOUR)
+    assert after(failed(code), WAITING, minutes=118) == Again(120, "1C's upload", SLOT + 2 * HOUR)
 
 
 def test_the_look_that_the_deadline_overtook_is_followed_by_one_that_takes_what_is_there():

@@ -92,7 +92,9 @@ def test_a_reload_is_told_from_its_beginning_to_its_end_also_when_it_is_refused(
     assert reloading.lines["RELOADING"] == "1"
     # sd_notify(3): systemd takes it only for an answer to its own signal if it is not older than that
     assert asked <= int(reloading.lines["MONOTONIC_USEC"]) <= time.monotonic_ns() // 1000
-    assert IDLE.fullmatch(ready.lines["STATUS"])
+    idle, _, refused = ready.lines["STATUS"].partition("; ")
+    assert IDLE.fullmatch(idle)
+    assert refused.endswith("a restart would fail") == broken
     assert len(daemon.having(event="reloaded")) == (not broken)
     assert len(daemon.having(code="config-refused")) == broken
 

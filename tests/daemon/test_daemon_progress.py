@@ -3,10 +3,10 @@
 import pytest
 
 from cpimportd.daemon.progress import Progress
-from cpimportd.messages import Stage
+from cpimportd.messages import Stage, Waits
 
 
-def heard(*stages: Stage) -> Progress:
+def heard(*stages: Stage | Waits) -> Progress:
     progress = Progress()
     for stage in stages:
         progress.take(stage)

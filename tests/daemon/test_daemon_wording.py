@@ -9,13 +9,17 @@ from zoneinfo import ZoneInfo
 import pytest
 
 from cpimportd.daemon.attempts import Again, Order
+from cpimportd.daemon.refusal import Refusal
 from cpimportd.daemon.slots import Slots
-from cpimportd.daemon.state import State
+from cpimportd.daemon.state import Answers, State
 from cpimportd.daemon.store import Finished, Record, Upload
 from cpimportd.daemon.wording import line, shorten, status_lines
 from cpimportd.instants import moment, span
+from cpimportd.messages import Stage, Waits
 from cpimportd.plan import Plan, PlannedSchedule
 from cpimportd.timetable import Memory
+from cpimportd.waiting import Wait
+from tests.daemon.test_daemon_progress import heard
 
 MOSCOW = ZoneInfo("Europe/Moscow")
 NOW = datetime(2026, 11, 23, 21, 48, tzinfo=UTC)
@@ -70,23 +74,91 @@ def test_a_schedule_that_never_comes_again_leaves_nothing_to_wait_for():
 @pytest.mark.parametrize(
     ("order", "expected"),
     [
-        (Order(), "Importing: reading 4/6 files, 61 %"),
-        (Order("import", SLOT), "Importing: reading 4/6 files, 61 %"),
-        (Order("weekly", SLOT), "Importing for weekly: reading 4/6 files, 61 %"),
+        (Order(), "Importing: reading 4/6 files, 78 %"),
+        (Order("import", SLOT), "Importing: reading 4/6 files, 78 %"),
+        (Order("weekly", SLOT), "Importing for weekly: reading 4/6 files, 78 %"),
     ],
 )
 def test_a_run_under_way_is_all_that_matters(order, expected):
     under_way = state(Record(last=over()), **{"import": "06:00"})
-    running: Any = SimpleNamespace(order=order, progress="reading 4/6 files, 61 %")
-    under_way.running = running
+    under_way.running = under_way_with(order)
     assert line(under_way, NOW, 0.0) == expected
+
+
+FTP = Wait("source", "connection refused", NOW + timedelta(seconds=7), NOW + timedelta(minutes=8))
+YOUNG = Wait("upload", "a.xlsx: it is younger than source.stable_for", NOW + HOUR / 60, trouble=False)
+
+
+def under_way_with(order: Order, *waits: Wait) -> Any:
+    files = [Stage("read", name, finished=True) for name in "abcd"]
+    rows = [Stage("read", "e", done=66, total=100), Stage("read", "f", done=0, total=100)]
+    return SimpleNamespace(order=order, progress=heard(*files, *rows, Waits(waits)))
+
+
+@pytest.mark.parametrize(
+    ("order", "waits", "expected"),
+    [
+        (Order(), (FTP,), "Import waits for the FTP server: connection refused; next try 00:48:07, gives up 00:56"),
+        (
+            Order("weekly", SLOT, job="report"),
+            (Wait("database", "no answer yet", until=NOW + timedelta(seconds=9)),),
+            "Report for weekly waits for the database: no answer yet; gives up 00:48:09",
+        ),
+        (
+            Order("weekly", SLOT),
+            (Wait("lock", "pid 7 (ann)"), YOUNG),
+            "Import for weekly waits for a lock in the database: pid 7 (ann) (and 1 more)",
+        ),
+        (
+            Order(),
+            (YOUNG,),
+            "Importing: reading 4/6 files, 78 %; waits for an upload to end: a.xlsx: it is younger than "
+            "source.stable_for; next try 00:49",
+        ),
+    ],
+)
+def test_what_a_run_waits_for_is_said_with_why_and_until_when(order, waits, expected):
+    found = state(**{"import": "06:00"})
+    found.running = under_way_with(order, *waits)
+    assert line(found, NOW, 0.0) == expected
+
+
+def test_a_try_whose_time_has_come_is_said_to_be_made():
+    found = state(**{"import": "06:00"})
+    found.running = under_way_with(Order(), FTP)
+    assert "connection refused; being tried again, gives up 00:56" in line(found, NOW + HOUR / 60, 0.0)
+
+
+def test_an_instant_of_another_day_is_told_with_its_date():
+    late = datetime(2026, 11, 23, 20, 59, 30, tzinfo=UTC)
+    wait = Wait("source", "away", late + timedelta(seconds=10), late + timedelta(minutes=20))
+    assert wait.told(MOSCOW, late).endswith("next try 23:59:40, gives up 2026-11-24 00:19:30 MSK")
+
+
+def test_a_run_that_was_asked_for_meanwhile_is_told_of():
+    found = state(**{"import": "06:00"})
+    found.running = under_way_with(Order("import", SLOT))
+    found.answers = Answers(triggers_asked=2, triggers_served=1)
+    assert line(found, NOW, 0.0).endswith("; a run that was asked for follows")
+
+
+def test_a_refused_configuration_is_in_the_line_however_long_the_rest_is():
+    found = state(Record(last=over()), **{"import": "06:00"})
+    found.refusal = Refusal(datetime(2026, 11, 23, 7, 41, 33, tzinfo=UTC), (), b"x", differed=True)
+    said = "the file on the disk was refused at 10:41; a restart would fail"
+    noon = datetime(2026, 11, 23, 9, tzinfo=UTC)
+    assert f"; {said}; last 2026-11-23 06:00" in line(found, noon, 0.0)
+    found.running = under_way_with(Order(), Wait("source", "x" * 500))
+    assert line(found, noon, 0.0).endswith(f"…; {said}")
+    assert len(line(found, noon, 0.0)) == 240
+    assert list(status_lines(found, "first", noon))[1] == said
 
 
 def waiting_state() -> State:
     made = state(**{"import": "06:00", "other": "05:30"})
     made.slots.look(SLOT, 1000.0, None)
     for name, seconds, why in (("import", 90.0, "1C's upload"), ("other", 600.0, "a file is away")):
-        made.slots.again(name, made.slots.started(name, 1000.0), Again(seconds, why), 1000.0)
+        made.slots.again(name, made.slots.started(name, 1000.0), Again(seconds, why, SLOT + 2 * HOUR), 1000.0)
     return made
 
 
@@ -94,7 +166,8 @@ def test_a_slot_that_waits_says_for_what_and_when_it_is_tried_again():
     found = waiting_state()
     later = SLOT + timedelta(seconds=30)
     assert line(found, later, 1030.0) == (
-        "Slot 2026-11-24 06:00 MSK of import waits for 1C's upload; next try 2026-11-24 06:01:30 MSK"
+        "Slot 2026-11-24 06:00 MSK of import waits for 1C's upload; next try 2026-11-24 06:01:30 MSK, "
+        "gives up 08:00; other waits, too"
     )
 
 
@@ -102,7 +175,7 @@ def test_the_try_that_comes_first_is_told():
     found = waiting_state()
     found.slots.done("import", SLOT, None)
     assert line(found, SLOT, 1000.0) == (
-        "Slot 2026-11-24 05:30 MSK of other waits for a file is away; next try 2026-11-24 06:10 MSK"
+        "Slot 2026-11-24 05:30 MSK of other waits for a file is away; next try 2026-11-24 06:10 MSK, gives up 08:00"
     )
 
 

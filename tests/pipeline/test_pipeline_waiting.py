@@ -29,7 +29,7 @@ async def test_details_that_come_a_moment_later_are_waited_for(workplace, monkey
     workplace.sample("day1")
     await workplace.run()
     arrive(workplace, "day2", "Lotos - Spisanie kredity", 5)
-    running = asyncio.create_task(workplace.run())
+    running = asyncio.create_task(workplace.run(wait=True))
     await asyncio.sleep(1.5)
     assert not running.done()
     arrive(workplace, "day2", "Lotos - Spisanie(", 1)
@@ -44,7 +44,7 @@ async def test_an_old_upload_that_does_not_match_is_held_without_waiting(workpla
     await workplace.run()
     arrive(workplace, "day2", "Lotos - Spisanie kredity", 7200)
     began = time.monotonic()
-    report = await workplace.run()
+    report = await workplace.run(wait=True)
     assert report.code == 3
     assert time.monotonic() - began < 15
     assert workplace.books["expenses"] == 400
@@ -58,6 +58,6 @@ async def test_waiting_ends_with_the_patience(workplace, monkeypatch):
     arrive(workplace, "day2", "Lotos - Spisanie kredity", 1)
     settings = workplace.settings
     retry = settings.retry.model_copy(update={"within": timedelta(seconds=3)})
-    report = await workplace.run(settings.model_copy(update={"retry": retry}))
+    report = await workplace.run(settings.model_copy(update={"retry": retry}), wait=True)
     assert report.code == 3
     assert {p.code for p in report.all_problems} & {"orphan-detail", "details-sum", "totals-disagree"}

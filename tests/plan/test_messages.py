@@ -7,11 +7,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from cpimportd.messages import Result, Said, Seen, Stage, decode, encode, of_report
+from cpimportd.messages import Begun, Result, Said, Seen, Stage, Waits, decode, encode, of_report
 from cpimportd.model import Kind
 from cpimportd.problems import problem
 from cpimportd.report import FileReport, FileStatus, RunReport, RunStatus
+from cpimportd.waiting import Wait
 
+NO_OFFSET = b'{"waits": [{"for": "x", "why": "y", "next": "2026-11-24T03:00", "until": null, "trouble": true}]}'
 BEGAN = datetime(2026, 11, 24, 3, tzinfo=UTC)
 
 
@@ -19,6 +21,9 @@ BEGAN = datetime(2026, 11, 24, 3, tzinfo=UTC)
     "message",
     [
         Stage("read", "Поступление.xlsx", 10, 20, finished=True),
+        Begun(26),
+        Waits(()),
+        Waits((Wait("source", "away", BEGAN, BEGAN), Wait("upload", "young", trouble=False))),
         Said(logging.WARNING, "a text", {"CPIMPORTD_CODE": "shrunk"}),
         Seen("a.xlsx", "receipts", ("ЛОТОС ООО",), BEGAN, "published"),
         Seen("b.xlsx", None, (), None, "held"),
@@ -33,13 +38,26 @@ def test_a_message_is_read_back_as_it_was_written(message):
 @given(st.binary(max_size=200))
 def test_whatever_is_on_a_line_becomes_a_message_without_control_characters(line):
     found = decode(line)
-    assert isinstance(found, Stage | Said | Seen | Result)
+    assert isinstance(found, Begun | Stage | Waits | Said | Seen | Result)
     if isinstance(found, Said):
         assert "\x1b" not in found.text
         assert "\n" not in found.text
 
 
-@pytest.mark.parametrize("line", [b'{"stage": 1, "x": 2}', b'{"seen": {}}', b'{"result": []}', b"[]", b"null", b"7"])
+@pytest.mark.parametrize(
+    "line",
+    [
+        b'{"begun": null}',
+        b'{"waits": [{"for": "source"}]}',
+        NO_OFFSET,
+        b'{"stage": 1, "x": 2}',
+        b'{"seen": {}}',
+        b'{"result": []}',
+        b"[]",
+        b"null",
+        b"7",
+    ],
+)
 def test_what_only_looks_like_a_message_is_said_as_text(line):
     assert decode(line) == Said(logging.ERROR, line.decode())
 

@@ -1,5 +1,6 @@
 """The dashboard in a real browser: what it shows, to whom, in which language, by which keys, on which screens."""
 
+import re
 from decimal import Decimal
 
 import pytest
@@ -10,6 +11,7 @@ from cpimportd.core.figures import amount
 from cpimportd.daemon.progress import _DOING
 from cpimportd.model import Kind
 from cpimportd.report import FileStatus, RunStatus, UnitStatus
+from cpimportd.waiting import WHAT
 from tests.daemon.conftest import notify, place
 from tests.web.browser import chromium, window
 from tests.web.served import API, TOKEN, Served
@@ -118,6 +120,8 @@ def test_every_word_is_there_in_both_languages(opened, served):
     keys |= {f"diff_{what.value}" for what in What} | {f"kind_{kind.value}" for kind in Kind}
     keys |= {f"stage_{doing}" for doing in _DOING.values()} | {f"light_{state}" for state in ("green", "yellow", "red")}
     keys |= {f"why_{code}" for code in ("all-well", "no-run", "last-failed", "held", "stale", "waiting")}
+    keys |= {f"why_{code}" for code in ("run-waiting", "refused")}
+    keys |= {f"wait_{code}" for code in (*WHAT, "next", "until")}
     keys |= {f"why_daemon-{how}" for how in ("not-running", "permission", "silent")}
     assert keys <= words["ru"].keys()
     for name, forms in words["ru"].items():
@@ -250,6 +254,21 @@ def test_markup_cannot_come_in_by_mistake(browser, served):
         tried = "(() => { try { document.createElement('p').innerHTML = '<b>x</b>'; return 'done' } catch (e) { return e.name } })()"
         assert page.evaluate(tried) == "TypeError"
         assert all("Trusted" in text or "trusted" in text for text in one.complaints)
+
+
+def test_what_an_import_waits_for_is_shown_in_the_language_of_the_page(browser, place):
+    place.due_slot()
+    place.configure({"source.url": "ftp://127.0.0.1:9/", "source.user": "finance", "retry.wait_first": 30})
+    config = place.configure({"web.listen": "127.0.0.1:0", "web.token": TOKEN, "retry.wait_longest": 60})
+    place.start()
+    with Served(place.folder, config) as process, window(browser, locale="ru-RU") as one:
+        page = one.open(process)
+        expect(page.locator("#stage")).to_contain_text(
+            re.compile(r"ожидание: FTP-сервер: connection refused; следующая попытка в [\d:]+; ждёт до [\d:]+"),
+            timeout=20_000,
+        )
+        page.get_by_role("button", name="English").click()
+        expect(page.locator("#stage")).to_contain_text("waits for the FTP server: connection refused; next try")
 
 
 def test_progress_and_its_end_appear_by_themselves(browser, place):

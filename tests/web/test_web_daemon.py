@@ -1,6 +1,7 @@
 """With a real daemon: it is asked for imports, and what it does is seen while it does it."""
 
 import json
+import signal
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
@@ -65,6 +66,22 @@ def test_what_goes_on_is_told_while_it_does_and_one_more_follows(place, served):
             assert over["last"]["status"] == "unchanged"
     daemon.wait_runs(2)
     assert place.outcomes() == ["published", "unchanged"]
+
+
+def test_what_an_import_waits_for_and_a_refused_file_are_told(place, served):
+    place.due_slot()
+    place.configure({"source.url": "ftp://127.0.0.1:9/", "source.user": "finance"})
+    daemon = place.start()
+    with watching(served) as told:
+        waits = next(one for one in told if (one["running"] or {}).get("waits"))["running"]["waits"]
+        assert (waits[0]["for"], waits[0]["why"]) == ("source", "connection refused")
+        assert waits[0]["next"] < waits[0]["until"]
+        place.configure({"retry.withn": 1})
+        daemon.send(signal.SIGHUP)
+        refused = next(one for one in told if one["refused"])["refused"]
+        assert set(refused) == {"at", "changed", "told"}  # nothing of the machine's folders
+    reasons = {one["code"] for one in served.get(f"{API}/import/overview")["light"]["reasons"]}
+    assert {"run-waiting", "refused"} <= reasons
 
 
 def test_a_report_is_no_import():

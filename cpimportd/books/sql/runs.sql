@@ -63,9 +63,17 @@ DELETE FROM cpimportd.runs WHERE id = $1 AND status = 'running';
 -- Whether a run was committed.
 SELECT status FROM cpimportd.runs WHERE id = $1;
 
+-- name: settled
+-- How a run stands when no transaction of its own is under way any more: a publishing one has the row locked.
+SELECT status FROM cpimportd.runs WHERE id = $1 AND department_id = $2 FOR SHARE;
+
 -- name: lock_tables
 -- From here to COMMIT nobody else writes to the three tables; readers are never blocked.
 LOCK TABLE fin_receipts, fin_expenses, fin_expense_details IN SHARE ROW EXCLUSIVE MODE;
+
+-- name: lock_timeout
+-- How long a statement of this session waits for a lock, in milliseconds.
+SELECT setting::int FROM pg_settings WHERE name = 'lock_timeout';
 
 -- name: lock_holders
 -- Who else holds a lock on any of the tables that a run works with. Who wrote since when is hidden from a user who may not

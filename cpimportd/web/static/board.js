@@ -2,7 +2,7 @@
 
 import { chart, monthly } from "./chart.js";
 import { el, fill, id, table } from "./dom.js";
-import { away, count, day, kopecks, moment, money, month, setZone, soon } from "./format.js";
+import { away, clock, count, day, kopecks, moment, money, month, setZone, soon } from "./format.js";
 import { problems } from "./problems.js";
 import { open, status } from "./run.js";
 import { plural, t } from "./texts.js";
@@ -34,6 +34,13 @@ function light({ state, reasons }) {
   })));
 }
 
+/** What the run waits for, why, when it is tried again and when it is given up. */
+function waits(one) {
+  const said = one.why ? `${t(`wait_${one.for}`)}: ${one.why}` : t(`wait_${one.for}`);
+  const ends = [one.next && t("wait_next", { at: clock(one.next) }), one.until && t("wait_until", { at: clock(one.until) })];
+  return [t("waits", { what: said }), ...ends.filter(Boolean)].join("; ");
+}
+
 /** The next slot, and how far a run is that goes on now. */
 export function live(found) {
   const slots = found.schedules.filter((one) => one.job === "import").map((one) => one.next).filter(Boolean).sort();
@@ -42,7 +49,7 @@ export function live(found) {
   id("live").hidden = run === null;
   if (run === null) return;
   const { stage, done, files: all, percent } = run.progress;
-  const parts = [t("running", { stage: t(`stage_${stage}`) }), all === null ? null : t("of_files", { done, files: all }), t("began", { away: away(run.began) })];
+  const parts = [t("running", { stage: t(`stage_${stage}`) }), all === null ? null : t("of_files", { done, files: all }), t("began", { away: away(run.began) }), ...(run.waits ?? []).map(waits)];
   id("stage").textContent = parts.filter(Boolean).join(" · ");
   if (percent === null) id("progress").removeAttribute("value");
   else id("progress").value = percent;

@@ -32,6 +32,7 @@ const at = (text, options) => new Intl.DateTimeFormat(locale(), { timeZone: zone
 
 export const moment = (text) => text === null ? "–" :
   at(text, { day: "numeric", month: "short", year: "numeric", hour: "2-digit", minute: "2-digit" });
+export const clock = (text) => at(text, { hour: "2-digit", minute: "2-digit", second: "2-digit" });
 export const soon = (text) =>
   at(text, { weekday: "short", day: "numeric", month: "long", hour: "2-digit", minute: "2-digit", timeZoneName: "short" });
 export const day = (text) => new Intl.DateTimeFormat(locale(), { timeZone: "UTC", day: "numeric", month: "long" })

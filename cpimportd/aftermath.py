@@ -1,0 +1,35 @@
+"""The child process that asks the database what a run did that died after it had begun to commit.
+
+``python -m cpimportd.aftermath FILE RUN`` prints one JSON document: ``status``, as the run's row has it once nothing of
+the run is under way in the database any more, or ``problem``, why that could not be learned. The daemon starts it, for
+it loads no database library itself.
+"""
+
+import asyncio
+import json
+import sys
+from pathlib import Path
+
+import asyncpg
+
+from cpimportd.books.certainty import settled
+from cpimportd.books.failures import translate
+from cpimportd.configuration import load, require_database
+from cpimportd.coredumps import forbid_core_dumps
+from cpimportd.problems import ProblemError
+
+
+def _answer(configuration: Path, run: int) -> dict[str, str | None]:
+    try:
+        settings = load(configuration).settings
+        require_database(settings)
+        return {"status": asyncio.run(settled(settings.database, settings.department_id, run))}
+    except ProblemError as error:
+        return {"problem": str(error.problems[0])}
+    except (asyncpg.PostgresError, asyncpg.InterfaceError, OSError) as error:
+        return {"problem": str(translate(error))}
+
+
+if __name__ == "__main__":
+    forbid_core_dumps()
+    print(json.dumps(_answer(Path(sys.argv[1]), int(sys.argv[2]))))  # noqa: T201 - this is the answer

@@ -1,0 +1,77 @@
+"""What became of a run that died: asked of the database by a child process, and put into words. Nobody guesses."""
+
+import json
+from asyncio.subprocess import DEVNULL, PIPE
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Final
+
+from cpimportd.daemon.beginning import ours
+from cpimportd.daemon.process import hear_out
+from cpimportd.problems import Problem, printable, problem
+
+WITHIN: Final = 45.0
+"""Seconds that the asking may take: a connection, and three times the usual wait for a lock."""
+
+_CODES: Final = {"published": 0, "partial": 3, "held": 3, "unchanged": 0}
+"""Exit codes of runs that came to their COMMIT, by the status of their row."""
+
+_IN_THE_BOOKS: Final = frozenset({"published", "partial"})
+
+
+@dataclass(frozen=True, slots=True)
+class Aftermath:
+    """What is known of a run that died.
+
+    Attributes:
+        run: its number; None where it had none yet.
+        status: as its row says; None where that is not known.
+        why: why not.
+    """
+
+    run: int | None = None
+    status: str | None = None
+    why: str | None = None
+
+    @property
+    def code(self) -> int | None:
+        """The exit code that says how the books stand; None where the run published nothing, or nobody knows."""
+        return _CODES.get(self.status or "")
+
+    def told(self, how: str, otherwise: Problem) -> Problem:
+        """The problem that tells of it.
+
+        Args:
+            how: its process ended, in words.
+            otherwise: what tells of a run that did not publish.
+        """
+        if self.status in _IN_THE_BOOKS:
+            part = "in part " if self.status == "partial" else ""
+            return problem("run-broken-off", run=self.run, part=part, reason=how)
+        if self.run is not None and self.status is None:
+            known = f"whether run {self.run} published is not known: {self.why}; `cpimportd history` tells it later"
+        elif self.status == "held":
+            known = f"nothing was published: all that was new is held by run {self.run}"
+        else:
+            known = "nothing was published"
+        return replace(otherwise, message=f"{otherwise.message}; {known}")
+
+
+async def ask(configuration: Path, run: int) -> Aftermath:
+    """Ask the database; never raises for what keeps it from answering.
+
+    Args:
+        configuration: the run's.
+        run: its number.
+    """
+    argv = ours("cpimportd.aftermath", str(configuration), str(run))
+    try:
+        _, said = await hear_out(argv, WITHIN, stdout=PIPE, stderr=DEVNULL)
+        found = json.loads(said)
+        if "problem" in found:
+            return Aftermath(run, why=printable(found["problem"]))
+        return Aftermath(run, None if found["status"] is None else printable(found["status"]), "its row is gone")
+    except TimeoutError:
+        return Aftermath(run, why=f"no answer within {WITHIN:g} s")
+    except (OSError, RuntimeError, ValueError, KeyError, TypeError) as error:
+        return Aftermath(run, why=printable(f"the database could not be asked: {error}"))

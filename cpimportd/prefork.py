@@ -4,8 +4,10 @@ It gets no job, opens no file and knows no secret; all that it does is told in `
 """
 
 from cpimportd import worker
+from cpimportd.workbook.confine import import_codecs
 from cpimportd.workbook.forkserver import serve
 
 if __name__ == "__main__":
+    import_codecs()
     serve()
     worker.main()

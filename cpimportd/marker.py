@@ -10,8 +10,11 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TypedDict
 
+import openpyxl
+from openpyxl.reader import drawings
+
 from cpimportd.core.folding import fold
-from cpimportd.workbook.confine import confine, die_with_parent, import_codecs
+from cpimportd.workbook.confine import confine, die_with_parent, import_codecs, import_whole
 from cpimportd.workbook.held import HeldFile
 from cpimportd.workbook.parts import with_declared_names
 from cpimportd.writing.rejects import Note, mark
@@ -33,6 +36,8 @@ def main() -> None:
     """Read a job from stdin, do it, and end; what openpyxl cannot read ends this process with its words on stderr."""
     die_with_parent()
     import_codecs()
+    import_whole(openpyxl, but={"openpyxl.utils.dataframe"})  # which is for pandas
+    drawings.PILImage = None  # type: ignore[attr-defined] # pictures are left out, and decoded by nobody
     asked = sys.stdin.buffer.read()
     if not asked:  # the parent is gone already
         return

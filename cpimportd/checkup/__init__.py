@@ -27,8 +27,8 @@ async def checkup(configuration: Loaded | Path | None = None, *, within: timedel
         within: how long one line may take.
 
     Returns:
-        A line for each thing, always in the same order: configuration, source, reading, reader confinement, database, cache, machine,
-        slots.
+        A line for each thing, always in the same order: configuration, source, reading, reader confinement, database,
+        cache, machine, slots.
     """
     if isinstance(configuration, Loaded):
         loaded = configuration

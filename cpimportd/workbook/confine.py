@@ -5,13 +5,16 @@ three walls, each of which may be refused by an old kernel, a container or the u
 any of the last two is enough that no file can be opened. ``cpimportd check`` tells what is left (``trial``).
 """
 
-import codecs
 import ctypes
-import encodings.aliases
-import os
+import encodings
+import importlib
+import pkgutil
 import signal
+from collections.abc import Collection
 from contextlib import suppress
 from dataclasses import dataclass
+from functools import cache
+from types import ModuleType
 
 from cpimportd.workbook import landlock, seccomp
 
@@ -34,17 +37,29 @@ class Walls:
     seccomp: bool
 
 
+@cache
 def import_codecs() -> None:
-    """Have every encoding of Python's at hand: a workbook may be written in any, and each is a module of its own."""
-    for name in set(encodings.aliases.aliases.values()):
-        with suppress(LookupError):  # those of Windows
-            codecs.lookup(name)
+    """Have every encoding of Python's at hand: a workbook may be in any, and each is a module of its own."""
+    import_whole(encodings)
+
+
+def import_whole(package: ModuleType, *, but: Collection[str] = ()) -> None:
+    """Import every module of a package that can be imported here: it would do so itself, when it can no more.
+
+    Args:
+        package: what to import.
+        but: the full names of modules to leave out.
+    """
+    for module in pkgutil.walk_packages(package.__path__, f"{package.__name__}."):
+        if module.name not in but:
+            with suppress(ImportError):  # of another system, or it wants what is not installed
+                importlib.import_module(module.name)
 
 
 def confine() -> Walls:
     """Give up, for good: new rights, every network, to open any file, to start anything, and to signal anybody.
 
-    Whatever is to be read must be open, and whatever is to be imported be imported: ``import_codecs``.
+    Whatever is to be read must be open, and whatever is to be imported be imported: ``import_codecs``, ``import_whole``.
     """
     libc = ctypes.CDLL(None, use_errno=True)
     libc.prctl(_PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0)

@@ -1,4 +1,4 @@
-"""Landlock (landlock(7)): a process takes from itself the right to open any file, to reach TCP, and to signal others."""
+"""Landlock (landlock(7)): a process gives up the rights to open any file, to reach TCP, and to signal others."""
 
 import ctypes
 import os

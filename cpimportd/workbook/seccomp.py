@@ -11,7 +11,7 @@ import errno
 import os
 import struct
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping
 from typing import Final, NamedTuple
 
 # bpf_common.h and seccomp.h: load a word at a constant offset, three jumps that compare it, and return.
@@ -45,45 +45,42 @@ class Instruction(NamedTuple):
 
 
 class Abi(NamedTuple):
-    """How an architecture makes system calls: its number in audit.h, and the numbers of those that are allowed."""
+    """How an architecture makes system calls: its number in audit.h, and by their names the numbers of calls."""
 
     architecture: int
-    seccomp: int
-    plain: Sequence[int]
-    mmap: int
-    mprotect: int
-    fcntl: int
-    tgkill: int
-    prlimit64: int
+    calls: Mapping[str, int]
 
 
-NAMES: Final = (
-    "read", "write", "close", "lseek", "pread64", "readv", "writev", "preadv", "preadv2", "munmap", "brk", "mremap", "madvise",
-    "rt_sigaction", "rt_sigprocmask", "rt_sigreturn", "sigaltstack", "futex", "sched_yield", "restart_syscall", "nanosleep",
-    "clock_nanosleep", "clock_gettime", "clock_getres", "gettimeofday", "getrandom", "getpid", "gettid", "exit", "exit_group",
-)  # fmt: skip
-"""The calls that are allowed whatever their arguments, in the order of ``Abi.plain``."""
+PLAIN: Final = {
+    "read": (0, 63), "write": (1, 64), "close": (3, 57), "lseek": (8, 62), "pread64": (17, 67), "readv": (19, 65),
+    "writev": (20, 66), "preadv": (295, 69), "preadv2": (327, 286), "munmap": (11, 215), "brk": (12, 214),
+    "mremap": (25, 216), "madvise": (28, 233), "rt_sigaction": (13, 134), "rt_sigprocmask": (14, 135),
+    "rt_sigreturn": (15, 139), "sigaltstack": (131, 132), "futex": (202, 98), "sched_yield": (24, 124),
+    "restart_syscall": (219, 128), "nanosleep": (35, 101), "clock_nanosleep": (230, 115),
+    "clock_gettime": (228, 113), "clock_getres": (229, 114), "gettimeofday": (96, 169), "getrandom": (318, 278),
+    "getpid": (39, 172), "gettid": (186, 178), "exit": (60, 93), "exit_group": (231, 94),
+}  # fmt: skip
+"""The calls that are allowed whatever their arguments, by name: their numbers on x86-64 and on ARM64."""
+
+JUDGED: Final = {
+    "mmap": (9, 222), "mprotect": (10, 226), "fcntl": (72, 25), "tgkill": (234, 131), "prlimit64": (302, 261),
+}  # fmt: skip
+"""The calls that are allowed with some arguments only."""
+
+_SECCOMP: Final = {"seccomp": (317, 277)}
+_ALL: Final = PLAIN | JUDGED | _SECCOMP
 
 ABIS: Final = {
-    "x86_64": Abi(
-        0xC000_003E, 317,
-        (0, 1, 3, 8, 17, 19, 20, 295, 327, 11, 12, 25, 28, 13, 14, 15, 131, 202, 24, 219, 35, 230, 228, 229, 96, 318, 39, 186, 60, 231),
-        mmap=9, mprotect=10, fcntl=72, tgkill=234, prlimit64=302,
-    ),
-    "aarch64": Abi(
-        0xC000_00B7, 277,
-        (63, 64, 57, 62, 67, 65, 66, 69, 286, 215, 214, 216, 233, 134, 135, 139, 132, 98, 124, 128, 101, 115, 113, 114, 169, 278, 172,
-         178, 93, 94),
-        mmap=222, mprotect=226, fcntl=25, tgkill=131, prlimit64=261,
-    ),
-}  # fmt: skip
+    "x86_64": Abi(0xC000_003E, {name: numbers[0] for name, numbers in _ALL.items()}),
+    "aarch64": Abi(0xC000_00B7, {name: numbers[1] for name, numbers in _ALL.items()}),
+}
 """By machine as uname(2) names it. Elsewhere there is no filter."""
 
 
 def program(abi: Abi, pid: int) -> list[Instruction]:
     """The filter for a process.
 
-    What it refuses fails with EPERM, so that it is told in words; a call in another architecture's way ends the process.
+    What it refuses fails with EPERM, which is told in words; a call in another architecture's way ends the process.
 
     Args:
         abi: the architecture's.
@@ -101,22 +98,23 @@ def program(abi: Abi, pid: int) -> list[Instruction]:
         Instruction(_IF_GREATER, 0, 1, _NEWEST),
         Instruction(_RETURN, 0, 0, _ERRNO | errno.ENOSYS),
     ]
-    for number in abi.plain:
-        made += (Instruction(_IF_EQUAL, 0, 1, number), allow)
-    for number, checks in _judged(abi, pid):
+    for name in PLAIN:
+        made += (Instruction(_IF_EQUAL, 0, 1, abi.calls[name]), allow)
+    for name, checks in _judged(pid):
         body = [*checks, allow]
-        made += (Instruction(_IF_EQUAL, 0, len(body), number), *body)
+        made += (Instruction(_IF_EQUAL, 0, len(body), abi.calls[name]), *body)
     return [*made, refuse]
 
 
-def _judged(abi: Abi, pid: int) -> Iterator[tuple[int, list[Instruction]]]:
-    """The calls that are allowed with some arguments only."""
-    for number in (abi.mmap, abi.mprotect):
-        yield number, [_load(2), Instruction(_IF_ANY_BIT, 0, 1, _PROT_EXEC), _refusal()]
+def _judged(pid: int) -> Iterator[tuple[str, list[Instruction]]]:
+    """What is asked of the arguments of each call in ``JUDGED``."""
+    for name in ("mmap", "mprotect"):
+        yield name, [_load(2), Instruction(_IF_ANY_BIT, 0, 1, _PROT_EXEC), _refusal()]
     # Other commands send signals to whomever (F_SETOWN), and lock.
-    yield abi.fcntl, [_load(1), Instruction(_IF_EQUAL, 2, 0, _F_GETFD), Instruction(_IF_EQUAL, 1, 0, _F_GETFL), _refusal()]
-    yield abi.tgkill, _must_be(0, pid)
-    yield abi.prlimit64, [*_must_be(0, 0), *_must_be(2, 0), *_must_be(2, 0, high=True)]  # its own limits, to be read
+    flags = [Instruction(_IF_EQUAL, 2, 0, _F_GETFD), Instruction(_IF_EQUAL, 1, 0, _F_GETFL)]
+    yield "fcntl", [_load(1), *flags, _refusal()]
+    yield "tgkill", _must_be(0, pid)
+    yield "prlimit64", [*_must_be(0, 0), *_must_be(2, 0), *_must_be(2, 0, high=True)]  # its own limits, to be read
 
 
 def _must_be(argument: int, value: int, *, high: bool = False) -> list[Instruction]:
@@ -159,7 +157,7 @@ def install() -> None:
     packed = b"".join(struct.pack("HBBI", *one) for one in made)
     filters = _Program(len(made), packed)
     libc = ctypes.CDLL(None, use_errno=True)
-    if libc.syscall(abi.seccomp, _SET_MODE_FILTER, _THREADS_TOO, ctypes.byref(filters)) == 0:
+    if libc.syscall(abi.calls["seccomp"], _SET_MODE_FILTER, _THREADS_TOO, ctypes.byref(filters)) == 0:
         return
     # An older way, which a container's or a unit's own filter may have left open.
     if libc.prctl(_PR_SET_SECCOMP, _SECCOMP_MODE_FILTER, ctypes.byref(filters), 0, 0) != 0:

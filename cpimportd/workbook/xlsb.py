@@ -179,7 +179,7 @@ def shown_by(code: str) -> Shown:
 
     It differs from ``numberformats`` in rare codes; a workbook is to be read tomorrow as it was yesterday.
     """
-    first = code.split(";")[0]
+    first = code.partition(";")[0]
     if not _MOMENT.search(_ASIDE.sub("", first)):
         return Shown.NUMBER
     return Shown.SPAN if _SPAN.search(first) else Shown.MOMENT

@@ -143,7 +143,14 @@ def attempts(job):
         "stat": lambda: os.stat(secret),
         "statx": lambda: call("statx", AT_FDCWD, secret, 0, 0xFFF, ctypes.create_string_buffer(256)),
         "readlink": lambda: os.readlink("/proc/self/exe"),
-        "handle": lambda: call("name_to_handle_at", AT_FDCWD, secret, ctypes.create_string_buffer(b"\x08", 64), ctypes.create_string_buffer(8), 0),
+        "handle": lambda: call(
+            "name_to_handle_at",
+            AT_FDCWD,
+            secret,
+            ctypes.create_string_buffer(b"\x08", 64),
+            ctypes.create_string_buffer(8),
+            0,
+        ),
         "import": lambda: __import__("wave"),
         "device": lambda: read_file("/dev/zero"),
         "io_uring": lambda: call("io_uring_setup", 1, ctypes.create_string_buffer(120)),
@@ -230,7 +237,13 @@ def attempts(job):
     }
     return {
         f"{room}: {name}": attempt
-        for room, those in (("network", network), ("reading", reading), ("writing", writing), ("processes", processes), ("kernel", kernel))
+        for room, those in (
+            ("network", network),
+            ("reading", reading),
+            ("writing", writing),
+            ("processes", processes),
+            ("kernel", kernel),
+        )
         for name, attempt in those.items()
     }
 

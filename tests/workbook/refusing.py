@@ -45,5 +45,7 @@ if __name__ == "__main__":
     packed, length = refusing(sys.argv[1].split(","))
     libc = ctypes.CDLL(None, use_errno=True)
     assert libc.prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) == 0
-    assert libc.prctl(PR_SET_SECCOMP, 2, ctypes.byref(Program(length, packed)), 0, 0) == 0, os.strerror(ctypes.get_errno())
+    assert libc.prctl(PR_SET_SECCOMP, 2, ctypes.byref(Program(length, packed)), 0, 0) == 0, os.strerror(
+        ctypes.get_errno()
+    )
     os.execv(sys.argv[2], sys.argv[2:])

@@ -39,7 +39,7 @@ class Walls:
 
 @cache
 def import_codecs() -> None:
-    """Have every encoding of Python's at hand: a workbook may be in any, and each is a module of its own."""
+    """Have every encoding at hand: a workbook may be in any, and each is a module of its own."""
     import_whole(encodings)
 
 
@@ -59,7 +59,7 @@ def import_whole(package: ModuleType, *, but: Collection[str] = ()) -> None:
 def confine() -> Walls:
     """Give up, for good: new rights, every network, to open any file, to start anything, and to signal anybody.
 
-    Whatever is to be read must be open, and whatever is to be imported be imported: ``import_codecs``, ``import_whole``.
+    Whatever is to be read must be open, and what is to be imported be imported: ``import_codecs``, ``import_whole``.
     """
     libc = ctypes.CDLL(None, use_errno=True)
     libc.prctl(_PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0)

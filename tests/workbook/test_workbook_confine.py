@@ -1,25 +1,18 @@
 """What a reader that was taken over can do besides reading: nothing, whatever of its walls the machine lets it have."""
 
-import json
 import os
 import shutil
-import socket
-import sys
 import tempfile
-from contextlib import AsyncExitStack, ExitStack
 from pathlib import Path
 
 import pytest
 
 from cpimportd.problems import ProblemError
-from cpimportd.settings import Reader
 from cpimportd.workbook import landlock, sandbox
-from cpimportd.workbook.forking import ForkServer
-from cpimportd.workbook.sandbox import run_limited, spawned
 from tests.workbook.hostile_reader import LIBC
+from tests.workbook.prey import attack, prey
 
 ROOT = str(Path(sandbox.__file__).parents[2])
-HERE = Path(__file__).parent
 NOBODY = 65534
 WAYS = ("forked", "spawned", "marker")
 as_root = pytest.mark.skipif(os.geteuid() != 0, reason="only root can become another user")
@@ -46,54 +39,20 @@ needs_landlock = pytest.mark.skipif(not kernel_has_landlock(), reason="this kern
 
 
 @pytest.fixture
-def prey():
-    """What an attacker would like to have, within reach of everybody: files, sockets, a process; and its numbers."""
+def attacked(monkeypatch):
+    """``await attacked(way, refused, uid)``: what came of each attempt of such a reader."""
     folder = Path(tempfile.mkdtemp())
-    with ExitStack() as open_:
-        open_.callback(shutil.rmtree, folder)
-        for name in ("book.xlsx", "secret", "own", "empty"):
-            (folder / name).mkdir() if name == "empty" else (folder / name).write_text("x" * 100)
-        tcp = open_.enter_context(socket.create_server(("127.0.0.1", 0)))
-        udp = open_.enter_context(socket.socket(socket.AF_INET, socket.SOCK_DGRAM))
-        udp.bind(("127.0.0.1", 0))
-        unix, datagram, abstract = (
-            open_.enter_context(socket.socket(socket.AF_UNIX, kind))
-            for kind in (socket.SOCK_STREAM, socket.SOCK_DGRAM, socket.SOCK_STREAM)
-        )
-        unix.bind(str(folder / "stream"))
-        datagram.bind(str(folder / "datagram"))
-        abstract.bind(f"\0{folder}")
-        for one in (unix, abstract):
-            one.listen()
-        for path in (folder, *folder.iterdir()):
-            path.chmod(0o777)
-        yield {
-            "path": str(folder / "book.xlsx"), "folder": str(folder), "secret": str(folder / "secret"),
-            "own": str(folder / "own"), "tcp": tcp.getsockname()[1], "udp": udp.getsockname()[1],
-            "unix": str(folder / "stream"), "unix_datagram": str(folder / "datagram"), "abstract": str(folder),
-            "parent": os.getpid(), "address": id(folder), "timezone": "Europe/Moscow", "most_problems": 1,
-            "sheet": None, "columns": {}, "notes": [], "name": "book.xlsx",
-        }  # fmt: skip
-
-
-@pytest.fixture
-def attacked(prey, monkeypatch):
-    """``await attacked(way, refused, uid)``: what came of each attempt of such a reader; of the prey nothing is gone."""
 
     async def attacked(way: str, refused: str = "", uid: int = 0, **more) -> dict[str, str]:
         if uid:  # whose limits only itself may set: one wall less
             monkeypatch.setattr(sandbox, "_limit", lambda *_: None)
-        for name in ("", *os.listdir(prey["folder"])):  # noqa: PTH208 - a folder of a handful
-            os.chown(f"{prey['folder']}/{name}", uid or os.getuid(), -1)
-        hostile = [sys.executable, "-I", str(HERE / "hostile_reader.py"), ROOT, way, *([str(uid)] if uid else [])]
-        argv = [sys.executable, "-I", str(HERE / "refusing.py"), refused, *hostile] if refused else hostile
-        async with AsyncExitStack() as stack:
-            start = (await stack.enter_async_context(ForkServer(argv))).fork if way == "forked" else spawned(argv)
-            job = json.dumps(prey | more).encode()
-            said = b"".join([block async for block in run_limited(start, job, Reader(), file="book.xlsx")])
-        return json.loads(said.splitlines()[0])
+        with prey(folder) as job:
+            for name in ("", *os.listdir(folder)):  # noqa: PTH208 - a folder of a handful
+                os.chown(folder / name, uid or os.getuid(), -1)
+            return await attack(ROOT, way, job | more, refused, uid)
 
-    return attacked
+    yield attacked
+    shutil.rmtree(folder)
 
 
 def possible(outcomes: dict[str, str]) -> dict[str, str]:

@@ -8,6 +8,7 @@ import pytest
 
 from tests.systemd.machine import UNIT
 from tests.workbook import prey
+from tests.workbook.test_workbook_confine import kernel_has_landlock
 
 PYTHON = "/usr/lib/cpimportd/bin/python"
 FOLDER = "/var/lib/cpimportd/attack"
@@ -54,6 +55,7 @@ def test_check_says_under_the_unit_that_a_reader_can_do_nothing(machine, within,
         if line["name"] == "reader confinement"
     ]
     assert (line["status"], "seccomp" in line["text"], "namespaces" in line["text"]) == ("OK", True, False), line
+    assert "Landlock" in line["text"] or not kernel_has_landlock(), line
 
 
 def test_check_says_where_a_drop_in_takes_the_walls_away(machine, within, database):

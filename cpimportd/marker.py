@@ -10,8 +10,12 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TypedDict
 
+import openpyxl
+from openpyxl.reader import drawings
+
 from cpimportd.core.folding import fold
-from cpimportd.workbook.confine import confine
+from cpimportd.workbook.confine import confine, die_with_parent, import_codecs, import_whole
+from cpimportd.workbook.held import HeldFile
 from cpimportd.workbook.parts import with_declared_names
 from cpimportd.writing.rejects import Note, mark
 
@@ -30,13 +34,18 @@ class MarkJob(TypedDict):
 
 def main() -> None:
     """Read a job from stdin, do it, and end; what openpyxl cannot read ends this process with its words on stderr."""
-    confine()
+    die_with_parent()
+    import_codecs()
+    import_whole(openpyxl, but={"openpyxl.utils.dataframe"})  # which is for pandas
+    drawings.PILImage = None  # type: ignore[attr-defined] # pictures are left out, and decoded by nobody
     asked = sys.stdin.buffer.read()
     if not asked:  # the parent is gone already
         return
     job: MarkJob = json.loads(asked)
     notes = [Note(*note) for note in job["notes"]]  # type: ignore[arg-type] # our own parent wrote them
-    source = with_declared_names(Path(job["path"]))
+    with HeldFile(Path(job["path"])) as workbook:
+        confine()
+        source = with_declared_names(workbook)
     marked = mark(source, notes, sheet=job["sheet"], columns=job["columns"], fold=fold)
     for start in range(0, len(marked), LINE):
         sys.stdout.buffer.write(base64.b64encode(marked[start : start + LINE]) + b"\n")

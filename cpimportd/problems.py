@@ -1047,6 +1047,12 @@ CATALOG: dict[str, ProblemKind] = _catalog(
             "It must belong to the daemon's user alone (chown, chmod 0700); run `cpimportd check` as that user.",
         ),
         ProblemKind(
+            "reader-unconfined",
+            _W,
+            "a workbook that takes its reader over could let it do this too: {value} (held back by: {reason})",
+            "Run it where seccomp filters are allowed (Linux 4.14 or later on x86-64 or ARM64; containers and drop-ins of the unit may refuse them). SECURITY.md says what is kept where.",
+        ),
+        ProblemKind(
             "pg-dump-missing",
             _W,
             "pg_dump cannot be used: {reason}",

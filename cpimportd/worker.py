@@ -15,9 +15,10 @@ from cpimportd import documents
 from cpimportd.documents import DocumentRow, Header, Totals
 from cpimportd.problems import Problem, ProblemError, problem
 from cpimportd.workbook.cells import Cells, open_cells
-from cpimportd.workbook.confine import confine
+from cpimportd.workbook.confine import confine, die_with_parent, import_codecs
 from cpimportd.workbook.copytext import encode_row
 from cpimportd.workbook.guards import ZipLimits, inspect
+from cpimportd.workbook.held import HeldFile, Workbook
 from cpimportd.workbook.protocol import LONGEST_LINE, Job, Output, Trailer
 from cpimportd.workbook.sheets import Sheet
 
@@ -26,14 +27,14 @@ _HEAD = 50
 Item = Header | DocumentRow | Problem | Totals
 
 
-def work(job: Job, output: Output) -> None:
+def work(job: Job, workbook: Workbook, output: Output) -> None:
     """Read the job's workbook and send what is in it; faults of the file are sent, not raised."""
     trailer = Trailer()
     try:
-        contents = inspect(Path(job["path"]), ZipLimits(**job["zip"]), job["name"])
+        contents = inspect(workbook, ZipLimits(**job["zip"]), job["name"])
         trailer = Trailer(contents.digest, unchanged=contents.digest in job["known_digests"])
         if not trailer.unchanged:
-            cells = open_cells(Path(job["path"]), contents, job["name"])
+            cells = open_cells(workbook, contents, job["name"])
             trailer = _send(_understood(cells, job), job["name"], cells.engine, trailer, output)
     except ProblemError as error:
         for found in error.problems:
@@ -104,12 +105,22 @@ def _line(item: DocumentRow) -> bytes:
 
 
 def main() -> None:
-    """Read a job from stdin, do it, and end."""
-    confine()
+    """Read a job from stdin, do it, and end; without a workbook, try what else could be done (``workbook.trial``)."""
+    die_with_parent()
+    import_codecs()
     asked = sys.stdin.buffer.read()
-    if asked:  # nothing comes where the parent is gone already
-        job = json.loads(asked)
-        work(job, Output(sys.stdout.buffer, job["most_problems"]))
+    if not asked:  # the parent is gone already
+        return
+    job = json.loads(asked)
+    if "path" in job:
+        with HeldFile(Path(job["path"])) as workbook:
+            ZoneInfo(job["timezone"])  # is read from a file, and kept
+            confine()
+            work(job, workbook, Output(sys.stdout.buffer, job["most_problems"]))
+    else:
+        from cpimportd.workbook.trial import attempt_all  # noqa: PLC0415 - who reads needs no sockets to try
+
+        attempt_all(confine(), sys.stdout.buffer)
 
 
 if __name__ == "__main__":

@@ -112,6 +112,7 @@ _PLAINER = {
     "sums-differ": "after the load {organization} had another sum in {value} than Итого; everything was rolled back",
     "disk": "a folder or its disk cannot be used",
     "machine-exhausted": "the machine, or a limit set to this process, gives no more memory, processes or open files",
+    "reader-unconfined": "this machine does not confine the readers of workbooks as far as SECURITY.md says",
     "state-folder": "the state folder is open to others, or belongs to somebody else",
     "daemon-running": "another cpimportd daemon works on this state_directory already",
     "daemon-not-running": "no cpimportd daemon is running",

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Final
 
 from cpimportd.checkup import closing, machine, schedules
+from cpimportd.checkup.confinement import reader_confinement
 from cpimportd.checkup.line import CheckLine, attempt, bad, good
 from cpimportd.configuration import Loaded, load, require_source
 from cpimportd.problems import ProblemError, problem
@@ -26,8 +27,8 @@ async def checkup(configuration: Loaded | Path | None = None, *, within: timedel
         within: how long one line may take.
 
     Returns:
-        A line for each thing, always in the same order: configuration, source, reading, database, cache, machine,
-        slots.
+        A line for each thing, always in the same order: configuration, source, reading, reader confinement, database,
+        cache, machine, slots.
     """
     if isinstance(configuration, Loaded):
         loaded = configuration
@@ -43,6 +44,7 @@ async def checkup(configuration: Loaded | Path | None = None, *, within: timedel
         attempt("configuration", _configuration(loaded), within),
         attempt("source", _source(loaded), within),
         attempt("reading", _reading(settings), within),
+        attempt("reader confinement", reader_confinement(settings.reader), within),
         database(loaded, within),
         attempt("cache", _cache(settings), within),
         attempt("state folder", asyncio.to_thread(machine.state_folder, settings), within),

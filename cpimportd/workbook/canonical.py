@@ -4,8 +4,8 @@ import zipfile
 from collections.abc import Iterable
 from html import escape
 from io import BytesIO
-from pathlib import Path
 
+from cpimportd.workbook.held import Workbook
 from cpimportd.workbook.package import Package
 
 _MAIN = "http://schemas.openxmlformats.org/spreadsheetml/2006/main"
@@ -15,11 +15,11 @@ _HIDDEN = ' state="hidden"'
 _PIECE = 1024 * 1024
 
 
-def with_usual_names(path: Path, package: Package) -> BytesIO:
+def with_usual_names(workbook: Workbook, package: Package) -> BytesIO:
     """A workbook of the same worksheets, shared texts and styles, in memory, whose parts are named as Excel names them.
 
     Args:
-        path: a zip that the guards let pass.
+        workbook: a zip that the guards let pass.
         package: which of its parts is what.
     """
     parts = [
@@ -29,7 +29,11 @@ def with_usual_names(path: Path, package: Package) -> BytesIO:
     ]
     there = [(kind, name, part) for kind, name, part in parts if part is not None]
     copy = BytesIO()
-    with zipfile.ZipFile(path) as source, zipfile.ZipFile(copy, "w", zipfile.ZIP_DEFLATED, compresslevel=1) as target:
+    with (
+        workbook.open("rb") as handle,
+        zipfile.ZipFile(handle) as source,
+        zipfile.ZipFile(copy, "w", zipfile.ZIP_DEFLATED, compresslevel=1) as target,
+    ):
         target.writestr("[Content_Types].xml", "<Types/>")
         target.writestr("_rels/.rels", _relationships([("officeDocument", "xl/workbook.xml")]))
         target.writestr("xl/workbook.xml", _workbook(package))

@@ -8,7 +8,6 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import datetime, time
 from functools import partial
-from pathlib import Path
 from typing import Literal
 
 from python_calamine import (
@@ -22,9 +21,10 @@ from python_calamine import (
 
 from cpimportd.model import Cell
 from cpimportd.problems import ProblemError, problem
-from cpimportd.workbook import second_engine
+from cpimportd.workbook import second_engine, xls, xlsb
 from cpimportd.workbook.canonical import with_usual_names
 from cpimportd.workbook.guards import Contents
+from cpimportd.workbook.held import Workbook
 from cpimportd.workbook.memory import raise_if_memory_was_missing
 from cpimportd.workbook.package import Package
 from cpimportd.workbook.sheets import Row, Sheet, shown_sheets
@@ -52,11 +52,11 @@ class _UnreadableError(Exception):
     """calamine cannot read a workbook, or a row of it, for the reason that it says."""
 
 
-def open_cells(path: Path, contents: Contents, file: str) -> Cells:
+def open_cells(workbook: Workbook, contents: Contents, file: str) -> Cells:
     """Open a workbook with the engine that reads it right.
 
     Args:
-        path: the workbook.
+        workbook: the workbook.
         contents: what the guards say of it.
         file: the name to use in problems.
 
@@ -67,30 +67,27 @@ def open_cells(path: Path, contents: Contents, file: str) -> Cells:
         ProblemError: ``file-encrypted``, ``file-damaged``, ``file-unclear``; ``file-not-workbook``: no worksheet.
         MemoryError: there was no room to open it.
     """
-    # Each import is one that hardly any file needs, and takes up to a quarter of a second.
     if not contents.is_zip:
-        from cpimportd.workbook import xls  # noqa: PLC0415
-
-        book = xls.open_xls(path, file)
+        book = xls.open_xls(workbook, file)
         cells = Cells("xlrd", book.sheets, book.since_1904)
     else:
-        cells = _of_zip(path, contents, file)
+        cells = _of_zip(workbook, contents, file)
     if not cells.sheets:
         raise ProblemError(problem("file-not-workbook", file=file, reason="it has no worksheet"))
     return cells
 
 
-def _of_zip(path: Path, contents: Contents, file: str) -> Cells:
+def _of_zip(workbook: Workbook, contents: Contents, file: str) -> Cells:
     package = contents.package
     if package is None:
-        return _of_xlsb(path, file)
+        return _of_xlsb(workbook, file)
 
     def second(reason: str) -> tuple[Sheet, ...]:
-        return second_engine.sheets(path, package, file, reason)
+        return second_engine.sheets(workbook, package, file, reason)
 
     if not contents.needs_second_engine:
         try:
-            pages = _pages(path, package, file)
+            pages = _pages(workbook, package, file)
         except _UnreadableError as error:
             return Cells("expat", second(str(error)), contents.since_1904)
         rows = [
@@ -130,11 +127,9 @@ def _is_doubtful(cell: Cell) -> bool:
     return isinstance(cell, time) or (isinstance(cell, datetime) and cell.year == _ZERO_YEAR)
 
 
-def _of_xlsb(path: Path, file: str) -> Cells:
-    from cpimportd.workbook import xlsb  # noqa: PLC0415
-
+def _of_xlsb(workbook: Workbook, file: str) -> Cells:
     try:
-        book = xlsb.open_xlsb(path)
+        book = xlsb.open_xlsb(workbook)
     except Exception as error:
         raise _unclear(error, file) from error
     sheets = tuple(Sheet(sheet.name, partial(_surely, sheet.rows, file)) for sheet in book.sheets)
@@ -162,7 +157,7 @@ class _Page:
     shown: bool
 
 
-def _pages(path: Path, package: Package, file: str) -> list[CalamineSheet]:
+def _pages(workbook: Workbook, package: Package, file: str) -> list[CalamineSheet]:
     """The worksheets to read.
 
     Raises:
@@ -172,12 +167,12 @@ def _pages(path: Path, package: Package, file: str) -> list[CalamineSheet]:
     """
     try:
         # By its content, not its name: a binary XLS is often called .xlsx.
-        with path.open("rb") as handle:
-            book = CalamineWorkbook.from_filelike(handle if package.plain else with_usual_names(path, package))
+        with workbook.open("rb") as handle:
+            book = CalamineWorkbook.from_filelike(handle if package.plain else with_usual_names(workbook, package))
         pages = _worksheets(book)
         # Whether calamine sees the worksheets that the package has.
         if [(page.name, page.shown) for page in pages] != [(sheet.name, sheet.shown) for sheet in package.sheets]:
-            book = CalamineWorkbook.from_filelike(with_usual_names(path, package))
+            book = CalamineWorkbook.from_filelike(with_usual_names(workbook, package))
             pages = _worksheets(book)
         return [book.get_sheet_by_index(page.place) for page in shown_sheets(pages)]
     except PasswordError as error:

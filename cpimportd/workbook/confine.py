@@ -1,22 +1,85 @@
-"""What the child gives up of its own accord before it looks at a file: outliving its parent, new rights, the network.
+"""What the child gives up of its own accord before it looks at a file: everything but memory and what it has open.
 
-The limits on memory and time are set from outside (``sandbox``). Each of these calls may be refused, by a container or
-by the unit's own hardening; then that is in force already or must be lived without.
+The limits on memory and time are set from outside (``sandbox``). Namespaces, Landlock and a filter of system calls are
+three walls, each of which may be refused by an old kernel, a container or the unit's own hardening: each is tried, and
+any of the last two is enough that no file can be opened. ``cpimportd check`` tells what is left (``trial``).
 """
 
 import ctypes
+import encodings
+import importlib
+import pkgutil
 import signal
+from collections.abc import Collection
+from contextlib import suppress
+from dataclasses import dataclass
+from functools import cache
+from types import ModuleType
+
+from cpimportd.workbook import landlock, seccomp
 
 _PR_SET_PDEATHSIG, _PR_SET_NO_NEW_PRIVS = 1, 38  # prctl(2)
-_CLONE_NEWUSER, _CLONE_NEWNET = 0x10000000, 0x40000000  # unshare(2)
+CLONE_NEWUSER, _CLONE_NEWNET = 0x10000000, 0x40000000  # unshare(2)
 
 
-def confine() -> None:
-    """Die with the parent, never gain rights, and see a network that has not even a loopback."""
-    die_with_parent()
+@dataclass(frozen=True, slots=True)
+class Walls:
+    """By which means a process is confined.
+
+    Attributes:
+        namespaces: it sees a network of its own, which has not even a loopback.
+        landlock: the version of the kernel's interface; 0: it has none, or it was refused.
+        seccomp: a filter of system calls is in force.
+    """
+
+    namespaces: bool
+    landlock: int
+    seccomp: bool
+
+
+@cache
+def import_codecs() -> None:
+    """Have every encoding at hand: a workbook may be in any, and each is a module of its own."""
+    import_whole(encodings)
+
+
+def import_whole(package: ModuleType, *, but: Collection[str] = ()) -> None:
+    """Import every module of a package that can be imported here: it would do so itself, when it can no more.
+
+    Args:
+        package: what to import.
+        but: the full names of modules to leave out.
+    """
+    for module in pkgutil.walk_packages(package.__path__, f"{package.__name__}."):
+        if module.name not in but:
+            with suppress(ImportError):  # of another system, or it wants what is not installed
+                importlib.import_module(module.name)
+
+
+def confine() -> Walls:
+    """Give up, for good: new rights, every network, to open any file, to start anything, and to signal anybody.
+
+    Whatever is to be read must be open, and what is to be imported be imported: ``import_codecs``, ``import_whole``.
+    """
     libc = ctypes.CDLL(None, use_errno=True)
     libc.prctl(_PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0)
-    libc.unshare(_CLONE_NEWUSER | _CLONE_NEWNET)
+    namespaces = libc.unshare(CLONE_NEWUSER | _CLONE_NEWNET) == 0
+    return Walls(namespaces, _landlock(), _seccomp())  # the filter at last: it refuses the other two
+
+
+def _landlock() -> int:
+    try:
+        return landlock.restrict()
+    except OSError:
+        return 0
+
+
+def _seccomp() -> bool:
+    try:
+        seccomp.install()
+    except OSError:
+        return False
+    return True
 
 
 def die_with_parent() -> None:

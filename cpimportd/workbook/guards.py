@@ -11,12 +11,12 @@ import zipfile
 import zlib
 from collections.abc import Iterator
 from dataclasses import dataclass
-from pathlib import Path
 from typing import IO
 
 from cpimportd.problems import ProblemError, problem
 from cpimportd.workbook.compound import is_protected
 from cpimportd.workbook.digests import ContentDigest
+from cpimportd.workbook.held import Workbook
 from cpimportd.workbook.memory import raise_if_memory_was_missing
 from cpimportd.workbook.package import MANIFEST, Package, fold_name, resolve
 from cpimportd.workbook.sight import ZIP, Role, Sight, suspicious
@@ -79,11 +79,11 @@ class Contents:
     package: Package | None = None
 
 
-def inspect(path: Path, limits: ZipLimits, file: str) -> Contents:
+def inspect(workbook: Workbook, limits: ZipLimits, file: str) -> Contents:
     """Say what a file is and digest its content.
 
     Args:
-        path: the file.
+        workbook: the file.
         limits: refused beyond these.
         file: the name to use in problems.
 
@@ -91,7 +91,7 @@ def inspect(path: Path, limits: ZipLimits, file: str) -> Contents:
         ProblemError: ``file-empty``, ``file-not-workbook``, ``file-damaged``, ``file-encrypted``, ``zip-suspicious``.
         MemoryError: there was no room to look.
     """
-    with path.open("rb") as handle:
+    with workbook.open("rb") as handle:
         head = handle.read(8)
         if not head:
             raise ProblemError(problem("file-empty", file=file))

@@ -21,7 +21,7 @@ class Shown(Enum):
 
 
 # The formats without a code in the file (18.8.30); those of East Asian locales are left out, as calamine does.
-_BUILT_IN = {**dict.fromkeys((*range(14, 23), 45, 47), Shown.MOMENT), 46: Shown.SPAN}
+BUILT_IN = {**dict.fromkeys((*range(14, 23), 45, 47), Shown.MOMENT), 46: Shown.SPAN}
 
 
 def shown_by(code: str) -> Shown:
@@ -56,6 +56,6 @@ def cell_formats(styles: bytes) -> list[Shown]:
             inside = tag.name
         elif inside == "cellXfs":
             number = tag.attributes.get("numFmtId", "")
-            built_in = _BUILT_IN.get(int(number), Shown.NUMBER) if number.isdecimal() else Shown.NUMBER
+            built_in = BUILT_IN.get(int(number), Shown.NUMBER) if number.isdecimal() else Shown.NUMBER
             formats.append(shown_by(codes[number]) if number in codes else built_in)
     return formats

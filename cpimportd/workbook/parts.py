@@ -7,8 +7,8 @@ import posixpath
 import re
 import zipfile
 from io import BytesIO
-from pathlib import Path
 
+from cpimportd.workbook.held import Workbook
 from cpimportd.workbook.package import fold_name
 
 _WELL_KNOWN = ("[Content_Types].xml", "_rels/.rels", "xl/_rels/workbook.xml.rels")
@@ -16,14 +16,18 @@ _DECLARED = re.compile(r"""\bPartName\s*=\s*["']/([^"']+)["']""")
 _TARGET = re.compile(r"""\bTarget\s*=\s*["']([^"']+)["']""")
 
 
-def with_declared_names(path: Path) -> BytesIO:
+def with_declared_names(workbook: Workbook) -> BytesIO:
     """A copy of a workbook's zip, in memory, whose parts are named as its manifest and relationships name them.
 
     Args:
-        path: a zip that the guards let pass.
+        workbook: a zip that the guards let pass.
     """
     copy = BytesIO()
-    with zipfile.ZipFile(path) as package, zipfile.ZipFile(copy, "w", zipfile.ZIP_DEFLATED, compresslevel=1) as target:
+    with (
+        workbook.open("rb") as handle,
+        zipfile.ZipFile(handle) as package,
+        zipfile.ZipFile(copy, "w", zipfile.ZIP_DEFLATED, compresslevel=1) as target,
+    ):
         found = {fold_name(name): name for name in package.namelist() if not name.endswith("/")}
         for plain, written in _declared(package, found).items():
             if plain in found:

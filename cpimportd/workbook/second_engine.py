@@ -7,11 +7,11 @@ cells: one far away costs nothing. What calamine reads right, this engine reads 
 import zipfile
 from collections.abc import Callable, Iterator
 from functools import partial
-from pathlib import Path
 from typing import TypeVar
 from xml.etree.ElementTree import ParseError
 
 from cpimportd.problems import ProblemError, problem
+from cpimportd.workbook.held import Workbook
 from cpimportd.workbook.markup import as_problem
 from cpimportd.workbook.memory import raise_if_memory_was_missing
 from cpimportd.workbook.numberformats import cell_formats
@@ -24,11 +24,11 @@ _PIECE = 64 * 1024
 _Read = TypeVar("_Read")
 
 
-def sheets(path: Path, package: Package, file: str, reason: str = "") -> tuple[Sheet, ...]:
+def sheets(workbook: Workbook, package: Package, file: str, reason: str = "") -> tuple[Sheet, ...]:
     """The worksheets that are shown, or the hidden one where it is the only one.
 
     Args:
-        path: a zip that the guards let pass.
+        workbook: a zip that the guards let pass.
         package: which of its parts is what.
         file: the name to use in problems.
         reason: why calamine did not read it, which is the better reason to show; "" where it was not asked.
@@ -38,7 +38,7 @@ def sheets(path: Path, package: Package, file: str, reason: str = "") -> tuple[S
         MemoryError: there was no room, here or later.
     """
     try:
-        with zipfile.ZipFile(path) as archive:
+        with workbook.open("rb") as handle, zipfile.ZipFile(handle) as archive:
             texts = [] if package.strings is None else _part(archive, package.strings, file, shared_texts)
             formats = [] if package.styles is None else _part(archive, package.styles, file, cell_formats)
     except ProblemError:
@@ -47,7 +47,7 @@ def sheets(path: Path, package: Package, file: str, reason: str = "") -> tuple[S
         raise _told(error, file, reason) from error
     styles = Styles(formats, package.since_1904)
     return tuple(
-        Sheet(sheet.name, partial(_rows, path, sheet.part, partial(SheetParser, texts, styles), file, reason))
+        Sheet(sheet.name, partial(_rows, workbook, sheet.part, partial(SheetParser, texts, styles), file, reason))
         for sheet in shown_sheets(package.sheets)
     )
 
@@ -56,10 +56,10 @@ def _part(archive: zipfile.ZipFile, part: str, file: str, read: Callable[[bytes]
     return as_problem(file, part, lambda: read(archive.read(part)))
 
 
-def _rows(path: Path, part: str, start: Callable[[], SheetParser], file: str, reason: str) -> Iterator[Row]:
+def _rows(workbook: Workbook, part: str, start: Callable[[], SheetParser], file: str, reason: str) -> Iterator[Row]:
     try:
         parser = start()
-        with zipfile.ZipFile(path) as archive, archive.open(part) as stream:
+        with workbook.open("rb") as handle, zipfile.ZipFile(handle) as archive, archive.open(part) as stream:
             while piece := stream.read(_PIECE):
                 yield from parser.feed(piece)
             yield from parser.end_of_part()

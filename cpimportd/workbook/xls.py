@@ -8,7 +8,6 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import partial
-from pathlib import Path
 
 import xlrd
 import xlrd.book
@@ -17,6 +16,7 @@ import xlrd.sheet
 
 from cpimportd.model import Cell
 from cpimportd.problems import ProblemError, problem
+from cpimportd.workbook.held import Workbook
 from cpimportd.workbook.memory import raise_if_memory_was_missing
 from cpimportd.workbook.serials import cell_of_serial
 from cpimportd.workbook.sheets import Row, Sheet, error_value
@@ -39,11 +39,11 @@ class Xls:
     since_1904: bool
 
 
-def open_xls(path: Path, file: str) -> Xls:
+def open_xls(workbook: Workbook, file: str) -> Xls:
     """Read a binary workbook.
 
     Args:
-        path: an OLE2 container.
+        workbook: an OLE2 container.
         file: the name to use in problems.
 
     Raises:
@@ -51,7 +51,8 @@ def open_xls(path: Path, file: str) -> Xls:
         MemoryError: there was no room to read it.
     """
     try:
-        book = _opened(path.read_bytes())
+        with workbook.open("rb") as handle:
+            book = _opened(handle.read())
         pages = [book.sheet_by_index(index) for index in range(book.nsheets)]
     except xlrd.XLRDError as error:
         if "encrypted" in str(error):

@@ -9,13 +9,12 @@ import struct
 import zipfile
 from collections.abc import Iterator, Mapping, Sequence
 from functools import partial
-from pathlib import Path
 from typing import NamedTuple
 from xml.etree.ElementTree import fromstring
 
-from openpyxl.styles.numbers import BUILTIN_FORMATS, is_date_format, is_timedelta_format
-
 from cpimportd.model import Cell
+from cpimportd.workbook.held import Workbook
+from cpimportd.workbook.numberformats import BUILT_IN, Shown
 from cpimportd.workbook.package import fold_name
 from cpimportd.workbook.serials import cell_of_serial
 from cpimportd.workbook.sheets import Row, Sheet, error_value
@@ -31,6 +30,10 @@ _BLANKS = re.compile(rb"(?:\x01\x08.{8})++", re.DOTALL)
 _MOST_ROWS, _MOST_COLUMNS = 1_048_576, 16_384
 _STYLE = 0xFFFFFF
 _RK_SCALED, _RK_INTEGER = 1, 2
+
+# What of a format's code is no letter of it: texts, and brackets but those around hours, minutes or seconds.
+_ASIDE = re.compile(r'".*?"|\[(?!hh?\]|mm?\]|ss?\])[^\]]*\]')
+_MOMENT, _SPAN = re.compile(r"(?<![_\\])[dmhysDMHYS]"), re.compile(r"\[(?:hh?|mm?|ss?)\]", re.IGNORECASE)
 
 _int = struct.Struct("<I").unpack_from
 _double = struct.Struct("<d").unpack_from
@@ -51,16 +54,16 @@ class _Context(NamedTuple):
     since_1904: bool
 
 
-def open_xlsb(path: Path) -> Xlsb:
+def open_xlsb(workbook: Workbook) -> Xlsb:
     """Read a binary workbook; its rows are read as they are asked for, and may raise the same.
 
     Args:
-        path: a zip that the guards let pass.
+        workbook: a zip that the guards let pass.
 
     Raises:
         ValueError, KeyError, IndexError, struct.error, xml.etree.ElementTree.ParseError: its records make no sense.
     """
-    with zipfile.ZipFile(path) as package:
+    with workbook.open("rb") as handle, zipfile.ZipFile(handle) as package:
         names = {fold_name(name): name for name in package.namelist()}
 
         def part(name: str) -> bytes:
@@ -152,7 +155,7 @@ def _of_rk(packed: int) -> float:
 
 def _dates(styles: bytes) -> dict[int, bool]:
     """The places of the cell formats that show dates, and whether as durations."""
-    codes = dict(BUILTIN_FORMATS)
+    codes: dict[int, str] = {}
     found: dict[int, bool] = {}
     place = -1
     for kind, content in _records(styles):
@@ -163,11 +166,23 @@ def _dates(styles: bytes) -> dict[int, bool]:
         elif kind == _END_CELL_FORMATS:
             break
         elif kind == _CELL_FORMAT and place >= 0:
-            code = codes.get(struct.unpack_from("<H", content, 2)[0], "")
-            if is_date_format(code):
-                found[place] = is_timedelta_format(code)
+            (number,) = struct.unpack_from("<H", content, 2)
+            shown = shown_by(codes[number]) if number in codes else BUILT_IN.get(number, Shown.NUMBER)
+            if shown is not Shown.NUMBER:
+                found[place] = shown is Shown.SPAN
             place += 1
     return found
+
+
+def shown_by(code: str) -> Shown:
+    """As what a format's first section shows a number, as openpyxl judges it, without whose import a reader starts.
+
+    It differs from ``numberformats`` in rare codes; a workbook is to be read tomorrow as it was yesterday.
+    """
+    first = code.partition(";")[0]
+    if not _MOMENT.search(_ASIDE.sub("", first)):
+        return Shown.NUMBER
+    return Shown.SPAN if _SPAN.search(first) else Shown.MOMENT
 
 
 def _records(part: bytes) -> Iterator[tuple[int, bytes]]:

@@ -1,14 +1,21 @@
 """`check` finds what would stop a run, one line each, and one failure never hides another."""
 
+import asyncio
+import json
 import os
 import socket
 import subprocess
+import sys
 from datetime import timedelta
+from pathlib import Path
 
 import pytest
 
 from cpimportd.checkup import checkup
+from cpimportd.checkup.confinement import reader_confinement
+from cpimportd.checkup.line import attempt
 from cpimportd.configuration import load
+from cpimportd.settings import Reader
 
 
 async def lines(path, **options):
@@ -205,3 +212,57 @@ async def test_a_check_changes_nothing_in_the_database(database, write_configura
     before = sql(database, "SELECT pg_stat_force_next_flush()", count)[0]["n"]
     await checkup(write_configuration(database))
     assert sql(database, "SELECT pg_stat_force_next_flush()", count)[0]["n"] == before
+
+
+CONFINEMENT = """
+import asyncio, json
+from cpimportd.checkup.confinement import reader_confinement
+from cpimportd.settings import Reader
+print(json.dumps([line.as_json() for line in asyncio.run(reader_confinement(Reader()))]))
+"""
+REFUSING = Path(__file__).parents[1] / "workbook" / "refusing.py"
+
+
+def confinement(refused):
+    """The line of a machine that lacks something."""
+    wrapper = [sys.executable, str(REFUSING), refused] if refused else []
+    program = [*wrapper, sys.executable, "-c", CONFINEMENT]
+    done = subprocess.run(program, capture_output=True, text=True, check=False, timeout=60)
+    assert done.returncode == 0, done.stderr
+    (line,) = json.loads(done.stdout)
+    return line
+
+
+@pytest.mark.parametrize(
+    "refused", ["", "namespaces", "landlock", "landlock,namespaces", "seccomp call,landlock,namespaces"]
+)
+def test_a_confined_reader_is_ok_and_its_walls_are_named(refused):
+    line = confinement(refused)
+    assert (line["status"], line["code"]) == ("OK", None)
+    assert "seccomp" in line["text"]
+    for name, what in (("namespaces", "namespaces"), ("Landlock", "landlock")):
+        assert name not in line["text"] or what not in refused
+
+
+def test_a_machine_without_filters_of_calls_is_warned_of_with_what_its_reader_could_do():
+    line = confinement("seccomp,landlock,namespaces")
+    assert (line["status"], line["code"], line["ok"]) == ("WARNING", "reader-unconfined", True)
+    for what in ("reach hosts by TCP", "reach hosts by UDP", "reach local sockets", "read files", "write files",
+                 "see which files there are", "signal other processes", "start programs"):  # fmt: skip
+        assert what in line["text"]
+    assert "held back by: nothing" in line["text"]
+    assert "seccomp" in line["way_out"]
+
+
+def test_what_namespaces_hold_back_is_not_told_as_possible():
+    line = confinement("seccomp,landlock")
+    assert line["status"] == "WARNING"
+    assert "reach hosts" not in line["text"]
+    assert "read files" in line["text"]
+    assert "held back by: namespaces" in line["text"]
+
+
+def test_a_reader_that_does_not_start_is_told_by_the_line(monkeypatch):
+    monkeypatch.setattr("cpimportd.checkup.confinement.prefork_command", lambda: ("/nowhere/python",))
+    found = asyncio.run(attempt("reader confinement", reader_confinement(Reader()), timedelta(seconds=20)))
+    assert [(line.status, line.code) for line in found] == [("FAILED", "reader-failed")]

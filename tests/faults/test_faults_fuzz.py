@@ -112,7 +112,7 @@ def _work_and_exit(path: Path, said: Path, complaint: Path) -> None:
             most_problems=200,
         )
         with said.open("wb") as stream:
-            work(job, Output(stream, 200))
+            work(job, Path(job["path"]), Output(stream, 200))
         code = 0
     except MemoryError:
         code = MEMORY

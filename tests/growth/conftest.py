@@ -40,7 +40,7 @@ class Imported:
 def understand(job: bytes) -> bytes:
     """What the child that reads a workbook would say, said without one."""
     asked, said = json.loads(job), io.BytesIO()
-    work(asked, Output(said, asked["most_problems"]))
+    work(asked, Path(asked["path"]), Output(said, asked["most_problems"]))
     return said.getvalue()
 
 

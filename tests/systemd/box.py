@@ -108,7 +108,8 @@ class Box:
         options = [
             "--quiet", "--boot", "--settings=no", "--register=no", "--keep-unit", "--link-journal=no",
             f"--machine={self._name}", f"--directory={self._root}", f"--volatile={'no' if self._lasting else 'overlay'}",
-            "--system-call-filter=bpf @keyring",  # units' own firewalls and keyrings
+            # Units' own firewalls, keyrings and files that they give up.
+            "--system-call-filter=bpf @keyring landlock_create_ruleset landlock_add_rule landlock_restrict_self",
             *binds,
         ]  # fmt: skip
         with tempfile.TemporaryFile() as log:

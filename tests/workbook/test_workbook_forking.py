@@ -27,8 +27,8 @@ ROOT = str(Path(forking.__file__).parents[2])
 PRELUDE = f"import os, sys, time\nsys.path.insert(0, {ROOT!r})\nfrom cpimportd.workbook.forkserver import serve\n"
 ECHO = "print(os.getpid(), sys.stdin.read(), flush=True)"
 SLEEP = """
-from cpimportd.workbook.confine import confine
-confine()
+from cpimportd.workbook.confine import die_with_parent
+die_with_parent()
 print(os.getpid(), flush=True)
 sys.stdin.read()
 time.sleep(60)"""
@@ -194,8 +194,8 @@ async def test_a_server_that_a_child_has_stopped_is_given_up_with_that_child(mon
     monkeypatch.setattr(forking, "_SECONDS_TO_KILL", 0.5)
     code = """
 import signal
-from cpimportd.workbook.confine import confine
-confine()
+from cpimportd.workbook.confine import die_with_parent
+die_with_parent()
 job = sys.stdin.read()
 print(os.getpid(), flush=True)
 if job == "stop":

@@ -1,0 +1,67 @@
+"""A workbook that is held open, so that it can be read where no file may be opened any more."""
+
+import io
+import os
+from pathlib import Path
+from types import TracebackType
+from typing import IO, Literal, Protocol, Self
+
+_PIECE = 64 * 1024
+
+
+class Workbook(Protocol):
+    """What an engine reads: a :class:`HeldFile`, or a path where files may be opened."""
+
+    def open(self, mode: Literal["rb"], /) -> IO[bytes]:
+        """The workbook from its beginning; each stream has a place of its own."""
+
+
+class HeldFile:
+    """A file that is opened once and read by whoever asks, any number of times; to be closed at the end of its block.
+
+    Raises:
+        OSError: it cannot be opened.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self._descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        os.close(self._descriptor)
+
+    def open(self, _mode: Literal["rb"], /) -> io.BufferedReader:
+        """The file from its beginning."""
+        return io.BufferedReader(_Place(self._descriptor), _PIECE)
+
+
+class _Place(io.RawIOBase):
+    """A place in a file whose descriptor others read from, too: pread(2) moves nobody else's."""
+
+    def __init__(self, descriptor: int) -> None:
+        self._descriptor = descriptor
+        self._at = 0
+
+    def readable(self) -> bool:
+        return True
+
+    def seekable(self) -> bool:
+        return True
+
+    def readinto(self, buffer: memoryview) -> int:  # type: ignore[override]  # what BufferedReader hands over
+        count = os.preadv(self._descriptor, [buffer], self._at)
+        self._at += count
+        return count
+
+    def seek(self, offset: int, whence: int = io.SEEK_SET) -> int:
+        # Sought in the descriptor itself, which says what is no place; no reading goes by where that stands.
+        start = offset + self._at if whence == io.SEEK_CUR else offset
+        self._at = os.lseek(self._descriptor, start, io.SEEK_END if whence == io.SEEK_END else io.SEEK_SET)
+        return self._at
+
+    def tell(self) -> int:
+        return self._at

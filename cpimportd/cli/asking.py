@@ -7,10 +7,12 @@ from zoneinfo import ZoneInfo
 
 import click
 
+from cpimportd.cli.arguments import DAY, RUN
 from cpimportd.cli.common import (
-    DAY,
     config_option,
     guarded,
+    guarded_deed,
+    guarded_deed_with,
     json_option,
     load,
     print_json,
@@ -32,7 +34,7 @@ _STATUSES = ("running", "published", "unchanged", "partial", "held", "failed", "
 @click.command()
 @config_option
 @click.option("--limit", type=click.IntRange(1, 1000), default=20, show_default=True, help="How many runs.")
-@click.option("--before", type=int, metavar="RUN", help="Only runs before this one: the next page.")
+@click.option("--before", type=RUN, metavar="RUN", help="Only runs before this one: the next page.")
 @click.option("--since", type=DAY, metavar="DATE", help="Only runs that began on this day or later, as 2026-11-24.")
 @click.option("--until", type=DAY, metavar="DATE", help="Only runs that began on this day or earlier.")
 @click.option("--status", "statuses", multiple=True, type=click.Choice(_STATUSES),
@@ -107,13 +109,13 @@ async def _diff(connection: "asyncpg.Connection", department_id: int, run: int, 
 
 @click.command()
 @config_option
-@click.argument("run", type=int)
+@click.argument("run", type=RUN)
 @click.option("--organization", metavar="NAME", help="Only this organization's documents.")
 @click.option("--xlsx", type=click.Path(path_type=Path, dir_okay=False), metavar="FILE",
               help="Write it into this workbook: Добавлено, Удалено, Изменено, Итоги.")  # fmt: skip
 @click.option("--force", is_flag=True, help="Overwrite FILE if it exists.")
 @json_option
-@guarded
+@guarded_deed_with("xlsx")
 def diff(
     config_file: Path | None, run: int, organization: str | None, xlsx: Path | None, force: bool, as_json: bool
 ) -> None:
@@ -149,13 +151,13 @@ def diff(
 
 @click.command()
 @config_option
-@click.argument("run", type=int)
+@click.argument("run", type=RUN)
 @click.option("--output", "folder", type=click.Path(path_type=Path, file_okay=False), metavar="FOLDER", default=".",
               help="Where the marked workbooks go; it is made if need be.  [default: the current folder]")  # fmt: skip
 @click.option("--force", is_flag=True, help="Overwrite what an earlier call wrote there.")
 @click.option("--upload", is_flag=True, help="Put them into source.outbox on 1C's server, too.")
 @json_option
-@guarded
+@guarded_deed
 def rejects(config_file: Path | None, run: int, folder: Path, force: bool, upload: bool, as_json: bool) -> int:
     """The workbooks of a run as 1C sent them, with what is to be corrected coloured and explained in Russian.
 

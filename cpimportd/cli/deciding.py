@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING
 
 import click
 
+from cpimportd.cli.arguments import RUN
 from cpimportd.cli.beside import tell_daemon
-from cpimportd.cli.common import config_option, guarded, json_option, load, run_async, who
+from cpimportd.cli.common import config_option, guarded_deed, guarded_deed_with, json_option, load, run_async, who
 from cpimportd.cli.importing import do_run, show_report
 
 if TYPE_CHECKING:
@@ -19,9 +20,9 @@ if TYPE_CHECKING:
 @click.command()
 @config_option
 @click.argument("units", nargs=-1, metavar="[UNIT]...")
-@click.option("--run", "run_id", type=int, metavar="RUN", help="The run that held them, where it was not the last one.")
+@click.option("--run", "run_id", type=RUN, metavar="RUN", help="The run that held them, where it was not the last one.")
 @json_option
-@guarded
+@guarded_deed_with("units")
 def accept(config_file: Path | None, units: tuple[str, ...], run_id: int | None, as_json: bool) -> int:
     """Publish units that were held because they looked implausible: you have looked, and they are right.
 
@@ -79,11 +80,11 @@ async def _to_accept(loaded: "Loaded", units: Sequence[str], run_id: int | None)
 
 @click.command()
 @config_option
-@click.argument("run", type=int)
+@click.argument("run", type=RUN)
 @click.option("--through", is_flag=True, help="Undo the later runs that published the same units as well.")
 @click.option("--yes", is_flag=True, help="Do not ask.")
 @json_option
-@guarded
+@guarded_deed
 def undo(config_file: Path | None, run: int, through: bool, yes: bool, as_json: bool) -> int:
     """Make the books of a run's units what they were before it.
 
@@ -113,10 +114,15 @@ def undo(config_file: Path | None, run: int, through: bool, yes: bool, as_json: 
 
 
 def _confirm(which: Sequence[int]) -> None:
-    if not sys.stdin.isatty():
+    # A question that goes into a file, or nowhere, is seen by nobody; whoever waits for its answer waits in vain.
+    if not (sys.stdin.isatty() and sys.stderr.isatty()):
         raise click.UsageError("nobody is there to be asked: say --yes")
     runs = ", ".join(str(run) for run in sorted(which))
-    click.confirm(f"Undo run {runs}? `cpimportd diff` shows what would be taken back.", abort=True, err=True)
+    try:
+        click.confirm(f"Undo run {runs}? `cpimportd diff` shows what would be taken back.", abort=True, err=True)
+    except click.Abort:
+        click.echo("\nNothing was undone. Without the question: --yes", err=True)
+        raise
 
 
 async def _undo(loaded: "Loaded", run: int, *, through: bool) -> "RunReport":

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import click
 
 from cpimportd.cli.beside import tell_daemon
-from cpimportd.cli.common import config_option, guarded, json_option, load, print_json, run_async, say, who
+from cpimportd.cli.common import config_option, guarded_deed, json_option, load, print_json, run_async, say, who
 
 if TYPE_CHECKING:
     from cpimportd.pipeline import RunRequest
@@ -40,7 +40,7 @@ _KINDS = ("receipts", "expenses", "details")
 @click.option("--progress", "progress_form", type=click.Choice(["auto", "json", "none"]), default="auto",
               show_default=True, help="How progress is shown on stderr.")  # fmt: skip
 @json_option
-@guarded
+@guarded_deed
 def run(
     config_file: Path | None,
     folder: Path | None,
@@ -165,7 +165,7 @@ def show_report(report: "RunReport", zone: tzinfo, *, as_json: bool) -> None:
 
 @click.command()
 @click.option("--keep", is_flag=True, help="Leave all of it running, with a daemon and the dashboard, to look around.")
-@guarded
+@guarded_deed
 def demo(keep: bool) -> int:
     """Show the product on generated exports: day 1, day 2 and a broken day.
 

@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING, TypeVar
 
 import click
 
-from cpimportd.cli.common import DAY, config_option, guarded, json_option, load, print_json, run_async
+from cpimportd.cli.arguments import DAY, DEPARTMENT, RUN
+from cpimportd.cli.common import config_option, guarded, json_option, load, print_json, run_async
 
 if TYPE_CHECKING:
     from datetime import datetime, timedelta
@@ -95,7 +96,7 @@ def _span(text: str | None, option: str) -> "timedelta | None":
 
 @click.command()
 @config_option
-@click.option("--department", type=int, metavar="ID", help="Another department than department_id.")
+@click.option("--department", type=DEPARTMENT, metavar="ID", help="Another department than department_id.")
 @click.option("--since", type=DAY, metavar="DATE", help="Only documents of this day or later, as 2024-05-01.")
 @click.option("--until", type=DAY, metavar="DATE", help="Only documents of this day or earlier.")
 @json_option
@@ -129,7 +130,7 @@ def summary(
 
 @click.command()
 @config_option
-@click.argument("run", type=int)
+@click.argument("run", type=RUN)
 @click.option("--organization", metavar="NAME", help="Only this organization's changes.")
 @click.option("--contracts", "by_contract", is_flag=True, help="The bridge per contract, too (always in --json).")
 @click.option("--whole", is_flag=True, help="Every row of the report's tables, also of hundreds of workbooks.")

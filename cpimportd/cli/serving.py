@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Final
 
 import click
 
-from cpimportd.cli.common import config_option, guarded, json_option, load, print_json, run_async, say
+from cpimportd.cli.common import config_option, guarded, guarded_deed, json_option, load, print_json, run_async, say
 
 if TYPE_CHECKING:
     from datetime import tzinfo
@@ -22,7 +22,7 @@ _BOOKS_WITHIN: Final = 3.0
 @config_option
 @click.option("--log-format", "form", type=click.Choice(["auto", "text", "json", "journal"]), default="auto",
               show_default=True, help="Of log lines; auto: the journal under systemd, else text.")  # fmt: skip
-@guarded
+@guarded_deed
 def daemon(config_file: Path | None, form: "Form") -> int:
     """Stay, and import whenever a schedule is due; systemd starts this.
 
@@ -134,7 +134,7 @@ def _held_by_books(config_file: Path | None) -> "tuple[list[str] | None, Problem
 @click.command()
 @config_option
 @click.option("--wait", is_flag=True, help="Show progress, and end with the run's exit code.")
-@guarded
+@guarded_deed
 def trigger(config_file: Path | None, wait: bool) -> int:
     """Import now, through the daemon: once more after the run that is under way, if one is.
 
@@ -158,7 +158,7 @@ def trigger(config_file: Path | None, wait: bool) -> int:
 
 @click.command()
 @config_option
-@guarded
+@guarded_deed
 def reload(config_file: Path | None) -> int:
     """Let the daemon read its configuration again, and wait for its answer; systemctl reload calls this.
 
@@ -182,7 +182,7 @@ def reload(config_file: Path | None) -> int:
 @click.argument("name")
 @click.argument("expression", required=False)
 @click.option("--reset", is_flag=True, help="Go by the configuration again.")
-@guarded
+@guarded_deed
 def reschedule(config_file: Path | None, name: str, expression: str | None, reset: bool) -> int:
     """Give the schedule NAME another OnCalendar EXPRESSION until the daemon's next start.
 

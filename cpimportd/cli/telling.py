@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING
 
 import click
 
-from cpimportd.cli.common import DAY, config_option, guarded, json_option, load, print_json, run_async, say
+from cpimportd.cli.arguments import DAY
+from cpimportd.cli.common import config_option, guarded_deed_with, json_option, load, print_json, run_async, say
 
 if TYPE_CHECKING:
     from cpimportd.configuration import Loaded
@@ -36,7 +37,7 @@ _again_option = click.option(
 @_progress_option
 @_again_option
 @json_option
-@guarded
+@guarded_deed_with("send")
 def report(
     config_file: Path | None, since: datetime | None, send: bool, form: str, again_within: float | None, as_json: bool
 ) -> int:
@@ -55,7 +56,7 @@ def report(
 @_progress_option
 @_again_option
 @json_option
-@guarded
+@guarded_deed_with("send")
 def reconcile(
     config_file: Path | None, since: datetime | None, send: bool, form: str, again_within: float | None, as_json: bool
 ) -> int:
@@ -166,7 +167,7 @@ def _tell_daemon(
 @click.option("--job", type=click.Choice(["import", "report", "reconcile"]), default="import", hidden=True,
               help="What the one that died was to do.")  # fmt: skip
 @json_option
-@guarded
+@guarded_deed_with("test", "send", "died")
 def alerts(
     config_file: Path | None, test: bool, send: bool, died: tuple[str, str] | None, job: str, as_json: bool
 ) -> int:

@@ -80,14 +80,14 @@ def test_no_connection_gets_the_number_of_a_closed_stream(tmp_path):
 
 @pytest.mark.parametrize("lost", ["<&-", "</dev/null", "<&- >&-"])
 def test_a_question_that_nobody_can_answer_is_refused_with_the_way_out(two_days, lost):
-    code, _, stderr = shell(f"{command('undo', '3', '--config', two_days.config)} {lost}")
+    code, _, stderr = shell(f"{command('undo', '3', '--through', '--config', two_days.config)} {lost}")
     assert code == 2, stderr
     assert "--yes" in stderr
     assert not any(word in stderr for word in DEFECT[:4]), stderr
 
 
 def test_a_question_that_is_not_answered_undoes_nothing_and_says_so(two_days):
-    verb = [sys.executable, "-m", "cpimportd", "undo", "3", "--config", str(two_days.config)]
+    verb = [sys.executable, "-m", "cpimportd", "undo", "3", "--through", "--config", str(two_days.config)]
     ours, theirs = pty.openpty()
     with subprocess.Popen(verb, stdin=theirs, stdout=theirs, stderr=theirs) as process:
         os.close(theirs)
@@ -113,3 +113,13 @@ def test_what_a_non_blocking_pipe_does_not_take_at_once_is_not_lost(two_days):
             told = stream.read()
         assert process.wait(30) == 0
     assert json.loads(told)["documents"]
+
+
+def test_a_file_for_which_the_disk_has_no_room_is_told_once_and_left_nowhere(two_days, tmp_path):
+    for arguments in (("diff", "2", "--xlsx"), ("metrics", "--textfile")):
+        path = tmp_path / "file.xlsx"
+        code, _, stderr = shell(f"ulimit -f 2; {command(*arguments, path, '--config', two_days.config)}")
+        assert code == 1
+        assert f"{path}: File too large" in stderr
+        assert not any(word in stderr for word in DEFECT), stderr
+        assert list(tmp_path.iterdir()) == []

@@ -1,7 +1,6 @@
 """What it means when the operating system refuses: a disk that cannot be used, or a machine with no more to give."""
 
 import errno
-import os
 import stat
 from pathlib import Path
 from typing import Final
@@ -54,7 +53,7 @@ def require_replaceable(path: Path) -> None:
     """
     try:
         there = path.lstat()
-        if stat.S_ISLNK(there.st_mode) and not os.readlink(path).startswith("/proc/"):
+        if stat.S_ISLNK(there.st_mode) and not path.readlink().is_relative_to("/proc"):
             there = path.stat()
     except FileNotFoundError:
         return

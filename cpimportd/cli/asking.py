@@ -7,7 +7,7 @@ from zoneinfo import ZoneInfo
 
 import click
 
-from cpimportd.cli.arguments import DAY, RUN
+from cpimportd.cli.arguments import DAY, RUN, require_order
 from cpimportd.cli.common import (
     config_option,
     guarded,
@@ -26,7 +26,8 @@ if TYPE_CHECKING:
     import asyncpg
 
     from cpimportd.books.diff import Diff
-    from cpimportd.marking import Marked
+    from cpimportd.books.history import RunLine
+    from cpimportd.marking import Faulty, Marked
 
 _STATUSES = ("running", "published", "unchanged", "partial", "held", "failed", "abandoned")
 
@@ -59,25 +60,27 @@ def history(
     Example: cpimportd history --since 2026-11-01 --status held --status partial --organization "ЛОТОС ООО"
     """
     from cpimportd.books.history import history as read_history
+    from cpimportd.books.names import chosen_organization
     from cpimportd.rendering import render_history, stdout_console
 
+    require_order(since, until)
     loaded = load(config_file)
     settings = loaded.settings
-    runs = run_async(
-        reading(
-            loaded,
-            lambda connection: read_history(
-                connection,
-                department_id=settings.department_id,
-                limit=limit,
-                before=before,
-                statuses=statuses or None,
-                since=_midnight(since, settings.zone),
-                until=_midnight(until, settings.zone, days=1),
-                organization=organization,
-            ),
+
+    async def read(connection: "asyncpg.Connection") -> "list[RunLine]":
+        named = await chosen_organization(connection, settings.department_id, organization)
+        return await read_history(
+            connection,
+            department_id=settings.department_id,
+            limit=limit,
+            before=before,
+            statuses=statuses or None,
+            since=_midnight(since, settings.zone),
+            until=_midnight(until, settings.zone, days=1),
+            organization=named,
         )
-    )
+
+    runs = run_async(reading(loaded, read))
     if as_json:
         print_json({"runs": [line.as_json() for line in runs]})
         return
@@ -102,9 +105,11 @@ def _midnight(day: datetime | None, zone: ZoneInfo, days: int = 0) -> datetime |
 
 async def _diff(connection: "asyncpg.Connection", department_id: int, run: int, organization: str | None) -> "Diff":
     from cpimportd.books.diff import diff as read_diff
-    from cpimportd.books.names import as_written
+    from cpimportd.books.names import chosen_organization, require_run
 
-    return await read_diff(connection, run, organization=await as_written(connection, department_id, organization))
+    await require_run(connection, department_id, run)
+    named = await chosen_organization(connection, department_id, organization)
+    return await read_diff(connection, run, organization=named)
 
 
 @click.command()
@@ -166,6 +171,7 @@ def rejects(config_file: Path | None, run: int, folder: Path, force: bool, uploa
 
     Example: cpimportd rejects 42 --output /tmp/to-correct --upload
     """
+    from cpimportd.books.names import require_run
     from cpimportd.marking import faulty_workbooks, mark_workbook, marked_names
     from cpimportd.source.outbox import put, require_outbox
     from cpimportd.writing.output import make_folder
@@ -175,8 +181,12 @@ def rejects(config_file: Path | None, run: int, folder: Path, force: bool, uploa
     if upload:
         require_outbox(settings.source)
 
+    async def read(connection: "asyncpg.Connection") -> "list[Faulty]":
+        await require_run(connection, settings.department_id, run)
+        return await faulty_workbooks(connection, run, settings.spool_directory)
+
     async def work() -> "list[Marked]":
-        found = await reading(loaded, lambda connection: faulty_workbooks(connection, run, settings.spool_directory))
+        found = await reading(loaded, read)
         if found:
             make_folder(folder)
         copies = marked_names(one.file for one in found)

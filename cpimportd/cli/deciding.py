@@ -13,6 +13,8 @@ from cpimportd.cli.common import config_option, guarded_deed, guarded_deed_with,
 from cpimportd.cli.importing import do_run, show_report
 
 if TYPE_CHECKING:
+    import asyncpg
+
     from cpimportd.configuration import Loaded
     from cpimportd.report import HeldUnit, RunReport
 
@@ -72,10 +74,17 @@ async def _held(loaded: "Loaded") -> "list[HeldUnit]":
 
 async def _to_accept(loaded: "Loaded", units: Sequence[str], run_id: int | None) -> "list[HeldUnit]":
     from cpimportd.books.held import to_accept
+    from cpimportd.books.names import require_run
     from cpimportd.cli.looking import reading
 
     department = loaded.settings.department_id
-    return await reading(loaded, lambda connection: to_accept(connection, department, units, run_id))
+
+    async def read(connection: "asyncpg.Connection") -> "list[HeldUnit]":
+        if run_id is not None:
+            await require_run(connection, department, run_id)
+        return await to_accept(connection, department, units, run_id)
+
+    return await reading(loaded, read)
 
 
 @click.command()
@@ -95,13 +104,19 @@ def undo(config_file: Path | None, run: int, through: bool, yes: bool, as_json: 
 
     Example: cpimportd undo 42
     """
+    from cpimportd.books.names import require_run
     from cpimportd.books.undoable import runs_to_undo
     from cpimportd.cli.looking import reading
     from cpimportd.core.shell import command
 
     loaded = load(config_file)
     department = loaded.settings.department_id
-    which = run_async(reading(loaded, lambda connection: runs_to_undo(connection, department, run, through=through)))
+
+    async def read(connection: "asyncpg.Connection") -> tuple[int, ...]:
+        await require_run(connection, department, run)
+        return await runs_to_undo(connection, department, run, through=through)
+
+    which = run_async(reading(loaded, read))
     if not yes:
         _confirm(which)
     report = run_async(_undo(loaded, run, through=through))

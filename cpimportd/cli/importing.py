@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from cpimportd.cli.arguments import SECONDS, require_schedule
 from cpimportd.cli.beside import tell_daemon
 from cpimportd.cli.common import config_option, guarded_deed, json_option, load, print_json, run_async, say, who
 
@@ -33,7 +34,7 @@ _KINDS = ("receipts", "expenses", "details")
 @click.option("--slot", metavar="INSTANT", help="The slot: an ISO instant with offset. Done slots are not done again.")
 @click.option("--uploaded-after", metavar="INSTANT",
               help="Leave the slot due where nothing is new and no workbook was uploaded after this.")  # fmt: skip
-@click.option("--again-within", type=click.FloatRange(min=0), metavar="SECONDS",
+@click.option("--again-within", type=SECONDS, metavar="SECONDS",
               help="A failure that may pass is tried again if it comes so soon: no alert is sent of it.")  # fmt: skip
 @click.option("--known-upload", metavar="INSTANT",
               help="When the newest known workbook was uploaded: an alert is sent where none is newer.")  # fmt: skip
@@ -51,7 +52,7 @@ def run(
     schedule: str | None,
     slot: str | None,
     uploaded_after: str | None,
-    again_within: float | None,
+    again_within: timedelta | None,
     known_upload: str | None,
     progress_form: str,
     as_json: bool,
@@ -88,13 +89,15 @@ def run(
         require_database(loaded.settings, loaded.path)
         if folder is None:
             require_source(loaded.settings, loaded.path)
+        if schedule is not None:
+            require_schedule(loaded.settings, schedule, "run", enabled=False)
     except ProblemError as error:
         if not as_json:
             raise
         zone, report = UTC, _refused(error, progress_form)  # nobody sees the zone: this one is told as JSON
     else:
-        zone, again = loaded.settings.zone, None if again_within is None else timedelta(seconds=again_within)
-        report = run_async(do_run(loaded.settings, request, progress_form, again, _instant(known_upload)))
+        zone = loaded.settings.zone
+        report = run_async(do_run(loaded.settings, request, progress_form, again_within, _instant(known_upload)))
         if not dry_run and progress_form != "json":  # the daemon hears of its own run by these
             tell_daemon(loaded, report, elsewhere=folder is not None, only=only)
     show_report(report, zone, as_json=as_json)

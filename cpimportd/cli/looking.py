@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, TypeVar
 
 import click
 
-from cpimportd.cli.arguments import DAY, DEPARTMENT, RUN
+from cpimportd.cli.arguments import DAY, DEPARTMENT, RUN, require_order
 from cpimportd.cli.common import config_option, guarded, json_option, load, print_json, run_async
 
 if TYPE_CHECKING:
@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 
     from cpimportd.books.bycontract import ContractBridge
     from cpimportd.books.history import Change, Inserted, Shown
+    from cpimportd.books.summary import Summary
     from cpimportd.configuration import Loaded
 
 Result = TypeVar("Result")
@@ -112,16 +113,21 @@ def summary(
     Examples: `cpimportd summary`; `cpimportd summary --since 2024-05-01 --until 2024-05-31`. Where a figure comes from:
     `cpimportd explain principal`.
     """
+    from cpimportd.books.names import require_department
     from cpimportd.books.period import Period
     from cpimportd.books.summary import summary as read_summary
     from cpimportd.rendering import render_summary, stdout_console
 
     loaded = load(config_file)
-    number = department or loaded.settings.department_id
-    if since is not None and until is not None and since > until:
-        raise click.UsageError("--since is after --until")
+    number = loaded.settings.department_id if department is None else department
+    require_order(since, until)
     period = Period(None if since is None else since.date(), None if until is None else until.date())
-    found = run_async(reading(loaded, lambda connection: read_summary(connection, number, period)))
+
+    async def read(connection: "asyncpg.Connection") -> "Summary":
+        await require_department(connection, number)
+        return await read_summary(connection, number, period)
+
+    found = run_async(reading(loaded, read))
     if as_json:
         print_json({"department_id": number, **found.as_json()})
     else:
@@ -174,9 +180,10 @@ async def _show(
     from cpimportd.books.bycontract import contract_bridges
     from cpimportd.books.history import changes, inserted
     from cpimportd.books.history import show as read_run
-    from cpimportd.books.names import as_written
+    from cpimportd.books.names import chosen_organization, require_run
 
-    organization = await as_written(connection, department_id, organization)
+    await require_run(connection, department_id, run)
+    organization = await chosen_organization(connection, department_id, organization)
     shown = await read_run(connection, run)
     changed = [change async for change in changes(connection, run, organization=organization)]
     added = [document async for document in inserted(connection, run, organization=organization)]

@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING, Final
 
 import click
 
+from cpimportd.cli.arguments import require_schedule
 from cpimportd.cli.common import config_option, guarded, guarded_deed, json_option, load, print_json, run_async, say
 
 if TYPE_CHECKING:
@@ -192,16 +193,16 @@ def reschedule(config_file: Path | None, name: str, expression: str | None, rese
     means: `cpimportd next --schedule '*-*-* 07:30:00'`.
     """
     from cpimportd.client import Client
-    from cpimportd.problems import ProblemError, problem
+    from cpimportd.problems import problem
 
-    if (expression is None) != reset:
+    if expression is not None and reset:
         raise click.UsageError("give an expression or --reset, not both")
     loaded = load(config_file)
     schedules = loaded.settings.schedules
-    if name not in schedules or not schedules[name].enabled:
-        enabled = ", ".join(name for name, one in schedules.items() if one.enabled) or "none"
-        reason = f"no schedule {name} is enabled; enabled: {enabled}"
-        raise ProblemError(problem("wrong-use", reason=reason, verb="reschedule"))
+    require_schedule(loaded.settings, name, "reschedule")
+    if expression is None and not reset:
+        now = f"now {schedules[name].at!r}"
+        raise click.UsageError(f"say when: an OnCalendar expression such as '*-*-* 07:30' ({now}), or --reset")
     client = Client(loaded.settings.state_directory)
     refused = client.reschedule(name, expression)
     if refused:

@@ -3,7 +3,7 @@
 import contextlib
 from collections.abc import Iterable, Sequence
 from pathlib import Path
-from typing import Final, NamedTuple
+from typing import Any, Final, NamedTuple
 
 from openpyxl import Workbook
 from openpyxl.styles import Font
@@ -53,8 +53,9 @@ def write_tables(path: Path, tables: Iterable[Table]) -> None:
 
 
 def _abandon(book: Workbook) -> None:
-    """Let openpyxl end what it writes on a full disk here: it would fail once more, with a traceback, when it is freed."""
-    for sheet in book.worksheets:
+    """Let openpyxl end here what it writes: on a full disk it would fail again, with a traceback, when it is freed."""
+    sheets: Iterable[Any] = book.worksheets
+    for sheet in sheets:
         for begun in (sheet._rows, sheet._writer and sheet._writer.xf):  # noqa: SLF001 - they have no public name
             with contextlib.suppress(Exception):
                 begun.close()

@@ -71,23 +71,31 @@ def coming(
 
 def _expression(text: str, zone: ZoneInfo, config_file: Path | None) -> str:
     """What somebody asks for: an expression, or that of the schedule that he names instead of one."""
-    from cpimportd.configuration import load as load_configuration
-    from cpimportd.core.near import near_hint
-    from cpimportd.problems import ProblemError
     from cpimportd.timetable import ExpressionError, next_slot
 
     try:
         next_slot(text, zone, datetime.now(UTC))
     except ExpressionError as error:
-        try:
-            schedules = load_configuration(config_file).settings.schedules
-        except ProblemError:  # an expression can be tried before there is a configuration
-            schedules = {}
+        schedules = _schedules(config_file)
         if text in schedules:
-            return schedules[text].at
+            return schedules[text]
+        from cpimportd.core.near import near_hint
+
         known = f", and no schedule: there are {', '.join(schedules)}{near_hint(text, schedules)}" if schedules else ""
         raise click.BadParameter(f"{error}{known}", param_hint="--schedule") from error
     return text
+
+
+def _schedules(config_file: Path | None) -> dict[str, str]:
+    """The expressions of all schedules; none where the configuration cannot be read: an expression needs none."""
+    from cpimportd.configuration import load as load_configuration
+    from cpimportd.problems import ProblemError
+
+    try:
+        loaded = load_configuration(config_file)
+    except ProblemError:
+        return {}
+    return {name: schedule.at for name, schedule in loaded.settings.schedules.items()}
 
 
 def _coming(at: str, zone: ZoneInfo, begin: datetime, count: int) -> _Coming:

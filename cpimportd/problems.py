@@ -1256,7 +1256,7 @@ CATALOG: dict[str, ProblemKind] = _catalog(
         ),
         ProblemKind(
             "output-lost",
-            _F,
+            _W,
             "what was to be shown could not be written to standard output: {reason}",
             "Free space, or send the output elsewhere. Whatever the command was to do besides showing it is done.",
         ),

@@ -42,7 +42,6 @@ _OF_CODE = {
     "web-request": Consequence.COMMAND_FAILS,
     "web-not-found": Consequence.COMMAND_FAILS,
     "web-too-many": Consequence.COMMAND_FAILS,
-    "output-lost": Consequence.COMMAND_FAILS,
     "workbook-gone": Consequence.COMMAND_FAILS,
     "workbook-unmarked": Consequence.COMMAND_FAILS,
     "outbox-failed": Consequence.COMMAND_FAILS,

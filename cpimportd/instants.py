@@ -50,5 +50,5 @@ def parse_zone(name: str) -> ZoneInfo:
             raise ValueError("this machine has no time zone data: install the package tzdata") from error
         from cpimportd.core.near import nearest  # noqa: PLC0415 - the daemon does without
 
-        meant = nearest(name, available_timezones()) or "Europe/Moscow"
+        meant = nearest(name, available_timezones(), likeness=0.8) or "Europe/Moscow"
         raise ValueError(f"expected a zone of this machine's tz database, such as {meant}") from error

@@ -6,10 +6,19 @@ from difflib import get_close_matches
 from cpimportd.core.folding import fold, lookalike_hint
 
 
-def nearest(name: str, known: Iterable[str]) -> str | None:
-    """The known name that is most like one that is not known; None where none is like it."""
+def nearest(name: str, known: Iterable[str], *, likeness: float = 0.6) -> str | None:
+    """The known name that is most like one that is not known.
+
+    Args:
+        name: as somebody wrote it.
+        known: what there is.
+        likeness: how much of both has to be the same, from 0 to 1 (:meth:`difflib.SequenceMatcher.ratio`).
+
+    Returns:
+        The name as it is known; None where none is so much like it.
+    """
     folded = {fold(one): one for one in known}
-    close = get_close_matches(fold(name), folded, n=1)
+    close = get_close_matches(fold(name), folded, n=1, cutoff=likeness)
     return folded[close[0]] if close else None
 
 

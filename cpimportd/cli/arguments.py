@@ -19,6 +19,10 @@ _BIGGEST_RUN: Final = 2**63 - 1
 _BIGGEST_DEPARTMENT: Final = 2**31 - 1
 """PostgreSQL's bigint and integer."""
 
+_OLDEST_YEAR: Final = 1900
+_LAST_YEAR: Final = 9999
+"""So that an instant is one in every zone, and in PostgreSQL."""
+
 _DAY: Final = "%Y-%m-%d"
 _OTHER_DAYS: Final = ("%d.%m.%Y", "%d.%m.%y", "%d/%m/%Y", "%d-%m-%Y", "%Y.%m.%d", "%Y/%m/%d", "%Y%m%d")
 """How people write a day otherwise: only to guess what they meant."""
@@ -70,11 +74,41 @@ class _Day(_Datetime):
             meant = next((day for day in (_read(value, form) for form in _OTHER_DAYS) if day), None)
             written = f"write {meant:%Y-%m-%d}" if meant else "write YYYY-MM-DD, such as 2026-11-24"
             self.fail(f"{value!r} is no date that can be read: {written}", param, ctx)
+        if found.year < _OLDEST_YEAR:
+            self.fail(f"{value!r} is before {_OLDEST_YEAR}, and nothing in the books is so old", param, ctx)
         return found
 
 
 DAY: Final = _Day()
 """A date on the command line."""
+
+
+class _Instant(_Datetime):
+    """A moment with its offset."""
+
+    name = "instant"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> datetime:  # noqa: ANN401
+        """The moment, aware.
+
+        Raises:
+            click.BadParameter: it is none, or in which zone it is nobody knows.
+        """
+        if isinstance(value, datetime):
+            return value
+        try:
+            instant = datetime.fromisoformat(value)
+        except ValueError:
+            self.fail(f"{value!r} is not an ISO instant such as 2026-11-24T06:00:00+03:00", param, ctx)
+        if instant.tzinfo is None:
+            self.fail(f"{value!r} has no offset; write e.g. {instant.isoformat()}+03:00", param, ctx)
+        if not _OLDEST_YEAR <= instant.year < _LAST_YEAR:
+            self.fail(f"{value!r} is in no year from {_OLDEST_YEAR} to {_LAST_YEAR - 1}", param, ctx)
+        return instant
+
+
+INSTANT: Final = _Instant()
+"""A moment on the command line, with its offset."""
 
 
 def require_order(since: datetime | None, until: datetime | None) -> None:

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from cpimportd.cli.arguments import SECONDS, require_schedule
+from cpimportd.cli.arguments import INSTANT, SECONDS, require_schedule
 from cpimportd.cli.beside import tell_daemon
 from cpimportd.cli.common import config_option, guarded_deed, json_option, load, print_json, run_async, say, who
 
@@ -31,12 +31,17 @@ _KINDS = ("receipts", "expenses", "details")
               help='Publish this unit although its difference is implausible, e.g. "ЛОТОС ООО/expenses" (repeatable). '
                    "Integrity checks cannot be overridden.")  # fmt: skip
 @click.option("--schedule", metavar="NAME", help="The schedule whose slot this run is for.")
-@click.option("--slot", metavar="INSTANT", help="The slot: an ISO instant with offset. Done slots are not done again.")
-@click.option("--uploaded-after", metavar="INSTANT",
+@click.option(
+    "--slot",
+    type=INSTANT,
+    metavar="INSTANT",
+    help="The slot: an ISO instant with offset. Done slots are not done again.",
+)
+@click.option("--uploaded-after", type=INSTANT, metavar="INSTANT",
               help="Leave the slot due where nothing is new and no workbook was uploaded after this.")  # fmt: skip
 @click.option("--again-within", type=SECONDS, metavar="SECONDS",
               help="A failure that may pass is tried again if it comes so soon: no alert is sent of it.")  # fmt: skip
-@click.option("--known-upload", metavar="INSTANT",
+@click.option("--known-upload", type=INSTANT, metavar="INSTANT",
               help="When the newest known workbook was uploaded: an alert is sent where none is newer.")  # fmt: skip
 @click.option("--progress", "progress_form", type=click.Choice(["auto", "json", "none"]), default="auto",
               show_default=True, help="How progress is shown on stderr.")  # fmt: skip
@@ -50,10 +55,10 @@ def run(
     strict: bool | None,
     accepted: tuple[str, ...],
     schedule: str | None,
-    slot: str | None,
-    uploaded_after: str | None,
+    slot: datetime | None,
+    uploaded_after: datetime | None,
     again_within: timedelta | None,
-    known_upload: str | None,
+    known_upload: datetime | None,
     progress_form: str,
     as_json: bool,
 ) -> int:
@@ -80,8 +85,8 @@ def run(
         accepted=accepted,
         requested_by=None if schedule else who(),
         schedule=schedule,
-        slot=_instant(slot),
-        uploaded_after=_instant(uploaded_after),
+        slot=slot,
+        uploaded_after=uploaded_after,
     )
     zone: tzinfo
     try:
@@ -97,7 +102,7 @@ def run(
         zone, report = UTC, _refused(error, progress_form)  # nobody sees the zone: this one is told as JSON
     else:
         zone = loaded.settings.zone
-        report = run_async(do_run(loaded.settings, request, progress_form, again_within, _instant(known_upload)))
+        report = run_async(do_run(loaded.settings, request, progress_form, again_within, known_upload))
         if not dry_run and progress_form != "json":  # the daemon hears of its own run by these
             tell_daemon(loaded, report, elsewhere=folder is not None, only=only)
     show_report(report, zone, as_json=as_json)
@@ -112,18 +117,6 @@ def _refused(error: "ProblemError", progress_form: str) -> "RunReport":
     report = RunReport(None, RunStatus.FAILED, datetime.now(UTC), 0, problems=error.problems)
     choose_progress(progress_form).end(report)
     return report
-
-
-def _instant(text: str | None) -> datetime | None:
-    if text is None:
-        return None
-    try:
-        instant = datetime.fromisoformat(text)
-    except ValueError:
-        raise click.BadParameter(f"{text!r} is not an ISO instant such as 2026-11-24T06:00:00+03:00") from None
-    if instant.tzinfo is None:
-        raise click.BadParameter(f"{text!r} has no offset; write e.g. {text}+03:00")
-    return instant
 
 
 async def do_run(

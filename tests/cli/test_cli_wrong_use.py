@@ -108,6 +108,8 @@ def test_a_day_that_cannot_be_read_is_refused_with_the_form(option):
         "": "write YYYY-MM-DD, such as",
     }.items():
         refused(CliRunner().invoke(cli, [*option, written]), f"'{written}' is no date", way)
+    for written in ("0001-01-01", "0206-11-24"):  # no zone and no database can tell the first one
+        refused(CliRunner().invoke(cli, [*option, written]), f"'{written}' is before 1900")
 
 
 @pytest.mark.parametrize("verb", ["summary", "history"])
@@ -147,6 +149,17 @@ def test_a_unit_that_is_not_held_is_refused_with_the_one_that_is(ask):
     for written in ("ЛОТОС ООО/expense", "ЛОТОСС ООО/expenses", "Лотос/expenses"):
         refused(ask("accept", written), "[accept-nothing]", "did you mean «ЛОТОС ООО/expenses»?")
     refused(ask("accept", "ЛOТОС ООО/expenses"), "looks the same")
+
+
+@pytest.mark.parametrize("option", ["--slot", "--uploaded-after", "--known-upload"])
+def test_an_instant_that_cannot_be_read_is_refused_with_the_form(option):
+    for written, way in {
+        "24.11.2026 06:00": "is not an ISO instant such as 2026-11-24T06:00:00+03:00",
+        "2026-11-24": "has no offset; write e.g. 2026-11-24T00:00:00+03:00",
+        "0001-01-01T00:00:00+14:00": "is in no year from 1900",
+        "9999-12-31T23:59:59-14:00": "is in no year from 1900",
+    }.items():
+        refused(CliRunner().invoke(cli, ["run", option, written]), option, f"'{written}' {way}")
 
 
 @pytest.mark.parametrize("seconds", ["nan", "inf", "1e300", "-1", "soon"])

@@ -62,4 +62,7 @@ def parse_zone(name: str) -> ZoneInfo:
     except (ZoneInfoNotFoundError, ValueError, OSError) as error:
         if not available_timezones():
             raise ValueError("this machine has no time zone data: install the package tzdata") from error
-        raise ValueError("expected a zone of this machine's tz database, such as Europe/Moscow") from error
+        from cpimportd.core.near import nearest  # noqa: PLC0415 - the daemon does without
+
+        meant = nearest(name, available_timezones(), likeness=0.8) or "Europe/Moscow"
+        raise ValueError(f"expected a zone of this machine's tz database, such as {meant}") from error

@@ -1299,6 +1299,12 @@ CATALOG: dict[str, ProblemKind] = _catalog(
             exit_code=2,
         ),
         ProblemKind(
+            "output-lost",
+            _W,
+            "what was to be shown could not be written to standard output: {reason}",
+            "Free space, or send the output elsewhere. Whatever the command was to do besides showing it is done.",
+        ),
+        ProblemKind(
             "output-exists",
             _F,
             "{path} exists already",

@@ -1,6 +1,7 @@
 """What it means when the operating system refuses: a disk that cannot be used, or a machine with no more to give."""
 
 import errno
+import stat
 from pathlib import Path
 from typing import Final
 
@@ -39,3 +40,22 @@ def exhausted(error: BaseException) -> Problem | None:
 def unusable(path: Path | str, error: OSError) -> Problem:
     """The problem of a file or folder of ours that cannot be used: ``disk``, or ``machine-exhausted``."""
     return exhausted(error) or problem("disk", path=str(path), reason=error.strerror or str(error))
+
+
+def require_replaceable(path: Path) -> None:
+    """Refuse to put a file in the place of what is none: /dev/null would be a file from then on.
+
+    Args:
+        path: where a file is to be written, or replaced; what may be there is looked at.
+
+    Raises:
+        OSError: a device, a pipe, a socket, a folder, or a link to one; also /dev/stdout, wherever that leads.
+    """
+    try:
+        there = path.lstat()
+        if stat.S_ISLNK(there.st_mode) and not path.readlink().is_relative_to("/proc"):
+            there = path.stat()
+    except FileNotFoundError:
+        return
+    if not stat.S_ISREG(there.st_mode):
+        raise OSError(errno.EINVAL, "this is no file that can be replaced; name another", str(path))

@@ -8,10 +8,10 @@ from datetime import UTC, date, datetime, timedelta
 from ipaddress import ip_address
 from typing import Annotated, Literal
 
-from oncalendar import OnCalendar, OnCalendarError
 from pydantic import AfterValidator, BeforeValidator, Field, SecretStr
 
 from cpimportd.instants import parse_zone
+from cpimportd.timetable import ExpressionError, parse
 
 _SPAN = re.compile(r"\s*(\d+(?:\.\d+)?)\s*([a-z]*)\s*")
 _SECONDS = {
@@ -140,11 +140,10 @@ def _known_encoding(name: str) -> str:
 
 def _calendar(expression: str) -> str:
     try:
-        OnCalendar(expression, datetime.now(UTC))
-    except (OnCalendarError, ValueError, OSError) as error:
-        reason = str(error)[:1].lower() + str(error)[1:]
+        parse(expression, UTC)
+    except ExpressionError as error:
         raise ValueError(
-            f"expected an OnCalendar expression of systemd such as Mon..Fri *-*-* 06:00:00 ({reason})"
+            f"expected an OnCalendar expression of systemd such as Mon..Fri *-*-* 06:00:00 ({error.reason})"
         ) from error
     return expression
 

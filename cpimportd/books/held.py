@@ -11,7 +11,7 @@ import asyncpg
 from cpimportd.books.memory import undone
 from cpimportd.books.plan import NewName, Today
 from cpimportd.books.queries import sql
-from cpimportd.core.folding import lookalike_hint
+from cpimportd.core.near import near_hint
 from cpimportd.model import Content, Group, Unit
 from cpimportd.problems import Problem, ProblemError, printable, problem
 from cpimportd.report import HeldUnit, UnitReport, UnitStatus
@@ -132,13 +132,14 @@ async def to_accept(
         name = told.get(given, given)
         organization, _, group = name.rpartition("/")
         if not organization or group not in set(Group):
-            refused.append(problem("accept-nothing", value=name, reason="no unit is called so"))
+            uncalled = "no unit is called so" + near_hint(name, [known.name for known in now])
+            refused.append(problem("accept-nothing", value=name, reason=uncalled))
             continue
         unit = Unit(organization, Group(group))
         row = await connection.fetchrow(sql("held", "decided"), department_id, organization, group, run)
         one = now.get(unit)
         if reason := _why_not(one, row, run):
-            near = lookalike_hint(name, [known.name for known in now])
+            near = "" if unit in now else near_hint(name, [known.name for known in now])
             refused.append(problem("accept-nothing", value=name, reason=reason + near))
         elif one is not None:
             found.append(one if row is None or run in {None, one.run} else _as_held_by(one, row))

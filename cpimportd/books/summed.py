@@ -40,7 +40,7 @@ class Month:
         """
         match = _MONTH.fullmatch(text.strip())
         if match is None or not 1 <= int(match[2]) <= 12 or not 1 <= int(match[1]) < 9999:
-            raise ValueError("expected a month such as 2024-05")
+            raise ValueError(f"expected a month such as 2024-05, not {text!r}")
         return cls(int(match[1]), int(match[2]))
 
     @property

@@ -12,7 +12,7 @@ from cpimportd.checks.listing import stops
 from cpimportd.checks.totals import control_total_problems
 from cpimportd.checks.units import UnitParts, file_problems, first_of_each_code, gather, merged, partner_problems
 from cpimportd.checks.verdicts import FileVerdict, UnitVerdict, Verdict, is_accepted
-from cpimportd.core.folding import lookalike_hint
+from cpimportd.core.near import near_hint
 from cpimportd.model import Group, Kind, Served, Snapshot, Unit
 from cpimportd.problems import Effect, Problem, printable, problem
 
@@ -68,7 +68,7 @@ def integrity(
     units = {unit: judge.unit(gathered[unit]) for unit in sorted(gathered)}
     names = [unit.name for unit in units]
     unknown = [
-        problem("accept-unknown", value=name, near=lookalike_hint(name, names))
+        problem("accept-unknown", value=name, near=near_hint(name, names))
         for name in sorted(accepted.difference(names, map(printable, names)))
     ]
     verdict = Verdict(

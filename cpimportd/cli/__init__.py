@@ -2,11 +2,13 @@
 
 import gc
 import os
+import sys
 
 import click
 
-from cpimportd import __version__
+from cpimportd import __version__, streams
 from cpimportd.cli.asking import diff, history, rejects
+from cpimportd.cli.common import after_output
 from cpimportd.cli.configuring import config
 from cpimportd.cli.deciding import accept, undo
 from cpimportd.cli.explaining import explain
@@ -67,10 +69,16 @@ the start."""
 
 def main() -> None:
     """The console script's entry."""
+    streams.prepare()
     forbid_core_dumps()
     os.umask(0o077)  # whatever a verb or a child of it writes holds the holding's payments
     # Plugins of other packages would see every value that pydantic validates, with the passwords; and to look for them
     # takes a while.  https://docs.pydantic.dev/latest/concepts/plugins/
     os.environ["PYDANTIC_DISABLE_PLUGINS"] = "__all__"
     gc.set_threshold(_OBJECTS_PER_COLLECTION)
-    cli(prog_name="cpimportd")
+    try:
+        cli(prog_name="cpimportd")
+    except SystemExit as ended:
+        # Of what click itself prints, such as --help, and of whatever was said after a verb's end.
+        code = ended.code if isinstance(ended.code, int) else int(ended.code is not None)
+        sys.exit(after_output(code, did=False))

@@ -7,10 +7,12 @@ from zoneinfo import ZoneInfo
 
 import click
 
+from cpimportd.cli.arguments import DAY, RUN, require_order
 from cpimportd.cli.common import (
-    DAY,
     config_option,
     guarded,
+    guarded_deed,
+    guarded_deed_with,
     json_option,
     load,
     print_json,
@@ -24,7 +26,8 @@ if TYPE_CHECKING:
     import asyncpg
 
     from cpimportd.books.diff import Diff
-    from cpimportd.marking import Marked
+    from cpimportd.books.history import RunLine
+    from cpimportd.marking import Faulty, Marked
 
 _STATUSES = ("running", "published", "unchanged", "partial", "held", "failed", "abandoned")
 
@@ -32,7 +35,7 @@ _STATUSES = ("running", "published", "unchanged", "partial", "held", "failed", "
 @click.command()
 @config_option
 @click.option("--limit", type=click.IntRange(1, 1000), default=20, show_default=True, help="How many runs.")
-@click.option("--before", type=int, metavar="RUN", help="Only runs before this one: the next page.")
+@click.option("--before", type=RUN, metavar="RUN", help="Only runs before this one: the next page.")
 @click.option("--since", type=DAY, metavar="DATE", help="Only runs that began on this day or later, as 2026-11-24.")
 @click.option("--until", type=DAY, metavar="DATE", help="Only runs that began on this day or earlier.")
 @click.option("--status", "statuses", multiple=True, type=click.Choice(_STATUSES),
@@ -57,25 +60,27 @@ def history(
     Example: cpimportd history --since 2026-11-01 --status held --status partial --organization "ЛОТОС ООО"
     """
     from cpimportd.books.history import history as read_history
+    from cpimportd.books.names import chosen_organization
     from cpimportd.rendering import render_history, stdout_console
 
+    require_order(since, until)
     loaded = load(config_file)
     settings = loaded.settings
-    runs = run_async(
-        reading(
-            loaded,
-            lambda connection: read_history(
-                connection,
-                department_id=settings.department_id,
-                limit=limit,
-                before=before,
-                statuses=statuses or None,
-                since=_midnight(since, settings.zone),
-                until=_midnight(until, settings.zone, days=1),
-                organization=organization,
-            ),
+
+    async def read(connection: "asyncpg.Connection") -> "list[RunLine]":
+        named = await chosen_organization(connection, settings.department_id, organization)
+        return await read_history(
+            connection,
+            department_id=settings.department_id,
+            limit=limit,
+            before=before,
+            statuses=statuses or None,
+            since=_midnight(since, settings.zone),
+            until=_midnight(until, settings.zone, days=1),
+            organization=named,
         )
-    )
+
+    runs = run_async(reading(loaded, read))
     if as_json:
         print_json({"runs": [line.as_json() for line in runs]})
         return
@@ -100,20 +105,22 @@ def _midnight(day: datetime | None, zone: ZoneInfo, days: int = 0) -> datetime |
 
 async def _diff(connection: "asyncpg.Connection", department_id: int, run: int, organization: str | None) -> "Diff":
     from cpimportd.books.diff import diff as read_diff
-    from cpimportd.books.names import as_written
+    from cpimportd.books.names import chosen_organization, require_run
 
-    return await read_diff(connection, run, organization=await as_written(connection, department_id, organization))
+    await require_run(connection, department_id, run)
+    named = await chosen_organization(connection, department_id, organization)
+    return await read_diff(connection, run, organization=named)
 
 
 @click.command()
 @config_option
-@click.argument("run", type=int)
+@click.argument("run", type=RUN)
 @click.option("--organization", metavar="NAME", help="Only this organization's documents.")
 @click.option("--xlsx", type=click.Path(path_type=Path, dir_okay=False), metavar="FILE",
               help="Write it into this workbook: Добавлено, Удалено, Изменено, Итоги.")  # fmt: skip
 @click.option("--force", is_flag=True, help="Overwrite FILE if it exists.")
 @json_option
-@guarded
+@guarded_deed_with("xlsx")
 def diff(
     config_file: Path | None, run: int, organization: str | None, xlsx: Path | None, force: bool, as_json: bool
 ) -> None:
@@ -149,13 +156,13 @@ def diff(
 
 @click.command()
 @config_option
-@click.argument("run", type=int)
+@click.argument("run", type=RUN)
 @click.option("--output", "folder", type=click.Path(path_type=Path, file_okay=False), metavar="FOLDER", default=".",
               help="Where the marked workbooks go; it is made if need be.  [default: the current folder]")  # fmt: skip
 @click.option("--force", is_flag=True, help="Overwrite what an earlier call wrote there.")
 @click.option("--upload", is_flag=True, help="Put them into source.outbox on 1C's server, too.")
 @json_option
-@guarded
+@guarded_deed
 def rejects(config_file: Path | None, run: int, folder: Path, force: bool, upload: bool, as_json: bool) -> int:
     """The workbooks of a run as 1C sent them, with what is to be corrected coloured and explained in Russian.
 
@@ -164,6 +171,7 @@ def rejects(config_file: Path | None, run: int, folder: Path, force: bool, uploa
 
     Example: cpimportd rejects 42 --output /tmp/to-correct --upload
     """
+    from cpimportd.books.names import require_run
     from cpimportd.marking import faulty_workbooks, mark_workbook, marked_names
     from cpimportd.source.outbox import put, require_outbox
     from cpimportd.writing.output import make_folder
@@ -173,8 +181,12 @@ def rejects(config_file: Path | None, run: int, folder: Path, force: bool, uploa
     if upload:
         require_outbox(settings.source)
 
+    async def read(connection: "asyncpg.Connection") -> "list[Faulty]":
+        await require_run(connection, settings.department_id, run)
+        return await faulty_workbooks(connection, run, settings.spool_directory)
+
     async def work() -> "list[Marked]":
-        found = await reading(loaded, lambda connection: faulty_workbooks(connection, run, settings.spool_directory))
+        found = await reading(loaded, read)
         if found:
             make_folder(folder)
         copies = marked_names(one.file for one in found)

@@ -26,9 +26,6 @@ config_option = click.option(
     metavar="FILE",
     help="Configuration file.  [default: $CPIMPORTD_CONFIG, else /etc/cpimportd/cpimportd.toml]",
 )
-DAY = click.DateTime(["%Y-%m-%d"])
-"""A date on the command line."""
-
 json_option = click.option("--json", "as_json", is_flag=True, help="One JSON document on stdout, all else on stderr.")
 
 INTERRUPTED = 128 + signal.SIGINT
@@ -38,39 +35,80 @@ INTERRUPTED = 128 + signal.SIGINT
 def guarded(verb: Callable[Arguments, int | None]) -> Callable[Arguments, NoReturn]:
     """Turn what a verb returns or raises into its exit code; nobody is ever shown a traceback.
 
-    A defect of ours is a problem like any other to the user; its traceback goes to the log at level debug.
+    A defect of ours is a problem like any other to the user; its traceback goes to the log at level debug. A verb that
+    only shows something fails where that cannot be written; nobody reading it is no failure.
     """
+    return _guard(verb, lambda _: False)
 
+
+def guarded_deed(verb: Callable[Arguments, int | None]) -> Callable[Arguments, NoReturn]:
+    """The same for a verb that does something: its exit code tells how that went, whatever became of its output."""
+    return _guard(verb, lambda _: True)
+
+
+def guarded_deed_with(*options: str) -> Callable[[Callable[Arguments, int | None]], Callable[Arguments, NoReturn]]:
+    """The same for a verb that does something where one of these options is given, and else only shows something."""
+    return lambda verb: _guard(verb, lambda given: any(given[name] for name in options))
+
+
+def _guard(
+    verb: Callable[Arguments, int | None], does: Callable[[Mapping[str, object]], bool]
+) -> Callable[Arguments, NoReturn]:
     @functools.wraps(verb)
     def wrapper(*args: Arguments.args, **kwargs: Arguments.kwargs) -> NoReturn:
         import logging
 
-        from cpimportd.problems import ProblemError, problem
-        from cpimportd.resources import exhausted
-
         logging.basicConfig(level=logging.WARNING, format="%(levelname)s: %(message)s", stream=sys.stderr)
         try:
             code = verb(*args, **kwargs) or 0
-        except ProblemError as error:
-            say(error.problems)
-            code = error.exit_code
         except (click.ClickException, click.exceptions.Exit, click.Abort):
             raise
         except KeyboardInterrupt:
             if sys.stderr.isatty():  # to whoever pressed Ctrl-C; everybody else goes by the exit code
                 click.echo("interrupted", err=True)
             code = INTERRUPTED
-        except BrokenPipeError:
-            # Whoever read us has seen enough; Python would complain once more while it closes stdout.
-            sys.stderr.close()
-            code = 0
-        except Exception as error:
-            logging.getLogger(__name__).debug("a defect", exc_info=True)
-            say((exhausted(error) or problem("internal", reason=f"{type(error).__name__}: {error}"),))
-            code = 1
-        sys.exit(code)
+        except Exception as error:  # noqa: BLE001 - a defect is told as a problem
+            code = _failed(error, as_json=bool(kwargs.get("as_json")))
+        sys.exit(after_output(code, did=does(kwargs)))
 
     return wrapper
+
+
+def _failed(error: Exception, *, as_json: bool) -> int:
+    """Tell why a verb failed; its exit code."""
+    import logging
+
+    from cpimportd.problems import ProblemError, problem
+    from cpimportd.resources import exhausted
+
+    if isinstance(error, ProblemError):
+        problems, code = error.problems, error.exit_code
+    else:
+        logging.getLogger(__name__).debug("a defect", exc_info=error)
+        problems = (exhausted(error) or problem("internal", reason=f"{type(error).__name__}: {error}"),)
+        code = 1
+    say(problems)
+    if as_json:
+        print_json_problems(problems)
+    return code
+
+
+def after_output(code: int, *, did: bool) -> int:
+    """The exit code once everything is written: what could not be is said on stderr, where somebody would have read it.
+
+    Args:
+        code: how the verb itself ended.
+        did: whether it did something, and was not only asked to show something.
+    """
+    from cpimportd.problems import problem
+    from cpimportd.streams import give_up, loss, unread
+
+    lost = loss(sys.stdout)
+    if lost is None or unread(sys.stdout):
+        return code
+    give_up(sys.stdout)
+    say((problem("output-lost", reason=lost.strerror or str(lost)),))
+    return code if code or did else 1
 
 
 def say(problems: "tuple[Problem, ...]") -> None:
@@ -125,21 +163,42 @@ def _say_waits(waits: "tuple[Wait, ...]") -> None:
         click.echo(f"cpimportd: waiting for {told(waits, None, datetime.now(UTC))}", err=True)
 
 
+_PRINTED = "cpimportd.printed"
+"""In click's context: a JSON document was printed."""
+
+
 def print_json(document: object) -> None:
     """One JSON document on stdout, readable by people too."""
     import json
 
     click.echo(json.dumps(document, ensure_ascii=False, indent=2))
+    _note_printed()
+
+
+def print_json_problems(problems: "Iterable[Problem]") -> None:
+    """What went wrong as the one JSON document of a verb; nothing where it has begun to print another."""
+    if (context := click.get_current_context(silent=True)) is None or _PRINTED not in context.meta:
+        print_json({"problems": [found.as_json() for found in problems]})
+
+
+def _note_printed() -> None:
+    if (context := click.get_current_context(silent=True)) is not None:
+        context.meta[_PRINTED] = True
 
 
 def print_json_list(head: Mapping[str, object], name: str, items: Iterable[object]) -> None:
     """One JSON document on stdout whose last member is a list that may be too long to be made at once."""
     import json
 
+    from cpimportd.streams import loss
+
+    _note_printed()
     text = json.dumps({**head, name: []}, ensure_ascii=False, indent=2)
     click.echo(text.removesuffix("[]\n}") + "[", nl=False)
     for number, item in enumerate(items):
         click.echo(("," if number else "") + "\n" + json.dumps(item, ensure_ascii=False), nl=False)
+        if loss(sys.stdout) is not None:  # nobody gets the rest, which may be long
+            return
     click.echo("]}")
 
 

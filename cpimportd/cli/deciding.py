@@ -7,11 +7,14 @@ from typing import TYPE_CHECKING
 
 import click
 
+from cpimportd.cli.arguments import RUN
 from cpimportd.cli.beside import tell_daemon
-from cpimportd.cli.common import config_option, guarded, json_option, load, run_async, who
+from cpimportd.cli.common import config_option, guarded_deed, guarded_deed_with, json_option, load, run_async, who
 from cpimportd.cli.importing import do_run, show_report
 
 if TYPE_CHECKING:
+    import asyncpg
+
     from cpimportd.configuration import Loaded
     from cpimportd.report import HeldUnit, RunReport
 
@@ -19,9 +22,9 @@ if TYPE_CHECKING:
 @click.command()
 @config_option
 @click.argument("units", nargs=-1, metavar="[UNIT]...")
-@click.option("--run", "run_id", type=int, metavar="RUN", help="The run that held them, where it was not the last one.")
+@click.option("--run", "run_id", type=RUN, metavar="RUN", help="The run that held them, where it was not the last one.")
 @json_option
-@guarded
+@guarded_deed_with("units")
 def accept(config_file: Path | None, units: tuple[str, ...], run_id: int | None, as_json: bool) -> int:
     """Publish units that were held because they looked implausible: you have looked, and they are right.
 
@@ -71,19 +74,26 @@ async def _held(loaded: "Loaded") -> "list[HeldUnit]":
 
 async def _to_accept(loaded: "Loaded", units: Sequence[str], run_id: int | None) -> "list[HeldUnit]":
     from cpimportd.books.held import to_accept
+    from cpimportd.books.names import require_run
     from cpimportd.cli.looking import reading
 
     department = loaded.settings.department_id
-    return await reading(loaded, lambda connection: to_accept(connection, department, units, run_id))
+
+    async def read(connection: "asyncpg.Connection") -> "list[HeldUnit]":
+        if run_id is not None:
+            await require_run(connection, department, run_id)
+        return await to_accept(connection, department, units, run_id)
+
+    return await reading(loaded, read)
 
 
 @click.command()
 @config_option
-@click.argument("run", type=int)
+@click.argument("run", type=RUN)
 @click.option("--through", is_flag=True, help="Undo the later runs that published the same units as well.")
 @click.option("--yes", is_flag=True, help="Do not ask.")
 @json_option
-@guarded
+@guarded_deed
 def undo(config_file: Path | None, run: int, through: bool, yes: bool, as_json: bool) -> int:
     """Make the books of a run's units what they were before it.
 
@@ -94,13 +104,19 @@ def undo(config_file: Path | None, run: int, through: bool, yes: bool, as_json: 
 
     Example: cpimportd undo 42
     """
+    from cpimportd.books.names import require_run
     from cpimportd.books.undoable import runs_to_undo
     from cpimportd.cli.looking import reading
     from cpimportd.core.shell import command
 
     loaded = load(config_file)
     department = loaded.settings.department_id
-    which = run_async(reading(loaded, lambda connection: runs_to_undo(connection, department, run, through=through)))
+
+    async def read(connection: "asyncpg.Connection") -> tuple[int, ...]:
+        await require_run(connection, department, run)
+        return await runs_to_undo(connection, department, run, through=through)
+
+    which = run_async(reading(loaded, read))
     if not yes:
         _confirm(which)
     report = run_async(_undo(loaded, run, through=through))
@@ -113,10 +129,15 @@ def undo(config_file: Path | None, run: int, through: bool, yes: bool, as_json: 
 
 
 def _confirm(which: Sequence[int]) -> None:
-    if not sys.stdin.isatty():
+    # A question that goes into a file, or nowhere, is seen by nobody; whoever waits for its answer waits in vain.
+    if not (sys.stdin.isatty() and sys.stderr.isatty()):
         raise click.UsageError("nobody is there to be asked: say --yes")
     runs = ", ".join(str(run) for run in sorted(which))
-    click.confirm(f"Undo run {runs}? `cpimportd diff` shows what would be taken back.", abort=True, err=True)
+    try:
+        click.confirm(f"Undo run {runs}? `cpimportd diff` shows what would be taken back.", abort=True, err=True)
+    except click.Abort:
+        click.echo("\nNothing was undone. Without the question: --yes", err=True)
+        raise
 
 
 async def _undo(loaded: "Loaded", run: int, *, through: bool) -> "RunReport":

@@ -6,8 +6,9 @@ from typing import TYPE_CHECKING
 
 import click
 
+from cpimportd.cli.arguments import INSTANT, SECONDS, require_schedule
 from cpimportd.cli.beside import tell_daemon
-from cpimportd.cli.common import config_option, guarded, json_option, load, print_json, run_async, say, who
+from cpimportd.cli.common import config_option, guarded_deed, json_option, load, print_json, run_async, say, who
 
 if TYPE_CHECKING:
     from cpimportd.pipeline import RunRequest
@@ -32,17 +33,22 @@ _KINDS = ("receipts", "expenses", "details")
 @click.option("--wait", is_flag=True,
               help="Wait for the other half of an upload within retry.within, as the daemon's slots do.")  # fmt: skip
 @click.option("--schedule", metavar="NAME", help="The schedule whose slot this run is for.")
-@click.option("--slot", metavar="INSTANT", help="The slot: an ISO instant with offset. Done slots are not done again.")
-@click.option("--uploaded-after", metavar="INSTANT",
+@click.option(
+    "--slot",
+    type=INSTANT,
+    metavar="INSTANT",
+    help="The slot: an ISO instant with offset. Done slots are not done again.",
+)
+@click.option("--uploaded-after", type=INSTANT, metavar="INSTANT",
               help="Leave the slot due where nothing is new and no workbook was uploaded after this.")  # fmt: skip
-@click.option("--again-within", type=click.FloatRange(min=0), metavar="SECONDS",
+@click.option("--again-within", type=SECONDS, metavar="SECONDS",
               help="A failure that may pass is tried again if it comes so soon: no alert is sent of it.")  # fmt: skip
-@click.option("--known-upload", metavar="INSTANT",
+@click.option("--known-upload", type=INSTANT, metavar="INSTANT",
               help="When the newest known workbook was uploaded: an alert is sent where none is newer.")  # fmt: skip
 @click.option("--progress", "progress_form", type=click.Choice(["auto", "json", "none"]), default="auto",
               show_default=True, help="How progress is shown on stderr.")  # fmt: skip
 @json_option
-@guarded
+@guarded_deed
 def run(
     config_file: Path | None,
     folder: Path | None,
@@ -52,10 +58,10 @@ def run(
     accepted: tuple[str, ...],
     wait: bool,
     schedule: str | None,
-    slot: str | None,
-    uploaded_after: str | None,
-    again_within: float | None,
-    known_upload: str | None,
+    slot: datetime | None,
+    uploaded_after: datetime | None,
+    again_within: timedelta | None,
+    known_upload: datetime | None,
     progress_form: str,
     as_json: bool,
 ) -> int:
@@ -83,8 +89,8 @@ def run(
         accepted=accepted,
         requested_by=None if schedule else who(),
         schedule=schedule,
-        slot=_instant(slot),
-        uploaded_after=_instant(uploaded_after),
+        slot=slot,
+        uploaded_after=uploaded_after,
         wait=wait,
     )
     zone: tzinfo
@@ -93,13 +99,15 @@ def run(
         require_database(loaded.settings, loaded.path)
         if folder is None:
             require_source(loaded.settings, loaded.path)
+        if schedule is not None:
+            require_schedule(loaded.settings, schedule, "run", enabled=False)
     except ProblemError as error:
         if not as_json:
             raise
         zone, report = UTC, _refused(error, progress_form)  # nobody sees the zone: this one is told as JSON
     else:
-        zone, again = loaded.settings.zone, None if again_within is None else timedelta(seconds=again_within)
-        report = run_async(do_run(loaded.settings, request, progress_form, again, _instant(known_upload)))
+        zone = loaded.settings.zone
+        report = run_async(do_run(loaded.settings, request, progress_form, again_within, known_upload))
         if not dry_run and progress_form != "json":  # the daemon hears of its own run by these
             tell_daemon(loaded, report, elsewhere=folder is not None, only=only)
     show_report(report, zone, as_json=as_json)
@@ -114,18 +122,6 @@ def _refused(error: "ProblemError", progress_form: str) -> "RunReport":
     report = RunReport(None, RunStatus.FAILED, datetime.now(UTC), 0, problems=error.problems)
     choose_progress(progress_form).end(report)
     return report
-
-
-def _instant(text: str | None) -> datetime | None:
-    if text is None:
-        return None
-    try:
-        instant = datetime.fromisoformat(text)
-    except ValueError:
-        raise click.BadParameter(f"{text!r} is not an ISO instant such as 2026-11-24T06:00:00+03:00") from None
-    if instant.tzinfo is None:
-        raise click.BadParameter(f"{text!r} has no offset; write e.g. {text}+03:00")
-    return instant
 
 
 async def do_run(
@@ -170,7 +166,7 @@ def show_report(report: "RunReport", zone: tzinfo, *, as_json: bool) -> None:
 
 @click.command()
 @click.option("--keep", is_flag=True, help="Leave all of it running, with a daemon and the dashboard, to look around.")
-@guarded
+@guarded_deed
 def demo(keep: bool) -> int:
     """Show the product on generated exports: day 1, day 2 and a broken day.
 

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from cpimportd.cli.common import config_option, guarded, json_option, load, print_json, run_async
+from cpimportd.cli.common import config_option, guarded, guarded_deed, json_option, load, print_json, run_async
 
 if TYPE_CHECKING:
     from datetime import datetime
@@ -22,7 +22,7 @@ async def _back_up(loaded: "Loaded") -> Path:
 @click.command()
 @config_option
 @json_option
-@guarded
+@guarded_deed
 def backup(config_file: Path | None, as_json: bool) -> None:
     """Dump the tables concerned into the state folder (pg_dump's custom format, for pg_restore).
 
@@ -45,7 +45,7 @@ def backup(config_file: Path | None, as_json: bool) -> None:
 @click.command()
 @config_option
 @json_option
-@guarded
+@guarded_deed
 def prune(config_file: Path | None, as_json: bool) -> None:
     """Remove what is older than its retention: workbooks (spool.keep) and journal entries (journal.keep).
 
@@ -93,7 +93,7 @@ def db() -> None:
 @db.command()
 @config_option
 @json_option
-@guarded
+@guarded_deed
 def upgrade(config_file: Path | None, as_json: bool) -> None:
     """Create or upgrade cpimportd's own schema; on an empty database also the backend's tables.
 

@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING, TypeVar
 
 import click
 
-from cpimportd.cli.common import DAY, config_option, guarded, json_option, load, print_json, run_async
+from cpimportd.cli.arguments import DAY, DEPARTMENT, RUN, require_order
+from cpimportd.cli.common import config_option, guarded, json_option, load, print_json, run_async
 
 if TYPE_CHECKING:
     from datetime import datetime, timedelta
@@ -15,6 +16,7 @@ if TYPE_CHECKING:
 
     from cpimportd.books.bycontract import ContractBridge
     from cpimportd.books.history import Change, Inserted, Shown
+    from cpimportd.books.summary import Summary
     from cpimportd.configuration import Loaded
 
 Result = TypeVar("Result")
@@ -95,7 +97,7 @@ def _span(text: str | None, option: str) -> "timedelta | None":
 
 @click.command()
 @config_option
-@click.option("--department", type=int, metavar="ID", help="Another department than department_id.")
+@click.option("--department", type=DEPARTMENT, metavar="ID", help="Another department than department_id.")
 @click.option("--since", type=DAY, metavar="DATE", help="Only documents of this day or later, as 2024-05-01.")
 @click.option("--until", type=DAY, metavar="DATE", help="Only documents of this day or earlier.")
 @json_option
@@ -111,16 +113,21 @@ def summary(
     Examples: `cpimportd summary`; `cpimportd summary --since 2024-05-01 --until 2024-05-31`. Where a figure comes from:
     `cpimportd explain principal`.
     """
+    from cpimportd.books.names import require_department
     from cpimportd.books.period import Period
     from cpimportd.books.summary import summary as read_summary
     from cpimportd.rendering import render_summary, stdout_console
 
     loaded = load(config_file)
-    number = department or loaded.settings.department_id
-    if since is not None and until is not None and since > until:
-        raise click.UsageError("--since is after --until")
+    number = loaded.settings.department_id if department is None else department
+    require_order(since, until)
     period = Period(None if since is None else since.date(), None if until is None else until.date())
-    found = run_async(reading(loaded, lambda connection: read_summary(connection, number, period)))
+
+    async def read(connection: "asyncpg.Connection") -> "Summary":
+        await require_department(connection, number)
+        return await read_summary(connection, number, period)
+
+    found = run_async(reading(loaded, read))
     if as_json:
         print_json({"department_id": number, **found.as_json()})
     else:
@@ -129,7 +136,7 @@ def summary(
 
 @click.command()
 @config_option
-@click.argument("run", type=int)
+@click.argument("run", type=RUN)
 @click.option("--organization", metavar="NAME", help="Only this organization's changes.")
 @click.option("--contracts", "by_contract", is_flag=True, help="The bridge per contract, too (always in --json).")
 @click.option("--whole", is_flag=True, help="Every row of the report's tables, also of hundreds of workbooks.")
@@ -173,9 +180,10 @@ async def _show(
     from cpimportd.books.bycontract import contract_bridges
     from cpimportd.books.history import changes, inserted
     from cpimportd.books.history import show as read_run
-    from cpimportd.books.names import as_written
+    from cpimportd.books.names import chosen_organization, require_run
 
-    organization = await as_written(connection, department_id, organization)
+    await require_run(connection, department_id, run)
+    organization = await chosen_organization(connection, department_id, organization)
     shown = await read_run(connection, run)
     changed = [change async for change in changes(connection, run, organization=organization)]
     added = [document async for document in inserted(connection, run, organization=organization)]

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from cpimportd.cli.common import config_option, guarded, json_option, load, print_json, run_async
+from cpimportd.cli.common import config_option, guarded, guarded_deed_with, json_option, load, print_json, run_async
 
 if TYPE_CHECKING:
     from cpimportd.configuration import Loaded
@@ -66,7 +66,7 @@ async def _rehearse(present: "Settings", proposed: "Settings", days: int | None)
 @click.option("--textfile", type=click.Path(path_type=Path, dir_okay=False), metavar="PATH",
               help="Write them there in one step, for node_exporter's textfile collector; print nothing.")  # fmt: skip
 @config_option
-@guarded
+@guarded_deed_with("textfile")
 def metrics(textfile: Path | None, config_file: Path | None) -> None:
     """Print what Prometheus can watch: last success, durations, rows and sums, held units, freshness, missed slots.
 

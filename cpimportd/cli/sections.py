@@ -1,7 +1,9 @@
 """`cpimportd --help`: the verbs by what one wants to do, each with a line that is not cut off."""
 
+import itertools
 from collections.abc import Mapping
-from typing import Final
+from dataclasses import replace
+from typing import Any, Final
 
 import click
 
@@ -46,9 +48,30 @@ SECTIONS: Final[Mapping[str, Mapping[str, str]]] = {
     },
 }
 
+_ASKED: Final = "cpimportd.json"
+"""In click's context: whether JSON is asked for."""
+
 
 class Sections(click.Group):
-    """A group whose help lists its verbs by section; what is in none comes last, by its own words."""
+    """A group whose help lists its verbs by section; what is in none comes last, by its own words.
+
+    Where a verb that was asked for JSON is used wrongly, that is told as JSON, too.
+    """
+
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        """Note whether JSON is asked for, before the verb's own arguments can turn out to be wrong."""
+        ctx.meta[_ASKED] = "--json" in itertools.takewhile(lambda word: word != "--", args)
+        return super().parse_args(ctx, args)
+
+    def invoke(self, ctx: click.Context) -> Any:  # noqa: ANN401 - whatever a verb returns
+        """Call the verb."""
+        try:
+            return super().invoke(ctx)
+        except click.ClickException as error:
+            if ctx.meta[_ASKED]:
+                within = error.ctx if isinstance(error, click.UsageError) and error.ctx is not None else ctx
+                _print_wrong_use(error.format_message(), within)
+            raise
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         """Write the sections."""
@@ -60,3 +83,14 @@ class Sections(click.Group):
             if rows:
                 with formatter.section(title):
                     formatter.write_dl(rows)
+
+
+def _print_wrong_use(reason: str, within: click.Context) -> None:
+    from cpimportd.cli.common import print_json_problems
+    from cpimportd.problems import problem
+
+    found = problem("wrong-use", reason=reason, verb=within.command_path.partition(" ")[2])
+    with within.scope(cleanup=False):
+        print_json_problems(
+            [replace(found, way_out=found.way_out.replace("  ", " "))]
+        )  # of no verb: `cpimportd --help`

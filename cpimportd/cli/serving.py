@@ -5,7 +5,8 @@ from typing import TYPE_CHECKING, Final
 
 import click
 
-from cpimportd.cli.common import config_option, guarded, json_option, load, print_json, run_async, say
+from cpimportd.cli.arguments import require_schedule
+from cpimportd.cli.common import config_option, guarded, guarded_deed, json_option, load, print_json, run_async, say
 
 if TYPE_CHECKING:
     from datetime import tzinfo
@@ -23,7 +24,7 @@ _BOOKS_WITHIN: Final = 3.0
 @config_option
 @click.option("--log-format", "form", type=click.Choice(["auto", "text", "json", "journal"]), default="auto",
               show_default=True, help="Of log lines; auto: the journal under systemd, else text.")  # fmt: skip
-@guarded
+@guarded_deed
 def daemon(config_file: Path | None, form: "Form") -> int:
     """Stay, and import whenever a schedule is due; systemd starts this.
 
@@ -143,7 +144,7 @@ def _held_by_books(config_file: Path | None) -> "tuple[list[str] | None, Problem
 @click.command()
 @config_option
 @click.option("--wait", is_flag=True, help="Show progress, and end with the run's exit code.")
-@guarded
+@guarded_deed
 def trigger(config_file: Path | None, wait: bool) -> int:
     """Import now, through the daemon: once more after the run that is under way, if one is.
 
@@ -169,7 +170,7 @@ def trigger(config_file: Path | None, wait: bool) -> int:
 
 @click.command()
 @config_option
-@guarded
+@guarded_deed
 def reload(config_file: Path | None) -> int:
     """Let the daemon read its configuration again, and wait for its answer; systemctl reload calls this.
 
@@ -193,7 +194,7 @@ def reload(config_file: Path | None) -> int:
 @click.argument("name")
 @click.argument("expression", required=False)
 @click.option("--reset", is_flag=True, help="Go by the configuration again.")
-@guarded
+@guarded_deed
 def reschedule(config_file: Path | None, name: str, expression: str | None, reset: bool) -> int:
     """Give the schedule NAME another OnCalendar EXPRESSION until the daemon's next start.
 
@@ -203,16 +204,16 @@ def reschedule(config_file: Path | None, name: str, expression: str | None, rese
     means: `cpimportd next --schedule '*-*-* 07:30:00'`.
     """
     from cpimportd.client import Client
-    from cpimportd.problems import ProblemError, problem
+    from cpimportd.problems import problem
 
-    if (expression is None) != reset:
+    if expression is not None and reset:
         raise click.UsageError("give an expression or --reset, not both")
     loaded = load(config_file)
     schedules = loaded.settings.schedules
-    if name not in schedules or not schedules[name].enabled:
-        enabled = ", ".join(name for name, one in schedules.items() if one.enabled) or "none"
-        reason = f"no schedule {name} is enabled; enabled: {enabled}"
-        raise ProblemError(problem("wrong-use", reason=reason, verb="reschedule"))
+    require_schedule(loaded.settings, name, "reschedule")
+    if expression is None and not reset:
+        now = f"now {schedules[name].at!r}"
+        raise click.UsageError(f"say when: an OnCalendar expression such as '*-*-* 07:30' ({now}), or --reset")
     client = Client(loaded.settings.state_directory, say=_say_wait)
     refused = client.reschedule(name, expression)
     if refused:

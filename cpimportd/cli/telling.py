@@ -4,13 +4,14 @@ import sys
 import time
 from contextlib import nullcontext
 from dataclasses import replace
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 
-from cpimportd.cli.common import DAY, config_option, guarded, json_option, load, print_json, run_async, say
+from cpimportd.cli.arguments import DAY, SECONDS, require_past
+from cpimportd.cli.common import config_option, guarded_deed_with, json_option, load, print_json, run_async, say
 
 if TYPE_CHECKING:
     from cpimportd.configuration import Loaded
@@ -27,7 +28,7 @@ _progress_option = click.option(
     help="json: tell the daemon how it ended.",
 )  # fmt: skip
 _again_option = click.option(
-    "--again-within", type=click.FloatRange(min=0), metavar="SECONDS", hidden=True,
+    "--again-within", type=SECONDS, metavar="SECONDS", hidden=True,
     help="A failure that may pass is tried again by the daemon if it comes so soon: no alert is sent of it.",
 )  # fmt: skip
 
@@ -39,9 +40,14 @@ _again_option = click.option(
 @_progress_option
 @_again_option
 @json_option
-@guarded
+@guarded_deed_with("send")
 def report(
-    config_file: Path | None, since: datetime | None, send: bool, form: str, again_within: float | None, as_json: bool
+    config_file: Path | None,
+    since: datetime | None,
+    send: bool,
+    form: str,
+    again_within: timedelta | None,
+    as_json: bool,
 ) -> int:
     """What the last week brought: runs, what changed per organization, what is wrong, sums by month, workbooks.
 
@@ -58,9 +64,14 @@ def report(
 @_progress_option
 @_again_option
 @json_option
-@guarded
+@guarded_deed_with("send")
 def reconcile(
-    config_file: Path | None, since: datetime | None, send: bool, form: str, again_within: float | None, as_json: bool
+    config_file: Path | None,
+    since: datetime | None,
+    send: bool,
+    form: str,
+    again_within: timedelta | None,
+    as_json: bool,
 ) -> int:
     """Compare the books with the control totals of their workbooks and with the journal, per organization.
 
@@ -80,7 +91,7 @@ def _do(
     *,
     send: bool,
     form: str,
-    again_within: float | None,
+    again_within: timedelta | None,
     as_json: bool,
 ) -> int:
     from cpimportd.alerting import tell_of_job
@@ -91,15 +102,17 @@ def _do(
     try:
         loaded = load(config_file)
         begin = None if since is None else since.replace(tzinfo=loaded.settings.zone)
+        require_past(begin, datetime.now(UTC))
         done = run_async(_job(loaded, job, begin, send=send, form=form))
     except ProblemError as error:
         if form != "json":  # whoever asked for it by hand reads why at the terminal
             raise
         untold: tuple[Problem, ...] = ()
         if loaded is not None:
-            again = None if again_within is None else timedelta(seconds=again_within)
             seconds = time.monotonic() - began
-            untold = run_async(tell_of_job(loaded.settings, job, error.problems, seconds=seconds, again_within=again))
+            untold = run_async(
+                tell_of_job(loaded.settings, job, error.problems, seconds=seconds, again_within=again_within)
+            )
         _tell_daemon(job, error.exit_code, None, error.problems, untold)
         return error.exit_code
     if send:
@@ -179,7 +192,7 @@ def _tell_daemon(
 @click.option("--job", type=click.Choice(["import", "report", "reconcile"]), default="import", hidden=True,
               help="What the one that died was to do.")  # fmt: skip
 @json_option
-@guarded
+@guarded_deed_with("test", "send", "died")
 def alerts(
     config_file: Path | None, test: bool, send: bool, died: tuple[str, str] | None, job: str, as_json: bool
 ) -> int:

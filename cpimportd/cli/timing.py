@@ -33,7 +33,9 @@ class _Coming:
 
 
 @click.command(name="next")
-@click.option("--schedule", "expression", metavar="EXPRESSION", help="Of this OnCalendar expression alone.")
+@click.option(
+    "--schedule", "expression", metavar="EXPRESSION", help="Of this OnCalendar expression, or schedule, alone."
+)
 @click.option("--timezone", metavar="ZONE", help="Where the local times are.  [default: the configuration's]")
 @click.option("--from", "start", metavar="INSTANT", help="ISO 8601; without an offset it is of ZONE.  [default: now]")
 @click.option("--count", type=click.IntRange(1, 1000), default=5, show_default=True, help="How many of each schedule.")
@@ -56,7 +58,7 @@ def coming(
     notes: list[str] = []
     if expression is not None:
         zone = _zone(_usual_timezone(config_file) if timezone is None else timezone)
-        schedules = {"": expression}
+        schedules = {"": _expression(expression, zone, config_file)}
     else:
         settings = load(config_file).settings
         zone = _zone(settings.timezone if timezone is None else timezone)
@@ -91,15 +93,41 @@ def _rescheduled(state: Path, schedules: Mapping[str, str]) -> tuple[dict[str, s
     return changed, [f"{name}: rescheduled to {at} {until}, then {schedules[name]}" for name, at in changed.items()]
 
 
+def _expression(text: str, zone: ZoneInfo, config_file: Path | None) -> str:
+    """What somebody asks for: an expression, or that of the schedule that he names instead of one."""
+    from cpimportd.timetable import ExpressionError, next_slot
+
+    try:
+        next_slot(text, zone, datetime.now(UTC))
+    except ExpressionError as error:
+        schedules = _schedules(config_file)
+        if text in schedules:
+            return schedules[text]
+        from cpimportd.core.near import near_hint
+
+        known = f", and no schedule: there are {', '.join(schedules)}{near_hint(text, schedules)}" if schedules else ""
+        raise click.BadParameter(f"{error}{known}", param_hint="--schedule") from error
+    return text
+
+
+def _schedules(config_file: Path | None) -> dict[str, str]:
+    """The expressions of all schedules; none where the configuration cannot be read: an expression needs none."""
+    from cpimportd.configuration import load as load_configuration
+    from cpimportd.problems import ProblemError
+
+    try:
+        loaded = load_configuration(config_file)
+    except ProblemError:
+        return {}
+    return {name: schedule.at for name, schedule in loaded.settings.schedules.items()}
+
+
 def _coming(at: str, zone: ZoneInfo, begin: datetime, count: int) -> _Coming:
     from itertools import islice
 
-    from cpimportd.timetable import ExpressionError, irregular_dates, slots
+    from cpimportd.timetable import irregular_dates, slots
 
-    try:
-        found = tuple(islice(slots(at, zone, begin), count))
-    except ExpressionError as error:
-        raise click.BadParameter(str(error), param_hint="--schedule") from error
+    found = tuple(islice(slots(at, zone, begin), count))
     # Where slots run out, the reason can be a local time that does not exist.
     end = found[-1] if len(found) == count else datetime.max.replace(tzinfo=UTC)
     return _Coming(at, found, irregular_dates(at, zone, begin, end))

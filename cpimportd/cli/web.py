@@ -4,13 +4,13 @@ from pathlib import Path
 
 import click
 
-from cpimportd.cli.common import config_option, guarded, json_option, load, print_json
+from cpimportd.cli.common import config_option, guarded_deed, json_option, load, print_json
 
 
 @click.command()
 @config_option
 @json_option
-@guarded
+@guarded_deed
 def web(config_file: Path | None, as_json: bool) -> int:
     """Serve the dashboard and the interface over HTTP until SIGTERM or Ctrl-C.
 

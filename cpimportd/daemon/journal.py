@@ -8,11 +8,12 @@ import logging
 import sys
 from collections.abc import Mapping
 from datetime import UTC, datetime, tzinfo
-from typing import Final, Literal
+from typing import IO, Final, Literal
 
 from logging_journald import Facility, JournaldTransport, check_journal_stream
 
 from cpimportd.problems import Problem, journal_fields, message_id
+from cpimportd.streams import loss
 
 Form = Literal["auto", "text", "json", "journal"]
 
@@ -59,12 +60,16 @@ def tell_line(level: int, text: str, fields: Mapping[str, str]) -> None:
     logger.log(level, "%s", text, extra={"fields": fields})
 
 
-def set_up(form: Form = "auto") -> None:
+def set_up(form: Form = "auto", spare: IO[str] | None = None) -> None:
     """Decide where log lines go.
+
+    A line that standard error does not take, because it was closed or nobody reads it any more, goes to the journal
+    where there is one, else to the spare stream: a process that lives for months must not fall silent.
 
     Args:
         form: ``journal``, ``text`` or ``json`` on standard error; ``auto`` takes the journal where standard error is
             connected to it (systemd.exec(5), ``$JOURNAL_STREAM``), else text.
+        spare: another stream for lines that would be lost.
 
     Raises:
         OSError: ``journal`` was asked for, and there is none.
@@ -73,7 +78,7 @@ def set_up(form: Form = "auto") -> None:
     if form == "journal" or (form == "auto" and check_journal_stream()):
         handler = JournalHandler()
     else:
-        handler = logging.StreamHandler(sys.stderr)
+        handler = _SteadyHandler(sys.stderr, spare)
         handler.setFormatter(JsonFormatter() if form == "json" else TextFormatter(colour=sys.stderr.isatty()))
     root = logging.getLogger()
     root.handlers = [handler]
@@ -93,6 +98,34 @@ def _priority(level: int) -> int:
 
 def _fields(record: logging.LogRecord) -> Mapping[str, str]:
     return getattr(record, "fields", {})
+
+
+class _SteadyHandler(logging.StreamHandler[IO[str]]):
+    """Writes to standard error, and what it does not take somewhere else."""
+
+    def __init__(self, stream: IO[str], spare: IO[str] | None) -> None:
+        super().__init__(stream)
+        self._spare = spare
+        self._instead: logging.Handler | None = None
+
+    def emit(self, record: logging.LogRecord) -> None:
+        """Write one record."""
+        super().emit(record)
+        if loss(self.stream) is None:
+            return
+        if self._instead is None:
+            self._instead = self._other()
+        self._instead.emit(record)
+
+    def _other(self) -> logging.Handler:
+        try:
+            return JournalHandler()
+        except OSError:  # no journal here
+            if self._spare is None:
+                return logging.NullHandler()
+            handler = logging.StreamHandler(self._spare)
+            handler.setFormatter(self.formatter)
+            return handler
 
 
 class JournalHandler(logging.Handler):

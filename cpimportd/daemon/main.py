@@ -83,9 +83,9 @@ def _not_started(error: ProblemError, supervisor: Supervisor) -> int:
 def _set_up_log(form: journal.Form) -> Problem | None:
     """Decide where log lines go; what is wrong with that is said as text."""
     try:
-        journal.set_up(form)
+        journal.set_up(form, sys.stdout)
     except OSError as error:
-        journal.set_up("text")
+        journal.set_up("text", sys.stdout)
         return problem("wrong-use", reason=f"there is no journal to write to: {error.strerror}", verb="daemon")
     return None
 

@@ -10,6 +10,7 @@ from typing import Any
 from prometheus_client import CollectorRegistry, generate_latest
 
 from cpimportd.metrics.families import ImportCollector
+from cpimportd.resources import require_replaceable
 from cpimportd.watched import Figures
 
 
@@ -31,6 +32,7 @@ def write_textfile(path: Path, text: str) -> None:
     Raises:
         OSError: it could not be written; what was there before still is.
     """
+    require_replaceable(path)
     # The collector reads *.prom only, so the name of what is not finished ends otherwise.
     handle, name = tempfile.mkstemp(prefix=f".{path.name}.", suffix=".tmp", dir=path.parent)
     try:

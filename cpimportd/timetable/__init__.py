@@ -7,6 +7,7 @@ from cpimportd.timetable.calendar import (
     forget_rules,
     newest_slot,
     next_slot,
+    parse,
     slots,
 )
 from cpimportd.timetable.due import Due, due, resumable, upcoming
@@ -29,6 +30,7 @@ __all__ = [
     "irregular_dates",
     "newest_slot",
     "next_slot",
+    "parse",
     "put_in_force",
     "resumable",
     "slots",

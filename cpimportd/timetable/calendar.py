@@ -1,12 +1,14 @@
 """Slots: from an OnCalendar expression, a time zone and an instant to the instants at which something is due. Pure.
 
-The expressions are those of systemd.time(7), read by the package oncalendar: one per line, each with a zone of its own
-at its end or without. A local time that does not exist on a day has no slot on it; one that exists twice has one, the
-first. So the slots of an expression are the same wherever one begins to count them.
+The expressions are those of systemd.time(7), one per line, each with a zone of its own at its end or without. They are
+read by :mod:`cpimportd.timetable.grammar`, and the package oncalendar walks through the calendar by them. A local time
+that does not exist on a day has no slot on it; one that exists twice has one, the first. So the slots of an expression
+are the same wherever one begins to count them.
 
 Slots are given in UTC: Python compares two instants of one zone by their wall time, and is wrong where that repeats.
 """
 
+import re
 from bisect import bisect_left
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -17,7 +19,10 @@ from itertools import islice, takewhile
 from typing import Final
 from zoneinfo import ZoneInfo
 
-from oncalendar import MAX_YEAR, BaseIterator, OnCalendarError, parse_tz
+from oncalendar import MAX_YEAR, BaseIterator
+
+from cpimportd.instants import parse_zone
+from cpimportd.timetable.grammar import GrammarError, spelled_out
 
 EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 SECOND: Final = timedelta(seconds=1)
@@ -29,11 +34,22 @@ _AFTER_ALL: Final = datetime(MAX_YEAR + 1, 1, 1, tzinfo=UTC)
 _STEPPED_PAST: Final = 86_400
 """Answers, one a second, that are stepped past; no zone's clock has been set back by a whole day since 1970."""
 
-_UNKNOWN_ZONE: Final = "unknown time zone"
+_END: Final = datetime(MAX_YEAR, 1, 1, tzinfo=UTC)
+
+_TIMESTAMP: Final = re.compile(r"(?a:@(\d+))")
+_WEEKDAYS: Final = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
 
 
 class ExpressionError(ValueError):
-    """What was given is no OnCalendar expression; says why."""
+    """What was given is no OnCalendar expression; says why.
+
+    Attributes:
+        reason: why, and how it is written.
+    """
+
+    def __init__(self, expression: str, reason: str) -> None:
+        super().__init__(f"{expression!r} is no OnCalendar expression: {reason}")
+        self.reason = reason
 
 
 class SlotOrderError(RuntimeError):
@@ -45,7 +61,7 @@ class Line:
     """One OnCalendar expression, and the zone in which its local times are read.
 
     Attributes:
-        expression: without a zone.
+        expression: without a zone, every value spelled out.
         zone: the one that stood at its end, else the schedule's.
     """
 
@@ -74,20 +90,44 @@ def forget_rules() -> None:
 
 
 def _parse_line(text: str, zone: tzinfo) -> Line:
-    words = text.rsplit(maxsplit=1)
     try:
-        own = parse_tz(words[1]) if len(words) > 1 else None
-        line = Line(text, zone) if own is None else Line(words[0], own)
-        BaseIterator(line.expression, EPOCH)
-    except (OnCalendarError, ValueError) as error:
-        # oncalendar takes a zone that it does not know for a weekday.
-        misspelt = "/" in text and words[-1][0].isalpha()
-        reason = _UNKNOWN_ZONE if misspelt else str(error)[:1].lower() + str(error)[1:]
-    except OSError:  # the name of a folder of the tz database, such as Europe
-        reason = _UNKNOWN_ZONE
-    else:
-        return line
-    raise ExpressionError(f"{text!r} is no OnCalendar expression: {reason}")
+        head, _, last = text.rpartition(" ")
+        own = _zone(last) if head else None
+        local = text if own is None else head.rstrip(" ")
+        if match := _TIMESTAMP.fullmatch(local):  # an instant is one in every zone
+            return Line(_of_timestamp(int(match[1])), UTC)
+        return Line(spelled_out(local), own or zone)
+    except GrammarError as error:
+        raise ExpressionError(text, str(error)) from None
+
+
+def _zone(word: str) -> tzinfo | None:
+    """The zone that the last word of an expression names; None where it is no zone's place to stand.
+
+    Raises:
+        GrammarError: it stands where a zone does and is none.
+    """
+    if word.lower() == "utc":
+        return UTC
+    if not word[0].isalpha():
+        return None
+    try:
+        return parse_zone(word)
+    except ValueError as error:
+        if word[:3].lower() in _WEEKDAYS and "/" not in word:
+            return None
+        raise GrammarError(f"unknown time zone {word!r}: {error}") from error
+
+
+def _of_timestamp(second: int) -> str:
+    """The expression of an instant, in UTC.
+
+    Raises:
+        GrammarError: it lies after the end of systemd's calendar.
+    """
+    if second >= seconds_since_epoch(_END):
+        raise GrammarError(f"@{second} is after 2199, where systemd's calendar ends")
+    return f"{EPOCH + second * SECOND:%Y-%m-%d %H:%M:%S}"
 
 
 def slots(expression: str, zone: tzinfo, after: datetime) -> Iterator[datetime]:

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from cpimportd import private
 from cpimportd.problems import ProblemError, problem
-from cpimportd.resources import unusable
+from cpimportd.resources import require_replaceable, unusable
 
 
 def make_folder(path: Path) -> None:
@@ -36,6 +36,7 @@ def write_output(path: Path, write: Callable[[Path], None], *, force: bool = Fal
     if not force and os.path.lexists(path):
         raise _exists(path)
     try:
+        require_replaceable(path)
         descriptor, name = tempfile.mkstemp(prefix=f".{path.name[:100]}.", suffix=".part", dir=path.parent)
     except OSError as error:
         raise ProblemError(unusable(path, error)) from error

@@ -1,8 +1,9 @@
 """A workbook of plain tables: a sheet each, with titles that stay in sight."""
 
+import contextlib
 from collections.abc import Iterable, Sequence
 from pathlib import Path
-from typing import Final, NamedTuple
+from typing import Any, Final, NamedTuple
 
 from openpyxl import Workbook
 from openpyxl.styles import Font
@@ -39,12 +40,25 @@ def write_tables(path: Path, tables: Iterable[Table]) -> None:
         OSError: it cannot be written.
     """
     book = Workbook(write_only=True)
-    for table in tables:
-        sheet = _add_sheet(book, table.title, table.columns)
-        for row in table.rows:
-            sheet.append([cell_of(sheet, value) for value in row])
-    with path.open("wb") as file:
-        book.save(file)
+    try:
+        for table in tables:
+            sheet = _add_sheet(book, table.title, table.columns)
+            for row in table.rows:
+                sheet.append([cell_of(sheet, value) for value in row])
+        with path.open("wb") as file:
+            book.save(file)
+    except OSError:
+        _abandon(book)
+        raise
+
+
+def _abandon(book: Workbook) -> None:
+    """Let openpyxl end here what it writes: on a full disk it would fail again, with a traceback, when it is freed."""
+    sheets: Iterable[Any] = book.worksheets
+    for sheet in sheets:
+        for begun in (sheet._rows, sheet._writer and sheet._writer.xf):  # noqa: SLF001 - they have no public name
+            with contextlib.suppress(Exception):
+                begun.close()
 
 
 def _add_sheet(book: Workbook, title: str, columns: Sequence[Titled]) -> Sheet:

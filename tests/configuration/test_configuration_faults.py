@@ -62,8 +62,16 @@ def test_a_key_that_resembles_nothing_has_no_hint(refused):
 @pytest.mark.parametrize(
     ("text", "key", "expected"),
     [
-        ("[schedules.import]\nat = '0 6 * * *'", "schedules.import.at", "such as Mon..Fri *-*-* 06:00:00 (bad day"),
-        ("[schedules.weekly]\nat = '*-*-* 25:00'", "schedules.weekly.at", "(bad hour), not '*-*-* 25:00'"),
+        (
+            "[schedules.import]\nat = '0 6 * * *'",
+            "schedules.import.at",
+            "such as Mon..Fri *-*-* 06:00:00 (this is written as for cron",
+        ),
+        (
+            "[schedules.weekly]\nat = '*-*-* 25:00'",
+            "schedules.weekly.at",
+            "(bad hour: 25 is not from 0 to 23), not '*-*-* 25:00'",
+        ),
         ("[schedules.import]\ngrace = 0", "schedules.import.grace", "longer than 0, not 0"),
         ("[schedules.import]\nonly = ['receipts', 'tax']", "schedules.import.only", "'receipts', 'expenses' or"),
         ("[schedules.import]\njob = 'exprot'", "schedules.import.job", "'reconcile', not 'exprot'"),

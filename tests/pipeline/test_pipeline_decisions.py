@@ -94,8 +94,8 @@ def test_undo_and_accept_as_a_user_runs_them(workplace):
     assert moved == -sum(Decimal(bridge["removed"]) for bridge in bridges) != 0
     assert f"undo of {run['id']}" in workplace.command("history").stdout
     refused = workplace.command("undo", "77", "--yes")
-    assert refused.returncode == 1
-    assert "there is no such run" in refused.stderr
+    assert refused.returncode == 2
+    assert "there is no run 77" in refused.stderr
 
 
 @pytest.mark.asyncio

@@ -1,9 +1,11 @@
 """A file that a user asked for is whole, private, and never takes another one's place unasked."""
 
+import os
 import stat
 
 import pytest
 
+from cpimportd.metrics.output import write_textfile
 from cpimportd.problems import ProblemError
 from cpimportd.writing.output import write_output
 
@@ -63,3 +65,26 @@ def test_what_cannot_be_written_is_said_and_leaves_nothing(tmp_path):
     with pytest.raises(ProblemError, match="No space left"):
         write_output(tmp_path / "a.xlsx", broken)
     assert list(tmp_path.iterdir()) == []
+
+
+@pytest.fixture(params=["pipe", "folder", "link to a device", "link to a descriptor"])
+def no_file(request, tmp_path):
+    """What a file must not take the place of: with root's rights it could be /dev/null itself."""
+    path = tmp_path / "there"
+    if request.param == "pipe":
+        os.mkfifo(path)
+    elif request.param == "folder":
+        path.mkdir()
+    else:
+        path.symlink_to("/dev/null" if "device" in request.param else "/proc/self/fd/1")
+    return path
+
+
+def test_what_is_no_file_is_never_replaced_by_one(no_file):
+    before = no_file.lstat()
+    with pytest.raises(ProblemError, match="no file that can be replaced"):
+        write_output(no_file, write("ours"), force=True)
+    with pytest.raises(OSError, match="no file that can be replaced"):
+        write_textfile(no_file, "ours")
+    assert (no_file.lstat().st_ino, no_file.lstat().st_mode) == (before.st_ino, before.st_mode)
+    assert [path.name for path in no_file.parent.iterdir()] == [no_file.name]

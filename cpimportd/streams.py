@@ -1,0 +1,125 @@
+"""Standard input, output and error of a command: always there, and never a reason to break off what is being done.
+
+A reader that goes away, a full disk or a stream that was closed from the start changes nothing about what a command
+does, so it must not change its exit code either. Writes to these streams never raise; what was lost is told when the
+command ends.
+"""
+
+import errno
+import io
+import os
+import select
+import stat
+import sys
+from typing import IO, TYPE_CHECKING, Final
+
+if TYPE_CHECKING:
+    from _typeshed import ReadableBuffer
+
+_READER_GONE: Final = frozenset({errno.EPIPE, errno.ECONNRESET, errno.ENOTCONN, errno.ESHUTDOWN})
+
+
+class _Unfailing(io.FileIO):
+    """A descriptor to which writing never raises.
+
+    Attributes:
+        absent: nobody gave us this stream; what is written goes to /dev/null.
+        lost: why what was written last did not arrive; None where it did.
+        keep_trying: whether to write again after a loss. A log goes on as soon as there is room; a document with a hole
+            in it is worse than one that ends early.
+    """
+
+    def __init__(self, descriptor: int, *, absent: bool, keep_trying: bool) -> None:
+        super().__init__(descriptor, "wb", closefd=False)
+        self.absent = absent
+        self.lost: OSError | None = OSError(errno.EBADF, os.strerror(errno.EBADF)) if absent else None
+        self.keep_trying = keep_trying
+
+    def write(self, data: "ReadableBuffer", /) -> int:
+        """Write all of it, or drop it; the answer is always that it was written."""
+        rest = whole = memoryview(data).cast("B")
+        if self.absent or (self.lost is not None and not self.keep_trying):
+            return len(whole)
+        try:
+            while rest:
+                # None: somebody else's program has made the descriptor non-blocking, which is shared with it.
+                written = super().write(rest)
+                if written is None:
+                    select.select([], [self], [])
+                rest = rest[written or 0 :]
+        except OSError as error:
+            self.lost = error
+        else:
+            self.lost = None
+        return len(whole)
+
+
+def prepare() -> None:
+    """Make the three streams what this page says; the first thing that a command does.
+
+    A descriptor that was closed is opened on /dev/null: else the next socket or file would get its number, and with it
+    whatever is said on the stream.
+    """
+    absent = {descriptor for descriptor in (0, 1, 2) if _open_if_closed(descriptor)}
+    if sys.stdin is None:
+        sys.stdin = open(0, closefd=False)  # noqa: SIM115 - it lives as long as the process
+    sys.stdout = _text(_Unfailing(1, absent=1 in absent, keep_trying=False), sys.stdout)
+    sys.stderr = _text(_Unfailing(2, absent=2 in absent, keep_trying=True), sys.stderr, line_buffering=True)
+
+
+def _open_if_closed(descriptor: int) -> bool:
+    try:
+        os.fstat(descriptor)
+    except OSError:
+        # open(2) takes the lowest free number, and those below are open by now. Children get it, too.
+        os.set_inheritable(os.open(os.devnull, os.O_RDWR), True)
+        return True
+    return False
+
+
+def _text(raw: _Unfailing, before: IO[str] | None, *, line_buffering: bool = False) -> io.TextIOWrapper:
+    """A stream of text like the one that Python made, which may be none."""
+    return io.TextIOWrapper(
+        io.BufferedWriter(raw),
+        encoding=getattr(before, "encoding", "utf-8"),
+        errors=getattr(before, "errors", "backslashreplace"),
+        # PYTHONUNBUFFERED asks for write_through: whole lines at once are as good to whoever watches.
+        line_buffering=line_buffering
+        or any(getattr(before, how, False) for how in ("line_buffering", "write_through")),
+    )
+
+
+def loss(stream: IO[str]) -> OSError | None:
+    """Why what was written last to a standard stream did not arrive; None where it did, or where nobody knows."""
+    raw = _raw(stream)
+    if raw is None:
+        return None
+    stream.flush()
+    return raw.lost
+
+
+def unread(stream: IO[str]) -> bool:
+    """Whether nobody reads a standard stream: its reader has gone, or there never was one."""
+    raw, lost = _raw(stream), loss(stream)
+    return raw is not None and lost is not None and (raw.absent or lost.errno in _READER_GONE or _hung_up(raw, lost))
+
+
+def give_up(stream: IO[str]) -> None:
+    """Count a standard stream as one that nobody reads: what was lost has been told."""
+    if (raw := _raw(stream)) is not None:
+        raw.absent = True
+
+
+def _hung_up(raw: _Unfailing, lost: OSError) -> bool:
+    """Whether the terminal is gone: its driver answers EIO then, as a failing disk does."""
+    return lost.errno == errno.EIO and not _is_file(raw)
+
+
+def _is_file(raw: _Unfailing) -> bool:
+    return stat.S_ISREG(os.fstat(raw.fileno()).st_mode)
+
+
+def _raw(stream: IO[str]) -> _Unfailing | None:
+    """What lies below a stream; None where it is none of ours, as in a test or another program."""
+    raw = getattr(getattr(stream, "buffer", None), "raw", None)
+    return raw if isinstance(raw, _Unfailing) else None

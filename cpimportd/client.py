@@ -4,11 +4,12 @@ import json
 import os
 import signal
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from contextlib import suppress
 from pathlib import Path
 from typing import Any, Final
 
+from cpimportd.core.outcomes import held_alone
 from cpimportd.daemon.document import read
 from cpimportd.daemon.elsewhere import Elsewhere, leave
 from cpimportd.daemon.files import write_whole
@@ -232,16 +233,27 @@ def as_told(status: Status) -> Status:
     return {"daemon": True, "well": not wrong, "wrong": wrong, **status}
 
 
+def undone(status: Mapping[str, Any]) -> list[Mapping[str, Any]]:
+    """The last job of each schedule that did not succeed, whatever others did since, less the last run of all.
+
+    Args:
+        status: the daemon's; an older one tells of none.
+    """
+    present = {one["name"] for one in status["schedules"]}
+    ended = status["last"] and status["last"]["ended"]
+    return [one for one in status.get("undone", ()) if one["schedule"] in present and one["ended"] != ended]
+
+
 def verdict(status: Status) -> list[str]:
     """What somebody should look at, a sentence each; empty where all is well."""
     wrong = []
     last = status["last"]
     if last is not None and not last["good"]:
         wrong.append(f"the last run: {last['summary']}")
-    schedules = {one["name"] for one in status["schedules"]}
-    undone = [one for one in status.get("undone", ()) if one["schedule"] in schedules]  # an older daemon tells of none
-    wrong += [f"the last job of {one['schedule']}: {one['summary']}" for one in undone]
+    wrong += [f"the last job of {one['schedule']}: {one['summary']}" for one in undone(status)]
     wrong += [f"{unit} is held: nothing new of it is in the books" for unit in status["held"]]
+    alone = [one["name"] for one in status["files"] if held_alone(one["status"], one["organizations"])]
+    wrong += [f"{name} is held: nothing of it is in the books, and nobody knows whose it is" for name in alone]
     waiting = [one for one in status["schedules"] if one["waiting"] is not None]
     wrong += [f"{one['name']} waits for {one['waiting']['why']}" for one in waiting]
     wrong += [f"{one['name']} is stale: 1C has not uploaded it anew" for one in status["files"] if one["stale"]]

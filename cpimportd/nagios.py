@@ -19,6 +19,7 @@ from cpimportd.daemon.lock import LOCK, holder
 from cpimportd.daemon.store import FILE as MEMORY
 from cpimportd.daemon.store import NOT_UNDERSTOOD, decode
 from cpimportd.instants import moment, span
+from cpimportd.model import Group, Kind
 from cpimportd.plugin import Answer, Finding, Level, wrong_configuration
 from cpimportd.problems import Problem, ProblemError, problem
 from cpimportd.settings import Schedule, Settings
@@ -161,12 +162,21 @@ def judge(
         )
         for one in health.held
     ]
+    alone = [
+        Finding(
+            Level.WARNING,
+            f"{file.name} is held ({', '.join(file.held_for)}), and nobody knows whose it is",
+            "See why: cpimportd history, cpimportd show RUN",
+        )
+        for file in health.held_files
+    ]
     stale = [
         Finding(Level.WARNING, f"1C has not uploaded {file.name} for {span(now - file.modified)}")
         for file in health.files
         if file.modified is not None and now - file.modified > settings.source.stale_after
     ]
-    findings += _first(held, "units are held") + _first(stale, "workbooks were not uploaded")
+    findings += _first(held, "units are held") + _first(alone, "workbooks are held")
+    findings += _first(stale, "workbooks were not uploaded")
     return findings
 
 
@@ -189,13 +199,13 @@ def _last_success(
     for level, longest in limits:
         if longest is not None and now - success > longest:
             return Finding(level, f"{told}, older than {span(longest)}", "Look: cpimportd status, cpimportd history")
-        if longest is None and (late := _missed(settings, success, level, now, counting)):
+        if longest is None and (late := _missed(settings, health, level, now, counting)):
             return Finding(level, f"{late}; {told}", "Look: cpimportd status, then cpimportd trigger --wait")
     return Finding(Level.OK, told)
 
 
 def _missed(
-    settings: Settings, success: datetime, level: Level, now: datetime, counting: Mapping[str, datetime]
+    settings: Settings, health: Health, level: Level, now: datetime, counting: Mapping[str, datetime]
 ) -> str | None:
     """The slot that should be done by now and is not, in words; None where there is none.
 
@@ -208,7 +218,8 @@ def _missed(
             patience += schedule.grace
         after = max(now - _FAR_BACK, counting.get(name, now - _FAR_BACK))
         slot = newest_slot(schedule.at, settings.zone, after, now - patience)
-        if slot is not None and success < slot:
+        success = health.last_success_of(name, _kinds(schedule))
+        if slot is not None and (success is None or success < slot):
             return f"slot {moment(slot, settings.zone)} of {name} is not done"
     return None
 
@@ -217,12 +228,18 @@ def _imports(settings: Settings) -> Iterator[tuple[str, Schedule]]:
     yield from ((name, one) for name, one in settings.schedules.items() if one.enabled and one.job == "import")
 
 
+def _kinds(schedule: Schedule) -> frozenset[str]:
+    """The kinds that a schedule imports, a group taken whole."""
+    groups = {Kind(name).group for name in schedule.only} or set(Group)
+    return frozenset(kind.value for kind in Kind if kind.group in groups)
+
+
 def _performance(health: Health, thresholds: Thresholds, now: datetime) -> tuple[str, ...]:
     data = []
     if health.last_success is not None:
         age = (now - health.last_success).total_seconds()
         data.append(f"age={age:.0f}s;{_limit(thresholds.warning)};{_limit(thresholds.critical)};0")
-    data.append(f"held={len(health.held)};0;;0")
+    data.append(f"held={len(health.held) + len(health.held_files)};0;;0")
     if health.last_run is not None:
         data.append(f"duration={health.last_run.seconds:.1f}s;;;0")
     uploads = [file.modified for file in health.files if file.modified is not None]

@@ -88,6 +88,7 @@ _PLAINER = {
     "source-listing": "the server cannot list the folder",
     "source-stalled": "the server fell silent",
     "source-empty": "the folder on the server holds no workbook",
+    "nothing-to-import": "the workbooks on the server hold no document to import",
     "download-short": "a file did not arrive whole",
     "no-header": "a sheet has no header that is known",
     "kind-disagrees": "the name of a file says one kind, its header another",

@@ -150,7 +150,7 @@ class Runs:
         finished = Finished.of(
             result, result.status, job=0, work=(None, None), began=word.began, ended=word.ended
         )  # fmt: skip
-        state.record = state.record.ended(finished)
+        state.record = state.record.ended(finished, state.schedules_of(word.only))
         text = f"a run beside the daemon is over: {result.summary}"
         tell(logging.INFO, "elsewhere", text, run=result.run, status=result.status)
 

@@ -10,7 +10,7 @@ from cpimportd.daemon.attempts import Attempt, Order
 from cpimportd.daemon.journal import tell, tell_problem
 from cpimportd.daemon.progress import Progress
 from cpimportd.daemon.slots import Slots
-from cpimportd.daemon.store import Finished, Record
+from cpimportd.daemon.store import Finished, Record, groups_of
 from cpimportd.plan import Plan
 from cpimportd.problems import Problem, problem
 
@@ -104,6 +104,11 @@ class State:
         """The last run that is over, since whenever."""
         return self.record.last
 
+    def schedules_of(self, only: tuple[str, ...]) -> tuple[str, ...]:
+        """The schedules that import nothing but these kinds, a group taken whole; empty means all."""
+        groups = groups_of(only)
+        return tuple(s.name for s in self.plan.schedules if s.job == "import" and groups_of(s.only) <= groups)
+
     def ended(self, finished: Finished, job: str) -> None:
         """Another run is over; one that did not import says nothing of the books, only whether it was done.
 
@@ -111,7 +116,8 @@ class State:
             finished: the run.
             job: what it was to do.
         """
-        self.record = self.record.ended(finished) if job == "import" else self.record.did(finished)
+        everything = self.schedules_of(())
+        self.record = self.record.ended(finished, everything) if job == "import" else self.record.did(finished)
         self.finished = [*self.finished, finished][-FINISHED_KEPT:]
 
 

@@ -62,6 +62,8 @@ def status_lines(state: "State", first: str, now: datetime) -> Iterator[str]:
         yield f"schedule {schedule.name} at {schedule.at}: next {when}"
     if state.record.last_good is not None:
         yield f"last good run: {last(state.record.last_good, zone)}"
+    for one in state.record.undone.values():
+        yield f"not done: the last job of {one.schedule}: {last(one, zone)}"
     for unit in state.record.held:
         yield f"held: {unit}"
     for upload in state.record.uploads.values():

@@ -46,6 +46,12 @@ class ImportCollector(Collector):
                 "When an import last ended well: published, or nothing new; with units held if others were not.",
                 [((), health.last_success.timestamp())],
             )
+            yield self._gauge(
+                "cpimportd_schedule_last_success_timestamp_seconds",
+                "The same of each schedule's own imports; one that never succeeded has none.",
+                self._of_schedules(),
+                "schedule",
+            )
         last = health.last_run
         if last is not None:
             yield self._gauge(
@@ -84,6 +90,13 @@ class ImportCollector(Collector):
             "kind",
         )
 
+    def _of_schedules(self) -> Labelled:
+        latest: dict[str, float] = {}
+        for one in self._figures.health.successes or ():
+            if one.schedule is not None:
+                latest[one.schedule] = max(one.at.timestamp(), latest.get(one.schedule, 0.0))
+        return [((name,), at) for name, at in sorted(latest.items())]
+
     def _held(self) -> Iterator[Metric]:
         held = self._figures.health.held
         yield self._gauge("cpimportd_held_units", "Units of which nothing new is published.", [((), float(len(held)))])
@@ -93,6 +106,14 @@ class ImportCollector(Collector):
             [((one.organization, one.group, code), 1.0) for one in held for code in one.codes],
             "organization",
             "kind",
+            "code",
+        )
+
+        yield self._gauge(
+            "cpimportd_held_file",
+            "1 for each held workbook of which nobody knows whose it is, so that no unit tells of it, and each code.",
+            [((file.name, code), 1.0) for file in self._figures.health.held_files for code in file.held_for],
+            "file",
             "code",
         )
 

@@ -9,7 +9,8 @@ from typing import Any, Final
 
 from starlette.concurrency import run_in_threadpool
 
-from cpimportd.client import Client, as_told, with_held
+from cpimportd.client import Client, as_told, undone, with_held
+from cpimportd.core.outcomes import held_alone
 from cpimportd.problems import Problem, ProblemError
 
 FRESH: Final = 0.4
@@ -126,10 +127,14 @@ def light(seen: Seen, held: Sequence[object], files: Sequence[Mapping[str, Any]]
         red.append({"code": seen.problem.code if seen.problem else "daemon-not-running"})
     if last in {"failed", "abandoned"}:
         red.append({"code": "last-failed"})
+    if seen.status is not None and (failed := len(undone(seen.status))):
+        red.append({"code": "schedule-failed", "count": failed})
     if last is None:
         yellow.append({"code": "no-run"})
     if held:
         yellow.append({"code": "held", "count": len(held)})
+    if alone := sum(held_alone(str(one["status"]), one["organizations"]) for one in files):
+        yellow.append({"code": "held-files", "count": alone})
     if stale := sum(bool(one["stale"]) for one in files):
         yellow.append({"code": "stale", "count": stale})
     if seen.status is not None and (waiting := sum(one["waiting"] is not None for one in seen.status["schedules"])):

@@ -7,6 +7,7 @@ from datetime import datetime
 from typing import TYPE_CHECKING, Final, Protocol
 
 from cpimportd.daemon.attempts import Attempt, Order
+from cpimportd.daemon.copies import Copies
 from cpimportd.daemon.journal import tell, tell_problem
 from cpimportd.daemon.progress import Progress
 from cpimportd.daemon.slots import Slots
@@ -52,6 +53,7 @@ class Running:
     Attributes:
         job: its number since the daemon started.
         order: what it was asked to do.
+        plan: that it was started with.
         attempt: the slot's attempt that it belongs to; None where somebody asked for it.
         began: when.
         run: to stop it.
@@ -61,6 +63,7 @@ class Running:
 
     job: int
     order: Order
+    plan: Plan
     attempt: Attempt | None
     began: datetime
     run: "Run"
@@ -88,6 +91,7 @@ class State:
         running: the run under way.
         answers: to signals.
         stale: the workbooks that 1C has not uploaded for long, by name.
+        copies: of the configurations, and who uses them.
     """
 
     plan: Plan
@@ -98,6 +102,7 @@ class State:
     running: Running | None = None
     answers: Answers = field(default_factory=Answers)
     stale: frozenset[str] = frozenset()
+    copies: Copies = field(default_factory=Copies)
 
     @property
     def last(self) -> Finished | None:

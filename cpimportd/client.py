@@ -244,6 +244,13 @@ def undone(status: Mapping[str, Any]) -> list[Mapping[str, Any]]:
     return [one for one in status.get("undone", ()) if one["schedule"] in present and one["ended"] != ended]
 
 
+def slotless(status: Mapping[str, Any]) -> list[str]:
+    """Schedules that nothing starts any more, and that nothing of is under way."""
+    doing = status["running"] and status["running"]["schedule"]
+    schedules = status["schedules"]
+    return [one["name"] for one in schedules if not one["next"] and not one["waiting"] and one["name"] != doing]
+
+
 def verdict(status: Status) -> list[str]:
     """What somebody should look at, a sentence each; empty where all is well."""
     wrong = []
@@ -254,6 +261,7 @@ def verdict(status: Status) -> list[str]:
     wrong += [f"{unit} is held: nothing new of it is in the books" for unit in status["held"]]
     alone = [one["name"] for one in status["files"] if held_alone(one["status"], one["organizations"])]
     wrong += [f"{name} is held: nothing of it is in the books, and nobody knows whose it is" for name in alone]
+    wrong += [f"{name} has no slot any more: nothing starts it by itself" for name in slotless(status)]
     waiting = [one for one in status["schedules"] if one["waiting"] is not None]
     wrong += [f"{one['name']} waits for {one['waiting']['why']}" for one in waiting]
     wrong += [f"{one['name']} is stale: 1C has not uploaded it anew" for one in status["files"] if one["stale"]]

@@ -23,7 +23,7 @@ from cpimportd.model import Group, Kind
 from cpimportd.plugin import Answer, Finding, Level, wrong_configuration
 from cpimportd.problems import Problem, ProblemError, problem
 from cpimportd.settings import Schedule, Settings
-from cpimportd.timetable import newest_slot
+from cpimportd.timetable import newest_slot, next_slot
 from cpimportd.watched import Health
 
 WITHIN: Final = timedelta(seconds=9)
@@ -176,6 +176,7 @@ def judge(
         if file.modified is not None and now - file.modified > settings.source.stale_after
     ]
     findings += _first(held, "units are held") + _first(alone, "workbooks are held")
+    findings += [_warned(found) for found in _without_slot(settings, now)]
     findings += _first(stale, "workbooks were not uploaded")
     return findings
 
@@ -222,6 +223,17 @@ def _missed(
         if slot is not None and (success is None or success < slot):
             return f"slot {moment(slot, settings.zone)} of {name} is not done"
     return None
+
+
+def _without_slot(settings: Settings, now: datetime) -> Iterator[Problem]:
+    """Schedules, be they of imports or of other jobs, that nothing starts any more."""
+    for name, one in settings.schedules.items():
+        if one.enabled and next_slot(one.at, settings.zone, now) is None:
+            yield problem("slot-none", schedule=name, at=one.at)
+
+
+def _warned(found: Problem) -> Finding:
+    return Finding(Level.WARNING, str(found), found.way_out)
 
 
 def _imports(settings: Settings) -> Iterator[tuple[str, Schedule]]:

@@ -1099,6 +1099,12 @@ CATALOG: dict[str, ProblemKind] = _catalog(
             "Run `systemctl restart cpimportd` when no run is under way.",
         ),
         ProblemKind(
+            "slot-none",
+            _W,
+            "schedule {schedule} at {at} has no slot any more: nothing starts it by itself",
+            "Correct schedules.NAME.at of that name, or remove the schedule; `cpimportd next` lists what is coming.",
+        ),
+        ProblemKind(
             "slot-irregular",
             _W,
             "schedule {schedule}: on {value} its local time {reason}",

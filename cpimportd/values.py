@@ -12,6 +12,7 @@ from oncalendar import OnCalendar, OnCalendarError
 from pydantic import AfterValidator, BeforeValidator, Field, SecretStr
 
 from cpimportd.instants import parse_zone
+from cpimportd.timetable.never import never_matches
 
 _SPAN = re.compile(r"\s*(\d+(?:\.\d+)?)\s*([a-z]*)\s*")
 _SECONDS = {
@@ -146,6 +147,8 @@ def _calendar(expression: str) -> str:
         raise ValueError(
             f"expected an OnCalendar expression of systemd such as Mon..Fri *-*-* 06:00:00 ({reason})"
         ) from error
+    if never := never_matches(expression):
+        raise ValueError(f"{never!r} never comes: no day matches it, be it for its weekday or for its day of the month")
     return expression
 
 

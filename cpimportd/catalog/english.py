@@ -117,6 +117,7 @@ _PLAINER = {
     "daemon-running": "another cpimportd daemon works on this state_directory already",
     "daemon-not-running": "no cpimportd daemon is running",
     "config-restart": "a changed key takes effect at the next start of the daemon",
+    "slot-none": "a schedule has no slot any more: nothing starts it by itself",
     "slot-irregular": "on {value} the clocks change, and the schedule's local time does not exist or exists twice",
     "misfired": "slots of a schedule were missed, the newest {value}, and grace or catch_up let none be made up for",
     "run-crashed": "the run's process broke off",

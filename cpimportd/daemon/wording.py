@@ -42,7 +42,8 @@ def line(state: "State", now: datetime, monotonic: float) -> str:
         name, slot = min(upcoming.items(), key=lambda entry: entry[1])
         first = f"Next {name} {moment(slot, zone)} in {span(slot - now)}"
     else:
-        first = "No schedule is enabled; `cpimportd trigger` imports now"
+        none = "No schedule has a slot any more" if state.plan.schedules else "No schedule is enabled"
+        first = f"{none}; `cpimportd trigger` imports now"
     return shorten(first if state.last is None else f"{first}; {last(state.last, zone)}")
 
 

@@ -9,7 +9,7 @@ from typing import Any, Final
 
 from starlette.concurrency import run_in_threadpool
 
-from cpimportd.client import Client, as_told, undone, with_held
+from cpimportd.client import Client, as_told, slotless, undone, with_held
 from cpimportd.core.outcomes import held_alone
 from cpimportd.problems import Problem, ProblemError
 
@@ -139,5 +139,7 @@ def light(seen: Seen, held: Sequence[object], files: Sequence[Mapping[str, Any]]
         yellow.append({"code": "stale", "count": stale})
     if seen.status is not None and (waiting := sum(one["waiting"] is not None for one in seen.status["schedules"])):
         yellow.append({"code": "waiting", "count": waiting})
+    if seen.status is not None and (over := len(slotless(seen.status))):
+        yellow.append({"code": "slotless", "count": over})
     state = "red" if red else "yellow" if yellow else "green"
     return {"state": state, "reasons": [*red, *yellow] or [{"code": "all-well"}]}

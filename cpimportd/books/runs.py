@@ -135,7 +135,7 @@ async def begin(connection: asyncpg.Connection, department_id: int, trigger: Tri
         done = await connection.fetchrow(sql("runs", "slot"), department_id, trigger.schedule, trigger.slot)
         slot = "?" if trigger.slot is None else moment(trigger.slot, trigger.slot.tzinfo or UTC)
         status = "published" if done is None else done["status"]
-        code = "slot-done" if status in WELL else "slot-done-held"
+        code = "slot-done" if status in WELL | {"running"} else "slot-done-held"
         run = "?" if done is None else done["id"]
         raise ProblemError(problem(code, value=slot, schedule=trigger.schedule, run=run, status=status)) from None
     return run_id

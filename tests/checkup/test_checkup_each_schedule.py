@@ -48,6 +48,14 @@ def test_a_daily_schedule_that_never_succeeds_does_not_hide_behind_an_hourly_one
     assert level(watched(hourly, ago("daily", ALL, hours=8, minutes=50))) is Level.OK
 
 
+def test_nor_where_thresholds_are_given():
+    settings = Settings(schedules={"daily": Schedule(), "hourly": HOURLY, "weekly": Schedule(at="Mon 06:00")})
+    found = watched(ago("hourly", RECEIPTS, minutes=5), ago("weekly", ALL, days=1, hours=8))
+    for warning, critical, expected in ((2, 3, Level.CRITICAL), (2, 400, Level.WARNING), (400, 400, Level.OK)):
+        thresholds = Thresholds(timedelta(days=warning), timedelta(days=critical))
+        assert Answer(tuple(judge(settings, found, thresholds, NOW))).level is expected
+
+
 def test_nor_does_an_hourly_one_behind_the_daily():
     daily = ago("daily", ALL, hours=8, minutes=50)
     assert level(watched(daily)) is Level.CRITICAL

@@ -8,6 +8,7 @@ from pydantic import SecretStr
 from cpimportd.alerting import Occasion, watched
 from cpimportd.alerts.conditions import Event, Look, compare, find
 from cpimportd.alerts.heartbeat import Beat
+from cpimportd.archive import archived_runs
 from cpimportd.books.health import health
 from cpimportd.books.history import history
 from cpimportd.books.overview import workbooks
@@ -99,6 +100,7 @@ async def test_a_first_day_on_which_every_download_is_refused_is_held(workplace)
         "alerts": ["held: download-failed"] * 6,
     }  # fmt: skip
     assert len(found["daemon"]) == 6
+    assert archived_runs(workplace.settings.spool_directory) == ()  # nothing to go through once more
     assert {"code": "held-files", "count": 6} in found["light"]
 
 

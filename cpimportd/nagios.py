@@ -177,6 +177,11 @@ def judge(
     ]
     findings += _first(held, "units are held") + _first(alone, "workbooks are held")
     findings += [_warned(found) for found in _without_slot(settings, now)]
+    findings += [
+        Finding(Level.WARNING, f"the job {one.job} is not done since {moment(one.since, settings.zone)}: {one.state}",
+                f"See why: cpimportd alerts; do it now: cpimportd {one.job} --send")
+        for one in health.undone
+    ]  # fmt: skip
     findings += _first(stale, "workbooks were not uploaded")
     return findings
 

@@ -65,6 +65,15 @@ class Workbook:
 
 
 @dataclass(frozen=True, slots=True)
+class UndoneJob:
+    """A schedule's job, such as a report, that was not done when it was last tried; and since when it has not been."""
+
+    job: str
+    state: str
+    since: datetime
+
+
+@dataclass(frozen=True, slots=True)
 class Success:
     """When imports last succeeded that one schedule asked for, or somebody by hand, looking for the same kinds.
 
@@ -90,6 +99,7 @@ class Health:
         files: all of the latest runs.
         runs: how many ended how.
         successes: by schedule; None where nobody asked, so that ``last_success`` has to do for all.
+        undone: jobs that import nothing and were not done.
     """
 
     last_run: LastRun | None
@@ -98,6 +108,7 @@ class Health:
     files: tuple[Workbook, ...]
     runs: Mapping[str, int]
     successes: tuple[Success, ...] | None = None
+    undone: tuple[UndoneJob, ...] = ()
 
     @property
     def held_files(self) -> tuple[Workbook, ...]:

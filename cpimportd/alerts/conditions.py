@@ -7,7 +7,7 @@ from datetime import UTC, datetime, timedelta, tzinfo
 from enum import StrEnum
 from typing import Final
 
-from cpimportd.core.outcomes import held_alone
+from cpimportd.core.outcomes import JOB, held_alone
 from cpimportd.instants import moment
 from cpimportd.model import Group, Kind
 from cpimportd.problems import Effect, Problem, problem
@@ -15,9 +15,6 @@ from cpimportd.report import FileStatus, RunReport, RunStatus, UnitStatus
 
 RUN: Final = "run"
 """The subject of a run that failed."""
-
-JOB: Final = "job:"
-"""What the subject of a scheduled job that was not done begins with; its name follows."""
 
 UPLOAD: Final = "upload"
 """The subject of what 1C has not uploaded; of a group's workbooks its name follows, as in ``upload/receipts``."""

@@ -6,9 +6,9 @@ import asyncpg
 
 from cpimportd.books import held, memory
 from cpimportd.books.queries import sql
-from cpimportd.core.outcomes import SUCCEEDED, held_alone
+from cpimportd.core.outcomes import JOB, SUCCEEDED, held_alone
 from cpimportd.problems import CATALOG
-from cpimportd.watched import Figures, Health, Held, LastRun, Payments, Success, Workbook
+from cpimportd.watched import Figures, Health, Held, LastRun, Payments, Success, UndoneJob, Workbook
 
 
 async def health(connection: asyncpg.Connection, department_id: int) -> Health:
@@ -29,6 +29,9 @@ async def health(connection: asyncpg.Connection, department_id: int) -> Health:
         ),
         runs={found["status"]: found["runs"] for found in await connection.fetch(sql("health", "runs"), department_id)},
         successes=successes,
+        undone=tuple(
+            UndoneJob(**dict(found)) for found in await connection.fetch(sql("health", "jobs"), department_id, JOB)
+        ),
     )
 
 

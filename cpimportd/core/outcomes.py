@@ -15,6 +15,9 @@ SUCCEEDED: Final = WELL | {"partial"}
 JUDGED: Final = SUCCEEDED | {"held"}
 """It came so far as to say what is held; another try would change nothing, so that its slot is done."""
 
+JOB: Final = "job:"
+"""What the subject of a scheduled job that was not done begins with, among what is wrong; its name follows."""
+
 
 def held_alone(status: str, organizations: Collection[str]) -> bool:
     """Whether a workbook is held and no unit with it, since nobody knows whose it is: then it has to be told by itself.

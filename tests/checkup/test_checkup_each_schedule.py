@@ -137,6 +137,10 @@ async def test_the_books_say_when_each_schedule_succeeded(two_days, sql):
             + [("daily", NOW - timedelta(days=9), "held", sorted(ALL))]
             + [("hourly", NOW - timedelta(hours=n), "unchanged", ["receipts"]) for n in range(1, 9)],
         )
+        await connection.execute(
+            "INSERT INTO cpimportd.condition (department_id, subject, state, since) VALUES (8, 'job:report', 'failed', $1)",
+            NOW,
+        )
         found = await health(connection, 8)
     finally:
         await transaction.rollback()
@@ -146,6 +150,9 @@ async def test_the_books_say_when_each_schedule_succeeded(two_days, sql):
     )
     by_schedule = {one.schedule: one.at for one in found.successes if one.schedule is not None}
     assert by_schedule == {"hourly": NOW - timedelta(hours=1)}
+    assert [(one.job, one.since) for one in found.undone] == [("report", NOW)]
+    told = [one for one in judge(Settings(), found, Thresholds(), NOW) if "the job report is not done" in one.text]
+    assert [one.level for one in told] == [Level.WARNING]
     text = text_of(registry_of(8, Figures(found, {}, ()), None))
     name = 'cpimportd_schedule_last_success_timestamp_seconds{department="8",schedule="hourly"}'
     assert f"{name} {by_schedule['hourly'].timestamp():.6e}".replace("000e", "e") in text

@@ -13,6 +13,12 @@ SELECT schedule, kinds, max(finished_at) AS at FROM cpimportd.runs
 WHERE department_id = $1 AND status = ANY ($2::text[]) AND undoes = '{}'
 GROUP BY schedule, kinds;
 
+-- name: jobs
+-- The jobs of schedules that were not done ($2 begins their subjects), and since when.
+SELECT substr(subject, length($2) + 1) AS job, state, since FROM cpimportd.condition
+WHERE department_id = $1 AND starts_with(subject, $2)
+ORDER BY subject;
+
 -- name: runs
 -- How many runs ended how.
 SELECT status, count(*) AS runs FROM cpimportd.runs WHERE department_id = $1 AND status <> 'running' GROUP BY status;

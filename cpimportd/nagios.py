@@ -1,7 +1,7 @@
 """For Nagios, Icinga and their kin: how the imports fare, by the books, the source and the daemon."""
 
 import asyncio
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -24,7 +24,7 @@ from cpimportd.plugin import Answer, Finding, Level, wrong_configuration
 from cpimportd.problems import Problem, ProblemError, problem
 from cpimportd.settings import Schedule, Settings
 from cpimportd.timetable import newest_slot, next_slot
-from cpimportd.watched import Health
+from cpimportd.watched import Health, UndoneJob
 
 WITHIN: Final = timedelta(seconds=9)
 """How long the database and the source may take: Nagios gives a plugin ten seconds."""
@@ -154,22 +154,8 @@ def judge(
     if last is not None and last.status in {"failed", "abandoned"}:
         why = f": {last.problem}" if last.problem else ""
         findings.append(Finding(Level.WARNING, f"run {last.run} {last.status}{why}", last.way_out))
-    held = [
-        Finding(
-            Level.WARNING,
-            f"{one.unit} is held ({', '.join(one.codes)})",
-            "See why: cpimportd history, cpimportd show RUN",
-        )
-        for one in health.held
-    ]
-    alone = [
-        Finding(
-            Level.WARNING,
-            f"{file.name} is held ({', '.join(file.held_for)}), and nobody knows whose it is",
-            "See why: cpimportd history, cpimportd show RUN",
-        )
-        for file in health.held_files
-    ]
+    held = [_held(one.unit, one.codes) for one in health.held]
+    alone = [_held(file.name, file.held_for, ", and nobody knows whose it is") for file in health.held_files]
     stale = [
         Finding(Level.WARNING, f"1C has not uploaded {file.name} for {span(now - file.modified)}")
         for file in health.files
@@ -177,13 +163,19 @@ def judge(
     ]
     findings += _first(held, "units are held") + _first(alone, "workbooks are held")
     findings += [_warned(found) for found in _without_slot(settings, now)]
-    findings += [
-        Finding(Level.WARNING, f"the job {one.job} is not done since {moment(one.since, settings.zone)}: {one.state}",
-                f"See why: cpimportd alerts; do it now: cpimportd {one.job} --send")
-        for one in health.undone
-    ]  # fmt: skip
+    findings += [_not_done(job, settings) for job in health.undone]
     findings += _first(stale, "workbooks were not uploaded")
     return findings
+
+
+def _held(what: str, codes: Sequence[str], more: str = "") -> Finding:
+    way_out = "See why: cpimportd history, cpimportd show RUN"
+    return Finding(Level.WARNING, f"{what} is held ({', '.join(codes)}){more}", way_out)
+
+
+def _not_done(job: UndoneJob, settings: Settings) -> Finding:
+    text = f"the job {job.job} is not done since {moment(job.since, settings.zone)}: {job.state}"
+    return Finding(Level.WARNING, text, f"See why: cpimportd alerts; do it now: cpimportd {job.job} --send")
 
 
 def _first(findings: list[Finding], what: str) -> list[Finding]:

@@ -34,6 +34,7 @@ class ImportCollector(Collector):
         """All metrics, in the order of the page."""
         yield InfoMetricFamily("cpimportd", "The program.", value={"version": __version__})
         yield from self._runs()
+        yield self._of_schedules()
         yield from self._held()
         yield from self._books()
         yield from self._of_daemon()
@@ -45,12 +46,6 @@ class ImportCollector(Collector):
                 "cpimportd_last_success_timestamp_seconds",
                 "When an import last ended well: published, or nothing new; with units held if others were not.",
                 [((), health.last_success.timestamp())],
-            )
-            yield self._gauge(
-                "cpimportd_schedule_last_success_timestamp_seconds",
-                "The same of each schedule's own imports; one that never succeeded has none.",
-                self._of_schedules(),
-                "schedule",
             )
         last = health.last_run
         if last is not None:
@@ -90,12 +85,17 @@ class ImportCollector(Collector):
             "kind",
         )
 
-    def _of_schedules(self) -> Labelled:
+    def _of_schedules(self) -> Metric:
         latest: dict[str, float] = {}
         for one in self._figures.health.successes or ():
             if one.schedule is not None:
                 latest[one.schedule] = max(one.at.timestamp(), latest.get(one.schedule, 0.0))
-        return [((name,), at) for name, at in sorted(latest.items())]
+        return self._gauge(
+            "cpimportd_schedule_last_success_timestamp_seconds",
+            "When a schedule's own imports last ended well; one that never did has none.",
+            [((name,), at) for name, at in sorted(latest.items())],
+            "schedule",
+        )
 
     def _held(self) -> Iterator[Metric]:
         held = self._figures.health.held

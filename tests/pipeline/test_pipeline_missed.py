@@ -61,7 +61,7 @@ async def whoever_watches(workplace, report):
         {"name": one.name, "status": one.status, "organizations": one.organizations, "stale": False}
         for one in record.saw(seen, NOW).uploads.values()
     ]
-    status = {"schedules": [], "held": record.held, "files": files, "last": None}
+    status = {"schedules": [], "held": record.held, "files": files, "last": None, "running": None}
     slot = attempts.judge(
         Ended(result.code, result), Attempt(NOW, 0.0, 0.0, runs=1), SCHEDULE, PLAN, now=NOW, monotonic=9e9
     )

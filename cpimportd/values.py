@@ -8,11 +8,10 @@ from datetime import UTC, date, datetime, timedelta
 from ipaddress import ip_address
 from typing import Annotated, Literal
 
-from oncalendar import OnCalendar, OnCalendarError
+from oncalendar import BaseIterator, OnCalendar, OnCalendarError, parse_tz
 from pydantic import AfterValidator, BeforeValidator, Field, SecretStr
 
 from cpimportd.instants import parse_zone
-from cpimportd.timetable.never import never_matches
 
 _SPAN = re.compile(r"\s*(\d+(?:\.\d+)?)\s*([a-z]*)\s*")
 _SECONDS = {
@@ -26,6 +25,9 @@ _SECONDS = {
 _BYTES = {"": 1, "k": 1024, "m": 1024**2, "g": 1024**3}
 _LONGEST = timedelta(days=36_500)
 """A century: an instant so long before or after any of ours is still one that Python and PostgreSQL can tell."""
+
+_BEFORE_ALL_DAYS = datetime(1969, 12, 31, tzinfo=UTC)
+"""systemd's calendar begins with 1970."""
 
 _EXPECTED_LONGEST = f"expected a time span of at most {_LONGEST.days} days"
 _EXPECTED_SPAN = "expected a time span such as 90s, 20min or 1h 30min"
@@ -150,6 +152,23 @@ def _calendar(expression: str) -> str:
     if never := never_matches(expression):
         raise ValueError(f"{never!r} never comes: no day matches it, be it for its weekday or for its day of the month")
     return expression
+
+
+def never_matches(expression: str) -> str | None:
+    """The first line of an OnCalendar expression that no day from 1970 to 2199 matches; None where each has one.
+
+    Such as a Thursday that is a Friday, or a 30 February. Clock changes are left aside: a local time that does not
+    exist on a day is a matter of some zones and years.
+
+    Args:
+        expression: one or more lines that can be understood, each with a zone at its end or without.
+    """
+    for line in expression.strip().split("\n"):
+        words = line.rsplit(maxsplit=1)
+        days = words[0] if len(words) > 1 and parse_tz(words[1]) is not None else line.strip()
+        if next(BaseIterator(days, _BEFORE_ALL_DAYS), None) is None:
+            return line.strip()
+    return None
 
 
 def _postgresql(url: SecretStr) -> SecretStr:

@@ -12,7 +12,6 @@ from cpimportd.timetable.calendar import (
 from cpimportd.timetable.due import Due, due, resumable, upcoming
 from cpimportd.timetable.irregular import IrregularDate, Irregularity, irregular_dates
 from cpimportd.timetable.memory import Memory, Remembered, Timed, disbelieve, put_in_force
-from cpimportd.timetable.never import never_matches
 
 __all__ = [
     "Due",
@@ -28,7 +27,6 @@ __all__ = [
     "due",
     "forget_rules",
     "irregular_dates",
-    "never_matches",
     "newest_slot",
     "next_slot",
     "put_in_force",

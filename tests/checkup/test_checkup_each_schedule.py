@@ -17,7 +17,8 @@ from cpimportd.metrics import registry_of, text_of
 from cpimportd.nagios import Level, Thresholds, judge
 from cpimportd.plugin import Answer
 from cpimportd.settings import Schedule, Settings
-from cpimportd.timetable import Memory, never_matches, next_slot
+from cpimportd.timetable import Memory, next_slot
+from cpimportd.values import never_matches
 from cpimportd.watched import Figures, Health, Success
 from cpimportd.web.daemon_view import Seen, light
 from tests.daemon.test_daemon_wording import plan

@@ -36,7 +36,8 @@ MARGIN: Final = timedelta(seconds=10)
 
 _UNDER_WAY: Final = 4
 _DONE_ELSEWHERE: Final = 5
-_EARLY_LOOK: Final = frozenset({"upload-missing", "source-empty"})
+_DONE_HELD: Final = "slot-done-held"
+_EARLY_LOOK: Final = frozenset({"upload-missing", "source-empty", "nothing-to-import"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,7 +117,8 @@ async def watched(settings: Settings, occasion: Occasion, run: Coroutine[Any, An
 
 
 async def _end(settings: Settings, url: str, report: RunReport) -> tuple[Problem, ...]:
-    if report.code in {0, _DONE_ELSEWHERE}:
+    held_elsewhere = any(found.code == _DONE_HELD for found in report.problems)
+    if report.code in {0, _DONE_ELSEWHERE} and not held_elsewhere:
         return await beat(url, Beat.SUCCESS)
     return await beat(url, Beat.FAIL, as_text(report, settings.zone))
 

@@ -10,6 +10,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any, Final
 
+from cpimportd.core.outcomes import held_alone
 from cpimportd.daemon.document import read
 from cpimportd.daemon.elsewhere import Elsewhere, leave
 from cpimportd.daemon.files import write_whole
@@ -265,16 +266,35 @@ def waits_in_trouble(schedule: Mapping[str, Any]) -> bool:
     return schedule["waiting"] is not None and bool(schedule["waiting"].get("trouble", True))
 
 
+def undone(status: Mapping[str, Any]) -> list[Mapping[str, Any]]:
+    """The last job of each schedule that did not succeed, whatever others did since, less the last run of all.
+
+    Args:
+        status: the daemon's; an older one tells of none.
+    """
+    present = {one["name"] for one in status["schedules"]}
+    ended = status["last"] and status["last"]["ended"]
+    return [one for one in status.get("undone", ()) if one["schedule"] in present and one["ended"] != ended]
+
+
+def slotless(status: Mapping[str, Any]) -> list[str]:
+    """Schedules that nothing starts any more, and that nothing of is under way."""
+    doing = status["running"] and status["running"]["schedule"]
+    schedules = status["schedules"]
+    return [one["name"] for one in schedules if not one["next"] and not one["waiting"] and one["name"] != doing]
+
+
 def verdict(status: Status) -> list[str]:
     """What somebody should look at, a sentence each; empty where all is well."""
     wrong = []
     last = status["last"]
     if last is not None and not last["good"]:
         wrong.append(f"the last run: {last['summary']}")
-    schedules = {one["name"] for one in status["schedules"]}
-    undone = [one for one in status.get("undone", ()) if one["schedule"] in schedules]  # an older daemon tells of none
-    wrong += [f"the last job of {one['schedule']}: {one['summary']}" for one in undone]
+    wrong += [f"the last job of {one['schedule']}: {one['summary']}" for one in undone(status)]
     wrong += [f"{unit} is held: nothing new of it is in the books" for unit in status["held"]]
+    alone = [one["name"] for one in status["files"] if held_alone(one["status"], one["organizations"])]
+    wrong += [f"{name} is held: nothing of it is in the books, and nobody knows whose it is" for name in alone]
+    wrong += [f"{name} has no slot any more: nothing starts it by itself" for name in slotless(status)]
     wrong += [f"the run under way waits for {wait['told']}" for wait in trouble_of_run(status)]
     waiting = [one for one in status["schedules"] if waits_in_trouble(one)]
     wrong += [f"{one['name']} waits for {one['waiting']['why']}" for one in waiting]

@@ -19,8 +19,8 @@ from cpimportd.books.rights import text_limits
 from cpimportd.documents import kind_by_name
 from cpimportd.earlier import earlier
 from cpimportd.instants import moment
-from cpimportd.model import Content, FetchedFile, Kind, Progress, Served, Snapshot, Unit
-from cpimportd.problems import Effect, ProblemError, problem
+from cpimportd.model import Content, FetchedFile, Kind, MissedFile, Progress, Served, Snapshot, Unit
+from cpimportd.problems import Effect, Problem, ProblemError, problem
 from cpimportd.reading import ReadJob
 from cpimportd.settings import Settings
 from cpimportd.spool import SpoolFolder
@@ -47,6 +47,7 @@ class Intake:
         foreign: units in whose rows somebody else has written since our last publication.
         undone: units whose files of today are those that a human has undone, with the run that was undone.
         earlier: what workbooks of earlier days have to do with those of today.
+        missed: workbooks that the source listed and that were not fetched.
     """
 
     snapshots: tuple[Snapshot, ...]
@@ -55,14 +56,13 @@ class Intake:
     foreign: frozenset[Unit]
     undone: Mapping[Unit, int] = field(default_factory=dict)
     earlier: Mapping[Unit, checks.Earlier] = field(default_factory=dict)
+    missed: tuple[MissedFile, ...] = ()
 
     @property
     def nothing_new(self) -> bool:
-        """Every unit is what the books serve already, and no file has anything wrong with it."""
+        """Every unit is what the books serve already, and nothing is held, not even a file that was not fetched."""
         verdict = self.verdict
-        return all(unit.unchanged for unit in verdict.units.values()) and not any(
-            file.held for file in verdict.files.values()
-        )
+        return all(unit.unchanged for unit in verdict.units.values()) and not verdict.anything_held
 
     def require_upload(self, after: datetime, zone: tzinfo) -> None:
         """Whether it is worth going on: something can be published, or 1C has uploaded something, be it the same again.
@@ -222,6 +222,8 @@ async def _look(
         accepted=asked.accepted,
     )
     progress(Progress("check", finished=True))
+    if not verdict.units and not verdict.anything_held:
+        raise ProblemError(_nothing_to_import(settings, asked, len(snapshots)))
     undone = {
         unit: found.undone_run
         for unit, found in (await memory.undone(connection, settings.department_id)).items()
@@ -229,7 +231,14 @@ async def _look(
         and {snapshots[file_no].digest for file_no in verdict.units[unit].file_nos} <= found.digests
     }
     found = await earlier(connection, settings, snapshots, verdict, served, undone=undone)
-    return Intake(snapshots, verdict, served, foreign, undone, found)
+    return Intake(snapshots, verdict, served, foreign, undone, found, fetched.missed)
+
+
+def _nothing_to_import(settings: Settings, asked: Asked, files: int) -> Problem:
+    """Nobody's documents came and none ever did: such a run has seen nothing, which is no success."""
+    place = source.open_source(settings.source)
+    kinds = ", ".join(kind.value for kind in Kind if kind.group in {one.group for one in asked.only})
+    return problem("nothing-to-import", server=place.label, folder=place.folder, count=files, kinds=kinds)
 
 
 @dataclass(frozen=True, slots=True)

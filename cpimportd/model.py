@@ -247,6 +247,21 @@ class FetchedFile:
     sha256: str
 
 
+@dataclass(frozen=True, slots=True)
+class MissedFile:
+    """A workbook that the source listed and that was not fetched.
+
+    Attributes:
+        name: as the server has it; of one whose name was refused, as it may be shown.
+        why: it did not come.
+        modified: when the server says it was last written; None where it does not say, or nobody asked.
+    """
+
+    name: str
+    why: Problem
+    modified: datetime | None = None
+
+
 class Content(NamedTuple):
     """What is in a workbook, whatever it is called.
 

@@ -1,7 +1,7 @@
 """For Nagios, Icinga and their kin: how the imports fare, by the books, the source and the daemon."""
 
 import asyncio
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -21,11 +21,12 @@ from cpimportd.daemon.store import FILE as MEMORY
 from cpimportd.daemon.store import NOT_UNDERSTOOD, decode
 from cpimportd.instants import moment, span
 from cpimportd.measuring import daemon_status
+from cpimportd.model import Group, Kind
 from cpimportd.plugin import Answer, Finding, Level, wrong_configuration
 from cpimportd.problems import Problem, ProblemError, problem
 from cpimportd.settings import Schedule, Settings
-from cpimportd.timetable import newest_slot
-from cpimportd.watched import Health
+from cpimportd.timetable import newest_slot, next_slot
+from cpimportd.watched import Health, UndoneJob
 
 WITHIN: Final = timedelta(seconds=9)
 """How long the database and the source may take: Nagios gives a plugin ten seconds."""
@@ -179,21 +180,28 @@ def judge(
     if last is not None and last.status in {"failed", "abandoned"}:
         why = f": {last.problem}" if last.problem else ""
         findings.append(Finding(Level.WARNING, f"run {last.run} {last.status}{why}", last.way_out))
-    held = [
-        Finding(
-            Level.WARNING,
-            f"{one.unit} is held ({', '.join(one.codes)})",
-            "See why: cpimportd history, cpimportd show RUN",
-        )
-        for one in health.held
-    ]
+    held = [_held(one.unit, one.codes) for one in health.held]
+    alone = [_held(file.name, file.held_for, ", and nobody knows whose it is") for file in health.held_files]
     stale = [
         Finding(Level.WARNING, f"1C has not uploaded {file.name} for {span(now - file.modified)}")
         for file in health.files
         if file.modified is not None and now - file.modified > settings.source.stale_after
     ]
-    findings += _first(held, "units are held") + _first(stale, "workbooks were not uploaded")
+    findings += _first(held, "units are held") + _first(alone, "workbooks are held")
+    findings += [_warned(found) for found in _without_slot(settings, now)]
+    findings += [_not_done(job, settings) for job in health.undone]
+    findings += _first(stale, "workbooks were not uploaded")
     return findings
+
+
+def _held(what: str, codes: Sequence[str], more: str = "") -> Finding:
+    way_out = "See why: cpimportd history, cpimportd show RUN"
+    return Finding(Level.WARNING, f"{what} is held ({', '.join(codes)}){more}", way_out)
+
+
+def _not_done(job: UndoneJob, settings: Settings) -> Finding:
+    text = f"the job {job.job} is not done since {moment(job.since, settings.zone)}: {job.state}"
+    return Finding(Level.WARNING, text, f"See why: cpimportd alerts; do it now: cpimportd {job.job} --send")
 
 
 def _first(findings: list[Finding], what: str) -> list[Finding]:
@@ -215,32 +223,63 @@ def _last_success(
     for level, longest in limits:
         if longest is not None and now - success > longest:
             return Finding(level, f"{told}, older than {span(longest)}", "Look: cpimportd status, cpimportd history")
-        if longest is None and (late := _missed(settings, success, level, now, counting)):
+        if late := _missed(settings, health, _patience(settings, level, longest), now, counting):
             return Finding(level, f"{late}; {told}", "Look: cpimportd status, then cpimportd trigger --wait")
     return Finding(Level.OK, told)
 
 
-def _missed(
-    settings: Settings, success: datetime, level: Level, now: datetime, counting: Mapping[str, datetime]
-) -> str | None:
-    """The slot that should be done by now and is not, in words; None where there is none.
+def _patience(settings: Settings, level: Level, longest: timedelta | None) -> Callable[[Schedule], timedelta]:
+    """How long after its slot an import may not have succeeded yet, where a threshold is given so long.
 
-    A slot is late when its run could have waited and been tried again to the end; and it is lost when nobody would even
-    start it any more.
+    Else a slot is late when its run could have waited and been tried again to the end; and it is lost when nobody would
+    even start it any more.
     """
+
+    def patience(schedule: Schedule) -> timedelta:
+        if longest is not None:
+            return longest
+        trying = schedule.wait_for_upload + settings.retry.within
+        return trying + schedule.grace if level is Level.CRITICAL else trying
+
+    return patience
+
+
+def _missed(
+    settings: Settings,
+    health: Health,
+    patience: Callable[[Schedule], timedelta],
+    now: datetime,
+    counting: Mapping[str, datetime],
+) -> str | None:
+    """The slot that should be done by now and is not, in words; None where there is none."""
     for name, schedule in _imports(settings):
-        patience = schedule.wait_for_upload + settings.retry.within
-        if level is Level.CRITICAL:
-            patience += schedule.grace
         after = max(now - _FAR_BACK, counting.get(name, now - _FAR_BACK))
-        slot = newest_slot(schedule.at, settings.zone, after, now - patience)
-        if slot is not None and success < slot:
+        slot = newest_slot(schedule.at, settings.zone, after, now - patience(schedule))
+        success = health.last_success_of(name, _kinds(schedule))
+        if slot is not None and (success is None or success < slot):
             return f"slot {moment(slot, settings.zone)} of {name} is not done"
     return None
 
 
+def _without_slot(settings: Settings, now: datetime) -> Iterator[Problem]:
+    """Schedules, be they of imports or of other jobs, that nothing starts any more."""
+    for name, one in settings.schedules.items():
+        if one.enabled and next_slot(one.at, settings.zone, now) is None:
+            yield problem("slot-none", schedule=name, at=one.at)
+
+
+def _warned(found: Problem) -> Finding:
+    return Finding(Level.WARNING, str(found), found.way_out)
+
+
 def _imports(settings: Settings) -> Iterator[tuple[str, Schedule]]:
     yield from ((name, one) for name, one in settings.schedules.items() if one.enabled and one.job == "import")
+
+
+def _kinds(schedule: Schedule) -> frozenset[str]:
+    """The kinds that a schedule imports, a group taken whole."""
+    groups = {Kind(name).group for name in schedule.only} or set(Group)
+    return frozenset(kind.value for kind in Kind if kind.group in groups)
 
 
 def _performance(health: Health, thresholds: Thresholds, now: datetime) -> tuple[str, ...]:
@@ -248,7 +287,7 @@ def _performance(health: Health, thresholds: Thresholds, now: datetime) -> tuple
     if health.last_success is not None:
         age = (now - health.last_success).total_seconds()
         data.append(f"age={age:.0f}s;{_limit(thresholds.warning)};{_limit(thresholds.critical)};0")
-    data.append(f"held={len(health.held)};0;;0")
+    data.append(f"held={len(health.held) + len(health.held_files)};0;;0")
     if health.last_run is not None:
         data.append(f"duration={health.last_run.seconds:.1f}s;;;0")
     uploads = [file.modified for file in health.files if file.modified is not None]

@@ -10,9 +10,10 @@ import asyncpg
 from cpimportd.books import memory
 from cpimportd.books.held import held_units
 from cpimportd.books.plan import Published
+from cpimportd.documents import kind_by_name
 from cpimportd.intake import Intake
-from cpimportd.model import Kind, Served, Snapshot
-from cpimportd.problems import Problem, problem
+from cpimportd.model import Kind, MissedFile, Served, Snapshot
+from cpimportd.problems import Problem, printable, problem
 from cpimportd.report import FileReport, FileStatus, HeldUnit, KindTotal, UnitReport, UnitStatus
 
 
@@ -90,7 +91,7 @@ def units(intake: Intake, published: Published) -> tuple[UnitReport, ...]:
 
 
 def files(intake: Intake, published: Published) -> tuple[FileReport, ...]:
-    """Every workbook that was fetched, and how it fared."""
+    """Every workbook that was listed, and how it fared; those that were not fetched come last."""
     reports = []
     remembered: defaultdict[tuple[Kind | None, str], list[Served]] = defaultdict(list)
     for entry in intake.served:
@@ -111,7 +112,23 @@ def files(intake: Intake, published: Published) -> tuple[FileReport, ...]:
                 modified=snapshot.file.modified,
             )
         )
-    return tuple(reports)
+    return (*reports, *(_missed(missed, intake.served) for missed in intake.missed))
+
+
+def _missed(missed: MissedFile, served: Sequence[Served]) -> FileReport:
+    """A workbook that was listed and not fetched: whose it is, only its name can say."""
+    own = [entry for entry in served if missed.name in {entry.file, printable(entry.file)}]
+    kinds = {entry.kind for entry in own}
+    return FileReport(
+        name=missed.name,
+        kind=kinds.pop() if len(kinds) == 1 else kind_by_name(missed.name),
+        organizations=tuple(sorted({entry.organization for entry in own})),
+        rows=0,
+        control_total=None,
+        status=FileStatus.HELD,
+        problems=(missed.why,),
+        modified=missed.modified,
+    )
 
 
 def _size(snapshot: Snapshot, remembered: Sequence[Served]) -> tuple[int, Decimal | None]:

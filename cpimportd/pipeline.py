@@ -181,7 +181,7 @@ async def _import(run: _Run, connection: asyncpg.Connection) -> RunReport:
 
 def _put_away(run: _Run, spool: SpoolFolder, kept: Intake | None) -> None:
     """The end of the run's folder: the files of a run that ended in order stay, also of one that published nothing."""
-    keep = kept is not None and not run.request.dry_run
+    keep = kept is not None and bool(kept.snapshots) and not run.request.dry_run
     if kept is not None and keep:
         try:
             spool.archive(run.run_id, [snapshot.file for snapshot in kept.snapshots], run.request.only)

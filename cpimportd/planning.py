@@ -55,6 +55,7 @@ def plan_publication(
         closed_before=first_open,
         today=today(asked, intake),
         older=frozenset(unit for unit, found in intake.earlier.items() if found.older),
+        problems=verdict.problems,
     )
 
 

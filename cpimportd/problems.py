@@ -33,6 +33,11 @@ class Effect(StrEnum):
     """Published all the same, and said."""
 
     @property
+    def holds(self) -> bool:
+        """Whether something is not published because of it, be it only until a human accepts that."""
+        return self is not Effect.WARNS
+
+    @property
     def level(self) -> int:
         """The level of :mod:`logging` at which a problem of this effect is logged."""
         return logging.ERROR if self in {Effect.FAILS, Effect.INTEGRITY} else logging.WARNING
@@ -374,16 +379,23 @@ CATALOG: dict[str, ProblemKind] = _catalog(
             passing=True,
         ),
         ProblemKind(
+            "nothing-to-import",
+            _F,
+            "{server} holds {count:count} workbooks in {folder}, and none with documents of {kinds}",
+            "Check what 1C exports there, and the kinds that were asked for (--only, schedules.NAME.only).",
+            passing=True,
+        ),
+        ProblemKind(
             "name-refused",
-            _W,
+            _I,
             "the server names a file {value}: {reason}; it was not fetched",
-            "Rename the file on the server.",
+            "Rename the file on the server, or remove it.",
         ),
         ProblemKind(
             "link-refused",
-            _W,
+            _I,
             "is a symbolic link; it was not fetched, because not every server serves what it points to",
-            "Put the workbook itself into the folder.",
+            "Put the workbook itself into the folder, or remove the link.",
         ),
         ProblemKind(
             "download-short",
@@ -418,6 +430,12 @@ CATALOG: dict[str, ProblemKind] = _catalog(
             _I,
             "has 0 bytes: a broken upload",
             "Let 1C export it again; until then it changes nothing in the books.",
+        ),
+        ProblemKind(
+            "file-without-documents",
+            _W,
+            "holds no document and names no organization: there is nothing to import from it",
+            "If the organization has documents, check the filter of its export in 1C.",
         ),
         ProblemKind("file-not-workbook", _I, "is not a workbook: {reason}", "Let 1C export it again as XLSX."),
         ProblemKind(
@@ -955,6 +973,13 @@ CATALOG: dict[str, ProblemKind] = _catalog(
             "slot-done", _F, "slot {value} of schedule {schedule} was done by run {run}", "Nothing to do.", exit_code=5
         ),
         ProblemKind(
+            "slot-done-held",
+            _F,
+            "slot {value} of schedule {schedule} was done by run {run}, which ended as {status}: not all of it is in the books",
+            "See what is held and why: `cpimportd show {run}`.",
+            exit_code=5,
+        ),
+        ProblemKind(
             "foreign-writes",
             _W,
             "{organization}: somebody else wrote to {count:count} documents ({value}) since our last run, {sums}; {outcome}",
@@ -1109,6 +1134,12 @@ CATALOG: dict[str, ProblemKind] = _catalog(
             _W,
             "{key} was changed, which takes effect at the next start of the daemon",
             "Run `systemctl restart cpimportd` when no run is under way.",
+        ),
+        ProblemKind(
+            "slot-none",
+            _W,
+            "schedule {schedule} at {at} has no slot any more: nothing starts it by itself",
+            "Correct schedules.NAME.at of that name, or remove the schedule; `cpimportd next` lists what is coming.",
         ),
         ProblemKind(
             "slot-irregular",

@@ -19,6 +19,7 @@ from cpimportd.archive import ArchivedRun, archived_runs
 from cpimportd.books import connect, require_current, translate, upgrade
 from cpimportd.books.connection import let_go
 from cpimportd.books.pastruns import Closings, PastRun, closings, past_runs
+from cpimportd.core.outcomes import held_alone
 from cpimportd.leftovers import temporary_folder
 from cpimportd.model import Kind, Progress, Unit
 from cpimportd.pipeline import RunRequest, run_once
@@ -155,6 +156,11 @@ class _Stage:
             now=report.status.value,
             first=self.first,
             now_held={name: held[name] for name in sorted(held.keys() - self.held_then)},
+            now_held_files={
+                file.name: file.problems
+                for file in report.files
+                if held_alone(file.status.value, file.organizations) and file.name not in then.held_files
+            },
             no_longer_held={} if failed else self._no_longer_held(then),
             sums=() if failed else await self._sums(report, closed_then),
             problems=report.problems if failed else (),

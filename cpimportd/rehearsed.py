@@ -43,6 +43,7 @@ class RehearsedRun:
         no_longer_held: units that were held then, and the codes of what held them.
         sums: what the books would hold differently afterwards, of units that are held neither then nor now.
         problems: why it would fail as a whole.
+        now_held_files: workbooks of which nobody knows whose they are, that were not held then, and why they would be.
     """
 
     run: int
@@ -54,11 +55,12 @@ class RehearsedRun:
     no_longer_held: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     sums: tuple[SumDiffers, ...] = ()
     problems: tuple[Problem, ...] = ()
+    now_held_files: Mapping[str, tuple[Problem, ...]] = field(default_factory=dict)
 
     @property
     def differs(self) -> bool:
         """Whether anything would be other than it was."""
-        return bool(self.now_held or self.no_longer_held or self.sums or self.problems)
+        return bool(self.now_held or self.now_held_files or self.no_longer_held or self.sums or self.problems)
 
     def as_json(self) -> dict[str, object]:
         """The run as scripts get it."""
@@ -69,6 +71,9 @@ class RehearsedRun:
             "now": self.now,
             "first": self.first,
             "now_held": [{"unit": u, "problems": [p.as_json() for p in found]} for u, found in self.now_held.items()],
+            "now_held_files": [
+                {"file": f, "problems": [p.as_json() for p in found]} for f, found in self.now_held_files.items()
+            ],
             "no_longer_held": [{"unit": unit, "codes": list(codes)} for unit, codes in self.no_longer_held.items()],
             "sums": [one.as_json() for one in self.sums],
             "problems": [found.as_json() for found in self.problems],
@@ -84,7 +89,7 @@ class Rehearsal:
 
     @property
     def code(self) -> int:
-        """The command's exit code: 1 a run would fail, 3 a unit would now be held, else 0."""
+        """The command's exit code: 1 a run would fail, 3 a unit or workbook would now be held, else 0."""
         if any(run.problems for run in self.runs):
             return 1
-        return 3 if any(run.now_held for run in self.runs) else 0
+        return 3 if any(run.now_held or run.now_held_files for run in self.runs) else 0

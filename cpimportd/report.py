@@ -45,7 +45,10 @@ def money(amount: Decimal) -> str:
 
 @dataclass(frozen=True, slots=True)
 class FileReport:
-    """One workbook: what it held, how it fared, and when it was uploaded as far as the server tells."""
+    """One workbook: what it held, how it fared, and when it was uploaded as far as the server tells.
+
+    One that was listed and not fetched is held, with no row.
+    """
 
     name: str
     kind: Kind | None
@@ -159,10 +162,16 @@ class UnitReport:
         }
 
 
-def run_status(units: Iterable[UnitReport], files: Iterable[FileStatus]) -> RunStatus:
-    """How a run ended, from how its units and files fared."""
+def run_status(units: Iterable[UnitReport], files: Iterable[FileStatus], problems: Iterable[Problem] = ()) -> RunStatus:
+    """How a run ended: the one rule, by which its exit code, its slot, history, alerts and monitors go.
+
+    Args:
+        units: how they fared.
+        files: how those that were fetched fared.
+        problems: of the run as a whole: one that holds says of a file that it was listed and not fetched.
+    """
     fared = {report.status for report in units}
-    held = UnitStatus.HELD in fared or FileStatus.HELD in set(files)
+    held = UnitStatus.HELD in fared or FileStatus.HELD in set(files) or any(p.effect.holds for p in problems)
     if UnitStatus.PUBLISHED in fared:
         return RunStatus.PARTIAL if held else RunStatus.PUBLISHED
     return RunStatus.HELD if held else RunStatus.UNCHANGED
@@ -281,16 +290,21 @@ class RunReport:
         return tuple(found for found in self.problems if found.effect is not Effect.WARNS) or self.problems
 
     @property
+    def held(self) -> bool:
+        """Whether it held anything; of a dry run, whether it would."""
+        status = self.status
+        if status is RunStatus.DRY_RUN:
+            status = run_status(self.units, (file.status for file in self.files), self.problems)
+        return status in {RunStatus.PARTIAL, RunStatus.HELD}
+
+    @property
     def code(self) -> int:
         """The command's exit code: 0 done, 1 failed, 3 part of it held, or what the failing problem asks for."""
         if self.exit_code is not None:
             return self.exit_code
         if self.status is RunStatus.FAILED:
             return self.problems[0].kind.exit_code if self.problems else 1
-        held = any(u.status is UnitStatus.HELD for u in self.units) or any(
-            f.status is FileStatus.HELD for f in self.files
-        )
-        return 3 if held else 0
+        return 3 if self.held else 0
 
     def with_problems(self, problems: Iterable[Problem]) -> "RunReport":
         """The same report with further problems of the run itself, such as a cache that could not be cleared."""

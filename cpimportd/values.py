@@ -11,7 +11,7 @@ from typing import Annotated, Literal
 from pydantic import AfterValidator, BeforeValidator, Field, SecretStr
 
 from cpimportd.instants import parse_zone
-from cpimportd.timetable import ExpressionError, parse
+from cpimportd.timetable import ExpressionError, never_matches, parse
 
 _SPAN = re.compile(r"\s*(\d+(?:\.\d+)?)\s*([a-z]*)\s*")
 _SECONDS = {
@@ -25,6 +25,7 @@ _SECONDS = {
 _BYTES = {"": 1, "k": 1024, "m": 1024**2, "g": 1024**3}
 _LONGEST = timedelta(days=36_500)
 """A century: an instant so long before or after any of ours is still one that Python and PostgreSQL can tell."""
+
 
 _EXPECTED_LONGEST = f"expected a time span of at most {_LONGEST.days} days"
 _EXPECTED_SPAN = "expected a time span such as 90s, 20min or 1h 30min"
@@ -145,6 +146,8 @@ def _calendar(expression: str) -> str:
         raise ValueError(
             f"expected an OnCalendar expression of systemd such as Mon..Fri *-*-* 06:00:00 ({error.reason})"
         ) from error
+    if never := never_matches(expression):
+        raise ValueError(f"{never!r} never comes: no day matches it, be it for its weekday or for its day of the month")
     return expression
 
 

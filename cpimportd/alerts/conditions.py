@@ -7,6 +7,7 @@ from datetime import UTC, datetime, timedelta, tzinfo
 from enum import StrEnum
 from typing import Final
 
+from cpimportd.core.outcomes import JOB, held_alone
 from cpimportd.instants import moment
 from cpimportd.model import Group, Kind
 from cpimportd.problems import Effect, Problem, problem
@@ -14,9 +15,6 @@ from cpimportd.report import FileStatus, RunReport, RunStatus, UnitStatus
 
 RUN: Final = "run"
 """The subject of a run that failed."""
-
-JOB: Final = "job:"
-"""What the subject of a scheduled job that was not done begins with; its name follows."""
 
 UPLOAD: Final = "upload"
 """The subject of what 1C has not uploaded; of a group's workbooks its name follows, as in ``upload/receipts``."""
@@ -78,6 +76,7 @@ class Found:
         uploads: whether it saw the folder in which 1C uploads.
         job: the subject of the job that it was; None of a run. A job judges nothing but itself.
         all_held: it says of every unit of the department whether it is held, not only of those that it judged.
+        files: the workbooks that it saw and judged, by name.
     """
 
     conditions: tuple[Condition, ...]
@@ -86,6 +85,7 @@ class Found:
     uploads: bool
     job: str | None = None
     all_held: bool = False
+    files: frozenset[str] = frozenset()
 
     def judged(self, subject: str) -> bool:
         """Whether the run can say of a subject that nothing is wrong with it any more."""
@@ -93,14 +93,14 @@ class Found:
             return subject == self.job
         if subject == RUN:
             return not self.failed
-        if self.all_held and is_unit(subject):
+        if (self.all_held and is_unit(subject)) or subject in self.files:
             return True
         if self.failed or (is_upload(subject) and not self.uploads):
             return False
         group = subject.rpartition("/")[2]
         if group in set(Group):
             return Group(group) in _groups(self.kinds)
-        # A workbook of which nobody knows the kind is looked at by every run; what it holds only a whole run judges.
+        # A workbook of which nobody knows the kind is looked at by every run; that it is gone only a whole run judges.
         return subject == UPLOAD or self.kinds == frozenset(Kind)
 
 
@@ -129,7 +129,9 @@ def find(report: RunReport, look: Look) -> Found:
     if look.uploads:
         conditions += _uploads(report, look)
     uploads = look.uploads and bool(report.files)
-    return Found(tuple(conditions), failed, look.kinds, uploads=uploads, all_held=report.held_now is not None)
+    seen = frozenset(file.name for file in report.files if file.status is not FileStatus.IGNORED)
+    held = report.held_now is not None
+    return Found(tuple(conditions), failed, look.kinds, uploads=uploads, all_held=held, files=seen)
 
 
 def find_of_job(job: str, failures: tuple[Problem, ...]) -> Found:
@@ -166,7 +168,7 @@ def _files(report: RunReport) -> Iterator[Condition]:
     told = {found for unit in report.units for found in unit.problems}
     for file in report.files:
         wrong = tuple(found for found in file.problems if found.effect is not Effect.WARNS)
-        if file.status is FileStatus.HELD and not set(wrong) & told and not file.organizations:
+        if held_alone(file.status.value, file.organizations) and not set(wrong) & told:
             yield Condition(file.name, _state("held", wrong), wrong)
 
 

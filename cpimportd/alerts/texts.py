@@ -5,7 +5,8 @@ from dataclasses import dataclass
 from datetime import datetime, tzinfo
 from typing import Final
 
-from cpimportd.alerts.conditions import JOB, RUN, UPLOAD, Change, Event, is_upload
+from cpimportd.alerts.conditions import RUN, UPLOAD, Change, Event, is_upload
+from cpimportd.core.outcomes import JOB
 from cpimportd.instants import moment
 from cpimportd.problems import Problem, printable
 

@@ -6,25 +6,42 @@ import asyncpg
 
 from cpimportd.books import held, memory
 from cpimportd.books.queries import sql
-from cpimportd.watched import Figures, Health, Held, LastRun, Payments, Workbook
+from cpimportd.core.outcomes import JOB, SUCCEEDED, held_alone
+from cpimportd.problems import CATALOG
+from cpimportd.watched import Figures, Health, Held, LastRun, Payments, Success, UndoneJob, Workbook
 
 
 async def health(connection: asyncpg.Connection, department_id: int) -> Health:
     """How a department's imports fare; only cpimportd's own schema is asked."""
     row = await connection.fetchrow(sql("health", "last_run", seconds=sql("runs", "seconds")), department_id)
+    succeeded = await connection.fetch(sql("health", "successes"), department_id, sorted(SUCCEEDED))
+    successes = tuple(Success(found["schedule"], frozenset(found["kinds"]), found["at"]) for found in succeeded)
     return Health(
         last_run=None if row is None else _last_run(row),
-        last_success=await connection.fetchval(sql("health", "last_success"), department_id),
+        last_success=max((one.at for one in successes), default=None),
         held=tuple(
             Held(one.unit.name, one.unit.organization, one.codes)
             for one in await held.held_units(connection, department_id)
         ),
         files=tuple(
-            Workbook(found["name"], found["kind"], found["modified"])
+            Workbook(found["name"], found["kind"], found["modified"], _held_for(found))
             for found in await connection.fetch(sql("health", "files", looked=sql("recent", "looked")), department_id)
         ),
         runs={found["status"]: found["runs"] for found in await connection.fetch(sql("health", "runs"), department_id)},
+        successes=successes,
+        undone=tuple(
+            UndoneJob(**dict(found)) for found in await connection.fetch(sql("health", "jobs"), department_id, JOB)
+        ),
     )
+
+
+def _held_for(found: asyncpg.Record) -> tuple[str, ...]:
+    """Why a workbook is held that no unit tells of; whatever else, nobody knows whose it is."""
+    if not held_alone(found["status"], found["organizations"]):
+        return ()
+    problems = (one["code"] for one in json.loads(found["problems"]))
+    codes = {code for code in problems if code not in CATALOG or CATALOG[code].effect.holds}
+    return tuple(sorted(codes)) or ("held",)
 
 
 def _last_run(row: asyncpg.Record) -> LastRun:

@@ -11,7 +11,7 @@ import asyncpg
 from cpimportd.model import Kind
 
 _RUNS: Final = """
-    SELECT id, status, accepted, report->'units' AS units FROM cpimportd.runs
+    SELECT id, status, accepted, report->'units' AS units, report->'files' AS files FROM cpimportd.runs
     WHERE department_id = $1 AND id = ANY ($2::bigint[])
 """
 
@@ -35,12 +35,14 @@ class PastRun:
         status: how it ended.
         accepted: the units that a human accepted.
         units: of each unit by name, whether it was held, and the codes of its problems; empty where the run left none.
+        held_files: workbooks that were held, by name.
     """
 
     run: int
     status: str
     accepted: tuple[str, ...]
     units: Mapping[str, tuple[bool, tuple[str, ...]]]
+    held_files: frozenset[str] = frozenset()
 
 
 async def past_runs(
@@ -61,6 +63,7 @@ def _past(row: asyncpg.Record) -> PastRun:
             unit["unit"]: (unit["status"] == "held", tuple(found["code"] for found in unit["problems"]))
             for unit in units
         },
+        frozenset(file["name"] for file in json.loads(row["files"] or "[]") if file["status"] == "held"),
     )
 
 

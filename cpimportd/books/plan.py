@@ -121,6 +121,7 @@ class Publication:
         closed_before: documents of earlier days are in a closed period; None: nothing is closed.
         today: what the run saw of all units.
         older: units with a workbook that was published before and superseded: whether it differs is asked.
+        problems: of the run as a whole: files that could not be fetched among them.
     """
 
     run_id: int | None
@@ -135,6 +136,7 @@ class Publication:
     closed_before: date | None = None
     today: Today = field(default_factory=Today)
     older: frozenset[Unit] = frozenset()
+    problems: tuple[Problem, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

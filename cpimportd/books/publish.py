@@ -69,7 +69,7 @@ async def _publish(connection: asyncpg.Connection, publication: Publication) -> 
     units = tuple(sorted([*units, *staying], key=lambda report: report.unit))
     await _mark_held(connection, publication, staying, written)
     files = _file_status(publication, units)
-    status = run_status(units, files.values())
+    status = run_status(units, files.values(), publication.problems)
     await record.set_status(connection, snapshot_ids, files)
     await record.add_units(connection, run_id, publication, units, snapshot_ids)
     await held.note(connection, publication.department_id, run_id, publication.today, units)

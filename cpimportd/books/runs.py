@@ -15,6 +15,7 @@ from cpimportd import __version__
 from cpimportd.books.connection import let_go
 from cpimportd.books.queries import sql
 from cpimportd.books.session import relying
+from cpimportd.core.outcomes import WELL
 from cpimportd.instants import moment
 from cpimportd.model import Kind
 from cpimportd.problems import ProblemError, problem
@@ -137,9 +138,10 @@ async def begin(connection: asyncpg.Connection, department_id: int, trigger: Tri
             raise
         done = await connection.fetchrow(sql("runs", "slot"), department_id, trigger.schedule, trigger.slot)
         slot = "?" if trigger.slot is None else moment(trigger.slot, trigger.slot.tzinfo or UTC)
-        raise ProblemError(
-            problem("slot-done", value=slot, schedule=trigger.schedule, run=done["id"] if done else "?")
-        ) from None
+        status = "published" if done is None else done["status"]
+        code = "slot-done" if status in WELL | {"running"} else "slot-done-held"
+        run = "?" if done is None else done["id"]
+        raise ProblemError(problem(code, value=slot, schedule=trigger.schedule, run=run, status=status)) from None
     return run_id
 
 

@@ -8,7 +8,7 @@ from cpimportd.checks.attribution import AttributedFile, Claim, KnownExpenses, M
 from cpimportd.checks.crosscheck import DetailSums, ExpensesToday, orphan_details
 from cpimportd.checks.duplicates import copies, duplicate_documents
 from cpimportd.checks.earlier import file_missing
-from cpimportd.checks.listing import stops
+from cpimportd.checks.listing import name_of, stops
 from cpimportd.checks.totals import control_total_problems
 from cpimportd.checks.units import UnitParts, file_problems, first_of_each_code, gather, merged, partner_problems
 from cpimportd.checks.verdicts import FileVerdict, UnitVerdict, Verdict, is_accepted
@@ -39,7 +39,7 @@ def integrity(
         served: what the books serve today.
         known_expenses: what the books know of the ids that :func:`unknown_expenses` names.
         similar_expenses: ids of expenses in the books that one of those that they do not know may only look like.
-        fetch_problems: files that could not even be fetched (``Problem.file`` is the name): they count as unreadable.
+        fetch_problems: files that were listed and not fetched (:func:`name_of` them): they count as unreadable.
         only: the kinds that were asked for. Expenses and details are published together, so either asks for both.
         strict: one held unit, or file, holds all.
         accepted: names of units whose plausibility problems a human overrode; integrity cannot be overridden.
@@ -86,13 +86,7 @@ def apply_strict(verdict: Verdict, held: Collection[Unit] = ()) -> Verdict:
         verdict: what :func:`integrity` decided.
         held: further units that were held since, as by :func:`plausibility`.
     """
-    any_held = (
-        bool(held)
-        or any(unit.held for unit in verdict.units.values())
-        or any(file.held for file in verdict.files.values())
-        or any(stops(found) for found in verdict.problems)
-    )
-    if not any_held:
+    if not held and not verdict.anything_held:
         return verdict
     units = {
         unit: one
@@ -199,10 +193,10 @@ def _expenses_today(
     }
     doubtful = [file.name for file in files if file.file_no in wrong and file.kind in (Kind.EXPENSES, None)]
     memory = Memory(served)
-    for failure in unfetched:
-        kinds = {claim.kind for claim in memory.of_name(failure.file or "")}
-        if failure.file and (not kinds or Kind.EXPENSES in kinds):
-            doubtful.append(failure.file)
+    for name in map(name_of, unfetched):
+        kinds = {claim.kind for claim in memory.of_name(name)}
+        if not kinds or Kind.EXPENSES in kinds:
+            doubtful.append(name)
     return ExpensesToday(expense_index(file.snapshot for file in files), frozenset(complete), tuple(sorted(doubtful)))
 
 
@@ -214,7 +208,7 @@ def _may_hold_details(
     unread = {
         file.name for file in files if file.file_no in wrong and not file.every and file.kind in (Kind.DETAILS, None)
     }
-    unread |= {failure.file for failure in unfetched if failure.file and not memory.of_name(failure.file)}
+    unread |= {name for name in map(name_of, unfetched) if not memory.of_name(name)}
     return tuple(sorted(unread))
 
 
@@ -233,6 +227,11 @@ def _rows_missing(file: AttributedFile) -> bool:
 
 def _file_verdict(file: AttributedFile, found: FileProblems, copied: Mapping[int, Problem]) -> FileVerdict:
     if file.file_no in found:
-        return FileVerdict(file.kind, file.organizations, ignored=False, problems=found[file.file_no])
+        problems = found[file.file_no]
+        if not file.every and not file.snapshot.documents and not any(map(stops, problems)):
+            problems, nothing = (*problems, problem("file-without-documents", file=file.name)), True
+        else:
+            nothing = False
+        return FileVerdict(file.kind, file.organizations, ignored=nothing, problems=problems)
     warning = (copied[file.file_no],) if file.file_no in copied else ()
     return FileVerdict(file.kind, file.organizations, ignored=True, problems=warning)

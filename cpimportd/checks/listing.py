@@ -24,6 +24,11 @@ def stops(found: Problem) -> bool:
     return found.effect in (Effect.INTEGRITY, Effect.FAILS)
 
 
+def name_of(missed: Problem) -> str:
+    """The name of a workbook that was not fetched; one whose name was refused stands in no file's place."""
+    return missed.file or missed.value or ""
+
+
 def holds(problems: Sequence[Problem], accepted: Sequence[str] = ()) -> bool:
     """Whether any of these problems holds what they concern.
 

@@ -7,7 +7,7 @@ from itertools import takewhile
 
 from cpimportd.checks.attribution import AttributedFile, Claim, Memory
 from cpimportd.checks.earlier import file_missing
-from cpimportd.checks.listing import stops
+from cpimportd.checks.listing import name_of, stops
 from cpimportd.checks.verdicts import EXPORT_HOURS
 from cpimportd.core.folding import fold
 from cpimportd.model import Group, Kind, Served, Unit
@@ -78,18 +78,18 @@ def gather(
         for unit in {claim.unit for claim in claims}:
             (parts(unit).wrong if is_wrong else parts(unit).right).append(file)
     for failure in unfetched:
-        claims = memory.of_name(failure.file or "")
+        claims = memory.of_name(name_of(failure))
         for claim in claims:
             parts(claim.unit).kinds.add(claim.kind)
         for unit in {claim.unit for claim in claims}:
             parts(unit).unfetched.append(failure)
-    for entry in _gone(files, wrong, served, {failure.file for failure in unfetched}):
+    for entry in _gone(files, wrong, served, set(map(name_of, unfetched))):
         parts(Claim(entry.organization, entry.kind).unit).gone.append(entry)
     return units
 
 
 def _gone(
-    files: Sequence[AttributedFile], wrong: Collection[int], served: Sequence[Served], unfetched: Collection[str | None]
+    files: Sequence[AttributedFile], wrong: Collection[int], served: Sequence[Served], unfetched: Collection[str]
 ) -> list[Served]:
     """What served an organization last time and neither came today nor was replaced, one for one.
 
@@ -146,7 +146,7 @@ def _to_blame(parts: UnitParts, found_in: Mapping[int, Sequence[Problem]]) -> li
         for file in parts.wrong
         if any(stops(one) and one.code not in EXPORT_HOURS | {"expense-unseen"} for one in found_in[file.file_no])
     }
-    names = [failure.file or "" for failure in parts.unfetched]
+    names = [name_of(failure) for failure in parts.unfetched]
     names += [entry.file for entry in parts.gone] + [file.name for file in parts.wrong if file.name in own]
     return list(dict.fromkeys(names)) or [file.name for file in parts.wrong]
 

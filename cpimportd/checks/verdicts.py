@@ -23,7 +23,8 @@ class FileVerdict:
     Attributes:
         kind: which documents it holds; None where neither name, header nor memory says.
         organizations: whose documents it holds, sorted; of a file that names nobody, whose it held last time.
-        ignored: it takes no part: a copy of another file, or of a kind that was not asked for.
+        ignored: it takes no part: a copy of another file, of a kind that was not asked for, or without any document and
+            of nobody.
         problems: everything that was noticed about the file, by its reader and here.
     """
 
@@ -95,6 +96,12 @@ class Verdict:
     units: Mapping[Unit, UnitVerdict]
     files: Mapping[int, FileVerdict]
     problems: tuple[Problem, ...] = ()
+
+    @property
+    def anything_held(self) -> bool:
+        """Whether a unit or a file is held, one that was listed and not fetched included."""
+        units, files = self.units.values(), self.files.values()
+        return any(unit.held for unit in units) or any(file.held for file in files) or holds(self.problems)
 
 
 @dataclass(frozen=True, slots=True)

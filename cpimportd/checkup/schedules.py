@@ -1,4 +1,4 @@
-"""The schedules: whether clock changes of the coming year touch a local time that they name."""
+"""The schedules: whether each has a slot, and whether the coming year's clock changes touch one."""
 
 from collections.abc import Sequence
 from datetime import datetime, timedelta
@@ -8,7 +8,7 @@ from cpimportd.checkup.line import CheckLine, bad, good
 from cpimportd.instants import day
 from cpimportd.problems import problem
 from cpimportd.settings import Settings
-from cpimportd.timetable import irregular_dates
+from cpimportd.timetable import irregular_dates, next_slot
 
 COMING: Final = timedelta(days=365)
 """How far the check looks ahead."""
@@ -17,13 +17,18 @@ _NAME: Final = "slots"
 
 
 def regular_slots(settings: Settings, now: datetime) -> Sequence[CheckLine]:
-    """A warning for each coming date on which a schedule's local time does not exist or exists twice.
+    """A warning for each schedule without any slot, and for each coming date on which a local time is none or two.
 
     Args:
         settings: whose enabled schedules are looked at.
         now: an aware instant, from which a year is looked at.
     """
     until = now + COMING
+    over = [
+        bad(_NAME, problem("slot-none", schedule=name, at=schedule.at))
+        for name, schedule in settings.schedules.items()
+        if schedule.enabled and next_slot(schedule.at, settings.zone, now) is None
+    ]
     irregular = [
         bad(
             _NAME,
@@ -35,4 +40,4 @@ def regular_slots(settings: Settings, now: datetime) -> Sequence[CheckLine]:
         if schedule.enabled
         for found in irregular_dates(schedule.at, settings.zone, now, until)
     ]
-    return irregular or (good(_NAME, f"no clock change until {day(until, settings.zone)} touches one"),)
+    return [*over, *irregular] or (good(_NAME, f"no clock change until {day(until, settings.zone)} touches one"),)

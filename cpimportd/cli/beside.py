@@ -20,8 +20,8 @@ def tell_daemon(loaded: "Loaded", report: "RunReport", *, elsewhere: bool = Fals
         only: the kinds that it was to import; empty means all.
     """
     from cpimportd.client import Client
+    from cpimportd.core.outcomes import JUDGED
     from cpimportd.daemon.elsewhere import Elsewhere
-    from cpimportd.daemon.store import JUDGED
     from cpimportd.messages import Result, Seen, of_report
     from cpimportd.problems import ProblemError
 

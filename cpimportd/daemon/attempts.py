@@ -14,7 +14,8 @@ UNDER_WAY: Final = 4
 DONE_ELSEWHERE: Final = 5
 
 _UPLOAD_MISSING: Final = "upload-missing"
-_NOT_UPLOADED: Final = frozenset({_UPLOAD_MISSING, "source-empty"})
+_NOT_UPLOADED: Final = frozenset({_UPLOAD_MISSING, "source-empty", "nothing-to-import"})
+_DONE_HELD: Final = "slot-done-held"
 
 
 @dataclass(frozen=True, slots=True)
@@ -186,7 +187,7 @@ def _status(ended: Ended, attempt: Attempt, *, expected: bool) -> str:
     if ended.result is None:  # one that was past COMMIT when its time was over has finished, and says so
         return "crashed"
     if ended.code == DONE_ELSEWHERE:
-        return "done-elsewhere"
+        return "held" if _DONE_HELD in ended.result.codes else "done-elsewhere"
     newest, known = ended.newest_upload, attempt.newest_upload
     if expected and ended.result.status == "unchanged" and newest is not None and known is not None and newest <= known:
         return "no-upload"

@@ -12,13 +12,13 @@ from typing import Final
 
 from cpimportd.daemon import document, elsewhere, journal, planning
 from cpimportd.daemon.beginning import ours
+from cpimportd.daemon.copies import forget_copy
 from cpimportd.daemon.elsewhere import Letterbox
 from cpimportd.daemon.exhaustion import Exhaustion
 from cpimportd.daemon.files import unfinished
 from cpimportd.daemon.journal import tell, tell_problem
 from cpimportd.daemon.lock import locked
 from cpimportd.daemon.process import hear_out, launch
-from cpimportd.daemon.reloading import forget_copy
 from cpimportd.daemon.service import Daemon
 from cpimportd.daemon.store import FILE, Store
 from cpimportd.daemon.supervisor import Supervisor

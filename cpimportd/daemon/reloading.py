@@ -2,11 +2,11 @@
 
 import logging
 from collections.abc import Awaitable, Callable
-from contextlib import suppress
 from dataclasses import replace
 from datetime import datetime
 
 from cpimportd.daemon import refusal
+from cpimportd.daemon.copies import forget_copy
 from cpimportd.daemon.journal import tell, tell_in, tell_problem
 from cpimportd.daemon.state import State
 from cpimportd.plan import Plan
@@ -65,7 +65,7 @@ class Reloading:
             # Off systemd the runtime folder lies in it; whoever asks for the status looks where the lock says.
             plan = replace(plan, state_directory=now.state_directory, runtime_directory=now.runtime_directory)
         if self._accepted is not None:
-            forget_copy(self._accepted)
+            self._state.copies.supersede(self._accepted)
         self._accepted = plan
         later = "" if self._state.running is None else "; it takes effect when this run is over"
         tell(logging.INFO, "reloaded", f"the configuration was read again and is right{later}")
@@ -94,7 +94,7 @@ class Reloading:
         """Put the plan that was accepted in force, unless a run is under way; whether anything is to be saved."""
         if self._accepted is None or self._state.running is not None:
             return False
-        forget_copy(self._state.plan)
+        self._state.copies.supersede(self._state.plan)
         forget_rules()  # the child read the plan by the rules that are on the disk now
         self._state.plan, self._accepted = self._accepted, None
         tell_in(self._state.plan.zone)
@@ -106,9 +106,3 @@ class Reloading:
         for plan in (self._state.plan, self._accepted):
             if plan is not None:
                 forget_copy(plan)
-
-
-def forget_copy(plan: Plan) -> None:
-    """Remove a plan's copy of the configuration, which may hold a password."""
-    with suppress(OSError):
-        plan.copy.unlink(missing_ok=True)

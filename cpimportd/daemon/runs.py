@@ -16,6 +16,7 @@ from cpimportd.daemon.state import Running, State
 from cpimportd.daemon.store import Finished
 from cpimportd.instants import moment, span
 from cpimportd.messages import Begun, Message, Result, Said, Stage, Waits
+from cpimportd.plan import Plan
 from cpimportd.problems import Problem, journal_fields, problem
 
 
@@ -26,8 +27,8 @@ class Runs:
         state: what the daemon knows; ``running``, ``record``, ``finished`` and ``slots`` are kept up here.
         launch: starts a run.
         wake: called when a run is over.
-        mourn: called with what became of a run that could not speak for itself any more, and is not tried again, and
-            the job that it was to do.
+        mourn: called with the plan that a run was started with that could not speak for itself any more and is not
+            tried again, what became of it, and the job that it was to do.
     """
 
     def __init__(
@@ -35,7 +36,7 @@ class Runs:
         state: State,
         launch: Launch,
         wake: Callable[[], None],
-        mourn: Callable[[Problem, str], None] = lambda _found, _job: None,
+        mourn: Callable[[Plan, Problem, str], None] = lambda _plan, _found, _job: None,
     ) -> None:
         self._state = state
         self._launch = launch
@@ -58,10 +59,11 @@ class Runs:
     def _start(self, order: Order, attempt: Attempt | None, now: datetime) -> None:
         state = self._state
         self._jobs += 1
+        state.copies.take(state.plan)
         run = self._launch(order, state.plan.copy, state.plan.run_time_limit, self._hear)
         task = asyncio.get_running_loop().create_task(run.wait())
         task.add_done_callback(lambda _: self._wake())
-        state.running = Running(self._jobs, order, attempt, now, run, task)
+        state.running = Running(self._jobs, order, state.plan, attempt, now, run, task)
         whose = (
             "a run that was asked for"
             if order.slot is None
@@ -91,10 +93,17 @@ class Runs:
         Returns:
             Whether anything is to be saved.
         """
-        state, running = self._state, self._state.running
+        running = self._state.running
         if running is None or not running.task.done():
             return False
-        state.running = None
+        self._state.running = None
+        try:
+            return self._conclude(running, now, monotonic, stopping=stopping)
+        finally:
+            self._state.copies.release(running.plan)
+
+    def _conclude(self, running: Running, now: datetime, monotonic: float, *, stopping: bool) -> bool:
+        state = self._state
         ended = running.task.result()
         if stopping and ended.result is None:
             tell(logging.WARNING, "run-stopped", _stopped(running), **running.facts)
@@ -150,13 +159,13 @@ class Runs:
         finished = Finished.of(
             result, result.status, job=0, work=(None, None), began=word.began, ended=word.ended
         )  # fmt: skip
-        state.record = state.record.ended(finished)
+        state.record = state.record.ended(finished, state.schedules_of(word.only))
         text = f"a run beside the daemon is over: {result.summary}"
         tell(logging.INFO, "elsewhere", text, run=result.run, status=result.status)
 
     def _without_result(self, running: Running, ended: Ended) -> Result:
         """What is told of a run that could not speak for itself any more."""
-        job, limit = running.order.job, span(self._state.plan.run_time_limit)
+        job, limit = running.order.job, span(running.plan.run_time_limit)
         how = attempts.how_it_ended(ended.code)
         if job != "import":
             late = f"took longer than daemon.run_time_limit ({limit}) and was stopped"
@@ -172,7 +181,7 @@ class Runs:
 
     def _dead(self, running: Running, ended: Ended, found: Problem, aftermath: Aftermath | None = None) -> Result:
         tell_problem(found, **running.facts)
-        self._mourn(found, running.order.job)
+        self._mourn(running.plan, found, running.order.job)
         code = ended.code if ended.code > 0 else 1  # a signal's number is no exit code
         run, summary = None, f"failed: {found}"
         if aftermath is not None:

@@ -41,7 +41,8 @@ REFUSED_SLICE: Final = 1.0
 """Seconds between two turns while a refused configuration lies on the disk: how soon its correction is seen."""
 
 STOP_PATIENCE: Final = 30.0
-"""Seconds for which a run before its COMMIT is waited for when the daemon stops; well within ``TimeoutStopSec=``."""
+"""Seconds for which a run before its COMMIT is waited for when the daemon stops, and then for an alert of one that
+died; both are well within ``TimeoutStopSec=``."""
 
 STOP_LIMIT: Final = 600.0
 """Seconds for which a run that is past COMMIT is waited for when the daemon stops."""
@@ -93,6 +94,7 @@ class Daemon:
         self._stop_asked: float | None = None
         self._showing = Showing(self.state)
         self._tasks: set[asyncio.Task[None]] = set()
+        self._mourning: set[asyncio.Task[None]] = set()
         self._looked = now()
         self._housekeeping = self._new_housekeeping()
 
@@ -220,6 +222,10 @@ class Daemon:
                 running.run.kill()
 
     async def _end(self) -> None:
+        for task in self._tasks - self._mourning:
+            task.cancel()
+        if self._mourning:  # nobody else would ever tell of that run
+            await asyncio.wait(self._mourning, timeout=STOP_PATIENCE)
         for task in self._tasks:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
@@ -239,12 +245,12 @@ class Daemon:
     def _new_housekeeping(self) -> Scheduler:
         return housekeeping(self._start_pruning, self._look_at_uploads, self._keeping.save_again)
 
-    def _bereaved(self, found: Problem, job: str) -> None:
+    def _bereaved(self, plan: Plan, found: Problem, job: str) -> None:
         if self._mourn is not None:
-            self._spawn(self._mourn(self.state.plan, found, job))
+            self._mourning.add(self._spawn(self._mourn(plan, found, job), plan))
 
     def _start_pruning(self) -> None:
-        self._spawn(self._prune(self.state.plan))
+        self._spawn(self._prune(self.state.plan), self.state.plan)
 
     def _look_at_uploads(self) -> None:
         """Tell of each workbook once when it becomes stale."""
@@ -267,13 +273,19 @@ class Daemon:
     def _monotonic() -> float:
         return asyncio.get_running_loop().time()
 
-    def _spawn(self, work: Coroutine[Any, Any, None]) -> None:
+    def _spawn(self, work: Coroutine[Any, Any, None], plan: Plan | None = None) -> "asyncio.Task[None]":
+        """Start a task; the plan that it goes by stays until it ends, whatever is accepted meanwhile."""
         task = asyncio.get_running_loop().create_task(work)
         self._tasks.add(task)
         task.add_done_callback(self._task_ended)
+        if plan is not None:
+            self.state.copies.take(plan)
+            task.add_done_callback(lambda _: self.state.copies.release(plan))
+        return task
 
     def _task_ended(self, task: "asyncio.Task[None]") -> None:
         self._tasks.discard(task)
+        self._mourning.discard(task)
         if not task.cancelled() and (error := task.exception()) is not None:
             defect = problem("internal", reason=f"{type(error).__name__}: {error}")
             for found in error.problems if isinstance(error, ProblemError) else (defect,):

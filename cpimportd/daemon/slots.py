@@ -33,6 +33,7 @@ class Slots:
         self._plan: Plan | None = None
         self._timed: Mapping[str, Timed] = {}
         self._attempts: dict[str, Attempt] = {}
+        self._slotless: frozenset[tuple[str, str]] = frozenset()
 
     @property
     def attempts(self) -> Mapping[str, Attempt]:
@@ -78,6 +79,15 @@ class Slots:
                 self._come(timed, found, attempt, monotonic)
             else:
                 self._missed(timed, found, now)
+        self._look_ahead(now, running)
+
+    def _look_ahead(self, now: datetime, running: str | None) -> None:
+        """Tell once of each schedule that nothing starts any more; its last slot is let come to its end."""
+        busy = {running, *self._attempts, *self.upcoming(now)}
+        over = frozenset((name, timed.at) for name, timed in self._timed.items() if name not in busy)
+        for name, at in sorted(over - self._slotless):
+            tell_problem(problem("slot-none", schedule=name, at=at), schedule=name)
+        self._slotless = over
 
     def _resume(self, timed: Timed, now: datetime, monotonic: float) -> None:
         """Go on with a slot that was started by the daemon before this one."""

@@ -7,11 +7,12 @@ from datetime import datetime
 from typing import TYPE_CHECKING, Final, Protocol
 
 from cpimportd.daemon.attempts import Attempt, Order
+from cpimportd.daemon.copies import Copies
 from cpimportd.daemon.journal import tell, tell_problem
 from cpimportd.daemon.progress import Progress
 from cpimportd.daemon.refusal import Refusal
 from cpimportd.daemon.slots import Slots
-from cpimportd.daemon.store import Finished, Record
+from cpimportd.daemon.store import Finished, Record, groups_of
 from cpimportd.plan import Plan
 from cpimportd.problems import Problem, problem
 
@@ -53,6 +54,7 @@ class Running:
     Attributes:
         job: its number since the daemon started.
         order: what it was asked to do.
+        plan: that it was started with.
         attempt: the slot's attempt that it belongs to; None where somebody asked for it.
         began: when.
         run: to stop it.
@@ -62,6 +64,7 @@ class Running:
 
     job: int
     order: Order
+    plan: Plan
     attempt: Attempt | None
     began: datetime
     run: "Run"
@@ -90,6 +93,7 @@ class State:
         answers: to signals.
         stale: the workbooks that 1C has not uploaded for long, by name.
         refusal: the configuration that was refused, and not corrected since.
+        copies: of the configurations, and who uses them.
     """
 
     plan: Plan
@@ -101,11 +105,17 @@ class State:
     answers: Answers = field(default_factory=Answers)
     stale: frozenset[str] = frozenset()
     refusal: Refusal | None = None
+    copies: Copies = field(default_factory=Copies)
 
     @property
     def last(self) -> Finished | None:
         """The last run that is over, since whenever."""
         return self.record.last
+
+    def schedules_of(self, only: tuple[str, ...]) -> tuple[str, ...]:
+        """The schedules that import nothing but these kinds, a group taken whole; empty means all."""
+        groups = groups_of(only)
+        return tuple(s.name for s in self.plan.schedules if s.job == "import" and groups_of(s.only) <= groups)
 
     def ended(self, finished: Finished, job: str) -> None:
         """Another run is over; one that did not import says nothing of the books, only whether it was done.
@@ -114,7 +124,8 @@ class State:
             finished: the run.
             job: what it was to do.
         """
-        self.record = self.record.ended(finished) if job == "import" else self.record.did(finished)
+        everything = self.schedules_of(())
+        self.record = self.record.ended(finished, everything) if job == "import" else self.record.did(finished)
         self.finished = [*self.finished, finished][-FINISHED_KEPT:]
 
 

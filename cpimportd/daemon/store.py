@@ -1,12 +1,13 @@
 """The daemon's memory on disk: which slots were done, how the last runs ended, when each workbook was uploaded."""
 
 import json
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import asdict, dataclass, field, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Final
 
+from cpimportd.core.outcomes import JUDGED, SUCCEEDED, WELL
 from cpimportd.daemon.files import write_whole
 from cpimportd.messages import Result, Seen
 from cpimportd.problems import Problem, problem
@@ -20,8 +21,8 @@ _VERSION: Final = 1
 NOT_UNDERSTOOD: Final = (ValueError, KeyError, TypeError, AttributeError, OverflowError, RecursionError)
 """What :func:`decode` raises of a file that is damaged."""
 
-JUDGED: Final = frozenset({"published", "unchanged", "partial", "held", "no-upload"})
-"""Statuses of runs that came so far as to say what is held."""
+_NO_UPLOAD: Final = "no-upload"
+_DONE_ELSEWHERE: Final = "done-elsewhere"
 
 GROUPS: Final = {"receipts": "receipts", "expenses": "expenses", "details": "expenses"}
 """Kinds and their groups, as :class:`cpimportd.model.Kind` has them, whose page costs the daemon's start too much."""
@@ -62,7 +63,7 @@ class Finished:
     @property
     def good(self) -> bool:
         """Whether nobody has to look."""
-        return self.status in {"published", "unchanged", "done-elsewhere"}
+        return self.status in WELL | {_DONE_ELSEWHERE}
 
     @classmethod
     def of(cls, result: Result, status: str, *, job: int, work: "tuple[str | None, datetime | None]",
@@ -107,7 +108,7 @@ class Record:
         last_good: the last run after which nobody had to look.
         held: the units that are held, as the last run said that knew.
         uploads: the workbooks that the last run of their group saw, by name.
-        undone: the last job that imports nothing, where it failed, by schedule.
+        undone: the last job of a schedule where it did not succeed, whatever others did since, by schedule.
     """
 
     memory: Memory = field(default_factory=Memory)
@@ -117,17 +118,29 @@ class Record:
     uploads: Mapping[str, Upload] = field(default_factory=dict)
     undone: Mapping[str, Finished] = field(default_factory=dict)
 
-    def ended(self, finished: Finished) -> "Record":
-        """The record after a run."""
-        held = finished.held if finished.status in JUDGED and finished.held is not None else self.held
-        return replace(self, last=finished, last_good=finished if finished.good else self.last_good, held=held)
+    def ended(self, finished: Finished, same: Collection[str] = ()) -> "Record":
+        """The record after a run.
+
+        Args:
+            finished: the run.
+            same: schedules that import nothing else: where somebody asked for the run, its success is theirs, too.
+        """
+        judged = finished.status in JUDGED | {_NO_UPLOAD}
+        held = finished.held if judged and finished.held is not None else self.held
+        good = finished if finished.good else self.last_good
+        succeeded = finished.status in SUCCEEDED | {_DONE_ELSEWHERE}
+        return replace(
+            self, last=finished, last_good=good, held=held, undone=self._undone(finished, well=succeeded, same=same)
+        )
 
     def did(self, finished: Finished) -> "Record":
         """The record after a schedule's job that imports nothing."""
-        assert finished.schedule is not None  # noqa: S101  by request there are only imports
-        others = {name: one for name, one in self.undone.items() if name != finished.schedule}
-        failed = {finished.schedule: finished} if finished.status in {"failed", "crashed"} else {}
-        return replace(self, undone={**others, **failed})
+        return replace(self, undone=self._undone(finished, well=finished.status not in {"failed", "crashed"}))
+
+    def _undone(self, finished: Finished, *, well: bool, same: Collection[str] = ()) -> Mapping[str, Finished]:
+        over = {finished.schedule} if finished.schedule is not None else set(same) if well else set()
+        others = {name: one for name, one in self.undone.items() if name not in over}
+        return others if well or finished.schedule is None else {**others, finished.schedule: finished}
 
     def saw(self, seen: tuple[Seen, ...], now: datetime, only: tuple[str, ...] = ()) -> "Record":
         """The record after a run that listed the server; a workbook that is there no more is forgotten.
@@ -139,7 +152,7 @@ class Record:
         """
         if not seen:
             return self
-        groups = _groups(only)
+        groups = groups_of(only)
         others = {name: one for name, one in self.uploads.items() if _is_of_others(one.kind, groups)}
         # A name that does not tell its kind is fetched by every run, and ignored by one that did not ask for its kind.
         asked_for = (one for one in seen if one.name not in others or not _is_of_others(one.kind, groups))
@@ -147,7 +160,8 @@ class Record:
         return replace(self, uploads={**others, **found})
 
 
-def _groups(only: tuple[str, ...]) -> frozenset[str]:
+def groups_of(only: tuple[str, ...]) -> frozenset[str]:
+    """The groups of these kinds; of none, all of them."""
     return frozenset(GROUPS[kind] for kind in only or GROUPS)
 
 

@@ -44,7 +44,8 @@ def line(state: "State", now: datetime, monotonic: float) -> str:
         name, slot = min(upcoming.items(), key=lambda entry: entry[1])
         first = f"Next {name} {moment(slot, zone)} in {span(slot - now)}"
     else:
-        first = "No schedule is enabled; `cpimportd trigger` imports now"
+        none = "No schedule has a slot any more" if state.plan.schedules else "No schedule is enabled"
+        first = f"{none}; `cpimportd trigger` imports now"
     if state.last is None:
         return _joined(first, ends)
     return shorten(f"{_joined(first, ends)}; {last(state.last, zone)}")
@@ -99,6 +100,8 @@ def status_lines(state: "State", first: str, now: datetime) -> Iterator[str]:
         yield f"schedule {schedule.name} at {schedule.at}: next {when}"
     if state.record.last_good is not None:
         yield f"last good run: {last(state.record.last_good, zone)}"
+    for one in state.record.undone.values():
+        yield f"not done: the last job of {one.schedule}: {last(one, zone)}"
     for unit in state.record.held:
         yield f"held: {unit}"
     for upload in state.record.uploads.values():

@@ -34,6 +34,7 @@ class ImportCollector(Collector):
         """All metrics, in the order of the page."""
         yield InfoMetricFamily("cpimportd", "The program.", value={"version": __version__})
         yield from self._runs()
+        yield self._of_schedules()
         yield from self._held()
         yield from self._books()
         yield from self._of_daemon()
@@ -84,6 +85,18 @@ class ImportCollector(Collector):
             "kind",
         )
 
+    def _of_schedules(self) -> Metric:
+        latest: dict[str, float] = {}
+        for one in self._figures.health.successes or ():
+            if one.schedule is not None:
+                latest[one.schedule] = max(one.at.timestamp(), latest.get(one.schedule, 0.0))
+        return self._gauge(
+            "cpimportd_schedule_last_success_timestamp_seconds",
+            "When a schedule's own imports last ended well; one that never did has none.",
+            [((name,), at) for name, at in sorted(latest.items())],
+            "schedule",
+        )
+
     def _held(self) -> Iterator[Metric]:
         held = self._figures.health.held
         yield self._gauge("cpimportd_held_units", "Units of which nothing new is published.", [((), float(len(held)))])
@@ -93,6 +106,14 @@ class ImportCollector(Collector):
             [((one.organization, one.group, code), 1.0) for one in held for code in one.codes],
             "organization",
             "kind",
+            "code",
+        )
+
+        yield self._gauge(
+            "cpimportd_held_file",
+            "1 for each held workbook of which nobody knows whose it is, so that no unit tells of it, and each code.",
+            [((file.name, code), 1.0) for file in self._figures.health.held_files for code in file.held_for],
+            "file",
             "code",
         )
 

@@ -107,7 +107,7 @@ def _deed(report: RunReport, number: Callable[[int], str]) -> str:
     dry = report.status is RunStatus.DRY_RUN
     if not published:
         looked_at = _counted(len(report.files), "file", number)
-        if any(_is_held(report)):
+        if report.held:
             return f"{'would publish' if dry else 'published'} nothing of {looked_at} {took}"
         return f"nothing new in {looked_at}, looked at {took}"
     verb = "would publish" if dry else "published"
@@ -144,11 +144,6 @@ def _changes(units: Sequence[UnitReport], number: Callable[[int], str]) -> str:
         ("moved out", 0 if whole else moved_out),
     )
     return ", ".join(f"{number(n)} {what}" for what, n in counts if n)
-
-
-def _is_held(report: RunReport) -> Iterator[bool]:
-    yield from (unit.status is UnitStatus.HELD for unit in report.units)
-    yield from (file.status is FileStatus.HELD for file in report.files)
 
 
 def _held(report: RunReport, number: Callable[[int], str]) -> Iterator[str]:

@@ -54,7 +54,7 @@ def render_rehearsal(found: "Rehearsal", schedules: Sequence["ComparedSchedule"]
 def _difference(run: "RehearsedRun") -> str:
     parts = (
         ("fails", len(run.problems)),
-        ("held now", len(run.now_held)),
+        ("held now", len(run.now_held) + len(run.now_held_files)),
         ("no longer held", len(run.no_longer_held)),
         ("sums", len(run.sums)),
     )
@@ -66,7 +66,7 @@ def _details(run: "RehearsedRun", console: Console) -> None:
     for found in run.problems:
         print_line(console, f"would fail: {found}", style="bold red")
         print_line(console, f"→ {found.way_out}", indent=2)
-    for unit, problems in run.now_held.items():
+    for unit, problems in (*run.now_held.items(), *run.now_held_files.items()):
         print_line(console, f"{unit} would be held", style="bold red")
         for found in problems[:_TOLD]:
             print_line(console, str(found), indent=2)

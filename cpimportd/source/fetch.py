@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from cpimportd import settings
-from cpimportd.model import FetchedFile, Progress
+from cpimportd.model import FetchedFile, MissedFile, Progress
 from cpimportd.problems import Effect, Problem, ProblemError, problem
 from cpimportd.source import address
 from cpimportd.source.contract import Entry, InUseError, Listing, Look, NotResumedError, PermanentError, Session, Source
@@ -29,11 +29,16 @@ class Fetched:
 
     Attributes:
         files: whole, sorted by name; a file that has 0 bytes on the server is one of them.
-        problems: per file that did not come, why; and the names that were refused.
+        missed: those that were listed and did not come, links and refused names among them.
     """
 
     files: tuple[FetchedFile, ...]
-    problems: tuple[Problem, ...] = ()
+    missed: tuple[MissedFile, ...] = ()
+
+    @property
+    def problems(self) -> tuple[Problem, ...]:
+        """Per file that did not come, why."""
+        return tuple(one.why for one in self.missed)
 
 
 def open_source(source: settings.Source) -> Source:
@@ -71,7 +76,7 @@ async def fetch(
         progress: called with stage ``fetch``: bytes per file, and how many files of all are through, come or not.
 
     Returns:
-        The files that came whole, and a problem for each that did not.
+        The files that came whole, and those that did not, each with its problem.
 
     Raises:
         ProblemError: nothing could be fetched at all: source-unreachable, source-login, source-busy, source-tls,
@@ -113,19 +118,22 @@ class _Fetch:
         wanted = [entry for entry in listing.entries if only_names is None or only_names(entry.name)]
         self._wanted = len(wanted)
         self._tell_how_many()
+        refused = [
+            missed for missed in map(_refused, listing.problems) if only_names is None or only_names(missed.name)
+        ]
         outcomes = await self._bring(wanted)
         if wanted and len(self._connection_lost) == len(wanted):
             raise self._connection_lost[0]
         return Fetched(
             tuple(outcome for outcome in outcomes if isinstance(outcome, FetchedFile)),
-            (*listing.problems, *(outcome for outcome in outcomes if isinstance(outcome, Problem))),
+            (*refused, *(outcome for outcome in outcomes if isinstance(outcome, MissedFile))),
         )
 
     async def _list(self) -> Listing:
         async with self._remote.session() as session:
             return await session.list()
 
-    async def _bring(self, wanted: list[Entry]) -> list[FetchedFile | Problem]:
+    async def _bring(self, wanted: list[Entry]) -> list[FetchedFile | MissedFile]:
         try:
             async with asyncio.TaskGroup() as group:
                 tasks = [group.create_task(self._bring_and_tell(*numbered)) for numbered in enumerate(wanted)]
@@ -141,7 +149,7 @@ class _Fetch:
         through = self._through == self._wanted
         self._progress(Progress("fetch", None, self._through, self._wanted, finished=through))
 
-    async def _bring_and_tell(self, number: int, entry: Entry) -> FetchedFile | Problem:
+    async def _bring_and_tell(self, number: int, entry: Entry) -> FetchedFile | MissedFile:
         outcome = await self._bring_one(number, entry)
         size = outcome.size if isinstance(outcome, FetchedFile) else 0
         self._progress(Progress("fetch", entry.name, size, size, finished=True))
@@ -149,7 +157,7 @@ class _Fetch:
         self._tell_how_many()
         return outcome
 
-    async def _bring_one(self, number: int, entry: Entry) -> FetchedFile | Problem:
+    async def _bring_one(self, number: int, entry: Entry) -> FetchedFile | MissedFile:
         """One file, through all its tries.
 
         Raises:
@@ -160,11 +168,12 @@ class _Fetch:
         except ProblemError as error:
             first = error.problems[0]
             if first.effect is not Effect.FAILS:
-                return first
+                return MissedFile(entry.name, first, entry.look.modified)
             if not error.passing:
                 raise
             self._connection_lost.append(error)
-            return problem("download-failed", file=entry.name, reason=first.message)
+            why = problem("download-failed", file=entry.name, reason=first.message)
+            return MissedFile(entry.name, why, entry.look.modified)
 
     async def _wait_and_transfer(self, number: int, entry: Entry) -> FetchedFile:
         stable_for, doubt = self._stable_for, None
@@ -239,3 +248,8 @@ class _Fetch:
                 self._progress(Progress("fetch", entry.name, told, total))
 
         return write_and_tell
+
+
+def _refused(why: Problem) -> MissedFile:
+    """A name that was listed and is not asked for; only its problem says what it is."""
+    return MissedFile(why.file or why.value or "", why)

@@ -83,6 +83,25 @@ def parse(expression: str, zone: tzinfo) -> tuple[Line, ...]:
     return tuple(_parse_line(text.strip(), zone) for text in expression.strip().split("\n"))
 
 
+def never_matches(expression: str) -> str | None:
+    """The first line of an expression that no day from 1970 to 2199 matches; None where each has one.
+
+    Such as a Thursday that is a Friday, or a 30 February. Clock changes are left aside: a local time that does not
+    exist on a day is a matter of some zones and years.
+
+    Args:
+        expression: one or more OnCalendar expressions, separated by line feeds.
+
+    Raises:
+        ExpressionError: one of them cannot be understood.
+    """
+    for text in expression.strip().split("\n"):
+        (line,) = parse(text, UTC)
+        if next(BaseIterator(line.expression, _BEFORE_ALL), None) is None:
+            return text.strip()
+    return None
+
+
 def forget_rules() -> None:
     """Have the rules of time zones read anew by whoever asks for a zone next: their files may be others by now."""
     ZoneInfo.clear_cache()

@@ -9,7 +9,8 @@ from typing import Any, Final
 
 from starlette.concurrency import run_in_threadpool
 
-from cpimportd.client import Client, as_told, trouble_of_run, waits_in_trouble, with_held
+from cpimportd.client import Client, as_told, slotless, trouble_of_run, undone, waits_in_trouble, with_held
+from cpimportd.core.outcomes import held_alone
 from cpimportd.problems import Problem, ProblemError
 
 FRESH: Final = 0.4
@@ -128,18 +129,28 @@ def light(seen: Seen, held: Sequence[object], files: Sequence[Mapping[str, Any]]
         red.append({"code": seen.problem.code if seen.problem else "daemon-not-running"})
     if last in {"failed", "abandoned"}:
         red.append({"code": "last-failed"})
+    if seen.status is not None and (failed := len(undone(seen.status))):
+        red.append({"code": "schedule-failed", "count": failed})
     if last is None:
         yellow.append({"code": "no-run"})
     if held:
         yellow.append({"code": "held", "count": len(held)})
+    if alone := sum(held_alone(str(one["status"]), one["organizations"]) for one in files):
+        yellow.append({"code": "held-files", "count": alone})
     if stale := sum(bool(one["stale"]) for one in files):
         yellow.append({"code": "stale", "count": stale})
     if seen.status is not None:
-        if waiting := sum(map(waits_in_trouble, seen.status["schedules"])):
-            yellow.append({"code": "waiting", "count": waiting})
-        if trouble_of_run(seen.status):
-            yellow.append({"code": "run-waiting"})
-        if seen.status.get("refused") is not None:
-            yellow.append({"code": "refused"})
+        yellow += _daemons_troubles(seen.status)
     state = "red" if red else "yellow" if yellow else "green"
     return {"state": state, "reasons": [*red, *yellow] or [{"code": "all-well"}]}
+
+
+def _daemons_troubles(status: Mapping[str, Any]) -> list[dict[str, Any]]:
+    """What the daemon itself says that somebody should look at."""
+    counted = {"waiting": sum(map(waits_in_trouble, status["schedules"])), "slotless": len(slotless(status))}
+    found: list[dict[str, Any]] = [{"code": code, "count": count} for code, count in counted.items() if count]
+    if trouble_of_run(status):
+        found.append({"code": "run-waiting"})
+    if status.get("refused") is not None:
+        found.append({"code": "refused"})
+    return found

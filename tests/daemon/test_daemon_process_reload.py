@@ -1,5 +1,6 @@
 """The configuration is read again while the daemon lives; what is secret in it stays secret."""
 
+import json
 import re
 import shutil
 import signal
@@ -220,3 +221,32 @@ def test_a_signal_that_comes_before_it_is_ready_does_not_end_it(place, number):
     daemon.send(number)
     daemon.wait_ready()
     assert daemon.stop() == 0
+
+
+def test_an_expression_that_no_day_matches_is_refused_and_one_without_a_slot_any_more_is_told_of(place):
+    daemon = place.start()
+    before = at(daemon)
+    place.configure({"schedules.import.at": "Thu 2027-01-01"})
+    for verb in (("reload",), ("check",), ("check", "--nagios"), ("run",)):
+        refused = place.command(*verb)
+        assert refused.returncode == (3 if "--nagios" in verb else 2 if verb != ("check",) else 1), refused
+        assert "'Thu 2027-01-01' never comes" in refused.stdout + refused.stderr
+    assert at(daemon) == before
+    place.configure(
+        {"schedules.import.at": "2020-01-01", "schedules.weekly.at": "2020-01-01", "schedules.weekly.job": "reconcile"}
+    )
+    assert place.command("reschedule", "import", "*-02-30").returncode == 2
+    assert place.command("reload").returncode == 0
+    told = {daemon.wait_problem("slot-none", schedule=name)["priority"] for name in ("import", "weekly")}
+    assert told == {4}
+    assert "No schedule has a slot any more" in daemon.status["status"]
+    status = place.command("status")
+    assert status.returncode == 1
+    assert "weekly has no slot any more: nothing starts it by itself" in status.stdout
+    watched = place.command("check", "--nagios")
+    assert watched.stdout.count("[slot-none]") == 2
+    assert watched.returncode in {1, 2}
+    checked = place.command("check", "--json")
+    assert [line["code"] for line in json.loads(checked.stdout)["checks"] if line["name"] == "slots"] == [
+        "slot-none"
+    ] * 2

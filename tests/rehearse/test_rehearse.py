@@ -69,6 +69,17 @@ def test_of_the_latest_days_the_first_is_the_ground(books_beside):
     assert (code, [(run["run"], run["first"]) for run in found["runs"]]) == (0, [(2, True), (3, False)])
 
 
+def test_a_workbook_that_would_not_be_taken_any_more_is_told_though_no_unit_was_there_to_be_held(books_beside):
+    new = new_config(books_beside)
+    new.write_text(new.read_text().replace("[source]\n", "[source]\nmax_file_size = 1000\n"))
+    code, found = rehearse(books_beside, new)
+    first = found["runs"][0]
+    assert (code, first["now"], first["now_held"], len(first["now_held_files"])) == (3, "held", [], 6)
+    assert {p["code"] for one in first["now_held_files"] for p in one["problems"]} == {"file-too-large"}
+    shown = books_beside.command("rehearse", str(new))
+    assert (shown.returncode, "XLSX.xlsx would be held" in shown.stdout) == (3, True)
+
+
 @pytest.mark.asyncio
 async def test_laxer_guards_publish_what_was_held_then(workplace):
     strict = workplace.settings.model_copy(update={"guards": Guards(removed_documents=0, removed_percent=0)})

@@ -119,7 +119,20 @@ def test_every_word_is_there_in_both_languages(opened, served):
     keys |= {f"m_{one.value}" for kind in (UnitStatus, FileStatus) for one in kind}
     keys |= {f"diff_{what.value}" for what in What} | {f"kind_{kind.value}" for kind in Kind}
     keys |= {f"stage_{doing}" for doing in _DOING.values()} | {f"light_{state}" for state in ("green", "yellow", "red")}
-    keys |= {f"why_{code}" for code in ("all-well", "no-run", "last-failed", "held", "stale", "waiting")}
+    keys |= {
+        f"why_{code}"
+        for code in (
+            "all-well",
+            "no-run",
+            "last-failed",
+            "held",
+            "held-files",
+            "schedule-failed",
+            "slotless",
+            "stale",
+            "waiting",
+        )
+    }
     keys |= {f"why_{code}" for code in ("run-waiting", "refused")}
     keys |= {f"wait_{code}" for code in (*WHAT, "next", "until")}
     keys |= {f"why_daemon-{how}" for how in ("not-running", "permission", "silent")}

@@ -6,10 +6,18 @@ FROM cpimportd.runs r
 WHERE department_id = $1 AND finished_at IS NOT NULL AND undoes = '{{}}'
 ORDER BY id DESC LIMIT 1;
 
--- name: last_success
--- When an import last ended whose files were read and judged, and after which the books are those of that day.
-SELECT max(finished_at) FROM cpimportd.runs
-WHERE department_id = $1 AND status IN ('published', 'unchanged', 'partial') AND undoes = '{}';
+-- name: successes
+-- When imports last ended after which the books are those of that day ($2: these statuses), by the schedule that asked for
+-- them, none where a human did, and by the kinds that they looked for: one schedule's success says nothing of another's.
+SELECT schedule, kinds, max(finished_at) AS at FROM cpimportd.runs
+WHERE department_id = $1 AND status = ANY ($2::text[]) AND undoes = '{}'
+GROUP BY schedule, kinds;
+
+-- name: jobs
+-- The jobs of schedules that were not done ($2 begins their subjects), and since when.
+SELECT substr(subject, length($2) + 1) AS job, state, since FROM cpimportd.condition
+WHERE department_id = $1 AND starts_with(subject, $2)
+ORDER BY subject;
 
 -- name: runs
 -- How many runs ended how.
@@ -19,7 +27,8 @@ SELECT status, count(*) AS runs FROM cpimportd.runs WHERE department_id = $1 AND
 -- The workbooks as the latest run of their kind saw them: when they were uploaded, and how they fared. One that it did not
 -- find is there no more; one whose kind nobody knows every run looks for.
 WITH {looked}
-SELECT DISTINCT ON (name) f->>'name' AS name, l.kind, (f->>'modified')::timestamptz AS modified, f->>'status' AS status
+SELECT DISTINCT ON (name) f->>'name' AS name, l.kind, (f->>'modified')::timestamptz AS modified, f->>'status' AS status,
+       ARRAY(SELECT jsonb_array_elements_text(f->'organizations')) AS organizations, f->'problems' AS problems
 FROM looked l CROSS JOIN jsonb_array_elements(l.report->'files') f
 WHERE coalesce(f->>'kind', '') = l.kind
 ORDER BY name, l.id DESC;

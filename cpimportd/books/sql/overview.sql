@@ -10,7 +10,7 @@ OFFSET $2 LIMIT $3;
 -- name: files
 -- Each workbook as it was last read, and when it was last right. Left out is one that nobody has seen for a month, or
 -- that the latest run which looked for its kind did not find; one whose kind nobody knows every run looks for. What a run
--- found unchanged under a new name stands in its report alone.
+-- found unchanged under a new name stands in its report alone, and so does one that it listed and did not get.
 WITH {looked}, found AS (
     SELECT DISTINCT ON (f->>'name') f->>'name' AS file, f->>'kind' AS kind,
            ARRAY(SELECT jsonb_array_elements_text(f->'organizations')) AS organizations, (f->>'rows')::int AS rows,
@@ -25,6 +25,8 @@ WITH {looked}, found AS (
     FROM cpimportd.snapshot s JOIN cpimportd.runs r ON r.id = s.run_id
     WHERE r.department_id = $1 AND r.started_at > now() - interval '31 days'
     ORDER BY s.file, s.id DESC
+), missed AS (
+    SELECT f.* FROM found f JOIN latest l USING (file) WHERE f.status = 'held' AND f.run_id > l.run_id
 ), good AS (
     SELECT s.file, max(r.started_at) AS at
     FROM cpimportd.snapshot s JOIN cpimportd.runs r ON r.id = s.run_id
@@ -32,10 +34,13 @@ WITH {looked}, found AS (
     GROUP BY s.file
 ), shown AS (
     SELECT l.* FROM latest l
-    WHERE l.file IN (SELECT file FROM found)
-       OR NOT EXISTS (SELECT FROM looked k WHERE k.kind = coalesce(l.kind, '') AND k.id > l.run_id)
+    WHERE (l.file IN (SELECT file FROM found)
+           OR NOT EXISTS (SELECT FROM looked k WHERE k.kind = coalesce(l.kind, '') AND k.id > l.run_id))
+      AND NOT EXISTS (SELECT FROM missed m WHERE m.file = l.file)
     UNION ALL
     SELECT f.* FROM found f WHERE f.file NOT IN (SELECT file FROM latest)
+    UNION ALL
+    SELECT m.* FROM missed m
 )
 SELECT s.file AS name, s.kind, s.organizations, s.rows, s.control_total, s.modified, s.status, s.run_id AS run,
        s.started_at AS read_at, s.problems,

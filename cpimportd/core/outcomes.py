@@ -1,0 +1,29 @@
+"""How an import ended, and what that means to whoever watches: said once, for reports, daemon, monitors and queries.
+
+The words are those of :class:`cpimportd.report.RunStatus`, as the database and the daemon's memory keep them.
+"""
+
+from collections.abc import Collection
+from typing import Final
+
+WELL: Final = frozenset({"published", "unchanged"})
+"""Nothing was held: nobody has to look."""
+
+SUCCEEDED: Final = WELL | {"partial"}
+"""The books are those of that day, but for what is held, which is told by itself."""
+
+JUDGED: Final = SUCCEEDED | {"held"}
+"""It came so far as to say what is held; another try would change nothing, so that its slot is done."""
+
+JOB: Final = "job:"
+"""What the subject of a scheduled job that was not done begins with, among what is wrong; its name follows."""
+
+
+def held_alone(status: str, organizations: Collection[str]) -> bool:
+    """Whether a workbook is held and no unit with it, since nobody knows whose it is: then it has to be told by itself.
+
+    Args:
+        status: of the file, see :class:`cpimportd.report.FileStatus`.
+        organizations: whose documents it holds.
+    """
+    return status == "held" and not organizations

@@ -270,7 +270,7 @@ CATALOG: dict[str, ProblemKind] = _catalog(
             "config-unreadable",
             _F,
             "{path} cannot be read: {reason}",
-            "Run as the daemon's user, or correct the file's owner and mode.",
+            "Name a file that can be read (--config, CPIMPORTD_CONFIG), run as the daemon's user, or correct the file's owner and mode.",
             exit_code=2,
         ),
         ProblemKind(

@@ -1,8 +1,5 @@
 """Where values are found: the TOML file, our environment variables, systemd's credentials. Each says from where."""
 
-import os
-import re
-import tomllib
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -10,6 +7,7 @@ from typing import TYPE_CHECKING, Any, cast
 
 from pydantic_settings import EnvSettingsSource
 
+from cpimportd.configuration.filetext import decoded, parsed, places, read_bytes
 from cpimportd.configuration.keys import KeyPath, all_keys, dotted, meant, variable
 from cpimportd.problems import Problem, ProblemError, problem
 from cpimportd.settings import Settings
@@ -81,22 +79,7 @@ class ConfigFile:
         return f"{self.path}, line {line}" if line else str(self.path)
 
     def _line(self, path: KeyPath) -> int | None:
-        section: KeyPath = ()
-        for number, line in enumerate(self.text.splitlines(), 1):
-            if header := re.match(r"\s*\[+([^\]]+)\]", line):
-                section = _parts(header[1])
-                here = section
-            elif entry := re.match(r"\s*([^#=\[]+?)\s*=", line):
-                here = (*section, *_parts(entry[1]))
-            else:
-                continue
-            if here[: len(path)] == path:
-                return number
-        return None
-
-
-def _parts(text: str) -> KeyPath:
-    return tuple(part.strip().strip("\"'") for part in text.split("."))
+        return next((number for number, here in places(self.text) if here[: len(path)] == path), None)
 
 
 def read_file(path: Path) -> ConfigFile | None:
@@ -109,22 +92,25 @@ def read_file(path: Path) -> ConfigFile | None:
         ProblemError: ``config-unreadable`` or ``config-syntax``.
     """
     try:
-        with path.open("rb") as stream:
-            mode = os.fstat(stream.fileno()).st_mode
-            text = stream.read().decode("utf-8-sig")
+        content = read_bytes(path)
+        mode = path.stat().st_mode
     except (FileNotFoundError, NotADirectoryError):
         return None
-    except OSError as error:
-        raise ProblemError(problem("config-unreadable", path=str(path), reason=error.strerror)) from None
-    except UnicodeDecodeError as error:
-        line = error.object[: error.start].count(b"\n") + 1
-        raise ProblemError(problem("config-syntax", path=str(path), reason=f"line {line} is not UTF-8")) from None
+    except (OSError, ValueError) as error:
+        raise ProblemError(unreadable(path, error)) from None
     try:
-        tree = tomllib.loads(text)
-    except tomllib.TOMLDecodeError as error:
+        text = decoded(content)
+        tree = parsed(text)
+    except ValueError as error:
         raise ProblemError(problem("config-syntax", path=str(path), reason=str(error))) from None
     origins = {key: str(path) for key, _ in leaves(tree)}
     return ConfigFile(path, text, mode, Found(tree, origins))
+
+
+def unreadable(path: Path, error: OSError | ValueError) -> Problem:
+    """The problem of a file that cannot be read."""
+    reason = (error.strerror if isinstance(error, OSError) else None) or str(error)
+    return problem("config-unreadable", path=str(path), reason=reason)
 
 
 class _Variables(EnvSettingsSource):
@@ -182,11 +168,11 @@ def from_credentials(environ: Mapping[str, str]) -> Found:
             continue
         for name in ("__".join(key.path), ".".join(key.path)):
             try:
-                text = (Path(folder) / name).read_text("utf-8").rstrip("\r\n")
+                text = decoded(read_bytes(Path(folder) / name)).rstrip("\r\n")
             except (FileNotFoundError, NotADirectoryError):
                 continue
-            except (OSError, UnicodeDecodeError) as error:
-                reason = error.strerror if isinstance(error, OSError) else "expected UTF-8"
+            except (OSError, ValueError) as error:
+                reason = (error.strerror if isinstance(error, OSError) else None) or str(error)
                 found.problems.append(
                     problem("config-value", key=dotted(key.path), place=f"credential {name}", reason=reason)
                 )

@@ -20,6 +20,7 @@ from cpimportd.plan import COPY_PREFIX, RESCHEDULED, Plan, PlannedSchedule, enco
 from cpimportd.problems import ProblemError, problem
 from cpimportd.resources import unusable
 from cpimportd.settings import Settings
+from cpimportd.usable import require_usable
 from cpimportd.values import Calendar
 
 
@@ -38,11 +39,12 @@ def make_plan(loaded: Loaded, runtime: Path, *, starting: bool = False) -> Plan:
         starting: whether the daemon starts: these hold no more, and whatever a power cut left of them is not looked at.
 
     Raises:
-        ProblemError: something a run cannot do without is missing, or a rescheduled expression is wrong.
+        ProblemError: something that runs or jobs cannot do without is missing or wrong, or a rescheduled expression is.
     """
     settings = loaded.settings
     require_database(settings, loaded.path)
     require_source(settings, loaded.path)
+    require_usable(loaded)
     schedules = _schedules(settings)
     return Plan(
         source=str(loaded.path) if loaded.path else "the environment",

@@ -53,4 +53,5 @@ def told(config: Path | None = None, environ: Mapping[str, str] = os.environ) ->
             found = text
     if found is None:
         return unset(environ)
-    return Path(found) if isinstance(found, str) else None
+    # A relative one is a fault of the configuration, as is a value of another type: the whole of it says so.
+    return Path(found) if isinstance(found, str) and Path(found).is_absolute() else None

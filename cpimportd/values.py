@@ -4,13 +4,16 @@ The types here check what people write and say what was expected; they never rep
 """
 
 import re
+from collections.abc import Callable
 from datetime import UTC, date, datetime, timedelta
 from ipaddress import ip_address
+from pathlib import Path
 from typing import Annotated, Literal
 
 from oncalendar import OnCalendar, OnCalendarError
 from pydantic import AfterValidator, BeforeValidator, Field, SecretStr
 
+from cpimportd.core import addresses
 from cpimportd.instants import parse_zone
 
 _SPAN = re.compile(r"\s*(\d+(?:\.\d+)?)\s*([a-z]*)\s*")
@@ -132,17 +135,31 @@ def _known_zone(name: str) -> str:
 
 def _known_encoding(name: str) -> str:
     try:
-        "".encode(name)
+        fits = "LIST".encode(name) == b"LIST"  # RFC 959, 5.3: the commands around the names are ASCII
     except (LookupError, ValueError) as error:
         raise ValueError("expected an encoding that Python knows, such as utf-8 or cp1251") from error
+    if not fits:
+        raise ValueError("expected an encoding that leaves ASCII as it is, such as utf-8 or cp1251")
     return name
+
+
+def _unknown_zone(expression: str) -> str:
+    # Whoever takes an unknown zone for a part of the time says that of the time something is wrong.
+    last = expression.split()[-1:] or [""]
+    if not re.fullmatch(r"[A-Za-z_+-]+/[A-Za-z0-9_+/-]+|[A-Z]{3,5}", last[0]):
+        return ""
+    try:
+        parse_zone(last[0])
+    except ValueError:
+        return f"{last[0]} is no zone of this machine's tz database, such as Europe/Moscow"
+    return ""
 
 
 def _calendar(expression: str) -> str:
     try:
         OnCalendar(expression, datetime.now(UTC))
     except (OnCalendarError, ValueError, OSError) as error:
-        reason = str(error)[:1].lower() + str(error)[1:]
+        reason = _unknown_zone(expression) or str(error)[:1].lower() + str(error)[1:]
         raise ValueError(
             f"expected an OnCalendar expression of systemd such as Mon..Fri *-*-* 06:00:00 ({reason})"
         ) from error
@@ -228,22 +245,13 @@ def _lines(value: object) -> object:
     return tuple(value.split()) if isinstance(value, str) else value
 
 
-def _alert_url(url: SecretStr) -> SecretStr:
-    if not re.fullmatch(r"[A-Za-z][A-Za-z0-9+.-]*://\S+", url.get_secret_value()):
-        raise ValueError("expected URLs of Apprise such as mailtos://user:password@mail.example.org?to=you@example.org")
-    return url
+def _checked(check: Callable[[str], str]) -> AfterValidator:
+    """A validator of a secret URL."""
 
+    def checked(url: SecretStr) -> SecretStr:
+        return SecretStr(check(url.get_secret_value()))
 
-def _heartbeat_url(url: SecretStr) -> SecretStr:
-    if not re.fullmatch(r"https?://[^\s/?#]+/[^\s?#]*[^\s/?#]", url.get_secret_value()):
-        raise ValueError("expected a check's address such as https://hc-ping.com/ID, without a slash at its end")
-    return url
-
-
-def _with_scheme(url: str) -> str:
-    if not re.match(r"file:///|(?!file:)[a-z][a-z0-9+.-]*://[^/?#]", url):
-        raise ValueError("expected ftp://host/folder, ftps://host/folder or file:///folder")
-    return url
+    return AfterValidator(checked)
 
 
 Span = Annotated[timedelta, BeforeValidator(parse_span)]
@@ -256,7 +264,8 @@ Zone = Annotated[str, AfterValidator(_known_zone)]
 Encoding = Annotated[str, AfterValidator(_known_encoding)]
 Calendar = Annotated[str, AfterValidator(_calendar)]
 DatabaseUrl = Annotated[SecretStr, AfterValidator(_postgresql)]
-SourceUrl = Annotated[str, AfterValidator(_with_scheme)]
+SourceUrl = Annotated[str, AfterValidator(addresses.source)]
+AbsolutePath = Annotated[Path, AfterValidator(addresses.absolute)]
 Words = BeforeValidator(_words)
 ClosedBefore = Annotated[date | Literal["previous-month"], BeforeValidator(_closed_before)]
 KindName = Literal["receipts", "expenses", "details"]
@@ -265,8 +274,9 @@ Channel = Annotated[str, AfterValidator(_channel)]
 Fingerprint = Annotated[str, AfterValidator(_fingerprint)]
 Line = Annotated[str, AfterValidator(_one_line)]
 Password = Annotated[SecretStr, AfterValidator(_secret_line)]
-AlertUrls = Annotated[tuple[Annotated[SecretStr, AfterValidator(_alert_url)], ...], BeforeValidator(_lines)]
-HeartbeatUrl = Annotated[SecretStr, AfterValidator(_heartbeat_url)]
+CacheUrl = Annotated[SecretStr, _checked(addresses.cache)]
+AlertUrls = Annotated[tuple[Annotated[SecretStr, _checked(addresses.alert)], ...], BeforeValidator(_lines)]
+HeartbeatUrl = Annotated[SecretStr, _checked(addresses.heartbeat)]
 Listen = Annotated[str, AfterValidator(_listen)]
 Scheduler = Annotated[str, AfterValidator(_scheduler)]
 Token = Annotated[SecretStr, AfterValidator(_token)]

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Final
 from urllib.parse import unquote
 
+from cpimportd.core.logins import advice
 from cpimportd.problems import ProblemError, problem
 
 KEYWORDS: Final[Mapping[str, str]] = {
@@ -92,9 +93,20 @@ def parse_url(url: str) -> dict[str, str]:
     Raises:
         ProblemError: ``config-value``: it cannot be read; ``database-option``: libpq knows no such keyword.
     """
-    scheme, separator, rest = url.partition("://")
+    scheme, separator, _ = url.partition("://")
     if not separator or scheme.partition("+")[0] not in {"postgresql", "postgres"}:
         raise refused("expected postgresql://user@host/database")
+    try:
+        return _parsed(url.partition("://")[2])
+    except _UnencodedError:
+        raise refused(advice(url) or UNREADABLE) from None
+
+
+class _UnencodedError(Exception):
+    """Something stands where no URL has it; it may be a part of a password."""
+
+
+def _parsed(rest: str) -> dict[str, str]:
     found: dict[str, str] = {}
     at, slash = rest.find("@"), rest.find("/")
     if at >= 0 and (slash < 0 or at < slash):
@@ -105,7 +117,7 @@ def parse_url(url: str) -> dict[str, str]:
     path, _, query = rest[len(authority) :].partition("?")
     # A bare "@" behind the login is what is left of a password that was not encoded: none of it may be shown.
     if "@" in authority or "@" in path:
-        raise refused(UNREADABLE)
+        raise _UnencodedError
     found["host"], found["port"] = _hosts(authority)
     found["dbname"] = path.removeprefix("/")
     return {name: _decoded(value) for name, value in found.items() if value} | _query(query)
@@ -114,11 +126,11 @@ def parse_url(url: str) -> dict[str, str]:
 def _hosts(authority: str) -> tuple[str, str]:
     specs = [_HOST.fullmatch(spec) for spec in authority.split(",")]
     if not all(specs):
-        raise refused(UNREADABLE)
+        raise _UnencodedError
     found = [spec for spec in specs if spec]
     ports = [spec["port"] or "" for spec in found]
     if not all(port == "" or unquote(port).isdecimal() for port in ports):
-        raise refused(UNREADABLE)
+        raise _UnencodedError
     return ",".join(spec["v6"] or spec["name"] or "" for spec in found), ",".join(ports)
 
 
@@ -127,7 +139,7 @@ def _query(query: str) -> dict[str, str]:
     for word in query.removesuffix("&").split("&") if query else ():
         name, separator, value = word.partition("=")
         if not separator or not re.fullmatch(r"[A-Za-z_][A-Za-z0-9_.%]*", name):
-            raise refused(UNREADABLE)
+            raise _UnencodedError
         if "=" in value and name in KEYWORDS:
             raise refused(f"the value of {name} holds a bare =: write %3D")
         name, value = _decoded(name), _decoded(value)
@@ -135,7 +147,7 @@ def _query(query: str) -> dict[str, str]:
             name, value = "sslmode", "require"
         if name not in KEYWORDS:
             if "@" in query:
-                raise refused(UNREADABLE)
+                raise _UnencodedError
             raise _unknown(name)
         found[name] = value
     return found
@@ -149,11 +161,11 @@ def _unknown(name: str) -> ProblemError:
 
 def _decoded(text: str) -> str:
     if re.search(r"%(?![0-9A-Fa-f]{2})|%00", text):
-        raise refused(UNREADABLE)
+        raise _UnencodedError
     try:
         return unquote(text, errors="strict")
     except UnicodeDecodeError:
-        raise refused(UNREADABLE) from None
+        raise _UnencodedError from None
 
 
 def with_defaults(named: Mapping[str, str], environment: Mapping[str, str]) -> dict[str, str]:

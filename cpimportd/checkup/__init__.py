@@ -11,6 +11,7 @@ from cpimportd.checkup.line import CheckLine, attempt, bad, good
 from cpimportd.configuration import Loaded, load, require_source
 from cpimportd.problems import ProblemError, problem
 from cpimportd.settings import Settings
+from cpimportd.usable import need_faults, require_addresses
 
 __all__ = ["WITHIN", "CheckLine", "checkup"]
 
@@ -34,6 +35,7 @@ async def checkup(configuration: Loaded | Path | None = None, *, within: timedel
     else:
         try:
             loaded = load(configuration)
+            require_addresses(loaded)
         except ProblemError as error:
             return tuple(bad("configuration", found) for found in error.problems)
     from cpimportd.checkup.database import database  # noqa: PLC0415 - a broken configuration needs no driver
@@ -60,6 +62,7 @@ async def _configuration(loaded: Loaded) -> Sequence[CheckLine]:
     return (
         good("configuration", place),
         *(bad("configuration", found) for found in loaded.problems),
+        *(bad("configuration", found) for found in await asyncio.to_thread(lambda: tuple(need_faults(loaded)))),
         *notes,
         good("schedules", ", ".join(enabled))
         if enabled

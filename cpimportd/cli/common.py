@@ -99,8 +99,10 @@ def load(config_file: Path | None) -> "Loaded":
         ProblemError: it cannot be used.
     """
     from cpimportd.configuration import load as load_configuration
+    from cpimportd.usable import require_addresses
 
     loaded = load_configuration(config_file)
+    require_addresses(loaded)
     say(loaded.problems)
     return loaded
 

@@ -1,4 +1,4 @@
-"""The text of a configuration file, a credential or a `.env`: how its bytes are read, and what is wrong with its TOML."""
+"""The text of a configuration file or a credential: how its bytes are read, and what is wrong with its TOML."""
 
 import codecs
 import re
@@ -109,7 +109,7 @@ def _reason(said: str, text: str) -> str:
     if re.match(r"Cannot (overwrite|declare|mutate)|Duplicate|Can't", reason):
         return _twice(text, number) or f"line {number}: {reason}"
     if reason == "Invalid value":
-        reason = "expected a value; a text stands in quotes: key = \"text\""
+        reason = 'expected a value; a text stands in quotes: key = "text"'
     elif reason.startswith("Unescaped '\\'"):
         reason = "a backslash stands in a text; put the text between single quotes: key = 'a\\b'"
     elif line.lstrip().startswith("[") and "]" not in line:

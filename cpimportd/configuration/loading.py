@@ -22,6 +22,7 @@ from cpimportd.configuration.sources import (
     from_credentials,
     from_environment,
     leaves,
+    place_in,
     read_file,
 )
 from cpimportd.problems import Problem, ProblemError, problem
@@ -50,6 +51,16 @@ class Loaded:
     notes: tuple[str, ...] = ()
     text: str = field(default="", repr=False)
 
+    def place(self, key: str) -> str:
+        """Where a key stands, in words for people: of a file also the line.
+
+        Args:
+            key: dotted.
+        """
+        origin = self.origins.get(key, "the configuration")
+        on_file = self.path is not None and origin == str(self.path)
+        return place_in(self.path, self.text, tuple(key.split("."))) if on_file and self.path else origin
+
 
 def load(config: Path | None = None, environ: Mapping[str, str] = os.environ) -> Loaded:
     """Read the configuration from everywhere.
@@ -77,7 +88,7 @@ def load(config: Path | None = None, environ: Mapping[str, str] = os.environ) ->
         places.insert(1, file.found)
     warnings = tuple(_warnings(file)) if file else ()  # a login inside source.url is still there
     for place in places:
-        split_login(place)
+        split_login(place, file)
         wrong.extend(place.problems)
     merged = _merge([_base(environ), *places])
     settings, found_wrong = _validate(merged, file)

@@ -74,12 +74,27 @@ class ConfigFile:
     found: Found
 
     def place(self, path: KeyPath) -> str:
-        """The file, and the line where a key stands, as far as a look at single lines can tell."""
-        line = self._line(path)
-        return f"{self.path}, line {line}" if line else str(self.path)
+        """The file, and the line where a key stands."""
+        return place_in(self.path, self.text, path)
 
-    def _line(self, path: KeyPath) -> int | None:
-        return next((number for number, here in places(self.text) if here[: len(path)] == path), None)
+
+def place_in(file: Path, text: str, path: KeyPath) -> str:
+    """A file, and the line where a key stands, as far as a look at single lines can tell."""
+    line = next((number for number, here in places(text) if here[: len(path)] == path), None)
+    return f"{file}, line {line}" if line else str(file)
+
+
+def origin_of(path: KeyPath, found: Found, file: ConfigFile | None) -> str:
+    """Where a key or a section stands, without the line."""
+    inside = (origin for key, origin in found.origins.items() if key[: len(path)] == path)
+    # A section without keys has no origin of its own; only a file can hold one.
+    return found.origins.get(path) or next(inside, str(file.path) if file else "the configuration")
+
+
+def place(path: KeyPath, found: Found, file: ConfigFile | None) -> str:
+    """Where a key or a section stands: of a file also the line."""
+    origin = origin_of(path, found, file)
+    return file.place(path) if file is not None and origin == str(file.path) else origin
 
 
 def read_file(path: Path) -> ConfigFile | None:
@@ -131,11 +146,14 @@ class _Variables(EnvSettingsSource):
 def from_environment(environ: Mapping[str, str]) -> Found:
     """Our own environment variables; an empty one counts as unset, as systemd's EnvironmentFile habit has it."""
     found = Found()
-    ours = {
-        tuple(name.removeprefix(PREFIX).lower().split("__")): name
-        for name, text in environ.items()
-        if name.startswith(PREFIX) and not name.startswith(_NOT_SETTINGS) and text
-    }
+    ours: dict[KeyPath, str] = {}
+    for name, text in environ.items():
+        if not name.startswith(PREFIX) or name.startswith(_NOT_SETTINGS) or not text:
+            continue
+        path = tuple(name.removeprefix(PREFIX).lower().split("__"))
+        if (other := ours.setdefault(path, name)) != name:
+            reason = f"{other} sets the same key; remove one of the two"
+            found.problems.append(problem("config-value", key=dotted(path), place=f"environment {name}", reason=reason))
     found.values = _Variables({name: environ[name] for name in ours.values()})()
     for path, _ in leaves(found.values):
         name = next(ours[path[:length]] for length in range(len(path), 0, -1) if path[:length] in ours)

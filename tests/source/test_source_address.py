@@ -39,7 +39,6 @@ def test_an_ipv6_host_is_shown_in_brackets() -> None:
 @pytest.mark.parametrize(
     "url",
     [
-        "http://host/a",
         "ftp://user:hunter2@host/a",
         "ftp://host:hunter2/a",
         "ftp://host:99999/a",

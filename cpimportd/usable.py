@@ -12,6 +12,7 @@ from pydantic import SecretStr
 
 from cpimportd.configuration import Loaded
 from cpimportd.configuration.keys import KeyPath, variable
+from cpimportd.libraries import too_old
 from cpimportd.problems import Problem, ProblemError, problem
 from cpimportd.settings import Settings
 from cpimportd.statefolder import DEFAULT_PATH
@@ -65,7 +66,8 @@ def target_faults(loaded: Loaded) -> Iterator[Problem]:
 
 def need_faults(loaded: Loaded) -> Iterator[Problem]:
     """What jobs and other parts of the configuration need and do not have."""
-    yield from _jobs_without_reader(loaded)
+    yield from too_old()
+    yield from _jobs_without_receiver(loaded)
     yield from _packages(loaded.settings)
     yield from _unknown_alerts(loaded)
     yield from _authority(loaded)
@@ -79,7 +81,7 @@ def _cache(loaded: Loaded) -> Iterator[Problem]:
         yield problem("config-value", key="cache.url", place=loaded.place("cache.url"), reason=reason)
 
 
-def _jobs_without_reader(loaded: Loaded) -> Iterator[Problem]:
+def _jobs_without_receiver(loaded: Loaded) -> Iterator[Problem]:
     """A job that imports nothing is sent by the alerts: without any, it would fail at its slot."""
     settings, path = loaded.settings, ("alerts", "urls")
     for name, schedule in settings.schedules.items():

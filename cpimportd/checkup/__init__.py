@@ -82,7 +82,12 @@ async def _source(loaded: Loaded) -> Sequence[CheckLine]:
 
 async def _reading(settings: Settings) -> Sequence[CheckLine]:
     if settings.engine.executor == "local":
-        return (good("reading", f"on this machine, {settings.reader.parallel} workbooks at once"),)
+        from cpimportd.sample import sample_fault  # noqa: PLC0415 - so that --help stays fast
+
+        if (fault := await sample_fault(settings.reader)) is not None:
+            return (bad("reading", fault),)
+        place = f"on this machine, {settings.reader.parallel} workbooks at once"
+        return (good("reading", f"{place}; a sample workbook of our own is read right"),)
     from cpimportd.cluster import connected, versions_differ  # noqa: PLC0415
     from cpimportd.cluster_task import reader_identity  # noqa: PLC0415
 

@@ -16,7 +16,7 @@ from pydantic import TypeAdapter, ValidationError
 from cpimportd.configuration import Loaded, load, require_database, require_source
 from cpimportd.coredumps import forbid_core_dumps
 from cpimportd.daemon.beginning import STARTING
-from cpimportd.plan import COPY_PREFIX, RESCHEDULED, Plan, PlannedSchedule, encode, encode_problems
+from cpimportd.plan import COPY_PREFIX, RESCHEDULED, Plan, PlannedSchedule, encode, encode_problems, env_copy
 from cpimportd.problems import ProblemError, problem
 from cpimportd.resources import unusable
 from cpimportd.settings import Settings
@@ -107,11 +107,15 @@ def check_expression(at: str, place: str) -> str:
         raise ProblemError(problem("config-value", key="at", place=place, reason=reason)) from None
 
 
-def _keep(text: str, runtime: Path) -> Path:
+def _keep(text: str, variables: str, runtime: Path) -> Path:
     """Write what was accepted where only this user can read it; it may hold a password."""
     handle, name = tempfile.mkstemp(prefix=COPY_PREFIX, suffix=".toml", dir=runtime)
     with os.fdopen(handle, "w", encoding="utf-8") as stream:
         stream.write(text)
+    if variables:
+        beside = env_copy(Path(name))
+        with os.fdopen(os.open(beside, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w", encoding="utf-8") as stream:
+            stream.write(variables)
     return Path(name)
 
 
@@ -125,7 +129,7 @@ def _main(arguments: list[str]) -> int:
         try:
             for folder in (loaded.settings.state_directory, runtime):
                 folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-            plan = replace(plan, copy=_keep(loaded.text, runtime))
+            plan = replace(plan, copy=_keep(loaded.text, loaded.env_text, runtime))
         except OSError as error:
             raise ProblemError(unusable(error.filename or runtime, error)) from error
     except ProblemError as error:

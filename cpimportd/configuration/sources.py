@@ -11,13 +11,13 @@ from cpimportd.configuration.filetext import decoded, parsed, places, read_bytes
 from cpimportd.configuration.keys import KeyPath, all_keys, dotted, meant, variable
 from cpimportd.problems import Problem, ProblemError, problem
 from cpimportd.settings import Settings
-from cpimportd.statefolder import PREFIX
+from cpimportd.statefolder import ENV_FILE, PREFIX
 
 if TYPE_CHECKING:
     from pydantic.fields import FieldInfo
     from pydantic_settings import BaseSettings
 
-_NOT_SETTINGS = ("CPIMPORTD_CONFIG", "CPIMPORTD_TEST_")
+_NOT_SETTINGS = ("CPIMPORTD_CONFIG", ENV_FILE, "CPIMPORTD_TEST_")
 
 Tree = dict[str, Any]
 """Values in their sections, as TOML nests them."""

@@ -15,6 +15,7 @@ from cpimportd.daemon.attempts import Ended, Order
 from cpimportd.daemon.beginning import ours
 from cpimportd.messages import LONGEST_LINE, Message, Result, Said, Seen, decode
 from cpimportd.resources import exhausted
+from cpimportd.statefolder import ENV_FILE
 
 PATIENCE: Final = 30.0
 """Seconds between SIGTERM and SIGKILL for a run that took longer than allowed."""
@@ -22,8 +23,8 @@ PATIENCE: Final = 30.0
 DRAINING: Final = 5.0
 """Seconds in which what an ended process left in its pipe is read."""
 
-_NOT_INHERITED: Final = ("NOTIFY_SOCKET", "WATCHDOG_USEC", "WATCHDOG_PID")
-"""sd_notify(3): they are meant for the main process."""
+_NOT_INHERITED: Final = ("NOTIFY_SOCKET", "WATCHDOG_USEC", "WATCHDOG_PID", ENV_FILE)
+"""sd_notify(3): they are meant for the main process; and a run reads what was accepted of a ``.env``."""
 
 
 class Run(Protocol):

@@ -8,7 +8,7 @@ from datetime import datetime
 
 from cpimportd.daemon.journal import tell, tell_in, tell_problem
 from cpimportd.daemon.state import State
-from cpimportd.plan import Plan
+from cpimportd.plan import Plan, env_copy
 from cpimportd.problems import Problem, ProblemError, problem
 from cpimportd.timetable.calendar import forget_rules
 
@@ -92,3 +92,4 @@ def forget_copy(plan: Plan) -> None:
     """Remove a plan's copy of the configuration, which may hold a password."""
     with suppress(OSError):
         plan.copy.unlink(missing_ok=True)
+        env_copy(plan.copy).unlink(missing_ok=True)

@@ -9,7 +9,7 @@ import pytest
 from click.testing import CliRunner
 
 from cpimportd import statefolder, unit
-from cpimportd.cli import main
+from cpimportd.cli import cli
 from cpimportd.configuration import load
 from cpimportd.core.unitfile import systemd
 from cpimportd.plan import env_copy
@@ -192,8 +192,8 @@ def test_verbs_take_it_by_an_option(write, tmp_path, monkeypatch):
     monkeypatch.delenv("CPIMPORTD_ENV_FILE", raising=False)
     file = tmp_path / "predecessor"
     file.write_text(PREDECESSOR)
-    answer = CliRunner().invoke(main, ["config", "show", "--set", "--config", str(write("")), "--env-file", str(file)])
-    monkeypatch.delenv("CPIMPORTD_ENV_FILE")  # as the option set it
+    answer = CliRunner().invoke(cli, ["config", "show", "--set", "--config", str(write("")), "--env-file", str(file)])
+    os.environ.pop("CPIMPORTD_ENV_FILE")  # the option set it, for whatever the verb starts
     assert answer.exit_code == 0, answer.output
     shown = " ".join(answer.stdout.split())
     assert "line 6: CREDIT_PORTFOLIO_FTP_USER" in shown

@@ -4,11 +4,9 @@ The types in :mod:`cpimportd.values` judge each value by itself. This page asks 
 the addresses can be taken apart, whether what a job needs is set, whether the packages are there that are asked for.
 """
 
+import os
 from collections.abc import Callable, Iterator
 from importlib.util import find_spec
-from typing import Final
-
-from pydantic import SecretStr
 
 from cpimportd.configuration import Loaded
 from cpimportd.configuration.keys import KeyPath, variable
@@ -16,8 +14,6 @@ from cpimportd.libraries import too_old
 from cpimportd.problems import Problem, ProblemError, problem
 from cpimportd.settings import Settings
 from cpimportd.statefolder import DEFAULT_PATH
-
-_DATABASES: Final = (("database", "url"), ("database", "direct_url"), ("web", "database_url"))
 
 
 def require_usable(loaded: Loaded) -> None:
@@ -32,7 +28,7 @@ def require_usable(loaded: Loaded) -> None:
 
 
 def require_addresses(loaded: Loaded) -> None:
-    """Make sure that the addresses can be taken apart, which costs nothing and needs nobody.
+    """Make sure that the addresses agree with what else is set, which costs nothing and needs nobody.
 
     Raises:
         ProblemError: all that cannot, at once.
@@ -42,25 +38,22 @@ def require_addresses(loaded: Loaded) -> None:
 
 
 def address_faults(loaded: Loaded) -> Iterator[Problem]:
-    """What is wrong with the addresses of the source and of the databases as such."""
-    from cpimportd.books.libpq import parse_url  # noqa: PLC0415 - both rooms are heavy, and a clock needs neither
-    from cpimportd.source.address import parse  # noqa: PLC0415
+    """What is wrong with the source's address together with other keys: its encoding, a certificate that is pinned."""
+    source = loaded.settings.source
+    if source.url and (source.tls_fingerprint is not None or not source.url.isascii()):
+        from cpimportd.source.address import parse  # noqa: PLC0415 - the room is heavy, and this is seldom asked
 
-    settings = loaded.settings
-    if settings.source.url:
-        yield from _wrong(lambda: parse(settings.source), loaded, ("source", "url"))
-    for path in _DATABASES:
-        if (url := _url(settings, path)) is not None:
-            yield from _wrong(lambda url=url: parse_url(url.get_secret_value()), loaded, path)  # type: ignore[misc]
+        yield from _wrong(lambda: parse(source), loaded, ("source", "url"))
 
 
 def target_faults(loaded: Loaded) -> Iterator[Problem]:
-    """What of the database's address, its service and ``PG*`` variables cannot be had, or not by this user."""
-    from cpimportd.books.target import Target  # noqa: PLC0415
+    """What of the database's options, its service and ``PG*`` variables cannot be had, or not by this user."""
+    database, variables = loaded.settings.database, any(name.startswith("PG") for name in os.environ)
+    for direct, path in enumerate((("database", "url"), ("database", "direct_url"))):
+        url = database.direct_url if direct else database.url
+        if url is not None and (variables or "?" in url.get_secret_value()):
+            from cpimportd.books.target import Target  # noqa: PLC0415 - the room is heavy: only where options are set
 
-    database = loaded.settings.database
-    for direct, path in enumerate(_DATABASES[:2]):
-        if _url(loaded.settings, path) is not None:
             yield from _wrong(lambda direct=bool(direct): Target.of(database, direct=direct), loaded, path)  # type: ignore[misc]
 
 
@@ -125,11 +118,6 @@ def _authority(loaded: Loaded) -> Iterator[Problem]:
     except OSError as error:
         reason = f"{authority} cannot be read: {error.strerror or error}"
         yield problem("config-value", key="source.tls_ca", place=loaded.place("source.tls_ca"), reason=reason)
-
-
-def _url(settings: Settings, path: KeyPath) -> SecretStr | None:
-    found: SecretStr | None = getattr(getattr(settings, path[0]), path[1])
-    return found
 
 
 def _wrong(ask: Callable[[], object], loaded: Loaded, path: KeyPath) -> Iterator[Problem]:

@@ -5,6 +5,7 @@ The types here check what people write and say what was expected; they never rep
 
 import re
 from collections.abc import Callable
+from contextlib import suppress
 from datetime import UTC, date, datetime, timedelta
 from ipaddress import ip_address
 from pathlib import Path
@@ -13,7 +14,7 @@ from typing import Annotated, Literal
 from oncalendar import OnCalendar, OnCalendarError
 from pydantic import AfterValidator, BeforeValidator, Field, SecretStr
 
-from cpimportd.core import addresses
+from cpimportd.core import addresses, postgresurl
 from cpimportd.instants import parse_zone
 
 _SPAN = re.compile(r"\s*(\d+(?:\.\d+)?)\s*([a-z]*)\s*")
@@ -170,6 +171,8 @@ def _postgresql(url: SecretStr) -> SecretStr:
     match = _DRIVER.fullmatch(url.get_secret_value())
     if match is None:
         raise ValueError("expected postgresql://user@host/database")
+    with suppress(postgresurl.UnknownOptionError):  # what can be done instead is said where the option is used
+        postgresurl.parse(match[1] + match[2])
     return SecretStr(match[1] + match[2])  # SQLAlchemy's name of a driver is none of libpq's business
 
 

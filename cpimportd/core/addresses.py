@@ -6,6 +6,7 @@ They raise ValueError with what was expected, and never repeat what they were gi
 import re
 from pathlib import Path
 from typing import Final
+from urllib.parse import unquote_to_bytes, urlsplit
 
 from cpimportd.core.logins import advice, misplaced
 
@@ -34,14 +35,29 @@ def absolute(path: Path) -> Path:
 
 
 def source(url: str) -> str:
-    """``source.url``, its scheme in small letters (RFC 3986, 3.1)."""
+    """``source.url``, its scheme in small letters (RFC 3986, 3.1), made sure that it can be taken apart."""
     scheme, separator, rest = url.partition("://")
     scheme = scheme.lower()
     if separator and scheme in _OTHER_SOURCES:
         raise ValueError(f"{scheme}:// is not supported: {_OTHER_SOURCES[scheme]}")
     if not separator or not re.match(r"file:///|ftps?://[^/?#]", f"{scheme}://{rest}"):
         raise ValueError("expected ftp://host/folder, ftps://host/folder or file:///folder")
+    _parts(f"{scheme}://{rest}")
     return f"{scheme}://{rest}"
+
+
+def _parts(url: str) -> None:
+    try:
+        parts = urlsplit(url)
+        _ = parts.port
+    except ValueError:
+        raise ValueError("the host or port is not valid") from None
+    if parts.query or parts.fragment:
+        raise ValueError("write ? as %3F and # as %23")
+    if parts.scheme != "file" and not parts.hostname:
+        raise ValueError("it names no host")
+    if any(byte in unquote_to_bytes(parts.path) for byte in b"\0\r\n"):
+        raise ValueError("the folder's name holds a line break or NUL")
 
 
 def cache(url: str) -> str:

@@ -332,6 +332,22 @@ async def test_check_names_a_job_that_has_nobody_to_send_to(write, tmp_path):
 
 
 def test_verbs_refuse_an_address_that_cannot_be_taken_apart(write):
-    loaded = load(write("[source]\nurl = 'ftp://h:99999/'"), {})
-    with pytest.raises(ProblemError, match=r"source\.url in .*line 2: the host or port is not valid"):
+    pinned = "ab" * 32
+    loaded = load(write(f"[source]\nurl = 'ftp://h/'\ntls_fingerprint = '{pinned}'"), {})
+    with pytest.raises(ProblemError, match=r"source\.tls_fingerprint in .*line 3: .* write ftps://"):
         require_addresses(loaded)
+
+
+@pytest.mark.parametrize(
+    ("url", "reason"),
+    [
+        ("ftp://h:99999/", "the host or port is not valid"),
+        ("ftp://h/a?b", "write ? as %3F"),
+        ("ftp://:21/a", "it names no host"),
+        ("ftp://h/a%0D%0ADELE%20b", "a line break"),
+    ],
+)
+def test_a_source_that_cannot_be_taken_apart_is_refused(refused, url, reason):
+    (wrong,) = refused(f"[source]\nurl = '{url}'")
+    assert "line 2: " in wrong.message
+    assert reason in wrong.message

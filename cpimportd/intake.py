@@ -185,7 +185,7 @@ async def _look(
     job = ReadJob(timezone=settings.timezone, lengths=_narrowest(await text_limits(connection)))
     reader = _Reader(fetched.files, job, settings, folders[1], progress)
     snapshots = await reader.changed(served)
-    await _suspect_the_library(snapshots, settings)
+    await _suspect_the_library(snapshots, settings, folders[1])
     while True:
         unknown = checks.unknown_expenses(snapshots)
         known = await memory.known_expenses(connection, settings.department_id, unknown)
@@ -217,7 +217,7 @@ async def _look(
     return Intake(snapshots, verdict, served, foreign, undone, found)
 
 
-async def _suspect_the_library(snapshots: Sequence[Snapshot], settings: Settings) -> None:
+async def _suspect_the_library(snapshots: Sequence[Snapshot], settings: Settings, folder: Path) -> None:
     """Where a file could not be read, make sure that it is the file.
 
     Raises:
@@ -226,7 +226,7 @@ async def _suspect_the_library(snapshots: Sequence[Snapshot], settings: Settings
     if settings.engine.executor != "local":
         return
     if any(found.code in SUSPICIOUS for snapshot in snapshots for found in snapshot.problems):
-        fault = await sample_fault(settings.reader)
+        fault = await sample_fault(settings.reader, folder)
         if fault is not None and fault.code == "library-wrong":
             raise ProblemError(fault)
 

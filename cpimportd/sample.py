@@ -6,6 +6,8 @@ A wrong version of a library that reads workbooks would else be told as a fault 
 import asyncio
 import hashlib
 import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import timedelta
 from importlib import metadata, resources
 from pathlib import Path
@@ -13,8 +15,9 @@ from typing import Final
 
 from cpimportd.libraries import READING
 from cpimportd.model import FetchedFile, Kind, Snapshot
-from cpimportd.problems import Problem, problem
+from cpimportd.problems import Problem, ProblemError, problem
 from cpimportd.reading import ReadJob, read
+from cpimportd.resources import unusable
 from cpimportd.settings import Reader
 
 SUSPICIOUS: Final = frozenset({"file-not-workbook", "file-damaged", "file-unclear", "reader-failed", "no-header"})
@@ -26,18 +29,22 @@ _SAMPLE_WORD: Final = "_x0041_"
 """In the sample it stands escaped, as ``_x005F_x0041_``, which python-calamine before 0.9.1 shows as it is written."""
 
 
-async def sample_fault(limits: Reader) -> Problem | None:
+async def sample_fault(limits: Reader, within: Path | None = None) -> Problem | None:
     """Read the sample workbook as a run reads 1C's: by the same limited child process.
 
     Args:
         limits: of the child.
+        within: in which folder the sample lies for that time; None means the usual one for temporary files.
 
     Returns:
         None where it is read right; ``reader-limit`` where the limits are too narrow for any workbook; else
         ``library-wrong``.
+
+    Raises:
+        ProblemError: ``disk``: there is no room for the sample; ``machine-exhausted``.
     """
     content = resources.files("cpimportd.workbook").joinpath(_SAMPLE).read_bytes()
-    with tempfile.TemporaryDirectory(prefix="cpimportd-sample-") as folder:
+    with _folder(within) as folder:
         path = Path(folder, _SAMPLE)
         await asyncio.to_thread(path.write_bytes, content)
         file = FetchedFile(_SAMPLE, path, len(content), None, hashlib.sha256(content).hexdigest())
@@ -48,6 +55,15 @@ async def sample_fault(limits: Reader) -> Problem | None:
         return narrow
     installed = ", ".join(f"{name} {metadata.version(name)}" for name in READING)
     return problem("library-wrong", reason=reason, libraries=installed)
+
+
+@contextmanager
+def _folder(within: Path | None) -> Iterator[str]:
+    try:
+        with tempfile.TemporaryDirectory(prefix="cpimportd-sample-", dir=within) as folder:
+            yield folder
+    except OSError as error:
+        raise ProblemError(unusable(within or tempfile.gettempdir(), error)) from error
 
 
 def _no_longer(limits: Reader) -> Reader:

@@ -7,6 +7,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any, ParamSpec, Protocol, TypeVar
 
+from cpimportd.libraries import READING, require_new_enough
 from cpimportd.model import FetchedFile, Snapshot
 from cpimportd.reading import ReadJob, Report, prefork_command, read
 from cpimportd.settings import Reader, Settings
@@ -39,7 +40,7 @@ async def opened(settings: Settings) -> AsyncIterator[Read]:
     """What reads, by ``engine.executor``.
 
     Raises:
-        ProblemError: ``cluster-not-installed``, ``cluster-unreachable``.
+        ProblemError: ``cluster-not-installed``, ``cluster-unreachable``, ``library-old``.
     """
     if settings.engine.executor == "dask":
         from cpimportd.cluster import connected  # noqa: PLC0415 - few read elsewhere
@@ -47,6 +48,7 @@ async def opened(settings: Settings) -> AsyncIterator[Read]:
         async with connected(settings.engine, settings.reader) as (cluster, _):
             yield cluster.read
         return
+    require_new_enough(READING)
     async with ForkServer(prefork_command()) as workers:
         yield _in_turn(partial(read, start=workers.fork), settings.reader.parallel)
 

@@ -22,6 +22,7 @@ from cpimportd.instants import moment
 from cpimportd.model import Content, FetchedFile, Kind, MissedFile, Progress, Served, Snapshot, Unit
 from cpimportd.problems import Effect, Problem, ProblemError, problem
 from cpimportd.reading import ReadJob
+from cpimportd.sample import SUSPICIOUS, sample_fault
 from cpimportd.settings import Settings
 from cpimportd.spool import SpoolFolder
 from cpimportd.titles import title_of
@@ -201,6 +202,7 @@ async def _look(
     job = ReadJob(timezone=settings.timezone, lengths=_narrowest(await text_limits(connection)))
     reader = _Reader(fetched.files, job, settings, folders[1], progress)
     snapshots = await reader.changed(served)
+    await _suspect_the_library(snapshots, settings, folders[1])
     while True:
         unknown = checks.unknown_expenses(snapshots)
         known = await memory.known_expenses(connection, settings.department_id, unknown)
@@ -239,6 +241,20 @@ def _nothing_to_import(settings: Settings, asked: Asked, files: int) -> Problem:
     place = source.open_source(settings.source)
     kinds = ", ".join(kind.value for kind in Kind if kind.group in {one.group for one in asked.only})
     return problem("nothing-to-import", server=place.label, folder=place.folder, count=files, kinds=kinds)
+
+
+async def _suspect_the_library(snapshots: Sequence[Snapshot], settings: Settings, folder: Path) -> None:
+    """Where a file could not be read, make sure that it is the file.
+
+    Raises:
+        ProblemError: ``library-wrong``: no workbook can be read here.
+    """
+    if settings.engine.executor != "local":
+        return
+    if any(found.code in SUSPICIOUS for snapshot in snapshots for found in snapshot.problems):
+        fault = await sample_fault(settings.reader, folder)
+        if fault is not None and fault.code == "library-wrong":
+            raise ProblemError(fault)
 
 
 @dataclass(frozen=True, slots=True)

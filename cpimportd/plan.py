@@ -21,6 +21,11 @@ COPY_PREFIX: Final = "configuration-"
 """In the runtime folder: what was accepted of the configuration, word for word."""
 
 
+def env_copy(copy: Path) -> Path:
+    """Where what was accepted of a ``.env`` lies, beside the copy of the configuration, so that runs find it there."""
+    return copy.with_suffix(".env")
+
+
 @dataclass(frozen=True, slots=True)
 class PlannedSchedule:
     """One schedule that is enabled.

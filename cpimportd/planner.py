@@ -16,11 +16,12 @@ from pydantic import TypeAdapter, ValidationError
 from cpimportd.configuration import Loaded, load, require_database, require_source
 from cpimportd.coredumps import forbid_core_dumps
 from cpimportd.daemon.beginning import STARTING
-from cpimportd.plan import COPY_PREFIX, RESCHEDULED, Plan, PlannedSchedule, encode, encode_problems
+from cpimportd.plan import COPY_PREFIX, RESCHEDULED, Plan, PlannedSchedule, encode, encode_problems, env_copy
 from cpimportd.private import own_folder
 from cpimportd.problems import ProblemError, problem
 from cpimportd.resources import unusable
 from cpimportd.settings import Settings
+from cpimportd.usable import require_usable
 from cpimportd.values import Calendar
 
 
@@ -39,11 +40,12 @@ def make_plan(loaded: Loaded, runtime: Path, *, starting: bool = False) -> Plan:
         starting: whether the daemon starts: these hold no more, and whatever a power cut left of them is not looked at.
 
     Raises:
-        ProblemError: something a run cannot do without is missing, or a rescheduled expression is wrong.
+        ProblemError: something that runs or jobs cannot do without is missing or wrong, or a rescheduled expression is.
     """
     settings = loaded.settings
     require_database(settings, loaded.path)
     require_source(settings, loaded.path)
+    require_usable(loaded)
     schedules = _schedules(settings)
     return Plan(
         source=str(loaded.path) if loaded.path else "the environment",
@@ -106,11 +108,15 @@ def check_expression(at: str, place: str) -> str:
         raise ProblemError(problem("config-value", key="at", place=place, reason=reason)) from None
 
 
-def _keep(text: str, runtime: Path) -> Path:
+def _keep(text: str, variables: str, runtime: Path) -> Path:
     """Write what was accepted where only this user can read it; it may hold a password."""
     handle, name = tempfile.mkstemp(prefix=COPY_PREFIX, suffix=".toml", dir=runtime)
     with os.fdopen(handle, "w", encoding="utf-8") as stream:
         stream.write(text)
+    if variables:
+        beside = env_copy(Path(name))
+        with os.fdopen(os.open(beside, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w", encoding="utf-8") as stream:
+            stream.write(variables)
     return Path(name)
 
 
@@ -124,7 +130,7 @@ def _main(arguments: list[str]) -> int:
         try:
             for folder in (loaded.settings.state_directory, runtime):
                 own_folder(folder)
-            plan = replace(plan, copy=_keep(loaded.text, runtime))
+            plan = replace(plan, copy=_keep(loaded.text, loaded.env_text, runtime))
         except OSError as error:
             raise ProblemError(unusable(error.filename or runtime, error)) from error
     except ProblemError as error:

@@ -275,7 +275,7 @@ CATALOG: dict[str, ProblemKind] = _catalog(
             "config-unreadable",
             _F,
             "{path} cannot be read: {reason}",
-            "Run as the daemon's user, or correct the file's owner and mode.",
+            "Name a file that can be read (--config, CPIMPORTD_CONFIG), run as the daemon's user, or correct the file's owner and mode.",
             exit_code=2,
         ),
         ProblemKind(
@@ -304,6 +304,20 @@ CATALOG: dict[str, ProblemKind] = _catalog(
             _W,
             "{path} holds {key} and can be read by every user of this machine (mode {mode})",
             "Run `chmod o-rwx {path:shell}`, or keep the secret in a credential named {key}.",
+        ),
+        ProblemKind(
+            "library-old",
+            _F,
+            "{library} {installed} is installed, and {needed} or newer is needed",
+            "Run `pip install {requirement:shell}` in the virtual environment of cpimportd.",
+            exit_code=2,
+        ),
+        ProblemKind(
+            "library-wrong",
+            _F,
+            "the library that reads workbooks is wrong, not 1C's files: a sample workbook of cpimportd's own {reason}; installed: {libraries}",
+            "Install the versions that its tests passed with: `pip install -c constraints.txt .` in its sources; then run `cpimportd check`.",
+            exit_code=2,
         ),
         ProblemKind("wrong-use", _F, "{reason}", "See `cpimportd {verb} --help`.", exit_code=2),
         # Source: the FTP server or folder.

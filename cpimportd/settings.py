@@ -6,11 +6,13 @@ from pathlib import Path
 from typing import Annotated, Literal
 from zoneinfo import ZoneInfo
 
-from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationInfo, field_validator
+from pydantic import BaseModel, ConfigDict, Field, ValidationInfo, field_validator
 
 from cpimportd import statefolder
 from cpimportd.values import (
+    AbsolutePath,
     AlertUrls,
+    CacheUrl,
     Calendar,
     Channel,
     ClosedBefore,
@@ -88,7 +90,7 @@ class Source(Section):
         timedelta(seconds=10), description="A file that grew within this time is still being uploaded."
     )
     max_file_size: Size = Field(200 * 1024**2, description="A larger file is refused.")
-    tls_ca: Path | None = Field(
+    tls_ca: AbsolutePath | None = Field(
         None,
         description="The authority that signed the server's certificate, where the system does not know it.",
         examples=["/etc/cpimportd/ca.pem"],
@@ -184,13 +186,15 @@ class Guards(Section):
 class Cache(Section):
     """The backend's Redis cache; without a url nothing is deleted and reports may be 5 minutes old."""
 
-    url: SecretStr | None = Field(
+    url: CacheUrl | None = Field(
         None, description="redis://, rediss:// (TLS) or unix://", examples=["redis://redis.example.org:6379/0"]
     )
     password: Password | None = Field(
         None, description="Better a credential named cache.password than a line here.", examples=["secret"]
     )
-    pattern: str = Field("itbudget:cache:credit_portfolio:*", description="Of the keys that are deleted.")
+    pattern: Annotated[Line, Field(min_length=1)] = Field(
+        "itbudget:cache:credit_portfolio:*", description="Of the keys that are deleted."
+    )
     again_after: Span = Field(
         timedelta(seconds=5), description="They are deleted twice: a request under way may write an old answer."
     )
@@ -241,7 +245,7 @@ class Journal(Section):
 class Metrics(Section):
     """Figures for Prometheus, which need the extra `metrics`."""
 
-    textfile: Path | None = Field(
+    textfile: AbsolutePath | None = Field(
         None,
         description="Every run writes them here when it ends: a .prom file in the folder of node_exporter's textfile "
         "collector.",
@@ -316,7 +320,7 @@ class Settings(Section):
         description="In which 1C writes its moments and in which schedules are computed.",
         validate_default=True,  # a machine may have no time zone data at all
     )
-    state_directory: Path = Field(
+    state_directory: AbsolutePath = Field(
         statefolder.USUAL, description="For the spool and the daemon's memory; private to its user."
     )
     database: Database = Database()

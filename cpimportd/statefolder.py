@@ -16,9 +16,23 @@ DEFAULT_PATH: Final = Path("/etc/cpimportd/cpimportd.toml")
 USUAL: Final = Path("/var/lib/cpimportd")
 """The state folder of the packaged unit."""
 
+ENV_FILE: Final = "CPIMPORTD_ENV_FILE"
+"""The variable that names a file of variables, as --env-file does."""
+
 _KEY: Final = "state_directory"
 PREFIX: Final = "CPIMPORTD_"
 """Of our environment variables."""
+
+
+def env_file_beside(config: Path) -> Path | None:
+    """The file of variables beside a configuration file: for sales.toml it is sales.env, else .env."""
+    for file in (config.with_suffix(".env"), config.with_name(".env")):
+        try:
+            file.lstat()
+        except OSError:
+            continue
+        return file
+    return None
 
 
 def unset(environ: Mapping[str, str] = os.environ) -> Path:
@@ -44,7 +58,10 @@ def told(config: Path | None = None, environ: Mapping[str, str] = os.environ) ->
         None where there is no file, or none that can be read so far: then the whole configuration says more.
     """
     path = config or Path(environ.get("CPIMPORTD_CONFIG") or DEFAULT_PATH)
+    file = Path(environ[ENV_FILE]) if environ.get(ENV_FILE) else env_file_beside(path)
     try:
+        if file is not None and b"STATE_DIRECTORY" in file.read_bytes():
+            return None  # it takes more than a look to know what it says
         found = tomllib.loads(path.read_bytes().decode("utf-8-sig")).get(_KEY)
     except (OSError, ValueError):
         return None
@@ -53,4 +70,5 @@ def told(config: Path | None = None, environ: Mapping[str, str] = os.environ) ->
             found = text
     if found is None:
         return unset(environ)
-    return Path(found) if isinstance(found, str) else None
+    # A relative one is a fault of the configuration, as is a value of another type: the whole of it says so.
+    return Path(found) if isinstance(found, str) and Path(found).is_absolute() else None

@@ -4,12 +4,16 @@ The types here check what people write and say what was expected; they never rep
 """
 
 import re
+from collections.abc import Callable
+from contextlib import suppress
 from datetime import UTC, date, datetime, timedelta
 from ipaddress import ip_address
+from pathlib import Path
 from typing import Annotated, Literal
 
 from pydantic import AfterValidator, BeforeValidator, Field, SecretStr
 
+from cpimportd.core import addresses, postgresurl
 from cpimportd.instants import parse_zone
 from cpimportd.timetable import ExpressionError, never_matches, parse
 
@@ -133,9 +137,11 @@ def _known_zone(name: str) -> str:
 
 def _known_encoding(name: str) -> str:
     try:
-        "".encode(name)
+        fits = "LIST".encode(name) == b"LIST"  # RFC 959, 5.3: the commands around the names are ASCII
     except (LookupError, ValueError) as error:
         raise ValueError("expected an encoding that Python knows, such as utf-8 or cp1251") from error
+    if not fits:
+        raise ValueError("expected an encoding that leaves ASCII as it is, such as utf-8 or cp1251")
     return name
 
 
@@ -155,6 +161,8 @@ def _postgresql(url: SecretStr) -> SecretStr:
     match = _DRIVER.fullmatch(url.get_secret_value())
     if match is None:
         raise ValueError("expected postgresql://user@host/database")
+    with suppress(postgresurl.UnknownOptionError):  # what can be done instead is said where the option is used
+        postgresurl.parse(match[1] + match[2])
     return SecretStr(match[1] + match[2])  # SQLAlchemy's name of a driver is none of libpq's business
 
 
@@ -230,22 +238,13 @@ def _lines(value: object) -> object:
     return tuple(value.split()) if isinstance(value, str) else value
 
 
-def _alert_url(url: SecretStr) -> SecretStr:
-    if not re.fullmatch(r"[A-Za-z][A-Za-z0-9+.-]*://\S+", url.get_secret_value()):
-        raise ValueError("expected URLs of Apprise such as mailtos://user:password@mail.example.org?to=you@example.org")
-    return url
+def _checked(check: Callable[[str], str]) -> AfterValidator:
+    """A validator of a secret URL."""
 
+    def checked(url: SecretStr) -> SecretStr:
+        return SecretStr(check(url.get_secret_value()))
 
-def _heartbeat_url(url: SecretStr) -> SecretStr:
-    if not re.fullmatch(r"https?://[^\s/?#]+/[^\s?#]*[^\s/?#]", url.get_secret_value()):
-        raise ValueError("expected a check's address such as https://hc-ping.com/ID, without a slash at its end")
-    return url
-
-
-def _with_scheme(url: str) -> str:
-    if not re.match(r"file:///|(?!file:)[a-z][a-z0-9+.-]*://[^/?#]", url):
-        raise ValueError("expected ftp://host/folder, ftps://host/folder or file:///folder")
-    return url
+    return AfterValidator(checked)
 
 
 Span = Annotated[timedelta, BeforeValidator(parse_span)]
@@ -258,7 +257,8 @@ Zone = Annotated[str, AfterValidator(_known_zone)]
 Encoding = Annotated[str, AfterValidator(_known_encoding)]
 Calendar = Annotated[str, AfterValidator(_calendar)]
 DatabaseUrl = Annotated[SecretStr, AfterValidator(_postgresql)]
-SourceUrl = Annotated[str, AfterValidator(_with_scheme)]
+SourceUrl = Annotated[str, AfterValidator(addresses.source)]
+AbsolutePath = Annotated[Path, AfterValidator(addresses.absolute)]
 Words = BeforeValidator(_words)
 ClosedBefore = Annotated[date | Literal["previous-month"], BeforeValidator(_closed_before)]
 KindName = Literal["receipts", "expenses", "details"]
@@ -267,8 +267,9 @@ Channel = Annotated[str, AfterValidator(_channel)]
 Fingerprint = Annotated[str, AfterValidator(_fingerprint)]
 Line = Annotated[str, AfterValidator(_one_line)]
 Password = Annotated[SecretStr, AfterValidator(_secret_line)]
-AlertUrls = Annotated[tuple[Annotated[SecretStr, AfterValidator(_alert_url)], ...], BeforeValidator(_lines)]
-HeartbeatUrl = Annotated[SecretStr, AfterValidator(_heartbeat_url)]
+CacheUrl = Annotated[SecretStr, _checked(addresses.cache)]
+AlertUrls = Annotated[tuple[Annotated[SecretStr, _checked(addresses.alert)], ...], BeforeValidator(_lines)]
+HeartbeatUrl = Annotated[SecretStr, _checked(addresses.heartbeat)]
 Listen = Annotated[str, AfterValidator(_listen)]
 Scheduler = Annotated[str, AfterValidator(_scheduler)]
 Token = Annotated[SecretStr, AfterValidator(_token)]

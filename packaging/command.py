@@ -76,9 +76,13 @@ def become_the_service() -> None:
 
 if __name__ == "__main__":
     if os.geteuid() == 0:
+        from cpimportd.unit import adopt
+
         department = instance(sys.argv[1:], os.environ)
         if department:
             os.environ.setdefault("STATE_DIRECTORY", f"/var/lib/{USER}-{department}")  # as its unit has it
+        # While it may read them: the variables that the unit is given by Environment= and EnvironmentFile=.
+        adopt(CONFIGURATIONS / f"{department or USER}.toml")
         for variable, secret in credentials(department).items():
             os.environ.setdefault(variable, secret)  # what is set already is stronger
         become_the_service()

@@ -16,6 +16,8 @@ from cpimportd.alerts.bounded import bounded
 from cpimportd.problems import ProblemError, printable, problem
 from cpimportd.waiting import silence
 
+UNKNOWN: Final = "Apprise does not understand it; see https://appriseit.com for how it is written"
+
 _LONGEST_REASON: Final = 200
 _SHORTEST_SECRET: Final = 3
 _TALKATIVE: Final = ("apprise", "requests", "urllib3")
@@ -80,14 +82,26 @@ async def _send_one(url: str, message: tuple[str, str], occasion: str, seconds: 
     return None if went else struck(heard.reason, url)
 
 
-def _notify(url: str, message: tuple[str, str], occasion: str, heard: "_Heard") -> bool:
+def understood(url: str) -> bool:
+    """Whether Apprise knows the service and can take the address apart; nobody is spoken to."""
+    with _silent():
+        return _plugin(url) is not None
+
+
+def _plugin(url: str) -> Any:  # noqa: ANN401 - of Apprise's many classes
     import apprise  # noqa: PLC0415
 
     # An attachment by address, a file of configuration: nothing of a message may make Apprise read anything.
     asset = apprise.AppriseAsset(app_id="cpimportd", app_desc="cpimportd", async_mode=False, secure_logging=True)
-    plugin: Any = apprise.Apprise.instantiate(url, asset=asset, suppress_exceptions=True)
+    return apprise.Apprise.instantiate(url, asset=asset, suppress_exceptions=True)
+
+
+def _notify(url: str, message: tuple[str, str], occasion: str, heard: "_Heard") -> bool:
+    import apprise  # noqa: PLC0415
+
+    plugin = _plugin(url)
     if plugin is None:
-        heard.last = "Apprise does not understand this address; see https://appriseit.com for how it is written"
+        heard.last = UNKNOWN
         return False
     plugin.logger = heard
     if "overflow=" not in url:

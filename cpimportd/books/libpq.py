@@ -12,71 +12,13 @@ import stat
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Final
-from urllib.parse import unquote
 
+from cpimportd.core import postgresurl
+from cpimportd.core.postgresurl import KEYWORDS, UnknownOptionError
 from cpimportd.problems import ProblemError, problem
-
-KEYWORDS: Final[Mapping[str, str]] = {
-    "application_name": "PGAPPNAME",
-    "channel_binding": "PGCHANNELBINDING",
-    "client_encoding": "PGCLIENTENCODING",
-    "connect_timeout": "PGCONNECT_TIMEOUT",
-    "dbname": "PGDATABASE",
-    "fallback_application_name": "",
-    "gssdelegation": "PGGSSDELEGATION",
-    "gssencmode": "PGGSSENCMODE",
-    "gsslib": "PGGSSLIB",
-    "host": "PGHOST",
-    "hostaddr": "PGHOSTADDR",
-    "keepalives": "",
-    "keepalives_count": "",
-    "keepalives_idle": "",
-    "keepalives_interval": "",
-    "krbsrvname": "PGKRBSRVNAME",
-    "load_balance_hosts": "PGLOADBALANCEHOSTS",
-    "max_protocol_version": "PGMAXPROTOCOLVERSION",
-    "min_protocol_version": "PGMINPROTOCOLVERSION",
-    "oauth_client_id": "",
-    "oauth_client_secret": "",
-    "oauth_issuer": "",
-    "oauth_scope": "",
-    "options": "PGOPTIONS",
-    "passfile": "PGPASSFILE",
-    "password": "PGPASSWORD",
-    "port": "PGPORT",
-    "replication": "",
-    "require_auth": "PGREQUIREAUTH",
-    "requirepeer": "PGREQUIREPEER",
-    "scram_client_key": "",
-    "scram_server_key": "",
-    "service": "PGSERVICE",
-    "servicefile": "PGSERVICEFILE",
-    "sslcert": "PGSSLCERT",
-    "sslcertmode": "PGSSLCERTMODE",
-    "sslcompression": "PGSSLCOMPRESSION",
-    "sslcrl": "PGSSLCRL",
-    "sslcrldir": "PGSSLCRLDIR",
-    "sslkey": "PGSSLKEY",
-    "sslkeylogfile": "",
-    "sslmode": "PGSSLMODE",
-    "sslnegotiation": "PGSSLNEGOTIATION",
-    "sslpassword": "",
-    "sslrootcert": "PGSSLROOTCERT",
-    "sslsni": "PGSSLSNI",
-    "ssl_max_protocol_version": "PGSSLMAXPROTOCOLVERSION",
-    "ssl_min_protocol_version": "PGSSLMINPROTOCOLVERSION",
-    "target_session_attrs": "PGTARGETSESSIONATTRS",
-    "tcp_user_timeout": "",
-    "user": "PGUSER",
-}
-"""Every keyword that libpq 18 knows, and its variable."""
-
-UNREADABLE: Final = "it cannot be read: special characters of a password must be percent-encoded (@ as %40, / as %2F)"
 
 _SYSTEM_FOLDERS: Final = ("/etc/postgresql-common", "/etc/sysconfig/pgsql", "/etc")
 """Where distributions have ``pg_service.conf``; ``PGSYSCONFDIR`` names another."""
-
-_HOST: Final = re.compile(r"(?:\[(?P<v6>[^\[\]]+)\]|(?P<name>[^:\[\]@]*))(?::(?P<port>[^:@]*))?")
 
 
 def refused(reason: str) -> ProblemError:
@@ -85,75 +27,19 @@ def refused(reason: str) -> ProblemError:
 
 
 def parse_url(url: str) -> dict[str, str]:
-    """The keywords that a URL sets, decoded; a ``+driver`` of its scheme does not count.
-
-    A keyword of the query replaces what stands before it, as ``host``, ``port``, ``user``, ``password`` and ``dbname``.
+    """The keywords that a URL sets, as :func:`cpimportd.core.postgresurl.parse` finds them.
 
     Raises:
         ProblemError: ``config-value``: it cannot be read; ``database-option``: libpq knows no such keyword.
     """
-    scheme, separator, rest = url.partition("://")
-    if not separator or scheme.partition("+")[0] not in {"postgresql", "postgres"}:
-        raise refused("expected postgresql://user@host/database")
-    found: dict[str, str] = {}
-    at, slash = rest.find("@"), rest.find("/")
-    if at >= 0 and (slash < 0 or at < slash):
-        login, rest = rest[:at], rest[at + 1 :]
-        found["user"], _, found["password"] = login.partition(":")
-    hosts = re.match(r"[^/?]*", rest)
-    authority = hosts[0] if hosts else ""
-    path, _, query = rest[len(authority) :].partition("?")
-    # A bare "@" behind the login is what is left of a password that was not encoded: none of it may be shown.
-    if "@" in authority or "@" in path:
-        raise refused(UNREADABLE)
-    found["host"], found["port"] = _hosts(authority)
-    found["dbname"] = path.removeprefix("/")
-    return {name: _decoded(value) for name, value in found.items() if value} | _query(query)
-
-
-def _hosts(authority: str) -> tuple[str, str]:
-    specs = [_HOST.fullmatch(spec) for spec in authority.split(",")]
-    if not all(specs):
-        raise refused(UNREADABLE)
-    found = [spec for spec in specs if spec]
-    ports = [spec["port"] or "" for spec in found]
-    if not all(port == "" or unquote(port).isdecimal() for port in ports):
-        raise refused(UNREADABLE)
-    return ",".join(spec["v6"] or spec["name"] or "" for spec in found), ",".join(ports)
-
-
-def _query(query: str) -> dict[str, str]:
-    found: dict[str, str] = {}
-    for word in query.removesuffix("&").split("&") if query else ():
-        name, separator, value = word.partition("=")
-        if not separator or not re.fullmatch(r"[A-Za-z_][A-Za-z0-9_.%]*", name):
-            raise refused(UNREADABLE)
-        if "=" in value and name in KEYWORDS:
-            raise refused(f"the value of {name} holds a bare =: write %3D")
-        name, value = _decoded(name), _decoded(value)
-        if (name, value) == ("ssl", "true"):  # as in JDBC
-            name, value = "sslmode", "require"
-        if name not in KEYWORDS:
-            if "@" in query:
-                raise refused(UNREADABLE)
-            raise _unknown(name)
-        found[name] = value
-    return found
-
-
-def _unknown(name: str) -> ProblemError:
-    reason = "libpq has no such option"
-    way = f"Remove it, or, if it is a setting of the server, write options=-c%20{name}%3DVALUE."
-    return ProblemError(problem("database-option", value=name, reason=reason, way=way))
-
-
-def _decoded(text: str) -> str:
-    if re.search(r"%(?![0-9A-Fa-f]{2})|%00", text):
-        raise refused(UNREADABLE)
     try:
-        return unquote(text, errors="strict")
-    except UnicodeDecodeError:
-        raise refused(UNREADABLE) from None
+        return postgresurl.parse(url)
+    except UnknownOptionError as error:
+        reason = "libpq has no such option"
+        way = f"Remove it, or, if it is a setting of the server, write options=-c%20{error.name}%3DVALUE."
+        raise ProblemError(problem("database-option", value=error.name, reason=reason, way=way)) from None
+    except ValueError as error:
+        raise refused(str(error)) from None
 
 
 def with_defaults(named: Mapping[str, str], environment: Mapping[str, str]) -> dict[str, str]:

@@ -201,8 +201,8 @@ lineage = Table(
     needed("detail_extra", JSONB(), "The same for each detail line, in the order of detail_rows.", "'[]'"),
     CheckConstraint("kind IN ('receipts', 'expenses')", name="kind"),
     Index(None, "first_run"),
+    # Its fillfactor stands in the migrations alone: SQLAlchemy knows a table's storage parameters only from 2.1 on.
     comment="Where each document in the books came from: run, workbook and row of its present content.",
-    postgresql_with={"fillfactor": 85},
 )
 
 published = Table(

@@ -221,7 +221,11 @@ def _check_files(found: Mapping[str, str]) -> None:
     # The driver's own error would not say which file.
     for name in _FILES:
         file = found.get(name)
-        if file and not (name == "sslrootcert" and file == "system") and not os.access(file, os.R_OK):
+        if not file or (name == "sslrootcert" and file == "system"):
+            continue
+        if not Path(file).is_absolute():  # the daemon, its runs and an administrator stand in different folders
+            raise refused(f"{name} must be an absolute path, which begins with /")
+        if not os.access(file, os.R_OK):
             raise refused(f"{name}: {file} cannot be read")
 
 

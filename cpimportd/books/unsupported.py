@@ -3,7 +3,8 @@
 from collections.abc import Callable, Mapping
 from typing import Final
 
-from cpimportd.books.libpq import KEYWORDS, refused
+from cpimportd.books.libpq import refused
+from cpimportd.core.postgresurl import KEYWORDS
 from cpimportd.problems import ProblemError, problem
 
 _SSLMODES: Final = ("disable", "allow", "prefer", "require", "verify-ca", "verify-full")

@@ -12,6 +12,7 @@ from cpimportd.checkup.line import CheckLine, attempt, bad, good
 from cpimportd.configuration import Loaded, load, require_source
 from cpimportd.problems import ProblemError, problem
 from cpimportd.settings import Settings
+from cpimportd.usable import need_faults, require_addresses
 
 __all__ = ["WITHIN", "CheckLine", "checkup"]
 
@@ -35,6 +36,7 @@ async def checkup(configuration: Loaded | Path | None = None, *, within: timedel
     else:
         try:
             loaded = load(configuration)
+            require_addresses(loaded)
         except ProblemError as error:
             return tuple(bad("configuration", found) for found in error.problems)
     from cpimportd.checkup.database import database  # noqa: PLC0415 - a broken configuration needs no driver
@@ -62,6 +64,7 @@ async def _configuration(loaded: Loaded) -> Sequence[CheckLine]:
     return (
         good("configuration", place),
         *(bad("configuration", found) for found in loaded.problems),
+        *(bad("configuration", found) for found in await asyncio.to_thread(lambda: tuple(need_faults(loaded)))),
         *notes,
         good("schedules", ", ".join(enabled))
         if enabled
@@ -81,7 +84,12 @@ async def _source(loaded: Loaded) -> Sequence[CheckLine]:
 
 async def _reading(settings: Settings) -> Sequence[CheckLine]:
     if settings.engine.executor == "local":
-        return (good("reading", f"on this machine, {settings.reader.parallel} workbooks at once"),)
+        from cpimportd.sample import sample_fault  # noqa: PLC0415 - so that --help stays fast
+
+        if (fault := await sample_fault(settings.reader)) is not None:
+            return (bad("reading", fault),)
+        place = f"on this machine, {settings.reader.parallel} workbooks at once"
+        return (good("reading", f"{place}; a sample workbook of our own is read right"),)
     from cpimportd.cluster import connected, versions_differ  # noqa: PLC0415
     from cpimportd.cluster_task import reader_identity  # noqa: PLC0415
 

@@ -19,13 +19,46 @@ if TYPE_CHECKING:
 Arguments = ParamSpec("Arguments")
 Result = TypeVar("Result")
 
-config_option = click.option(
-    "--config",
-    "config_file",
-    type=click.Path(path_type=Path, dir_okay=False),
-    metavar="FILE",
-    help="Configuration file.  [default: $CPIMPORTD_CONFIG, else /etc/cpimportd/cpimportd.toml]",
-)
+
+def _named(context: click.Context, parameter: click.Parameter, file: Path | None) -> None:
+    """Name a file of variables for everything that this command reads and starts."""
+    import os
+
+    from cpimportd.statefolder import ENV_FILE
+
+    if file is not None:
+        os.environ[ENV_FILE] = str(file.absolute())
+
+
+def _configured(context: click.Context, parameter: click.Parameter, file: Path | None) -> Path | None:
+    """Before anything is read, take over what the daemon's unit is given."""
+    from cpimportd.unit import adopt
+
+    adopt(file)
+    return file
+
+
+def config_option(verb: Callable[Arguments, Result]) -> Callable[Arguments, Result]:
+    """Add --config and --env-file to a verb; it is given the first as ``config_file``."""
+    verb = click.option(
+        "--env-file",
+        type=click.Path(path_type=Path, exists=True, dir_okay=False),
+        metavar="FILE",
+        expose_value=False,
+        callback=_named,
+        help="File of variables, such as the predecessor's.  [default: $CPIMPORTD_ENV_FILE, else .env beside the "
+        "configuration file]",
+    )(verb)
+    return click.option(
+        "--config",
+        "config_file",
+        type=click.Path(path_type=Path, dir_okay=False),
+        metavar="FILE",
+        callback=_configured,
+        help="Configuration file.  [default: $CPIMPORTD_CONFIG, else /etc/cpimportd/cpimportd.toml]",
+    )(verb)
+
+
 json_option = click.option("--json", "as_json", is_flag=True, help="One JSON document on stdout, all else on stderr.")
 
 INTERRUPTED = 128 + signal.SIGINT
@@ -138,8 +171,10 @@ def load(config_file: Path | None) -> "Loaded":
         ProblemError: it cannot be used.
     """
     from cpimportd.configuration import load as load_configuration
+    from cpimportd.usable import require_addresses
 
     loaded = load_configuration(config_file)
+    require_addresses(loaded)
     say(loaded.problems)
     return loaded
 

@@ -86,8 +86,8 @@ def status(config_file: Path | None, as_json: bool) -> int:
 
     Exit codes: 0 it runs and all is well · 1 it runs, but the last run failed, held something or found no upload, the
     last job of a schedule failed, a schedule has no slot any more, a workbook is held or stale, a run or a slot waits
-    on trouble, or a configuration was refused · 2 it does not run, and the configuration has a fault · 3 it does not run.
-    What is held the books say; where they cannot be asked, it is what the daemon remembers, and said so.
+    on trouble, or a configuration was refused · 2 it does not run, and the configuration has a fault · 3 it does not
+    run. What is held the books say; where they cannot be asked, it is what the daemon remembers, and said so.
 
     Example: `cpimportd status --json | jq .well`. Why a unit is held: `cpimportd history`, then `cpimportd show RUN`.
     """

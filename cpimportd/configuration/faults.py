@@ -8,7 +8,7 @@ from pydantic import ValidationError
 
 from cpimportd.configuration.keys import KeyPath, dotted, find, in_file, meant, variable
 from cpimportd.configuration.masking import MASK, masked
-from cpimportd.configuration.sources import ConfigFile, Found, unknown
+from cpimportd.configuration.sources import ConfigFile, Found, origin_of, place, unknown
 from cpimportd.problems import Problem, problem
 
 
@@ -28,25 +28,14 @@ def faults(error: ValidationError, merged: Found, file: ConfigFile | None) -> It
             yield _wrong(path, detail["msg"], merged, file)
 
 
-def _origin(path: KeyPath, merged: Found, file: ConfigFile | None) -> str:
-    inside = (origin for key, origin in merged.origins.items() if key[: len(path)] == path)
-    # A section without keys has no origin of its own; only a file can hold one.
-    return merged.origins.get(path) or next(inside, str(file.path) if file else "the configuration")
-
-
-def _place(path: KeyPath, merged: Found, file: ConfigFile | None) -> str:
-    origin = _origin(path, merged, file)
-    return file.place(path) if file is not None and origin == str(file.path) else origin
-
-
 def _unknown(path: KeyPath, merged: Found, file: ConfigFile | None) -> Problem:
     section = isinstance(merged.get(path), Mapping)
     candidates = meant(path, section=section)
-    origin = _origin(path, merged, file)
+    origin = origin_of(path, merged, file)
     if origin.startswith("environment "):
         return unknown(path, origin, [variable(key) for key in candidates])
     names = [f"[{dotted(key)}]" if section else in_file(key) for key in candidates]
-    return unknown(path, _place(path, merged, file), names)
+    return unknown(path, place(path, merged, file), names)
 
 
 def _wrong(path: KeyPath, message: str, merged: Found, file: ConfigFile | None) -> Problem:
@@ -58,7 +47,7 @@ def _wrong(path: KeyPath, message: str, merged: Found, file: ConfigFile | None) 
     return problem(
         "config-value",
         key=dotted(path),
-        place=_place(path, merged, file),
+        place=place(path, merged, file),
         reason=reason if shown is None else f"{reason}, not {shown!r}",
         value=shown,
     )

@@ -11,7 +11,7 @@ from pydantic import BaseModel, SecretStr, ValidationError
 
 from cpimportd import statefolder
 from cpimportd.configuration.faults import faults
-from cpimportd.configuration.keys import SCHEDULE, KeyPath, dotted, variable
+from cpimportd.configuration.keys import SCHEDULE, KeyPath, all_keys, dotted, variable
 from cpimportd.configuration.login import split_login
 from cpimportd.configuration.masking import holds_secret
 from cpimportd.configuration.predecessor import from_predecessor
@@ -22,11 +22,20 @@ from cpimportd.configuration.sources import (
     from_credentials,
     from_environment,
     leaves,
+    place_in,
     read_file,
 )
+from cpimportd.configuration.surroundings import surroundings
 from cpimportd.problems import Problem, ProblemError, problem
 from cpimportd.settings import Settings
 from cpimportd.statefolder import DEFAULT_PATH
+
+_SECRET_VARIABLES = {variable(key.path): dotted(key.path) for key in all_keys().values() if key.secret} | {
+    "CREDIT_PORTFOLIO_FTP_PASSWORD": "source.password",
+    "DATABASE_URL": "database.url",
+    "DB_PASSWORD": "database.password",
+    "REDIS_PASSWORD": "cache.password",
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,6 +50,7 @@ class Loaded:
         problems: warnings; what is wrong raises instead.
         notes: what is set and has no effect, in words for people.
         text: what the file says, word for word, so that a run can be given exactly what was accepted.
+        env_text: the same of the ``.env`` beside it, or of the one that was named.
     """
 
     settings: Settings
@@ -49,6 +59,17 @@ class Loaded:
     problems: tuple[Problem, ...] = ()
     notes: tuple[str, ...] = ()
     text: str = field(default="", repr=False)
+    env_text: str = field(default="", repr=False)
+
+    def place(self, key: str) -> str:
+        """Where a key stands, in words for people: of a file also the line.
+
+        Args:
+            key: dotted.
+        """
+        origin = self.origins.get(key, "the configuration")
+        on_file = self.path is not None and origin == str(self.path)
+        return place_in(self.path, self.text, tuple(key.split("."))) if on_file and self.path else origin
 
 
 def load(config: Path | None = None, environ: Mapping[str, str] = os.environ) -> Loaded:
@@ -66,7 +87,10 @@ def load(config: Path | None = None, environ: Mapping[str, str] = os.environ) ->
     path = named or DEFAULT_PATH
     wrong: list[Problem] = []
     file: ConfigFile | None = None
-    places = [from_predecessor(environ), from_credentials(environ), from_environment(environ)]
+    around = surroundings(path, environ)
+    environ = around.variables
+    places = [around.told(found(environ)) for found in (from_predecessor, from_credentials, from_environment)]
+    wrong.extend(around.problems)
     try:
         file = read_file(path)
         if file is None and (named or not any(place.values or place.problems for place in places)):
@@ -75,9 +99,12 @@ def load(config: Path | None = None, environ: Mapping[str, str] = os.environ) ->
         wrong.extend(error.problems)
     if file is not None:
         places.insert(1, file.found)
-    warnings = tuple(_warnings(file)) if file else ()  # a login inside source.url is still there
+    warnings = (
+        *(_warnings(file) if file else ()),
+        *around.readable_secrets(_SECRET_VARIABLES),
+    )  # a login inside source.url is still there
     for place in places:
-        split_login(place)
+        split_login(place, file)
         wrong.extend(place.problems)
     merged = _merge([_base(environ), *places])
     settings, found_wrong = _validate(merged, file)
@@ -91,6 +118,7 @@ def load(config: Path | None = None, environ: Mapping[str, str] = os.environ) ->
         warnings,
         tuple(note for place in places for note in place.notes),
         file.text if file else "",
+        around.text,
     )
 
 

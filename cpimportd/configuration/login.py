@@ -3,7 +3,8 @@
 import re
 from urllib.parse import unquote
 
-from cpimportd.configuration.sources import Found
+from cpimportd.configuration.sources import ConfigFile, Found, place
+from cpimportd.core.logins import advice
 from cpimportd.problems import problem
 
 _URL, _USER, _PASSWORD = ("source", "url"), ("source", "user"), ("source", "password")
@@ -15,12 +16,16 @@ _AUTHORITY = re.compile(
 )
 
 
-def split_login(found: Found) -> None:
+def split_login(found: Found, file: ConfigFile | None) -> None:
     """Move a login inside source.url to source.user and source.password of the same place (RFC 3986, 3.2.1).
 
     A key of its own in the same place is stronger than the url. A url that cannot be split without doubt is taken
     out with a ``config-value`` that does not repeat it: an unencoded ``/``, ``#`` or ``@`` in a password would make
     part of it look like a folder.
+
+    Args:
+        found: the values of one place.
+        file: the TOML file, for the line in it.
     """
     url = found.get(_URL)
     if not isinstance(url, str) or "://" not in url or url.startswith("file:"):
@@ -33,7 +38,8 @@ def split_login(found: Found) -> None:
         parts = None
     if parts is None:
         del found.values["source"]["url"]
-        found.problems.append(problem("config-value", key="source.url", place=origin, reason=_EXPECTED))
+        reason = f"{advice(url) or _EXPECTED}, or better: use source.user and source.password"
+        found.problems.append(problem("config-value", key="source.url", place=place(_URL, found, file), reason=reason))
         return
     found.put(_URL, parts["scheme"] + parts["host"] + parts["rest"], origin)
     for path, text in ((_USER, user), (_PASSWORD, password)):
@@ -47,5 +53,5 @@ def _login(text: str | None) -> tuple[str, str, str]:
 
 _EXPECTED = (
     "expected ftp://host:port/folder; special characters of a user, a password or a folder must be percent-encoded "
-    "(@ as %40, / as %2F), or better: use source.user and source.password"
+    "(@ as %40, / as %2F)"
 )

@@ -1,8 +1,5 @@
 """Where values are found: the TOML file, our environment variables, systemd's credentials. Each says from where."""
 
-import os
-import re
-import tomllib
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -10,16 +7,17 @@ from typing import TYPE_CHECKING, Any, cast
 
 from pydantic_settings import EnvSettingsSource
 
+from cpimportd.configuration.filetext import decoded, parsed, places, read_bytes
 from cpimportd.configuration.keys import KeyPath, all_keys, dotted, meant, variable
 from cpimportd.problems import Problem, ProblemError, problem
 from cpimportd.settings import Settings
-from cpimportd.statefolder import PREFIX
+from cpimportd.statefolder import ENV_FILE, PREFIX
 
 if TYPE_CHECKING:
     from pydantic.fields import FieldInfo
     from pydantic_settings import BaseSettings
 
-_NOT_SETTINGS = ("CPIMPORTD_CONFIG", "CPIMPORTD_TEST_")
+_NOT_SETTINGS = ("CPIMPORTD_CONFIG", ENV_FILE, "CPIMPORTD_TEST_")
 
 Tree = dict[str, Any]
 """Values in their sections, as TOML nests them."""
@@ -76,27 +74,27 @@ class ConfigFile:
     found: Found
 
     def place(self, path: KeyPath) -> str:
-        """The file, and the line where a key stands, as far as a look at single lines can tell."""
-        line = self._line(path)
-        return f"{self.path}, line {line}" if line else str(self.path)
-
-    def _line(self, path: KeyPath) -> int | None:
-        section: KeyPath = ()
-        for number, line in enumerate(self.text.splitlines(), 1):
-            if header := re.match(r"\s*\[+([^\]]+)\]", line):
-                section = _parts(header[1])
-                here = section
-            elif entry := re.match(r"\s*([^#=\[]+?)\s*=", line):
-                here = (*section, *_parts(entry[1]))
-            else:
-                continue
-            if here[: len(path)] == path:
-                return number
-        return None
+        """The file, and the line where a key stands."""
+        return place_in(self.path, self.text, path)
 
 
-def _parts(text: str) -> KeyPath:
-    return tuple(part.strip().strip("\"'") for part in text.split("."))
+def place_in(file: Path, text: str, path: KeyPath) -> str:
+    """A file, and the line where a key stands, as far as a look at single lines can tell."""
+    line = next((number for number, here in places(text) if here[: len(path)] == path), None)
+    return f"{file}, line {line}" if line else str(file)
+
+
+def origin_of(path: KeyPath, found: Found, file: ConfigFile | None) -> str:
+    """Where a key or a section stands, without the line."""
+    inside = (origin for key, origin in found.origins.items() if key[: len(path)] == path)
+    # A section without keys has no origin of its own; only a file can hold one.
+    return found.origins.get(path) or next(inside, str(file.path) if file else "the configuration")
+
+
+def place(path: KeyPath, found: Found, file: ConfigFile | None) -> str:
+    """Where a key or a section stands: of a file also the line."""
+    origin = origin_of(path, found, file)
+    return file.place(path) if file is not None and origin == str(file.path) else origin
 
 
 def read_file(path: Path) -> ConfigFile | None:
@@ -109,22 +107,25 @@ def read_file(path: Path) -> ConfigFile | None:
         ProblemError: ``config-unreadable`` or ``config-syntax``.
     """
     try:
-        with path.open("rb") as stream:
-            mode = os.fstat(stream.fileno()).st_mode
-            text = stream.read().decode("utf-8-sig")
+        content = read_bytes(path)
+        mode = path.stat().st_mode
     except (FileNotFoundError, NotADirectoryError):
         return None
-    except OSError as error:
-        raise ProblemError(problem("config-unreadable", path=str(path), reason=error.strerror)) from None
-    except UnicodeDecodeError as error:
-        line = error.object[: error.start].count(b"\n") + 1
-        raise ProblemError(problem("config-syntax", path=str(path), reason=f"line {line} is not UTF-8")) from None
+    except (OSError, ValueError) as error:
+        raise ProblemError(unreadable(path, error)) from None
     try:
-        tree = tomllib.loads(text)
-    except tomllib.TOMLDecodeError as error:
+        text = decoded(content)
+        tree = parsed(text)
+    except ValueError as error:
         raise ProblemError(problem("config-syntax", path=str(path), reason=str(error))) from None
     origins = {key: str(path) for key, _ in leaves(tree)}
     return ConfigFile(path, text, mode, Found(tree, origins))
+
+
+def unreadable(path: Path, error: OSError | ValueError) -> Problem:
+    """The problem of a file that cannot be read."""
+    reason = (error.strerror if isinstance(error, OSError) else None) or str(error)
+    return problem("config-unreadable", path=str(path), reason=reason)
 
 
 class _Variables(EnvSettingsSource):
@@ -145,11 +146,14 @@ class _Variables(EnvSettingsSource):
 def from_environment(environ: Mapping[str, str]) -> Found:
     """Our own environment variables; an empty one counts as unset, as systemd's EnvironmentFile habit has it."""
     found = Found()
-    ours = {
-        tuple(name.removeprefix(PREFIX).lower().split("__")): name
-        for name, text in environ.items()
-        if name.startswith(PREFIX) and not name.startswith(_NOT_SETTINGS) and text
-    }
+    ours: dict[KeyPath, str] = {}
+    for name, text in environ.items():
+        if not name.startswith(PREFIX) or name.startswith(_NOT_SETTINGS) or not text:
+            continue
+        path = tuple(name.removeprefix(PREFIX).lower().split("__"))
+        if (other := ours.setdefault(path, name)) != name:
+            reason = f"{other} sets the same key; remove one of the two"
+            found.problems.append(problem("config-value", key=dotted(path), place=f"environment {name}", reason=reason))
     found.values = _Variables({name: environ[name] for name in ours.values()})()
     for path, _ in leaves(found.values):
         name = next(ours[path[:length]] for length in range(len(path), 0, -1) if path[:length] in ours)
@@ -182,11 +186,11 @@ def from_credentials(environ: Mapping[str, str]) -> Found:
             continue
         for name in ("__".join(key.path), ".".join(key.path)):
             try:
-                text = (Path(folder) / name).read_text("utf-8").rstrip("\r\n")
+                text = decoded(read_bytes(Path(folder) / name)).rstrip("\r\n")
             except (FileNotFoundError, NotADirectoryError):
                 continue
-            except (OSError, UnicodeDecodeError) as error:
-                reason = error.strerror if isinstance(error, OSError) else "expected UTF-8"
+            except (OSError, ValueError) as error:
+                reason = (error.strerror if isinstance(error, OSError) else None) or str(error)
                 found.problems.append(
                     problem("config-value", key=dotted(key.path), place=f"credential {name}", reason=reason)
                 )

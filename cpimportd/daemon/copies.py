@@ -8,7 +8,7 @@ from collections import Counter
 from contextlib import suppress
 from pathlib import Path
 
-from cpimportd.plan import Plan
+from cpimportd.plan import Plan, env_copy
 
 
 class Copies:
@@ -43,3 +43,4 @@ def forget_copy(plan: Plan) -> None:
     """Remove a plan's copy of the configuration, which may hold a password."""
     with suppress(OSError):
         plan.copy.unlink(missing_ok=True)
+        env_copy(plan.copy).unlink(missing_ok=True)

@@ -16,6 +16,7 @@ from cpimportd.daemon.beginning import ours
 from cpimportd.daemon.progress import Progress
 from cpimportd.messages import LONGEST_LINE, Begun, Message, Result, Said, Seen, Stage, decode
 from cpimportd.resources import exhausted
+from cpimportd.statefolder import ENV_FILE
 
 if TYPE_CHECKING:
     from cpimportd.daemon.aftermath import Aftermath
@@ -26,8 +27,8 @@ PATIENCE: Final = 30.0
 DRAINING: Final = 5.0
 """Seconds in which what an ended process left in its pipe is read."""
 
-_NOT_INHERITED: Final = ("NOTIFY_SOCKET", "WATCHDOG_USEC", "WATCHDOG_PID")
-"""sd_notify(3): they are meant for the main process."""
+_NOT_INHERITED: Final = ("NOTIFY_SOCKET", "WATCHDOG_USEC", "WATCHDOG_PID", ENV_FILE)
+"""sd_notify(3): they are meant for the main process; and a run reads what was accepted of a ``.env``."""
 
 
 class Run(Protocol):

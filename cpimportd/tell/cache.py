@@ -2,10 +2,11 @@
 
 import asyncio
 import logging
+import re
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import parse_qs, unquote, urlsplit
 
 import tenacity
@@ -81,6 +82,17 @@ async def clear_once(cache: Cache) -> Cleared:
     except Exception as error:  # noqa: BLE001 - whatever it is, the import has taken place and stands
         return Cleared(deleted, (problem("cache-stale", reason=_reason(error, cache)),))
     return Cleared(deleted)
+
+
+def misread(cache: Cache) -> str | None:
+    """Why redis-py cannot do what ``cache.url`` says, such as an option that it does not know; nobody is spoken to."""
+    try:
+        pool: Any = _client(cache).connection_pool
+        pool.make_connection()
+    except (TypeError, ValueError, AttributeError) as error:
+        named = re.search(r"unexpected keyword argument '(\w+)'", str(error))
+        return f"its client knows no option {named[1]}" if named else "an option behind the ? has a wrong value"
+    return None
 
 
 async def count_cached(cache: Cache) -> int:

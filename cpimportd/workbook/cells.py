@@ -182,10 +182,11 @@ def _pages(workbook: Workbook, package: Package, file: str) -> list[CalamineShee
 
 
 def _worksheets(book: CalamineWorkbook) -> list[_Page]:
+    # Compared, not identified: before 0.6.2 python-calamine makes such a value anew each time.
     return [
-        _Page(place, meta.name, meta.visible is SheetVisibleEnum.Visible)
+        _Page(place, meta.name, meta.visible == SheetVisibleEnum.Visible)
         for place, meta in enumerate(book.sheets_metadata)
-        if meta.typ is SheetTypeEnum.WorkSheet
+        if meta.typ == SheetTypeEnum.WorkSheet
     ]
 
 

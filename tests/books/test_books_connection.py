@@ -12,7 +12,7 @@ from urllib.parse import quote, urlsplit
 import asyncpg
 import pytest
 import trustme
-from pydantic import SecretStr
+from pydantic import SecretStr, ValidationError
 from sqlalchemy import text
 
 from cpimportd.books import connect, engine, translate
@@ -278,17 +278,28 @@ async def test_a_server_that_says_nothing_is_given_up_after_the_timeout():
     assert "connect_timeout" in found.message
 
 
-@pytest.mark.asyncio
 @pytest.mark.parametrize(
     "url",
     [
         "postgresql://u:wr0ng@[::1/d",
         "postgresql://u:wr0ng@h:port/d",
-        "postgresql://u:wr0ng@h/d?sslmode=strict",
         "postgresql://u:p/wr0ng@h/d",
         "postgresql://u:p/?wr0ng@h/d",
         "postgresql://u:p/?wr0ng=1@h/d",
         "postgresql://u:p@wr0ng@h/d",
+    ],
+)
+def test_a_url_that_cannot_be_taken_apart_is_no_value_of_the_configuration(url):
+    with pytest.raises(ValidationError) as caught:
+        at(url)
+    assert "wr0ng" not in str(caught.value)
+
+
+@pytest.mark.asyncio
+@pytest.mark.parametrize(
+    "url",
+    [
+        "postgresql://u:wr0ng@h/d?sslmode=strict",
         "postgresql://u:wr0ng@localhost/d?sslmode=verify-full&sslrootcert=/nowhere/ca.pem",
     ],
 )

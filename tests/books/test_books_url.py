@@ -8,7 +8,7 @@ from pathlib import Path
 from urllib.parse import quote
 
 import pytest
-from pydantic import SecretStr
+from pydantic import SecretStr, ValidationError
 from sqlalchemy import text
 
 from cpimportd.books import backup, connect, engine, libpq
@@ -213,15 +213,27 @@ WRONG = {
     "postgresql://u@h/d?port=65536": "a port is no number",
     "postgresql://u@one,two/d?port=1,2,3": "it names 2 hosts and 3 ports",
     "postgresql://u@one,two/d?hostaddr=127.0.0.1": "it names 2 hosts and 1 hostaddr",
-    "postgresql://u@h/d?options=-csearch_path=a": "the value of options holds a bare =",
     "postgresql://u@h/d?service=nothing": "service nothing is in none of",
     "postgresql://u@h/d?service=x&servicefile=/nowhere/services": "service file /nowhere/services is not there",
     "postgresql://u@h/d?sslrootcert=system&sslmode=require": "sslrootcert=system needs sslmode=verify-full",
+}
+UNREADABLE = {
+    "postgresql://u@h/d?options=-csearch_path=a": "the value of options holds a bare =",
     "postgresql://u@h/d%00": "it cannot be read",
     "postgresql://u@h/d%ff": "it cannot be read",
     "postgresql://u@h/d%2": "it cannot be read",
     "postgresql://u@[::1/d": "it cannot be read",
 }
+
+
+@pytest.mark.parametrize("url", UNREADABLE)
+def test_what_cannot_be_taken_apart_is_no_value_of_the_configuration(url):
+    with pytest.raises(ValidationError) as caught:
+        Database(url=SecretStr(url))
+    assert UNREADABLE[url] in str(caught.value)
+    with pytest.raises(ProblemError) as refused:
+        libpq.parse_url(url)
+    assert UNREADABLE[url] in refused.value.problems[0].message
 
 
 @pytest.mark.parametrize("url", WRONG)

@@ -167,7 +167,7 @@ def test_a_credential_loses_its_line_end_and_nothing_else(read, name, text):
     ["source.password", "database.password", "database.url", "database.direct_url", "cache.password", "cache.url"],
 )
 def test_every_secret_can_be_a_credential(read, key):
-    loaded = read("", {key: "postgresql://h/d"})
+    loaded = read("", {key: "redis://h/1" if key == "cache.url" else "postgresql://h/d"})
     assert loaded.origins[key] == f"credential {key}"
 
 

@@ -69,8 +69,16 @@ EVERYWHERE = [
     ("[source]\npassword = 'hunter2'\n[cache]\npassword = 'hunter2'", None, {}),
     ("[database]\nurl = 'postgresql://u:hunter2@h:5432/books?sslpassword=hunter2'\npassword = 'hunter2'", None, {}),
     ("[database]\ndirect_url = 'postgresql://h/books?user=u&password=hunter2'", None, {}),
-    ("[source]\nurl = 'ftp://u:hunter2@h/'\n[cache]\nurl = 'redis://:hunter2/@h/0'", None, {}),
-    ("", {"source.password": "hunter2", "database.url": "postgresql://u:hunter2@h/books", "cache.url": "hunter2"}, {}),
+    ("[source]\nurl = 'ftp://u:hunter2@h/'\n[cache]\nurl = 'redis://:hunter2%2F@h/0'", None, {}),
+    (
+        "",
+        {
+            "source.password": "hunter2",
+            "database.url": "postgresql://u:hunter2@h/books",
+            "cache.url": "redis://:hunter2@h",
+        },
+        {},
+    ),
     ("", None, {"CPIMPORTD_SOURCE__PASSWORD": "hunter2", "CPIMPORTD_CACHE__URL": "redis://x:hunter2@h"}),
     ("", None, {"CREDIT_PORTFOLIO_FTP_HOST": "u:hunter2@h", "CREDIT_PORTFOLIO_FTP_PASSWORD": "hunter2"}),
     ("", None, {"DATABASE_URL": "postgresql+psycopg://u:hunter2@h/books"}),

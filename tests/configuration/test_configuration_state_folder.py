@@ -5,7 +5,7 @@ import pytest
 from cpimportd import statefolder
 from cpimportd.configuration import load
 
-FILES = ["", "state_directory = '/file/state'", "state_directory = 'relative'", "[database]\nurl = 'postgresql://h/d'"]
+FILES = ["", "state_directory = '/file/state'", "[database]\nurl = 'postgresql://h/d'"]
 ENVIRONMENTS = [
     {},
     {"CPIMPORTD_STATE_DIRECTORY": "/environment/state"},
@@ -41,7 +41,9 @@ def test_a_fault_elsewhere_does_not_hide_it(tmp_path, content):
     assert str(statefolder.told(file, {})) == "/file/state"
 
 
-@pytest.mark.parametrize("content", [b"[database\n", b"user = '\xcf\xf0'", b"state_directory = 5", None])
+@pytest.mark.parametrize(
+    "content", [b"[database\n", b"user = '\xcf\xf0'", b"state_directory = 5", b"state_directory = 'relative'", None]
+)
 def test_where_the_file_does_not_say_it_nothing_is_guessed(tmp_path, content):
     file = tmp_path / "cpimportd.toml"
     if content is not None:

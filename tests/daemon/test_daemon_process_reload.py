@@ -250,3 +250,40 @@ def test_an_expression_that_no_day_matches_is_refused_and_one_without_a_slot_any
     assert [line["code"] for line in json.loads(checked.stdout)["checks"] if line["name"] == "slots"] == [
         "slot-none"
     ] * 2
+
+
+@pytest.mark.parametrize(
+    ("keys", "reason"),
+    [
+        ({"source.url": "sftp://robot:zqxj@ftp.example.org/1c"}, "sftp:// is not supported"),
+        ({"cache.url": "redis://:zq@xj/w#zqxj@cache.example.org/0"}, "write @ as %40, / as %2F, # as %23"),
+        ({"schedules.weekly.job": "report", "schedules.weekly.at": LATER}, "the job report of schedules.weekly needs"),
+        ({"metrics.textfile": "cpimportd.prom"}, "expected an absolute path"),
+    ],
+)
+def test_what_only_a_run_would_have_met_is_refused_at_a_reload_and_at_the_start(place, keys, reason):
+    daemon = place.start()
+    place.configure(keys)
+    refused = place.command("reload")
+    assert refused.returncode == 2
+    assert reason in refused.stderr
+    assert "config-refused" in refused.stderr
+    daemon.stop()
+    started = place.command("daemon")
+    assert started.returncode == 2
+    assert reason in started.stderr
+    checked = place.command("check")
+    assert checked.returncode != 0
+    assert reason in " ".join((checked.stdout + checked.stderr).split())
+    assert not re.search("zqxj|Traceback", "".join((refused.stderr, started.stderr, checked.stdout, checked.stderr)))
+
+
+def test_a_run_goes_by_the_variables_that_were_accepted_with_the_file(place):
+    place.sample("day1")
+    variables = place.file.with_name(".env")
+    variables.write_text("CPIMPORTD_DEPARTMENT_ID=8\n")
+    daemon = place.start()
+    variables.write_text("CPIMPORTD_DEPARTMENT_ID=eight\n")
+    assert place.command("reload").returncode == 2
+    assert daemon.trigger()[0]["status"] == "published", daemon.last_words
+    assert place.books == place.truth("day1")

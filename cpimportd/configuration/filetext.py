@@ -1,0 +1,154 @@
+"""The text of a configuration file or a credential: how its bytes are read, and what is wrong with its TOML."""
+
+import codecs
+import re
+import tomllib
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any, Final
+
+KeyParts = tuple[str, ...]
+
+LARGEST: Final = 1024**2
+"""Bytes of the longest file that is read: a device or a dump in its place shall not fill the memory."""
+
+# The longer mark first: that of UTF-32 begins with that of UTF-16.
+_MARKS: Final = (
+    (codecs.BOM_UTF32_LE, "UTF-32"),
+    (codecs.BOM_UTF32_BE, "UTF-32"),
+    (codecs.BOM_UTF16_LE, "UTF-16"),
+    (codecs.BOM_UTF16_BE, "UTF-16"),
+)
+_CYRILLIC: Final = (("cp1251", "Windows-1251 (cp1251)"), ("cp866", "DOS (cp866)"), ("koi8-r", "KOI8-R"))
+_USUAL_LETTERS: Final = frozenset("оеаинтсрвлкмдпу")
+_AT_LINE: Final = re.compile(r"(?P<reason>.*) \(at (?:line (?P<line>\d+), column \d+|end of document)\)", re.DOTALL)
+_STRING: Final = re.compile(r"'[^']*'|\"(?:\\.|[^\"\\])*\"")
+
+
+def read_bytes(path: Path) -> bytes:
+    """A small file, whole.
+
+    Raises:
+        OSError: it cannot be read.
+        ValueError: it is larger than :data:`LARGEST`; its text says so in words.
+    """
+    with path.open("rb") as stream:
+        content = stream.read(LARGEST + 1)
+    if len(content) > LARGEST:
+        raise ValueError(f"it is larger than {LARGEST // 1024} KiB, so it is no such file")
+    return content
+
+
+def decoded(content: bytes) -> str:
+    """The text, in UTF-8 with or without a byte order mark.
+
+    Raises:
+        ValueError: it is in another encoding, which the error names with the line where it shows and the way out.
+    """
+    encoding = next((name for mark, name in _MARKS if content.startswith(mark)), None) or _without_mark(content)
+    if encoding:
+        raise ValueError(f"it is {encoding}, expected UTF-8: {_convert(encoding.lower())}")
+    try:
+        return content.decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        line = content[: error.start].count(b"\n") + 1
+        guess = _cyrillic(content)
+        known = f", but probably {guess[1]}: {_convert(guess[0])}" if guess else ": save the file as UTF-8"
+        raise ValueError(f"line {line} is not UTF-8{known}") from None
+
+
+def _convert(encoding: str) -> str:
+    return f"save it as UTF-8, or convert it by `iconv -f {encoding} -t utf-8`"
+
+
+def _without_mark(content: bytes) -> str | None:
+    """UTF-16 without its mark: of ASCII, every other byte is NUL."""
+    begin = content[:200]
+    for first, name in ((1, "UTF-16LE"), (0, "UTF-16BE")):
+        zeros = begin[first::2]
+        if len(begin) >= 4 and zeros.count(0) * 4 > len(zeros) * 3 and not begin[1 - first :: 2].count(0):
+            return name
+    return None
+
+
+def _cyrillic(content: bytes) -> tuple[str, str] | None:
+    """In which of the old encodings the text is most like Russian."""
+    best, found = 0, None
+    for encoding, name in _CYRILLIC:
+        text = content.decode(encoding, "replace")
+        likely = sum(character in _USUAL_LETTERS for character in text)
+        if likely > best:
+            best, found = likely, (encoding, name)
+    return found
+
+
+def parsed(text: str) -> dict[str, Any]:
+    """The TOML document.
+
+    Raises:
+        ValueError: it is none; the error names the line, for a key that stands twice both lines, and the way out.
+    """
+    try:
+        return tomllib.loads(text)
+    except tomllib.TOMLDecodeError as error:
+        raise ValueError(_reason(str(error), text)) from None
+    except RecursionError:
+        raise ValueError("brackets are nested too deeply") from None
+    except ValueError:  # Python's own limit of digits
+        raise ValueError("a number has too many digits") from None
+
+
+def _reason(said: str, text: str) -> str:
+    """What tomllib says, with the key and both lines of what stands twice, and what usually was meant."""
+    found = _AT_LINE.fullmatch(said)
+    if found is None:
+        return said
+    number, reason = int(found["line"] or text.count("\n") + 1), found["reason"]
+    lines = text.splitlines()
+    line = lines[number - 1] if number <= len(lines) else ""
+    if re.match(r"Cannot (overwrite|declare|mutate)|Duplicate|Can't", reason):
+        return _twice(text, number) or f"line {number}: {reason}"
+    if reason == "Invalid value":
+        reason = 'expected a value; a text stands in quotes: key = "text"'
+    elif reason.startswith("Unescaped '\\'"):
+        reason = "a backslash stands in a text; put the text between single quotes: key = 'a\\b'"
+    elif line.lstrip().startswith("[") and "]" not in line:
+        reason = "the section's name is not closed: write [section]"
+    return f"line {number}: {reason}"
+
+
+def _twice(text: str, number: int) -> str | None:
+    """The key that stands a second time in a line, with the line where it stands first; None where none is found."""
+    stand = list(places(text))
+    here = [path for line, path in stand if line == number]
+    for path in here:
+        for line, other in stand:
+            if line >= number and (line, here.count(path)) == (number, 1):
+                break
+            shorter = min(len(path), len(other))
+            if other == path or (other[:shorter] == path[:shorter] and shorter == len(path)):
+                key = ".".join(path)
+                again = f"line {number} sets it again" if line != number else "and again there"
+                return f"{key} stands twice: line {line} has it, {again}; keep one of the two"
+    return None
+
+
+def places(text: str) -> Iterator[tuple[int, KeyParts]]:
+    """Every key and section with its line, as far as a look at single lines can tell; also those of inline tables."""
+    section: KeyParts = ()
+    for number, line in enumerate(text.splitlines(), 1):
+        if header := re.match(r"\s*\[+((?:[^\]\"']|\"[^\"]*\"|'[^']*')+)\]", line):
+            section = parts(header[1])
+            yield number, section
+        elif entry := re.match(r"\s*((?:[^#=\[\"']|\"[^\"]*\"|'[^']*')+?)\s*=", line):
+            path = (*section, *parts(entry[1]))
+            yield number, path
+            inline = _STRING.sub("''", line[entry.end() :])
+            if inline.lstrip().startswith("{"):
+                yield from ((number, (*path, name)) for name in re.findall(r"[{,]\s*([A-Za-z0-9_-]+)\s*=", inline))
+
+
+def parts(text: str) -> KeyParts:
+    """A dotted key, taken apart."""
+    found = re.findall(r"\"([^\"]*)\"|'([^']*)'|([^.\s\"']+)", text)
+    return tuple("".join(groups) for groups in found)

@@ -1,0 +1,100 @@
+"""The variables in force: the process's own, those of the daemon's unit, those of a ``.env``; each with its place."""
+
+import os
+import re
+import stat
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Final
+
+from cpimportd import unit
+from cpimportd.configuration.envfile import dotenv
+from cpimportd.configuration.filetext import decoded, read_bytes
+from cpimportd.configuration.sources import Found, unreadable
+from cpimportd.problems import Problem, ProblemError, problem
+from cpimportd.statefolder import ENV_FILE, env_file_beside
+
+_ORIGIN: Final = re.compile(r"environment (?P<names>[A-Za-z0-9_]+(?:, [A-Za-z0-9_]+)*)")
+
+
+@dataclass(frozen=True, slots=True)
+class Surroundings:
+    """Variables, and where they stand.
+
+    Attributes:
+        variables: by name.
+        places: of those that are none of the process's own, in words for people.
+        file: the ``.env`` that was read; None where there is none.
+        text: what it says, word for word.
+        mode: of that file.
+        problems: what is wrong with it.
+    """
+
+    variables: Mapping[str, str]
+    places: Mapping[str, str] = field(default_factory=dict)
+    file: Path | None = None
+    text: str = field(default="", repr=False)
+    mode: int = 0
+    problems: tuple[Problem, ...] = ()
+
+    def told(self, found: Found) -> Found:
+        """The same, with the places of variables that stand in a file."""
+        found.origins = {key: self._told(origin) for key, origin in found.origins.items()}
+        found.problems = [replace(one, message=self._told(one.message)) for one in found.problems]
+        return found
+
+    def _told(self, text: str) -> str:
+        return _ORIGIN.sub(lambda match: self._place(match["names"].split(", ")) or match[0], text)
+
+    def _place(self, names: list[str]) -> str | None:
+        elsewhere = [self.places[name] for name in names if name in self.places]
+        here = [name for name in names if name not in self.places]
+        return "; ".join([*elsewhere, *([f"environment {', '.join(here)}"] if here else [])]) if elsewhere else None
+
+    def readable_secrets(self, secret: Mapping[str, str]) -> Iterator[Problem]:
+        """A warning for each secret of the file that every user of the machine can read.
+
+        Args:
+            secret: keys by the name of the variable that sets them.
+        """
+        if self.file is None or not self.mode & stat.S_IROTH:
+            return
+        for name, key in secret.items():
+            if self.places.get(name, "").startswith(f"{self.file}, "):
+                mode = f"{stat.S_IMODE(self.mode):04o}"
+                yield problem("config-readable", path=str(self.file), key=key, mode=mode)
+
+
+def surroundings(config: Path, environ: Mapping[str, str]) -> Surroundings:
+    """Gather the variables that hold for a configuration file.
+
+    Args:
+        config: the file; a ``.env`` beside it is read where none is named (``CPIMPORTD_ENV_FILE``, ``--env-file``).
+        environ: the variables of the process.
+    """
+    of_the_unit = dict(unit.adopted()) if environ is os.environ else {}
+    named = environ.get(ENV_FILE)
+    file = Path(named) if named else env_file_beside(config)
+    found = Surroundings({})
+    if file is not None:
+        try:
+            found = _read(file)
+        except ProblemError as error:
+            found = replace(found, problems=error.problems)
+    given = {name: (found.variables[name], place) for name, place in found.places.items()} | of_the_unit
+    own = {name: text for name, text in environ.items() if text}  # an empty one counts as unset
+    places = {name: place for name, (_, place) in given.items() if name not in own}
+    return replace(found, variables={name: text for name, (text, _) in given.items()} | own, places=places)
+
+
+def _read(file: Path) -> Surroundings:
+    try:
+        text = decoded(read_bytes(file))
+        mode = file.stat().st_mode
+        variables = dotenv(text)
+    except (OSError, ValueError) as error:
+        raise ProblemError(unreadable(file, error)) from None
+    values = {name: one.value for name, one in variables.items()}
+    places = {name: f"{file}, line {one.line}: {name}" for name, one in variables.items()}
+    return Surroundings(values, places, file, text, mode)

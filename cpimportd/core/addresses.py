@@ -1,0 +1,107 @@
+"""URLs and paths as a configuration may have them: each function takes one and gives it as it is used.
+
+They raise ValueError with what was expected, and never repeat what they were given: it may be a secret.
+"""
+
+import re
+from pathlib import Path
+from typing import Final
+from urllib.parse import unquote_to_bytes, urlsplit
+
+from cpimportd.core.logins import advice, misplaced
+
+_MOUNTED: Final = "mount the folder on this machine and write file:///folder"
+_OTHER_SOURCES: Final = {
+    **dict.fromkeys(("sftp", "ssh", "scp"), f"use ftps://, or {_MOUNTED}"),
+    **dict.fromkeys(("ftpes", "ftptls"), "write ftps://, which is FTP with explicit TLS here"),
+    **dict.fromkeys(("smb", "cifs", "nfs", "webdav", "dav", "davs", "http", "https", "s3"), _MOUNTED),
+}
+"""Schemes that people may try, and what they do instead."""
+
+_REDIS: Final = re.compile(
+    r"rediss?://(?:[^/?#]*@)?(?:\[[0-9A-Fa-f:.]+\]|[^/?#@:\[\]]*)(?::(?P<port>\d{1,5}))?(?:/\d*)?(?:\?[^#]*)?"
+)
+_REDIS_SOCKET: Final = re.compile(r"unix://(?:[^/?#]*@)?/[^?#]+(?:\?[^#]*)?")
+_MAIL: Final = ("mailto", "mailtos")
+
+
+def absolute(path: Path) -> Path:
+    """A path that means the same to the daemon, its runs and an administrator, who stand in different folders."""
+    if not path.is_absolute():
+        raise ValueError("expected an absolute path, which begins with /")
+    if not str(path).isprintable():
+        raise ValueError("expected a path without control characters")
+    return path
+
+
+def source(url: str) -> str:
+    """``source.url``, its scheme in small letters (RFC 3986, 3.1), made sure that it can be taken apart."""
+    scheme, separator, rest = url.partition("://")
+    scheme = scheme.lower()
+    if separator and scheme in _OTHER_SOURCES:
+        raise ValueError(f"{scheme}:// is not supported: {_OTHER_SOURCES[scheme]}")
+    if not separator or not re.match(r"file:///|ftps?://[^/?#]", f"{scheme}://{rest}"):
+        raise ValueError("expected ftp://host/folder, ftps://host/folder or file:///folder")
+    _parts(f"{scheme}://{rest}")
+    return f"{scheme}://{rest}"
+
+
+def _parts(url: str) -> None:
+    try:
+        parts = urlsplit(url)
+        _ = parts.port
+    except ValueError:
+        raise ValueError("the host or port is not valid") from None
+    if parts.query or parts.fragment:
+        raise ValueError("write ? as %3F and # as %23")
+    if parts.scheme != "file" and not parts.hostname:
+        raise ValueError("it names no host")
+    if any(byte in unquote_to_bytes(parts.path) for byte in b"\0\r\n"):
+        raise ValueError("the folder's name holds a line break or NUL")
+
+
+def cache(url: str) -> str:
+    """``cache.url``, as redis-py reads it: https://redis.readthedocs.io/en/stable/connections.html."""
+    scheme, separator, rest = url.partition("://")
+    url = f"{scheme.lower()}://{rest}"
+    if not separator or scheme.lower() not in {"redis", "rediss", "unix"}:
+        raise ValueError("expected redis://host:6379/0, rediss://host:6379/0 or unix:///folder/redis.sock")
+    found = (_REDIS_SOCKET if scheme.lower() == "unix" else _REDIS).fullmatch(url)
+    if found is None:
+        wrong = advice(url) if misplaced(url) else None
+        raise ValueError(
+            wrong or "expected redis://host:6379/0 (host, port and number of the database) or unix:///path"
+        )
+    if scheme.lower() != "unix" and found["port"] and not 0 < int(found["port"]) < 1 << 16:
+        raise ValueError("expected a port from 1 to 65535")
+    return url
+
+
+def alert(url: str) -> str:
+    """One address of ``alerts.urls``, as Apprise has them; whether it knows the service, it says itself."""
+    if not re.fullmatch(r"[A-Za-z][A-Za-z0-9+.-]*://\S+", url):
+        raise ValueError("expected URLs of Apprise such as mailtos://user:password@mail.example.org?to=you@example.org")
+    scheme, _, rest = url.partition("://")
+    authority = re.match(r"[^/?#]*", rest)
+    login, _, host = authority[0].rpartition("@") if authority else ("", "", "")
+    if "@" in login or (scheme.lower() in _MAIL and _mail_is_unencoded(url, login, host)):
+        raise ValueError(advice(url.partition("?")[0]) or advice(url) or "expected a user and password percent-encoded")
+    return url
+
+
+def _mail_is_unencoded(url: str, login: str, host: str) -> bool:
+    """Whether the password of a mail address ended it too early; a path of such a URL may hold addresses with @."""
+    if "#" in url:  # no part of such a URL
+        return True
+    if not login:  # mailto://user:pass/word@host: what stands for a port is none
+        return misplaced(url) and not re.fullmatch(r"[^:]*(?::\d{1,5})?", host)
+    return misplaced(url.partition("?")[0]) and "." not in host and host.partition(":")[0] != "localhost"
+
+
+def heartbeat(url: str) -> str:
+    """``alerts.heartbeat_url``: a check's address, to which /start and /fail can be added."""
+    if not re.fullmatch(r"https?://[^\s/?#]+/[^\s?#]*[^\s/?#]", url):
+        raise ValueError("expected a check's address such as https://hc-ping.com/ID, without a slash at its end")
+    if misplaced(url):
+        raise ValueError(advice(url) or "expected a user and password percent-encoded")
+    return url

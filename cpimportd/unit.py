@@ -1,0 +1,117 @@
+"""The variables and credentials of the daemon's unit, for whoever asks beside it: root's verbs see the same.
+
+systemd gives ``Environment=``, ``EnvironmentFile=`` and ``LoadCredential=`` to the unit alone. A check by hand without
+them would try another configuration than the run at 06:00. This imports little: it is asked before every verb.
+"""
+
+import os
+import re
+import shlex
+import subprocess
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Final
+
+from cpimportd.core.unitfile import systemd
+from cpimportd.statefolder import DEFAULT_PATH
+
+_BOOTED: Final = Path("/run/systemd/system")
+"""It is there where systemd runs (sd_booted(3))."""
+
+_CREDENTIALS: Final = Path("/run/credentials")
+_WITHIN: Final = 5.0
+"""Seconds that systemd may take to answer."""
+
+_OWN: Final = ("NOTIFY_SOCKET", "CREDENTIALS_DIRECTORY")
+"""Who has one of these is started by systemd, and has the rest from it, too."""
+
+Seen = Mapping[str, tuple[str, str]]
+"""Variables by name: the value, and where it stands, in words for people."""
+
+_adopted: dict[str, tuple[str, str]] = {}
+
+
+def adopted() -> Seen:
+    """What :func:`adopt` found; a variable of the process itself is stronger."""
+    return _adopted
+
+
+def adopt(config: Path | None = None) -> None:
+    """Where root asks by hand, take over what the unit that reads this configuration is given.
+
+    libpq's variables, the state folder and that of the credentials go into the environment, for those who look there
+    alone; the others are kept with their places. Nothing happens where systemd does not run, or does not answer.
+
+    Args:
+        config: the file that ``--config`` names; None means ``CPIMPORTD_CONFIG``, else the usual place.
+    """
+    if os.geteuid() != 0 or not _BOOTED.is_dir() or any(os.environ.get(name) for name in _OWN):
+        return
+    unit = unit_of(config or Path(os.environ.get("CPIMPORTD_CONFIG") or DEFAULT_PATH))
+    if unit is None:
+        return
+    _adopted.update(variables_of(unit))
+    for name, (value, _) in _adopted.items():
+        if name.startswith("PG") or name == "CPIMPORTD_STATE_DIRECTORY":
+            os.environ.setdefault(name, value)
+    if (folder := _CREDENTIALS / unit).is_dir():
+        os.environ["CREDENTIALS_DIRECTORY"] = str(folder)
+
+
+def unit_of(config: Path) -> str | None:
+    """The unit that reads this file, by the names of the packaged units; None for a file of somebody's own."""
+    file = config.absolute()
+    if file.parent != DEFAULT_PATH.parent or file.suffix != ".toml":
+        return None
+    return "cpimportd.service" if file.name == DEFAULT_PATH.name else f"cpimportd@{file.stem}.service"
+
+
+def variables_of(unit: str) -> Seen:
+    """What the unit's process would be given by ``Environment=`` and ``EnvironmentFile=``, the latter being stronger.
+
+    Nothing where systemd does not answer, and of a file that systemd could not read either.
+    """
+    found: dict[str, tuple[str, str]] = {}
+    files: list[Path] = []
+    for key, value in _properties(unit, "Environment", "EnvironmentFiles"):
+        if key == "Environment":
+            pairs = (word.partition("=") for word in _words(value))
+            found |= {name: (text, f"Environment= of {unit}: {name}") for name, _, text in pairs}
+        else:
+            files.append(Path(re.sub(r" \(ignore_errors=(yes|no)\)$", "", value)))
+    for file in files:
+        found |= _of_file(file)
+    return found
+
+
+def _of_file(path: Path) -> dict[str, tuple[str, str]]:
+    try:
+        text = path.read_text(encoding="utf-8")
+    except (OSError, ValueError):
+        return {}
+    return {name: (one.value, f"{path}, line {one.line}: {name}") for name, one in systemd(text).items()}
+
+
+def _words(text: str) -> list[str]:
+    try:
+        return shlex.split(text)
+    except ValueError:
+        return []
+
+
+def _properties(unit: str, *names: str) -> Iterator[tuple[str, str]]:
+    asked = [f"--property={name}" for name in names]
+    try:
+        answer = subprocess.run(  # noqa: S603
+            ["systemctl", "show", *asked, "--", unit],  # noqa: S607 - systemd's own, wherever it lies
+            capture_output=True,
+            check=True,
+            text=True,
+            timeout=_WITHIN,
+        )
+    except (OSError, ValueError, subprocess.SubprocessError):
+        return
+    for line in answer.stdout.splitlines():
+        key, separator, value = line.partition("=")
+        if separator and value:
+            yield key, value

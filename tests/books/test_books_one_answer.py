@@ -8,7 +8,6 @@ from decimal import Decimal
 
 import pytest
 
-from cpimportd.books.diff import diff
 from cpimportd.books.movements import What
 from cpimportd.books.weekly import weekly
 from cpimportd.diffbook import tables_of
@@ -20,6 +19,7 @@ from cpimportd.report import RunReport
 from cpimportd.titles import title_of
 from tests.books.tellers import all_agree, booked, booked_by_contract, of_units, week_agrees
 from tests.books.test_books_undo_random import ORGANIZATIONS, Ledger, edit_by_hand
+from tests.whole_diff import diff
 
 A, B = ORGANIZATIONS
 UNITS = tuple(Unit(name, group) for name in ORGANIZATIONS for group in Group)

@@ -6,12 +6,12 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
-from cpimportd.books.diff import diff
 from cpimportd.books.health import health
 from cpimportd.books.history import history, show
 from cpimportd.books.overview import days, import_logs
 from cpimportd.report import RunStatus
 from cpimportd.undoing import undo_once
+from tests.whole_diff import diff
 
 SLOW: float = 0.6
 """Seconds that the publishing transaction takes longer: its now() is that much before its end."""

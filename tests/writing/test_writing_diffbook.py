@@ -7,9 +7,9 @@ from decimal import Decimal
 import openpyxl
 import pytest
 
-from cpimportd.books.diff import diff
 from cpimportd.books.movements import Difference, What
 from cpimportd.diffbook import write_diff
+from tests.whole_diff import diff
 
 ACTIVE = ('=HYPERLINK("http://example.org","x")', "+1+1", "-2+3", "@SUM(1)", "\t=1+1", "\r=1+1", "=cmd|' /C calc'!A0")
 

@@ -13,7 +13,7 @@ from decimal import Decimal
 
 import asyncpg
 
-from cpimportd.books.heads import heads_query, movements_of
+from cpimportd.books.heads import heads_query, movements_of, whole_sets
 from cpimportd.books.movements import Movement, Sums, What
 from cpimportd.books.queries import sql
 from cpimportd.model import Figure
@@ -83,7 +83,8 @@ def at_one_moment(connection: asyncpg.Connection) -> AbstractAsyncContextManager
     """A transaction in which everything told is of one moment; nothing more where one is open already."""
     if connection.is_in_transaction():
         return nullcontext()
-    return connection.transaction(isolation="repeatable_read", readonly=True)
+    moment: AbstractAsyncContextManager[object] = connection.transaction(isolation="repeatable_read", readonly=True)
+    return moment
 
 
 async def diff(connection: asyncpg.Connection, run: int, *, organization: str | None = None) -> Diff:
@@ -104,10 +105,12 @@ async def diff(connection: asyncpg.Connection, run: int, *, organization: str | 
                 problem("nothing-found", what="run", value=str(run), hint="`cpimportd history` lists the runs.")
             )
         undo, scope = bool(row["undoes"]), (run, row["department_id"], organization)
-        counts = await connection.fetch(heads_query("counts", undo=undo), *scope)
+        async with whole_sets(connection):
+            numbers = await connection.fetch(heads_query("numbers", undo=undo), *scope)
+        counts = [one for one in numbers if one["what"] is not None]
+        sums = [one for one in numbers if one["what"] is None]
         if organization is not None and not counts:
             await _require_part(connection, run, organization)
-        sums = await connection.fetch(heads_query("sums", undo=undo, sums=True), *scope)
         bridges = await connection.fetch(sql("past", "bridges"), run, organization)
     return Diff(
         run=run,
@@ -147,16 +150,14 @@ async def movements(
     kinds = [one.value for one in what] or None
     scope = (found.run, found.department_id, found.organization, kinds, skip, limit)
     async with at_one_moment(connection):
-        batch: list[asyncpg.Record] = []
         # Not by pages: the order of a large run is worth being made once.
-        async for head in connection.cursor(heads_query("page", undo=undo), *scope, prefetch=_AT_ONCE):
-            batch.append(head)
-            if len(batch) == _AT_ONCE:
-                for one in await movements_of(connection, found.department_id, found.run, batch, undo=undo):
-                    yield one
-                batch = []
-        for one in await movements_of(connection, found.department_id, found.run, batch, undo=undo):
-            yield one
+        async with whole_sets(connection):
+            heads = await connection.cursor(heads_query("page", undo=undo), *scope)
+            batch = await heads.fetch(_AT_ONCE)
+        while batch:
+            for one in await movements_of(connection, found.department_id, found.run, batch, undo=undo):
+                yield one
+            batch = await heads.fetch(_AT_ONCE)
 
 
 def _sums(found: Iterable[asyncpg.Record], bridges: Iterable[asyncpg.Record], *, undo: bool) -> tuple[Sums, ...]:
@@ -169,11 +170,11 @@ def _sums(found: Iterable[asyncpg.Record], bridges: Iterable[asyncpg.Record], *,
         if undo and row["moved_in"] is None:
             gross.add(key)
     order = list(Figure)
-    return tuple(
-        Sums(*key, *((moved[key][name] if key in moved else _ZERO) for name in ("added", "removed", "changed")),
-             recorded.get(key), key in gross)
-        for key in sorted({*moved, *recorded}, key=lambda key: (key[0], order.index(key[1])))
-    )  # fmt: skip
+    told = []
+    for key in sorted({*moved, *recorded}, key=lambda key: (key[0], order.index(key[1]))):
+        row = moved.get(key, {"added": _ZERO, "removed": _ZERO, "changed": _ZERO})
+        told.append(Sums(*key, row["added"], row["removed"], row["changed"], recorded.get(key), key in gross))
+    return tuple(told)
 
 
 def _bridge(row: asyncpg.Record) -> Bridge:

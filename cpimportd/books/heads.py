@@ -4,7 +4,8 @@ A *head* names a document, what became of it, and the entries of the run's journ
 (``sql/movements.sql``).
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import Literal
 
@@ -20,18 +21,20 @@ from cpimportd.books.states import Entry, Key, State, entry, field_names, lines_
 from cpimportd.model import Kind
 
 
-def heads_query(name: Literal["page", "counts", "sums"], *, undo: bool, sums: bool = False) -> str:
+def heads_query(name: Literal["page", "numbers"], *, undo: bool) -> str:
     """A question about the heads of a run.
 
     Args:
-        name: of the query.
+        name: of the query; ``page`` does not ask what detail lines pay, so they need not be read.
         undo: whether the run is an undo.
-        sums: whether it asks for what detail lines pay; they need not be read else.
     """
-    kind = "undo" if undo else "run"
-    pieces = {name: _piece("lines_paid", lines=lines) if sums else _UNASKED for name, lines in _LINES.items()}
-    stood = _piece("stood_paid", told_paid=_piece("lines_paid", lines="s.lines")) if sums else _UNASKED
-    later = _piece("later", seeds=_piece(f"seeds_of_{kind}"))
+    kind, pays = "undo" if undo else "run", name == "numbers"
+    old, new, then = (
+        _piece("lines_paid", lines=f"({side} -> 'details')") if pays else _UNASKED for side in ("old", "new", "c.old")
+    )
+    stood = _piece("stood_paid") if pays else _UNASKED
+    names = _piece("names", called="names", of="wanted")
+    later = _piece("later", seeds=_piece(f"seeds_of_{kind}"), names=names, later_paid=then)
     fields = {*(name for shape in SHAPES for name in field_names(shape.kind)), "extra", "details", "details_extra"}
     differs = _piece(
         "differs",
@@ -39,18 +42,27 @@ def heads_query(name: Literal["page", "counts", "sums"], *, undo: bool, sums: bo
         sorted_old=_piece("sorted", side="c.old"),
         sorted_new=_piece("sorted", side="c.new"),
     )
-    heads = _piece(f"heads_of_{kind}", later=later, stood_paid=stood, differs=differs, **pieces)
-    return sql("movements", name, heads=heads)
+    entries = _piece("entries_of", old_paid=old, new_paid=new)
+    heads = _piece(f"heads_of_{kind}", entries=entries, later=later, stood_paid=stood, differs=differs)
+    return sql("movements", name, heads=heads, names_of_page=_piece("names", called="page_names", of="chosen"))
 
 
-_LINES = {
-    "before_paid": "k.lines_before",
-    "after_paid": "k.lines_after",
-    "next_paid": "n.lines",
-    "gone_paid": "(e.old -> 'details')",
-    "come_paid": "(e.new -> 'details')",
-}
-_UNASKED = "NULL::numeric[]"
+_UNASKED = "NULL::jsonb"
+
+
+@asynccontextmanager
+async def whole_sets(connection: asyncpg.Connection) -> AsyncIterator[None]:
+    """Within it, queries over heads are planned for large runs: nobody has statistics about what a query makes itself.
+
+    A plan for a few rows compares each with each, which a hundred thousand make into hours; one for many costs a run of
+    a few rows some milliseconds.
+
+    Args:
+        connection: in a transaction.
+    """
+    await connection.execute("SET LOCAL enable_nestloop = off; SET LOCAL jit = off")
+    yield
+    await connection.execute("SET LOCAL enable_nestloop = on")
 
 
 def _piece(name: str, **identifiers: str) -> str:

@@ -3,7 +3,7 @@
 import functools
 import signal
 import sys
-from collections.abc import Callable, Coroutine, Iterable, Mapping
+from collections.abc import Callable, Coroutine
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn, ParamSpec, TypeVar
 
@@ -119,17 +119,6 @@ def print_json(document: object) -> None:
     import json
 
     click.echo(json.dumps(document, ensure_ascii=False, indent=2))
-
-
-def print_json_list(head: Mapping[str, object], name: str, items: Iterable[object]) -> None:
-    """One JSON document on stdout whose last member is a list that may be too long to be made at once."""
-    import json
-
-    text = json.dumps({**head, name: []}, ensure_ascii=False, indent=2)
-    click.echo(text.removesuffix("[]\n}") + "[", nl=False)
-    for number, item in enumerate(items):
-        click.echo(("," if number else "") + "\n" + json.dumps(item, ensure_ascii=False), nl=False)
-    click.echo("]}")
 
 
 def run_async(work: Coroutine[Any, Any, Result]) -> Result:

@@ -61,14 +61,6 @@ _INSERTED: Final = """
 """
 
 
-_HOW_MANY: Final = """
-    SELECT (SELECT count(*) FROM cpimportd.change
-            WHERE run_id = $1 AND ($2::text IS NULL OR organization = $2)) AS changes,
-           (SELECT count(*) FROM cpimportd.lineage
-            WHERE first_run = $1 AND ($2::text IS NULL OR organization = $2)) AS inserted
-"""
-
-
 @dataclass(frozen=True, slots=True)
 class RunLine:
     """One run in a list; units and documents are counted, detail lines are not.
@@ -285,7 +277,7 @@ async def inserted(
 
 async def how_many(connection: asyncpg.Connection, run_id: int, *, organization: str | None = None) -> tuple[int, int]:
     """How many :func:`changes` and :func:`inserted` documents there are."""
-    row = await connection.fetchrow(_HOW_MANY, run_id, organization)
+    row = await connection.fetchrow(sql("past", "how_many"), run_id, organization)
     return row["changes"], row["inserted"]
 
 

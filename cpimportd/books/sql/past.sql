@@ -13,6 +13,13 @@ FROM cpimportd.run_payment
 WHERE run_id = $1 AND ($2::text IS NULL OR organization = $2)
 ORDER BY 1, 2;
 
+-- name: how_many
+-- How many lines the journal of a run has, and how many documents that it brought are still in the books.
+SELECT (SELECT count(*) FROM cpimportd.change
+        WHERE run_id = $1 AND ($2::text IS NULL OR organization = $2)) AS changes,
+       (SELECT count(*) FROM cpimportd.lineage
+        WHERE first_run = $1 AND ($2::text IS NULL OR organization = $2)) AS inserted;
+
 -- name: present
 -- Documents as the books hold them now, references by their names, with their detail lines and their lineage.
 SELECT f.operation_id,

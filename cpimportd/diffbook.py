@@ -1,11 +1,11 @@
 """What a run made different, as a workbook: Добавлено, Удалено, Изменено, Итоги."""
 
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import AsyncIterator, Iterable, Iterator
 from datetime import date
 from decimal import Decimal
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, Protocol
 
 from cpimportd.model import Figure
 from cpimportd.titles import line_text, title_of
@@ -13,7 +13,7 @@ from cpimportd.writing.tables import Table, Titled, write_tables
 
 if TYPE_CHECKING:
     from cpimportd.books.diff import Diff
-    from cpimportd.books.movements import Movement, Sums
+    from cpimportd.books.movements import Movement, Sums, What
 
 _KINDS: Final = {
     Figure.RECEIPTS: "Поступления",
@@ -71,26 +71,46 @@ _SUMS: Final = (
 )
 
 
-def write_diff(found: "Diff", path: Path) -> None:
+class Tell(Protocol):
+    """Gives the documents of a diff that something became of, one after another."""
+
+    def __call__(self, *what: "What") -> "AsyncIterator[Movement]":
+        """Those of some kinds."""
+
+
+async def write_diff(found: "Diff", tell: Tell, path: Path) -> None:
     """Write a diff into a file.
 
     Args:
         found: what a run made different.
+        tell: gives its documents.
         path: where to; it is overwritten.
 
     Raises:
         OSError: it cannot be written.
     """
-    write_tables(path, tables_of(found))
+    await write_tables(path, tables_of(found, tell))
 
 
-def tables_of(found: "Diff") -> Iterable[Table]:
+def tables_of(found: "Diff", tell: Tell) -> Iterable[Table]:
     """The four sheets."""
-    for title, what in (("Добавлено", "added"), ("Удалено", "removed")):
-        yield Table(title, _DOCUMENT, (_document(one) for one in found.movements if one.what == what))
-    kept = (one for one in found.movements if one.what.value in _WHAT)
-    yield Table("Изменено", _CHANGED, (row for one in kept for row in _changes(one)))
+    from cpimportd.books.movements import What  # noqa: PLC0415 - the room is loaded by whoever has a diff
+
+    for title, what in (("Добавлено", What.ADDED), ("Удалено", What.REMOVED)):
+        yield Table(title, _DOCUMENT, _documents(tell(what)))
+    yield Table("Изменено", _CHANGED, _all_changes(tell(What.CHANGED, What.RETIMED, What.REKEYED)))
     yield Table("Итоги", _SUMS, (_total(sums) for sums in found.sums))
+
+
+async def _documents(told: "AsyncIterator[Movement]") -> AsyncIterator[tuple[Any, ...]]:
+    async for one in told:
+        yield _document(one)
+
+
+async def _all_changes(told: "AsyncIterator[Movement]") -> AsyncIterator[tuple[Any, ...]]:
+    async for one in told:
+        for row in _changes(one):
+            yield row
 
 
 def _total(sums: "Sums") -> tuple[Any, ...]:

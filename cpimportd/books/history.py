@@ -275,6 +275,12 @@ async def inserted(
         last = (rows[-1]["kind"], rows[-1]["operation_id"])
 
 
+async def how_many(connection: asyncpg.Connection, run_id: int, *, organization: str | None = None) -> tuple[int, int]:
+    """How many :func:`changes` and :func:`inserted` documents there are."""
+    row = await connection.fetchrow(sql("past", "how_many"), run_id, organization)
+    return row["changes"], row["inserted"]
+
+
 def _line(row: asyncpg.Record) -> RunLine:
     return RunLine(**{**dict(row), "accepted": tuple(row["accepted"]), "undoes": tuple(row["undoes"])})
 

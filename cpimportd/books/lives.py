@@ -8,7 +8,7 @@ import asyncpg
 
 from cpimportd.books.queries import sql
 from cpimportd.books.shapes import SHAPES
-from cpimportd.books.states import Entry, Key, State, before, entry, field_names, lines_of, parse, shared, whole
+from cpimportd.books.states import Entry, Key, State, before, field_names, lines_of, parse, shared, whole
 
 _AT_ONCE: Final = 2_000
 """Documents that are fetched at once."""
@@ -51,27 +51,6 @@ class Life:
             if one.op == "delete":
                 return
             position, key = (one.run, one.seq), one.key
-
-
-async def later(connection: asyncpg.Connection, department_id: int, run: int, keys: Iterable[Key]) -> list[Entry]:
-    """Every line of the journal after a run about some documents, under all names that they had."""
-    found: dict[tuple[int, int], Entry] = {}
-    asked: set[Key] = set()
-    wanted = set(keys)
-    while wanted:
-        asked |= wanted
-        named: set[Key] = set()
-        for shape in SHAPES:
-            names = [key.operation_id for key in wanted if key.kind is shape.kind]
-            if not names:
-                continue
-            for row in await connection.fetch(sql("past", "later"), department_id, run, shape.kind.value, names):
-                one = entry(row)
-                found[one.run, one.seq] = one
-                if one.op == "rekey" and one.paired_with is not None:
-                    named |= {one.key, Key(one.key.kind, one.paired_with)}
-        wanted = named - asked
-    return [found[place] for place in sorted(found)]
 
 
 async def present(connection: asyncpg.Connection, department_id: int, keys: Iterable[Key]) -> dict[Key, State]:

@@ -5,8 +5,7 @@ document's own date, principal and interest by the payment type of the lines.
 """
 
 import re
-from collections.abc import Sequence
-from contextlib import nullcontext
+from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass
 from datetime import date
 from decimal import Decimal
@@ -14,6 +13,7 @@ from typing import Final
 
 import asyncpg
 
+from cpimportd.books.diff import at_one_moment
 from cpimportd.books.names import find_organization
 from cpimportd.books.origins import Origins, Place
 from cpimportd.books.queries import sql
@@ -21,6 +21,7 @@ from cpimportd.books.states import shape_of
 from cpimportd.model import Figure, Kind
 from cpimportd.report import money
 
+_AT_ONCE: Final = 500
 _MONTH: Final = re.compile(r"([0-9]{4})-([0-9]{2})")
 
 
@@ -97,27 +98,25 @@ class ExplainedFigure:
         figure: what is summed.
         organization: whose; None: everybody's.
         month: when; None: ever.
-        parts: what is counted, by date.
+        total: the figure.
+        count: of how many documents or lines.
+        parts: the first of them, by date; :func:`figure_parts` gives all.
     """
 
     figure: Figure
     organization: str | None
     month: Month | None
+    total: Decimal
+    count: int
     parts: tuple[Part, ...]
 
-    @property
-    def total(self) -> Decimal:
-        """The figure."""
-        return sum((part.amount for part in self.parts), Decimal(0))
-
-    def as_json(self) -> dict[str, object]:
-        """The figure as scripts get it; sums are strings with two decimals."""
+    def head(self) -> dict[str, object]:
+        """All but the parts, as scripts get it; sums are strings with two decimals."""
         return {
             "figure": self.figure.value,
             "organization": self.organization,
             "month": None if self.month is None else str(self.month),
             "total": money(self.total),
-            "parts": [part.as_json() for part in self.parts],
         }
 
 
@@ -128,6 +127,7 @@ async def explain_figure(
     *,
     organization: str | None = None,
     month: Month | None = None,
+    most: int = 500,
 ) -> ExplainedFigure:
     """Explain a figure.
 
@@ -137,30 +137,55 @@ async def explain_figure(
         figure: what is summed.
         organization: only this one's documents; a part of its name will do where it fits no other.
         month: only documents with a date in it.
+        most: how many parts to give.
 
     Raises:
         ProblemError: ``nothing-found`` or ``name-ambiguous``: the organization.
     """
-    at_one_moment = connection.transaction(isolation="repeatable_read", readonly=True)
-    async with nullcontext() if connection.is_in_transaction() else at_one_moment:
+    async with at_one_moment(connection):
         if organization is not None:
             organization = await find_organization(connection, department_id, organization)
-        scope = (department_id, organization, month and month.first, month and month.next)
-        if figure.kind is Kind.DETAILS:
-            lines = sql("explain", "figure_lines", paid=sql("account", "paid"))
-            rows = await connection.fetch(lines, *scope, figure.value)
-        else:
-            identifiers = shape_of(Kind(figure.value)).identifiers
-            rows = await connection.fetch(sql("explain", "figure_documents", **identifiers), *scope)
-        parts = await _parts(connection, rows)
-    return ExplainedFigure(figure, organization, month, parts)
+        query, scope = _query(department_id, figure, organization, month)
+        row = await connection.fetchrow(sql("explain", "figure_total", parts=query), *scope)
+        rows = await connection.fetch(f"{query} LIMIT {most:d}", *scope)
+        parts = await _parts(Origins(connection), rows)
+    return ExplainedFigure(figure, organization, month, row["total"], row["count"], tuple(parts))
 
 
-async def _parts(connection: asyncpg.Connection, rows: Sequence[asyncpg.Record]) -> tuple[Part, ...]:
+async def figure_parts(
+    connection: asyncpg.Connection, department_id: int, found: ExplainedFigure
+) -> AsyncIterator[Part]:
+    """Every document or line that a figure counts, by date, fetched some at a time: that may be all of the books.
+
+    Args:
+        connection: any; best :func:`cpimportd.books.diff.at_one_moment` with what the figure was asked.
+        department_id: whose books.
+        found: the figure.
+    """
+    query, scope = _query(department_id, found.figure, found.organization, found.month)
     origins = Origins(connection)
+    async with at_one_moment(connection):
+        cursor = await connection.cursor(query, *scope)
+        while rows := await cursor.fetch(_AT_ONCE):
+            for part in await _parts(origins, rows):
+                yield part
+
+
+def _query(
+    department_id: int, figure: Figure, organization: str | None, month: Month | None
+) -> tuple[str, tuple[object, ...]]:
+    """The question for a figure's parts, and its parameters."""
+    scope = (department_id, organization, month and month.first, month and month.next)
+    if figure.kind is Kind.DETAILS:
+        return sql("explain", "figure_lines", paid=sql("account", "paid")).rstrip(";"), (*scope, figure.value)
+    identifiers = shape_of(Kind(figure.value)).identifiers
+    return sql("explain", "figure_documents", **identifiers).rstrip(";"), scope
+
+
+async def _parts(origins: Origins, rows: Sequence[asyncpg.Record]) -> list[Part]:
     await origins.load({"snapshot_id": number} for number in {row["snapshot_id"] for row in rows})
     fields = ("operation_id", "organization", "document_date", "payment_type", "amount")
-    return tuple(
+    return [
         Part(**{name: row[name] for name in fields}, place=origins.place(row["snapshot_id"], row["source_row"]))
         for row in rows
-    )
+    ]

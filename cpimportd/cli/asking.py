@@ -1,6 +1,7 @@
 """``history``, ``diff`` and ``rejects``: the verbs with which an accountant asks what happened."""
 
 from datetime import date, datetime, timedelta
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 from zoneinfo import ZoneInfo
@@ -16,17 +17,21 @@ from cpimportd.cli.common import (
     json_option,
     load,
     print_json,
-    print_json_list,
     run_async,
     say,
 )
 from cpimportd.cli.looking import reading
+from cpimportd.cli.streaming import print_json_lists
 
 if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Callable
+
     import asyncpg
 
     from cpimportd.books.diff import Diff
     from cpimportd.books.history import RunLine
+    from cpimportd.books.movements import Movement
+    from cpimportd.configuration import Loaded
     from cpimportd.marking import Faulty, Marked
 
 _STATUSES = ("running", "published", "unchanged", "partial", "held", "failed", "abandoned")
@@ -103,15 +108,6 @@ def _midnight(day: datetime | None, zone: ZoneInfo, days: int = 0) -> datetime |
     return datetime(begins.year, begins.month, begins.day, tzinfo=zone)
 
 
-async def _diff(connection: "asyncpg.Connection", department_id: int, run: int, organization: str | None) -> "Diff":
-    from cpimportd.books.diff import diff as read_diff
-    from cpimportd.books.names import chosen_organization, require_run
-
-    await require_run(connection, department_id, run)
-    named = await chosen_organization(connection, department_id, organization)
-    return await read_diff(connection, run, organization=named)
-
-
 @click.command()
 @config_option
 @click.argument("run", type=RUN)
@@ -131,27 +127,55 @@ def diff(
 
     Example: cpimportd diff 42 --organization "ЛОТОС ООО" --xlsx changes.xlsx
     """
-    from cpimportd.titles import title_of
-
     loaded = load(config_file)
+    run_async(reading(loaded, lambda connection: _diff(connection, loaded, run, organization, xlsx, force, as_json)))
+
+
+async def _diff(
+    connection: "asyncpg.Connection",
+    loaded: "Loaded",
+    run: int,
+    organization: str | None,
+    xlsx: Path | None,
+    force: bool,
+    as_json: bool,
+) -> None:
+    from cpimportd.books.diff import at_one_moment, movements
+    from cpimportd.books.diff import diff as read_diff
+    from cpimportd.books.names import chosen_organization, require_run
+
     department = loaded.settings.department_id
-    found = run_async(reading(loaded, lambda connection: _diff(connection, department, run, organization)))
-    if xlsx is not None:
-        from cpimportd.core.figures import count
-        from cpimportd.diffbook import write_diff
-        from cpimportd.writing.output import write_output
+    await require_run(connection, department, run)
+    organization = await chosen_organization(connection, department, organization)
+    async with at_one_moment(connection):
+        found = await read_diff(connection, run, organization=organization)
+        tell = partial(movements, connection, found)
+        if xlsx is not None:
+            from cpimportd.diffbook import write_diff
+            from cpimportd.writing.output import opened_output
 
-        write_output(xlsx, lambda path: write_diff(found, path), force=force)
-    if as_json:
-        head = {**found.head(), "xlsx": None if xlsx is None else str(xlsx)}
-        print_json_list(head, "documents", (one.as_json(title_of) for one in found.movements))
-    elif xlsx is not None:
-        click.echo(f"{xlsx}: {count(len(found.movements))} documents", err=True)
-    else:
-        from cpimportd.rendering import stdout_console
-        from cpimportd.rendering.diff import render_diff
+            with opened_output(xlsx, force=force) as path:
+                await write_diff(found, tell, path)
+        if as_json:
+            from cpimportd.titles import title_of
 
-        render_diff(found, loaded.settings.zone, stdout_console())
+            head = {**found.head(), "xlsx": None if xlsx is None else str(xlsx)}
+            await print_json_lists(head, {"documents": (one.as_json(title_of) async for one in tell())})
+        elif xlsx is not None:
+            from cpimportd.core.figures import count
+
+            click.echo(f"{xlsx}: {count(found.total)} documents", err=True)
+        else:
+            await _print_diff(found, tell, loaded.settings.zone)
+
+
+async def _print_diff(found: "Diff", tell: "Callable[..., AsyncIterator[Movement]]", zone: ZoneInfo) -> None:
+    from cpimportd.books.movements import What
+    from cpimportd.rendering import stdout_console
+    from cpimportd.rendering.diff import MOST_ROWS, render_diff
+
+    documents = {what: [one async for one in tell(what, limit=MOST_ROWS)] for what in What if what in found.movements}
+    render_diff(found, documents, zone, stdout_console())
 
 
 @click.command()

@@ -207,7 +207,7 @@ def print_json(document: object) -> None:
     import json
 
     click.echo(json.dumps(document, ensure_ascii=False, indent=2))
-    _note_printed()
+    note_printed()
 
 
 def print_json_problems(problems: "Iterable[Problem]") -> None:
@@ -216,25 +216,10 @@ def print_json_problems(problems: "Iterable[Problem]") -> None:
         print_json({"problems": [found.as_json() for found in problems]})
 
 
-def _note_printed() -> None:
+def note_printed() -> None:
+    """Note that a JSON document was begun: what goes wrong after it is no second one."""
     if (context := click.get_current_context(silent=True)) is not None:
         context.meta[_PRINTED] = True
-
-
-def print_json_list(head: Mapping[str, object], name: str, items: Iterable[object]) -> None:
-    """One JSON document on stdout whose last member is a list that may be too long to be made at once."""
-    import json
-
-    from cpimportd.streams import loss
-
-    _note_printed()
-    text = json.dumps({**head, name: []}, ensure_ascii=False, indent=2)
-    click.echo(text.removesuffix("[]\n}") + "[", nl=False)
-    for number, item in enumerate(items):
-        click.echo(("," if number else "") + "\n" + json.dumps(item, ensure_ascii=False), nl=False)
-        if loss(sys.stdout) is not None:  # nobody gets the rest, which may be long
-            return
-    click.echo("]}")
 
 
 def run_async(work: Coroutine[Any, Any, Result]) -> Result:

@@ -7,8 +7,11 @@ import click
 
 from cpimportd.cli.common import config_option, guarded, json_option, load, print_json, run_async
 from cpimportd.cli.looking import reading
+from cpimportd.cli.streaming import print_json_lists
 
 if TYPE_CHECKING:
+    import asyncpg
+
     from cpimportd.configuration import Loaded
 
 _FIGURES = ("receipts", "expenses", "details", "principal", "interest", "other")
@@ -92,25 +95,25 @@ def _explain_contract(loaded: "Loaded", number: str, *, as_json: bool) -> None:
 def _explain_figure(
     loaded: "Loaded", figure: str, organization: str | None, month: str | None, *, as_json: bool
 ) -> None:
-    from cpimportd.books.summed import Month, explain_figure
+    from cpimportd.books.diff import at_one_moment
+    from cpimportd.books.summed import Month, explain_figure, figure_parts
     from cpimportd.model import Figure
+    from cpimportd.rendering import stdout_console
+    from cpimportd.rendering.explain import render_figure
 
     try:
         when = None if month is None else Month.parse(month)
     except ValueError as error:
         raise click.BadParameter(str(error), param_hint="--month") from error
-    found = run_async(
-        reading(
-            loaded,
-            lambda connection: explain_figure(
-                connection, loaded.settings.department_id, Figure(figure), organization=organization, month=when
-            ),
-        )
-    )
-    if as_json:
-        print_json(found.as_json())
-    else:
-        from cpimportd.rendering import stdout_console
-        from cpimportd.rendering.explain import render_figure
+    department = loaded.settings.department_id
 
-        render_figure(found, loaded.settings.zone, stdout_console())
+    async def read(connection: "asyncpg.Connection") -> None:
+        async with at_one_moment(connection):
+            found = await explain_figure(connection, department, Figure(figure), organization=organization, month=when)
+            if as_json:
+                parts = figure_parts(connection, department, found)
+                await print_json_lists(found.head(), {"parts": (part.as_json() async for part in parts)})
+            else:
+                render_figure(found, loaded.settings.zone, stdout_console())
+
+    run_async(reading(loaded, read))

@@ -1,6 +1,8 @@
 """``check``, ``summary`` and ``show``: the verbs that only look."""
 
+import sys
 from collections.abc import Awaitable, Callable
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
 
@@ -8,14 +10,16 @@ import click
 
 from cpimportd.cli.arguments import DAY, DEPARTMENT, RUN, require_order
 from cpimportd.cli.common import config_option, guarded, json_option, load, print_json, run_async
+from cpimportd.cli.streaming import batches, print_json_lists
+from cpimportd.streams import loss
 
 if TYPE_CHECKING:
     from datetime import datetime, timedelta
+    from zoneinfo import ZoneInfo
 
     import asyncpg
 
-    from cpimportd.books.bycontract import ContractBridge
-    from cpimportd.books.history import Change, Inserted, Shown
+    from cpimportd.books.history import Shown
     from cpimportd.books.summary import Summary
     from cpimportd.configuration import Loaded
 
@@ -139,7 +143,9 @@ def summary(
 @click.argument("run", type=RUN)
 @click.option("--organization", metavar="NAME", help="Only this organization's changes.")
 @click.option("--contracts", "by_contract", is_flag=True, help="The bridge per contract, too (always in --json).")
-@click.option("--whole", is_flag=True, help="Every row of the report's tables, also of hundreds of workbooks.")
+@click.option(
+    "--whole", is_flag=True, help="Every row of the report's tables, also of hundreds of workbooks, and of the journal."
+)
 @json_option
 @guarded
 def show(
@@ -147,47 +153,88 @@ def show(
 ) -> None:
     """One run: its report, and its journal of what was added, changed and removed, with what was before.
 
+    Of a large run the first 100 documents of each kind; --whole and --json have all of them.
+
     Example: `cpimportd show 42`; `cpimportd history` has the numbers, `cpimportd diff 42` each field old and new.
     """
-    from cpimportd.rendering import render_changes, render_stored, stdout_console
-    from cpimportd.rendering.contracts import render_contracts
-
     loaded = load(config_file)
-    shown, contracts, changes, inserted = run_async(
-        reading(loaded, lambda connection: _show(connection, loaded.settings.department_id, run, organization))
-    )
-    if as_json:
-        print_json(
-            {
-                **shown.line.as_json(),
-                "report": shown.report,
-                "contracts": [contract.as_json() for contract in contracts],
-                "changes": [change.as_json() for change in changes],
-                "inserted": [{name: getattr(document, name) for name in document.__slots__} for document in inserted],
-            }
-        )
-        return
-    console = stdout_console()
-    render_stored(shown, loaded.settings.zone, console, whole=whole)
-    if by_contract:
-        render_contracts(contracts, console)
-    render_changes(changes, inserted, console)
+    asked = _Asked(run, organization, by_contract=by_contract, whole=whole, as_json=as_json)
+    run_async(reading(loaded, lambda connection: _show(connection, loaded, asked)))
 
 
-async def _show(
-    connection: "asyncpg.Connection", department_id: int, run: int, organization: str | None
-) -> "tuple[Shown, list[ContractBridge], list[Change], list[Inserted]]":
-    from cpimportd.books.bycontract import contract_bridges
-    from cpimportd.books.history import changes, inserted
+@dataclass(frozen=True)
+class _Asked:
+    run: int
+    organization: str | None
+    by_contract: bool
+    whole: bool
+    as_json: bool
+
+
+async def _show(connection: "asyncpg.Connection", loaded: "Loaded", asked: _Asked) -> None:
+    from cpimportd.books.diff import at_one_moment
     from cpimportd.books.history import show as read_run
     from cpimportd.books.names import chosen_organization, require_run
 
-    await require_run(connection, department_id, run)
-    organization = await chosen_organization(connection, department_id, organization)
-    shown = await read_run(connection, run)
-    changed = [change async for change in changes(connection, run, organization=organization)]
-    added = [document async for document in inserted(connection, run, organization=organization)]
-    return shown, await contract_bridges(connection, run, organization=organization), changed, added
+    department = loaded.settings.department_id
+    await require_run(connection, department, asked.run)
+    organization = await chosen_organization(connection, department, asked.organization)
+    asked = replace(asked, organization=organization)
+    async with at_one_moment(connection):
+        shown = await read_run(connection, asked.run)
+        if asked.as_json:
+            await _show_json(connection, shown, asked)
+        else:
+            await _show_text(connection, shown, asked, loaded.settings.zone)
+
+
+async def _show_json(connection: "asyncpg.Connection", shown: "Shown", asked: _Asked) -> None:
+    from cpimportd.books.bycontract import contract_bridges
+    from cpimportd.books.history import changes, inserted
+
+    contracts = await contract_bridges(connection, asked.run, organization=asked.organization)
+    head = {
+        **shown.line.as_json(),
+        "report": shown.report,
+        "contracts": [contract.as_json() for contract in contracts],
+    }
+    changed = changes(connection, asked.run, organization=asked.organization)
+    came = inserted(connection, asked.run, organization=asked.organization)
+    lists = {
+        "changes": (change.as_json() async for change in changed),
+        "inserted": ({name: getattr(one, name) for name in one.__slots__} async for one in came),
+    }
+    await print_json_lists(head, lists)
+
+
+async def _show_text(connection: "asyncpg.Connection", shown: "Shown", asked: _Asked, zone: "ZoneInfo") -> None:
+    from cpimportd.books.bycontract import contract_bridges
+    from cpimportd.books.history import changes, how_many, inserted
+    from cpimportd.rendering import render_changes, render_stored, stdout_console
+    from cpimportd.rendering.contracts import render_contracts
+    from cpimportd.rendering.shortening import MOST_PROBLEMS
+
+    console, number, organization = stdout_console(), asked.run, asked.organization
+    render_stored(shown, zone, console, whole=asked.whole)
+    if asked.by_contract:
+        render_contracts(await contract_bridges(connection, number, organization=organization), console)
+    all_changed, all_came = await how_many(connection, number, organization=organization)
+    if not all_changed and not all_came:
+        render_changes([], [], console)
+    seen = 0
+    async for lines in batches(changes(connection, number, organization=organization), MOST_PROBLEMS):
+        seen += len(lines)
+        more = 0 if asked.whole else all_changed - seen
+        render_changes(lines, [], console, headed=seen == len(lines), more=more)
+        if more or loss(sys.stdout) is not None:
+            break
+    seen = 0
+    async for documents in batches(inserted(connection, number, organization=organization), MOST_PROBLEMS):
+        seen += len(documents)
+        more = 0 if asked.whole else all_came - seen
+        render_changes([], documents, console, headed=seen == len(documents), more=more)
+        if more or loss(sys.stdout) is not None:
+            break
 
 
 async def reading(loaded: "Loaded", read: "Callable[[asyncpg.Connection], Awaitable[Result]]") -> Result:

@@ -1,6 +1,6 @@
 """What a run made different, as people read it: the sums first, then document by document."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import tzinfo
 from typing import TYPE_CHECKING, Final
 
@@ -16,11 +16,18 @@ from cpimportd.titles import title_of
 
 if TYPE_CHECKING:
     from cpimportd.books.diff import Diff
-    from cpimportd.books.movements import Movement
+    from cpimportd.books.movements import Movement, What
 
 MOST_ROWS: Final = 500
 """Documents of one table that are shown; a first import brings all of them."""
 
+_TITLES: Final = {
+    "added": "Added",
+    "removed": "Removed",
+    "changed": "Changed",
+    "retimed": "Re-timed",
+    "rekeyed": "Re-keyed",
+}
 _DOCUMENTS: Final = (
     Column("Organization"),
     Column("Document"),
@@ -31,11 +38,12 @@ _DOCUMENTS: Final = (
 )
 
 
-def render_diff(found: "Diff", zone: tzinfo, console: Console) -> None:
+def render_diff(found: "Diff", documents: "Mapping[What, Sequence[Movement]]", zone: tzinfo, console: Console) -> None:
     """Print what a run made different.
 
     Args:
         found: the diff.
+        documents: of each kind the first ``MOST_ROWS``.
         zone: in which instants are told.
         console: where to.
     """
@@ -43,14 +51,18 @@ def render_diff(found: "Diff", zone: tzinfo, console: Console) -> None:
     did = "undid" if found.status == "published" else "was to undo"
     undone = f"; it {did} run {', '.join(map(str, found.undoes))}" if found.undoes else ""
     print_line(console, said + undone, style="bold")
-    if not found.movements:
+    if not found.total:
         print_line(console, "It added, removed and changed no document.")
         return
     _sums(found, console)
-    for title, what in (("Added", "added"), ("Removed", "removed")):
-        _documents(title, [one for one in found.movements if one.what == what], zone, console)
-    for title, what in (("Changed", "changed"), ("Re-timed", "retimed"), ("Re-keyed", "rekeyed")):
-        _changes(title, [one for one in found.movements if one.what == what], zone, console)
+    for what, movements in documents.items():
+        if not movements:
+            continue
+        print_heading(console, f"{_TITLES[what.value]}: {count(found.movements[what])}")
+        show = _documents if what.value in {"added", "removed"} else _changes
+        show(movements, zone, console)
+        if (rest := found.movements[what] - len(movements)) > 0:
+            print_line(console, f"… and {count(rest)} more: --xlsx FILE or --json has all of them.")
 
 
 def _sums(found: "Diff", console: Console) -> None:
@@ -80,12 +92,9 @@ def _sums(found: "Diff", console: Console) -> None:
         )
 
 
-def _documents(title: str, movements: "Sequence[Movement]", zone: tzinfo, console: Console) -> None:
-    if not movements:
-        return
-    print_heading(console, f"{title}: {count(len(movements))}")
+def _documents(movements: "Sequence[Movement]", zone: tzinfo, console: Console) -> None:
     rows: list[tuple[str | Text, ...]] = []
-    for one in movements[:MOST_ROWS]:
+    for one in movements:
         counterparty = one.fields.get("payer") or one.fields.get("recipient") or ""
         total = one.amount_after if one.amount_after is not None else one.amount_before
         rows.append(
@@ -97,14 +106,10 @@ def _documents(title: str, movements: "Sequence[Movement]", zone: tzinfo, consol
             )
         )
     print_table(console, _DOCUMENTS, rows)
-    _rest(movements, console)
 
 
-def _changes(title: str, movements: "Sequence[Movement]", zone: tzinfo, console: Console) -> None:
-    if not movements:
-        return
-    print_heading(console, f"{title}: {count(len(movements))}")
-    for one in movements[:MOST_ROWS]:
+def _changes(movements: "Sequence[Movement]", zone: tzinfo, console: Console) -> None:
+    for one in movements:
         sums = " → ".join(dict.fromkeys(amount(s) for s in (one.amount_before, one.amount_after) if s is not None))
         why = f" ({one.why})" if one.why not in {None, "snapshot"} else ""
         print_line(console, f"{one.organization}: {one.key.operation_id}: {sums}{why}", style="yellow")
@@ -117,12 +122,6 @@ def _changes(title: str, movements: "Sequence[Movement]", zone: tzinfo, console:
             print_line(console, text, indent=4)
         if came := place(one, zone):
             print_line(console, f"came in {came}", indent=4, style="dim")
-    _rest(movements, console)
-
-
-def _rest(movements: "Sequence[Movement]", console: Console) -> None:
-    if len(movements) > MOST_ROWS:
-        print_line(console, f"… and {count(len(movements) - MOST_ROWS)} more: --xlsx FILE or --json has all of them.")
 
 
 def place(one: "Movement", zone: tzinfo) -> str:

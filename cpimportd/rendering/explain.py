@@ -144,9 +144,11 @@ def render_figure(found: "ExplainedFigure", zone: tzinfo, console: Console) -> N
         )
         for part in found.parts
     ]
-    rows.append(("", "", Text(f"{count(len(found.parts))} in all", style="bold"), "", amount(found.total), ""))
+    rows.append(("", "", Text(f"{count(found.count)} in all", style="bold"), "", amount(found.total), ""))
     shown = [place for place in range(len(_PARTS)) if with_type or _PARTS[place].title != "Payment type"]
     print_table(console, [_PARTS[place] for place in shown], [[row[place] for place in shown] for row in rows])
+    if (rest := found.count - len(found.parts)) > 0:
+        print_line(console, f"… and {count(rest)} more: --json has all of them, --organization and --month a part.")
 
 
 def render_contract(found: "ExplainedContract", zone: tzinfo, console: Console) -> None:

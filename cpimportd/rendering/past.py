@@ -42,6 +42,13 @@ _HISTORY: Final = (
     Column("Held", number=True),
     Column("Status"),
 )
+_INSERTED: Final = (
+    Column("Kind"),
+    Column("Organization"),
+    Column("Document"),
+    Column("File"),
+    Column("Row", number=True),
+)
 _STYLES: Final = {"published": "green", "unchanged": "dim", "partial": "yellow", "running": "cyan"}
 _DONE: Final = {
     "update": "changed",
@@ -165,9 +172,24 @@ def _problems(stored: Sequence[Mapping[str, Any]]) -> tuple[Problem, ...]:
     return tuple(found)
 
 
-def render_changes(changes: "Sequence[Change]", inserted: "Sequence[Inserted]", console: Console) -> None:
-    """Print a run's journal: each document that was changed or removed, with what was before; then what it brought."""
-    if changes:
+def render_changes(
+    changes: "Sequence[Change]",
+    inserted: "Sequence[Inserted]",
+    console: Console,
+    *,
+    headed: bool = True,
+    more: int = 0,
+) -> None:
+    """Print a run's journal: each document that was changed or removed, with what was before; then what it brought.
+
+    Args:
+        changes: what was changed and removed.
+        inserted: what it brought.
+        console: where to.
+        headed: whether headings stand above; not where it goes on with a list.
+        more: how many follow that are not shown.
+    """
+    if changes and headed:
         print_heading(console, "Changed and removed")
     for change in changes:
         style = {"delete": "red", "update": "yellow"}.get(change.op, "")
@@ -175,19 +197,16 @@ def render_changes(changes: "Sequence[Change]", inserted: "Sequence[Inserted]", 
         for line in _differences(change):
             print_line(console, line, indent=4)
     if inserted:
-        print_heading(console, "Inserted, and still in the books")
-        columns = (
-            Column("Kind"),
-            Column("Organization"),
-            Column("Document"),
-            Column("File"),
-            Column("Row", number=True),
-        )
+        if headed:
+            print_heading(console, "Inserted, and still in the books")
         rows: list[tuple[str | Text, ...]] = [
             (one.kind, *(foreign(text) for text in (one.organization, one.operation_id, one.file)), str(one.row))
             for one in inserted
         ]
-        print_table(console, columns, rows)
+        print_table(console, _INSERTED, rows)
+    if more:
+        told = "--whole or --json has all of them, --organization NAME those of one organization."
+        print_line(console, f"… and {count(more)} more: {told}")
     if not changes and not inserted:
         print_line(console, "It changed nothing.")
 

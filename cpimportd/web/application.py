@@ -15,6 +15,7 @@ from cpimportd.settings import Database, Settings
 from cpimportd.web import health, problem_details, routes_metrics, routes_page, routes_portfolio, routes_runs
 from cpimportd.web.daemon_view import DaemonView
 from cpimportd.web.guard import Guard
+from cpimportd.web.methods import Methods
 from cpimportd.web.parameters import refuse_unknown
 from cpimportd.web.place import Place
 
@@ -74,4 +75,4 @@ def make_application(place: Place) -> ASGIApp:
     app.include_router(routes_page.router)
     app.mount("/static", StaticFiles(directory=routes_page.STATIC), name="static")
     problem_details.install(app)
-    return Guard(app, place.settings.web)
+    return Guard(Methods(app, app.routes), place.settings.web)

@@ -18,6 +18,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from cpimportd.problems import Problem, printable, problem
 from cpimportd.settings import Web
+from cpimportd.web.parameters import unreadable
 from cpimportd.web.problem_details import response
 
 _LARGEST_BODY: Final = 64 * 1024
@@ -91,6 +92,8 @@ class Guard:
         length = headers.get("content-length", "0")
         if not length.isascii() or not length.isdigit() or int(length) > _LARGEST_BODY:
             return problem("web-request", reason=f"its body is larger than {_LARGEST_BODY} bytes"), 413
+        if (reason := unreadable(request.scope)) is not None:
+            return problem("web-request", reason=reason), None
         if path in _WITHOUT_TOKEN or path.startswith(_STATIC) or self._shows_token(headers):
             return None
         return problem("web-unauthorized"), None
@@ -125,4 +128,4 @@ def _add_headers(headers: MutableHeaders, path: str) -> None:
     for name, value in _SECURITY.items():
         headers[name] = value
     # The page's files are asked for anew, by their ETag; data is kept nowhere.
-    headers["Cache-Control"] = "no-cache" if path == "/" or path.startswith(_STATIC) else "no-store"
+    headers.setdefault("Cache-Control", "no-cache" if path == "/" or path.startswith(_STATIC) else "no-store")

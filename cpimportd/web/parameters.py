@@ -1,11 +1,32 @@
-"""Unknown query parameters are refused: an answer that leaves a filter out looks just like one that has it."""
+"""What no route could answer is refused: bytes that are no text, and unknown query parameters.
+
+An answer that leaves a filter out looks just like one that has it.
+"""
 
 from collections.abc import Iterator
 from typing import Any
+from urllib.parse import unquote_to_bytes
 
 from fastapi import Request
+from starlette.types import Scope
 
 from cpimportd.problems import ProblemError, printable, problem
+
+
+def unreadable(scope: Scope) -> str | None:
+    """Why an address is no text that a database or a file system could take; None where it is one.
+
+    A NUL is a character to Python and to nobody else; half of a surrogate pair, or a byte that is not UTF-8, is none.
+    """
+    for name, encoded in (("path", scope["raw_path"]), ("query", scope["query_string"])):
+        written = unquote_to_bytes(encoded)
+        if b"\0" in written:
+            return f"its {name} holds a NUL (%00)"
+        try:
+            written.decode("utf-8")
+        except UnicodeDecodeError:
+            return f"its {name} is not UTF-8"
+    return None
 
 
 def refuse_unknown(request: Request) -> None:

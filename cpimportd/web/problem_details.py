@@ -11,6 +11,7 @@ from starlette.responses import JSONResponse, Response
 
 from cpimportd.problems import Problem, ProblemError, printable, problem
 from cpimportd.web.languages import language_of, told
+from cpimportd.web.methods import allowed
 
 MEDIA_TYPE: Final = "application/problem+json"
 
@@ -95,7 +96,10 @@ def install(app: FastAPI) -> None:
         if error.status_code == 404:
             return response(request, problem("web-not-found", value=request.scope["path"]))
         reason = f"{request.method} {request.scope['path']}: {error.detail}"
-        return response(request, problem("web-request", reason=reason), error.status_code)
+        answer = response(request, problem("web-request", reason=reason), error.status_code)
+        if error.status_code == HTTPStatus.METHOD_NOT_ALLOWED:
+            answer.headers["Allow"] = allowed(app.routes, request.scope)
+        return answer
 
     async def on_defect(request: Request, error: Exception) -> Response:
         return response(request, problem("internal", reason=type(error).__name__))

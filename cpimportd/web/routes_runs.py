@@ -1,13 +1,13 @@
 """Runs: the list, one with its report, and what it made different; and the status of the daemon."""
 
 from collections.abc import Mapping
-from dataclasses import replace
 from typing import Annotated, Any
 
 import asyncpg
 from fastapi import APIRouter, Path, Query
 
 from cpimportd.books.diff import diff as read_diff
+from cpimportd.books.diff import movements
 from cpimportd.books.held import held_units
 from cpimportd.books.history import history as read_history
 from cpimportd.books.history import show
@@ -79,5 +79,5 @@ async def diff(
     async with here.books.reading() as connection:
         await _require_ours(connection, run, here)
         found = await read_diff(connection, run, organization=organization)
-    page = replace(found, movements=found.movements[skip : skip + number]).as_json(title_of)
-    return {**page, "counts": found.head()["counts"], "skip": skip, "total": len(found.movements)}
+        page = [one.as_json(title_of) async for one in movements(connection, found, skip=skip, limit=number)]
+    return {**found.head(), "documents": page, "skip": skip, "total": found.total}

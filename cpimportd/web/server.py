@@ -14,13 +14,13 @@ import uvicorn
 from cpimportd.problems import ProblemError, problem
 from cpimportd.settings import Settings, Web
 from cpimportd.web.application import make_application, make_place
+from cpimportd.web.connections import Connection
 from cpimportd.web.place import Place
 
 _BACKLOG: Final = 128
 _PATIENCE: Final = 5
 """Seconds that requests under way have to end when the process is asked to."""
 _KEEP_ALIVE: Final = 15
-_AT_ONCE: Final = 100
 
 _EXAMPLE: Final = (Web.model_fields["token"].examples or [""])[0]
 
@@ -122,11 +122,10 @@ def _config(place: Place) -> uvicorn.Config:
         server_header=False,
         proxy_headers=False,
         ws="none",
-        http="h11",
+        http=Connection,
         loop="asyncio",
         lifespan="on",
         backlog=_BACKLOG,
-        limit_concurrency=_AT_ONCE,
         timeout_keep_alive=_KEEP_ALIVE,
         timeout_graceful_shutdown=_PATIENCE,
     )

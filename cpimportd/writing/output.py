@@ -2,7 +2,8 @@
 
 import os
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 from cpimportd import private
@@ -23,11 +24,26 @@ def make_folder(path: Path) -> None:
 
 
 def write_output(path: Path, write: Callable[[Path], None], *, force: bool = False) -> None:
-    """Write a file, mode 0600, under a temporary name in its folder; it has its own name once it is whole.
+    """Write a file, see :func:`opened_output`.
 
     Args:
         path: where to.
         write: writes the file that it is given.
+        force: whether a file of that name is replaced.
+
+    Raises:
+        ProblemError: ``output-exists``, ``disk``, ``machine-exhausted``.
+    """
+    with opened_output(path, force=force) as temporary:
+        write(temporary)
+
+
+@contextmanager
+def opened_output(path: Path, *, force: bool = False) -> Iterator[Path]:
+    """A file to be written, mode 0600, under a temporary name in its folder; it has its own name once it is whole.
+
+    Args:
+        path: where to.
         force: whether a file of that name is replaced.
 
     Raises:
@@ -43,7 +59,7 @@ def write_output(path: Path, write: Callable[[Path], None], *, force: bool = Fal
     temporary = Path(name)
     try:
         os.close(descriptor)
-        write(temporary)
+        yield temporary
         with temporary.open("rb") as written:
             os.fsync(written.fileno())
         _give_name(temporary, path, force=force)

@@ -1,7 +1,7 @@
 """A workbook of plain tables: a sheet each, with titles that stay in sight."""
 
 import contextlib
-from collections.abc import Iterable, Sequence
+from collections.abc import AsyncIterable, AsyncIterator, Iterable, Sequence
 from pathlib import Path
 from typing import Any, Final, NamedTuple
 
@@ -26,11 +26,11 @@ class Table(NamedTuple):
 
     title: str
     columns: Sequence[Titled]
-    rows: Iterable[Sequence[object]]
+    rows: Iterable[Sequence[object]] | AsyncIterable[Sequence[object]]
 
 
-def write_tables(path: Path, tables: Iterable[Table]) -> None:
-    """Write tables into a workbook, row by row: it may hold every document of the books.
+async def write_tables(path: Path, tables: Iterable[Table]) -> None:
+    """Write tables into a workbook, row by row as they come: it may hold every document of the books.
 
     Args:
         path: where to; it is overwritten.
@@ -43,7 +43,7 @@ def write_tables(path: Path, tables: Iterable[Table]) -> None:
     try:
         for table in tables:
             sheet = _add_sheet(book, table.title, table.columns)
-            for row in table.rows:
+            async for row in _each(table.rows):
                 sheet.append([cell_of(sheet, value) for value in row])
         with path.open("wb") as file:
             book.save(file)
@@ -59,6 +59,15 @@ def _abandon(book: Workbook) -> None:
         for begun in (sheet._rows, sheet._writer and sheet._writer.xf):  # noqa: SLF001 - they have no public name
             with contextlib.suppress(Exception):
                 begun.close()
+
+
+async def _each(rows: Iterable[Sequence[object]] | AsyncIterable[Sequence[object]]) -> AsyncIterator[Sequence[object]]:
+    if isinstance(rows, AsyncIterable):
+        async for row in rows:
+            yield row
+    else:
+        for one in rows:
+            yield one
 
 
 def _add_sheet(book: Workbook, title: str, columns: Sequence[Titled]) -> Sheet:

@@ -5,7 +5,6 @@ from collections import Counter, defaultdict
 from datetime import UTC, datetime
 from decimal import Decimal
 
-from cpimportd.books.diff import diff
 from cpimportd.books.history import history, show
 from cpimportd.books.movements import What
 from cpimportd.books.runs import finish
@@ -13,6 +12,7 @@ from cpimportd.books.weekly import weekly
 from cpimportd.model import Figure, Kind, Unit
 from cpimportd.rendering.past import stored_report
 from cpimportd.report import RunReport, UnitStatus
+from tests.whole_diff import diff
 
 COUNTS = ("inserted", "updated", "removed", "retimed", "moved_in", "moved_out")
 TERMS = ("opening", "added", "removed", "changed", "closing")

@@ -7,7 +7,6 @@ from urllib.parse import urlsplit
 
 import pytest
 
-from cpimportd.books.diff import diff
 from cpimportd.books.explain import explain
 from cpimportd.books.movements import What
 from cpimportd.model import Kind
@@ -17,6 +16,7 @@ from cpimportd.settings import Database
 from cpimportd.titles import title_of
 from cpimportd.undoing import undo_once
 from tests.conftest import run_apart
+from tests.whole_diff import diff
 
 TRUTH = json.loads((Path(__file__).parent.parent / "samples" / "day2.json").read_text(encoding="utf-8"))
 

@@ -7,7 +7,6 @@ import openpyxl
 import pytest
 
 from cpimportd.books.contracts import explain_contract
-from cpimportd.books.diff import diff
 from cpimportd.books.explain import explain
 from cpimportd.books.movements import What
 from cpimportd.books.names import as_written, find_organization
@@ -16,6 +15,7 @@ from cpimportd.books.summed import Month, explain_figure
 from cpimportd.model import Figure, Kind
 from cpimportd.problems import ProblemError
 from cpimportd.titles import title_of
+from tests.whole_diff import diff
 
 SEVERNAYA = 'ООО "СЕВЕРНАЯ"'  # published four times; of the other one run 4's expenses are held
 

@@ -8,7 +8,6 @@ from decimal import Decimal
 
 import pytest
 
-from cpimportd.books.diff import diff
 from cpimportd.books.movements import What
 from cpimportd.books.weekly import weekly
 from cpimportd.diffbook import tables_of
@@ -20,6 +19,7 @@ from cpimportd.report import RunReport
 from cpimportd.titles import title_of
 from tests.books.tellers import all_agree, booked, booked_by_contract, of_units, week_agrees
 from tests.books.test_books_undo_random import ORGANIZATIONS, Ledger, edit_by_hand
+from tests.whole_diff import diff
 
 A, B = ORGANIZATIONS
 UNITS = tuple(Unit(name, group) for name in ORGANIZATIONS for group in Group)
@@ -175,13 +175,13 @@ async def test_every_page_has_the_rows_of_principal_and_interest(lives, made, da
         week = await weekly(connection, 8, datetime(2000, 1, 1, tzinfo=UTC), datetime.now(UTC))
     told = {one["kind"]: one["changed"] for one in found.as_json(title_of)["sums"] if one["organization"] == A}
     assert (told["principal"], told["interest"], told["other"]) == ("-754253.24", "754253.24", "0.00")
-    (sums,) = [table for table in tables_of(found) if table.title == "Итоги"]
+    (sums,) = [table for table in tables_of(found.found, found.tell) if table.title == "Итоги"]
     in_book = {line[1]: line[5] for line in sums.rows if line[0] == A}
     assert (in_book["Основной долг"], in_book["Проценты"]) == (Decimal("-754253.24"), Decimal("754253.24"))
     text = io.StringIO()
     console = make_console(text)
     render(RunReport(2, published.status, datetime.now(UTC), 1.0, units=published.units), console)
-    render_diff(found, UTC, console)
+    render_diff(found.found, {what: found.of(what) for what in What}, UTC, console)
     render_weekly(week, UTC, console)
     for name, moved in (("principal", "-754 253,24"), ("interest", "+754 253,24")):
         lines = [line for line in text.getvalue().replace("\N{NO-BREAK SPACE}", " ").splitlines() if moved in line]

@@ -5,11 +5,11 @@ from decimal import Decimal
 
 import pytest
 
-from cpimportd.books.diff import diff
 from cpimportd.books.explain import explain
 from cpimportd.books.movements import What
 from cpimportd.books.plan import Judgement
 from cpimportd.model import Group, Unit
+from tests.whole_diff import diff
 
 LOTOS, MOST = (Unit(name, Group.EXPENSES) for name in ("ЛОТОС ООО", "МОСТ АО"))
 

@@ -10,7 +10,6 @@ import pytest
 from python_calamine import load_workbook
 
 from cpimportd.books.connection import connect
-from cpimportd.books.diff import diff
 from cpimportd.books.held import held_units, to_accept
 from cpimportd.books.movements import What
 from cpimportd.demo.workbook import write_workbook
@@ -19,6 +18,7 @@ from cpimportd.report import RunStatus
 from cpimportd.settings import Guards
 from cpimportd.undoing import undo_once
 from tests.pipeline.test_pipeline_bad_input import shrink
+from tests.whole_diff import diff
 
 UNIT = "ЛОТОС ООО/receipts"
 AMOUNTS = ("receipts", "expenses", "details", "receipts_sum", "expenses_sum", "details_sum")

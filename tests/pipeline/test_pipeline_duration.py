@@ -6,12 +6,12 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
-from cpimportd.books.diff import diff
 from cpimportd.books.health import health
 from cpimportd.books.history import history, show
 from cpimportd.books.overview import days, import_logs
 from cpimportd.report import RunStatus
 from cpimportd.undoing import undo_once
+from tests.whole_diff import diff
 
 SLOW: float = 0.6
 """Seconds that the publishing transaction takes longer: its now() is that much before its end."""
@@ -63,7 +63,7 @@ async def test_everybody_tells_one_duration_of_a_run_and_of_an_undo(slow_books, 
     assert logged == {hundredths(report)}
     assert report.seconds > SLOW
     assert (line.finished_at - line.started_at).total_seconds() > SLOW
-    assert found.finished_at == line.finished_at
+    assert found.found.finished_at == line.finished_at
     undone = await undo_once(slow_books.settings, report.run)
     assert undone.status is RunStatus.PUBLISHED
     async with connect(slow_books.url) as connection:
@@ -114,4 +114,4 @@ async def test_everybody_tells_one_moment_at_which_a_run_and_an_undo_began(workp
     async with connect(workplace.url) as connection:
         for report in (first, undone):
             shown = await show(connection, report.run)
-            assert shown.line.started_at == (await diff(connection, report.run)).started_at == report.started_at
+            assert shown.line.started_at == (await diff(connection, report.run)).found.started_at == report.started_at

@@ -23,6 +23,7 @@ def config(tmp_path: Path) -> Path:
     path.write_text(
         f'state_directory = "{tmp_path}/state"\n[database]\nurl = "postgresql://u:{PASSWORD}@h/d"\n'
         f'[source]\nurl = "ftp://u:{PASSWORD}@h/d"\n'
+        f'[alerts]\nurls = ["json://u:{PASSWORD}@h"]\n'
         '[schedules.weekly]\nat = "Mon 07:00"\nonly = ["receipts"]\nwait_for_upload = "2h"\n'
         '[schedules.off]\nenabled = false\n[schedules.later]\njob = "report"\n'
     )

@@ -7,9 +7,9 @@ from decimal import Decimal
 import openpyxl
 import pytest
 
-from cpimportd.books.diff import diff
 from cpimportd.books.movements import Difference, What
 from cpimportd.diffbook import write_diff
+from tests.whole_diff import diff
 
 ACTIVE = ('=HYPERLINK("http://example.org","x")', "+1+1", "-2+3", "@SUM(1)", "\t=1+1", "\r=1+1", "=cmd|' /C calc'!A0")
 
@@ -28,7 +28,7 @@ def rows(path, title):
 @pytest.mark.asyncio
 async def test_the_second_days_workbook_tells_what_the_diff_tells(two_days, connect, tmp_path):
     found, path = await read(two_days, connect, 2), tmp_path / "diff.xlsx"
-    write_diff(found, path)
+    await write_diff(found.found, found.tell, path)
     assert openpyxl.load_workbook(path).sheetnames == ["Добавлено", "Удалено", "Изменено", "Итоги"]
     assert rows(path, "Добавлено") == []
     removed = {row["Документ"].value: row for row in rows(path, "Удалено")}
@@ -56,7 +56,8 @@ async def test_the_second_days_workbook_tells_what_the_diff_tells(two_days, conn
 @pytest.mark.asyncio
 async def test_the_first_days_documents_are_all_there(two_days, connect, tmp_path):
     path = tmp_path / "diff.xlsx"
-    write_diff(await read(two_days, connect, 1), path)
+    found = await read(two_days, connect, 1)
+    await write_diff(found.found, found.tell, path)
     assert len(rows(path, "Добавлено")) == 480
 
 
@@ -70,7 +71,7 @@ async def test_texts_that_look_like_formulas_stay_texts(two_days, connect, tmp_p
         organization_before=text,
         fields={**one.fields, "recipient": text, "payment_purpose": text + "\x00\x1b[31m"},
     )
-    write_diff(replace(found, movements=(wicked,)), path)
+    await write_diff(found.found, replace(found, movements=(wicked,)).tell, path)
     (row,) = rows(path, "Удалено")
     for title in ("Организация", "Контрагент", "Назначение платежа"):
         cell = row[title]
@@ -89,7 +90,7 @@ async def test_a_text_that_looks_like_a_date_stays_a_text(two_days, connect, tmp
         replace(gone, fields={**gone.fields, "contract": text}),
         replace(changed, was=None, differences=differences, lines_gone=(), lines_new=()),
     )
-    write_diff(replace(found, movements=movements), path)
+    await write_diff(found.found, replace(found, movements=movements).tell, path)
     (row,) = rows(path, "Удалено")
     assert (row["Договор"].value, row["Договор"].data_type) == (text, "s")
     assert [(row["Было"].value, row["Стало"].value) for row in rows(path, "Изменено")] == [(None, text), (text, None)]
@@ -100,7 +101,7 @@ async def test_dates_that_changed_are_dates_where_a_workbook_has_such_a_day(two_
     found, path = await read(two_days, connect, 2), tmp_path / "diff.xlsx"
     one = replace(found.of(What.CHANGED)[0], was=None, lines_gone=(), lines_new=())
     one = replace(one, differences=(Difference("contract_date", "0001-01-01", "2024-12-31"),))
-    write_diff(replace(found, movements=(one,)), path)
+    await write_diff(found.found, replace(found, movements=(one,)).tell, path)
     (row,) = rows(path, "Изменено")
     assert row["Было"].value == "0001-01-01"
     assert (row["Стало"].is_date, row["Стало"].value.date()) == (True, date(2024, 12, 31))

@@ -89,6 +89,10 @@ WHERE d.department_id = $1 AND ($2::text IS NULL OR o.name = $2)
   AND $5::text IN ('details', {paid})
 ORDER BY f.document_date, f.operation_id, d.place;
 
+-- name: figure_total
+-- What the parts of a figure add up to, and how many there are.
+SELECT count(*) AS count, coalesce(sum(amount), 0) AS total FROM ({parts}) parts;
+
 -- name: contracts
 -- Every contract, to be compared as it looks.
 SELECT id, contract_number, is_active FROM fin_contracts WHERE department_id = $1 ORDER BY contract_number;

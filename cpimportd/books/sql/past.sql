@@ -13,28 +13,12 @@ FROM cpimportd.run_payment
 WHERE run_id = $1 AND ($2::text IS NULL OR organization = $2)
 ORDER BY 1, 2;
 
--- name: entries
--- What a run changed, removed or brought back, in its order.
-SELECT run_id, seq, kind, op, operation_id, organization, amount_before, amount_after, old, new, why, paired_with, lineage
-FROM cpimportd.change
-WHERE run_id = $1 AND op <> 'reference'
-ORDER BY seq;
-
--- name: inserted
--- Documents that a run inserted: those still in the books by their lineage, those that went since by what the journal
--- kept of it.
-SELECT kind, operation_id FROM cpimportd.lineage WHERE department_id = $1 AND first_run = $2
-UNION
-SELECT kind, operation_id FROM cpimportd.change
-WHERE department_id = $1 AND run_id > $2 AND op = 'delete' AND (lineage ->> 'first_run')::bigint = $2;
-
--- name: later
--- What happened to documents after a run, in its order; a re-keyed one is found by both of its names.
-SELECT run_id, seq, kind, op, operation_id, organization, amount_before, amount_after, old, new, why, paired_with, lineage
-FROM cpimportd.change c
-WHERE c.department_id = $1 AND c.run_id > $2 AND c.op <> 'reference' AND c.kind = $3
-  AND (c.operation_id = ANY ($4::text[]) OR c.op = 'rekey' AND c.paired_with = ANY ($4::text[]))
-ORDER BY run_id, seq;
+-- name: how_many
+-- How many lines the journal of a run has, and how many documents that it brought are still in the books.
+SELECT (SELECT count(*) FROM cpimportd.change
+        WHERE run_id = $1 AND ($2::text IS NULL OR organization = $2)) AS changes,
+       (SELECT count(*) FROM cpimportd.lineage
+        WHERE first_run = $1 AND ($2::text IS NULL OR organization = $2)) AS inserted;
 
 -- name: present
 -- Documents as the books hold them now, references by their names, with their detail lines and their lineage.
@@ -70,15 +54,6 @@ SELECT status, report FROM cpimportd.runs WHERE id = $1;
 -- name: run_snapshots
 -- The workbooks that a run read.
 SELECT file, sha256, sheet, columns, problems FROM cpimportd.snapshot WHERE run_id = $1 ORDER BY file;
-
--- name: pairs_undone
--- Re-timed documents of the runs that a run undid: what went then, and what came for it; of an undo by an earlier version,
--- whose own journal did not say that these go the other way.
-SELECT c.kind, c.operation_id, c.paired_with
-FROM cpimportd.change c JOIN cpimportd.runs r ON c.run_id = ANY (r.undoes)
-WHERE r.id = $1 AND c.op = 'delete' AND c.paired_with IS NOT NULL
-  AND NOT EXISTS (SELECT FROM cpimportd.run_unit u WHERE u.run_id = r.id AND u.moved_in IS NOT NULL)
-ORDER BY c.run_id, c.seq;
 
 -- name: organizations
 -- Whose units a run looked at.

@@ -1,0 +1,48 @@
+"""Output that is printed while it is read: nobody waits for the whole of it, and nothing has to hold it."""
+
+import json
+import sys
+from collections.abc import AsyncIterator, Mapping
+from typing import TypeVar
+
+import click
+
+from cpimportd.cli.common import note_printed
+from cpimportd.streams import loss
+
+Item = TypeVar("Item")
+
+
+async def batches(items: AsyncIterator[Item], size: int) -> AsyncIterator[list[Item]]:
+    """Items some at a time, as they come; the last time perhaps fewer."""
+    batch: list[Item] = []
+    async for item in items:
+        batch.append(item)
+        if len(batch) == size:
+            yield batch
+            batch = []
+    if batch:
+        yield batch
+
+
+async def print_json_lists(head: Mapping[str, object], lists: Mapping[str, AsyncIterator[object]]) -> None:
+    """One JSON document on stdout whose last members are lists that may be too long to be made at once.
+
+    It ends early where stdout takes no more: nobody gets the rest, which may be long.
+
+    Args:
+        head: the members before them, at least one.
+        lists: each item is printed as it comes.
+    """
+    note_printed()
+    click.echo(json.dumps(head, ensure_ascii=False, indent=2).removesuffix("\n}"), nl=False)
+    for name, items in lists.items():
+        click.echo(f",\n  {json.dumps(name)}: [", nl=False)
+        first = True
+        async for item in items:
+            click.echo(("" if first else ",") + "\n" + json.dumps(item, ensure_ascii=False), nl=False)
+            first = False
+            if loss(sys.stdout) is not None:
+                return
+        click.echo("]", nl=False)
+    click.echo("}")

@@ -1,0 +1,183 @@
+"""One connection over HTTP that is given up where it dawdles, and that takes nobody else's place.
+
+uvicorn's own timeout begins after the first answer, and its limit counts connections that never asked for anything. So
+a request has to be whole within some seconds, an answer has to be taken, and where connections are too many, the one
+that has waited longest without a request goes: whoever asks at once is always served.
+"""
+
+import logging
+import socket
+import time
+from asyncio import TimerHandle, Transport
+from collections import Counter
+from collections.abc import Collection
+from ipaddress import ip_address, ip_network
+from typing import Any, ClassVar, Final
+
+import h11
+from uvicorn.protocols.http.h11_impl import H11Protocol
+
+REQUEST_WITHIN: Final = 10.0
+"""Seconds within which a request has to be whole, its body included, from the connection or its first byte on."""
+MOST: Final = 200
+"""Connections at once."""
+MOST_OF_ONE: Final = 100
+"""Connections of one address at once: behind a proxy that is everybody."""
+
+_TAKEN_WITHIN: Final = 20.0
+_SLOWEST: Final = 1024
+"""Bytes a second that whoever waits for an answer has to take."""
+_GONE_AFTER: Final = 30
+"""Seconds after which a machine that confirms nothing of what it is sent counts as gone."""
+_LOOK: Final = 1.0
+_TOLD_EVERY: Final = 60.0
+_NETWORK: Final = 64
+"""Bits of an IPv6 address that are one customer's: the rest he chooses himself."""
+
+_TOO_LATE: Final = b"HTTP/1.1 408 Request Timeout\r\nconnection: close\r\ncontent-length: 0\r\n\r\n"
+_TOO_MANY: Final = (
+    b"HTTP/1.1 503 Service Unavailable\r\nconnection: close\r\nretry-after: 5\r\ncontent-length: 0\r\n\r\n"
+)
+
+logger = logging.getLogger("cpimportd.web")
+
+
+class Connection(H11Protocol):
+    """uvicorn's protocol with deadlines and bounds."""
+
+    told_at: ClassVar[float] = float("-inf")
+    """When the log last had a word of too many."""
+
+    def __init__(self, *args: Any, **options: Any) -> None:  # noqa: ANN401 - uvicorn's own
+        super().__init__(*args, **options)
+        self._since = time.monotonic()
+        self._heard = False
+        self._answer: tuple[float, int] | None = None
+        self._next_look: TimerHandle | None = None
+        self.given_up = False
+        self.address = ""
+
+    def connection_made(self, transport: Transport) -> None:  # type: ignore[override]
+        """Count it among the others; where they are too many, one goes."""
+        super().connection_made(transport)
+        self.address = _address(self.client[0] if self.client else "")
+        _notice_the_gone(transport)
+        self._next_look = self.loop.call_later(_LOOK, self._look)
+        self._make_room()
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """Stop looking at it."""
+        self.given_up = True
+        if self._next_look is not None:
+            self._next_look.cancel()
+        super().connection_lost(exc)
+
+    def data_received(self, data: bytes) -> None:
+        """Take what came; the first byte of the next request starts its time."""
+        if self.given_up:
+            return
+        if not self._heard:
+            # A silent connection's time runs since it was made; that of one kept alive since it asks again.
+            self._since = time.monotonic() if self.cycle is not None else self._since
+            self._heard = True
+        super().data_received(data)
+
+    def on_response_complete(self) -> None:
+        """After an answer it may be silent for a while: uvicorn's timeout_keep_alive."""
+        self._heard = bool(self.conn.trailing_data[0]) or self.conn.their_state is h11.SEND_BODY
+        super().on_response_complete()
+
+    def resume_writing(self) -> None:
+        """A good part of the answer was taken."""
+        self._answer = None
+        super().resume_writing()
+
+    @property
+    def waiting(self) -> bool:
+        """Whether nothing is done for it now: its request is not whole, or it asked for nothing (more)."""
+        answered = self.cycle is None or self.cycle.response_complete
+        return answered and not self.transport.get_write_buffer_size()
+
+    @property
+    def since(self) -> float:
+        """When its present request, or its silence, began."""
+        return self._since
+
+    def give_up(self, words: bytes = b"") -> None:
+        """Close it now, whatever it has not taken yet.
+
+        Args:
+            words: the last ones.
+        """
+        self.given_up = True
+        self._unset_keepalive_if_required()
+        if words and not self.transport.get_write_buffer_size():
+            self.transport.write(words)
+            self.transport.close()
+        else:
+            self.transport.abort()
+
+    def _make_room(self) -> None:
+        there = [one for one in self.connections if isinstance(one, Connection) and not one.given_up]
+        by_address = Counter(one.address for one in there)
+        if by_address[self.address] > MOST_OF_ONE:
+            crowd = self.address
+        elif len(there) > MOST:
+            crowd = by_address.most_common(1)[0][0]
+        else:
+            return
+        _refuse_one([one for one in there if one.address == crowd and one.waiting] or [self], self)
+
+    def _look(self) -> None:
+        self._next_look = self.loop.call_later(_LOOK, self._look)
+        now = time.monotonic()
+        if self._incomplete and now - self._since > REQUEST_WITHIN:
+            started = self.cycle is not None and self.cycle.response_started and not self.cycle.response_complete
+            self.give_up(b"" if started or not self._heard else _TOO_LATE)
+        elif not self._is_taken(now):
+            self.give_up()
+
+    @property
+    def _incomplete(self) -> bool:
+        if self.conn.their_state is h11.SEND_BODY:
+            return True
+        return self.conn.their_state is h11.IDLE and (self._heard or self.cycle is None)
+
+    def _is_taken(self, now: float) -> bool:
+        """Whether what was written is read, slowly perhaps."""
+        left = self.transport.get_write_buffer_size()
+        if not left:
+            self._answer = None
+        elif self._answer is None:
+            self._answer = (now, left)
+        elif now - self._answer[0] > _TAKEN_WITHIN:
+            began, before = self._answer
+            self._answer = (now, left)
+            return before - left >= _SLOWEST * (now - began)
+        return True
+
+
+def _refuse_one(idle: Collection[Connection], new: Connection) -> None:
+    victim = min(idle, key=lambda one: one.since)
+    if time.monotonic() - Connection.told_at > _TOLD_EVERY:
+        Connection.told_at = time.monotonic()
+        logger.warning("too many connections, the most from %s: those that ask for nothing are closed", victim.address)
+    victim.give_up(_TOO_MANY if victim is new else b"")
+
+
+def _address(host: str) -> str:
+    try:
+        address = ip_address(host.partition("%")[0])
+    except ValueError:
+        return host
+    if address.version == 4:
+        return host
+    mapped = address.ipv4_mapped
+    return str(mapped or ip_network((address, _NETWORK), strict=False))
+
+
+def _notice_the_gone(transport: Transport) -> None:
+    """A machine that was switched off sends no end of its connection: the kernel is to tell."""
+    connected = transport.get_extra_info("socket")
+    if connected is not None and hasattr(socket, "TCP_USER_TIMEOUT"):
+        connected.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, _GONE_AFTER * 1000)

@@ -4,7 +4,7 @@ import json
 import os
 import signal
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from pathlib import Path
 from typing import Any, Final
@@ -214,16 +214,21 @@ def _give_to_owner(file: Path) -> None:
         os.chown(file, owner.st_uid, owner.st_gid, follow_symlinks=False)
 
 
-def with_held(status: Status, held: list[str] | None, unasked: Problem | None) -> Status:
+def with_held(
+    status: Status, held: list[str] | None, unasked: Problem | None, outstanding: Sequence[Problem] = ()
+) -> Status:
     """The daemon's status with what the books say is held: the daemon asks no database, and may be new to its folder.
 
     Args:
         status: the daemon's.
         held: by the books; None where they could not be asked, then it is what the daemon remembers.
         unasked: why not; it goes with the status as ``held_unasked``.
+        outstanding: that readers have not been told of runs, by the books.
     """
     told = None if unasked is None else unasked.as_json()
-    return {**status, "held": status["held"] if held is None else held, "held_unasked": told}
+    untold = [found.as_json() for found in outstanding]
+    held = status["held"] if held is None else held
+    return {**status, "held": held, "held_unasked": told, "outstanding": untold}
 
 
 def as_told(status: Status) -> Status:
@@ -242,6 +247,7 @@ def verdict(status: Status) -> list[str]:
     undone = [one for one in status.get("undone", ()) if one["schedule"] in schedules]  # an older daemon tells of none
     wrong += [f"the last job of {one['schedule']}: {one['summary']}" for one in undone]
     wrong += [f"{unit} is held: nothing new of it is in the books" for unit in status["held"]]
+    wrong += [one["message"] for one in status.get("outstanding", ())]
     waiting = [one for one in status["schedules"] if one["waiting"] is not None]
     wrong += [f"{one['name']} waits for {one['waiting']['why']}" for one in waiting]
     wrong += [f"{one['name']} is stale: 1C has not uploaded it anew" for one in status["files"] if one["stale"]]

@@ -23,7 +23,7 @@ from cpimportd.plugin import Answer, Finding, Level, wrong_configuration
 from cpimportd.problems import Problem, ProblemError, problem
 from cpimportd.settings import Schedule, Settings
 from cpimportd.timetable import newest_slot
-from cpimportd.watched import Health
+from cpimportd.watched import Health, readers
 
 WITHIN: Final = timedelta(seconds=9)
 """How long the database and the source may take: Nagios gives a plugin ten seconds."""
@@ -74,7 +74,7 @@ async def _health(settings: Settings) -> Health | list[Finding]:
             connection = await connect(settings.database, application_name="cpimportd check", read_only=True)
             try:
                 await require_current(connection)
-                return await read_health(connection, settings.department_id)
+                return await read_health(connection, settings.department_id, readers(settings))
             finally:
                 await let_go(connection)
     except ProblemError as error:
@@ -166,6 +166,8 @@ def judge(
         for file in health.files
         if file.modified is not None and now - file.modified > settings.source.stale_after
     ]
+    told = [one.explained(settings.zone) for one in health.outstanding]
+    findings += [Finding(Level.WARNING, str(found), found.way_out) for found in told]
     findings += _first(held, "units are held") + _first(stale, "workbooks were not uploaded")
     return findings
 

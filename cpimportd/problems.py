@@ -995,6 +995,18 @@ CATALOG: dict[str, ProblemKind] = _catalog(
             "cache-unreachable", _W, "the cache cannot be reached: {reason}", "Check cache.url and cache.password."
         ),
         ProblemKind(
+            "cache-outstanding",
+            _W,
+            "cached answers have not been deleted since run {runs} changed the books at {since}{why}",
+            "Delete them now with `cpimportd notify`; every run tries again.{remedy}",
+        ),
+        ProblemKind(
+            "views-outstanding",
+            _W,
+            "materialized views have not been refreshed since run {runs} changed the books at {since}{why}",
+            "Refresh them now with `cpimportd notify`; every run tries again.{remedy}",
+        ),
+        ProblemKind(
             "views-stale",
             _W,
             "the materialized view {value} was not refreshed: {reason}",

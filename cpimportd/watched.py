@@ -2,10 +2,13 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, tzinfo
 from decimal import Decimal
 
+from cpimportd.instants import moment
 from cpimportd.model import Kind
+from cpimportd.problems import Problem, problem
+from cpimportd.settings import Settings
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,6 +51,40 @@ class Held:
 
 
 @dataclass(frozen=True, slots=True)
+class Outstanding:
+    """Readers of the books who have not been told of runs that changed them.
+
+    Attributes:
+        target: who: ``cache`` or ``views``.
+        runs: of which they have not been told, the oldest first.
+        since: when the first of them was committed, to the second.
+        tries: how often somebody tried to tell them.
+        views: of views, those still to be refreshed, by name; None: all.
+        problems: why the last try failed; empty where nobody has tried yet.
+    """
+
+    target: str
+    runs: tuple[int, ...]
+    since: datetime
+    tries: int = 0
+    views: tuple[str, ...] | None = None
+    problems: tuple[Problem, ...] = ()
+
+    def explained(self, zone: tzinfo) -> Problem:
+        """What is outstanding as a problem: of which runs, since when, why, and the way out."""
+        why = "".join(f": {found.message}" for found in self.problems[:1])
+        remedy = "".join(f" {found.way_out}" for found in self.problems[:1])
+        runs = ", ".join(map(str, self.runs))
+        return problem(f"{self.target}-outstanding", runs=runs, since=moment(self.since, zone), why=why, remedy=remedy)
+
+
+def readers(settings: Settings) -> tuple[str, ...]:
+    """Who is to be told after COMMIT, by the configuration: ``cache``, ``views``."""
+    wanted = {"cache": settings.cache.url is not None, "views": settings.tell.refresh_views}
+    return tuple(target for target, yes in wanted.items() if yes)
+
+
+@dataclass(frozen=True, slots=True)
 class Workbook:
     """A workbook as it was last seen; ``modified`` is None where the server did not tell, ``kind`` may be empty."""
 
@@ -66,6 +103,7 @@ class Health:
         held: what is held.
         files: all of the latest runs.
         runs: how many ended how.
+        outstanding: readers who have not been told of runs.
     """
 
     last_run: LastRun | None
@@ -73,6 +111,7 @@ class Health:
     held: tuple[Held, ...]
     files: tuple[Workbook, ...]
     runs: Mapping[str, int]
+    outstanding: tuple[Outstanding, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

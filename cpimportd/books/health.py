@@ -1,16 +1,25 @@
 """What monitoring asks: how the imports fare, what is held, how fresh the workbooks are, what the books hold."""
 
 import json
+from collections.abc import Collection
 
 import asyncpg
 
-from cpimportd.books import held, memory
+from cpimportd.books import held, memory, notices
 from cpimportd.books.queries import sql
 from cpimportd.watched import Figures, Health, Held, LastRun, Payments, Workbook
 
 
-async def health(connection: asyncpg.Connection, department_id: int) -> Health:
-    """How a department's imports fare; only cpimportd's own schema is asked."""
+async def health(
+    connection: asyncpg.Connection, department_id: int, readers: Collection[str] = frozenset(notices.Target)
+) -> Health:
+    """How a department's imports fare; only cpimportd's own schema is asked.
+
+    Args:
+        connection: any.
+        department_id: whose books.
+        readers: who is to be told after COMMIT, by the configuration.
+    """
     row = await connection.fetchrow(sql("health", "last_run", seconds=sql("runs", "seconds")), department_id)
     return Health(
         last_run=None if row is None else _last_run(row),
@@ -24,6 +33,7 @@ async def health(connection: asyncpg.Connection, department_id: int) -> Health:
             for found in await connection.fetch(sql("health", "files", looked=sql("recent", "looked")), department_id)
         ),
         runs={found["status"]: found["runs"] for found in await connection.fetch(sql("health", "runs"), department_id)},
+        outstanding=tuple(await notices.outstanding(connection, department_id, readers)),
     )
 
 
@@ -42,16 +52,19 @@ def _last_run(row: asyncpg.Record) -> LastRun:
     )
 
 
-async def figures(connection: asyncpg.Connection, department_id: int) -> Figures:
+async def figures(
+    connection: asyncpg.Connection, department_id: int, readers: Collection[str] = frozenset(notices.Target)
+) -> Figures:
     """Everything that monitoring counts, of one moment.
 
     Args:
         connection: within a transaction whose isolation is repeatable read, or it may be of several moments.
         department_id: whose books.
+        readers: who is to be told after COMMIT, by the configuration.
     """
     present = await memory.fingerprints(connection, department_id)
     return Figures(
-        health=await health(connection, department_id),
+        health=await health(connection, department_id, readers),
         books={(organization, kind): (found.rows, found.total) for (kind, organization), found in present.items()},
         payments=tuple(
             Payments(**dict(row)) for row in await connection.fetch(sql("health", "payments"), department_id)

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from sqlalchemy import Connection
     from sqlalchemy.ext.asyncio import AsyncConnection
 
-REVISION: Final = "0007"
+REVISION: Final = "0008"
 """The newest migration: what this program needs."""
 
 _LOCK: Final = int.from_bytes(b"cpimport")

@@ -10,6 +10,9 @@ from cpimportd.plan import Plan, PlannedSchedule
 UNDER_WAY: Final = 4
 DONE_ELSEWHERE: Final = 5
 
+NOTIFY: Final = "notify"
+"""The job that tells readers of the books what they have not been told of; no schedule's, but the daemon's own."""
+
 _UPLOAD_MISSING: Final = "upload-missing"
 _NOT_UPLOADED: Final = frozenset({_UPLOAD_MISSING, "source-empty"})
 
@@ -26,7 +29,7 @@ class Order:
         retry_within: how long the run itself may try again what fails in passing.
         again_within: a failure that may pass is tried again if it comes so soon after the start; None where never.
         known_upload: when the newest workbook was uploaded that an earlier slot saw, where a newer one was waited for.
-        job: import, report or reconcile.
+        job: import, report, reconcile or notify.
     """
 
     schedule: str | None = None

@@ -11,7 +11,7 @@ from datetime import timedelta
 from pathlib import Path
 from typing import Final, Protocol
 
-from cpimportd.daemon.attempts import Ended, Order
+from cpimportd.daemon.attempts import NOTIFY, Ended, Order
 from cpimportd.daemon.beginning import ours
 from cpimportd.messages import LONGEST_LINE, Message, Result, Said, Seen, decode
 from cpimportd.resources import exhausted
@@ -46,6 +46,8 @@ Launch = Callable[[Order, Path, timedelta, Callable[[Message], None]], Run]
 def arguments(order: Order, configuration: Path) -> list[str]:
     """The command that does what is ordered."""
     common = ["--config", str(configuration), "--progress", "json", "--json"]
+    if order.job == NOTIFY:
+        return [NOTIFY, *common]
     if order.job != "import":
         return [order.job, *common, "--send", *_again_within(order)]
     command = ["run", *common, *_again_within(order)]

@@ -4,7 +4,7 @@ from collections.abc import Iterator, Mapping
 from datetime import datetime, timedelta, tzinfo
 from typing import TYPE_CHECKING
 
-from cpimportd.daemon.attempts import Attempt
+from cpimportd.daemon.attempts import NOTIFY, Attempt
 from cpimportd.instants import moment, span
 
 if TYPE_CHECKING:
@@ -32,6 +32,8 @@ def line(state: "State", now: datetime, monotonic: float) -> str:
     if running is not None:
         schedule = running.order.schedule
         doing = "Importing" if schedule in {None, "import"} else f"Importing for {schedule}"
+        if running.order.job == NOTIFY:
+            return "Telling readers of an earlier run"
         if running.order.job != "import":
             return shorten(f"Doing {running.order.job} for {schedule}")
         return shorten(f"{doing}: {running.progress}")

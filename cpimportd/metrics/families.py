@@ -35,6 +35,7 @@ class ImportCollector(Collector):
         yield InfoMetricFamily("cpimportd", "The program.", value={"version": __version__})
         yield from self._runs()
         yield from self._held()
+        yield from self._untold()
         yield from self._books()
         yield from self._of_daemon()
 
@@ -94,6 +95,14 @@ class ImportCollector(Collector):
             "organization",
             "kind",
             "code",
+        )
+
+    def _untold(self) -> Iterator[Metric]:
+        yield self._gauge(
+            "cpimportd_outstanding_since_timestamp_seconds",
+            "Since when readers have not been told of a run: cache, views; absent where they have been.",
+            [((one.target,), one.since.timestamp()) for one in self._figures.health.outstanding],
+            "target",
         )
 
     def _books(self) -> Iterator[Metric]:

@@ -1,7 +1,7 @@
 """Materialized views over the books, refreshed after COMMIT without making their readers wait."""
 
 import logging
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Collection
 from contextlib import suppress
 from dataclasses import dataclass
 from typing import Final
@@ -9,13 +9,16 @@ from typing import Final
 import asyncpg
 
 from cpimportd.model import BACKEND_TABLES
-from cpimportd.problems import Problem, ProblemError, problem
+from cpimportd.problems import Problem, ProblemError, printable, problem
 from cpimportd.settings import Tell
 
 logger = logging.getLogger(__name__)
 
 Connect = Callable[[], Awaitable[asyncpg.Connection]]
 """Opens a connection of its own for the refreshes."""
+
+ALL_VIEWS: Final = "(all)"
+"""Stands for every view in a problem where it could not be found out which there are."""
 
 _LOCK_TIMEOUT: Final = "2s"
 
@@ -96,7 +99,7 @@ class View:
         return f"REFRESH MATERIALIZED VIEW {self.name}" if self.allowed and allow_blocking else None
 
 
-async def refresh_views(connect: Connect, tell: Tell) -> tuple[Problem, ...]:
+async def refresh_views(connect: Connect, tell: Tell, only: Collection[str] | None = None) -> tuple[Problem, ...]:
     """Refresh every materialized view that reads the books, directly or through other views.
 
     Each in a transaction of its own that waits 2 s for a lock at most, a view after those that it reads. Where the view
@@ -108,6 +111,7 @@ async def refresh_views(connect: Connect, tell: Tell) -> tuple[Problem, ...]:
     Args:
         connect: opens a connection; it is closed at the end.
         tell: whether, and how, to refresh.
+        only: names of those to refresh, as a problem of them has it; one that is no more is forgotten. None: all.
 
     Returns:
         ``views-stale`` for each view that still shows what it held before; never raises for that.
@@ -117,11 +121,11 @@ async def refresh_views(connect: Connect, tell: Tell) -> tuple[Problem, ...]:
     session = _Session(connect)
     try:
         rows = await (await session.connection()).fetch(_VIEWS, list(BACKEND_TABLES))
-        views = [View(**row) for row in rows]
+        views = [View(**row) for row in rows if only is None or printable(row["name"]) in only]
         return tuple([found for view in views if (found := await _refresh(session, view, tell))])
     except (ProblemError, asyncpg.PostgresError, asyncpg.InterfaceError, OSError) as error:
         reason = f"which views there are could not be found out: {_reason(error)}"
-        return (_stale("(all)", reason, "Refresh them by hand, or wait for the next run."),)
+        return (_stale(ALL_VIEWS, reason, "Refresh them by hand, or wait for the next run."),)
     finally:
         await session.close()
 

@@ -1,0 +1,60 @@
+"""Whether readers of the books have still to be told of a run, as far as a daemon can know that asks no database.
+
+A run tells them itself, behind its COMMIT. One whose process died may have got that far and no farther; one that
+found the cache away says so. Then a process of its own looks what is outstanding and does it: at once, and again now
+and then.
+"""
+
+from typing import Final
+
+from cpimportd.daemon.attempts import NOTIFY, Ended, Order
+from cpimportd.messages import Result
+
+AGAIN_AFTER: Final = 600.0
+"""Seconds between two tries to tell readers."""
+
+
+class Readers:
+    """Keeps when readers are to be told next.
+
+    Args:
+        at_once: whether an earlier daemon may have left something to be told.
+    """
+
+    def __init__(self, *, at_once: bool) -> None:
+        self._next = 0.0 if at_once else None
+
+    def due(self, monotonic: float) -> bool:
+        """Whether they are to be told now."""
+        return self._next is not None and monotonic >= self._next
+
+    def ended(self, order: Order, ended: Ended, monotonic: float) -> None:
+        """Hear how a run of the daemon's ended.
+
+        Args:
+            order: what it was to do.
+            ended: how that went.
+            monotonic: the monotonic clock, in seconds.
+        """
+        if ended.result is not None:
+            self.heard(ended.result, monotonic, looked=order.job == NOTIFY)
+        elif order.job == NOTIFY:
+            self._next = monotonic + AGAIN_AFTER
+        elif order.job == "import":
+            self._next = monotonic
+
+    def heard(self, result: Result, monotonic: float, *, looked: bool = False) -> None:
+        """Hear of what a run says of itself, also of one beside the daemon.
+
+        Args:
+            result: what it says.
+            monotonic: the monotonic clock, in seconds.
+            looked: whether it was there for nothing else.
+        """
+        if result.untold:
+            self._next = monotonic + AGAIN_AFTER
+        elif looked or result.status in _TOLD:
+            self._next = None
+
+
+_TOLD: Final = frozenset({"published", "unchanged", "partial", "held"})

@@ -92,7 +92,7 @@ async def upgrade(
     except ProblemError:
         raise
     except Exception as error:
-        raise ProblemError(translate(error)) from error
+        raise ProblemError(translate(error, creating=True)) from error
     finally:
         await connecting.dispose()
 

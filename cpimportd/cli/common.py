@@ -44,8 +44,7 @@ def guarded(verb: Callable[Arguments, int | None]) -> Callable[Arguments, NoRetu
     def wrapper(*args: Arguments.args, **kwargs: Arguments.kwargs) -> NoReturn:
         import logging
 
-        from cpimportd.problems import ProblemError, problem
-        from cpimportd.resources import exhausted
+        from cpimportd.problems import ProblemError
 
         logging.basicConfig(level=logging.WARNING, format="%(levelname)s: %(message)s", stream=sys.stderr)
         try:
@@ -65,11 +64,27 @@ def guarded(verb: Callable[Arguments, int | None]) -> Callable[Arguments, NoRetu
             code = 0
         except Exception as error:
             logging.getLogger(__name__).debug("a defect", exc_info=True)
-            say((exhausted(error) or problem("internal", reason=f"{type(error).__name__}: {error}"),))
+            say((explained(error),))
             code = 1
         sys.exit(code)
 
     return wrapper
+
+
+def explained(error: Exception) -> "Problem":
+    """What an exception means that nobody expected: a file or the database refuses, or a defect of ours."""
+    from cpimportd.problems import problem
+    from cpimportd.resources import exhausted, unusable
+
+    if isinstance(error, OSError) and error.filename:
+        return unusable(error.filename, error)
+    if (found := exhausted(error)) is not None:
+        return found
+    if type(error).__module__.partition(".")[0] == "asyncpg":
+        from cpimportd.books import translate
+
+        return translate(error)
+    return problem("internal", reason=f"{type(error).__name__}: {error}")
 
 
 def say(problems: "tuple[Problem, ...]") -> None:

@@ -2,11 +2,13 @@
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 import click
 
 from cpimportd.cli.common import config_option, guarded, json_option, load, print_json, run_async, say
+
+_UNDER_WAY: Final = 4
 
 if TYPE_CHECKING:
     from cpimportd.configuration import Loaded
@@ -38,9 +40,11 @@ def notify(config_file: Path | None, form: str, as_json: bool) -> int:
         found, problems = run_async(_notify(loaded))
     except ProblemError as error:
         if form == "json":
-            _tell_daemon(error.exit_code, "readers were not told", error.problems)
+            # The next run tells of a database that is away; another run that is under way tells readers itself.
+            silent = error.passing or error.exit_code == _UNDER_WAY
+            _tell_daemon(error.exit_code, "", () if silent else error.problems)
         if form == "json" or as_json:
-            print_json({"told": [], "problems": [found.as_json() for found in error.problems]})
+            print_json({"told": [], "problems": [every.as_json() for every in error.problems]})
             return error.exit_code
         raise
     untold = tuple(dict.fromkeys(every for why in problems.values() for every in why))

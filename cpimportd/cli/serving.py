@@ -27,7 +27,8 @@ def daemon(config_file: Path | None, form: "Form") -> int:
     """Stay, and import whenever a schedule is due; systemd starts this.
 
     Signals: SIGUSR1 imports now, SIGHUP reads the configuration again, SIGUSR2 writes the status into the journal,
-    SIGTERM ends: a run before its COMMIT is rolled back and its slot stays due.
+    SIGTERM ends: a run before its COMMIT is rolled back and its slot stays due. Under systemd:
+    `systemctl kill --kill-who=main -s SIGUSR2 cpimportd`.
 
     Example: `systemctl start cpimportd`; by hand, to try it: `cpimportd daemon --log-format text`. It asks for nothing:
     look with `cpimportd status` from another terminal.
@@ -77,8 +78,8 @@ def status(config_file: Path | None, as_json: bool) -> int:
 
     Exit codes: 0 it runs and all is well · 1 it runs, but the last run failed, held something or found no upload, the
     last job of a schedule failed, a workbook is stale, or readers were not told of a run · 2 it does not run, and the
-    configuration has a fault · 3 it does not run. What is held the books say; where they cannot be asked, it is what the
-    daemon remembers, and said so.
+    configuration has a fault · 3 it does not run. What is held the books say; where they cannot be asked, it is what
+    the daemon remembers, and said so.
 
     Example: `cpimportd status --json | jq .well`. Why a unit is held: `cpimportd history`, then `cpimportd show RUN`.
     """

@@ -11,7 +11,13 @@ from cpimportd.daemon.attempts import NOTIFY, Ended, Order
 from cpimportd.messages import Result
 
 AGAIN_AFTER: Final = 600.0
-"""Seconds between two tries to tell readers."""
+"""Seconds before readers who could not be told are tried again; doubled each time, up to :data:`LONGEST`."""
+
+LONGEST: Final = 7200.0
+"""Seconds between two tries at most: what only a human can mend is not worth more."""
+
+_TOLD: Final = frozenset({"published", "unchanged", "partial", "held"})
+"""Statuses of runs that have told readers all there was, unless they say otherwise."""
 
 
 class Readers:
@@ -23,6 +29,7 @@ class Readers:
 
     def __init__(self, *, at_once: bool) -> None:
         self._next = 0.0 if at_once else None
+        self._wait = AGAIN_AFTER
 
     def due(self, monotonic: float) -> bool:
         """Whether they are to be told now."""
@@ -39,7 +46,7 @@ class Readers:
         if ended.result is not None:
             self.heard(ended.result, monotonic, looked=order.job == NOTIFY)
         elif order.job == NOTIFY:
-            self._next = monotonic + AGAIN_AFTER
+            self._later(monotonic)
         elif order.job == "import":
             self._next = monotonic
 
@@ -51,10 +58,12 @@ class Readers:
             monotonic: the monotonic clock, in seconds.
             looked: whether it was there for nothing else.
         """
-        if result.untold:
-            self._next = monotonic + AGAIN_AFTER
+        if result.untold and looked:
+            self._later(monotonic)
+        elif result.untold:
+            self._next, self._wait = monotonic + AGAIN_AFTER, AGAIN_AFTER
         elif looked or result.status in _TOLD:
-            self._next = None
+            self._next, self._wait = None, AGAIN_AFTER
 
-
-_TOLD: Final = frozenset({"published", "unchanged", "partial", "held"})
+    def _later(self, monotonic: float) -> None:
+        self._next, self._wait = monotonic + self._wait, min(self._wait * 2, LONGEST)

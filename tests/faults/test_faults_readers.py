@@ -315,3 +315,19 @@ def test_a_daemon_that_starts_tells_readers_of_a_run_that_died_with_its_predeces
     place.start()
     until(lambda: not place.sql("SELECT 1 FROM cpimportd.notice WHERE outcome IS NULL"), "readers that are told")
     assert not redis_client.exists(KEY)
+
+
+def test_status_says_it_of_a_daemon_whose_cache_is_away(place, make_redis):
+    place.sample("day1")
+    away = make_redis(started=False)
+    place.configure({"cache.url": away.url, "cache.again_after": 0.1, "cache.timeout": 0.3})
+    daemon = place.start()
+    assert daemon.trigger()[-1]["status"] == "published"
+    shown = place.command("status")
+    assert shown.returncode == 1
+    assert "cached answers have not been deleted since run 1 changed the books at 20" in shown.stdout.replace("\n", " ")
+    assert "cpimportd notify" in shown.stdout
+    away.start()
+    assert place.command("notify").returncode == 0
+    told = json.loads(place.command("status", "--json").stdout)
+    assert (told["well"], told["outstanding"]) == (True, [])

@@ -29,11 +29,9 @@ def line(state: "State", now: datetime, monotonic: float) -> str:
         monotonic: the monotonic clock, in seconds, in which attempts count.
     """
     zone, running = state.plan.zone, state.running
-    if running is not None:
+    if running is not None and running.order.job != NOTIFY:  # that takes seconds, and says nothing of the books
         schedule = running.order.schedule
         doing = "Importing" if schedule in {None, "import"} else f"Importing for {schedule}"
-        if running.order.job == NOTIFY:
-            return "Telling readers of an earlier run"
         if running.order.job != "import":
             return shorten(f"Doing {running.order.job} for {schedule}")
         return shorten(f"{doing}: {running.progress}")

@@ -18,6 +18,7 @@ _GRANTS: Final = {
     "database": "GRANT CREATE ON DATABASE {name} TO {user};",
 }
 _CREATE_IN: Final = "GRANT USAGE, CREATE ON SCHEMA {name} TO {user};"
+_OURS: Final = "cpimportd"
 _ONLY_READ: Final = frozenset({"departments"})
 _SIMPLE: Final = re.compile(r"[a-z_][a-z0-9_]*")
 _PASSWORD: Final = "Check the user in database.url and the password there, in database.password or in its credential."  # noqa: S105
@@ -97,7 +98,7 @@ def right(text: str, *, creating: bool = False) -> str:
 
 
 def _grant(sort: str, name: str, user: str, *, creating: bool) -> str:
-    if sort == "schema" and creating:
+    if sort == "schema" and (creating or name == _OURS):  # in ours the next upgrade makes tables
         return _CREATE_IN.format(name=name, user=user)
     if sort == "table" and name in _ONLY_READ:
         return f"GRANT SELECT ON {name} TO {user};"
@@ -108,10 +109,10 @@ def _grant(sort: str, name: str, user: str, *, creating: bool) -> str:
 
 def _placed(name: str) -> str:
     """A relation's name with its schema, where it is one of ours: the search path does not lead there."""
-    return f"cpimportd.{name}" if name in _our_tables() else name
+    return f"{_OURS}.{name}" if name in _our_tables() else name
 
 
 def _our_tables() -> frozenset[str]:
     from cpimportd.books.schema import metadata  # noqa: PLC0415 - SQLAlchemy is heavy, and a right is rarely missing
 
-    return frozenset(table.name for table in metadata.tables.values() if table.schema == "cpimportd")
+    return frozenset(table.name for table in metadata.tables.values() if table.schema == _OURS)

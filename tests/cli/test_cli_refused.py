@@ -58,7 +58,7 @@ def test_without_rights_to_our_schema_it_names_the_grant(verb, database, sql, su
     )
     done = refused(verb, configured(tmp_path, database), tmp_path)
     assert done.returncode == 1
-    assert "GRANT USAGE ON SCHEMA cpimportd TO cpimportd;" in done.stderr
+    assert "GRANT USAGE, CREATE ON SCHEMA cpimportd TO cpimportd;" in done.stderr
 
 
 @pytest.mark.parametrize("verb", ["prune", "rejects"])

@@ -177,6 +177,8 @@ async def test_no_membership_is_ever_advised_least_of_all_a_superusers(empty_dat
 @pytest.mark.asyncio
 async def test_a_function_that_runs_with_our_own_rights_is_none_that_refreshes(backend_database, sql, superuser_url):
     (found, *_) = await refresh_views(opener(backend_database), Tell())
+    if "SECURITY DEFINER" not in found.way_out:
+        pytest.skip("this server knows the right MAINTAIN")
     sql(superuser_url(backend_database), advised(found).replace(" SECURITY DEFINER", ""))
     (again, *_) = await refresh_views(opener(backend_database), Tell())
     assert again.value == found.value

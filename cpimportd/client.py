@@ -4,7 +4,7 @@ import json
 import os
 import signal
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -218,16 +218,21 @@ def _life(status: Status) -> Life:
     return status["pid"], status["since"]
 
 
-def with_held(status: Status, held: list[str] | None, unasked: Problem | None) -> Status:
+def with_held(
+    status: Status, held: list[str] | None, unasked: Problem | None, outstanding: Sequence[Problem] = ()
+) -> Status:
     """The daemon's status with what the books say is held: the daemon asks no database, and may be new to its folder.
 
     Args:
         status: the daemon's.
         held: by the books; None where they could not be asked, then it is what the daemon remembers.
         unasked: why not; it goes with the status as ``held_unasked``.
+        outstanding: that readers have not been told of runs, by the books.
     """
     told = None if unasked is None else unasked.as_json()
-    return {**status, "held": status["held"] if held is None else held, "held_unasked": told}
+    untold = [found.as_json() for found in outstanding]
+    held = status["held"] if held is None else held
+    return {**status, "held": held, "held_unasked": told, "outstanding": untold}
 
 
 def as_told(status: Status) -> Status:
@@ -292,6 +297,7 @@ def verdict(status: Status) -> list[str]:
         wrong.append(f"the last run: {last['summary']}")
     wrong += [f"the last job of {one['schedule']}: {one['summary']}" for one in undone(status)]
     wrong += [f"{unit} is held: nothing new of it is in the books" for unit in status["held"]]
+    wrong += [one["message"] for one in status.get("outstanding", ())]
     alone = [one["name"] for one in status["files"] if held_alone(one["status"], one["organizations"])]
     wrong += [f"{name} is held: nothing of it is in the books, and nobody knows whose it is" for name in alone]
     wrong += [f"{name} has no slot any more: nothing starts it by itself" for name in slotless(status)]

@@ -4,7 +4,7 @@ The metrics room and prometheus_client are imported when they are needed: a run 
 nothing of them.
 """
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from contextlib import nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -12,17 +12,22 @@ from typing import TYPE_CHECKING, Any
 import asyncpg
 
 from cpimportd.books.connection import still_open
+from cpimportd.books.notices import Target
 from cpimportd.daemon.document import read
 from cpimportd.daemon.lock import holder
 from cpimportd.problems import Problem, ProblemError, problem
 from cpimportd.settings import Settings
+from cpimportd.watched import readers
 
 if TYPE_CHECKING:
     from prometheus_client import CollectorRegistry
 
 
 async def measure(
-    connection: asyncpg.Connection, department_id: int, daemon: Mapping[str, Any] | None
+    connection: asyncpg.Connection,
+    department_id: int,
+    daemon: Mapping[str, Any] | None,
+    told: Collection[str] = frozenset(Target),
 ) -> "CollectorRegistry":
     """A registry with everything that is measured, of one moment; it is made anew for every scrape.
 
@@ -30,6 +35,7 @@ async def measure(
         connection: any; outside a transaction one is opened.
         department_id: whose books.
         daemon: its status, see :func:`daemon_status`; None leaves its metrics out.
+        told: who is to be told after COMMIT, see :func:`cpimportd.notifying.readers`.
 
     Raises:
         ProblemError: ``metrics-not-installed``.
@@ -45,17 +51,22 @@ async def measure(
 
     at_one_moment = connection.transaction(isolation="repeatable_read", readonly=True)
     async with nullcontext() if connection.is_in_transaction() else at_one_moment:
-        return registry_of(department_id, await figures(connection, department_id), daemon)
+        return registry_of(department_id, await figures(connection, department_id, told), daemon)
 
 
-async def metrics_text(connection: asyncpg.Connection, department_id: int, daemon: Mapping[str, Any] | None) -> str:
+async def metrics_text(
+    connection: asyncpg.Connection,
+    department_id: int,
+    daemon: Mapping[str, Any] | None,
+    told: Collection[str] = frozenset(Target),
+) -> str:
     """The same in Prometheus' text format.
 
     Raises:
         ProblemError: as :func:`measure`.
         asyncpg.PostgresError: as :func:`measure`.
     """
-    registry = await measure(connection, department_id, daemon)
+    registry = await measure(connection, department_id, daemon, told)
     from cpimportd.metrics import text_of  # noqa: PLC0415
 
     return text_of(registry)
@@ -98,7 +109,7 @@ async def leave_metrics(connection: asyncpg.Connection, settings: Settings) -> t
     try:
         daemon = daemon_status(settings.state_directory)
         async with still_open(connection, settings.database) as usable:
-            text = await metrics_text(usable, settings.department_id, daemon)
+            text = await metrics_text(usable, settings.department_id, daemon, readers(settings))
         write_metrics(path, text)
     except ProblemError as error:
         return tuple(_unwritten(path, found.message) for found in error.problems)

@@ -24,6 +24,8 @@ LONGEST_LINE = 1024 * 1024
 
 _LONGEST_TEXT = 10_000
 
+_UNTOLD = frozenset({"cache-stale", "views-stale"})
+
 
 @dataclass(frozen=True, slots=True)
 class Stage:
@@ -92,6 +94,7 @@ class Result:
         held: all units of the department that are held when it ends, by name; None where the books could not be asked.
         problem: what made it fail, or held the first unit; None where nothing did.
         way_out: what can be done about that.
+        untold: whether readers of the books have still to be told of a run.
     """
 
     run: int | None
@@ -103,6 +106,7 @@ class Result:
     held: tuple[str, ...] | None = ()
     problem: str | None = None
     way_out: str | None = None
+    untold: bool = False
 
 
 Message = Begun | Stage | Waits | Said | Seen | Result
@@ -199,6 +203,7 @@ def of_report(report: "RunReport") -> Iterator[Message]:
         held=None if report.held_now is None else tuple(one.unit.name for one in report.held_now),
         problem=None if gravest is None else str(gravest),
         way_out=None if gravest is None else gravest.way_out,
+        untold=any(found.code in _UNTOLD for found in report.problems),
     )
 
 

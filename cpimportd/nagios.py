@@ -26,7 +26,7 @@ from cpimportd.plugin import Answer, Finding, Level, wrong_configuration
 from cpimportd.problems import Problem, ProblemError, problem
 from cpimportd.settings import Schedule, Settings
 from cpimportd.timetable import newest_slot, next_slot
-from cpimportd.watched import Health, UndoneJob
+from cpimportd.watched import Health, UndoneJob, readers
 
 WITHIN: Final = timedelta(seconds=9)
 """How long the database and the source may take: Nagios gives a plugin ten seconds."""
@@ -77,7 +77,7 @@ async def _health(settings: Settings) -> Health | list[Finding]:
             connection = await connect(settings.database, application_name="cpimportd check", read_only=True)
             try:
                 await require_current(connection)
-                return await read_health(connection, settings.department_id)
+                return await read_health(connection, settings.department_id, readers(settings))
             finally:
                 await let_go(connection)
     except ProblemError as error:
@@ -187,6 +187,8 @@ def judge(
         for file in health.files
         if file.modified is not None and now - file.modified > settings.source.stale_after
     ]
+    told = [one.explained(settings.zone) for one in health.outstanding]
+    findings += [Finding(Level.WARNING, str(found), found.way_out) for found in told]
     findings += _first(held, "units are held") + _first(alone, "workbooks are held")
     findings += [_warned(found) for found in _without_slot(settings, now)]
     findings += [_not_done(job, settings) for job in health.undone]

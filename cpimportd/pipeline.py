@@ -29,10 +29,11 @@ from cpimportd.failure import told_of
 from cpimportd.intake import Asked, Intake, take_in
 from cpimportd.measuring import leave_metrics
 from cpimportd.model import Content, Kind, Progress
+from cpimportd.notifying import notify_readers
 from cpimportd.planning import plan_publication, today
-from cpimportd.problems import Problem, problem
+from cpimportd.problems import Problem, ProblemError, problem
 from cpimportd.report import RunReport, RunStatus
-from cpimportd.session import UNREAD, open_books, store_report, surely, tell_readers, totals_unread
+from cpimportd.session import UNREAD, open_books, store_report, surely, totals_unread
 from cpimportd.settings import Settings
 from cpimportd.spool import SpoolFolder, open_spool
 from cpimportd.stages import Stages
@@ -130,13 +131,16 @@ async def _with_row(run: _Run, connection: asyncpg.Connection) -> RunReport:
     trigger = runs.Trigger(
         request.schedule, slot, request.accepted, request.requested_by, kinds=request.only, began=run.started_at
     )
-    run.run_id = await runs.begin(connection, run.settings.department_id, trigger)
+    try:
+        run.run_id = await runs.begin(connection, run.settings.department_id, trigger)
+    except ProblemError as error:  # another run did the slot, and may have died before it told anybody
+        raise ProblemError(*error.problems, *await _notify(run, connection)) from error
     run.progress(Progress("fetch", run=run.run_id))
     try:
         async with naming_holders(connection):
             report = await _import(run, connection)
     except Exception as error:  # noqa: BLE001 (as above)
-        report = run.report(RunStatus.FAILED, problems=told_of(error))
+        report = run.report(RunStatus.FAILED, problems=(*told_of(error), *await _notify(run, connection)))
     except asyncio.CancelledError:
         stopped = run.report(RunStatus.FAILED, problems=(problem("interrupted"),))
         await uninterrupted(store_report(connection, run.settings.database, stopped))
@@ -209,15 +213,21 @@ async def _publish(run: _Run, connection: asyncpg.Connection, publication: Publi
     return await surely(publishing, run.settings, run.run_id)
 
 
+async def _notify(run: _Run, connection: asyncpg.Connection, *, changed: bool = False) -> tuple[Problem, ...]:
+    """Tell readers of what they have not been told of, whatever became of this run."""
+    if connection.is_closed() and not changed:  # the database is away: whoever comes when it is back will
+        return ()
+    return await uninterrupted(
+        notify_readers(connection, run.settings, run=run.run_id, changed=changed, progress=run.progress)
+    )
+
+
 async def _told(run: _Run, connection: asyncpg.Connection, intake: Intake, published: Published) -> RunReport:
     """After COMMIT: tell who reads the books, then report; nothing here can undo the import or call it failed."""
     settings, run.logs = run.settings, published.logs
     told: tuple[Problem, ...] = ()
-    changed = published.status in {RunStatus.PUBLISHED, RunStatus.PARTIAL} or any(u.put_right for u in published.units)
-    if changed and not run.request.dry_run:
-        run.progress(Progress("tell"))
-        told = await tell_readers(settings)
-        run.progress(Progress("tell", finished=True))
+    if not run.request.dry_run:
+        told = await _notify(run, connection, changed=published.changed_books)
     files, units = outcome.files(intake, published), outcome.units(intake, published)
     try:
         async with still_open(connection, settings.database) as usable:

@@ -9,6 +9,7 @@ from cpimportd.intake import Asked, Intake
 from cpimportd.model import Content, Unit, UnitFacts
 from cpimportd.problems import Effect, Problem, problem
 from cpimportd.settings import Settings
+from cpimportd.watched import readers
 
 
 def plan_publication(
@@ -51,6 +52,7 @@ def plan_publication(
         held={unit: found.problems for unit, found in verdict.units.items() if found.held},
         judge=_judge(settings, asked, intake, first_open),
         channel=settings.tell.channel,
+        readers=readers(settings),
         seconds=seconds,
         closed_before=first_open,
         today=today(asked, intake),

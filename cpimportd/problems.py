@@ -833,13 +833,27 @@ CATALOG: dict[str, ProblemKind] = _catalog(
             "database-login",
             _F,
             "the database refuses the login: {reason}",
-            "Check the user in database.url and the password there, in database.password or in its credential.",
+            "{way}",
+        ),
+        ProblemKind(
+            "database-busy",
+            _F,
+            "the database takes no more connections: {reason}",
+            "It is tried again. See in pg_stat_activity who holds them; raise max_connections, the pooler's limits or the role's CONNECTION LIMIT.",
+            passing=True,
+        ),
+        ProblemKind(
+            "database-starting",
+            _F,
+            "the database does not serve anybody now: {reason}",
+            "It is tried again. Wait until PostgreSQL has started or recovered; if it stays so, see its log.",
+            passing=True,
         ),
         ProblemKind(
             "database-tls",
             _F,
             "TLS to the database failed: {reason}",
-            "Check sslmode and sslrootcert in database.url and the server's certificate.",
+            "{way}",
         ),
         ProblemKind(
             "database-option",
@@ -1053,10 +1067,20 @@ CATALOG: dict[str, ProblemKind] = _catalog(
             "cache-stale",
             _W,
             "the cache could not be cleared: {reason}",
-            "Reports may be up to 5 minutes old; check [cache].",
+            "Reports may be up to 5 minutes old. {way}",
+        ),
+        ProblemKind("cache-unreachable", _W, "the cache cannot be cleared: {reason}", "{way}"),
+        ProblemKind(
+            "cache-outstanding",
+            _W,
+            "cached answers have not been deleted since run {runs} changed the books at {since}{why}",
+            "Delete them now with `cpimportd notify`; every run tries again.{remedy}",
         ),
         ProblemKind(
-            "cache-unreachable", _W, "the cache cannot be reached: {reason}", "Check cache.url and cache.password."
+            "views-outstanding",
+            _W,
+            "materialized views have not been refreshed since run {runs} changed the books at {since}{why}",
+            "Refresh them now with `cpimportd notify`; every run tries again.{remedy}",
         ),
         ProblemKind(
             "views-stale",
@@ -1177,7 +1201,7 @@ CATALOG: dict[str, ProblemKind] = _catalog(
             "state-unsaved",
             _W,
             "the daemon's memory cannot be written to {path}: {reason}",
-            "Free space, or correct the folder's owner and mode; until then a restart may look at a done slot again, which changes nothing.",
+            "Free space, or correct the folder's owner and mode. Runs fetch their workbooks into the same folder: until then they may fail of `disk` and publish nothing; a slot that was done is not done again.",
         ),
         ProblemKind(
             "state-future",

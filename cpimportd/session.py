@@ -1,6 +1,5 @@
-"""What imports and undos have in common: connection, lock, the run's row, the certainty of COMMIT, telling readers."""
+"""What imports and undos have in common: connection, lock, the run's row, the certainty of COMMIT."""
 
-import asyncio
 import logging
 from collections.abc import AsyncIterator, Awaitable, Sequence
 from contextlib import asynccontextmanager
@@ -8,7 +7,6 @@ from typing import Final
 
 import asyncpg
 
-from cpimportd import tell
 from cpimportd.books import obstacles, rights, runs
 from cpimportd.books.certainty import was_committed
 from cpimportd.books.connection import connect, let_go, still_open
@@ -122,12 +120,3 @@ def totals_unread(error: Exception) -> Problem:
     """That the books could not be read afterwards undoes nothing; it is told as a warning."""
     reason = str(error.problems[0]) if isinstance(error, ProblemError) else translate(error).message
     return problem("totals-unread", reason=reason)
-
-
-async def tell_readers(settings: Settings) -> tuple[Problem, ...]:
-    """After COMMIT: those who read the books get the new ones; what cannot be told is a problem of its own."""
-    cache, views = await asyncio.gather(
-        tell.clear_cache(settings.cache),
-        tell.refresh_views(lambda: connect(settings.database, direct=True), settings.tell),
-    )
-    return (*cache, *views)

@@ -18,11 +18,13 @@ from cpimportd.books.undoable import runs_to_undo
 from cpimportd.configuration import require_database
 from cpimportd.failure import told_of
 from cpimportd.model import Progress
+from cpimportd.notifying import notify_readers
 from cpimportd.problems import problem
 from cpimportd.report import KindTotal, RunReport, RunStatus
-from cpimportd.session import UNREAD, open_books, store_report, surely, tell_readers, totals_unread
+from cpimportd.session import UNREAD, open_books, store_report, surely, totals_unread
 from cpimportd.settings import Settings
 from cpimportd.uninterrupted import uninterrupted
+from cpimportd.watched import readers
 
 
 async def undo_once(
@@ -59,7 +61,13 @@ async def undo_once(
             number = await runs.begin(connection, settings.department_id, trigger)
             zone, channel = settings.timezone, settings.tell.channel
             request = Undo(
-                number, settings.department_id, which, zone, channel, seconds=lambda: time.monotonic() - began
+                number,
+                settings.department_id,
+                which,
+                zone,
+                channel,
+                readers(settings),
+                seconds=lambda: time.monotonic() - began,
             )
             logs: tuple[int, ...] = ()
             try:
@@ -89,9 +97,8 @@ async def _undone(
     undoing = undo(connection, request, lambda: progress(Progress("commit")))
     done = await surely(undoing, settings, request.run_id)
     progress(Progress("commit", finished=True))
-    progress(Progress("tell"))
-    told = await uninterrupted(tell_readers(settings))
-    progress(Progress("tell", finished=True))
+    notifying = notify_readers(connection, settings, run=request.run_id, changed=True, progress=progress)
+    told = await uninterrupted(notifying)
     report = RunReport(request.run_id, done.status, started, request.seconds(), units=done.units, problems=told)
     report = await uninterrupted(_with_totals(settings, connection, report))
     return replace(report, seconds=request.seconds()), done.logs

@@ -2,10 +2,13 @@
 
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, tzinfo
 from decimal import Decimal
 
+from cpimportd.instants import moment
 from cpimportd.model import Kind
+from cpimportd.problems import Problem, problem
+from cpimportd.settings import Settings
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,6 +48,40 @@ class Held:
     def group(self) -> str:
         """``receipts`` or ``expenses``."""
         return self.unit.rpartition("/")[2]
+
+
+@dataclass(frozen=True, slots=True)
+class Outstanding:
+    """Readers of the books who have not been told of runs that changed them.
+
+    Attributes:
+        target: who: ``cache`` or ``views``.
+        runs: of which they have not been told, the oldest first.
+        since: when the first of them was committed, to the second.
+        tries: how often somebody tried to tell them.
+        views: of views, those still to be refreshed, by name; None: all.
+        problems: why the last try failed; empty where nobody has tried yet.
+    """
+
+    target: str
+    runs: tuple[int, ...]
+    since: datetime
+    tries: int = 0
+    views: tuple[str, ...] | None = None
+    problems: tuple[Problem, ...] = ()
+
+    def explained(self, zone: tzinfo) -> Problem:
+        """What is outstanding as a problem: of which runs, since when, why, and the way out."""
+        why = "".join(f": {found.message}" for found in self.problems[:1])
+        remedy = "".join(f" {found.way_out}" for found in self.problems[:1])
+        runs = ", ".join(map(str, self.runs))
+        return problem(f"{self.target}-outstanding", runs=runs, since=moment(self.since, zone), why=why, remedy=remedy)
+
+
+def readers(settings: Settings) -> tuple[str, ...]:
+    """Who is to be told after COMMIT, by the configuration: ``cache``, ``views``."""
+    wanted = {"cache": settings.cache.url is not None, "views": settings.tell.refresh_views}
+    return tuple(target for target, yes in wanted.items() if yes)
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,6 +137,7 @@ class Health:
         runs: how many ended how.
         successes: by schedule; None where nobody asked, so that ``last_success`` has to do for all.
         undone: jobs that import nothing and were not done.
+        outstanding: readers who have not been told of runs.
     """
 
     last_run: LastRun | None
@@ -107,6 +145,7 @@ class Health:
     held: tuple[Held, ...]
     files: tuple[Workbook, ...]
     runs: Mapping[str, int]
+    outstanding: tuple[Outstanding, ...] = ()
     successes: tuple[Success, ...] | None = None
     undone: tuple[UndoneJob, ...] = ()
 

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Final
 
 import asyncpg
 
+from cpimportd.books import remedies
 from cpimportd.books.failures import connecting_failed
 from cpimportd.books.session import NEWEST, Session, startup_settings
 from cpimportd.books.target import Target
@@ -43,6 +44,7 @@ async def connect(
             ``config-value``, ``database-option``; no text of theirs holds a password.
     """
     target = Target.of(database, direct=direct)
+    remedies.logged_in_as(target.user)
     settings = startup_settings(database, target.keepalives)
     if read_only:
         settings["default_transaction_read_only"] = "on"

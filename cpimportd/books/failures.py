@@ -5,29 +5,15 @@ shown.
 """
 
 import os
-import re
 import ssl
 from collections.abc import Callable
 from typing import Any, Final
 
 import asyncpg
 
+from cpimportd.books import remedies
 from cpimportd.problems import Problem, ProblemError, problem
 from cpimportd.resources import exhausted
-
-_DENIED: Final = re.compile(
-    r"permission denied for (?P<sort>table|view|materialized view|sequence|schema|database) (?P<name>\S+)"
-)
-_NOT_OWNER: Final = re.compile(r"must be owner of (?P<sort>[a-z ]+?) (?P<name>\S+)$")
-_USER: Final = "the user of database.url"
-_GRANTS: Final = {
-    "table": "GRANT SELECT, INSERT, UPDATE, DELETE ON {name} TO {user};",
-    "view": "GRANT SELECT ON {name} TO {user};",
-    "materialized view": "GRANT SELECT ON {name} TO {user};",
-    "sequence": "GRANT USAGE ON SEQUENCE {name} TO {user};",
-    "schema": "GRANT USAGE, CREATE ON SCHEMA {name} TO {user};",
-    "database": "GRANT CREATE ON DATABASE {name} TO {user};",
-}
 
 
 def connecting_failed(error: Exception, place: str) -> Problem:
@@ -47,16 +33,22 @@ def connecting_failed(error: Exception, place: str) -> Problem:
     return problem("database-unreachable", reason=f"{place}: {_text(error)}")
 
 
-def translate(error: BaseException) -> Problem:
+def translate(error: BaseException, *, creating: bool = False) -> Problem:
     """What an exception on an open connection means.
 
     A ``ProblemError`` gives its own problem; one that wraps an exception of asyncpg, as SQLAlchemy's do, is taken for
     that. What is no database's failure at all is ``internal``.
+
+    Args:
+        error: what was raised.
+        creating: whether tables were to be made: that takes another right to a schema.
     """
     cause: BaseException | None = error
     while cause is not None:
         if isinstance(cause, ProblemError):
             return cause.problems[0]
+        if isinstance(cause, asyncpg.InsufficientPrivilegeError):
+            return _rights(cause, creating=creating)
         for kinds, explain in _WORKING:
             if isinstance(cause, kinds) and (found := explain(cause)):
                 return found
@@ -71,7 +63,8 @@ def _tls(error: BaseException, place: str) -> Problem:
         reason = error.reason or str(error)
     else:
         reason = "the server offers no TLS, and sslmode asks for it"
-    return problem("database-tls", reason=f"{place}: {reason}")
+        return problem("database-tls", reason=f"{place}: {reason}", way=remedies.NO_TLS)
+    return problem("database-tls", reason=f"{place}: {reason}", way=remedies.TLS)
 
 
 def _refused(error: BaseException, place: str) -> Problem:
@@ -88,18 +81,13 @@ def _misconfigured(error: BaseException, _place: str) -> Problem:
 
 
 def _login(error: BaseException, _place: str = "") -> Problem:
-    return problem("database-login", reason=_text(error))
-
-
-def _rights(error: BaseException) -> Problem:
     text = _text(error)
-    if found := _DENIED.search(text):
-        grant = _GRANTS[found["sort"]].format(name=found["name"], user=_USER)
-    elif found := _NOT_OWNER.search(text):
-        grant = f"ALTER {found['sort'].upper()} {found['name']} OWNER TO {_USER};"
-    else:
-        grant = "the GRANT for what is named; `cpimportd check` lists all that is needed"
-    return problem("database-rights", reason=text, grant=grant)
+    return problem("database-login", reason=text, way=remedies.login(text))
+
+
+def _rights(error: BaseException, *, creating: bool = False) -> Problem:
+    text = _text(error)
+    return problem("database-rights", reason=text, grant=remedies.right(text, creating=creating))
 
 
 def _locked(error: BaseException) -> Problem:
@@ -119,6 +107,14 @@ def _gone(error: BaseException) -> Problem | None:
 
 def _misused(error: BaseException) -> Problem | None:
     return problem("database-unreachable", reason=_text(error)) if "closed" in str(error) else None
+
+
+def _busy(error: BaseException, place: str | None = None) -> Problem:
+    return problem("database-busy", reason=_text(error) if place is None else f"{place}: {_text(error)}")
+
+
+def _starting(error: BaseException, place: str | None = None) -> Problem:
+    return problem("database-starting", reason=_text(error) if place is None else f"{place}: {_text(error)}")
 
 
 def _read_only(error: BaseException) -> Problem:
@@ -163,22 +159,23 @@ _CONNECTING: Final[tuple[tuple[_Kinds, Callable[[Any, str], Problem]], ...]] = (
     (ConnectionError, _refused),
     ((asyncpg.ClientConfigurationError, UnicodeError, ValueError), _misconfigured),
     ((*_REFUSED_LOGIN, asyncpg.InsufficientPrivilegeError), _login),
+    (asyncpg.TooManyConnectionsError, _busy),
+    (asyncpg.CannotConnectNowError, _starting),
 )
 
 _WORKING: Final[tuple[tuple[_Kinds, Callable[[Any], Problem | None]], ...]] = (
-    (asyncpg.InsufficientPrivilegeError, _rights),
     ((asyncpg.LockNotAvailableError, asyncpg.DeadlockDetectedError), _locked),
     (_REFUSED_LOGIN, _login),
     (asyncpg.ReadOnlySQLTransactionError, _read_only),
     (asyncpg.DiskFullError, _full),
     ((asyncpg.UndefinedTableError, asyncpg.UndefinedColumnError, asyncpg.InvalidSchemaNameError), _missing),
+    (asyncpg.TooManyConnectionsError, _busy),
+    (asyncpg.CannotConnectNowError, _starting),
     (
         (
             asyncpg.PostgresConnectionError,
             asyncpg.AdminShutdownError,
             asyncpg.CrashShutdownError,
-            asyncpg.CannotConnectNowError,
-            asyncpg.TooManyConnectionsError,
             asyncpg.InternalClientError,
             OSError,
         ),

@@ -1,18 +1,27 @@
 """What monitoring asks: how the imports fare, what is held, how fresh the workbooks are, what the books hold."""
 
 import json
+from collections.abc import Collection
 
 import asyncpg
 
-from cpimportd.books import held, memory
+from cpimportd.books import held, memory, notices
 from cpimportd.books.queries import sql
 from cpimportd.core.outcomes import JOB, SUCCEEDED, held_alone
 from cpimportd.problems import CATALOG
 from cpimportd.watched import Figures, Health, Held, LastRun, Payments, Success, UndoneJob, Workbook
 
 
-async def health(connection: asyncpg.Connection, department_id: int) -> Health:
-    """How a department's imports fare; only cpimportd's own schema is asked."""
+async def health(
+    connection: asyncpg.Connection, department_id: int, readers: Collection[str] = frozenset(notices.Target)
+) -> Health:
+    """How a department's imports fare; only cpimportd's own schema is asked.
+
+    Args:
+        connection: any.
+        department_id: whose books.
+        readers: who is to be told after COMMIT, by the configuration.
+    """
     row = await connection.fetchrow(sql("health", "last_run", seconds=sql("runs", "seconds")), department_id)
     succeeded = await connection.fetch(sql("health", "successes"), department_id, sorted(SUCCEEDED))
     successes = tuple(Success(found["schedule"], frozenset(found["kinds"]), found["at"]) for found in succeeded)
@@ -32,6 +41,7 @@ async def health(connection: asyncpg.Connection, department_id: int) -> Health:
         undone=tuple(
             UndoneJob(**dict(found)) for found in await connection.fetch(sql("health", "jobs"), department_id, JOB)
         ),
+        outstanding=tuple(await notices.outstanding(connection, department_id, readers)),
     )
 
 
@@ -59,16 +69,19 @@ def _last_run(row: asyncpg.Record) -> LastRun:
     )
 
 
-async def figures(connection: asyncpg.Connection, department_id: int) -> Figures:
+async def figures(
+    connection: asyncpg.Connection, department_id: int, readers: Collection[str] = frozenset(notices.Target)
+) -> Figures:
     """Everything that monitoring counts, of one moment.
 
     Args:
         connection: within a transaction whose isolation is repeatable read, or it may be of several moments.
         department_id: whose books.
+        readers: who is to be told after COMMIT, by the configuration.
     """
     present = await memory.fingerprints(connection, department_id)
     return Figures(
-        health=await health(connection, department_id),
+        health=await health(connection, department_id, readers),
         books={(organization, kind): (found.rows, found.total) for (kind, organization), found in present.items()},
         payments=tuple(
             Payments(**dict(row)) for row in await connection.fetch(sql("health", "payments"), department_id)

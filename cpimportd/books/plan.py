@@ -117,6 +117,7 @@ class Publication:
         held: those that the integrity checks hold, to be recorded.
         judge: decides, from how the snapshot stands to the books, which units stay out after all.
         channel: of the NOTIFY.
+        readers: who is to be told after COMMIT, by :data:`cpimportd.books.notices.Target`.
         seconds: how long the run has lasted so far, for the backend's import log.
         closed_before: documents of earlier days are in a closed period; None: nothing is closed.
         today: what the run saw of all units.
@@ -132,6 +133,7 @@ class Publication:
     held: Mapping[Unit, tuple[Problem, ...]]
     judge: Judge
     channel: str
+    readers: tuple[str, ...] = ()
     seconds: Callable[[], float] = lambda: 0.0
     closed_before: date | None = None
     today: Today = field(default_factory=Today)
@@ -154,3 +156,9 @@ class Published:
     units: tuple[UnitReport, ...]
     files: Mapping[int, FileStatus]
     logs: tuple[int, ...] = ()
+
+    @property
+    def changed_books(self) -> bool:
+        """Whether readers have to be told; a run that holds everything may still have put right what others wrote."""
+        published = self.status in {RunStatus.PUBLISHED, RunStatus.PARTIAL}
+        return published or any(unit.put_right for unit in self.units)

@@ -5,7 +5,7 @@ from dataclasses import asdict, replace
 
 import asyncpg
 
-from cpimportd.books import account, facts, foreign, held, memory, merge, record, runs, stage
+from cpimportd.books import account, facts, foreign, held, memory, merge, notices, record, runs, stage
 from cpimportd.books.foreign import Foreign
 from cpimportd.books.locks import fence, lock_books
 from cpimportd.books.obstacles import compare_written, naming_interference
@@ -74,9 +74,12 @@ async def _publish(connection: asyncpg.Connection, publication: Publication) -> 
     await record.add_units(connection, run_id, publication, units, snapshot_ids)
     await held.note(connection, publication.department_id, run_id, publication.today, units)
     logs = await record.add_import_logs(connection, publication, files)
+    published = Published(status, units, files, logs)
+    if published.changed_books:
+        await notices.owe(connection, publication.department_id, run_id, publication.readers)
     await connection.execute(sql("runs", "notify"), publication.channel, str(run_id))
     await connection.execute(sql("runs", "conclude"), run_id, status.value)
-    return Published(status, units, files, logs)
+    return published
 
 
 async def settle(connection: asyncpg.Connection, department_id: int, run_id: int, today: Today) -> None:

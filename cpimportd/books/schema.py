@@ -24,11 +24,11 @@ from sqlalchemy.dialects.postgresql import JSONB
 
 from cpimportd.books.columns import AMOUNT, MOMENT, NAMING, SUM, count, identity, key, metadata, needed, run
 from cpimportd.books.connection import SCHEMA
-from cpimportd.books.schema_people import alert, condition, held, run_contract, run_payment, undone_unit
+from cpimportd.books.schema_people import alert, condition, held, notice, run_contract, run_payment, undone_unit
 
 __all__ = [
     "NAMING", "alert", "change", "condition", "created_reference", "fingerprint", "held", "lineage", "metadata",
-    "published", "run_contract", "run_payment", "run_unit", "runs", "served", "snapshot", "undone_unit",
+    "notice", "published", "run_contract", "run_payment", "run_unit", "runs", "served", "snapshot", "undone_unit",
 ]  # fmt: skip
 
 runs = Table(

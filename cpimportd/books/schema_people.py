@@ -1,4 +1,4 @@
-"""Those of our tables that people ask for and are told by: bridges per contract and payment, undone units, alerts."""
+"""Those of our tables that people ask for and are told by: bridges, held and undone units, notices, alerts."""
 
 from sqlalchemy import ARRAY, BigInteger, CheckConstraint, Column, Index, Integer, Table, Text, text
 from sqlalchemy.dialects.postgresql import JSONB
@@ -67,6 +67,28 @@ held = Table(
     ),
     Column("undone_run", BigInteger(), comment="The run whose publication a human has undone, where that is why."),
     comment="What is held now, one row per unit; written by the transaction of the run that judged it.",
+)
+
+notice = Table(
+    "notice",
+    metadata,
+    run(key=True, comment="The run that changed the books."),
+    key("target", Text(), "cache: answers that lie in Redis; views: materialized views."),
+    needed("department_id", Integer(), "Whose books: departments.id in the backend."),
+    needed("since", MOMENT, "When it was noted, in the run's own transaction.", "clock_timestamp()"),
+    Column(
+        "outcome",
+        Text(),
+        comment="done, or dropped: nobody wants it any more, by the configuration. Empty: outstanding.",
+    ),
+    Column("ended_at", MOMENT, comment="When it was done or dropped."),
+    count("tries", "How often it was tried."),
+    Column("views", ARRAY(Text()), comment="Of views: those still to be refreshed; empty: all of them."),
+    needed("problems", JSONB(), "Why the last try failed.", "'[]'"),
+    CheckConstraint("target IN ('cache', 'views')", name="target"),
+    CheckConstraint("outcome IN ('done', 'dropped')", name="outcome"),
+    Index("notice_outstanding_idx", "department_id", postgresql_where=text("outcome IS NULL")),
+    comment="Which readers of the books are to be told of a run after its COMMIT, and whether they have been.",
 )
 
 condition = Table(

@@ -10,7 +10,7 @@ from itertools import count
 
 import asyncpg
 
-from cpimportd.books import account, held, memory, record, stage, undo_match
+from cpimportd.books import account, held, memory, notices, record, stage, undo_match
 from cpimportd.books.locks import lock_books
 from cpimportd.books.merge import Journal
 from cpimportd.books.obstacles import naming_interference
@@ -34,6 +34,7 @@ class Undo:
         runs: what is taken back, the latest first.
         zone: in which 1C writes its moments.
         channel: of the NOTIFY.
+        readers: who is to be told after COMMIT, by :data:`cpimportd.books.notices.Target`.
         seconds: how long the undo has lasted so far, for the backend's import log.
     """
 
@@ -42,6 +43,7 @@ class Undo:
     runs: tuple[int, ...]
     zone: str
     channel: str
+    readers: tuple[str, ...] = ()
     seconds: Callable[[], float] = lambda: 0.0
 
 
@@ -243,6 +245,7 @@ async def _record(connection: asyncpg.Connection, request: Undo, units: Sequence
     )
     told = f"undo of run {', '.join(str(run) for run in sorted(request.runs))}"
     logs = await record.add_undo_logs(connection, request.department_id, told, units, request.seconds())
+    await notices.owe(connection, request.department_id, request.run_id, request.readers)
     await connection.execute(sql("runs", "notify"), request.channel, str(request.run_id))
     await connection.execute(sql("runs", "conclude"), request.run_id, RunStatus.PUBLISHED.value)
     return logs

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from sqlalchemy import Connection
     from sqlalchemy.ext.asyncio import AsyncConnection
 
-REVISION: Final = "0007"
+REVISION: Final = "0008"
 """The newest migration: what this program needs."""
 
 _LOCK: Final = int.from_bytes(b"cpimport")
@@ -94,7 +94,7 @@ async def upgrade(
     except ProblemError:
         raise
     except Exception as error:
-        raise ProblemError(translate(error)) from error
+        raise ProblemError(translate(error, creating=True)) from error
     finally:
         await connecting.dispose()
 

@@ -9,11 +9,13 @@ from typing import Final
 import asyncpg
 
 from cpimportd.books import connect, obstacles, programs, require_current, rights, translate
+from cpimportd.books.notices import outstanding
 from cpimportd.checkup.line import CheckLine, attempt, bad, good, skipped
 from cpimportd.configuration import Loaded, require_database
 from cpimportd.instants import moment
 from cpimportd.problems import ProblemError, problem
-from cpimportd.settings import Database
+from cpimportd.settings import Database, Settings
+from cpimportd.watched import readers
 
 _CLOCKS_APART: Final = timedelta(seconds=5)
 
@@ -37,6 +39,7 @@ async def database(loaded: Loaded, within: timedelta) -> tuple[CheckLine, ...]:
         "department": lambda connection: _department(connection, settings.department_id),
         "detail lines": _details_index,
         "old importer": lambda connection: _predecessor(connection, settings.department_id, settings.zone),
+        "readers": lambda connection: _readers(connection, settings),
         "clock": _clock,
         "pg_dump": _pg_dump,
     }
@@ -87,12 +90,12 @@ async def _translated(work: Awaitable[Sequence[CheckLine]]) -> Sequence[CheckLin
 async def _waiting_for_upgrade(connection: asyncpg.Connection) -> frozenset[str]:
     """The steps that mean nothing before ``db upgrade``: it makes our schema, and in an empty database all tables."""
     ours, theirs = await connection.fetchrow(
-        """SELECT to_regclass('cpimportd.runs') IS NOT NULL,
+        """SELECT to_regclass('cpimportd.notice') IS NOT NULL,
                   to_regclass('departments') IS NOT NULL OR to_regclass('fin_expenses') IS NOT NULL"""
     )
     if theirs:
-        return frozenset() if ours else frozenset({"old importer"})
-    return frozenset({"database tables", "department", "detail lines", "old importer"})
+        return frozenset() if ours else frozenset({"old importer", "readers"})
+    return frozenset({"database tables", "department", "detail lines", "old importer", "readers"})
 
 
 async def _server(connection: asyncpg.Connection) -> CheckLine:
@@ -151,6 +154,13 @@ async def _predecessor(connection: asyncpg.Connection, department_id: int, zone:
     if latest is not None:
         return (bad("old importer", problem("old-importer", value=moment(latest, zone))),)
     return (good("old importer", "it has not written since our first run"),)
+
+
+async def _readers(connection: asyncpg.Connection, settings: Settings) -> Sequence[CheckLine]:
+    """Whether caches and views have been told of every run that changed the books."""
+    untold = await outstanding(connection, settings.department_id, readers(settings))
+    found = [bad("readers", one.explained(settings.zone)) for one in untold]
+    return found or [good("readers", "told of every run that changed the books")]
 
 
 async def _clock(connection: asyncpg.Connection) -> Sequence[CheckLine]:

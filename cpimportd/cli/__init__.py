@@ -15,6 +15,7 @@ from cpimportd.cli.explaining import explain
 from cpimportd.cli.importing import demo, run
 from cpimportd.cli.keeping import backup, db, prune
 from cpimportd.cli.looking import check, show, summary
+from cpimportd.cli.notifying import notify
 from cpimportd.cli.operating import completion, metrics, rehearse
 from cpimportd.cli.sections import Sections
 from cpimportd.cli.serving import daemon, reload, reschedule, status, trigger
@@ -55,7 +56,7 @@ def cli() -> None:
 for verb in (
     *(run, demo, check, summary, history, show, diff, explain, rejects),
     *(accept, undo),
-    *(alerts, report, reconcile),
+    *(alerts, notify, report, reconcile),
     *(daemon, status, coming, trigger, reload, reschedule, web),
     *(backup, prune, db, config, rehearse, metrics, completion),
 ):

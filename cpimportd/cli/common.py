@@ -111,19 +111,33 @@ def _failed(error: Exception, *, as_json: bool) -> int:
     """Tell why a verb failed; its exit code."""
     import logging
 
-    from cpimportd.problems import ProblemError, problem
-    from cpimportd.resources import exhausted
+    from cpimportd.problems import ProblemError
 
     if isinstance(error, ProblemError):
         problems, code = error.problems, error.exit_code
     else:
         logging.getLogger(__name__).debug("a defect", exc_info=error)
-        problems = (exhausted(error) or problem("internal", reason=f"{type(error).__name__}: {error}"),)
-        code = 1
+        problems, code = (explained(error),), 1
     say(problems)
     if as_json:
         print_json_problems(problems)
     return code
+
+
+def explained(error: Exception) -> "Problem":
+    """What an exception means that nobody expected: a file or the database refuses, or a defect of ours."""
+    from cpimportd.problems import problem
+    from cpimportd.resources import exhausted, unusable
+
+    if isinstance(error, OSError) and error.filename:
+        return unusable(error.filename, error)
+    if (found := exhausted(error)) is not None:
+        return found
+    if type(error).__module__.partition(".")[0] == "asyncpg":
+        from cpimportd.books import translate
+
+        return translate(error)
+    return problem("internal", reason=f"{type(error).__name__}: {error}")
 
 
 def after_output(code: int, *, did: bool) -> int:

@@ -75,14 +75,11 @@ def prune(config_file: Path | None, as_json: bool) -> None:
 
 
 async def _prune_journal(loaded: "Loaded", before: "datetime") -> int:
-    from cpimportd.books import connect
     from cpimportd.books.retention import prune_changes
+    from cpimportd.cli.looking import reading
 
-    connection = await connect(loaded.settings.database, direct=True)
-    try:
-        return await prune_changes(connection, loaded.settings.department_id, before)
-    finally:
-        await connection.close()
+    department = loaded.settings.department_id
+    return await reading(loaded, lambda connection: prune_changes(connection, department, before), direct=True)
 
 
 @click.group()

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, TypeVar
 import click
 
 from cpimportd.cli.arguments import DAY, DEPARTMENT, RUN, require_order
-from cpimportd.cli.common import config_option, guarded, json_option, load, print_json, run_async
+from cpimportd.cli.common import config_option, explained, guarded, json_option, load, print_json, run_async
 from cpimportd.cli.streaming import batches, print_json_lists
 from cpimportd.streams import loss
 
@@ -237,24 +237,31 @@ async def _show_text(connection: "asyncpg.Connection", shown: "Shown", asked: _A
             break
 
 
-async def reading(loaded: "Loaded", read: "Callable[[asyncpg.Connection], Awaitable[Result]]") -> Result:
+async def reading(
+    loaded: "Loaded", read: "Callable[[asyncpg.Connection], Awaitable[Result]]", *, direct: bool = False
+) -> Result:
     """Read something from the books on a connection of its own.
+
+    Args:
+        loaded: the configuration.
+        read: what is done on the connection.
+        direct: past the pooler.
 
     Raises:
         ProblemError: the database is away, or not ready.
     """
     import asyncpg
 
-    from cpimportd.books import connect, require_current, translate
+    from cpimportd.books import connect, require_current
     from cpimportd.configuration import require_database
     from cpimportd.problems import ProblemError
 
     require_database(loaded.settings, loaded.path)
-    connection = await connect(loaded.settings.database)
+    connection = await connect(loaded.settings.database, direct=direct)
     try:
         await require_current(connection)
         return await read(connection)
     except (asyncpg.PostgresError, asyncpg.InterfaceError, OSError) as error:
-        raise ProblemError(translate(error)) from error
+        raise ProblemError(explained(error)) from error
     finally:
         await connection.close()

@@ -93,10 +93,11 @@ def metrics(textfile: Path | None, config_file: Path | None) -> None:
 async def _metrics(loaded: "Loaded") -> str:
     from cpimportd.cli.looking import reading
     from cpimportd.measuring import daemon_status, metrics_text
+    from cpimportd.watched import readers
 
     settings = loaded.settings
-    daemon = daemon_status(settings.state_directory)
-    return await reading(loaded, lambda connection: metrics_text(connection, settings.department_id, daemon))
+    daemon, told = daemon_status(settings.state_directory), readers(settings)
+    return await reading(loaded, lambda connection: metrics_text(connection, settings.department_id, daemon, told))
 
 
 @click.command()

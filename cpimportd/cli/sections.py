@@ -40,6 +40,7 @@ SECTIONS: Final[Mapping[str, Mapping[str, str]]] = {
     },
     "Watch and keep": {
         "alerts": "What is wrong now, and which alerts were sent",
+        "notify": "Tell caches and views what they were not told",
         "metrics": "Figures for Prometheus",
         "web": "The dashboard and the interface over HTTP",
         "backup": "Dump the tables concerned",

@@ -29,7 +29,8 @@ def daemon(config_file: Path | None, form: "Form") -> int:
     """Stay, and import whenever a schedule is due; systemd starts this.
 
     Signals: SIGUSR1 imports now, SIGHUP reads the configuration again, SIGUSR2 writes the status into the journal,
-    SIGTERM ends: a run before its COMMIT is rolled back and its slot stays due.
+    SIGTERM ends: a run before its COMMIT is rolled back and its slot stays due. Under systemd:
+    `systemctl kill --kill-who=main -s SIGUSR2 cpimportd`.
 
     Example: `systemctl start cpimportd`; by hand, to try it: `cpimportd daemon --log-format text`. It asks for nothing:
     look with `cpimportd status` from another terminal.
@@ -86,8 +87,9 @@ def status(config_file: Path | None, as_json: bool) -> int:
 
     Exit codes: 0 it runs and all is well · 1 it runs, but the last run failed, held something or found no upload, the
     last job of a schedule failed, a schedule has no slot any more, a workbook is held or stale, a run or a slot waits
-    on trouble, or a configuration was refused · 2 it does not run, and the configuration has a fault · 3 it does not
-    run. What is held the books say; where they cannot be asked, it is what the daemon remembers, and said so.
+    on trouble, readers were not told of a run, or a configuration was refused · 2 it does not run, and the
+    configuration has a fault · 3 it does not run. What is held the books say; where they cannot be asked, it is what
+    the daemon remembers, and said so.
 
     Example: `cpimportd status --json | jq .well`. Why a unit is held: `cpimportd history`, then `cpimportd show RUN`.
     """
@@ -117,28 +119,36 @@ def status(config_file: Path | None, as_json: bool) -> int:
     return 1 if wrong else 0
 
 
-def _held_by_books(config_file: Path | None) -> "tuple[list[str] | None, Problem | None]":
-    """The names of the units that are held, or why the books could not be asked: the status does without them."""
+def _held_by_books(config_file: Path | None) -> "tuple[list[str] | None, Problem | None, list[Problem]]":
+    """The names of held units, or why the books could not be asked, and of what readers have not been told.
+
+    The status does without them.
+    """
     import asyncio
 
     from cpimportd.books.held import held_units
+    from cpimportd.books.notices import outstanding
     from cpimportd.cli.looking import reading
     from cpimportd.configuration import load as load_configuration
     from cpimportd.problems import ProblemError, problem
+    from cpimportd.watched import readers
 
-    async def ask() -> list[str]:
+    async def ask() -> "tuple[list[str], list[Problem]]":
         async with asyncio.timeout(_BOOKS_WITHIN):
             loaded = load_configuration(config_file)
-            number = loaded.settings.department_id
+            settings, number = loaded.settings, loaded.settings.department_id
             units = await reading(loaded, lambda connection: held_units(connection, number))
-            return [one.unit.name for one in units]
+            untold = await reading(loaded, lambda connection: outstanding(connection, number, readers(settings)))
+            return [one.unit.name for one in units], [one.explained(settings.zone) for one in untold]
 
     try:
-        return run_async(ask()), None
+        held, untold = run_async(ask())
     except ProblemError as error:
-        return None, error.problems[0]
+        return None, error.problems[0], []
     except TimeoutError:
-        return None, problem("database-unreachable", reason=f"no answer within {_BOOKS_WITHIN:g} s")
+        return None, problem("database-unreachable", reason=f"no answer within {_BOOKS_WITHIN:g} s"), []
+    else:
+        return held, None, untold
 
 
 @click.command()

@@ -13,6 +13,9 @@ if TYPE_CHECKING:
 UNDER_WAY: Final = 4
 DONE_ELSEWHERE: Final = 5
 
+NOTIFY: Final = "notify"
+"""The job that tells readers of the books what they have not been told of; no schedule's, but the daemon's own."""
+
 _UPLOAD_MISSING: Final = "upload-missing"
 _NOT_UPLOADED: Final = frozenset({_UPLOAD_MISSING, "source-empty", "nothing-to-import"})
 _DONE_HELD: Final = "slot-done-held"
@@ -30,7 +33,7 @@ class Order:
         retry_within: how long the run itself may try again what fails in passing.
         again_within: a failure that may pass is tried again if it comes so soon after the start; None where never.
         known_upload: when the newest workbook was uploaded that an earlier slot saw, where a newer one was waited for.
-        job: import, report or reconcile.
+        job: import, report, reconcile or notify.
     """
 
     schedule: str | None = None

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from cpimportd import __version__
+from cpimportd.daemon.attempts import NOTIFY
 from cpimportd.daemon.state import State
 
 FILE: Final = "status.json"
@@ -24,6 +25,8 @@ def document(state: State, line: str, now: datetime, monotonic: float) -> str:
         monotonic: the monotonic clock, in seconds, in which attempts count.
     """
     plan, running, last = state.plan, state.running, state.last
+    if running is not None and running.order.job == NOTIFY:  # no run that anybody asked for, or waits for
+        running = None
     upcoming = state.slots.upcoming(now)
     tree = {
         "pid": os.getpid(),

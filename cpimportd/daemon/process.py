@@ -11,7 +11,7 @@ from datetime import timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Final, Protocol
 
-from cpimportd.daemon.attempts import Ended, Order
+from cpimportd.daemon.attempts import NOTIFY, Ended, Order
 from cpimportd.daemon.beginning import ours
 from cpimportd.daemon.progress import Progress
 from cpimportd.messages import LONGEST_LINE, Begun, Message, Result, Said, Seen, Stage, decode
@@ -29,6 +29,10 @@ DRAINING: Final = 5.0
 
 _NOT_INHERITED: Final = ("NOTIFY_SOCKET", "WATCHDOG_USEC", "WATCHDOG_PID", ENV_FILE)
 """sd_notify(3): they are meant for the main process; and a run reads what was accepted of a ``.env``."""
+
+
+_FOR_THE_DAEMON: Final = frozenset({signal.SIGHUP, signal.SIGUSR1, signal.SIGUSR2})
+"""What asks something of the daemon, and of nobody else: `systemctl kill` sends it to every process of the unit."""
 
 
 class Run(Protocol):
@@ -51,6 +55,8 @@ Launch = Callable[[Order, Path, timedelta, Callable[[Message], None]], Run]
 def arguments(order: Order, configuration: Path) -> list[str]:
     """The command that does what is ordered."""
     common = ["--config", str(configuration), "--progress", "json", "--json"]
+    if order.job == NOTIFY:
+        return [NOTIFY, *common]
     if order.job != "import":
         return [order.job, *common, "--send", *_again_within(order)]
     command = ["run", *common, *_again_within(order)]
@@ -74,6 +80,30 @@ def launch(order: Order, configuration: Path, limit: timedelta, tell: Callable[[
     return _ProcessRun(order, configuration, limit, tell)
 
 
+class _Deaf:
+    """While any of its blocks is entered, a child that is started is deaf to what is meant for the daemon alone.
+
+    The signals are blocked, in this thread and thereby in the child from its first instant: between fork and exec,
+    where it has lost this process's handlers and would die; in what it executes; and in all that that starts. What
+    comes to the daemon itself meanwhile is heard behind the block.
+    """
+
+    def __init__(self) -> None:
+        self._entered = 0
+
+    def __enter__(self) -> None:
+        self._entered += 1
+        signal.pthread_sigmask(signal.SIG_BLOCK, _FOR_THE_DAEMON)
+
+    def __exit__(self, *_: object) -> None:
+        self._entered -= 1
+        if not self._entered:  # another task's child may be about to be started
+            signal.pthread_sigmask(signal.SIG_UNBLOCK, _FOR_THE_DAEMON)
+
+
+_deaf: Final = _Deaf()
+
+
 async def hear_out(argv: list[str], within: float, *, stdout: int | None, stderr: int | None) -> tuple[int, bytes]:
     """Run a short process to its end; it is gone when this returns or raises.
 
@@ -89,7 +119,8 @@ async def hear_out(argv: list[str], within: float, *, stdout: int | None, stderr
     Raises:
         TimeoutError: it took longer.
     """
-    process = await asyncio.create_subprocess_exec(*argv, stdin=DEVNULL, stdout=stdout, stderr=stderr)
+    with _deaf:
+        process = await asyncio.create_subprocess_exec(*argv, stdin=DEVNULL, stdout=stdout, stderr=stderr)
     try:
         async with asyncio.timeout(within):
             out, err = await process.communicate()
@@ -123,10 +154,11 @@ class _ProcessRun:
     async def wait(self) -> Ended:
         try:
             # A session of its own: Ctrl-C in a terminal reaches the daemon alone, which passes it on.
-            self._process = await asyncio.create_subprocess_exec(
-                *self._argv, stdin=DEVNULL, stdout=DEVNULL, stderr=PIPE, env=self._environ,
-                start_new_session=True, limit=LONGEST_LINE,
-            )  # fmt: skip
+            with _deaf:
+                self._process = await asyncio.create_subprocess_exec(
+                    *self._argv, stdin=DEVNULL, stdout=DEVNULL, stderr=PIPE, env=self._environ,
+                    start_new_session=True, limit=LONGEST_LINE,
+                )  # fmt: skip
         except (OSError, RuntimeError) as error:  # RuntimeError: asyncio's thread that waits for it
             found = exhausted(error)
             self._tell(Said(logging.ERROR, f"a run's process could not be started: {found or error}"))

@@ -8,12 +8,13 @@ from datetime import datetime, timedelta
 
 from cpimportd.daemon import attempts
 from cpimportd.daemon.aftermath import Aftermath
-from cpimportd.daemon.attempts import Again, Attempt, Ended, Order
+from cpimportd.daemon.attempts import NOTIFY, Again, Attempt, Ended, Order
 from cpimportd.daemon.elsewhere import Elsewhere
 from cpimportd.daemon.journal import tell, tell_line, tell_problem
 from cpimportd.daemon.process import Launch
+from cpimportd.daemon.readers import Readers
 from cpimportd.daemon.state import Running, State
-from cpimportd.daemon.store import Finished
+from cpimportd.daemon.store import Finished, Record
 from cpimportd.instants import moment, span
 from cpimportd.messages import Begun, Message, Result, Said, Stage, Waits
 from cpimportd.plan import Plan
@@ -43,10 +44,17 @@ class Runs:
         self._wake = wake
         self._mourn = mourn
         self._jobs = 0
+        self._readers = Readers(at_once=state.record != Record())
 
     def start_next(self, now: datetime, monotonic: float) -> None:
-        """Start what has waited longest: a slot that is ready, else a run that somebody asked for."""
+        """Start what has waited longest: a slot that is ready, else a run that somebody asked for.
+
+        Readers who have not been told of an earlier run come first: that takes seconds, and they see what was before.
+        """
         state = self._state
+        if self._readers.due(monotonic):
+            self._start(Order(job=NOTIFY), None, now)
+            return
         schedule = state.slots.ready(monotonic)
         if schedule is not None:
             attempt = state.slots.started(schedule.name, monotonic)
@@ -64,6 +72,9 @@ class Runs:
         task = asyncio.get_running_loop().create_task(run.wait())
         task.add_done_callback(lambda _: self._wake())
         state.running = Running(self._jobs, order, state.plan, attempt, now, run, task)
+        if order.job == NOTIFY:
+            state.running.progress.take(Stage("tell"))
+            return
         whose = (
             "a run that was asked for"
             if order.slot is None
@@ -105,6 +116,9 @@ class Runs:
     def _conclude(self, running: Running, now: datetime, monotonic: float, *, stopping: bool) -> bool:
         state = self._state
         ended = running.task.result()
+        self._readers.ended(running.order, ended, monotonic)
+        if running.order.job == NOTIFY:
+            return False
         if stopping and ended.result is None:
             tell(logging.WARNING, "run-stopped", _stopped(running), **running.facts)
             return False
@@ -153,6 +167,7 @@ class Runs:
     def take_note(self, word: Elsewhere) -> None:
         """Note a run that was not the daemon's; one that ended before the last of its own says nothing new."""
         state, result = self._state, word.result
+        self._readers.heard(result, asyncio.get_running_loop().time())
         if state.last is not None and state.last.ended > word.ended:
             return
         state.record = state.record.saw(word.seen, word.ended, word.only)

@@ -4,7 +4,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime, timedelta, tzinfo
 from typing import TYPE_CHECKING
 
-from cpimportd.daemon.attempts import Attempt
+from cpimportd.daemon.attempts import NOTIFY, Attempt
 from cpimportd.instants import clock, moment, span
 from cpimportd.waiting import told
 
@@ -33,7 +33,7 @@ def line(state: "State", now: datetime, monotonic: float) -> str:
     """
     zone, running = state.plan.zone, state.running
     ends = [] if state.refusal is None else [state.refusal.told(zone, now)]
-    if running is not None:
+    if running is not None and running.order.job != NOTIFY:  # that takes seconds, and says nothing of the books
         if state.answers.triggers_served < state.answers.triggers_asked:
             ends.append("a run that was asked for follows")
         return _joined(_does(running, zone, now), ends)

@@ -36,6 +36,7 @@ class ImportCollector(Collector):
         yield from self._runs()
         yield self._of_schedules()
         yield from self._held()
+        yield from self._untold()
         yield from self._books()
         yield from self._of_daemon()
 
@@ -115,6 +116,14 @@ class ImportCollector(Collector):
             [((file.name, code), 1.0) for file in self._figures.health.held_files for code in file.held_for],
             "file",
             "code",
+        )
+
+    def _untold(self) -> Iterator[Metric]:
+        yield self._gauge(
+            "cpimportd_outstanding_since_timestamp_seconds",
+            "Since when readers have not been told of a run: cache, views; absent where they have been.",
+            [((one.target,), one.since.timestamp()) for one in self._figures.health.outstanding],
+            "target",
         )
 
     def _books(self) -> Iterator[Metric]:

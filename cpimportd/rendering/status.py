@@ -51,6 +51,8 @@ def render_status(status: Mapping[str, Any], wrong: Sequence[str], console: Cons
     last = status["last"]
     if last is not None and not last["good"] and last["way_out"]:
         print_line(console, f"→ {last['way_out']}", indent=2)
+    for one in status.get("outstanding", ()):
+        print_line(console, f"→ {one['way_out']}", indent=2)
     _schedules(status["schedules"], now, zone, console)
     _runs(status, zone, console)
     _files(status["files"], now, zone, console)

@@ -13,6 +13,7 @@ import tenacity
 
 from cpimportd.problems import Problem, ProblemError, problem
 from cpimportd.settings import Cache
+from cpimportd.tell.refusals import nobodys_key, way_out
 from cpimportd.waiting import Wait, silence, waiting
 
 if TYPE_CHECKING:
@@ -80,7 +81,7 @@ async def clear_once(cache: Cache) -> Cleared:
                             deleted += await client.unlink(*batch)
                             heard()
     except Exception as error:  # noqa: BLE001 - whatever it is, the import has taken place and stands
-        return Cleared(deleted, (problem("cache-stale", reason=_reason(error, cache)),))
+        return Cleared(deleted, (problem("cache-stale", reason=_reason(error, cache), way=way_out(error, cache)),))
     return Cleared(deleted)
 
 
@@ -96,7 +97,9 @@ def misread(cache: Cache) -> str | None:
 
 
 async def count_cached(cache: Cache) -> int:
-    """How many cached answers lie in Redis now; 0 where no cache is configured.
+    """How many cached answers lie in Redis now, of which we may delete any; 0 where no cache is configured.
+
+    Whether we may is known by deleting a key that is nobody's: its name fits the pattern and was never used.
 
     Raises:
         ProblemError: ``cache-unreachable``.
@@ -108,8 +111,11 @@ async def count_cached(cache: Cache) -> int:
         async with _client(cache) as client:
             async for batch in _batches(client, cache.pattern):
                 count += len(batch)
+            await client.unlink(nobodys_key(cache.pattern))
     except Exception as error:  # noqa: BLE001 - whatever it is, it is what `check` has to say
-        raise ProblemError(problem("cache-unreachable", reason=_reason(error, cache))) from None
+        raise ProblemError(
+            problem("cache-unreachable", reason=_reason(error, cache), way=way_out(error, cache))
+        ) from None
     return count
 
 

@@ -1,15 +1,15 @@
 """Materialized views over the books, refreshed after COMMIT without making their readers wait."""
 
 import logging
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Collection
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final
 
 import asyncpg
 
 from cpimportd.model import BACKEND_TABLES
-from cpimportd.problems import Problem, ProblemError, problem
+from cpimportd.problems import Problem, ProblemError, printable, problem
 from cpimportd.settings import Tell
 from cpimportd.waiting import silence
 
@@ -18,7 +18,12 @@ logger = logging.getLogger(__name__)
 Connect = Callable[[], Awaitable[asyncpg.Connection]]
 """Opens a connection of its own for the refreshes."""
 
+ALL_VIEWS: Final = "(all)"
+"""Stands for every view in a problem where it could not be found out which there are."""
+
 _LOCK_TIMEOUT: Final = "2s"
+_LONGEST_REMEDY: Final = 2_000
+_CONCURRENTLY: Final = "REFRESH MATERIALIZED VIEW CONCURRENTLY"
 
 # A view depends on what its rewrite rule names. Depth is the longest way to one of the tables, so that a view comes
 # after all views that it reads; 100 ends the search where a view was made to read itself.
@@ -34,6 +39,8 @@ WITH RECURSIVE reads AS (
     SELECT reads.reader, behind.depth + 1 FROM reads JOIN behind ON behind.oid = reads.source WHERE behind.depth < 100
 )
 SELECT format('%I.%I', n.nspname, c.relname) AS name,
+       format('%I.%I()', n.nspname, ('cpimportd_refresh_' || c.relname)::name) AS function,
+       f.prosrc AS body,
        c.relispopulated AS populated,
        quote_ident(pg_get_userbyid(c.relowner)) AS owner,
        quote_ident(current_user) AS us,
@@ -46,6 +53,10 @@ SELECT format('%I.%I', n.nspname, c.relname) AS name,
                  AND NOT EXISTS (SELECT FROM unnest(i.indkey::int2[]) AS k WHERE k <= 0)) AS has_key
 FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
 JOIN (SELECT oid, max(depth) AS depth FROM behind GROUP BY oid) AS found ON found.oid = c.oid
+LEFT JOIN pg_proc f ON f.pronamespace = n.oid AND f.proname = ('cpimportd_refresh_' || c.relname)::name
+    AND f.pronargs = 0 AND f.prosecdef
+    AND has_schema_privilege(n.oid, 'USAGE') AND has_function_privilege(f.oid, 'EXECUTE')
+    AND position(format('%I.%I', n.nspname, c.relname) IN f.prosrc) > 0
 WHERE c.relkind = 'm'
 ORDER BY found.depth, 1
 """
@@ -57,6 +68,8 @@ class View:
 
     Attributes:
         name: with its schema, quoted as SQL needs it.
+        function: the call of a function that refreshes it with its owner's rights, whether there is one or not.
+        body: that function's; None where there is none that we may call.
         populated: whether it holds anything yet; one that does not cannot be read at all.
         owner: whose it is, quoted.
         us: the role that we are, quoted.
@@ -66,6 +79,8 @@ class View:
     """
 
     name: str
+    function: str
+    body: str | None
     populated: bool
     owner: str
     us: str
@@ -73,31 +88,54 @@ class View:
     allowed: bool
     has_key: bool
 
+    @property
+    def _by_function(self) -> bool:
+        """Whether the owner's function is what refreshes it: as its name says, or readers would wait for it."""
+        return not self.allowed and self.body is not None
+
     def obstacle(self) -> tuple[str, str] | None:
         """Why it cannot be refreshed while others read it, and the way out; None where it can."""
-        if not self.allowed:
-            grant = (
-                f"GRANT MAINTAIN ON {self.name} TO {self.us};"
-                if self.can_grant
-                else f"GRANT {self.owner} TO {self.us};"
-            )
-            return f"it belongs to {self.owner}, and only its owner may", f"Let {self.owner} refresh it, or: {grant}"
+        if not self.allowed and self.body is None:
+            return f"it belongs to {self.owner}, and only its owner may", f"Let {self.owner} run: {self._grant()}"
         if not self.populated:
             reason = "it was made WITH NO DATA and never filled"
             return reason, f"Fill it once: REFRESH MATERIALIZED VIEW {self.name};"
         if not self.has_key:
             reason = "it has no unique index over whole columns of all its rows, so its readers would have to wait"
             return reason, "Create such an index, or let readers wait: tell.allow_blocking_refresh = true."
+        if self._by_function and _CONCURRENTLY not in (self.body or ""):
+            reason = f"{self.function} refreshes it without CONCURRENTLY, so its readers would have to wait"
+            return reason, f"Let {self.owner} run: {self._grant()}"
         return None
+
+    def _grant(self) -> str:
+        """What lets us refresh it, and nothing else: a membership of its owner's would give us all that he may.
+
+        The body names its schema, and what it calls is looked for in the system's: whoever may create things elsewhere
+        slips nothing of his under the owner's rights.
+        """
+        if self.can_grant:
+            return f"GRANT MAINTAIN ON {self.name} TO {self.us};"
+        how = _CONCURRENTLY if self.has_key else "REFRESH MATERIALIZED VIEW"
+        body = f"BEGIN {how} {self.name}; END".replace("'", "''")
+        it = self.function
+        return (
+            f"CREATE OR REPLACE FUNCTION {it} RETURNS void LANGUAGE plpgsql SECURITY DEFINER "
+            f"SET search_path = pg_catalog, pg_temp AS '{body}'; ALTER FUNCTION {it} OWNER TO {self.owner}; "
+            f"REVOKE ALL ON FUNCTION {it} FROM PUBLIC; GRANT EXECUTE ON FUNCTION {it} TO {self.us};"
+        )
 
     def statement(self, *, allow_blocking: bool) -> str | None:
         """What refreshes it; None where nothing may."""
-        if self.obstacle() is None:
-            return f"REFRESH MATERIALIZED VIEW CONCURRENTLY {self.name}"
+        free = self.obstacle() is None
+        if self._by_function:
+            return f"SELECT {self.function}" if free or allow_blocking else None
+        if free:
+            return f"{_CONCURRENTLY} {self.name}"
         return f"REFRESH MATERIALIZED VIEW {self.name}" if self.allowed and allow_blocking else None
 
 
-async def refresh_views(connect: Connect, tell: Tell) -> tuple[Problem, ...]:
+async def refresh_views(connect: Connect, tell: Tell, only: Collection[str] | None = None) -> tuple[Problem, ...]:
     """Refresh every materialized view that reads the books, directly or through other views.
 
     Each in a transaction of its own that waits 2 s for a lock at most, a view after those that it reads. Where the view
@@ -109,6 +147,7 @@ async def refresh_views(connect: Connect, tell: Tell) -> tuple[Problem, ...]:
     Args:
         connect: opens a connection; it is closed at the end.
         tell: whether, and how, to refresh.
+        only: names of those to refresh, as a problem of them has it; one that is no more is forgotten. None: all.
 
     Returns:
         ``views-stale`` for each view that still shows what it held before; never raises for that.
@@ -118,11 +157,11 @@ async def refresh_views(connect: Connect, tell: Tell) -> tuple[Problem, ...]:
     session = _Session(connect)
     try:
         rows = await (await session.connection()).fetch(_VIEWS, list(BACKEND_TABLES))
-        views = [View(**row) for row in rows]
+        views = [View(**row) for row in rows if only is None or printable(row["name"]) in only]
         return tuple([found for view in views if (found := await _refresh(session, view, tell))])
     except (ProblemError, asyncpg.PostgresError, asyncpg.InterfaceError, OSError) as error:
         reason = f"which views there are could not be found out: {_reason(error)}"
-        return (_stale("(all)", reason, "Refresh them by hand, or wait for the next run."),)
+        return (_stale(ALL_VIEWS, reason, "Refresh them by hand, or wait for the next run."),)
     finally:
         await session.close()
 
@@ -148,7 +187,8 @@ async def _refresh(session: "_Session", view: View, tell: Tell) -> Problem | Non
 
 
 def _stale(name: str, reason: str, remedy: str) -> Problem:
-    return problem("views-stale", value=name, reason=reason, remedy=remedy)
+    found = problem("views-stale", value=name, reason=reason, remedy="")
+    return replace(found, way_out=f"{found.way_out}{printable(remedy, limit=_LONGEST_REMEDY)}")
 
 
 def _reason(error: Exception) -> str:

@@ -97,18 +97,21 @@ class DaemonView:
         await run_in_threadpool(self._client.trigger)
         self._at = float("-inf")
 
-    async def told(self, held: list[str] | None, unasked: Problem | None) -> dict[str, Any]:
+    async def told(
+        self, held: list[str] | None, unasked: Problem | None, outstanding: Sequence[Problem] = ()
+    ) -> dict[str, Any]:
         """The status as ``cpimportd status --json`` prints it.
 
         Args:
             held: the units that the books hold now; None where they could not be asked.
             unasked: why not.
+            outstanding: that readers have not been told of runs, by the books.
         """
         seen = await self.look()
         if seen.status is None:
             problems = [] if seen.problem is None else [seen.problem.as_json()]
             return {"daemon": False, "running": False, "problems": problems}
-        return as_told(with_held(dict(seen.status), held, unasked))
+        return as_told(with_held(dict(seen.status), held, unasked, outstanding))
 
 
 def light(seen: Seen, held: Sequence[object], files: Sequence[Mapping[str, Any]], last: str | None) -> dict[str, Any]:

@@ -15,8 +15,10 @@ async def metrics(here: Here) -> PlainTextResponse:
     from prometheus_client import CONTENT_TYPE_LATEST  # noqa: PLC0415 - only whoever scrapes needs it
 
     from cpimportd.measuring import metrics_text  # noqa: PLC0415
+    from cpimportd.watched import readers  # noqa: PLC0415
 
     seen = await here.daemon.look()
     async with here.books.reading() as connection:
-        text = await metrics_text(connection, here.settings.department_id, seen.status)
+        told = readers(here.settings)
+        text = await metrics_text(connection, here.settings.department_id, seen.status, told)
     return PlainTextResponse(text, media_type=CONTENT_TYPE_LATEST)

@@ -11,9 +11,11 @@ from cpimportd.books.diff import movements
 from cpimportd.books.held import held_units
 from cpimportd.books.history import history as read_history
 from cpimportd.books.history import show
+from cpimportd.books.notices import outstanding
 from cpimportd.books.overview import department_of
 from cpimportd.problems import ProblemError, problem
 from cpimportd.titles import title_of
+from cpimportd.watched import readers
 from cpimportd.web.languages import Language, all_told
 from cpimportd.web.place import Department, Here, Limit, Place, Skip, Spoken, bounded
 from cpimportd.web.problem_details import RESPONSES
@@ -40,9 +42,10 @@ async def status(here: Here) -> dict[str, Any]:
     try:
         async with here.books.reading() as connection:
             held = [one.unit.name for one in await held_units(connection, here.settings.department_id)]
+            untold = await outstanding(connection, here.settings.department_id, readers(here.settings))
     except ProblemError as error:
         return await here.daemon.told(None, error.problems[0])
-    return await here.daemon.told(held, None)
+    return await here.daemon.told(held, None, [one.explained(here.settings.zone) for one in untold])
 
 
 @router.get("/runs/{run}", summary="One run and its report")

@@ -4,6 +4,7 @@ from tests.daemon.conftest import as_nobody, everybodys_python, locked, notify, 
 from tests.faults.fixtures_database import books, first_day, make_books, own_books, own_first_day, own_server
 from tests.pipeline.conftest import truth, workplace, workplace_for
 from tests.source.conftest import authority, ca_file, certificate, served, spool, start
+from tests.tell.conftest import make_redis, redis_client, redis_server
 
 __all__ = [
     "as_nobody",
@@ -15,11 +16,14 @@ __all__ = [
     "first_day",
     "locked",
     "make_books",
+    "make_redis",
     "notify",
     "own_books",
     "own_first_day",
     "own_server",
     "place",
+    "redis_client",
+    "redis_server",
     "served",
     "spool",
     "start",

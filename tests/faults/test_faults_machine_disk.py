@@ -7,6 +7,7 @@ from contextlib import contextmanager
 
 import pytest
 
+from cpimportd.problems import CATALOG
 from cpimportd.report import RunStatus
 from tests.daemon.polling import children, until
 from tests.faults.books import assert_told, codes
@@ -123,7 +124,8 @@ def test_the_daemon_lives_on_over_a_disk_that_cannot_be_used_and_imports_when_it
                 daemon.wait_problem("state-unsaved")
             until(lambda: not children(daemon.pid, " run --config "), "end of the second run")
             daemon.turn()
-            assert place.books == place.truth(None)
+            assert place.books == place.truth(None)  # as the way out says
+            assert "publish nothing" in CATALOG["state-unsaved"].way_out
         daemon.trigger(3)
         daemon.wait_event("state-saved")
         assert place.books == place.truth("day1")

@@ -7,7 +7,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from cpimportd.daemon import store
-from cpimportd.daemon.attempts import Order
+from cpimportd.daemon.attempts import NOTIFY, Order
+from cpimportd.daemon.process import Run
 from cpimportd.daemon.service import Daemon
 from cpimportd.daemon.store import Record
 from cpimportd.daemon.supervisor import Supervisor
@@ -16,7 +17,7 @@ from cpimportd.plan import Plan
 from cpimportd.problems import Problem, ProblemError, problem
 from tests.simulation.audit import Launched
 from tests.simulation.observed import Entry
-from tests.simulation.runs import FakeRun, Over
+from tests.simulation.runs import FakeRun, Over, TellingRun
 from tests.simulation.scene import PUBLISHED
 
 if TYPE_CHECKING:
@@ -103,8 +104,10 @@ class Life:
         )
         self.serving = stage.loop.create_task(self.daemon.serve())
 
-    def _launch(self, order: Order, _: Path, limit: timedelta, tell: Callable[[Message], None]) -> FakeRun:
+    def _launch(self, order: Order, _: Path, limit: timedelta, tell: Callable[[Message], None]) -> Run:
         stage = self._stage
+        if order.job == NOTIFY:  # in no time: what it does concerns no slot
+            return TellingRun()
         stage.instant.launched.append(order)
         self._launched = Launched(order, stage.clocks.wall, stage.clocks.monotonic)
         stage.launches.append(self._launched)

@@ -176,6 +176,17 @@ class FakeRun:
         return asked is not None and (newest is None or newest <= asked)
 
 
+class TellingRun:
+    """Tells readers what they have not been told, of which there is nothing."""
+
+    async def wait(self) -> Ended:
+        return Ended(0, Result(None, "done", 0, ""))
+
+    def stop(self) -> None: ...
+
+    def kill(self) -> None: ...
+
+
 def _done(way: Way, uploaded: datetime | None) -> Ended:
     code = _STATUSES[way]
     return Ended(code, Result(1, way.value, code, way.value), _seen(uploaded))

@@ -2,6 +2,7 @@
 
 import json
 import re
+import time
 from decimal import Decimal
 
 import pytest
@@ -238,3 +239,20 @@ def test_the_hardened_unit_can_make_a_backup(machine, database, sql):
     machine.box.run("cpimportd", "trigger", "--wait")
     assert [path.suffix for path in (machine.box.root / "var/lib/cpimportd/backups").iterdir()] == [".dump"]
     assert_day1_is_in_the_books(sql, database)
+
+
+@pytest.mark.parametrize("number", ["SIGUSR1", "SIGUSR2", "SIGHUP"])
+def test_a_signal_to_the_whole_unit_does_no_harm_to_its_run(machine, database, sql, number):
+    machine.configure(database, source__stable_for="3")  # so long it looks at the files, and we at it
+    machine.upload("day1")
+    machine.systemctl("start", UNIT)
+    trigger = machine.box.start_command("cpimportd", "trigger", "--wait")
+    machine.wait_until(lambda: len(unit_processes(machine)) > 1)
+    while trigger.poll() is None:  # from its first instant to its last
+        machine.systemctl("kill", f"--signal={number}", UNIT)
+        time.sleep(0.1)
+    said = trigger.communicate(timeout=60)[0]
+    assert trigger.returncode == 0, said
+    assert_day1_is_in_the_books(sql, database)
+    assert machine.messages("CPIMPORTD_CODE=run-crashed") == []
+    assert machine.messages("CPIMPORTD_CODE=internal") == []

@@ -1,0 +1,137 @@
+"""After COMMIT: who serves the books to others is told that they changed, also of runs that could not do it themselves.
+
+What is to be told is noted in the run's own transaction (:mod:`cpimportd.books.notices`). A process that dies behind
+COMMIT, or a cache that is away, leaves it outstanding; whoever comes next does it: a run whatever becomes of it, an
+undo, `cpimportd notify`, which the daemon starts where a run died.
+"""
+
+import asyncio
+import logging
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
+from datetime import UTC, datetime
+
+import asyncpg
+
+from cpimportd import tell
+from cpimportd.books import notices
+from cpimportd.books.connection import connect, still_open
+from cpimportd.books.failures import translate
+from cpimportd.books.notices import Target
+from cpimportd.model import Progress
+from cpimportd.problems import Problem, ProblemError
+from cpimportd.session import UNREAD, open_books
+from cpimportd.settings import Settings
+from cpimportd.watched import Outstanding, readers
+
+logger = logging.getLogger(__name__)
+
+
+async def notify_readers(
+    connection: asyncpg.Connection,
+    settings: Settings,
+    *,
+    run: int | None,
+    changed: bool,
+    progress: Callable[[Progress], None] = lambda _: None,
+) -> tuple[Problem, ...]:
+    """Tell readers of every run that they have not been told of, the caller's own included; several are told at once.
+
+    What could not be told stays outstanding. Two that do this at one time do no harm: they do it twice.
+
+    Args:
+        connection: the run's own; where it was lost, another one is opened.
+        settings: the effective settings.
+        run: the caller's run, if it has one.
+        changed: whether it changed the books: then readers are told even where the database cannot be asked.
+        progress: told that there is somebody to be told, and that it is done.
+
+    Returns:
+        ``cache-stale``, ``views-stale``; never raises for them, nor for a database that is away.
+    """
+    try:
+        async with still_open(connection, settings.database) as usable:
+            found = await _look(usable, settings)
+    except UNREAD as error:
+        logger.warning("whether readers have still to be told of runs could not be asked: %s", error)
+        now = datetime.now(UTC)
+        found = [Outstanding(target, (), now) for target in readers(settings)] if changed else []
+    if not found:
+        return ()
+    progress(Progress("tell"))
+    problems = await tell_them(settings, found)
+    progress(Progress("tell", finished=True))
+    try:
+        async with still_open(connection, settings.database) as usable:
+            await note(usable, settings.department_id, found, problems)
+    except UNREAD as error:
+        logger.warning("that readers were told could not be noted, so they will be told again: %s", error)
+    for one in found:
+        late = [number for number in one.runs if number != run]
+        if late and not problems[one.target]:
+            logger.info("%s: told of run %s as well", one.target, ", ".join(map(str, late)))
+    return tuple(dict.fromkeys(every for told in problems.values() for every in told))
+
+
+async def _look(connection: asyncpg.Connection, settings: Settings) -> list[Outstanding]:
+    """What is outstanding by the configuration; what it does not name any more is dropped."""
+    wanted, department = readers(settings), settings.department_id
+    every = await notices.outstanding(connection, department)
+    if unwanted := [one for one in every if one.target not in wanted]:
+        await notices.drop(connection, department, unwanted)
+    return [one for one in every if one.target in wanted]
+
+
+async def tell_them(settings: Settings, found: Sequence[Outstanding]) -> dict[str, tuple[Problem, ...]]:
+    """Tell these readers, all at the same time.
+
+    Returns:
+        By target, why they could not be told; empty where they were.
+    """
+
+    async def one_of_them(one: Outstanding) -> tuple[Problem, ...]:
+        if one.target == Target.CACHE:
+            return await tell.clear_cache(settings.cache)
+        only = None if one.views is None else frozenset(one.views)
+        return await tell.refresh_views(lambda: connect(settings.database, direct=True), settings.tell, only)
+
+    told = await asyncio.gather(*map(one_of_them, found))
+    return {one.target: problems for one, problems in zip(found, told, strict=True)}
+
+
+async def note(
+    connection: asyncpg.Connection,
+    department_id: int,
+    found: Sequence[Outstanding],
+    problems: Mapping[str, tuple[Problem, ...]],
+) -> None:
+    """Note of which runs readers have been told now, and of which not."""
+    for one in found:
+        if not problems[one.target]:
+            await notices.settle(connection, department_id, one)
+            continue
+        left = tuple(bad.value for bad in problems[one.target] if bad.value is not None)
+        views = None if one.target != Target.VIEWS or tell.ALL_VIEWS in left else left
+        await notices.fail(connection, department_id, replace(one, views=views), problems[one.target])
+
+
+async def tell_outstanding(
+    settings: Settings,
+) -> tuple[Sequence[Outstanding], Mapping[str, tuple[Problem, ...]]]:
+    """Tell readers now of what they have not been told of, holding the department's lock as a run does.
+
+    Returns:
+        What was outstanding, and by target why it still is.
+
+    Raises:
+        ProblemError: the database is away or not ready; ``run-under-way``: that run will do it.
+    """
+    async with open_books(settings) as connection:
+        found = await _look(connection, settings)
+        problems = await tell_them(settings, found)
+        try:
+            async with still_open(connection, settings.database) as usable:
+                await note(usable, settings.department_id, found, problems)
+        except (OSError, asyncpg.InterfaceError, asyncpg.PostgresError) as error:
+            raise ProblemError(translate(error)) from error
+    return found, problems

@@ -22,6 +22,7 @@ from cpimportd.cli.common import (
 )
 from cpimportd.cli.looking import reading
 from cpimportd.cli.streaming import print_json_lists
+from cpimportd.core.outcomes import ENDED
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable
@@ -34,7 +35,7 @@ if TYPE_CHECKING:
     from cpimportd.configuration import Loaded
     from cpimportd.marking import Faulty, Marked
 
-_STATUSES = ("running", "published", "unchanged", "partial", "held", "failed", "abandoned")
+_STATUSES = ("running", *ENDED)
 
 
 @click.command()

@@ -1100,7 +1100,7 @@ CATALOG: dict[str, ProblemKind] = _catalog(
         ProblemKind(
             "state-foreign",
             _F,
-            "{path} {reason}; this runs as user {user}, and puts nothing into other people's hands",
+            "{path} {reason}; cpimportd runs as user {user} and writes nothing into another user's folder",
             "Run this as the folder's owner, give the folder to whoever runs cpimportd (chown, chmod 0700), or name another one in state_directory.",
         ),
         ProblemKind(

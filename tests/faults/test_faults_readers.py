@@ -290,7 +290,7 @@ def test_a_daemon_whose_run_was_killed_behind_commit_tells_readers_at_once(place
     os.kill(run, signal.SIGKILL)
     redis_client.set(KEY, "of nothing")
 
-    daemon.wait_problem("run-crashed")
+    daemon.wait_problem("run-broken-off")
     until(lambda: not place.sql("SELECT 1 FROM cpimportd.notice WHERE outcome IS NULL"), "readers that are told")
 
     assert not redis_client.exists(KEY)
@@ -298,7 +298,7 @@ def test_a_daemon_whose_run_was_killed_behind_commit_tells_readers_at_once(place
     faults.tell(
         Chapter.MACHINE,
         "`kill -9` of a daemon's run between COMMIT and telling readers",
-        "`run-crashed`; a process of its own tells readers at once",
+        "`run-broken-off`; a process of its own tells readers at once",
     )
 
 

@@ -44,16 +44,6 @@ class Thresholds:
     warning: timedelta | None = None
     critical: timedelta | None = None
 
-    def require_order(self) -> None:
-        """Refuse a warning that could never come, for CRITICAL would be before it.
-
-        Raises:
-            ProblemError: ``wrong-use``.
-        """
-        if self.warning is not None and self.critical is not None and self.warning > self.critical:
-            reason = f"--warning {span(self.warning)} is after --critical {span(self.critical)}"
-            raise ProblemError(problem("wrong-use", reason=reason, verb="check"))
-
 
 async def ask(loaded: Loaded, thresholds: Thresholds, now: datetime) -> Answer:
     """Look at the books, the source and the daemon.

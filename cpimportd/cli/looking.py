@@ -73,7 +73,6 @@ def _nagios(config_file: Path | None, warning: str | None, critical: str | None,
 
     try:
         thresholds = Thresholds(_span(warning, "--warning"), _span(critical, "--critical"))
-        thresholds.require_order()
         answer = run_async(ask(load(config_file), thresholds, datetime.now(UTC)))
     except ProblemError as error:
         answer = wrong_configuration(error.problems)

@@ -276,7 +276,6 @@ def test_thresholds_belong_to_nagios_even_where_they_are_empty(option):
         ("--warning", "x"),
         ("--critical", "26ч"),
         ("--critical", ""),
-        ("--warning", "30h", "--critical", "26h"),
         ("--config", "/no/such.toml"),
     ],
     ids=" ".join,
@@ -287,8 +286,3 @@ def test_a_plugin_that_is_called_wrong_says_so_in_problems_too(wrong):
     answer = json.loads(done.stdout)
     assert answer["status"] == "UNKNOWN"
     assert [one["code"] for one in answer["problems"]] == ["config-missing" if "/no" in wrong[1] else "wrong-use"]
-
-
-def test_a_plugin_may_warn_before_it_is_critical(ask):
-    answer = json.loads(ask("check", "--nagios", "--json", "--warning", "26h", "--critical", "26h").stdout)
-    assert answer["problems"] == []

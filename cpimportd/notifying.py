@@ -53,7 +53,7 @@ async def notify_readers(
         async with still_open(connection, settings.database) as usable:
             found = await _look(usable, settings)
     except UNREAD as error:
-        logger.warning("whether readers have still to be told of runs could not be asked: %s", error)
+        logger.warning("what is outstanding of cache and views could not be read: %s", error)
         now = datetime.now(UTC)
         found = [Outstanding(target, (), now) for target in readers(settings)] if changed else []
     if not found:
@@ -65,11 +65,11 @@ async def notify_readers(
         async with still_open(connection, settings.database) as usable:
             await note(usable, settings.department_id, found, problems)
     except UNREAD as error:
-        logger.warning("that readers were told could not be noted, so they will be told again: %s", error)
+        logger.warning("that cache and views are up to date could not be noted, so it is done again: %s", error)
     for one in found:
         late = [number for number in one.runs if number != run]
         if late and not problems[one.target]:
-            logger.info("%s: told of run %s as well", one.target, ", ".join(map(str, late)))
+            logger.info("%s", replace(one, runs=tuple(late)).done)
     return tuple(dict.fromkeys(every for told in problems.values() for every in told))
 
 

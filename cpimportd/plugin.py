@@ -29,10 +29,17 @@ class Finding:
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """What a plugin answers: the findings in the order of their gravity, and the performance data."""
+    """What a plugin answers: the findings in the order of their gravity, and the performance data.
+
+    Attributes:
+        findings: what was looked at, the gravest first.
+        performance: the performance data.
+        problems: why nothing could be looked at: the call or the configuration is wrong.
+    """
 
     findings: tuple[Finding, ...]
     performance: tuple[str, ...] = ()
+    problems: tuple[Problem, ...] = ()
 
     @property
     def level(self) -> Level:
@@ -60,6 +67,7 @@ class Answer:
                 {"status": found.level.name, "text": found.text, "way_out": found.way_out} for found in self.findings
             ],
             "performance": list(self.performance),
+            "problems": [found.as_json() for found in self.problems],
         }
 
 
@@ -70,7 +78,7 @@ def _plain(text: str) -> str:
 
 def wrong_configuration(problems: tuple[Problem, ...]) -> Answer:
     """Where nothing can be said, for the configuration does not tell what to look at."""
-    return Answer(tuple(Finding(Level.UNKNOWN, str(found), found.way_out) for found in problems))
+    return Answer(tuple(Finding(Level.UNKNOWN, str(found), found.way_out) for found in problems), problems=problems)
 
 
 def unknown(text: str) -> Answer:

@@ -839,14 +839,14 @@ CATALOG: dict[str, ProblemKind] = _catalog(
             "database-busy",
             _F,
             "the database takes no more connections: {reason}",
-            "It is tried again. See in pg_stat_activity who holds them; raise max_connections, the pooler's limits or the role's CONNECTION LIMIT.",
+            "See in pg_stat_activity who holds them; raise max_connections, the pooler's limits or the role's CONNECTION LIMIT; then `cpimportd trigger`.",
             passing=True,
         ),
         ProblemKind(
             "database-starting",
             _F,
             "the database does not serve anybody now: {reason}",
-            "It is tried again. Wait until PostgreSQL has started or recovered; if it stays so, see its log.",
+            "Wait until PostgreSQL has started or recovered (its log says how far it is), then `cpimportd trigger`.",
             passing=True,
         ),
         ProblemKind(
@@ -1100,7 +1100,7 @@ CATALOG: dict[str, ProblemKind] = _catalog(
         ProblemKind(
             "state-foreign",
             _F,
-            "{path} {reason}; this runs as user {user}, and puts nothing into other people's hands",
+            "{path} {reason}; cpimportd runs as user {user} and writes nothing into another user's folder",
             "Run this as the folder's owner, give the folder to whoever runs cpimportd (chown, chmod 0700), or name another one in state_directory.",
         ),
         ProblemKind(
@@ -1245,7 +1245,7 @@ CATALOG: dict[str, ProblemKind] = _catalog(
             "run-broken-off",
             _F,
             "run {run} is {part}in the books, but its process {reason} before it was through",
-            "The books are right. Whoever reads them may not have been told: `cpimportd trigger`; look with `journalctl -k` whether the kernel killed it for memory.",
+            "The books are right. Caches and views may not be: `cpimportd notify`; look with `journalctl -k` whether the kernel killed it for memory.",
             passing=True,
         ),
         ProblemKind(

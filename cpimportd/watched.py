@@ -4,6 +4,7 @@ from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from datetime import datetime, tzinfo
 from decimal import Decimal
+from typing import Final
 
 from cpimportd.instants import moment
 from cpimportd.model import Kind
@@ -50,6 +51,9 @@ class Held:
         return self.unit.rpartition("/")[2]
 
 
+_DONE: Final = {"cache": "cleared", "views": "refreshed"}
+
+
 @dataclass(frozen=True, slots=True)
 class Outstanding:
     """Readers of the books who have not been told of runs that changed them.
@@ -69,6 +73,12 @@ class Outstanding:
     tries: int = 0
     views: tuple[str, ...] | None = None
     problems: tuple[Problem, ...] = ()
+
+    @property
+    def done(self) -> str:
+        """What is said once it has been done, such as ``cache: cleared for run 2, 3``."""
+        of = f" for run {', '.join(map(str, self.runs))}" if self.runs else ""
+        return f"{self.target}: {_DONE[self.target]}{of}"
 
     def explained(self, zone: tzinfo) -> Problem:
         """What is outstanding as a problem: of which runs, since when, why, and the way out."""

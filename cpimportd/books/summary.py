@@ -10,6 +10,7 @@ import asyncpg
 from cpimportd.books.history import RunLine, history
 from cpimportd.books.period import EVER, Period
 from cpimportd.books.queries import sql
+from cpimportd.core.outcomes import PUBLISHED
 from cpimportd.model import Kind
 from cpimportd.report import KindTotal, money
 
@@ -117,7 +118,5 @@ async def summary(connection: asyncpg.Connection, department_id: int, period: Pe
 
 
 async def _latest(connection: asyncpg.Connection, department_id: int, *, published: bool = False) -> RunLine | None:
-    lines = await history(
-        connection, department_id=department_id, limit=1, statuses=("published", "partial") if published else None
-    )
+    lines = await history(connection, department_id=department_id, limit=1, statuses=PUBLISHED if published else None)
     return lines[0] if lines else None

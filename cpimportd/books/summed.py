@@ -23,6 +23,8 @@ from cpimportd.report import money
 
 _AT_ONCE: Final = 500
 _MONTH: Final = re.compile(r"([0-9]{4})-([0-9]{2})")
+_OLDEST_YEAR: Final = 1900
+"""Nothing in the books is older: a year before it is a slip."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,7 +42,7 @@ class Month:
             ValueError: it is no month.
         """
         match = _MONTH.fullmatch(text.strip())
-        if match is None or not 1 <= int(match[2]) <= 12 or not 1 <= int(match[1]) < 9999:
+        if match is None or not 1 <= int(match[2]) <= 12 or not _OLDEST_YEAR <= int(match[1]) < 9999:
             raise ValueError(f"expected a month such as 2024-05, not {text!r}")
         return cls(int(match[1]), int(match[2]))
 

@@ -3,6 +3,7 @@
 import asyncpg
 
 from cpimportd.books.queries import sql
+from cpimportd.core.outcomes import PUBLISHED
 from cpimportd.problems import Problem, ProblemError, problem
 
 
@@ -35,7 +36,7 @@ async def _require_undoable(connection: asyncpg.Connection, department_id: int, 
     known = await connection.fetchrow(sql("undo", "about"), run_id, department_id)
     if known is None:
         raise ProblemError(refused(run_id, "there is no such run"))
-    if known["status"] not in {"published", "partial"}:
+    if known["status"] not in PUBLISHED:
         raise ProblemError(refused(run_id, f"it published nothing ({known['status']})"))
     if known["before_this_version"]:
         raise ProblemError(

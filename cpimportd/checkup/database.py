@@ -160,7 +160,7 @@ async def _readers(connection: asyncpg.Connection, settings: Settings) -> Sequen
     """Whether caches and views have been told of every run that changed the books."""
     untold = await outstanding(connection, settings.department_id, readers(settings))
     found = [bad("readers", one.explained(settings.zone)) for one in untold]
-    return found or [good("readers", "told of every run that changed the books")]
+    return found or [good("readers", "cache and views are up to date with every run that changed the books")]
 
 
 async def _clock(connection: asyncpg.Connection) -> Sequence[CheckLine]:

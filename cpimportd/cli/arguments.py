@@ -1,7 +1,9 @@
-"""What the verbs' arguments may be: numbers, days and spans, refused in the same words by every verb."""
+"""What the verbs' arguments may be: numbers, days, spans, names and files, refused in the same words by every verb."""
 
+import os
 import re
 from datetime import datetime, timedelta
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 import click
@@ -12,8 +14,9 @@ if TYPE_CHECKING:
     _Integer = click.ParamType[int]
     _Datetime = click.ParamType[datetime]
     _Timedelta = click.ParamType[timedelta]
+    _Text = click.ParamType[str]
 else:  # before click 8.3 it was not generic
-    _Integer = _Datetime = _Timedelta = click.ParamType
+    _Integer = _Datetime = _Timedelta = _Text = click.ParamType
 
 _BIGGEST_RUN: Final = 2**63 - 1
 _BIGGEST_DEPARTMENT: Final = 2**31 - 1
@@ -163,6 +166,44 @@ _LONGEST: Final = timedelta(days=36_500)
 
 SECONDS: Final = _Seconds()
 """A length of time in seconds on the command line."""
+
+
+class _Name(_Text):
+    """What somebody calls a unit, a document, a contract or a schedule."""
+
+    name = "name"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> str:  # noqa: ANN401
+        """The name as it was given.
+
+        Raises:
+            click.BadParameter: it is empty or blank, as a variable that is not set makes it.
+        """
+        text = str(value)
+        if not text.strip():
+            self.fail(f"{text!r} is no name: it is empty", param, ctx)
+        return text
+
+
+NAME: Final = _Name()
+"""A name on the command line; whether anything is called so is found out later."""
+
+
+class FilePath(click.Path):
+    """A file or folder. An empty text is none, although ``Path("")`` is the current folder."""
+
+    def __init__(self, *, exists: bool = False, file_okay: bool = True, dir_okay: bool = True) -> None:
+        super().__init__(exists=exists, file_okay=file_okay, dir_okay=dir_okay, path_type=Path)
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:  # noqa: ANN401
+        """The path.
+
+        Raises:
+            click.BadParameter: it is empty, or not what it has to be.
+        """
+        if not os.fspath(value):
+            self.fail(f"{'file' if self.file_okay else 'folder'} name is empty", param, ctx)
+        return super().convert(value, param, ctx)
 
 
 def _read(text: str, form: str) -> datetime | None:

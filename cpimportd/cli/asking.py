@@ -8,7 +8,7 @@ from zoneinfo import ZoneInfo
 
 import click
 
-from cpimportd.cli.arguments import DAY, RUN, require_order
+from cpimportd.cli.arguments import DAY, RUN, FilePath, require_order
 from cpimportd.cli.common import (
     config_option,
     guarded,
@@ -22,6 +22,7 @@ from cpimportd.cli.common import (
 )
 from cpimportd.cli.looking import reading
 from cpimportd.cli.streaming import print_json_lists
+from cpimportd.core.outcomes import ENDED
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable
@@ -34,7 +35,7 @@ if TYPE_CHECKING:
     from cpimportd.configuration import Loaded
     from cpimportd.marking import Faulty, Marked
 
-_STATUSES = ("running", "published", "unchanged", "partial", "held", "failed", "abandoned")
+_STATUSES = ("running", *ENDED)
 
 
 @click.command()
@@ -112,7 +113,7 @@ def _midnight(day: datetime | None, zone: ZoneInfo, days: int = 0) -> datetime |
 @config_option
 @click.argument("run", type=RUN)
 @click.option("--organization", metavar="NAME", help="Only this organization's documents.")
-@click.option("--xlsx", type=click.Path(path_type=Path, dir_okay=False), metavar="FILE",
+@click.option("--xlsx", type=FilePath(dir_okay=False), metavar="FILE",
               help="Write it into this workbook: Добавлено, Удалено, Изменено, Итоги.")  # fmt: skip
 @click.option("--force", is_flag=True, help="Overwrite FILE if it exists.")
 @json_option
@@ -127,6 +128,8 @@ def diff(
 
     Example: cpimportd diff 42 --organization "ЛОТОС ООО" --xlsx changes.xlsx
     """
+    if force and xlsx is None:
+        raise click.UsageError("--force goes with --xlsx")
     loaded = load(config_file)
     run_async(reading(loaded, lambda connection: _diff(connection, loaded, run, organization, xlsx, force, as_json)))
 
@@ -181,7 +184,7 @@ async def _print_diff(found: "Diff", tell: "Callable[..., AsyncIterator[Movement
 @click.command()
 @config_option
 @click.argument("run", type=RUN)
-@click.option("--output", "folder", type=click.Path(path_type=Path, file_okay=False), metavar="FOLDER", default=".",
+@click.option("--output", "folder", type=FilePath(file_okay=False), metavar="FOLDER", default=".",
               help="Where the marked workbooks go; it is made if need be.  [default: the current folder]")  # fmt: skip
 @click.option("--force", is_flag=True, help="Overwrite what an earlier call wrote there.")
 @click.option("--upload", is_flag=True, help="Put them into source.outbox on 1C's server, too.")

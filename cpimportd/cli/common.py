@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING, Any, NoReturn, ParamSpec, TypeVar
 
 import click
 
+from cpimportd.cli.arguments import FilePath
+
 if TYPE_CHECKING:
     import asyncio
 
@@ -42,7 +44,7 @@ def config_option(verb: Callable[Arguments, Result]) -> Callable[Arguments, Resu
     """Add --config and --env-file to a verb; it is given the first as ``config_file``."""
     verb = click.option(
         "--env-file",
-        type=click.Path(path_type=Path, exists=True, dir_okay=False),
+        type=FilePath(exists=True, dir_okay=False),
         metavar="FILE",
         expose_value=False,
         callback=_named,
@@ -52,7 +54,7 @@ def config_option(verb: Callable[Arguments, Result]) -> Callable[Arguments, Resu
     return click.option(
         "--config",
         "config_file",
-        type=click.Path(path_type=Path, dir_okay=False),
+        type=FilePath(dir_okay=False),
         metavar="FILE",
         callback=_configured,
         help="Configuration file.  [default: $CPIMPORTD_CONFIG, else /etc/cpimportd/cpimportd.toml]",

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from cpimportd.cli.arguments import RUN
+from cpimportd.cli.arguments import NAME, RUN
 from cpimportd.cli.beside import tell_daemon
 from cpimportd.cli.common import config_option, guarded_deed, guarded_deed_with, json_option, load, run_async, who
 from cpimportd.cli.importing import do_run, show_report
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 @click.command()
 @config_option
-@click.argument("units", nargs=-1, metavar="[UNIT]...")
+@click.argument("units", nargs=-1, type=NAME, metavar="[UNIT]...")
 @click.option("--run", "run_id", type=RUN, metavar="RUN", help="The run that held them, where it was not the last one.")
 @json_option
 @guarded_deed_with("units")

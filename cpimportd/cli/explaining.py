@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from cpimportd.cli.arguments import NAME
 from cpimportd.cli.common import config_option, guarded, json_option, load, print_json, run_async
 from cpimportd.cli.looking import reading
 from cpimportd.cli.streaming import print_json_lists
@@ -19,8 +20,8 @@ _FIGURES = ("receipts", "expenses", "details", "principal", "interest", "other")
 
 @click.command()
 @config_option
-@click.argument("what", required=False)
-@click.option("--contract", metavar="NUMBER", help="A contract: its text, or a part that fits no other.")
+@click.argument("what", required=False, type=NAME)
+@click.option("--contract", type=NAME, metavar="NUMBER", help="A contract: its text, or a part that fits no other.")
 @click.option("--organization", metavar="NAME", help="Of a sum: only this organization's documents.")
 @click.option("--month", metavar="YYYY-MM", help="Of a sum: only documents of this month, by their own date.")
 @json_option

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from cpimportd.cli.arguments import INSTANT, SECONDS, require_schedule
+from cpimportd.cli.arguments import INSTANT, NAME, SECONDS, FilePath, require_schedule
 from cpimportd.cli.beside import tell_daemon
 from cpimportd.cli.common import config_option, guarded_deed, json_option, load, print_json, run_async, say, who
 
@@ -21,18 +21,18 @@ _KINDS = ("receipts", "expenses", "details")
 
 @click.command()
 @config_option
-@click.option("--from", "folder", type=click.Path(path_type=Path, exists=True, file_okay=False), metavar="FOLDER",
+@click.option("--from", "folder", type=FilePath(exists=True, file_okay=False), metavar="FOLDER",
               help="Take the workbooks from this folder instead of the configured source.")  # fmt: skip
 @click.option("--dry-run", is_flag=True, help="Do everything but COMMIT, and show what would change.")
 @click.option("--only", multiple=True, type=click.Choice(_KINDS),
               help="Import this kind only (repeatable). Expenses and details go together.")  # fmt: skip
 @click.option("--strict", is_flag=True, default=None, help="One held unit holds all.")
-@click.option("--accept", "accepted", multiple=True, metavar="UNIT",
+@click.option("--accept", "accepted", multiple=True, type=NAME, metavar="UNIT",
               help='Publish this unit although its difference is implausible, e.g. "ЛОТОС ООО/expenses" (repeatable). '
                    "Integrity checks cannot be overridden.")  # fmt: skip
 @click.option("--wait", is_flag=True,
               help="Wait for the other half of an upload within retry.within, as the daemon's slots do.")  # fmt: skip
-@click.option("--schedule", metavar="NAME", help="The schedule whose slot this run is for.")
+@click.option("--schedule", type=NAME, metavar="NAME", help="The schedule whose slot this run is for.")
 @click.option(
     "--slot",
     type=INSTANT,

@@ -49,7 +49,7 @@ def check(nagios: bool, warning: str | None, critical: str | None, config_file: 
     """
     if nagios:
         return _nagios(config_file, warning, critical, as_json=as_json)
-    if warning or critical:
+    if warning is not None or critical is not None:
         raise click.UsageError("--warning and --critical go with --nagios")
     from cpimportd.checkup import checkup
     from cpimportd.rendering import render_checks, stdout_console

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 @json_option
 @guarded
 def notify(config_file: Path | None, form: str, as_json: bool) -> int:
-    """Clear caches and refresh views that have not been told of a run.
+    """Clear caches and refresh views for runs that could not do it.
 
     Every run does that itself after its COMMIT. Where its process died before, or the cache was away, it is
     outstanding: `cpimportd status` and `cpimportd check` say so. The daemon and the next run try again by themselves;
@@ -49,7 +49,7 @@ def notify(config_file: Path | None, form: str, as_json: bool) -> int:
         raise
     untold = tuple(dict.fromkeys(every for why in problems.values() for every in why))
     told = [one for one in found if not problems[one.target]]
-    said = "; ".join(f"{one.target}: told of run {', '.join(map(str, one.runs))}" for one in told)
+    said = "; ".join(one.done for one in told)
     if form == "json":
         known = {every for one in found for every in one.problems}  # the journal has them already
         _tell_daemon(1 if untold else 0, said, tuple(new for new in untold if new not in known))
@@ -59,7 +59,7 @@ def notify(config_file: Path | None, form: str, as_json: bool) -> int:
             "problems": [every.as_json() for every in untold],
         })  # fmt: skip
     elif form == "none":
-        click.echo(said or ("nothing was outstanding" if not found else "nobody could be told"))
+        click.echo(said or ("nothing was outstanding" if not found else "nothing could be done"))
         say(untold)
     return 1 if untold else 0
 

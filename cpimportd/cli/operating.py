@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from cpimportd.cli.arguments import FilePath
 from cpimportd.cli.common import config_option, guarded, guarded_deed_with, json_option, load, print_json, run_async
 
 if TYPE_CHECKING:
@@ -14,7 +15,7 @@ if TYPE_CHECKING:
 
 
 @click.command()
-@click.argument("new", type=click.Path(path_type=Path, dir_okay=False), metavar="NEW.toml")
+@click.argument("new", type=FilePath(dir_okay=False), metavar="NEW.toml")
 @click.option(
     "--days", type=click.IntRange(min=1), metavar="N", help="Only the latest N days.  [default: all there are]"
 )
@@ -63,7 +64,7 @@ async def _rehearse(present: "Settings", proposed: "Settings", days: int | None)
 
 
 @click.command()
-@click.option("--textfile", type=click.Path(path_type=Path, dir_okay=False), metavar="PATH",
+@click.option("--textfile", type=FilePath(dir_okay=False), metavar="PATH",
               help="Write them there in one step, for node_exporter's textfile collector; print nothing.")  # fmt: skip
 @config_option
 @guarded_deed_with("textfile")

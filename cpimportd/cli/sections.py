@@ -40,7 +40,7 @@ SECTIONS: Final[Mapping[str, Mapping[str, str]]] = {
     },
     "Watch and keep": {
         "alerts": "What is wrong now, and which alerts were sent",
-        "notify": "Tell caches and views what they were not told",
+        "notify": "Clear caches and refresh views where a run could not",
         "metrics": "Figures for Prometheus",
         "web": "The dashboard and the interface over HTTP",
         "backup": "Dump the tables concerned",

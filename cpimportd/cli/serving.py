@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Final
 
 import click
 
-from cpimportd.cli.arguments import require_schedule
+from cpimportd.cli.arguments import NAME, require_schedule
 from cpimportd.cli.common import config_option, guarded, guarded_deed, json_option, load, print_json, run_async, say
 
 if TYPE_CHECKING:
@@ -201,7 +201,7 @@ def reload(config_file: Path | None) -> int:
 
 @click.command()
 @config_option
-@click.argument("name")
+@click.argument("name", type=NAME)
 @click.argument("expression", required=False)
 @click.option("--reset", is_flag=True, help="Go by the configuration again.")
 @guarded_deed

@@ -105,7 +105,9 @@ def _expression(text: str, zone: ZoneInfo, config_file: Path | None) -> str:
             return schedules[text]
         from cpimportd.core.near import near_hint
 
-        known = f", and no schedule: there are {', '.join(schedules)}{near_hint(text, schedules)}" if schedules else ""
+        known = (
+            f", and no schedule; configured: {', '.join(schedules)}{near_hint(text, schedules)}" if schedules else ""
+        )
         raise click.BadParameter(f"{error}{known}", param_hint="--schedule") from error
     return text
 

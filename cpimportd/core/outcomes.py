@@ -15,6 +15,12 @@ SUCCEEDED: Final = WELL | {"partial"}
 JUDGED: Final = SUCCEEDED | {"held"}
 """It came so far as to say what is held; another try would change nothing, so that its slot is done."""
 
+PUBLISHED: Final = ("published", "partial")
+"""It published something."""
+
+ENDED: Final = ("published", "unchanged", "partial", "held", "failed", "abandoned")
+"""All that a run's row may say once the run is over, in the order in which they are listed."""
+
 JOB: Final = "job:"
 """What the subject of a scheduled job that was not done begins with, among what is wrong; its name follows."""
 

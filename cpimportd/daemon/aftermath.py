@@ -6,6 +6,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Final
 
+from cpimportd.core.outcomes import PUBLISHED
 from cpimportd.daemon.beginning import ours
 from cpimportd.daemon.process import hear_out
 from cpimportd.problems import Problem, printable, problem
@@ -15,8 +16,6 @@ WITHIN: Final = 45.0
 
 _CODES: Final = {"published": 0, "partial": 3, "held": 3, "unchanged": 0}
 """Exit codes of runs that came to their COMMIT, by the status of their row."""
-
-_IN_THE_BOOKS: Final = frozenset({"published", "partial"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,7 +44,7 @@ class Aftermath:
             how: its process ended, in words.
             otherwise: what tells of a run that did not publish.
         """
-        if self.status in _IN_THE_BOOKS:
+        if self.status in PUBLISHED:
             part = "in part " if self.status == "partial" else ""
             return problem("run-broken-off", run=self.run, part=part, reason=how)
         if self.run is not None and self.status is None:

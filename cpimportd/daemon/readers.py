@@ -7,6 +7,7 @@ and then.
 
 from typing import Final
 
+from cpimportd.core.outcomes import JUDGED
 from cpimportd.daemon.attempts import NOTIFY, Ended, Order
 from cpimportd.messages import Result
 
@@ -15,9 +16,6 @@ AGAIN_AFTER: Final = 600.0
 
 LONGEST: Final = 7200.0
 """Seconds between two tries at most: what only a human can mend is not worth more."""
-
-_TOLD: Final = frozenset({"published", "unchanged", "partial", "held"})
-"""Statuses of runs that have told readers all there was, unless they say otherwise."""
 
 
 class Readers:
@@ -62,7 +60,7 @@ class Readers:
             self._later(monotonic)
         elif result.untold:
             self._next, self._wait = monotonic + AGAIN_AFTER, AGAIN_AFTER
-        elif looked or result.status in _TOLD:
+        elif looked or result.status in JUDGED:
             self._next, self._wait = None, AGAIN_AFTER
 
     def _later(self, monotonic: float) -> None:

@@ -170,7 +170,7 @@ def _is_of_others(kind: str | None, groups: frozenset[str]) -> bool:
 
 
 def _upload(seen: Seen, before: Upload | None, now: datetime) -> Upload:
-    good = now if seen.status in {"published", "unchanged"} else before.good if before else None
+    good = now if seen.status in WELL else before.good if before else None
     kind, organizations = seen.kind, seen.organizations
     if before is not None:  # a workbook of 0 bytes names nobody; what it named last time counts
         kind, organizations = kind or before.kind, organizations or before.organizations

@@ -8,9 +8,9 @@ from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, InfoM
 from prometheus_client.registry import Collector
 
 from cpimportd import __version__
+from cpimportd.core.outcomes import ENDED
 from cpimportd.watched import Figures
 
-_STATUSES: Final = ("published", "unchanged", "partial", "held", "failed", "abandoned")
 _FLOAT: Final = "A float by nature: to the kopeck are the books alone."
 
 Labelled = Iterable[tuple[tuple[str, ...], float]]
@@ -69,13 +69,13 @@ class ImportCollector(Collector):
             yield self._gauge(
                 "cpimportd_last_run_status",
                 "How the last import ended: 1 for that status, 0 for the others.",
-                [((status,), float(status == last.status)) for status in _STATUSES],
+                [((status,), float(status == last.status)) for status in ENDED],
                 "status",
             )
         yield self._counter(
             "cpimportd_runs",
             "Runs that ended, by how.",
-            [((status,), health.runs.get(status, 0)) for status in _STATUSES],
+            [((status,), health.runs.get(status, 0)) for status in ENDED],
             "status",
         )
         yield self._gauge(
@@ -121,7 +121,7 @@ class ImportCollector(Collector):
     def _untold(self) -> Iterator[Metric]:
         yield self._gauge(
             "cpimportd_outstanding_since_timestamp_seconds",
-            "Since when readers have not been told of a run: cache, views; absent where they have been.",
+            "Since when a run's change waits for cache or views; absent where they are up to date.",
             [((one.target,), one.since.timestamp()) for one in self._figures.health.outstanding],
             "target",
         )

@@ -253,7 +253,9 @@ async def test_what_does_not_exist_is_said_with_a_way_out(two_days, connect, nam
             assert refused.value.problems[0].way_out
 
 
-@pytest.mark.parametrize("text", ["2024", "2024-13", "2024-00", "05-2024", "2024-5", "9999-12", "٢٠٢٤-٠٥"])
+@pytest.mark.parametrize(
+    "text", ["2024", "2024-13", "2024-00", "05-2024", "2024-5", "9999-12", "0206-05", "1024-05", "٢٠٢٤-٠٥"]
+)
 def test_what_is_no_month_is_refused(text):
     with pytest.raises(ValueError, match="2024-05"):
         Month.parse(text)

@@ -240,3 +240,10 @@ def test_a_problem_that_may_pass_says_so(entries):
     text = (english.MAY_PASS, russian.MAY_PASS)
     assert any(one in entries[CATALOG["source-unreachable"].message_id].joined for one in text)
     assert not any(one in entries[CATALOG["source-login"].message_id].joined for one in text)
+
+
+@KINDS
+def test_no_way_out_promises_a_try_that_only_a_slot_gets(kind):
+    """Whether a failed import is tried again depends on who asked for it: a slot's is, one by hand is not."""
+    assert "It is tried again" not in kind.way_out
+    assert "Попытка повторится" not in russian.TEXTS[kind.code].way_out

@@ -227,3 +227,62 @@ def test_a_database_that_is_away_is_one_json_document_too(two_days):
 def test_json_after_two_dashes_is_no_option():
     done = CliRunner().invoke(cli, ["show", "--", "--json"])
     assert (done.exit_code, done.stdout) == (2, "")
+
+
+EMPTY_NAMES = {
+    "document": ("explain",),
+    "contract": ("explain", "--contract"),
+    "unit": ("accept",),
+    "accepted unit": ("run", "--accept"),
+    "schedule of a slot": ("run", "--slot", "2026-11-24T06:00+03:00", "--schedule"),
+    "schedule": ("reschedule", "--reset"),
+}
+
+
+@pytest.mark.parametrize("name", ["", " ", "\u00a0"])
+@pytest.mark.parametrize("verb", EMPTY_NAMES.values(), ids=EMPTY_NAMES)
+def test_an_empty_name_is_refused_before_anything_is_asked(verb, name):
+    refused(CliRunner().invoke(cli, [*verb, name]), "is no name: it is empty")
+
+
+EMPTY_FILES = {
+    "configuration": ("summary", "--config"),
+    "variables": ("summary", "--env-file"),
+    "folder of workbooks": ("run", "--from"),
+    "workbook to write": ("diff", "2", "--xlsx"),
+    "folder to write into": ("rejects", "2", "--output"),
+    "metrics": ("metrics", "--textfile"),
+    "other configuration": ("rehearse",),
+}
+
+
+@pytest.mark.parametrize("verb", EMPTY_FILES.values(), ids=EMPTY_FILES)
+def test_an_empty_file_name_is_not_the_current_folder(verb):
+    refused(CliRunner().invoke(cli, [*verb, ""]), "name is empty")
+
+
+def test_to_overwrite_a_workbook_that_is_not_written_is_a_mistake(ask):
+    refused(ask("diff", "2", "--force"), "--force goes with --xlsx")
+
+
+@pytest.mark.parametrize("option", ["--warning", "--critical"])
+def test_thresholds_belong_to_nagios_even_where_they_are_empty(option):
+    refused(CliRunner().invoke(cli, ["check", option, ""]), "--warning and --critical go with --nagios")
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        ("--warning", "x"),
+        ("--critical", "26ч"),
+        ("--critical", ""),
+        ("--config", "/no/such.toml"),
+    ],
+    ids=" ".join,
+)
+def test_a_plugin_that_is_called_wrong_says_so_in_problems_too(wrong):
+    done = CliRunner().invoke(cli, ["check", "--nagios", "--json", *wrong])
+    assert done.exit_code == 3, done.output
+    answer = json.loads(done.stdout)
+    assert answer["status"] == "UNKNOWN"
+    assert [one["code"] for one in answer["problems"]] == ["config-missing" if "/no" in wrong[1] else "wrong-use"]

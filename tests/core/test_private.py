@@ -130,7 +130,7 @@ def test_an_ordinary_user_is_refused_another_ones_folder(tmp_path: Path) -> None
         if not parent.stat().st_mode & 0o001:
             code = code.replace("Path('.').absolute()", "Path('.')")
     said = subprocess.run([sys.executable, "-c", code, str(folder)], capture_output=True, text=True, check=False)
-    assert f"belongs to user {STRANGER}; this runs as user {SERVICE}" in said.stdout, said.stderr
+    assert f"belongs to user {STRANGER}; cpimportd runs as user {SERVICE}" in said.stdout, said.stderr
 
 
 @only_root

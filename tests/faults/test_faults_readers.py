@@ -122,7 +122,7 @@ def undone(readers):
 
 def notified(readers):
     done = readers.verb("notify")
-    assert (done.returncode, done.stdout) == (0, "cache: told of run 2; views: told of run 2\n"), done.stderr
+    assert (done.returncode, done.stdout) == (0, "cache: cleared for run 2; views: refreshed for run 2\n"), done.stderr
 
 
 def dry(readers):
@@ -182,7 +182,7 @@ def test_what_is_outstanding_is_said_with_since_when_and_the_way_out(readers):
 
     notified(readers)
     assert [line["text"] for line in json.loads(readers.verb("check", "--json").stdout)["checks"]
-            if line["name"] == "readers"] == ["told of every run that changed the books"]  # fmt: skip
+            if line["name"] == "readers"] == ["cache and views are up to date with every run that changed the books"]  # fmt: skip
     assert "cached answers" not in readers.verb("check", "--nagios").stdout
     assert "outstanding_since_timestamp_seconds{" not in readers.verb("metrics").stdout
 
@@ -199,7 +199,7 @@ def test_a_cache_that_is_away_is_outstanding_until_the_next_run_finds_it_back(ma
     assert "Connection refused" in line["text"] or "connecting" in line["text"]
 
     failing = readers.verb("notify")
-    assert (failing.returncode, failing.stdout) == (1, "nobody could be told\n")
+    assert (failing.returncode, failing.stdout) == (1, "nothing could be done\n")
     assert "cache-stale" in failing.stderr
 
     readers.hurry()  # it listens elsewhere now
@@ -231,7 +231,7 @@ def test_several_runs_are_told_once_and_an_undo_counts_among_them(readers):
 
     done = readers.verb("notify")
 
-    assert "cache: told of run 2, 3" in done.stdout
+    assert "cache: cleared for run 2, 3" in done.stdout
     assert readers.told
     assert {(row[0], row[1]): row[3] for row in readers.outcomes if row[1] == "cache"} == {
         (2, "cache"): 1, (3, "cache"): 1,
@@ -290,7 +290,7 @@ def test_a_daemon_whose_run_was_killed_behind_commit_tells_readers_at_once(place
     os.kill(run, signal.SIGKILL)
     redis_client.set(KEY, "of nothing")
 
-    daemon.wait_problem("run-crashed")
+    daemon.wait_problem("run-broken-off")
     until(lambda: not place.sql("SELECT 1 FROM cpimportd.notice WHERE outcome IS NULL"), "readers that are told")
 
     assert not redis_client.exists(KEY)
@@ -298,7 +298,7 @@ def test_a_daemon_whose_run_was_killed_behind_commit_tells_readers_at_once(place
     faults.tell(
         Chapter.MACHINE,
         "`kill -9` of a daemon's run between COMMIT and telling readers",
-        "`run-crashed`; a process of its own tells readers at once",
+        "`run-broken-off`; a process of its own tells readers at once",
     )
 
 

@@ -83,7 +83,7 @@ def test_a_report_ends_in_its_result_and_names_what_it_saw():
     [(["database-unreachable"], True), (["database-unreachable", "disk"], False), (["database-login"], False)],
 )
 def test_a_failure_passes_only_where_all_of_it_may(codes, passing):
-    facts = {"reason": "away", "path": "/x"}
+    facts = {"reason": "away", "path": "/x", "way": "Correct it."}
     *_, result = of_report(report(RunStatus.FAILED, *(problem(code, **facts) for code in codes)))
     assert (result.passing, list(result.codes), result.code) == (passing, codes, 1)
     assert result.way_out

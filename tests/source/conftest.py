@@ -4,7 +4,7 @@ import os
 import shutil
 import stat
 import tempfile
-from collections.abc import Callable, Iterator
+from collections.abc import Awaitable, Callable, Iterator
 from contextlib import ExitStack
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -15,6 +15,8 @@ import trustme
 from pydantic import SecretStr
 
 from cpimportd import settings
+from cpimportd.problems import Problem, ProblemError
+from tests.faults.secrets import FTP
 from tests.source import certificates, real_servers
 from tests.source.real_servers import Running
 
@@ -116,3 +118,23 @@ def settings_for(server: Running, ca: Path | None = None, folder: str = "", **ch
 
 def retry_for(seconds: float = 0) -> settings.Retry:
     return settings.Retry(within=seconds, wait_first=0.05, wait_longest=0.2)
+
+
+def source_at(url: str, **changes: Any) -> settings.Source:
+    """A server that is given up after seconds."""
+    values: dict[str, Any] = {
+        "url": url,
+        "user": "finance",
+        "password": SecretStr(FTP),
+        "connect_timeout": 2,
+        "command_timeout": 2,
+        "transfer_timeout": 5,
+    }
+    return settings.Source(**(values | changes))
+
+
+async def failure_of(work: Awaitable[object]) -> Problem:
+    """The problem with which something failed."""
+    with pytest.raises(ProblemError) as failure:
+        await work
+    return failure.value.problems[0]

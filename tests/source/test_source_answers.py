@@ -3,7 +3,8 @@
 import asyncio
 import socket
 import ssl
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -11,35 +12,20 @@ import pytest
 from pydantic import SecretStr
 
 from cpimportd import settings
-from cpimportd.problems import Problem, ProblemError
+from cpimportd.problems import ProblemError
 from cpimportd.source import fetch, probe
 from cpimportd.source.listing import parse_size
 from cpimportd.source.passive import epsv_port, pasv_port
 from tests.faults.secrets import FTP, FTP_WRONG
 from tests.faults.table import Chapter, Faults
-from tests.source.conftest import Start, put, retry_for, settings_for
+from tests.source.conftest import Start, failure_of, put, retry_for, settings_for
+from tests.source.conftest import source_at as any_source_at
 from tests.source.scripted import Conversation, Hangup, ScriptedServer
 
 VSFTPD_LINE = "-rw-r--r--    1 1000     1000     {size:>8} Jan 02 2024 {name}\r\n"
 
 
-def source_at(url: str, **changes: Any) -> settings.Source:
-    values: dict[str, Any] = {
-        "url": url,
-        "user": "finance",
-        "password": SecretStr(FTP),
-        "connect_timeout": 2,
-        "command_timeout": 2,
-        "transfer_timeout": 5,
-        "stable_for": 0.2,
-    }
-    return settings.Source(**(values | changes))
-
-
-async def failure_of(work: Awaitable[object]) -> Problem:
-    with pytest.raises(ProblemError) as failure:
-        await work
-    return failure.value.problems[0]
+source_at = partial(any_source_at, stable_for=0.2)
 
 
 async def by_pasv(to: Conversation, _: str) -> str:

@@ -5,7 +5,6 @@ import os
 import socket
 import ssl
 import time
-from collections.abc import Awaitable
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -13,30 +12,11 @@ from typing import Any
 import pytest
 from pydantic import SecretStr
 
-from cpimportd import settings
-from cpimportd.problems import Problem, ProblemError
+from cpimportd.problems import ProblemError
 from cpimportd.source import Fetched, fetch
-from tests.faults.secrets import FTP, FTP_WRONG
-from tests.source.conftest import files_in, put, retry_for
+from tests.faults.secrets import FTP_WRONG
+from tests.source.conftest import failure_of, files_in, put, retry_for, source_at
 from tests.source.scripted import Conversation, Hangup, ScriptedServer
-
-
-def source_at(url: str, **changes: Any) -> settings.Source:
-    values: dict[str, Any] = {
-        "url": url,
-        "user": "finance",
-        "password": SecretStr(FTP),
-        "connect_timeout": 2,
-        "command_timeout": 2,
-        "transfer_timeout": 5,
-    }
-    return settings.Source(**(values | changes))
-
-
-async def failure_of(fetching: Awaitable[Fetched]) -> Problem:
-    with pytest.raises(ProblemError) as failure:
-        await fetching
-    return failure.value.problems[0]
 
 
 def fill_the_disk(spool: Path) -> None:

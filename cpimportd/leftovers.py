@@ -101,7 +101,10 @@ def remove_abandoned(spool: Path) -> int:
 def _buried(path: Path, named: re.Match[str]) -> bool:
     unfinished, began, process = named.groups()
     if unfinished:
-        age = datetime.now(UTC) - datetime.strptime(began, STAMP).replace(tzinfo=UTC)
+        try:
+            age = datetime.now(UTC) - datetime.strptime(began, STAMP).replace(tzinfo=UTC)
+        except ValueError:  # no day of the calendar: it is none of ours
+            return False
         if age > _BEING_MADE and not living(path):
             shutil.rmtree(path, ignore_errors=True)
             return True
@@ -129,7 +132,7 @@ def _bury(path: Path) -> None:
 def _lives(process: int) -> bool:
     try:
         os.kill(process, 0)
-    except ProcessLookupError:
+    except (ProcessLookupError, OverflowError):  # no process has a number so large
         return False
     except OSError:
         pass  # it is another user's

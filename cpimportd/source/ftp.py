@@ -56,6 +56,7 @@ class FtpSession:
             address.folder,
             source.user,
             self._password if source.password else "",
+            self._command_limit,
             encrypted=address.scheme == "ftps",
             asked=lambda: self._client.asked,
         )
@@ -84,7 +85,7 @@ class FtpSession:
     async def _greeted(self) -> str:
         try:
             async with self._understand.during(Phase.GREET, self._connect_limit):
-                return await self._client.greeting()
+                return self._understand.readable(await self._client.greeting())
         except ProblemError as error:
             if error.problems[0].code not in {"source-stalled", "source-unreachable"}:
                 raise
@@ -122,7 +123,9 @@ class FtpSession:
             ProblemError: source-login, source-busy, source-stalled, source-unreachable, source-tls, source-binary.
         """
         async with self._understand.during(Phase.LOGIN, self._command_limit):
-            answer = await self._client.log_in(self._bytewise(self._user), self._bytewise(self._password))
+            answer = self._understand.readable(
+                await self._client.log_in(self._bytewise(self._user), self._bytewise(self._password))
+            )
             await self._client.command("TYPE I", "2xx")
             if self._encoding.lower().replace("-", "").replace("_", "") == "utf8":
                 # IIS and others send names in their own code page until they are asked; most say no, and need not care.

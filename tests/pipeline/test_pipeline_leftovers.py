@@ -158,6 +158,16 @@ def test_what_is_none_of_ours_is_left_alone(tmp_path: Path, name: str) -> None:
     assert left_in(tmp_path) == [name]
 
 
+def test_names_that_no_run_can_have_had_keep_nobody_from_tidying_up(tmp_path: Path) -> None:
+    """A number of no process, and a day of no calendar: an exception there would end every run and the daemon."""
+    no_process, no_day = f"20261124T030004.118203Z-{'9' * 30}", ".20269924T030004.118203Z-7"
+    for name in (no_process, no_day):
+        (tmp_path / name / "rows").mkdir(parents=True)
+    assert remove_abandoned(tmp_path) == 1
+    assert left_in(tmp_path) == [no_day]
+    open_spool(tmp_path, KEEP).close(keep_files=False)
+
+
 def test_a_link_with_a_runs_name_is_not_followed(tmp_path: Path) -> None:
     outside, spool = tmp_path / "outside", tmp_path / "spool"
     (outside / "rows").mkdir(parents=True)

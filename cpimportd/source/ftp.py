@@ -37,7 +37,7 @@ class FtpSession:
         refused: the last answer to each of SIZE and MDTM that the server refused.
     """
 
-    def __init__(self, address: Address, source: settings.Source) -> None:
+    def __init__(self, address: Address, source: settings.Source, *, pasv_first: bool = False) -> None:
         self.in_step = False
         self.refused: dict[str, str] = {}
         self._address = address
@@ -51,6 +51,7 @@ class FtpSession:
         self._command_limit = source.command_timeout.total_seconds()
         self._transfer_limit = source.transfer_timeout.total_seconds()
         self._client = Client(connect_timeout=self._connect_limit, socket_timeout=self._command_limit)
+        self._client.pasv_first = pasv_first
         self._understand = Interpreter(
             address.label,
             address.folder,
@@ -240,6 +241,11 @@ class FtpSession:
                 heard()
                 write(block)
         self.in_step = True
+
+    @property
+    def broke_at_epsv(self) -> bool:
+        """Whether the conversation ended with EPSV, as where a firewall lets no answer to it through."""
+        return not self.in_step and self._client.asked == "EPSV"
 
     async def leave(self) -> None:
         """Say goodbye and close. Never raises."""

@@ -112,9 +112,13 @@ async def test_where_epsv_has_no_answer_at_all_the_next_connection_begins_with_p
     async with ScriptedServer() as server:
         server.files = {f"{name}.xlsx": b"content" for name in "abcdef"}
         server.scripts |= {"EPSV": silence, "PASV": by_pasv}
-        fetched = await fetch(source_at(server.url, command_timeout=0.5), retry_for(20), spool)
+        source = source_at(server.url, command_timeout=0.5)
+        fetched = await fetch(source, retry_for(20), spool)
+        asked = server.count["EPSV"]
+        steps = await probe(source)
     assert len(fetched.files) == 6
-    assert server.count["EPSV"] == 1
+    assert asked == 1
+    assert [(step.name, step.problem) for step in steps][-1] == ("read", None)
 
 
 @pytest.mark.asyncio

@@ -29,7 +29,7 @@ HOURLY = Schedule(at="hourly", only=("receipts",))
 
 def watched(*successes: Success) -> Health:
     newest = max((one.at for one in successes), default=None)
-    return Health(None, newest, (), (), {}, successes)
+    return Health(None, newest, (), (), {}, successes=successes)
 
 
 def level(found: Health, **schedules: Schedule) -> Level:

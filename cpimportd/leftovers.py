@@ -101,7 +101,10 @@ def remove_abandoned(spool: Path) -> int:
 def _buried(path: Path, named: re.Match[str]) -> bool:
     unfinished, began, process = named.groups()
     if unfinished:
-        age = datetime.now(UTC) - datetime.strptime(began, STAMP).replace(tzinfo=UTC)
+        try:
+            age = datetime.now(UTC) - datetime.strptime(began, STAMP).replace(tzinfo=UTC)
+        except ValueError:  # no day of the calendar: it is none of ours
+            return False
         if age > _BEING_MADE and not living(path):
             shutil.rmtree(path, ignore_errors=True)
             return True
@@ -129,7 +132,7 @@ def _bury(path: Path) -> None:
 def _lives(process: int) -> bool:
     try:
         os.kill(process, 0)
-    except ProcessLookupError:
+    except (ProcessLookupError, OverflowError):  # no process has a number so large
         return False
     except OSError:
         pass  # it is another user's
@@ -137,20 +140,24 @@ def _lives(process: int) -> bool:
 
 
 @contextmanager
-def temporary_folder(prefix: str) -> Iterator[Path]:
+def temporary_folder(prefix: str, within: Path | None = None) -> Iterator[Path]:
     """A folder for a while, private; those of the same prefix and user whose process was killed go first.
 
     Args:
         prefix: of its name.
+        within: where it is made; None: where temporary files are.
+
+    Raises:
+        OSError: it cannot be made.
     """
-    for path in Path(tempfile.gettempdir()).glob(f"{prefix}*"):
+    for path in (within or Path(tempfile.gettempdir())).glob(f"{prefix}*"):
         with suppress(OSError):
             if path.lstat().st_uid != os.geteuid() or path.is_symlink():
                 continue
             with abandoned(path / LOCK) as free:
                 if free:
                     shutil.rmtree(path, ignore_errors=True)
-    with tempfile.TemporaryDirectory(prefix=prefix) as name:
+    with tempfile.TemporaryDirectory(prefix=prefix, dir=within) as name:
         lock = take_lock(Path(name) / LOCK)
         try:
             yield Path(name)

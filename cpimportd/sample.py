@@ -13,6 +13,7 @@ from importlib import metadata, resources
 from pathlib import Path
 from typing import Final
 
+from cpimportd.leftovers import temporary_folder
 from cpimportd.libraries import READING
 from cpimportd.model import FetchedFile, Kind, Snapshot
 from cpimportd.problems import Problem, ProblemError, problem
@@ -45,7 +46,7 @@ async def sample_fault(limits: Reader, within: Path | None = None) -> Problem | 
     """
     content = resources.files("cpimportd.workbook").joinpath(_SAMPLE).read_bytes()
     with _folder(within) as folder:
-        path = Path(folder, _SAMPLE)
+        path = folder / _SAMPLE
         await asyncio.to_thread(path.write_bytes, content)
         file = FetchedFile(_SAMPLE, path, len(content), None, hashlib.sha256(content).hexdigest())
         seen = await read(file, 0, ReadJob("Europe/Moscow"), _no_longer(limits), path.parent)
@@ -58,9 +59,9 @@ async def sample_fault(limits: Reader, within: Path | None = None) -> Problem | 
 
 
 @contextmanager
-def _folder(within: Path | None) -> Iterator[str]:
+def _folder(within: Path | None) -> Iterator[Path]:
     try:
-        with tempfile.TemporaryDirectory(prefix="cpimportd-sample-", dir=within) as folder:
+        with temporary_folder("cpimportd-sample-", within) as folder:
             yield folder
     except OSError as error:
         raise ProblemError(unusable(within or tempfile.gettempdir(), error)) from error

@@ -6,9 +6,9 @@ from typing import Final
 from cpimportd.model import BACKEND_TABLES
 
 _DENIED: Final = re.compile(
-    r"permission denied for (?P<sort>table|view|materialized view|sequence|schema|database) (?P<name>\S+)"
+    r"permission denied for (?P<sort>table|view|materialized view|sequence|schema|database) (?P<name>[^\n]+)"
 )
-_NOT_OWNER: Final = re.compile(r"must be owner of (?P<sort>[a-z ]+?) (?P<name>\S+)$")
+_NOT_OWNER: Final = re.compile(r"must be owner of (?P<sort>[a-z ]+?) (?P<name>[^\n]+)$")
 _GRANTS: Final = {
     "table": "GRANT SELECT, INSERT, UPDATE, DELETE ON {name} TO {user};",
     "view": "GRANT SELECT ON {name} TO {user};",
@@ -99,7 +99,7 @@ def right(text: str, *, creating: bool = False) -> str:
 
 def _grant(sort: str, name: str, user: str, *, creating: bool) -> str:
     if sort == "schema" and (creating or name == _OURS):  # in ours the next upgrade makes tables
-        return _CREATE_IN.format(name=name, user=user)
+        return _CREATE_IN.format(name=quoted(name), user=user)
     if sort == "table" and name in _ONLY_READ:
         return f"GRANT SELECT ON {name} TO {user};"
     if sort == "table" and name not in {*BACKEND_TABLES, *_our_tables()}:
@@ -109,7 +109,7 @@ def _grant(sort: str, name: str, user: str, *, creating: bool) -> str:
 
 def _placed(name: str) -> str:
     """A relation's name with its schema, where it is one of ours: the search path does not lead there."""
-    return f"{_OURS}.{name}" if name in _our_tables() else name
+    return f"{_OURS}.{name}" if name in _our_tables() else quoted(name)
 
 
 def _our_tables() -> frozenset[str]:

@@ -33,7 +33,11 @@ def _forbid_unread(reader: asyncio.StreamReader) -> None:
 
 
 class Client(Control):
-    """One control connection."""
+    """One control connection.
+
+    Attributes:
+        pasv_first: whether PASV is asked before EPSV: on an earlier connection the server had no answer to EPSV at all.
+    """
 
     def __init__(self, *, connect_timeout: float, socket_timeout: float) -> None:
         super().__init__(
@@ -43,6 +47,7 @@ class Client(Control):
         self._silence = socket_timeout
         self._verified = True
         self._extended_passive = True
+        self.pasv_first = False
 
     async def reach(self, host: str, port: int) -> None:
         """Open the control connection; the server's greeting is still to be read."""
@@ -153,7 +158,8 @@ class Client(Control):
         """
         tries: list[str] = []
         lasting = True
-        for verb, granted, port_in in (("EPSV", "229", epsv_port), ("PASV", "2xx", pasv_port)):
+        ways = (("EPSV", "229", epsv_port), ("PASV", "2xx", pasv_port))
+        for verb, granted, port_in in reversed(ways) if self.pasv_first else ways:
             if verb == "EPSV" and not self._extended_passive:
                 continue
             code, text = await self.attempt(verb)

@@ -16,6 +16,7 @@ from cpimportd.source.contract import InUseError, PermanentError, TooMuchError
 from cpimportd.source.control import TRANSPARENT, OtherProtocolError, TlsFromTheStartError, words
 from cpimportd.source.names import decode
 from cpimportd.source.passive import PassiveError
+from cpimportd.source.redaction import redact
 from cpimportd.waiting import silence
 
 _LIMIT = re.compile(r"maximum|too many|limit|already connected|no more connections", re.IGNORECASE)
@@ -50,6 +51,7 @@ class Interpreter:
         folder: the folder.
         user: who logs in.
         secret: the password; struck out wherever a server repeats it.
+        silence: seconds without a word after which the server counts as silent, whatever the limit of a phase.
         encrypted: whether the control connection is under TLS.
         asked: tells the last command that was sent, for every problem names it; empty before the first.
     """
@@ -58,6 +60,7 @@ class Interpreter:
     folder: str
     user: str
     secret: str
+    silence: float
     encrypted: bool
     asked: Callable[[], str]
 
@@ -71,7 +74,7 @@ class Interpreter:
             file: the file's name, where it is about one.
         """
         try:
-            async with asyncio.timeout(seconds):
+            async with asyncio.timeout(seconds) as whole:
                 if phase is Phase.DOWNLOAD:  # it may take its time; of its silence download() tells
                     yield
                 else:
@@ -87,7 +90,8 @@ class Interpreter:
             raise self.secured_too_early() from error
         except TimeoutError as error:
             to = f" to {asked}" if (asked := self._asked()) else ""
-            raise self._silent(phase, f"no answer within {seconds:g} s{to}", file) from error
+            limit = seconds if whole.expired() else min(seconds, self.silence)
+            raise self._silent(phase, f"no answer within {limit:g} s{to}", file) from error
         except ImpostorError as error:
             raise self.untrusted(str(error)) from error
         except ssl.SSLError as error:
@@ -176,7 +180,7 @@ class Interpreter:
         elif isinstance(error, OtherProtocolError):
             reason = f"what answers there is no FTP server: it says «{self.readable(str(error))}»"
         else:
-            reason = self._about(f"its answer cannot be understood: {error}")
+            reason = self._about(f"its answer cannot be understood: {self.readable(str(error))}")
         match phase:
             case Phase.LOGIN:
                 return ProblemError(problem("source-login", server=self.label, user=self.user, reason=reason))
@@ -195,7 +199,8 @@ class Interpreter:
             return self._about("no answer in time")
         if isinstance(error, PassiveError):
             return f"no data connection: {self.readable(str(error))}"
-        return self._about(self._reason(error) if isinstance(error, OSError) else str(error) or type(error).__name__)
+        said = self._reason(error) if isinstance(error, OSError) else self.readable(str(error))
+        return self._about(said or type(error).__name__)
 
     def _asked(self) -> str:
         """The last command, readable, without the password."""
@@ -207,8 +212,7 @@ class Interpreter:
 
     def readable(self, wire: str) -> str:
         """What went over the wire, in the client's transparent encoding, as text without the password."""
-        text = decode(wire.encode(TRANSPARENT, "replace"), "utf-8")
-        return re.sub(re.escape(self.secret), "***", text, flags=re.IGNORECASE) if self.secret else text
+        return redact(decode(wire.encode(TRANSPARENT, "replace"), "utf-8"), self.secret)
 
     def _busy(self, reason: str) -> ProblemError:
         return ProblemError(problem("source-busy", server=self.label, reason=reason))

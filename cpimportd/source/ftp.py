@@ -37,7 +37,7 @@ class FtpSession:
         refused: the last answer to each of SIZE and MDTM that the server refused.
     """
 
-    def __init__(self, address: Address, source: settings.Source) -> None:
+    def __init__(self, address: Address, source: settings.Source, *, pasv_first: bool = False) -> None:
         self.in_step = False
         self.refused: dict[str, str] = {}
         self._address = address
@@ -51,11 +51,13 @@ class FtpSession:
         self._command_limit = source.command_timeout.total_seconds()
         self._transfer_limit = source.transfer_timeout.total_seconds()
         self._client = Client(connect_timeout=self._connect_limit, socket_timeout=self._command_limit)
+        self._client.pasv_first = pasv_first
         self._understand = Interpreter(
             address.label,
             address.folder,
             source.user,
             self._password if source.password else "",
+            self._command_limit,
             encrypted=address.scheme == "ftps",
             asked=lambda: self._client.asked,
         )
@@ -84,7 +86,7 @@ class FtpSession:
     async def _greeted(self) -> str:
         try:
             async with self._understand.during(Phase.GREET, self._connect_limit):
-                return await self._client.greeting()
+                return self._understand.readable(await self._client.greeting())
         except ProblemError as error:
             if error.problems[0].code not in {"source-stalled", "source-unreachable"}:
                 raise
@@ -122,7 +124,9 @@ class FtpSession:
             ProblemError: source-login, source-busy, source-stalled, source-unreachable, source-tls, source-binary.
         """
         async with self._understand.during(Phase.LOGIN, self._command_limit):
-            answer = await self._client.log_in(self._bytewise(self._user), self._bytewise(self._password))
+            answer = self._understand.readable(
+                await self._client.log_in(self._bytewise(self._user), self._bytewise(self._password))
+            )
             await self._client.command("TYPE I", "2xx")
             if self._encoding.lower().replace("-", "").replace("_", "") == "utf8":
                 # IIS and others send names in their own code page until they are asked; most say no, and need not care.
@@ -237,6 +241,11 @@ class FtpSession:
                 heard()
                 write(block)
         self.in_step = True
+
+    @property
+    def broke_at_epsv(self) -> bool:
+        """Whether the conversation ended with EPSV, as where a firewall lets no answer to it through."""
+        return not self.in_step and self._client.asked == "EPSV"
 
     async def leave(self) -> None:
         """Say goodbye and close. Never raises."""

@@ -23,8 +23,20 @@ _DOS = re.compile(
 )
 
 
+_LONGEST_NUMBER = 18
+
+
 class ListingError(ValueError):
-    """A line of a listing that cannot be read, though it may name a workbook."""
+    """A line of a listing that cannot be read, though it may name a workbook; its bytes stand in it as Latin-1."""
+
+
+def _whole(digits: bytes) -> int | None:
+    """A size; None where it is no number, or one that no file has."""
+    return int(digits) if digits.isdigit() and len(digits) <= _LONGEST_NUMBER else None
+
+
+def _shown(line: bytes) -> str:
+    return line.decode("latin-1")
 
 
 def parse_time(text: bytes) -> datetime | None:
@@ -57,12 +69,11 @@ def parse_mlsd(lines: Iterable[bytes]) -> Iterator[Line]:
         line = raw.rstrip(b"\r\n")
         facts_text, end, wire = (b"", b" ", line[1:]) if line.startswith(b" ") else line.partition(b"; ")
         if not end:
-            raise ListingError(f"a line of MLSD that cannot be read: {raw!r}")
+            raise ListingError(f"a line of MLSD that cannot be read: {_shown(line)}")
         facts = {
             key.lower(): value for key, _, value in (fact.partition(b"=") for fact in facts_text.split(b";") if fact)
         }
-        size = facts.get(b"size", b"")
-        look = Look(int(size) if size.isdigit() else None, parse_time(facts.get(b"modify", b"")))
+        look = Look(_whole(facts.get(b"size", b"")), parse_time(facts.get(b"modify", b"")))
         yield Line(wire, _mlsd_kind(facts.get(b"type", b"file").lower()), look)
 
 
@@ -86,10 +97,10 @@ def parse_list(lines: Iterable[bytes]) -> Iterator[Line]:
                 yield Line(match["name"].partition(b" -> ")[0], "link", Look(None, None))
             else:
                 kind: FileKind = "file" if match["type"] == b"-" else "other"
-                yield Line(match["name"], kind, Look(int(match["size"]), None))
+                yield Line(match["name"], kind, Look(_whole(match["size"]), None))
         elif match := _DOS.fullmatch(line):
             size = match["size"]
-            look = Look(int(size.replace(b",", b"")) if size else None, None)
+            look = Look(_whole(size.replace(b",", b"")) if size else None, None)
             yield Line(match["name"], "other" if match["dir"] else "file", look)
         elif line.strip().lower().endswith(tuple(suffix.encode() for suffix in SUFFIXES)):
-            raise ListingError(f"a line of LIST that cannot be read: {raw!r}")
+            raise ListingError(f"a line of LIST that cannot be read: {_shown(line)}")

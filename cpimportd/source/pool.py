@@ -29,6 +29,7 @@ class FtpSource:
         self._permits = asyncio.Semaphore(source.parallel)
         self._idle: list[tuple[FtpSession, float]] = []
         self._open: set[FtpSession] = set()
+        self._pasv_first = False
 
     @property
     def label(self) -> str:
@@ -94,7 +95,7 @@ class FtpSource:
             raise
 
     async def _connect(self) -> FtpSession:
-        session = FtpSession(self._address, self._source)
+        session = FtpSession(self._address, self._source, pasv_first=self._pasv_first)
         try:
             await session.connect()
             await session.login()
@@ -106,6 +107,7 @@ class FtpSource:
         return session
 
     def _drop(self, session: FtpSession) -> None:
+        self._pasv_first = self._pasv_first or session.broke_at_epsv
         session.abort()
         self._open.discard(session)
 

@@ -36,7 +36,9 @@ class _EnoughError(Exception):
 
 
 async def probe(source: settings.Source, zone: tzinfo = UTC, *, read: bool = True) -> Sequence[Step]:
-    """Reach the source, log in, list the folder, look at one workbook and fetch its first block; nothing is retried.
+    """Reach the source, log in, list the folder, look at one workbook and fetch its first block.
+
+    Nothing is retried, but for a server that has no answer to EPSV.
 
     Args:
         source: which.
@@ -53,6 +55,13 @@ async def probe(source: settings.Source, zone: tzinfo = UTC, *, read: bool = Tru
     if place.scheme == "file":
         return await _probe_folder(FolderSource(place, source), zone, read=read)
     session = FtpSession(place, source)
+    steps = await _probe_server(session, place, zone, read=read)
+    if session.broke_at_epsv:  # a run's next connection begins with PASV, too
+        steps = await _probe_server(FtpSession(place, source, pasv_first=True), place, zone, read=read)
+    return steps
+
+
+async def _probe_server(session: FtpSession, place: address.Address, zone: tzinfo, *, read: bool) -> Sequence[Step]:
     steps: list[Step] = []
     name = "reach"
     try:

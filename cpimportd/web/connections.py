@@ -24,6 +24,9 @@ MOST: Final = 200
 MOST_OF_ONE: Final = 100
 """Connections of one address at once: behind a proxy that is everybody."""
 
+LARGEST_BODY: Final = 64 * 1024
+"""Bytes of a request's body; no request needs one."""
+
 _TAKEN_WITHIN: Final = 20.0
 _SLOWEST: Final = 1024
 """Bytes a second that whoever waits for an answer has to take."""
@@ -35,6 +38,7 @@ _NETWORK: Final = 64
 """Bits of an IPv6 address that are one customer's: the rest he chooses himself."""
 
 _TOO_LATE: Final = b"HTTP/1.1 408 Request Timeout\r\nconnection: close\r\ncontent-length: 0\r\n\r\n"
+_TOO_LARGE: Final = b"HTTP/1.1 413 Content Too Large\r\nconnection: close\r\ncontent-length: 0\r\n\r\n"
 _TOO_MANY: Final = (
     b"HTTP/1.1 503 Service Unavailable\r\nconnection: close\r\nretry-after: 5\r\ncontent-length: 0\r\n\r\n"
 )
@@ -52,6 +56,7 @@ class Connection(H11Protocol):
         super().__init__(*args, **options)
         self._since = time.monotonic()
         self._heard = False
+        self._body = 0
         self._answer: tuple[float, int] | None = None
         self._next_look: TimerHandle | None = None
         self.given_up = False
@@ -81,6 +86,17 @@ class Connection(H11Protocol):
             self._since = time.monotonic() if self.cycle is not None else self._since
             self._heard = True
         super().data_received(data)
+        self._count_chunks(len(data))
+
+    def _count_chunks(self, size: int) -> None:
+        """Of a body in chunks no header tells the length; nobody reads it, so it is counted as it comes."""
+        chunked = self.conn.their_state is h11.SEND_BODY and any(
+            name == b"transfer-encoding" for name, _ in self.headers
+        )
+        self._body = self._body + size if chunked else 0
+        if self._body > LARGEST_BODY:
+            started = self.cycle is not None and self.cycle.response_started
+            self.give_up(b"" if started else _TOO_LARGE)
 
     def on_response_complete(self) -> None:
         """After an answer it may be silent for a while: uvicorn's timeout_keep_alive."""

@@ -18,10 +18,10 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from cpimportd.problems import Problem, printable, problem
 from cpimportd.settings import Web
+from cpimportd.web.connections import LARGEST_BODY
 from cpimportd.web.parameters import unreadable
 from cpimportd.web.problem_details import response
 
-_LARGEST_BODY: Final = 64 * 1024
 _WITHOUT_TOKEN: Final = frozenset({"/", "/healthz", "/openapi.json"})
 """They hold no data; neither do the page's own files."""
 _STATIC: Final = "/static/"
@@ -90,8 +90,8 @@ class Guard:
         if request.method not in _SAFE and _from_elsewhere(headers, host):
             return problem("web-foreign"), None
         length = headers.get("content-length", "0")
-        if not length.isascii() or not length.isdigit() or int(length) > _LARGEST_BODY:
-            return problem("web-request", reason=f"its body is larger than {_LARGEST_BODY} bytes"), 413
+        if not length.isascii() or not length.isdigit() or int(length) > LARGEST_BODY:
+            return problem("web-request", reason=f"its body is larger than {LARGEST_BODY} bytes"), 413
         if (reason := unreadable(request.scope)) is not None:
             return problem("web-request", reason=reason), None
         if path in _WITHOUT_TOKEN or path.startswith(_STATIC) or self._shows_token(headers):

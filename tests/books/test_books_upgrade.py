@@ -1,6 +1,7 @@
 """Our schema comes into being and is brought up to date, beside the backend's tables or together with them."""
 
 import asyncio
+import re
 import sys
 
 import pytest
@@ -298,3 +299,23 @@ async def test_books_of_an_earlier_version_are_backed_up_and_go_on(empty_databas
 
 def test_the_program_knows_its_newest_migration():
     assert ScriptDirectory.from_config(alembic_config()).get_heads() == [REVISION]
+
+
+@pytest.mark.asyncio
+@pytest.mark.parametrize("name", ["Credit", "1c finance-db", 'a"b', "база (новая)"])
+async def test_advice_for_a_name_that_sql_takes_only_in_quotes_can_be_run_as_it_stands(postgres_server, sql, name):
+    root, quoted = postgres_server.url(), '"{}"'.format(name.replace('"', '""'))
+    url = postgres_server.url(name, "cpimportd")
+    sql(root, f"CREATE DATABASE {quoted}")
+    try:
+        with pytest.raises(ProblemError) as caught:
+            await upgrade(at(url))
+        found = caught.value.problems[0]
+        assert found.code == "database-rights"
+        statement = re.search(r"GRANT CREATE ON DATABASE .*? TO cpimportd;", found.way_out)
+        assert statement is not None, found.way_out
+        sql(root, statement[0])
+        may = "SELECT has_database_privilege('cpimportd', current_database(), 'CREATE') AS may"
+        assert sql(postgres_server.url(name), may)[0]["may"]
+    finally:
+        sql(root, f"DROP DATABASE {quoted} WITH (FORCE)")

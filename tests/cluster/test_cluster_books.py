@@ -25,7 +25,7 @@ pytestmark = pytest.mark.asyncio
 
 ASIDE = {
     "created_at", "updated_at", "import_date", "last_import_date", "started_at", "finished_at", "heartbeat_at", "modified",
-    "processing_time_seconds", "pid", "report", "marks", "seconds",
+    "since", "ended_at", "processing_time_seconds", "pid", "report", "marks", "seconds",
 }  # fmt: skip
 """When it was, by which process, how long it took, and PostgreSQL's own numbers of transactions."""
 

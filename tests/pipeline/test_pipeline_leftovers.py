@@ -1,5 +1,6 @@
 """What killed processes leave goes with the next one; what a living one works on stays, whoever tidies up."""
 
+import asyncio
 import os
 import signal
 import subprocess
@@ -14,6 +15,8 @@ import pytest
 
 from cpimportd.leftovers import LOCK, remove_abandoned, temporary_folder
 from cpimportd.model import FetchedFile, Kind
+from cpimportd.sample import sample_fault
+from cpimportd.settings import Reader
 from cpimportd.spool import SpoolFolder, open_spool, prune_spool
 
 KEEP = timedelta(days=30)
@@ -41,6 +44,18 @@ with temporary_folder("cpimportd-rehearsal-") as folder:
     (folder / "a.xlsx").write_bytes(b"payments")
     print(folder, flush=True)
     time.sleep(60)
+"""
+
+CHECK = """
+import asyncio, time
+from cpimportd import sample, settings
+
+async def read(file, *_):
+    print(file.path.parent, flush=True)
+    time.sleep(60)
+
+sample.read = read
+asyncio.run(sample.sample_fault(settings.Reader()))
 """
 
 
@@ -158,6 +173,16 @@ def test_what_is_none_of_ours_is_left_alone(tmp_path: Path, name: str) -> None:
     assert left_in(tmp_path) == [name]
 
 
+def test_names_that_no_run_can_have_had_keep_nobody_from_tidying_up(tmp_path: Path) -> None:
+    """A number of no process, and a day of no calendar: an exception there would end every run and the daemon."""
+    no_process, no_day = f"20261124T030004.118203Z-{'9' * 30}", ".20269924T030004.118203Z-7"
+    for name in (no_process, no_day):
+        (tmp_path / name / "rows").mkdir(parents=True)
+    assert remove_abandoned(tmp_path) == 1
+    assert left_in(tmp_path) == [no_day]
+    open_spool(tmp_path, KEEP).close(keep_files=False)
+
+
 def test_a_link_with_a_runs_name_is_not_followed(tmp_path: Path) -> None:
     outside, spool = tmp_path / "outside", tmp_path / "spool"
     (outside / "rows").mkdir(parents=True)
@@ -185,4 +210,17 @@ def test_a_killed_rehearsal_leaves_its_workbooks_until_the_next_one(
         kill(alive)
     with temporary_folder("cpimportd-rehearsal-") as mine:
         assert left_in(tmp_path) == [mine.name]
+    assert left_in(tmp_path) == []
+
+
+def test_a_killed_check_leaves_its_sample_until_the_next_one(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("TMPDIR", str(tmp_path))
+    monkeypatch.setattr(tempfile, "tempdir", None)
+    with running(CHECK) as (alive, spared), running(CHECK) as (process, folder):
+        kill(process)
+        assert folder.is_dir()
+        assert asyncio.run(sample_fault(Reader())) is None
+        assert left_in(tmp_path) == [spared.name]
+        kill(alive)
+    assert asyncio.run(sample_fault(Reader())) is None
     assert left_in(tmp_path) == []

@@ -79,6 +79,50 @@ async def test_whatever_epsv_gives_pasv_is_asked(refusal: Any, spool: Path) -> N
     assert server.count["EPSV"] == 1, "a connection asks but once for what it does not get"
 
 
+async def hang(*_: object) -> None:
+    await asyncio.sleep(60)
+
+
+async def hang_up(*_: object) -> None:
+    raise Hangup
+
+
+async def half_an_answer(to: Conversation, _: str) -> None:
+    to.writer.write(b"229 Entering (|||")
+    await asyncio.sleep(60)
+
+
+@pytest.mark.parametrize("silence", [hang, hang_up, half_an_answer])
+@pytest.mark.asyncio
+async def test_where_epsv_has_no_answer_at_all_the_next_connection_begins_with_pasv(silence: Any, spool: Path) -> None:
+    async with ScriptedServer() as server:
+        server.files = {f"{name}.xlsx": b"content" for name in "abcdef"}
+        server.scripts |= {"EPSV": silence, "PASV": by_pasv}
+        source = source_at(server.url, command_timeout=0.5)
+        fetched = await fetch(source, retry_for(20), spool)
+        asked = server.count["EPSV"]
+        steps = await probe(source)
+    assert len(fetched.files) == 6
+    assert asked == 1
+    assert [(step.name, step.problem) for step in steps][-1] == ("read", None)
+
+
+@pytest.mark.asyncio
+async def test_a_line_that_broke_once_at_epsv_costs_no_server_that_knows_nothing_else(spool: Path) -> None:
+    epsv, asked = Conversation.on_epsv, []
+
+    async def once(to: Conversation, argument: str) -> str:
+        asked.append(argument)
+        if len(asked) == 1:
+            raise Hangup
+        return await epsv(to, argument)
+
+    async with ScriptedServer() as server:
+        server.scripts |= {"EPSV": once, "PASV": saying("502 not over IPv6")}
+        fetched = await fetch(source_at(server.url), retry_for(20), spool)
+    assert [file.size for file in fetched.files] == [12]
+
+
 @pytest.mark.asyncio
 async def test_the_farewell_in_the_place_of_epsv_is_a_farewell(spool: Path) -> None:
     def farewell(*_: object) -> str:

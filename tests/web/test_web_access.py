@@ -1,6 +1,8 @@
 """Who gets in, and what every answer tells a browser."""
 
+import socket
 from contextlib import suppress
+from urllib.parse import urlsplit
 
 import httpx
 import pytest
@@ -89,6 +91,25 @@ def test_another_sites_page_cannot_ask_for_an_import(served, headers):
 def test_a_large_body_is_refused(served):
     answer = served.ask(f"{API}/import/trigger", "POST", content=b"x" * 100_000)
     assert (answer.status_code, answer.json()["code"]) == (413, "web-request")
+
+
+@pytest.mark.parametrize("path", ["/healthz", f"{API}/import/trigger"])
+def test_a_large_body_in_chunks_is_refused(served, path):
+    """No header tells its length: ten seconds of it were 8 GB, read and thrown away."""
+    parts, sent = urlsplit(served.address), 0
+    with socket.create_connection((parts.hostname, parts.port), timeout=30) as plug:
+        plug.sendall(f"POST {path} HTTP/1.1\r\nHost: localhost\r\nTransfer-Encoding: chunked\r\n\r\n".encode())
+        with suppress(ConnectionError):
+            while sent < 64 * 1024**2:
+                plug.sendall(b"4000\r\n" + b"x" * 0x4000 + b"\r\n")
+                sent += 0x4000
+    assert sent < 32 * 1024**2  # what the kernel had taken before it was closed
+    assert served.ask("/healthz").status_code == 200
+
+
+def test_a_small_body_in_chunks_is_read_over(served):
+    answer = served.ask("/healthz", "POST", content=iter([b"x" * 1000] * 3))
+    assert answer.status_code == 405
 
 
 def test_a_long_head_does_no_harm(served):

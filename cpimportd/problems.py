@@ -1245,7 +1245,7 @@ CATALOG: dict[str, ProblemKind] = _catalog(
             "run-broken-off",
             _F,
             "run {run} is {part}in the books, but its process {reason} before it was through",
-            "The books are right. Whoever reads them may not have been told: `cpimportd trigger`; look with `journalctl -k` whether the kernel killed it for memory.",
+            "The books are right, and the daemon has their readers told; as long as any are not, `cpimportd status` names them. Look with `journalctl -k` whether the kernel killed it for memory.",
             passing=True,
         ),
         ProblemKind(

@@ -118,9 +118,12 @@ def _daemon(state: Path) -> list[Finding]:
 
 
 def _trouble(status: Mapping[str, Any] | None) -> Iterator[Finding]:
-    """What keeps the run under way, and a configuration that was refused; nothing of a daemon that says nothing."""
+    """A run that died, what keeps the one under way, a configuration that was refused; nothing of a silent daemon."""
     if status is None:
         return
+    last = status["last"]
+    if last is not None and last["status"] == "crashed":
+        yield Finding(Level.WARNING, f"the last run: {last['summary']}", last["way_out"])
     for wait in trouble_of_run(status):
         yield Finding(Level.WARNING, f"the run under way waits for {wait['told']}", "Look: cpimportd status")
     if status.get("refused") is not None:

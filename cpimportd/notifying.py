@@ -14,7 +14,7 @@ from datetime import UTC, datetime
 import asyncpg
 
 from cpimportd import tell
-from cpimportd.books import notices
+from cpimportd.books import notices, runs
 from cpimportd.books.connection import connect, still_open
 from cpimportd.books.failures import translate
 from cpimportd.books.notices import Target
@@ -120,6 +120,8 @@ async def tell_outstanding(
 ) -> tuple[Sequence[Outstanding], Mapping[str, tuple[Problem, ...]]]:
     """Tell readers now of what they have not been told of, holding the department's lock as a run does.
 
+    A run whose process died is noted as such: monitors and the history would show it as under way until the next one.
+
     Returns:
         What was outstanding, and by target why it still is.
 
@@ -132,6 +134,7 @@ async def tell_outstanding(
         try:
             async with still_open(connection, settings.database) as usable:
                 await note(usable, settings.department_id, found, problems)
+                await runs.abandon(usable, settings.department_id)
         except (OSError, asyncpg.InterfaceError, asyncpg.PostgresError) as error:
             raise ProblemError(translate(error)) from error
     return found, problems

@@ -1245,7 +1245,7 @@ CATALOG: dict[str, ProblemKind] = _catalog(
             "run-broken-off",
             _F,
             "run {run} is {part}in the books, but its process {reason} before it was through",
-            "The books are right. Caches and views may not be: `cpimportd notify`; look with `journalctl -k` whether the kernel killed it for memory.",
+            "The books are right. The daemon clears caches and refreshes views by itself: `cpimportd status` names what is outstanding, `cpimportd notify` does it at once. Look with `journalctl -k` whether the kernel killed it for memory.",
             passing=True,
         ),
         ProblemKind(

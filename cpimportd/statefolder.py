@@ -7,6 +7,7 @@ the daemon does, and to validate everything takes half of the time until it answ
 import os
 import tomllib
 from collections.abc import Mapping
+from itertools import takewhile
 from pathlib import Path
 from typing import Final
 
@@ -62,7 +63,7 @@ def told(config: Path | None = None, environ: Mapping[str, str] = os.environ) ->
     try:
         if file is not None and b"STATE_DIRECTORY" in file.read_bytes():
             return None  # it takes more than a look to know what it says
-        found = tomllib.loads(path.read_bytes().decode("utf-8-sig")).get(_KEY)
+        found = _written(path.read_bytes())
     except (OSError, ValueError):
         return None
     for name, text in environ.items():
@@ -72,3 +73,20 @@ def told(config: Path | None = None, environ: Mapping[str, str] = os.environ) ->
         return unset(environ)
     # A relative one is a fault of the configuration, as is a value of another type: the whole of it says so.
     return Path(found) if isinstance(found, str) and Path(found).is_absolute() else None
+
+
+def _written(file: bytes) -> object:
+    """What the file sets; where it is no TOML, what a line of its own sets before any section begins.
+
+    Raises:
+        ValueError: that cannot be told.
+    """
+    try:
+        return tomllib.loads(file.decode("utf-8-sig")).get(_KEY)
+    except ValueError:
+        lines = file.decode("utf-8-sig", errors="replace").splitlines()
+        top = [line.strip() for line in takewhile(lambda line: not line.lstrip().startswith("["), lines)]
+        named = [line for line in top if line.startswith(_KEY)]
+        if len(named) != 1 or any(quotes in line for line in top for quotes in ('"""', "'''")):
+            raise
+        return tomllib.loads(named[0]).get(_KEY)

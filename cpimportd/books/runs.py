@@ -128,8 +128,7 @@ async def begin(connection: asyncpg.Connection, department_id: int, trigger: Tri
     Raises:
         ProblemError: ``slot-done`` where the slot was done already, by us or by another host.
     """
-    async with relying(connection), silence("lock", _ROWS):
-        await connection.execute(sql("runs", "abandon"), department_id)
+    await abandon(connection, department_id)
     try:
         async with relying(connection), silence("lock", _ROWS):
             run_id: int = await connection.fetchval(sql("runs", "begin"), *_row(department_id, trigger))
@@ -143,6 +142,12 @@ async def begin(connection: asyncpg.Connection, department_id: int, trigger: Tri
         run = "?" if done is None else done["id"]
         raise ProblemError(problem(code, value=slot, schedule=trigger.schedule, run=run, status=status)) from None
     return run_id
+
+
+async def abandon(connection: asyncpg.Connection, department_id: int) -> None:
+    """Note of runs whose process is gone that they are under way no more; the caller holds the lock, so none lives."""
+    async with relying(connection), silence("lock", _ROWS):
+        await connection.execute(sql("runs", "abandon"), department_id)
 
 
 async def begin_rehearsal(connection: asyncpg.Connection, department_id: int) -> int:

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Final
 
 import click
 
-from cpimportd.cli.common import config_option, guarded, json_option, load, print_json, run_async, say
+from cpimportd.cli.common import config_option, guarded_deed, json_option, load, print_json, run_async, say
 
 _UNDER_WAY: Final = 4
 
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 @click.option("--progress", "form", type=click.Choice(["json", "none"]), default="none", hidden=True,
               help="How the daemon is told.")  # fmt: skip
 @json_option
-@guarded
+@guarded_deed
 def notify(config_file: Path | None, form: str, as_json: bool) -> int:
     """Clear caches and refresh views for runs that could not do it.
 

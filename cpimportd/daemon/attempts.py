@@ -16,6 +16,9 @@ DONE_ELSEWHERE: Final = 5
 NOTIFY: Final = "notify"
 """The job that tells readers of the books what they have not been told of; no schedule's, but the daemon's own."""
 
+ANOTHER_TRY: Final = "another try: "
+"""What the reason begins with for which a slot waits after a fault that may pass."""
+
 _UPLOAD_MISSING: Final = "upload-missing"
 _NOT_UPLOADED: Final = frozenset({_UPLOAD_MISSING, "source-empty", "nothing-to-import"})
 _DONE_HELD: Final = "slot-done-held"
@@ -176,8 +179,8 @@ def _passing(ended: Ended) -> bool:
 
 def _reason(ended: Ended) -> str:
     if ended.result and ended.result.problem:
-        return f"another try: {ended.result.problem}"
-    return f"another try: the run {how_it_ended(ended.code)}"
+        return f"{ANOTHER_TRY}{ended.result.problem}"
+    return f"{ANOTHER_TRY}the run {how_it_ended(ended.code)}"
 
 
 def how_it_ended(code: int) -> str:

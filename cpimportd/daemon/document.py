@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from cpimportd import __version__
-from cpimportd.daemon.attempts import NOTIFY
+from cpimportd.daemon.attempts import ANOTHER_TRY, NOTIFY
 from cpimportd.daemon.state import State
 
 FILE: Final = "status.json"
@@ -92,6 +92,10 @@ def _waiting(state: State, schedule: str, now: datetime, monotonic: float) -> di
     # To the second, as otherwise every look at the clock would be news.
     again = (now + timedelta(seconds=attempt.next - monotonic)).replace(microsecond=0)
     until = None if attempt.until is None else attempt.until.replace(microsecond=0)
+    if state.running is not None and state.running.order.schedule == schedule:  # what the last try met is not over yet
+        before = attempt.why.removeprefix(ANOTHER_TRY)
+        why = f"the try under way to be over; the one before it ended with: {before}"
+        return {**found, "why": why, "until": until, "trouble": True}
     return {**found, "next": again, "until": until, "trouble": True}
 
 

@@ -23,7 +23,7 @@ from cpimportd.daemon.service import Daemon
 from cpimportd.daemon.store import FILE, Store
 from cpimportd.daemon.supervisor import Supervisor
 from cpimportd.leftovers import remove_abandoned
-from cpimportd.plan import COPY_PREFIX, RESCHEDULED, Plan
+from cpimportd.plan import COPY_PREFIX, RESCHEDULED, Plan, env_copy
 from cpimportd.problems import Problem, ProblemError, printable, problem
 from cpimportd.resources import exhausted, unusable
 
@@ -96,7 +96,8 @@ def _tidy(plan: Plan) -> None:
     One that was killed while it wrote a file leaves what it had begun, and runs that were killed leave their rows.
     """
     runtime, state = plan.runtime_directory, plan.state_directory
-    copies = [path for path in runtime.glob(f"{COPY_PREFIX}*") if path != plan.copy]
+    ours_now = {plan.copy, env_copy(plan.copy)}
+    copies = [path for path in runtime.glob(f"{COPY_PREFIX}*") if path not in ours_now]
     begun = [path for name in (document.FILE, RESCHEDULED) for path in unfinished(runtime / name)]
     for path in (
         *copies,

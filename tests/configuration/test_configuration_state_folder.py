@@ -51,6 +51,36 @@ def test_where_the_file_does_not_say_it_nothing_is_guessed(tmp_path, content):
     assert statefolder.told(file, {}) is None
 
 
+@pytest.mark.parametrize(
+    "rest",
+    [
+        b"department_id = 8\ndepartment_id = 9",
+        b"[database\n",
+        b"# \xcf\xf0\xe8\xe2\xe5\xf2",
+        b"[source]\nurl = 'file:///a\nstate_directory = '/other'",
+    ],
+)
+def test_a_file_that_is_no_toml_still_says_it_in_a_line_of_its_own(tmp_path, rest):
+    file = tmp_path / "cpimportd.toml"
+    file.write_bytes(b"state_directory = '/file/state'  # ours\n" + rest)
+    assert str(statefolder.told(file, {})) == "/file/state"
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        b"state_directory = '/a'\nstate_directory = '/b'",
+        b"[source]\nstate_directory = '/a'\n[",
+        b"state_directory = '/a\n",
+        b"x = '''\nstate_directory = '/a'\n'''\n[",
+    ],
+)
+def test_where_no_toml_says_it_twice_or_elsewhere_nothing_is_guessed(tmp_path, content):
+    file = tmp_path / "cpimportd.toml"
+    file.write_bytes(content)
+    assert statefolder.told(file, {}) is None
+
+
 def test_a_byte_order_mark_is_no_fault(tmp_path):
     file = tmp_path / "cpimportd.toml"
     file.write_bytes(b"\xef\xbb\xbfstate_directory = '/file/state'")

@@ -43,7 +43,7 @@ def test_a_refused_file_is_told_by_everybody_also_after_a_run_until_it_is_as_it_
     place.file.write_text(right)
     daemon.wait_event("refusal-over")
     daemon.wait_status(lambda found: found["refused"] is None, "tells of no refusal")
-    assert not REFUSED.search(place.notify.statuses()[-1])
+    until(lambda: not REFUSED.search(place.notify.statuses()[-1]), "line of systemd without it")
     assert look(place)[0] == 0
 
 
@@ -116,3 +116,15 @@ def test_a_refusal_is_told_while_a_run_is_under_way_and_a_file_that_is_gone_is_o
         release()
         daemon.wait_runs(1)
     assert daemon.status["refused"] is not None
+
+
+def test_a_file_that_is_no_toml_any_more_does_not_hide_the_daemon(place):
+    place.sample("day1")
+    place.start()
+    with place.file.open("a") as file:
+        file.write("department_id = 8\ndepartment_id = 9\n")
+    assert place.command("reload").returncode == 2
+    code, shown = look(place)[:2]
+    assert code == 1
+    assert "the file on the disk was refused at" in shown
+    assert place.command("trigger", "--wait").returncode == 0

@@ -130,7 +130,7 @@ def test_a_fresh_file_is_waited_for_and_that_is_no_trouble(place):
     assert "it is younger than source.stable_for" in wait["why"]
     assert trouble(place)[0] == 0
     assert re.fullmatch(
-        rf"Importing: fetching; waits for an upload to end: \S.*; next try {CLOCK}, gives up {CLOCK}",
+        rf"Importing: fetching( 0/3 files, 0 %)?; waits for an upload to end: \S.*; next try {CLOCK}, gives up {CLOCK}",
         daemon.status["status"],
     )
     daemon.wait_slot(slot, status="published")
@@ -204,6 +204,26 @@ def test_a_slot_that_waits_for_the_database_says_until_when_and_others_are_named
     for one in scripts["schedules"]:
         assert one["waiting"]["next"] < one["waiting"]["until"]
     assert shown.count("gives up") >= 2
+
+
+def test_while_a_slot_is_tried_again_it_is_not_said_to_wait_for_that_try(place, locked):
+    place.sample("day1")
+    place.due_slot()
+    place.configure({"database.lock_timeout": "300ms", "retry.wait_first": 0.1})
+    with locked():
+        daemon = place.start()
+        daemon.wait_event("retry")
+        tried = daemon.wait_status(
+            lambda found: found["running"] and [one["waiting"] for one in found["schedules"] if one["waiting"]],
+            "tells of another try that is under way",
+        )[0]
+    assert tried["next"] is None
+    assert tried["until"] is not None
+    assert re.match("the try under way to be over; the one before it ended with: .* is locked by", tried["why"]), tried[
+        "why"
+    ]
+    assert "another try" not in tried["why"]
+    assert tried["trouble"]
 
 
 def test_a_slot_that_waits_for_another_run_is_told_and_is_no_trouble(place, locked):

@@ -8,7 +8,7 @@ from typing import Final
 
 from cpimportd.core.outcomes import PUBLISHED
 from cpimportd.daemon.beginning import ours
-from cpimportd.daemon.process import hear_out
+from cpimportd.daemon.process import accepted_environment, hear_out
 from cpimportd.problems import Problem, printable, problem
 
 WITHIN: Final = 45.0
@@ -65,7 +65,7 @@ async def ask(configuration: Path, run: int) -> Aftermath:
     """
     argv = ours("cpimportd.aftermath", str(configuration), str(run))
     try:
-        _, said = await hear_out(argv, WITHIN, stdout=PIPE, stderr=DEVNULL)
+        _, said = await hear_out(argv, WITHIN, stdout=PIPE, stderr=DEVNULL, environ=accepted_environment())
         found = json.loads(said)
         if "problem" in found:
             return Aftermath(run, why=printable(found["problem"]))

@@ -18,7 +18,7 @@ from cpimportd.daemon.exhaustion import Exhaustion
 from cpimportd.daemon.files import unfinished
 from cpimportd.daemon.journal import tell, tell_problem
 from cpimportd.daemon.lock import locked
-from cpimportd.daemon.process import hear_out, launch
+from cpimportd.daemon.process import accepted_environment, hear_out, launch
 from cpimportd.daemon.service import Daemon
 from cpimportd.daemon.store import FILE, Store
 from cpimportd.daemon.supervisor import Supervisor
@@ -164,7 +164,7 @@ async def _apart(event: str, within: float, *arguments: str) -> None:
     """Do something in a process of its own; what it complains of is logged."""
     argv = ours("cpimportd", *arguments)
     try:
-        code, said = await hear_out(argv, within, stdout=DEVNULL, stderr=PIPE)
+        code, said = await hear_out(argv, within, stdout=DEVNULL, stderr=PIPE, environ=accepted_environment())
     except TimeoutError:
         raise ProblemError(problem("run-timeout", value=f"{within:g} s")) from None
     except (OSError, RuntimeError) as error:

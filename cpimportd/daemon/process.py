@@ -6,7 +6,7 @@ import logging
 import os
 import signal
 from asyncio.subprocess import DEVNULL, PIPE, Process
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from datetime import timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Final, Protocol
@@ -104,7 +104,19 @@ class _Deaf:
 _deaf: Final = _Deaf()
 
 
-async def hear_out(argv: list[str], within: float, *, stdout: int | None, stderr: int | None) -> tuple[int, bytes]:
+def accepted_environment() -> dict[str, str]:
+    """The environment of what goes by a configuration that was accepted, and not by a file that lies there now."""
+    return {name: value for name, value in os.environ.items() if name not in _NOT_INHERITED}
+
+
+async def hear_out(
+    argv: list[str],
+    within: float,
+    *,
+    stdout: int | None,
+    stderr: int | None,
+    environ: Mapping[str, str] | None = None,
+) -> tuple[int, bytes]:
     """Run a short process to its end; it is gone when this returns or raises.
 
     Args:
@@ -112,6 +124,7 @@ async def hear_out(argv: list[str], within: float, *, stdout: int | None, stderr
         within: seconds that it may take.
         stdout: what becomes of its standard output, as asyncio has it: None is inherited.
         stderr: the same of standard error; one of the two is a pipe.
+        environ: its environment; None: the daemon's own.
 
     Returns:
         Its exit code, and what it wrote into the pipe.
@@ -120,7 +133,7 @@ async def hear_out(argv: list[str], within: float, *, stdout: int | None, stderr
         TimeoutError: it took longer.
     """
     with _deaf:
-        process = await asyncio.create_subprocess_exec(*argv, stdin=DEVNULL, stdout=stdout, stderr=stderr)
+        process = await asyncio.create_subprocess_exec(*argv, stdin=DEVNULL, stdout=stdout, stderr=stderr, env=environ)
     try:
         async with asyncio.timeout(within):
             out, err = await process.communicate()
@@ -138,7 +151,7 @@ async def hear_out(argv: list[str], within: float, *, stdout: int | None, stderr
 class _ProcessRun:
     def __init__(self, order: Order, configuration: Path, limit: timedelta, tell: Callable[[Message], None]) -> None:
         self._argv = ours("cpimportd", *arguments(order, configuration))
-        self._environ = {name: value for name, value in os.environ.items() if name not in _NOT_INHERITED}
+        self._environ = accepted_environment()
         if order.retry_within is not None:
             self._environ["CPIMPORTD_RETRY__WITHIN"] = f"{order.retry_within.total_seconds():.3f}"
         self._limit = limit.total_seconds()

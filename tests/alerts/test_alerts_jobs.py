@@ -145,7 +145,7 @@ def test_the_weekly_summary_says_what_the_period_brought(books):
         assert moved == Decimal(one["closing"])
     assert len(found["files"]) > 5
     assert all(one["modified"] for one in found["files"])
-    assert json.loads(books.command("report", "--json", "--since", "2100-01-01").stdout)["runs"] == {}
+    assert books.command("report", "--json", "--since", "2100-01-01").returncode == 2
     plain = books.command("report").stdout
     assert "3 published, 1 partial" in plain
     assert "What changed, per organization" in plain

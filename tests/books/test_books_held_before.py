@@ -13,6 +13,7 @@ from tests.pipeline.conftest import make_workplace
 from tests.pipeline.test_pipeline_bad_input import shrink
 
 BEFORE = (
+    "DROP TABLE cpimportd.notice",
     "DROP TABLE cpimportd.held",
     "DROP INDEX cpimportd.snapshot_digest_idx, cpimportd.snapshot_sha256_idx",
     "ALTER TABLE cpimportd.runs DROP COLUMN kinds",

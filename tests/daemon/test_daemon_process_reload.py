@@ -233,7 +233,12 @@ def test_an_expression_that_no_day_matches_is_refused_and_one_without_a_slot_any
         assert "'Thu 2027-01-01' never comes" in refused.stdout + refused.stderr
     assert at(daemon) == before
     place.configure(
-        {"schedules.import.at": "2020-01-01", "schedules.weekly.at": "2020-01-01", "schedules.weekly.job": "reconcile"}
+        {
+            "schedules.import.at": "2020-01-01",
+            "schedules.weekly.at": "2020-01-01",
+            "schedules.weekly.job": "reconcile",
+            "alerts.urls": "json://127.0.0.1:9",
+        }
     )
     assert place.command("reschedule", "import", "*-02-30").returncode == 2
     assert place.command("reload").returncode == 0

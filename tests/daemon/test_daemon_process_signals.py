@@ -101,7 +101,13 @@ def test_the_readers_of_the_configuration_are_no_defect_when_they_are_hit(place)
 
 
 def test_a_job_and_what_is_started_now_and_then_are_deaf_as_well(place):
-    place.configure({"schedules.weekly.job": "reconcile", "schedules.weekly.at": "*-*-* 00:00:00"})
+    place.configure(
+        {
+            "schedules.weekly.job": "reconcile",
+            "schedules.weekly.at": "*-*-* 00:00:00",
+            "alerts.urls": "json://127.0.0.1:9",
+        }
+    )
     slot = place.slot_in(-20, "weekly")
     daemon = place.start(ready=False)
     with hail(daemon):

@@ -78,7 +78,7 @@ async def test_a_state_folder_that_vanishes_during_a_run_is_named(books, faults,
     before, gone = books.exact, []
 
     def vanish(progress):
-        if progress.stage == stage and not gone:
+        if progress.stage == stage and (stage != "fetch" or progress.file) and not gone:
             gone.append(progress)
             shutil.rmtree(books.state)
 

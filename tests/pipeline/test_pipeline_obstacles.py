@@ -117,7 +117,9 @@ async def test_a_trigger_that_changes_what_is_in_no_sum_is_blamed_too(beside, ta
     )
     before = as_root(f"SELECT md5(string_agg(t::text, '' ORDER BY id)) FROM {table} t")
     report = await place.run()
-    assert [(p.code, table in p.message) for p in report.problems] == [
+    # The backend's views are another role's, and readers of the first run are still to be told.
+    blamed = [p for p in report.problems if p.code != "views-stale"]
+    assert [(p.code, table in p.message) for p in blamed] == [
         ("row-rewritten", True), ("database-interference", True)]  # fmt: skip
     assert as_root(f"SELECT md5(string_agg(t::text, '' ORDER BY id)) FROM {table} t") == before
 

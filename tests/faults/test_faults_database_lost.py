@@ -36,6 +36,8 @@ def _when(statements):
             places["at COMMIT"].append(n)
         elif "WITH RECURSIVE reads" in text or "pg_backend_pid" in text:  # their connection's first question
             places["after COMMIT, when views are looked for"].append(n)
+        elif any(f"cpimportd: {name}" in text for name in ("outstanding", "settle", "fail ")):
+            places["after COMMIT, when it is noted who was told"].append(n)
         elif "cpimportd: finish" in text:
             places["after COMMIT, when the report is stored"].append(n)
         else:

@@ -121,14 +121,14 @@ class Client:
             ProblemError: as :meth:`status`, also where the daemon ends meanwhile.
         """
         life, number = self._ask(signal.SIGUSR1, "triggers_asked")
+        job = None
         while True:
             status = self._status_of(life)
             show(status["status"])
-            job = status["answers"]["trigger_job"]
-            if status["answers"]["triggers_served"] >= number and job is not None:
-                over = [one for one in status["jobs"] if one["job"] == job and one["schedule"] is None]
-                if over:
-                    return dict(over[-1])
+            if job is None and status["answers"]["triggers_served"] >= number:
+                job = status["answers"]["trigger_job"]  # later ones are others': with many of them it would never end
+            if over := [one for one in status["jobs"] if one["job"] == job and one["schedule"] is None]:
+                return dict(over[-1])
             time.sleep(_LOOK_EVERY)
 
     def reload(self) -> tuple[Problem, ...]:

@@ -4,6 +4,7 @@ import json
 import os
 import re
 import signal
+import time
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -41,6 +42,17 @@ def test_sigusr1_imports_from_an_ftp_server_whose_password_only_the_run_knows(pl
         (run,) = daemon.trigger()
     assert run["status"] == "published", daemon.last_words
     assert place.books == place.truth("day1")
+
+
+def test_who_waits_for_a_run_is_answered_though_others_go_on_asking(place):
+    place.sample("day1")
+    daemon = place.start()
+    waiting = place.begin("trigger", "--wait")
+    deadline = time.monotonic() + 20
+    while waiting.poll() is None and time.monotonic() < deadline:
+        daemon.send(signal.SIGUSR1)
+        time.sleep(0.02)
+    assert waiting.poll() == 0
 
 
 def test_however_often_a_run_is_asked_for_while_one_is_under_way_one_more_follows(place):

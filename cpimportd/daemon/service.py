@@ -37,7 +37,7 @@ SLICE: Final = 30.0
 BUSY_SLICE: Final = 0.5
 """Seconds between two turns while a run is under way: how often its progress is shown."""
 
-REFUSED_SLICE: Final = 1.0
+REFUSED_SLICE: Final = 5.0
 """Seconds between two turns while a refused configuration lies on the disk: how soon its correction is seen."""
 
 STOP_PATIENCE: Final = 30.0

@@ -78,6 +78,8 @@ class Stage:
         with (
             Hearing(self._hear, self.say),
             mock.patch.object(service, "BUSY_SLICE", self.busy_slice),
+            # A story's file never changes by itself: to look for that as often as real time does would take all of it.
+            mock.patch.object(service, "REFUSED_SLICE", self.slice),
             mock.patch.object(schedule, "datetime", times),
             # The status file takes most of a turn, and is nobody's business here.
             mock.patch.object(document, "document", return_value=""),

@@ -112,6 +112,11 @@ class Result:
 Message = Begun | Stage | Waits | Said | Seen | Result
 
 
+def said(found: Problem, level: int) -> Said:
+    """A problem as a line for the journal, with its way out."""
+    return Said(level, f"{found} → {found.way_out}", found.fields)
+
+
 def encode(message: Message) -> str:
     """One line, without its end."""
     match message:

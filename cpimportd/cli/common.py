@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     import asyncio
 
     from cpimportd.configuration import Loaded
+    from cpimportd.messages import Message
     from cpimportd.problems import Problem
     from cpimportd.waiting import Wait
 
@@ -224,6 +225,15 @@ def print_json(document: object) -> None:
 
     click.echo(json.dumps(document, ensure_ascii=False, indent=2))
     note_printed()
+
+
+def send_messages(*messages: "Message") -> None:
+    """Let the daemon that started this verb hear these, a line each; it reads our stderr."""
+    from cpimportd.messages import encode
+
+    for message in messages:
+        sys.stderr.write(f"{encode(message)}\n")
+    sys.stderr.flush()
 
 
 def print_json_problems(problems: "Iterable[Problem]") -> None:

@@ -6,7 +6,16 @@ from typing import TYPE_CHECKING, Final
 
 import click
 
-from cpimportd.cli.common import config_option, guarded_deed, json_option, load, print_json, run_async, say
+from cpimportd.cli.common import (
+    config_option,
+    guarded_deed,
+    json_option,
+    load,
+    print_json,
+    run_async,
+    say,
+    send_messages,
+)
 
 _UNDER_WAY: Final = 4
 
@@ -75,13 +84,10 @@ async def _notify(loaded: "Loaded") -> "Told":
 def _tell_daemon(code: int, summary: str, problems: "Sequence[Problem]") -> None:
     """What the daemon hears: a line for its journal each, and how it ended."""
     import logging
-    import sys
 
-    from cpimportd.messages import Message, Result, Said, encode
+    from cpimportd.messages import Result, Said, said
 
-    lines: list[Message] = [Said(logging.INFO, summary)] if summary else []
-    lines += [Said(found.effect.level, f"{found} → {found.way_out}", found.fields) for found in problems]
+    lines = [Said(logging.INFO, summary)] if summary else []
+    lines += [said(found, found.effect.level) for found in problems]
     result = Result(None, "failed" if code else "done", code, summary, untold=bool(code))
-    for message in (*lines, result):
-        sys.stderr.write(f"{encode(message)}\n")
-    sys.stderr.flush()
+    send_messages(*lines, result)

@@ -1,6 +1,5 @@
 """``alerts``, ``report`` and ``reconcile``: the verbs that tell people, at a terminal or by alerts."""
 
-import sys
 import time
 from contextlib import nullcontext
 from dataclasses import replace
@@ -11,7 +10,16 @@ from typing import TYPE_CHECKING
 import click
 
 from cpimportd.cli.arguments import DAY, SECONDS, require_past
-from cpimportd.cli.common import config_option, guarded_deed_with, json_option, load, print_json, run_async, say
+from cpimportd.cli.common import (
+    config_option,
+    guarded_deed_with,
+    json_option,
+    load,
+    print_json,
+    run_async,
+    say,
+    send_messages,
+)
 
 if TYPE_CHECKING:
     from cpimportd.configuration import Loaded
@@ -147,10 +155,9 @@ async def _job(loaded: "Loaded", job: "JobName", since: datetime | None, *, send
 
 def _tell_waits(waits: "tuple[Wait, ...]") -> None:
     """Let the daemon know what a job waits for."""
-    from cpimportd.messages import Waits, encode
+    from cpimportd.messages import Waits
 
-    sys.stderr.write(f"{encode(Waits(waits))}\n")
-    sys.stderr.flush()
+    send_messages(Waits(waits))
 
 
 def _tell_daemon(
@@ -159,15 +166,15 @@ def _tell_daemon(
     """What the daemon hears of a job: a line for its journal each, and how it ended."""
     import logging
 
-    from cpimportd.messages import Message, Result, Said, encode
+    from cpimportd.messages import Result, Said, said
 
     failed = problems if done is None else ()
     first = problems[0] if problems else None
     summary = f"{job}: {done.summary}" if done else f"{job} failed: {first}"
     level = logging.ERROR if failed else logging.WARNING
-    lines: list[Message] = [Said(level if problems else logging.INFO, summary)]
-    lines += [Said(level, f"{found} → {found.way_out}", found.fields) for found in problems]
-    lines += [Said(logging.WARNING, f"{found} → {found.way_out}", found.fields) for found in untold]
+    lines = [Said(level if problems else logging.INFO, summary)]
+    lines += [said(found, level) for found in problems]
+    lines += [said(found, logging.WARNING) for found in untold]
     result = Result(
         None,
         done.status if done else "failed",
@@ -178,9 +185,7 @@ def _tell_daemon(
         problem=None if first is None else str(first),
         way_out=None if first is None else first.way_out,
     )
-    for message in (*lines, result):
-        sys.stderr.write(f"{encode(message)}\n")
-    sys.stderr.flush()
+    send_messages(*lines, result)
 
 
 @click.command()

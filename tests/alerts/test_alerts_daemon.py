@@ -87,10 +87,7 @@ def test_a_run_that_is_killed_after_its_commit_is_not_told_as_one_that_failed(pl
     told_to(place, web)
     with place.standing("commit") as stand:
         daemon = place.start()
-        daemon.send(signal.SIGUSR1)
-        release = stand(daemon)
-        os.kill(daemon.run_pid(), signal.SIGKILL)
-        release()
+        daemon.kill_run(stand)
         until(lambda: web.requests, "alert of a run that was killed", 60)
     assert web.titles == ["cpimportd, подразделение 8: загрузка записана, но оборвалась"]
     body = web.requests[0].json["message"]

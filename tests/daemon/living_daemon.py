@@ -127,6 +127,13 @@ class LivingDaemon:
         """The process of the run under way, once it is there."""
         return until(lambda: children(self.pid, " run --config "), f"run of {self.pid}; {self.last_words}")[0]
 
+    def kill_run(self, stand: Callable[[Self], Callable[[], None]]) -> None:
+        """Ask for a run, and kill it where it stands: see ``Place.standing``."""
+        self.send(signal.SIGUSR1)
+        release = stand(self)
+        os.kill(self.run_pid(), signal.SIGKILL)
+        release()
+
     def frozen_readers(self) -> list[int]:
         """The run under way stands still while it reads workbooks: the processes that read them are stopped."""
         run = self.run_pid()

@@ -1,7 +1,5 @@
 """A run that died is told alike by everybody who is asked: nobody says that all is well, or that it is still under way."""
 
-import os
-import signal
 import subprocess
 
 import pytest
@@ -18,10 +16,7 @@ def test_monitors_and_the_history_tell_of_a_run_that_died_and_of_none_that_is_un
         place.sample("day2")
         daemon = place.start()
         assert place.command("check", "--nagios").returncode == 0
-        daemon.send(signal.SIGUSR1)
-        release = stand(daemon)
-        os.kill(daemon.run_pid(), signal.SIGKILL)
-        release()
+        daemon.kill_run(stand)
         ended = {"merge": "abandoned", "commit": "published"}[phase]
         until(lambda: place.outcomes() == ["published", ended], "history that tells how the run ended")
         daemon.wait_runs(1)
@@ -35,10 +30,7 @@ def test_nobody_is_sent_to_tell_readers_whom_the_daemon_tells(place):
     place.sample("day1")
     with place.standing("commit") as stand:
         daemon = place.start()
-        daemon.send(signal.SIGUSR1)
-        release = stand(daemon)
-        os.kill(daemon.run_pid(), signal.SIGKILL)
-        release()
+        daemon.kill_run(stand)
         daemon.wait_runs(1)
         until(lambda: not place.sql("SELECT 1 FROM cpimportd.notice WHERE outcome IS NULL"), "readers who were told")
         shown = " ".join(place.command("status").stdout.split())

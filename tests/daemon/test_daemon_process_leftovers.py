@@ -1,7 +1,6 @@
 """What real processes leave when they are killed, and the modes and owners of what they write."""
 
 import os
-import signal
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -112,10 +111,7 @@ def test_a_run_that_is_killed_by_hand_is_tidied_up_by_the_next(place):
     place.sample("day1")
     with place.standing("merge") as stand:
         daemon = place.start()
-        daemon.send(signal.SIGUSR1)
-        release = stand(daemon)
-        os.kill(daemon.run_pid(), signal.SIGKILL)
-        release()
+        daemon.kill_run(stand)
         until(lambda: daemon.status["running"] is None, "end of the run")
         (left,) = run_folders(place)
         assert place.command("run").returncode == 0

@@ -17,6 +17,7 @@ def refuse(place, daemon) -> str:
     place.file.write_text(f"{right}source.paralel = 3\n")
     daemon.send(signal.SIGHUP)
     daemon.wait_problem("config-refused")
+    daemon.wait_status(lambda found: found["refused"] is not None, "tells of the refusal")
     return right
 
 

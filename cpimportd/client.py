@@ -8,7 +8,7 @@ from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from cpimportd.core.outcomes import held_alone
 from cpimportd.daemon.document import read
@@ -19,6 +19,9 @@ from cpimportd.daemon.store import FILE as MEMORY
 from cpimportd.plan import RESCHEDULED
 from cpimportd.problems import Problem, ProblemError, problem
 from cpimportd.waiting import SHOWN_AFTER, Wait
+
+if TYPE_CHECKING:
+    from cpimportd.settings import Settings
 
 ANSWER_WITHIN: Final = 60.0
 """Seconds until a daemon that does not answer is given up; reading a configuration takes less than one."""
@@ -258,6 +261,19 @@ def rescheduled(state: Path) -> dict[str, str]:
     except ProblemError as error:
         pid = "unknown" if found is None else found.pid
         raise ProblemError(problem("daemon-permission", pid=pid)) from error
+
+
+def as_rescheduled(settings: "Settings") -> "Settings":
+    """The settings with the expressions that hold until the daemon's next start, as far as this user may know."""
+    try:
+        changed = rescheduled(settings.state_directory)
+    except (ProblemError, OSError):
+        return settings
+    schedules = {
+        name: one.model_copy(update={"at": changed[name]}) if name in changed else one
+        for name, one in settings.schedules.items()
+    }
+    return settings.model_copy(update={"schedules": schedules})
 
 
 def trouble_of_run(status: Mapping[str, Any]) -> list[dict[str, Any]]:

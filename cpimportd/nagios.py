@@ -14,7 +14,7 @@ from cpimportd import source
 from cpimportd.books import connect, require_current, translate
 from cpimportd.books.connection import let_go
 from cpimportd.books.health import health as read_health
-from cpimportd.client import rescheduled, trouble_of_run
+from cpimportd.client import as_rescheduled, trouble_of_run
 from cpimportd.configuration import Loaded, require_database, require_source
 from cpimportd.daemon.lock import LOCK, holder
 from cpimportd.daemon.store import FILE as MEMORY
@@ -53,7 +53,7 @@ async def ask(loaded: Loaded, thresholds: Thresholds, now: datetime) -> Answer:
         thresholds: of the last success.
         now: an aware instant.
     """
-    settings = _as_rescheduled(loaded.settings)
+    settings = as_rescheduled(loaded.settings)
     try:
         require_database(settings, loaded.path)
         require_source(settings, loaded.path)
@@ -129,19 +129,6 @@ def _trouble(status: Mapping[str, Any] | None) -> Iterator[Finding]:
     if status.get("refused") is not None:
         first = status["refused"]["problems"][0]
         yield Finding(Level.WARNING, f"{status['refused']['told']}: {first['message']}", first["way_out"])
-
-
-def _as_rescheduled(settings: Settings) -> Settings:
-    """The settings with the expressions that hold until the daemon's next start, as far as this user may know."""
-    try:
-        changed = rescheduled(settings.state_directory)
-    except (ProblemError, OSError):
-        return settings
-    schedules = {
-        name: one.model_copy(update={"at": changed[name]}) if name in changed else one
-        for name, one in settings.schedules.items()
-    }
-    return settings.model_copy(update={"schedules": schedules})
 
 
 def counting_from(settings: Settings) -> dict[str, datetime]:

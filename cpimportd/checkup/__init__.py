@@ -9,6 +9,7 @@ from typing import Final
 from cpimportd.checkup import closing, machine, schedules
 from cpimportd.checkup.confinement import reader_confinement
 from cpimportd.checkup.line import CheckLine, attempt, bad, good
+from cpimportd.client import as_rescheduled
 from cpimportd.configuration import Loaded, load, require_source
 from cpimportd.problems import ProblemError, problem
 from cpimportd.settings import Settings
@@ -51,7 +52,9 @@ async def checkup(configuration: Loaded | Path | None = None, *, within: timedel
         attempt("cache", _cache(settings), within),
         attempt("state folder", asyncio.to_thread(machine.state_folder, settings), within),
         attempt("time zone", asyncio.to_thread(machine.time_zone, settings), within),
-        attempt("slots", asyncio.to_thread(schedules.regular_slots, settings, datetime.now(UTC)), within),
+        attempt(
+            "slots", asyncio.to_thread(schedules.regular_slots, as_rescheduled(settings), datetime.now(UTC)), within
+        ),
         attempt("closed period", asyncio.to_thread(closing.first_open_day, settings, datetime.now(UTC)), within),
     )
     return tuple(line for lines in found for line in lines)

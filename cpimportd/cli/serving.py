@@ -1,5 +1,6 @@
 """``daemon`` and the verbs that talk to it: ``status``, ``trigger``, ``reload``, ``reschedule``."""
 
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
@@ -225,6 +226,8 @@ def reschedule(config_file: Path | None, name: str, expression: str | None, rese
         now = f"now {schedules[name].at!r}"
         raise click.UsageError(f"say when: an OnCalendar expression such as '*-*-* 07:30' ({now}), or --reset")
     client = Client(loaded.settings.state_directory, say=_say_wait)
+    if expression is not None:
+        _require_slot(expression, loaded.settings.zone)
     refused = client.reschedule(name, expression)
     if refused:
         say((*refused, problem("config-refused")))
@@ -233,6 +236,17 @@ def reschedule(config_file: Path | None, name: str, expression: str | None, rese
     later = "; this takes effect when the run under way is over" if client.status()["running"] is not None else ""
     click.echo(f"{name} is due next at {told}{later}", err=True)
     return 0
+
+
+def _require_slot(expression: str, zone: "tzinfo") -> None:
+    from datetime import UTC, datetime
+
+    from cpimportd.timetable import ExpressionError, next_slot
+
+    with suppress(ExpressionError):  # the daemon's client says what is wrong with one that cannot be understood
+        if next_slot(expression, zone, datetime.now(UTC)) is None:
+            reason = f"{expression!r} has no slot any more: every date that it names has passed"
+            raise click.BadParameter(reason, param_hint="EXPRESSION")
 
 
 def _due_next(expression: str, zone: "tzinfo") -> str:

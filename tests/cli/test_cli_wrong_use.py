@@ -136,6 +136,11 @@ def test_rescheduling_to_nothing_says_what_is_missing(ask):
     refused(ask("reschedule", "import", "06:00", "--reset"), "give an expression or --reset, not both")
 
 
+def test_rescheduling_to_dates_that_have_passed_is_refused_before_the_daemon_is_asked(ask):
+    for passed in ("2020-01-01 06:00", "2019..2021-*-* 07:00:00"):
+        refused(ask("reschedule", "import", passed), "has no slot any more", "every date that it names has passed")
+
+
 def test_a_zone_that_does_not_exist_is_refused_alike_on_the_command_line_and_in_the_configuration(ask, two_days):
     words = "expected a zone of this machine's tz database, such as Europe/Moscow"
     refused(ask("next", "--timezone", "Europe/Moskow"), words)

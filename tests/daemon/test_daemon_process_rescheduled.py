@@ -62,3 +62,12 @@ def test_a_slot_that_was_moved_to_a_later_hour_is_not_missed_to_a_monitor(place)
     assert "is not done" not in nagios.stdout, nagios.stdout
     assert nagios.returncode == 0, nagios.stdout
     daemon.send(signal.SIGTERM)
+
+
+def test_a_rescheduled_slot_that_was_the_last_one_is_told_by_check_and_monitors(place):
+    daemon = place.start()
+    once = whole_second(4)
+    assert place.command("reschedule", "import", f"{once:%Y-%m-%d %H:%M:%S} UTC").returncode == 0
+    daemon.wait_status(lambda found: found["schedules"][0]["next"] is None, "has no slot any more")
+    assert "slot-none" in place.command("check", "--json").stdout
+    assert "has no slot any more" in place.command("check", "--nagios").stdout

@@ -50,7 +50,8 @@ def found(name: str) -> tuple[Path, ...]:
     if wheel is not None and wheel.origin is not None:
         kept += Path(wheel.origin).parent.glob(f"pginstall*/bin/{name}")
     candidates = dict.fromkeys([*on_path, *sorted(kept)])
-    return tuple(path for path in candidates if path.is_file() and os.access(path, os.X_OK))
+    # PATH may name folders of other users: os.path.isfile says no of what it may not see, Path.is_file raises.
+    return tuple(path for path in candidates if os.path.isfile(path) and os.access(path, os.X_OK))  # noqa: PTH113
 
 
 def major_version(said: str) -> int:

@@ -9,7 +9,7 @@ from datetime import timedelta
 import pytest
 from pydantic import SecretStr
 
-from cpimportd.books import backup, current, upgrade
+from cpimportd.books import backup, current, programs, upgrade
 from cpimportd.books.upgrade import REVISION
 from cpimportd.problems import ProblemError
 from cpimportd.settings import Database
@@ -40,6 +40,13 @@ def version(program):
 @pytest.fixture
 def pg_dump(postgres_server):
     return postgres_server.programs / "pg_dump"
+
+
+def test_folders_of_path_that_cannot_be_looked_into_are_passed_over(monkeypatch, tmp_path):
+    mine = script(tmp_path / "pg_dump", "")
+    # As root nothing is forbidden: a name that is too long is refused as the folder of another user is.
+    monkeypatch.setenv("PATH", f"/{'n' * 300}:{tmp_path}")
+    assert programs.found("pg_dump")[0] == mine
 
 
 @pytest.mark.asyncio
@@ -107,7 +114,7 @@ async def test_the_password_reaches_pg_dump_by_its_environment_alone(database, t
 
 @pytest.mark.asyncio
 @pytest.mark.parametrize(
-    ("programs", "reason"),
+    ("failing", "reason"),
     [
         ([], "no pg_dump was found"),
         (["echo half; echo 'pg_dump: error: no space left on device' >&2; exit 1"], "no space left"),
@@ -116,8 +123,8 @@ async def test_the_password_reaches_pg_dump_by_its_environment_alone(database, t
         (["exit 0"], "input file is too short"),
     ],
 )
-async def test_a_failed_backup_leaves_no_file(database, tmp_path, programs, reason):
-    scripts = [script(tmp_path / f"pg_dump{n}", text) for n, text in enumerate(programs)]
+async def test_a_failed_backup_leaves_no_file(database, tmp_path, failing, reason):
+    scripts = [script(tmp_path / f"pg_dump{n}", text) for n, text in enumerate(failing)]
     with pytest.raises(ProblemError) as caught:
         await backup(Database(url=SecretStr(database)), tmp_path / "backups", candidates=scripts)
     assert caught.value.problems[0].code in {"backup-failed", "backup-incomplete"}

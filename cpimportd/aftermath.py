@@ -14,7 +14,7 @@ import asyncpg
 
 from cpimportd.books.certainty import settled
 from cpimportd.books.failures import translate
-from cpimportd.configuration import load, require_database
+from cpimportd.configuration.loading import load, require_database
 from cpimportd.coredumps import forbid_core_dumps
 from cpimportd.problems import ProblemError
 

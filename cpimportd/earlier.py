@@ -5,8 +5,9 @@ from datetime import tzinfo
 
 import asyncpg
 
-from cpimportd import checks
 from cpimportd.books import memory
+from cpimportd.checks.earlier import Earlier
+from cpimportd.checks.verdicts import Verdict
 from cpimportd.instants import day
 from cpimportd.model import Content, Served, Snapshot, Unit
 from cpimportd.problems import Problem, problem
@@ -17,11 +18,11 @@ async def earlier(
     connection: asyncpg.Connection,
     settings: Settings,
     snapshots: Sequence[Snapshot],
-    verdict: checks.Verdict,
+    verdict: Verdict,
     served: Sequence[Served],
     *,
     undone: Mapping[Unit, int],
-) -> Mapping[Unit, checks.Earlier]:
+) -> Mapping[Unit, Earlier]:
     """Of each unit: which of its workbooks were published before and superseded, and which came no more.
 
     Args:
@@ -50,7 +51,7 @@ async def earlier(
             and (known := _latest(snapshot, superseded.get(unit, ()))) is not None
         )
         if older or judged.gone:
-            found[unit] = checks.Earlier(older, judged.gone)
+            found[unit] = Earlier(older, judged.gone)
     return found
 
 

@@ -13,10 +13,15 @@ from pathlib import Path
 
 import asyncpg
 
-from cpimportd import checks, engine, source
+from cpimportd import engine
 from cpimportd.books import encodings, memory
 from cpimportd.books.rights import text_limits
-from cpimportd.documents import kind_by_name
+from cpimportd.checks.attribution import unknown_expenses
+from cpimportd.checks.earlier import Earlier
+from cpimportd.checks.integrity import integrity
+from cpimportd.checks.rereading import files_to_parse
+from cpimportd.checks.verdicts import UnitVerdict, Verdict
+from cpimportd.documents.names import kind_by_name
 from cpimportd.earlier import earlier
 from cpimportd.instants import moment
 from cpimportd.model import Content, FetchedFile, Kind, MissedFile, Progress, Served, Snapshot, Unit
@@ -24,6 +29,7 @@ from cpimportd.problems import Effect, Problem, ProblemError, problem
 from cpimportd.reading import ReadJob
 from cpimportd.sample import SUSPICIOUS, sample_fault
 from cpimportd.settings import Settings
+from cpimportd.source.fetch import fetch, open_source
 from cpimportd.spool import SpoolFolder
 from cpimportd.titles import title_of
 from cpimportd.waiting import Wait, waiting
@@ -52,11 +58,11 @@ class Intake:
     """
 
     snapshots: tuple[Snapshot, ...]
-    verdict: checks.Verdict
+    verdict: Verdict
     served: tuple[Served, ...]
     foreign: frozenset[Unit]
     undone: Mapping[Unit, int] = field(default_factory=dict)
-    earlier: Mapping[Unit, checks.Earlier] = field(default_factory=dict)
+    earlier: Mapping[Unit, Earlier] = field(default_factory=dict)
     missed: tuple[MissedFile, ...] = ()
 
     @property
@@ -178,7 +184,7 @@ def _upload_under_way(intake: Intake, settings: Settings) -> bool:
     return newest is not None and len(times) > 1 and datetime.now(UTC) - newest < settings.retry.within
 
 
-def _only_strict(unit: checks.UnitVerdict) -> bool:
+def _only_strict(unit: UnitVerdict) -> bool:
     """Whether the unit is right in itself, and held only because another one is."""
     return all(found.code == "strict" or found.effect is Effect.WARNS for found in unit.problems)
 
@@ -196,7 +202,7 @@ async def _look(
         kind = kind_by_name(name)
         return kind is None or kind.group in groups
 
-    fetched = await source.fetch(settings.source, settings.retry, folders[0], only_names=wanted, progress=progress)
+    fetched = await fetch(settings.source, settings.retry, folders[0], only_names=wanted, progress=progress)
     served = await memory.served(connection, settings.department_id)
     foreign = await memory.foreign_writes(connection, settings.department_id)
     job = ReadJob(timezone=settings.timezone, lengths=_narrowest(await text_limits(connection)))
@@ -204,16 +210,16 @@ async def _look(
     snapshots = await reader.changed(served)
     await _suspect_the_library(snapshots, settings, folders[1])
     while True:
-        unknown = checks.unknown_expenses(snapshots)
+        unknown = unknown_expenses(snapshots)
         known = await memory.known_expenses(connection, settings.department_id, unknown)
-        needed = checks.files_to_parse(snapshots, served, foreign, known_expenses=known)
+        needed = files_to_parse(snapshots, served, foreign, known_expenses=known)
         if not needed:
             break
         snapshots = await reader.also(snapshots, needed)
     similar = await memory.similar_expenses(connection, settings.department_id, unknown - known.keys())
     snapshots = await encodings.checked(connection, snapshots, settings.reader.max_problems, title_of)
     progress(Progress("check"))
-    verdict = checks.integrity(
+    verdict = integrity(
         snapshots,
         served,
         known_expenses=known,
@@ -238,7 +244,7 @@ async def _look(
 
 def _nothing_to_import(settings: Settings, asked: Asked, files: int) -> Problem:
     """Nobody's documents came and none ever did: such a run has seen nothing, which is no success."""
-    place = source.open_source(settings.source)
+    place = open_source(settings.source)
     kinds = ", ".join(kind.value for kind in Kind if kind.group in {one.group for one in asked.only})
     return problem("nothing-to-import", server=place.label, folder=place.folder, count=files, kinds=kinds)
 

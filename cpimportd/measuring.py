@@ -42,7 +42,7 @@ async def measure(
         asyncpg.PostgresError: the database refuses.
     """
     try:
-        from cpimportd.metrics import registry_of  # noqa: PLC0415 - an extra
+        from cpimportd.metrics.output import registry_of  # noqa: PLC0415 - an extra
     except ModuleNotFoundError as error:
         if (error.name or "").startswith("cpimportd"):
             raise
@@ -67,7 +67,7 @@ async def metrics_text(
         asyncpg.PostgresError: as :func:`measure`.
     """
     registry = await measure(connection, department_id, daemon, told)
-    from cpimportd.metrics import text_of  # noqa: PLC0415
+    from cpimportd.metrics.output import text_of  # noqa: PLC0415
 
     return text_of(registry)
 
@@ -88,7 +88,7 @@ def write_metrics(path: Path, text: str) -> None:
     Raises:
         OSError: the file could not be written.
     """
-    from cpimportd.metrics import write_textfile  # noqa: PLC0415
+    from cpimportd.metrics.output import write_textfile  # noqa: PLC0415
 
     write_textfile(path, text)
 

@@ -10,12 +10,12 @@ from typing import Any, Final
 
 import asyncpg
 
-from cpimportd import source
-from cpimportd.books import connect, require_current, translate
-from cpimportd.books.connection import let_go
+from cpimportd.books.connection import connect, let_go
+from cpimportd.books.failures import translate
 from cpimportd.books.health import health as read_health
+from cpimportd.books.upgrade import require_current
 from cpimportd.client import as_rescheduled, trouble_of_run
-from cpimportd.configuration import Loaded, require_database, require_source
+from cpimportd.configuration.loading import Loaded, require_database, require_source
 from cpimportd.daemon.lock import LOCK, holder
 from cpimportd.daemon.store import FILE as MEMORY
 from cpimportd.daemon.store import NOT_UNDERSTOOD, decode
@@ -25,7 +25,8 @@ from cpimportd.model import Group, Kind
 from cpimportd.plugin import Answer, Finding, Level, wrong_configuration
 from cpimportd.problems import Problem, ProblemError, problem
 from cpimportd.settings import Schedule, Settings
-from cpimportd.timetable import newest_slot, next_slot
+from cpimportd.source.probe import probe
+from cpimportd.timetable.calendar import newest_slot, next_slot
 from cpimportd.watched import Health, UndoneJob, readers
 
 WITHIN: Final = timedelta(seconds=9)
@@ -91,7 +92,7 @@ async def _health(settings: Settings) -> Health | list[Finding]:
 async def _source(settings: Settings) -> list[Finding]:
     try:
         async with asyncio.timeout(WITHIN.total_seconds()):
-            steps = await source.probe(settings.source, read=False)
+            steps = await probe(settings.source, read=False)
     except ProblemError as error:
         return [_critical(found) for found in error.problems]
     except TimeoutError:

@@ -13,7 +13,6 @@ from datetime import UTC, datetime
 
 import asyncpg
 
-from cpimportd import tell
 from cpimportd.books import notices, runs
 from cpimportd.books.connection import connect, still_open
 from cpimportd.books.failures import translate
@@ -22,6 +21,8 @@ from cpimportd.model import Progress
 from cpimportd.problems import Problem, ProblemError
 from cpimportd.session import UNREAD, open_books
 from cpimportd.settings import Settings
+from cpimportd.tell.cache import clear_cache
+from cpimportd.tell.views import ALL_VIEWS, refresh_views
 from cpimportd.watched import Outstanding, readers
 
 logger = logging.getLogger(__name__)
@@ -91,9 +92,9 @@ async def tell_them(settings: Settings, found: Sequence[Outstanding]) -> dict[st
 
     async def one_of_them(one: Outstanding) -> tuple[Problem, ...]:
         if one.target == Target.CACHE:
-            return await tell.clear_cache(settings.cache)
+            return await clear_cache(settings.cache)
         only = None if one.views is None else frozenset(one.views)
-        return await tell.refresh_views(lambda: connect(settings.database, direct=True), settings.tell, only)
+        return await refresh_views(lambda: connect(settings.database, direct=True), settings.tell, only)
 
     told = await asyncio.gather(*map(one_of_them, found))
     return {one.target: problems for one, problems in zip(found, told, strict=True)}
@@ -111,7 +112,7 @@ async def note(
             await notices.settle(connection, department_id, one)
             continue
         left = tuple(bad.value for bad in problems[one.target] if bad.value is not None)
-        views = None if one.target != Target.VIEWS or tell.ALL_VIEWS in left else left
+        views = None if one.target != Target.VIEWS or ALL_VIEWS in left else left
         await notices.fail(connection, department_id, replace(one, views=views), problems[one.target])
 
 

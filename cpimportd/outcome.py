@@ -10,7 +10,7 @@ import asyncpg
 from cpimportd.books import memory
 from cpimportd.books.held import held_units
 from cpimportd.books.plan import Published
-from cpimportd.documents import kind_by_name
+from cpimportd.documents.names import kind_by_name
 from cpimportd.intake import Intake
 from cpimportd.model import Kind, MissedFile, Served, Snapshot
 from cpimportd.problems import Problem, printable, problem

@@ -24,7 +24,7 @@ from cpimportd.books.locks import naming_holders
 from cpimportd.books.plan import Publication, Published
 from cpimportd.books.publish import publish, settle
 from cpimportd.books.statistics import catch_up
-from cpimportd.configuration import require_database, require_source
+from cpimportd.configuration.loading import require_database, require_source
 from cpimportd.failure import told_of
 from cpimportd.intake import Asked, Intake, take_in
 from cpimportd.measuring import leave_metrics

@@ -13,7 +13,7 @@ from pathlib import Path
 
 from pydantic import TypeAdapter, ValidationError
 
-from cpimportd.configuration import Loaded, load, require_database, require_source
+from cpimportd.configuration.loading import Loaded, load, require_database, require_source
 from cpimportd.coredumps import forbid_core_dumps
 from cpimportd.daemon.beginning import STARTING
 from cpimportd.plan import COPY_PREFIX, RESCHEDULED, Plan, PlannedSchedule, encode, encode_problems, env_copy

@@ -3,8 +3,10 @@
 from collections.abc import Callable, Iterator, Sequence
 from datetime import date, datetime
 
-from cpimportd import checks
 from cpimportd.books.plan import FilePlan, Judge, Judgement, NewName, Publication, Today, UnitPlan
+from cpimportd.checks.closed import closed_before
+from cpimportd.checks.plausibility import plausibility
+from cpimportd.checks.verdicts import FileVerdict
 from cpimportd.intake import Asked, Intake
 from cpimportd.model import Content, Unit, UnitFacts
 from cpimportd.problems import Effect, Problem, problem
@@ -25,7 +27,7 @@ def plan_publication(
         seconds: how long the run has lasted so far.
     """
     verdict = intake.verdict
-    first_open = checks.closed_before(settings.guards.closed_before, datetime.now(settings.zone).date())
+    first_open = closed_before(settings.guards.closed_before, datetime.now(settings.zone).date())
     read = frozenset(found for snapshot in intake.snapshots for found in snapshot.problems)
     files = {
         file_no: FilePlan(intake.snapshots[file_no], file.kind, file.organizations, _own(file, read), file.ignored)
@@ -90,7 +92,7 @@ def _new_names(intake: Intake, unit: Unit) -> Iterator[NewName]:
             yield NewName(entry.kind, entry.organization, entry.file, now.file.name, now.content)
 
 
-def _own(file: checks.FileVerdict, read: frozenset[Problem]) -> tuple[Problem, ...]:
+def _own(file: FileVerdict, read: frozenset[Problem]) -> tuple[Problem, ...]:
     """A file's problems less those that its reader found, which its snapshot holds."""
     return tuple(p for p in file.problems if p not in read)
 
@@ -109,7 +111,7 @@ def _judge(settings: Settings, asked: Asked, intake: Intake, first_open: date | 
     organizations = frozenset(unit.organization for unit, found in intake.verdict.units.items() if found.has_file)
 
     def judge(facts: Sequence[UnitFacts]) -> dict[Unit, Judgement]:
-        found = checks.plausibility(
+        found = plausibility(
             facts,
             settings.guards,
             asked.accepted,

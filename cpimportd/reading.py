@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 import cpimportd
-from cpimportd.documents import kind_by_name
+from cpimportd.documents.names import kind_by_name
 from cpimportd.model import FetchedFile, Progress, Snapshot
 from cpimportd.private import open_private
 from cpimportd.problems import ProblemError, problem

@@ -16,9 +16,10 @@ from typing import Final
 import asyncpg
 
 from cpimportd.archive import ArchivedRun, archived_runs
-from cpimportd.books import connect, require_current, translate, upgrade
-from cpimportd.books.connection import let_go
+from cpimportd.books.connection import connect, let_go
+from cpimportd.books.failures import translate
 from cpimportd.books.pastruns import Closings, PastRun, closings, past_runs
+from cpimportd.books.upgrade import require_current, upgrade
 from cpimportd.core.outcomes import held_alone
 from cpimportd.leftovers import temporary_folder
 from cpimportd.model import Kind, Progress, Unit

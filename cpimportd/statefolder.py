@@ -49,7 +49,7 @@ def unset(environ: Mapping[str, str] = os.environ) -> Path:
 
 
 def told(config: Path | None = None, environ: Mapping[str, str] = os.environ) -> Path | None:
-    """The state folder that the environment or the file says, as :func:`cpimportd.configuration.load` would have it.
+    """The state folder that the environment or the file says, as loading the configuration would have it.
 
     Args:
         config: the file that ``--config`` names; None means ``CPIMPORTD_CONFIG``, else the usual place.

@@ -15,7 +15,7 @@ from cpimportd.books.locks import naming_holders
 from cpimportd.books.statistics import catch_up
 from cpimportd.books.undo import Undo, undo
 from cpimportd.books.undoable import runs_to_undo
-from cpimportd.configuration import require_database
+from cpimportd.configuration.loading import require_database
 from cpimportd.failure import told_of
 from cpimportd.model import Progress
 from cpimportd.notifying import notify_readers

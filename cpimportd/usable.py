@@ -8,8 +8,8 @@ import os
 from collections.abc import Callable, Iterator
 from importlib.util import find_spec
 
-from cpimportd.configuration import Loaded
 from cpimportd.configuration.keys import KeyPath, variable
+from cpimportd.configuration.loading import Loaded
 from cpimportd.libraries import too_old
 from cpimportd.problems import Problem, ProblemError, problem
 from cpimportd.settings import Settings

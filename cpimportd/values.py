@@ -15,7 +15,7 @@ from pydantic import AfterValidator, BeforeValidator, Field, SecretStr
 
 from cpimportd.core import addresses, postgresurl
 from cpimportd.instants import parse_zone
-from cpimportd.timetable import ExpressionError, never_matches, parse
+from cpimportd.timetable.calendar import ExpressionError, never_matches, parse
 
 _SPAN = re.compile(r"\s*(\d+(?:\.\d+)?)\s*([a-z]*)\s*")
 _SECONDS = {

@@ -11,8 +11,9 @@ from itertools import islice
 from pathlib import Path
 from zoneinfo import ZoneInfo
 
-from cpimportd import documents
-from cpimportd.documents import DocumentRow, Header, Totals
+from cpimportd.documents.header import has_header
+from cpimportd.documents.items import DocumentRow, Header, Totals
+from cpimportd.documents.understand import understand
 from cpimportd.problems import Problem, ProblemError, problem
 from cpimportd.workbook.cells import Cells, open_cells
 from cpimportd.workbook.confine import confine, die_with_parent, import_codecs
@@ -57,11 +58,11 @@ def _understood(cells: Cells, job: Job) -> Iterator[Item]:
 
 
 def _has_header(sheet: Sheet) -> bool:
-    return documents.has_header([cells for _, cells in islice(sheet.rows(), _HEAD)]) is not None
+    return has_header([cells for _, cells in islice(sheet.rows(), _HEAD)]) is not None
 
 
 def _items(sheet: Sheet, job: Job, cells: Cells) -> Iterator[Item]:
-    return documents.understand(
+    return understand(
         sheet.rows(),
         file=job["name"],
         sheet=sheet.name,

@@ -8,7 +8,8 @@ from typing import Final
 from zoneinfo import ZoneInfo
 
 from cpimportd.settings import Settings
-from cpimportd.timetable import IrregularDate, count_slots, irregular_dates, slots
+from cpimportd.timetable.calendar import count_slots, slots
+from cpimportd.timetable.irregular import IrregularDate, irregular_dates
 
 YEAR: Final = timedelta(days=365)
 _MOST: Final = 10_000

@@ -126,7 +126,7 @@ class Templates:
     def migrated(self) -> str:
         name = "template_migrated"
         if name not in self._made:
-            from cpimportd.books import upgrade
+            from cpimportd.books.upgrade import upgrade
 
             self.create(name, None, "cpimportd")
             run_apart(upgrade(Database(url=self.server.url(name, "cpimportd"))))

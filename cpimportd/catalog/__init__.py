@@ -3,7 +3,3 @@
 It is made from :mod:`cpimportd.problems`, so that a problem is explained in the words that it was reported with.
 ``python -m cpimportd.catalog FOLDER`` writes the files that a package installs into /usr/lib/systemd/catalog.
 """
-
-from cpimportd.catalog.journald import LANGUAGES, Language, render, write
-
-__all__ = ["LANGUAGES", "Language", "render", "write"]

@@ -3,7 +3,7 @@
 import sys
 from pathlib import Path
 
-from cpimportd.catalog import write
+from cpimportd.catalog.journald import write
 
 
 def main(arguments: list[str]) -> int:

@@ -10,7 +10,7 @@ from cpimportd.checkup import closing, machine, schedules
 from cpimportd.checkup.confinement import reader_confinement
 from cpimportd.checkup.line import CheckLine, attempt, bad, good
 from cpimportd.client import as_rescheduled
-from cpimportd.configuration import Loaded, load, require_source
+from cpimportd.configuration.loading import Loaded, load, require_source
 from cpimportd.problems import ProblemError, problem
 from cpimportd.settings import Settings
 from cpimportd.usable import need_faults, require_addresses
@@ -76,7 +76,7 @@ async def _configuration(loaded: Loaded) -> Sequence[CheckLine]:
 
 
 async def _source(loaded: Loaded) -> Sequence[CheckLine]:
-    from cpimportd.source import probe  # noqa: PLC0415 - so that --help stays fast
+    from cpimportd.source.probe import probe  # noqa: PLC0415 - so that --help stays fast
 
     require_source(loaded.settings, loaded.path)
     return [
@@ -108,7 +108,7 @@ async def _reading(settings: Settings) -> Sequence[CheckLine]:
 
 
 async def _cache(settings: Settings) -> Sequence[CheckLine]:
-    from cpimportd.tell import count_cached  # noqa: PLC0415
+    from cpimportd.tell.cache import count_cached  # noqa: PLC0415
 
     if settings.cache.url is None:
         return (good("cache", "no cache.url: nothing is deleted, reports may be up to 5 minutes old"),)

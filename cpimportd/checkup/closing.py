@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from datetime import datetime, timedelta
 from typing import Final
 
-from cpimportd import checks
+from cpimportd.checks.closed import closed_before
 from cpimportd.checkup.line import CheckLine, good
 from cpimportd.instants import document_day
 from cpimportd.settings import Settings
@@ -20,7 +20,7 @@ def first_open_day(settings: Settings, now: datetime) -> Sequence[CheckLine]:
         settings: the effective settings.
         now: an aware instant.
     """
-    first = checks.closed_before(settings.guards.closed_before, now.astimezone(settings.zone).date())
+    first = closed_before(settings.guards.closed_before, now.astimezone(settings.zone).date())
     if first is None:
         return (good(_NAME, "none: guards.closed_before is not set"),)
     text = f"the first open day is {document_day(first)}; earlier documents change only if a human accepts it"

@@ -8,10 +8,13 @@ from typing import Final
 
 import asyncpg
 
-from cpimportd.books import connect, obstacles, programs, require_current, rights, translate
+from cpimportd.books import obstacles, programs, rights
+from cpimportd.books.connection import connect
+from cpimportd.books.failures import translate
 from cpimportd.books.notices import outstanding
+from cpimportd.books.upgrade import require_current
 from cpimportd.checkup.line import CheckLine, attempt, bad, good, skipped
-from cpimportd.configuration import Loaded, require_database
+from cpimportd.configuration.loading import Loaded, require_database
 from cpimportd.instants import moment
 from cpimportd.problems import ProblemError, problem
 from cpimportd.settings import Database, Settings

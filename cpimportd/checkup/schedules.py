@@ -8,7 +8,8 @@ from cpimportd.checkup.line import CheckLine, bad, good
 from cpimportd.instants import day
 from cpimportd.problems import problem
 from cpimportd.settings import Settings
-from cpimportd.timetable import irregular_dates, next_slot
+from cpimportd.timetable.calendar import next_slot
+from cpimportd.timetable.irregular import irregular_dates
 
 COMING: Final = timedelta(days=365)
 """How far the check looks ahead."""

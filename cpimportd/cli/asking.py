@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     from cpimportd.books.diff import Diff
     from cpimportd.books.history import RunLine
     from cpimportd.books.movements import Movement
-    from cpimportd.configuration import Loaded
+    from cpimportd.configuration.loading import Loaded
     from cpimportd.marking import Faulty, Marked
 
 _STATUSES = ("running", *ENDED)
@@ -67,7 +67,8 @@ def history(
     """
     from cpimportd.books.history import history as read_history
     from cpimportd.books.names import chosen_organization
-    from cpimportd.rendering import render_history, stdout_console
+    from cpimportd.rendering.layout import stdout_console
+    from cpimportd.rendering.past import render_history
 
     require_order(since, until)
     loaded = load(config_file)
@@ -174,8 +175,8 @@ async def _diff(
 
 async def _print_diff(found: "Diff", tell: "Callable[..., AsyncIterator[Movement]]", zone: ZoneInfo) -> None:
     from cpimportd.books.movements import What
-    from cpimportd.rendering import stdout_console
     from cpimportd.rendering.diff import MOST_ROWS, render_diff
+    from cpimportd.rendering.layout import stdout_console
 
     documents = {what: [one async for one in tell(what, limit=MOST_ROWS)] for what in What if what in found.movements}
     render_diff(found, documents, zone, stdout_console())

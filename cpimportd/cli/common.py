@@ -14,7 +14,7 @@ from cpimportd.cli.arguments import FilePath
 if TYPE_CHECKING:
     import asyncio
 
-    from cpimportd.configuration import Loaded
+    from cpimportd.configuration.loading import Loaded
     from cpimportd.messages import Message
     from cpimportd.problems import Problem
     from cpimportd.waiting import Wait
@@ -137,7 +137,7 @@ def explained(error: Exception) -> "Problem":
     if (found := exhausted(error)) is not None:
         return found
     if type(error).__module__.partition(".")[0] == "asyncpg":
-        from cpimportd.books import translate
+        from cpimportd.books.failures import translate
 
         return translate(error)
     return problem("internal", reason=f"{type(error).__name__}: {error}")
@@ -187,7 +187,7 @@ def load(config_file: Path | None) -> "Loaded":
     Raises:
         ProblemError: it cannot be used.
     """
-    from cpimportd.configuration import load as load_configuration
+    from cpimportd.configuration.loading import load as load_configuration
     from cpimportd.usable import require_addresses
 
     loaded = load_configuration(config_file)

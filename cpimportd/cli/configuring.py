@@ -22,14 +22,15 @@ def show_config(config_file: Path | None, only_set: bool, as_json: bool) -> None
 
     Example: `cpimportd config show --set`. Whether it works: `cpimportd check`.
     """
-    from cpimportd.configuration import as_json as configuration_as_json
-    from cpimportd.configuration import render
+    from cpimportd.configuration.show import as_json as configuration_as_json
+    from cpimportd.configuration.show import render
 
     loaded = load(config_file)
     if as_json:
         print_json(configuration_as_json(loaded))
         return
-    from cpimportd.rendering import render_config, stdout_console
+    from cpimportd.rendering.layout import stdout_console
+    from cpimportd.rendering.lists import render_config
 
     render_config(render(loaded, "set" if only_set else "all"), loaded.notes, stdout_console())
 
@@ -42,6 +43,6 @@ def example() -> None:
     Example: `cpimportd config example > /etc/cpimportd/cpimportd.toml`; set database.url and source.url, then
     `cpimportd check`.
     """
-    from cpimportd.configuration import example as write_example
+    from cpimportd.configuration.example import example as write_example
 
     click.echo(write_example(), nl=False)

@@ -15,7 +15,7 @@ from cpimportd.cli.importing import do_run, show_report
 if TYPE_CHECKING:
     import asyncpg
 
-    from cpimportd.configuration import Loaded
+    from cpimportd.configuration.loading import Loaded
     from cpimportd.report import HeldUnit, RunReport
 
 

@@ -13,7 +13,7 @@ from cpimportd.cli.streaming import print_json_lists
 if TYPE_CHECKING:
     import asyncpg
 
-    from cpimportd.configuration import Loaded
+    from cpimportd.configuration.loading import Loaded
 
 _FIGURES = ("receipts", "expenses", "details", "principal", "interest", "other")
 
@@ -73,8 +73,8 @@ def _explain_document(loaded: "Loaded", name: str, *, as_json: bool) -> None:
     if as_json:
         print_json(found.as_json(title_of))
     else:
-        from cpimportd.rendering import stdout_console
         from cpimportd.rendering.explain import render_explained
+        from cpimportd.rendering.layout import stdout_console
 
         render_explained(found, loaded.settings.zone, stdout_console())
 
@@ -87,8 +87,8 @@ def _explain_contract(loaded: "Loaded", number: str, *, as_json: bool) -> None:
     if as_json:
         print_json(found.as_json())
     else:
-        from cpimportd.rendering import stdout_console
         from cpimportd.rendering.explain import render_contract
+        from cpimportd.rendering.layout import stdout_console
 
         render_contract(found, loaded.settings.zone, stdout_console())
 
@@ -99,8 +99,8 @@ def _explain_figure(
     from cpimportd.books.diff import at_one_moment
     from cpimportd.books.summed import Month, explain_figure, figure_parts
     from cpimportd.model import Figure
-    from cpimportd.rendering import stdout_console
     from cpimportd.rendering.explain import render_figure
+    from cpimportd.rendering.layout import stdout_console
 
     try:
         when = None if month is None else Month.parse(month)

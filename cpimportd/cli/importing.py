@@ -74,7 +74,7 @@ def run(
     Examples: `cpimportd run --dry-run` shows what would change; `cpimportd run --from /srv/1c-exports` takes a folder.
     Afterwards: `cpimportd summary`, `cpimportd diff RUN`. Where a daemon runs, `cpimportd trigger --wait` does it, too.
     """
-    from cpimportd.configuration import require_database, require_source
+    from cpimportd.configuration.loading import require_database, require_source
     from cpimportd.model import Kind
     from cpimportd.pipeline import RunRequest
     from cpimportd.problems import ProblemError
@@ -156,7 +156,8 @@ def show_report(report: "RunReport", zone: tzinfo, *, as_json: bool) -> None:
     if as_json:
         print_json(report.as_json())
         return
-    from cpimportd.rendering import render, stdout_console
+    from cpimportd.rendering.layout import stdout_console
+    from cpimportd.rendering.run import render
 
     if report.run is None and not report.files:
         say(report.problems)

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
     from cpimportd.books.history import Shown
     from cpimportd.books.summary import Summary
-    from cpimportd.configuration import Loaded
+    from cpimportd.configuration.loading import Loaded
 
 Result = TypeVar("Result")
 
@@ -52,7 +52,8 @@ def check(nagios: bool, warning: str | None, critical: str | None, config_file: 
     if warning is not None or critical is not None:
         raise click.UsageError("--warning and --critical go with --nagios")
     from cpimportd.checkup import checkup
-    from cpimportd.rendering import render_checks, stdout_console
+    from cpimportd.rendering.layout import stdout_console
+    from cpimportd.rendering.lists import render_checks
 
     lines = run_async(checkup(config_file))
     if as_json:
@@ -69,7 +70,7 @@ def _nagios(config_file: Path | None, warning: str | None, critical: str | None,
     from cpimportd.nagios import Thresholds, ask
     from cpimportd.plugin import unknown, wrong_configuration
     from cpimportd.problems import ProblemError
-    from cpimportd.rendering import stdout_console
+    from cpimportd.rendering.layout import stdout_console
 
     try:
         thresholds = Thresholds(_span(warning, "--warning"), _span(critical, "--critical"))
@@ -120,7 +121,8 @@ def summary(
     from cpimportd.books.names import require_department
     from cpimportd.books.period import Period
     from cpimportd.books.summary import summary as read_summary
-    from cpimportd.rendering import render_summary, stdout_console
+    from cpimportd.rendering.layout import stdout_console
+    from cpimportd.rendering.lists import render_summary
 
     loaded = load(config_file)
     number = loaded.settings.department_id if department is None else department
@@ -210,8 +212,9 @@ async def _show_json(connection: "asyncpg.Connection", shown: "Shown", asked: _A
 async def _show_text(connection: "asyncpg.Connection", shown: "Shown", asked: _Asked, zone: "ZoneInfo") -> None:
     from cpimportd.books.bycontract import contract_bridges
     from cpimportd.books.history import changes, how_many, inserted
-    from cpimportd.rendering import render_changes, render_stored, stdout_console
     from cpimportd.rendering.contracts import render_contracts
+    from cpimportd.rendering.layout import stdout_console
+    from cpimportd.rendering.past import render_changes, render_stored
     from cpimportd.rendering.shortening import MOST_PROBLEMS
 
     console, number, organization = stdout_console(), asked.run, asked.organization
@@ -252,8 +255,9 @@ async def reading(
     """
     import asyncpg
 
-    from cpimportd.books import connect, require_current
-    from cpimportd.configuration import require_database
+    from cpimportd.books.connection import connect
+    from cpimportd.books.upgrade import require_current
+    from cpimportd.configuration.loading import require_database
     from cpimportd.problems import ProblemError
 
     require_database(loaded.settings, loaded.path)

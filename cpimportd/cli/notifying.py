@@ -20,7 +20,7 @@ from cpimportd.cli.common import (
 _UNDER_WAY: Final = 4
 
 if TYPE_CHECKING:
-    from cpimportd.configuration import Loaded
+    from cpimportd.configuration.loading import Loaded
     from cpimportd.problems import Problem
     from cpimportd.watched import Outstanding
 
@@ -74,7 +74,7 @@ def notify(config_file: Path | None, form: str, as_json: bool) -> int:
 
 
 async def _notify(loaded: "Loaded") -> "Told":
-    from cpimportd.configuration import require_database
+    from cpimportd.configuration.loading import require_database
     from cpimportd.notifying import tell_outstanding
 
     require_database(loaded.settings, loaded.path)

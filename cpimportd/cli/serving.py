@@ -113,7 +113,7 @@ def status(config_file: Path | None, as_json: bool) -> int:
     if as_json:
         print_json(as_told(found))
     else:
-        from cpimportd.rendering import stdout_console
+        from cpimportd.rendering.layout import stdout_console
         from cpimportd.rendering.status import render_status
 
         render_status(found, wrong, stdout_console())
@@ -130,7 +130,7 @@ def _held_by_books(config_file: Path | None) -> "tuple[list[str] | None, Problem
     from cpimportd.books.held import held_units
     from cpimportd.books.notices import outstanding
     from cpimportd.cli.looking import reading
-    from cpimportd.configuration import load as load_configuration
+    from cpimportd.configuration.loading import load as load_configuration
     from cpimportd.problems import ProblemError, problem
     from cpimportd.watched import readers
 
@@ -241,7 +241,7 @@ def reschedule(config_file: Path | None, name: str, expression: str | None, rese
 def _require_slot(expression: str, zone: "tzinfo") -> None:
     from datetime import UTC, datetime
 
-    from cpimportd.timetable import ExpressionError, next_slot
+    from cpimportd.timetable.calendar import ExpressionError, next_slot
 
     with suppress(ExpressionError):  # the daemon's client says what is wrong with one that cannot be understood
         if next_slot(expression, zone, datetime.now(UTC)) is None:
@@ -254,7 +254,7 @@ def _due_next(expression: str, zone: "tzinfo") -> str:
     from datetime import UTC, datetime
 
     from cpimportd.instants import moment
-    from cpimportd.timetable import next_slot
+    from cpimportd.timetable.calendar import next_slot
 
     slot = next_slot(expression, zone, datetime.now(UTC))
     return "no time any more" if slot is None else moment(slot, zone)

@@ -22,7 +22,7 @@ from cpimportd.cli.common import (
 )
 
 if TYPE_CHECKING:
-    from cpimportd.configuration import Loaded
+    from cpimportd.configuration.loading import Loaded
     from cpimportd.jobs import Done, JobName
     from cpimportd.problems import Problem
     from cpimportd.settings import Settings
@@ -104,7 +104,7 @@ def _do(
 ) -> int:
     from cpimportd.alerting import tell_of_job
     from cpimportd.problems import ProblemError
-    from cpimportd.rendering import stdout_console
+    from cpimportd.rendering.layout import stdout_console
 
     began, loaded = time.monotonic(), None
     try:
@@ -139,8 +139,8 @@ def _do(
 async def _job(loaded: "Loaded", job: "JobName", since: datetime | None, *, send: bool, form: str) -> "Done":
     import asyncpg
 
-    from cpimportd.books import translate
-    from cpimportd.configuration import require_database
+    from cpimportd.books.failures import translate
+    from cpimportd.configuration.loading import require_database
     from cpimportd.jobs import do
     from cpimportd.problems import ProblemError
     from cpimportd.waiting import told_to
@@ -259,8 +259,8 @@ def _queue(loaded: "Loaded", *, as_json: bool, send: bool) -> int:
     from cpimportd.cli.looking import reading
     from cpimportd.delivery import deliver
     from cpimportd.jobs import require_urls
-    from cpimportd.rendering import stdout_console
     from cpimportd.rendering.jobs import render_alerts, render_wrong
+    from cpimportd.rendering.layout import stdout_console
 
     settings = loaded.settings
     if send:

@@ -13,7 +13,7 @@ import click
 from cpimportd.cli.common import config_option, guarded, json_option, load, print_json
 
 if TYPE_CHECKING:
-    from cpimportd.timetable import IrregularDate
+    from cpimportd.timetable.irregular import IrregularDate
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,7 +95,7 @@ def _rescheduled(state: Path, schedules: Mapping[str, str]) -> tuple[dict[str, s
 
 def _expression(text: str, zone: ZoneInfo, config_file: Path | None) -> str:
     """What somebody asks for: an expression, or that of the schedule that he names instead of one."""
-    from cpimportd.timetable import ExpressionError, next_slot
+    from cpimportd.timetable.calendar import ExpressionError, next_slot
 
     try:
         next_slot(text, zone, datetime.now(UTC))
@@ -114,7 +114,7 @@ def _expression(text: str, zone: ZoneInfo, config_file: Path | None) -> str:
 
 def _schedules(config_file: Path | None) -> dict[str, str]:
     """The expressions of all schedules; none where the configuration cannot be read: an expression needs none."""
-    from cpimportd.configuration import load as load_configuration
+    from cpimportd.configuration.loading import load as load_configuration
     from cpimportd.problems import ProblemError
 
     try:
@@ -127,7 +127,8 @@ def _schedules(config_file: Path | None) -> dict[str, str]:
 def _coming(at: str, zone: ZoneInfo, begin: datetime, count: int) -> _Coming:
     from itertools import islice
 
-    from cpimportd.timetable import irregular_dates, slots
+    from cpimportd.timetable.calendar import slots
+    from cpimportd.timetable.irregular import irregular_dates
 
     found = tuple(islice(slots(at, zone, begin), count))
     # Where slots run out, the reason can be a local time that does not exist.
@@ -139,7 +140,7 @@ def _show(
     found: dict[str, _Coming], zone: ZoneInfo, begin: datetime, count: int, countdown: str, said: Sequence[str]
 ) -> None:
     from cpimportd.instants import moment, span
-    from cpimportd.rendering import stdout_console
+    from cpimportd.rendering.layout import stdout_console
     from cpimportd.rendering.timing import render_coming
 
     slots = sorted((slot, name) for name, one in found.items() for slot in one.slots)

@@ -18,7 +18,7 @@ from types import FrameType
 from pydantic import SecretStr
 from rich.console import Console
 
-from cpimportd.books import upgrade
+from cpimportd.books.upgrade import upgrade
 from cpimportd.core.figures import amount
 from cpimportd.demo.board import BoardError, dashboard
 from cpimportd.demo.books import prepare_database, read_books
@@ -27,7 +27,7 @@ from cpimportd.demo.ftp import LoopbackFtpServer
 from cpimportd.demo.postgres import EmbeddedPostgres
 from cpimportd.model import Kind
 from cpimportd.pipeline import RunRequest, run_once
-from cpimportd.rendering import render
+from cpimportd.rendering.run import render
 from cpimportd.report import RunReport, RunStatus, UnitStatus
 from cpimportd.settings import Database, Retry, Settings, Source
 

@@ -15,16 +15,7 @@ from cpimportd.rendering import fields as values
 from cpimportd.rendering.layout import Column, foreign, print_heading, print_line, print_table
 from cpimportd.rendering.numbers import amount, clean, count, moment
 from cpimportd.rendering.run import render
-from cpimportd.report import (
-    Bridge,
-    FileReport,
-    FileStatus,
-    KindTotal,
-    RunReport,
-    RunStatus,
-    UnitReport,
-    UnitStatus,
-)
+from cpimportd.report import Bridge, FileReport, FileStatus, KindTotal, RunReport, RunStatus, UnitReport, UnitStatus
 from cpimportd.titles import title_of
 
 if TYPE_CHECKING:

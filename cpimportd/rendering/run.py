@@ -52,7 +52,7 @@ def render(report: RunReport, console: Console, *, whole: bool = False, zone: tz
 
     Args:
         report: of one run, dry or not.
-        console: where to; :func:`~cpimportd.rendering.make_console` makes a fitting one.
+        console: where to; :func:`~cpimportd.rendering.layout.make_console` makes a fitting one.
         whole: every row, however many there are.
         zone: in which instants are told: that of ``timezone``; None: that of the report's own instant.
     """

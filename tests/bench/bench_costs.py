@@ -29,8 +29,8 @@ from typing import Any
 import asyncpg
 from pydantic import SecretStr
 
-from cpimportd.books import upgrade
 from cpimportd.books.queries import sql
+from cpimportd.books.upgrade import upgrade
 from cpimportd.demo.exports import ExportDay, Holding
 from cpimportd.demo.ledger import Changes
 from cpimportd.demo.postgres import EmbeddedPostgres

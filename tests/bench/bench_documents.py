@@ -15,7 +15,8 @@ from zoneinfo import ZoneInfo
 sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 
 from cpimportd.demo.organizations import EXPENSE_TITLES
-from cpimportd.documents import Totals, understand
+from cpimportd.documents.items import Totals
+from cpimportd.documents.understand import understand
 from cpimportd.model import Cell
 
 ROWS = 125_000

@@ -12,7 +12,7 @@ import asyncpg
 from pydantic import SecretStr
 
 import cpimportd
-from cpimportd.books import upgrade
+from cpimportd.books.upgrade import upgrade
 from cpimportd.demo.postgres import EmbeddedPostgres
 from cpimportd.settings import Database
 

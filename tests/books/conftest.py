@@ -17,7 +17,7 @@ from cpimportd.books.plan import FilePlan, Judge, Judgement, Publication, Publis
 from cpimportd.books.publish import publish
 from cpimportd.books.undo import Undo, undo
 from cpimportd.books.undoable import runs_to_undo
-from cpimportd.checks import UnitVerdict, Verdict
+from cpimportd.checks.verdicts import UnitVerdict, Verdict
 from cpimportd.intake import Asked, Intake
 from cpimportd.model import MAIN_AMOUNT, STAGED_COLUMNS, Document, FetchedFile, Group, Kind, Snapshot, Unit, UnitFacts
 from cpimportd.planning import plan_publication

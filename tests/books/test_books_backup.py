@@ -9,8 +9,9 @@ from datetime import timedelta
 import pytest
 from pydantic import SecretStr
 
-from cpimportd.books import backup, current, programs, upgrade
-from cpimportd.books.upgrade import REVISION
+from cpimportd.books import programs
+from cpimportd.books.backup import backup
+from cpimportd.books.upgrade import REVISION, current, upgrade
 from cpimportd.problems import ProblemError
 from cpimportd.settings import Database
 

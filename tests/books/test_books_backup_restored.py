@@ -6,8 +6,10 @@ import subprocess
 import pytest
 from pydantic import SecretStr
 
-from cpimportd.books import backup, dumped, programs, upgrade
+from cpimportd.books import dumped, programs
+from cpimportd.books.backup import backup
 from cpimportd.books.dumped import Relation
+from cpimportd.books.upgrade import upgrade
 from cpimportd.problems import ProblemError
 from cpimportd.settings import Database
 from tests.conftest import run_sql

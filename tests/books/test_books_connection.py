@@ -15,7 +15,8 @@ import trustme
 from pydantic import SecretStr, ValidationError
 from sqlalchemy import text
 
-from cpimportd.books import connect, engine, translate
+from cpimportd.books.connection import connect, engine
+from cpimportd.books.failures import translate
 from cpimportd.books.target import Target
 from cpimportd.demo.postgres import EmbeddedPostgres
 from cpimportd.problems import ProblemError, problem

@@ -4,7 +4,7 @@ from decimal import Decimal
 
 import pytest
 
-from cpimportd.books import upgrade
+from cpimportd.books.upgrade import upgrade
 from cpimportd.model import Group, Unit
 from cpimportd.report import RunStatus
 from cpimportd.settings import Database

@@ -3,9 +3,9 @@
 import pytest
 from pydantic import SecretStr
 
-from cpimportd.books import upgrade
 from cpimportd.books.connection import connect
 from cpimportd.books.held import held_units
+from cpimportd.books.upgrade import upgrade
 from cpimportd.model import Kind
 from cpimportd.settings import Database
 from cpimportd.undoing import undo_once

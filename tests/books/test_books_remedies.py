@@ -8,7 +8,10 @@ from urllib.parse import urlsplit
 import asyncpg
 import pytest
 
-from cpimportd.books import connect, missing_rights, translate, upgrade
+from cpimportd.books.connection import connect
+from cpimportd.books.failures import translate
+from cpimportd.books.rights import missing_rights
+from cpimportd.books.upgrade import upgrade
 from cpimportd.demo.postgres import EmbeddedPostgres
 from cpimportd.problems import ProblemError
 from cpimportd.settings import Database

@@ -4,14 +4,8 @@ import asyncio
 
 import pytest
 
-from cpimportd.books import (
-    check_tables,
-    department_exists,
-    details_unique_index,
-    missing_rights,
-    text_limits,
-    upgrade,
-)
+from cpimportd.books.rights import check_tables, department_exists, details_unique_index, missing_rights, text_limits
+from cpimportd.books.upgrade import upgrade
 from cpimportd.model import STAGED_COLUMNS, Kind
 from cpimportd.problems import ProblemError
 from cpimportd.settings import Database

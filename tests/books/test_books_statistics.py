@@ -2,8 +2,8 @@
 
 import pytest
 
-from cpimportd.books import upgrade
 from cpimportd.books.statistics import catch_up
+from cpimportd.books.upgrade import upgrade
 from cpimportd.settings import Database
 
 FILL = """

@@ -5,7 +5,8 @@ from decimal import Decimal
 
 import pytest
 
-from cpimportd.books import summary, upgrade
+from cpimportd.books.summary import summary
+from cpimportd.books.upgrade import upgrade
 from cpimportd.model import Kind
 from cpimportd.settings import Database
 

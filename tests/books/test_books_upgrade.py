@@ -10,10 +10,10 @@ from alembic.migration import MigrationContext
 from alembic.script import ScriptDirectory
 from pydantic import SecretStr
 
-from cpimportd.books import REVISION, connect, current, engine, require_current, upgrade
 from cpimportd.books.backend import backend_metadata
+from cpimportd.books.connection import connect, engine
 from cpimportd.books.schema import metadata
-from cpimportd.books.upgrade import alembic_config
+from cpimportd.books.upgrade import REVISION, alembic_config, current, require_current, upgrade
 from cpimportd.problems import ProblemError, problem
 from cpimportd.settings import Database
 

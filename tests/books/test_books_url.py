@@ -11,7 +11,9 @@ import pytest
 from pydantic import SecretStr, ValidationError
 from sqlalchemy import text
 
-from cpimportd.books import backup, connect, engine, libpq
+from cpimportd.books import libpq
+from cpimportd.books.backup import backup
+from cpimportd.books.connection import connect, engine
 from cpimportd.books.target import Host, Target
 from cpimportd.problems import ProblemError
 from cpimportd.settings import Database

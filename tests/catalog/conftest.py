@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 import pytest
 
-from cpimportd.catalog import LANGUAGES
+from cpimportd.catalog.journald import LANGUAGES
 
 FOLDER = Path(__file__).parents[2] / "systemd"
 

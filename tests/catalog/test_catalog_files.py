@@ -10,9 +10,9 @@ from pathlib import Path
 import pytest
 
 import cpimportd
-from cpimportd.catalog import LANGUAGES, render, write
+from cpimportd.catalog.journald import LANGUAGES, render, write
 from cpimportd.problems import CATALOG
-from cpimportd.rendering import run_message_id
+from cpimportd.rendering.journal import run_message_id
 from cpimportd.report import RunStatus
 
 FOLDER = Path(__file__).parents[2] / "systemd"

@@ -5,7 +5,8 @@ from decimal import Decimal
 
 import pytest
 
-from cpimportd.checks import closed_before, plausibility
+from cpimportd.checks.closed import closed_before
+from cpimportd.checks.plausibility import plausibility
 from cpimportd.model import DocumentFact, Group, Unit, UnitFacts
 from cpimportd.settings import Guards
 

@@ -4,7 +4,8 @@ from decimal import Decimal
 
 import pytest
 
-from cpimportd.checks import integrity, unknown_expenses
+from cpimportd.checks.attribution import unknown_expenses
+from cpimportd.checks.integrity import integrity
 from cpimportd.model import Group, Kind, Unit
 from cpimportd.problems import problem
 

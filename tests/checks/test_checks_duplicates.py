@@ -4,7 +4,7 @@ import time
 
 import pytest
 
-from cpimportd.checks import integrity
+from cpimportd.checks.integrity import integrity
 from cpimportd.model import Kind
 
 

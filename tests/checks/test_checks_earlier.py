@@ -6,7 +6,8 @@ from decimal import Decimal
 
 import pytest
 
-from cpimportd.checks import Earlier, plausibility
+from cpimportd.checks.earlier import Earlier
+from cpimportd.checks.plausibility import plausibility
 from cpimportd.model import DocumentFact, Group, Kind, Served, Unit, UnitFacts
 from cpimportd.problems import problem
 from cpimportd.settings import Guards

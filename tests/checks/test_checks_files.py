@@ -4,7 +4,7 @@ from decimal import Decimal
 
 import pytest
 
-from cpimportd.checks import integrity
+from cpimportd.checks.integrity import integrity
 from cpimportd.model import Group, Kind, Unit
 from cpimportd.problems import problem
 

@@ -5,7 +5,7 @@ from decimal import Decimal
 
 import pytest
 
-from cpimportd.checks import plausibility
+from cpimportd.checks.plausibility import plausibility
 from cpimportd.core.figures import count
 from cpimportd.model import DocumentFact, Group, Unit, UnitFacts
 from cpimportd.problems import problem

@@ -5,7 +5,8 @@ import dataclasses
 from hypothesis import given
 from hypothesis import strategies as st
 
-from cpimportd.checks import files_to_parse, integrity
+from cpimportd.checks.integrity import integrity
+from cpimportd.checks.rereading import files_to_parse
 from cpimportd.model import Document, FetchedFile, Kind, Served, Snapshot
 from cpimportd.problems import problem
 

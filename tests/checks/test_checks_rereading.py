@@ -2,7 +2,8 @@
 
 import pytest
 
-from cpimportd.checks import files_to_parse, integrity
+from cpimportd.checks.integrity import integrity
+from cpimportd.checks.rereading import files_to_parse
 from cpimportd.model import Group, Kind, Unit
 
 LOTOS_EXPENSES = Unit("Лотос", Group.EXPENSES)

@@ -11,7 +11,9 @@ from pathlib import Path
 import pytest
 from python_calamine import CalamineWorkbook
 
-from cpimportd.checks import integrity, plausibility, unknown_expenses
+from cpimportd.checks.attribution import unknown_expenses
+from cpimportd.checks.integrity import integrity
+from cpimportd.checks.plausibility import plausibility
 from cpimportd.model import Document, DocumentFact, FetchedFile, Group, Kind, Served, Snapshot, Unit, UnitFacts
 from cpimportd.settings import Guards
 

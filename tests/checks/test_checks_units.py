@@ -4,7 +4,9 @@ from decimal import Decimal
 
 import pytest
 
-from cpimportd.checks import Earlier, apply_strict, integrity, plausibility
+from cpimportd.checks.earlier import Earlier
+from cpimportd.checks.integrity import apply_strict, integrity
+from cpimportd.checks.plausibility import plausibility
 from cpimportd.model import DocumentFact, Group, Kind, Unit, UnitFacts
 from cpimportd.problems import problem
 from cpimportd.settings import Guards

@@ -14,7 +14,7 @@ import pytest
 from cpimportd.checkup import checkup
 from cpimportd.checkup.confinement import reader_confinement
 from cpimportd.checkup.line import attempt
-from cpimportd.configuration import load
+from cpimportd.configuration.loading import load
 from cpimportd.settings import Reader
 
 

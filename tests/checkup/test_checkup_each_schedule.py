@@ -13,11 +13,12 @@ from cpimportd.daemon.slots import Slots
 from cpimportd.daemon.state import State
 from cpimportd.daemon.store import Finished, Record, decode, encode
 from cpimportd.daemon.wording import line, status_lines
-from cpimportd.metrics import registry_of, text_of
+from cpimportd.metrics.output import registry_of, text_of
 from cpimportd.nagios import Level, Thresholds, judge
 from cpimportd.plugin import Answer
 from cpimportd.settings import Schedule, Settings
-from cpimportd.timetable import Memory, never_matches, next_slot
+from cpimportd.timetable.calendar import never_matches, next_slot
+from cpimportd.timetable.memory import Memory
 from cpimportd.watched import Figures, Health, Success
 from cpimportd.web.daemon_view import Seen, light
 from tests.daemon.test_daemon_wording import plan

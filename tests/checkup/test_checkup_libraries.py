@@ -10,7 +10,7 @@ import pytest
 
 from cpimportd import libraries, sample
 from cpimportd.checkup import checkup
-from cpimportd.configuration import load
+from cpimportd.configuration.loading import load
 from cpimportd.engine import opened
 from cpimportd.libraries import READING, too_old
 from cpimportd.planner import make_plan

@@ -16,7 +16,7 @@ from cpimportd.daemon.store import Record, Store
 from cpimportd.nagios import Thresholds, judge
 from cpimportd.plugin import Answer, Finding, Level
 from cpimportd.settings import Schedule, Settings
-from cpimportd.timetable import Memory, Remembered
+from cpimportd.timetable.memory import Memory, Remembered
 from cpimportd.watched import Health, Held, LastRun, Workbook
 
 NOW = datetime(2026, 11, 24, 12, tzinfo=UTC)  # 15:00 in Moscow; today's slot was at 03:00 UTC

@@ -3,7 +3,7 @@ from pathlib import Path
 
 import pytest
 
-from cpimportd.configuration import Loaded, load
+from cpimportd.configuration.loading import Loaded, load
 from cpimportd.problems import Problem, ProblemError
 
 Reader = Callable[..., Loaded]

@@ -10,7 +10,7 @@ from click.testing import CliRunner
 
 from cpimportd import statefolder, unit
 from cpimportd.cli import cli
-from cpimportd.configuration import load
+from cpimportd.configuration.loading import load
 from cpimportd.core.unitfile import systemd
 from cpimportd.plan import env_copy
 from cpimportd.planner import _keep

@@ -6,8 +6,10 @@ from pathlib import Path
 
 import pytest
 
-from cpimportd.configuration import as_json, example, load, render
+from cpimportd.configuration.example import example
 from cpimportd.configuration.keys import all_keys
+from cpimportd.configuration.loading import load
+from cpimportd.configuration.show import as_json, render
 from cpimportd.settings import Settings
 from cpimportd.values import format_size, format_span, parse_size, parse_span
 

@@ -2,7 +2,7 @@
 
 import pytest
 
-from cpimportd.configuration import require_database, require_source
+from cpimportd.configuration.loading import require_database, require_source
 from cpimportd.problems import ProblemError
 from cpimportd.settings import Settings
 

@@ -7,10 +7,11 @@ from pathlib import Path
 
 import pytest
 
-from cpimportd.configuration import DEFAULT_PATH, load, render
-from cpimportd.configuration.loading import values
+from cpimportd.configuration.loading import load, values
+from cpimportd.configuration.show import render
 from cpimportd.problems import ProblemError
 from cpimportd.settings import Settings
+from cpimportd.statefolder import DEFAULT_PATH
 
 FILE = '[source]\npassword = "from file"\nuser = "file"\n'
 OURS = {"CPIMPORTD_SOURCE__PASSWORD": "from environment"}

@@ -7,8 +7,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from cpimportd.configuration import as_json, load, render
+from cpimportd.configuration.loading import load
 from cpimportd.configuration.masking import mask_url
+from cpimportd.configuration.show import as_json, render
 from cpimportd.problems import ProblemError
 
 PLANTED = "hunter2"

@@ -3,7 +3,7 @@
 import pytest
 
 from cpimportd import statefolder
-from cpimportd.configuration import load
+from cpimportd.configuration.loading import load
 
 FILES = ["", "state_directory = '/file/state'", "[database]\nurl = 'postgresql://h/d'"]
 ENVIRONMENTS = [

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from cpimportd.core.folding import visible
 from cpimportd.core.identity import NOTHING, parse_identity
-from cpimportd.documents import kind_by_name
+from cpimportd.documents.names import kind_by_name
 from cpimportd.model import Kind
 
 MOMENT = datetime(2022, 4, 22, 8, 1, 53)

@@ -19,7 +19,7 @@ from zoneinfo import ZoneInfo
 
 from cpimportd.daemon.store import Store
 from cpimportd.demo.ftp import LoopbackFtpServer
-from cpimportd.timetable import Remembered
+from cpimportd.timetable.memory import Remembered
 from tests.daemon.gate import Gate
 from tests.daemon.living_daemon import LivingDaemon, environment
 from tests.daemon.notify_socket import NotifySocket

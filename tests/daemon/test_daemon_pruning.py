@@ -7,7 +7,7 @@ from dataclasses import replace
 
 import pytest
 
-from cpimportd.configuration import load
+from cpimportd.configuration.loading import load
 from cpimportd.daemon import main
 from cpimportd.daemon.process import hear_out
 from cpimportd.planner import make_plan

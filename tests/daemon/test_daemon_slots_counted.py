@@ -7,7 +7,7 @@ import pytest
 
 from cpimportd.daemon.slots import Slots
 from cpimportd.plan import Plan, PlannedSchedule
-from cpimportd.timetable import Memory
+from cpimportd.timetable.memory import Memory
 
 START = datetime(2026, 11, 20, 12, tzinfo=UTC)
 HOUR = timedelta(hours=1)

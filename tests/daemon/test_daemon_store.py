@@ -12,7 +12,7 @@ from cpimportd.daemon.files import write_whole
 from cpimportd.daemon.store import GROUPS, Finished, Record, Store, Upload, decode, encode
 from cpimportd.messages import Seen
 from cpimportd.model import Kind
-from cpimportd.timetable import Memory, Remembered
+from cpimportd.timetable.memory import Memory, Remembered
 
 NOW = datetime(2026, 11, 24, 3, 0, 1, tzinfo=UTC)
 

@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from cpimportd.daemon.store import FILE, Finished, Record, Store, Upload, encode
-from cpimportd.timetable import Memory, Remembered
+from cpimportd.timetable.memory import Memory, Remembered
 
 NOW = datetime(2026, 11, 24, 3, 0, 1, tzinfo=UTC)
 FINISHED = Finished(

@@ -17,7 +17,7 @@ from cpimportd.daemon.wording import line, shorten, status_lines
 from cpimportd.instants import moment, span
 from cpimportd.messages import Stage, Waits
 from cpimportd.plan import Plan, PlannedSchedule
-from cpimportd.timetable import Memory
+from cpimportd.timetable.memory import Memory
 from cpimportd.waiting import Wait
 from tests.daemon.test_daemon_progress import heard
 

@@ -7,8 +7,9 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
-from cpimportd.documents import DocumentRow, Header, Totals, understand
 from cpimportd.documents.columns import COLUMNS, Presence
+from cpimportd.documents.items import DocumentRow, Header, Totals
+from cpimportd.documents.understand import understand
 from cpimportd.model import STAGED_COLUMNS, Cell, Kind, Value
 from cpimportd.problems import Problem
 

@@ -9,7 +9,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from cpimportd.demo.organizations import DETAIL_TITLES, EXPENSE_TITLES, RATE_TITLES, RECEIPT_TITLES
-from cpimportd.documents import DocumentRow, Header, Totals, understand
+from cpimportd.documents.items import DocumentRow, Header, Totals
+from cpimportd.documents.understand import understand
 from cpimportd.model import STAGED_COLUMNS, CellError
 from cpimportd.problems import Problem
 

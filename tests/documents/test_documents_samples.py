@@ -5,7 +5,8 @@ from pathlib import Path
 import pytest
 from python_calamine import CalamineWorkbook
 
-from cpimportd.documents import has_header, kind_by_name
+from cpimportd.documents.header import has_header
+from cpimportd.documents.names import kind_by_name
 from cpimportd.model import MAIN_AMOUNT, Kind
 
 SAMPLES = Path(__file__).resolve().parents[1] / "samples"

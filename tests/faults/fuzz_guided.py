@@ -13,8 +13,9 @@ from zoneinfo import ZoneInfo
 import atheris
 
 with atheris.instrument_imports(include=["cpimportd.documents", "cpimportd.values"]):
-    from cpimportd.documents import DocumentRow, Totals, understand
     from cpimportd.documents.columns import Meaning
+    from cpimportd.documents.items import DocumentRow, Totals
+    from cpimportd.documents.understand import understand
     from tests.faults.harmless import assert_a_value
 from cpimportd.model import Cell, CellError
 from cpimportd.problems import Effect, Problem

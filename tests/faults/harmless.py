@@ -10,7 +10,9 @@ from zoneinfo import ZoneInfo
 from cpimportd.documents.columns import Meaning
 from cpimportd.documents.values import is_blank, parsers_in
 from cpimportd.model import Cell
-from cpimportd.rendering import journal_lines, make_console, render
+from cpimportd.rendering.journal import journal_lines
+from cpimportd.rendering.layout import make_console
+from cpimportd.rendering.run import render
 from cpimportd.report import RunReport
 
 _OUR_COLOURS = re.compile(r"\x1b\[[0-9;]*m")

@@ -11,7 +11,7 @@ from random import Random
 from typing import Any, Final
 
 from cpimportd.problems import ProblemError
-from cpimportd.source import fetch
+from cpimportd.source.fetch import fetch
 from tests.faults.carriers import Carrier, whole
 from tests.faults.proxy import Proxy
 from tests.source.conftest import files_in, retry_for, settings_for

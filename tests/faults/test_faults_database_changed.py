@@ -5,8 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from cpimportd.books import upgrade
-from cpimportd.books.upgrade import REVISION
+from cpimportd.books.upgrade import REVISION, upgrade
 from cpimportd.problems import ProblemError
 from cpimportd.report import RunStatus
 from cpimportd.settings import Database

@@ -7,7 +7,7 @@ from contextlib import asynccontextmanager
 import asyncpg
 import pytest
 
-from cpimportd.books import upgrade
+from cpimportd.books.upgrade import upgrade
 from cpimportd.report import RunStatus
 from cpimportd.settings import Database
 from tests.faults.books import codes

@@ -12,7 +12,8 @@ import pytest
 import trustme
 
 from cpimportd.problems import ProblemError
-from cpimportd.source import fetch, probe
+from cpimportd.source.fetch import fetch
+from cpimportd.source.probe import probe
 from tests.faults.table import Chapter, Faults
 from tests.faults.tap import tapped
 from tests.source import certificates

@@ -9,7 +9,7 @@ import pytest
 
 from cpimportd.books.backup import _publish
 from cpimportd.daemon.store import Record, Store
-from cpimportd.timetable import Memory, Remembered
+from cpimportd.timetable.memory import Memory, Remembered
 from tests.faults.powercut import Recorder, disks
 from tests.faults.table import Chapter
 

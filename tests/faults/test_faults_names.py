@@ -12,7 +12,7 @@ from pydantic import SecretStr
 
 from cpimportd import settings
 from cpimportd.report import RunStatus
-from cpimportd.source import fetch
+from cpimportd.source.fetch import fetch
 from tests.faults import hostile
 from tests.faults.books import Books
 from tests.faults.harmless import assert_harmless, assert_one_line

@@ -21,10 +21,11 @@ import click
 import pytest
 from pydantic import SecretStr
 
-from cpimportd.books import programs, upgrade
+from cpimportd.books import programs
+from cpimportd.books.upgrade import upgrade
 from cpimportd.checkup import checkup
 from cpimportd.cli import cli
-from cpimportd.configuration import load
+from cpimportd.configuration.loading import load
 from cpimportd.demo.ftp import LoopbackFtpServer
 from cpimportd.demo.postgres import EmbeddedPostgres
 from cpimportd.pipeline import RunRequest, run_once

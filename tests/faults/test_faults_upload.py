@@ -13,7 +13,7 @@ from python_calamine import load_workbook
 
 import cpimportd
 from cpimportd.demo.workbook import write_workbook
-from cpimportd.rendering import journal_lines
+from cpimportd.rendering.journal import journal_lines
 from cpimportd.report import FileStatus, RunStatus, UnitStatus
 from tests.faults import hostile
 from tests.faults.books import Books

@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 from pydantic import SecretStr
 
-from cpimportd.books import upgrade
+from cpimportd.books.upgrade import upgrade
 from cpimportd.demo.exports import ExportDay, Holding, books_after
 from cpimportd.model import Kind
 from cpimportd.settings import Database

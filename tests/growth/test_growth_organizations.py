@@ -8,7 +8,7 @@ from cpimportd.alerting import as_text
 from cpimportd.alerts.texts import LONGEST_BODY, LONGEST_TITLE
 from cpimportd.demo.exports import books_after
 from cpimportd.model import Kind
-from cpimportd.rendering import journal_lines
+from cpimportd.rendering.journal import journal_lines
 from cpimportd.rendering.shortening import FEW_ROWS, MOST_ROWS
 from cpimportd.report import RunStatus, UnitStatus
 

@@ -14,7 +14,7 @@ from prometheus_client.parser import text_string_to_metric_families
 from cpimportd.books.health import health
 from cpimportd.books.overview import workbooks
 from cpimportd.delivery import database as connected
-from cpimportd.metrics import registry_of, text_of
+from cpimportd.metrics.output import registry_of, text_of
 from cpimportd.model import Kind
 from cpimportd.pipeline import RunRequest, run_once
 from cpimportd.report import RunStatus

@@ -7,10 +7,11 @@ from decimal import Decimal
 import pytest
 from pydantic import SecretStr
 
-from cpimportd.books import connect, upgrade
+from cpimportd.books.connection import connect
 from cpimportd.books.encodings import fitting, lacking_characters
+from cpimportd.books.upgrade import upgrade
 from cpimportd.checkup import checkup
-from cpimportd.configuration import Loaded
+from cpimportd.configuration.loading import Loaded
 from cpimportd.problems import ProblemError
 from cpimportd.report import RunStatus, UnitStatus
 from cpimportd.settings import Database

@@ -5,7 +5,8 @@ from io import StringIO
 
 import pytest
 
-from cpimportd.rendering import make_console, render
+from cpimportd.rendering.layout import make_console
+from cpimportd.rendering.run import render
 from cpimportd.report import RunStatus
 from cpimportd.settings import Guards
 

@@ -5,7 +5,7 @@ from decimal import Decimal
 
 import pytest
 
-from cpimportd.books import upgrade
+from cpimportd.books.upgrade import upgrade
 from cpimportd.demo.workbook import write_workbook
 from cpimportd.report import RunStatus, UnitStatus
 from cpimportd.settings import Database

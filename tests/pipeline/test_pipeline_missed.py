@@ -19,7 +19,7 @@ from cpimportd.daemon.attempts import Attempt, Done, Ended
 from cpimportd.daemon.store import Finished, Record
 from cpimportd.demo.workbook import write_workbook
 from cpimportd.messages import Result, Seen, of_report
-from cpimportd.metrics import registry_of, text_of
+from cpimportd.metrics.output import registry_of, text_of
 from cpimportd.model import Kind
 from cpimportd.nagios import Level, Thresholds, judge
 from cpimportd.plugin import Answer

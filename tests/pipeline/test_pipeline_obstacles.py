@@ -2,9 +2,9 @@
 
 import pytest
 
-from cpimportd.books import upgrade
+from cpimportd.books.upgrade import upgrade
 from cpimportd.checkup import checkup
-from cpimportd.configuration import Loaded
+from cpimportd.configuration.loading import Loaded
 from cpimportd.report import RunStatus
 from cpimportd.settings import Database
 

@@ -5,7 +5,7 @@ from decimal import Decimal
 
 import pytest
 
-from cpimportd.books import upgrade
+from cpimportd.books.upgrade import upgrade
 from cpimportd.model import Kind
 from cpimportd.report import RunStatus
 from cpimportd.settings import Database

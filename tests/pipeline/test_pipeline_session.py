@@ -7,9 +7,11 @@ import asyncpg
 import pytest
 from pydantic import SecretStr
 
-from cpimportd.books import backup, connect, upgrade
+from cpimportd.books.backup import backup
+from cpimportd.books.connection import connect
+from cpimportd.books.upgrade import upgrade
 from cpimportd.checkup import checkup
-from cpimportd.configuration import Loaded
+from cpimportd.configuration.loading import Loaded
 from cpimportd.report import RunStatus
 from cpimportd.settings import Database
 from cpimportd.undoing import undo_once

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from cpimportd.configuration import load
+from cpimportd.configuration.loading import load
 from cpimportd.plan import COPY_PREFIX, RESCHEDULED, decode, encode
 from cpimportd.planner import make_plan
 from cpimportd.problems import ProblemError

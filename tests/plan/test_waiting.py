@@ -10,11 +10,11 @@ import pytest
 from rich.console import Console
 
 from cpimportd import waiting
-from cpimportd.books import connect
+from cpimportd.books.connection import connect
 from cpimportd.problems import ProblemError
 from cpimportd.progress import JsonProgress, TerminalProgress
 from cpimportd.settings import Database, Reader
-from cpimportd.source import fetch
+from cpimportd.source.fetch import fetch
 from cpimportd.waiting import Wait, Waiting, silence, told, told_to
 from cpimportd.workbook.sandbox import run_limited, spawned
 from tests.source.conftest import retry_for

@@ -8,7 +8,7 @@ import pytest
 
 from cpimportd.model import Group, Kind, Unit
 from cpimportd.problems import problem
-from cpimportd.rendering import journal_lines, run_message_id, summary_line
+from cpimportd.rendering.journal import journal_lines, run_message_id, summary_line
 from cpimportd.report import Bridge, FileReport, FileStatus, RunStatus, UnitReport, UnitStatus
 
 LOTOS = "ЛОТОС ООО"

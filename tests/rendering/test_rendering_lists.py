@@ -9,15 +9,8 @@ from cpimportd.books.history import Change, Inserted, RunLine, Shown
 from cpimportd.books.summary import CurrencyTotals, Summary
 from cpimportd.checkup import CheckLine
 from cpimportd.model import Kind
-from cpimportd.rendering import (
-    render_changes,
-    render_checks,
-    render_config,
-    render_history,
-    render_stored,
-    render_summary,
-    stored_report,
-)
+from cpimportd.rendering.lists import render_checks, render_config, render_summary
+from cpimportd.rendering.past import render_changes, render_history, render_stored, stored_report
 from cpimportd.report import KindTotal
 
 MOSCOW = ZoneInfo("Europe/Moscow")

@@ -8,8 +8,8 @@ import pytest
 
 from cpimportd.model import Group, Unit
 from cpimportd.problems import problem
-from cpimportd.rendering import make_console, render
-from cpimportd.rendering.layout import Column, print_table
+from cpimportd.rendering.layout import Column, make_console, print_table
+from cpimportd.rendering.run import render
 from cpimportd.report import Bridge, RunStatus, UnitReport, UnitStatus
 
 LOTOS = "ЛОТОС ООО"

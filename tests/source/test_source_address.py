@@ -5,8 +5,8 @@ from pydantic import SecretStr, ValidationError
 
 from cpimportd import settings
 from cpimportd.problems import ProblemError
-from cpimportd.source import probe
 from cpimportd.source.address import Address, parse
+from cpimportd.source.probe import probe
 
 
 @pytest.mark.parametrize(

@@ -13,9 +13,10 @@ from pydantic import SecretStr
 
 from cpimportd import settings
 from cpimportd.problems import ProblemError
-from cpimportd.source import fetch, probe
+from cpimportd.source.fetch import fetch
 from cpimportd.source.listing import parse_size
 from cpimportd.source.passive import epsv_port, pasv_port
+from cpimportd.source.probe import probe
 from tests.faults.secrets import FTP, FTP_WRONG
 from tests.faults.table import Chapter, Faults
 from tests.source.conftest import Start, failure_of, put, retry_for, settings_for

@@ -9,7 +9,8 @@ from pydantic import SecretStr, ValidationError
 
 from cpimportd import settings
 from cpimportd.problems import Problem, ProblemError
-from cpimportd.source import fetch, probe
+from cpimportd.source.fetch import fetch
+from cpimportd.source.probe import probe
 from tests.faults.secrets import FTP
 from tests.faults.table import Chapter, Faults
 from tests.source import certificates

@@ -15,8 +15,9 @@ from cpimportd import settings
 from cpimportd.daemon.progress import Progress as Followed
 from cpimportd.messages import Stage
 from cpimportd.model import Progress
-from cpimportd.source import fetch, names
+from cpimportd.source import names
 from cpimportd.source.contract import Look, TooMuchError
+from cpimportd.source.fetch import fetch
 from tests.faults.secrets import FTP
 from tests.faults.table import Chapter, Faults
 from tests.source.scripted import Conversation, Script, ScriptedServer

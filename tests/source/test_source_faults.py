@@ -13,7 +13,7 @@ import pytest
 from pydantic import SecretStr
 
 from cpimportd.problems import ProblemError
-from cpimportd.source import Fetched, fetch
+from cpimportd.source.fetch import Fetched, fetch
 from tests.faults.secrets import FTP_WRONG
 from tests.source.conftest import failure_of, files_in, put, retry_for, source_at
 from tests.source.scripted import Conversation, Hangup, ScriptedServer

@@ -11,8 +11,9 @@ import pytest
 
 from cpimportd import settings
 from cpimportd.problems import ProblemError
-from cpimportd.source import fetch, probe
 from cpimportd.source.contract import Entry, Look
+from cpimportd.source.fetch import fetch
+from cpimportd.source.probe import probe
 from cpimportd.source.spool import Spool
 from tests.source.conftest import put, retry_for
 

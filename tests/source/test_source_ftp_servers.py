@@ -9,7 +9,8 @@ import pytest
 
 from cpimportd.model import Progress
 from cpimportd.problems import ProblemError
-from cpimportd.source import fetch, probe
+from cpimportd.source.fetch import fetch
+from cpimportd.source.probe import probe
 from tests.faults.secrets import FTP_WRONG
 from tests.faults.table import Chapter, Faults
 from tests.faults.tap import tapped

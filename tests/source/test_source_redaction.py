@@ -14,7 +14,8 @@ import pytest
 from pydantic import SecretStr
 
 from cpimportd.problems import ProblemError
-from cpimportd.source import fetch, probe
+from cpimportd.source.fetch import fetch
+from cpimportd.source.probe import probe
 from cpimportd.source.redaction import STRUCK, redact
 from tests.faults.secrets import FTP, FTP_ASCII
 from tests.source.conftest import retry_for

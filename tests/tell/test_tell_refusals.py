@@ -7,7 +7,7 @@ import redis
 
 from cpimportd.problems import ProblemError
 from cpimportd.settings import Cache
-from cpimportd.tell import clear_once, count_cached
+from cpimportd.tell.cache import clear_once, count_cached
 from cpimportd.tell.refusals import nobodys_key
 
 OURS = "itbudget:cache:credit_portfolio:"

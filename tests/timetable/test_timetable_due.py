@@ -5,7 +5,8 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
-from cpimportd.timetable import Memory, Remembered, Timed, disbelieve, due, put_in_force, resumable, upcoming
+from cpimportd.timetable.due import due, resumable, upcoming
+from cpimportd.timetable.memory import Memory, Remembered, Timed, disbelieve, put_in_force
 
 MOSCOW = ZoneInfo("Europe/Moscow")
 DAILY = Timed("import", "*-*-* 06:00:00", MOSCOW, timedelta(hours=1))

@@ -9,7 +9,7 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
-from cpimportd.timetable import ExpressionError, next_slot, slots
+from cpimportd.timetable.calendar import ExpressionError, next_slot, slots
 from tests.timetable import analyze
 
 MOSCOW = ZoneInfo("Europe/Moscow")

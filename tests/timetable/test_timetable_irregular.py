@@ -8,7 +8,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from cpimportd.timetable import IrregularDate, Irregularity, irregular_dates, slots
+from cpimportd.timetable.calendar import slots
+from cpimportd.timetable.irregular import IrregularDate, Irregularity, irregular_dates
 from tests.timetable.clock_changes import instants, zone_names
 
 MISSING, REPEATED = Irregularity.MISSING, Irregularity.REPEATED

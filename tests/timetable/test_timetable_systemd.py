@@ -12,7 +12,7 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
-from cpimportd.timetable import slots
+from cpimportd.timetable.calendar import slots
 from tests.timetable.clock_changes import clock_changes
 
 # What systemd 252 answers from within the second pass of a repeated hour depends on where one begins to count, and in

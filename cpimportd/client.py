@@ -16,7 +16,7 @@ from cpimportd.daemon.elsewhere import Elsewhere, leave
 from cpimportd.daemon.files import write_whole
 from cpimportd.daemon.lock import Holder, holder
 from cpimportd.daemon.store import FILE as MEMORY
-from cpimportd.plan import RESCHEDULED
+from cpimportd.plan import RESCHEDULED, read_rescheduled
 from cpimportd.problems import Problem, ProblemError, problem
 from cpimportd.waiting import SHOWN_AFTER, Wait
 
@@ -160,7 +160,7 @@ class Client:
         Raises:
             ProblemError: as :meth:`status`; ``config-value`` for an expression that is none; ``disk``.
         """
-        from cpimportd.planner import check_expression, read_rescheduled  # noqa: PLC0415 - with pydantic; others need none
+        from cpimportd.configuration.faults import check_expression  # noqa: PLC0415 - with pydantic; others need none
 
         if expression is not None:
             check_expression(expression, "the command line")
@@ -253,8 +253,6 @@ def rescheduled(state: Path) -> dict[str, str]:
     Raises:
         ProblemError: ``daemon-permission``: this user may not look.
     """
-    from cpimportd.planner import read_rescheduled  # noqa: PLC0415 - with pydantic; others need none
-
     found = holder(state)
     try:
         return {} if found is None else read_rescheduled(found.runtime / RESCHEDULED)

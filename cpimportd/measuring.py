@@ -12,12 +12,11 @@ from typing import TYPE_CHECKING, Any
 import asyncpg
 
 from cpimportd.books.connection import still_open
-from cpimportd.books.notices import Target
+from cpimportd.books.notices import Target, readers
 from cpimportd.daemon.document import read
 from cpimportd.daemon.lock import holder
 from cpimportd.problems import Problem, ProblemError, problem
 from cpimportd.settings import Settings
-from cpimportd.watched import readers
 
 if TYPE_CHECKING:
     from prometheus_client import CollectorRegistry

@@ -8,23 +8,18 @@ imported by the daemon, and so imports nothing that is heavy.
 
 import json
 import logging
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, field
 from datetime import datetime
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from cpimportd.problems import Problem, printable
 from cpimportd.waiting import Wait
-
-if TYPE_CHECKING:
-    from cpimportd.report import RunReport
 
 LONGEST_LINE = 1024 * 1024
 """Bytes; whoever reads may take a longer line for a defect."""
 
 _LONGEST_TEXT = 10_000
-
-_UNTOLD = frozenset({"cache-stale", "views-stale"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -185,36 +180,6 @@ def _result(found: Mapping[str, Any]) -> Result:
 
 def _clean(text: str) -> str:
     return printable(text, limit=_LONGEST_TEXT)
-
-
-def of_report(report: "RunReport") -> Iterator[Message]:
-    """Everything that is told of a run when it ends: its lines for the journal, the workbooks, and how it ended."""
-    from cpimportd.rendering.journal import journal_lines, summary_line  # noqa: PLC0415 - the daemon never needs them
-
-    for line in journal_lines(report):
-        yield Said(line.level, line.text, line.fields)
-    for file in report.files:
-        kind = None if file.kind is None else file.kind.value
-        yield Seen(file.name, kind, file.organizations, file.modified, file.status.value)
-    failed = report.failures
-    gravest = _gravest(report)
-    yield Result(
-        report.run,
-        report.status.value,
-        report.code,
-        summary_line(report),
-        passing=bool(failed) and all(found.kind.passing for found in failed),
-        codes=tuple(found.code for found in failed),
-        held=None if report.held_now is None else tuple(one.unit.name for one in report.held_now),
-        problem=None if gravest is None else str(gravest),
-        way_out=None if gravest is None else gravest.way_out,
-        untold=any(found.code in _UNTOLD for found in report.problems),
-    )
-
-
-def _gravest(report: "RunReport") -> Problem | None:
-    """What to name first to somebody who asks why; nothing where all was well."""
-    return next(iter(report.all_problems), None) if report.code else None
 
 
 class MessageHandler(logging.Handler):

@@ -13,6 +13,7 @@ import asyncpg
 from cpimportd.books.connection import connect, let_go
 from cpimportd.books.failures import translate
 from cpimportd.books.health import health as read_health
+from cpimportd.books.notices import readers
 from cpimportd.books.upgrade import require_current
 from cpimportd.client import as_rescheduled, trouble_of_run
 from cpimportd.configuration.loading import Loaded, require_database, require_source
@@ -27,7 +28,7 @@ from cpimportd.problems import Problem, ProblemError, problem
 from cpimportd.settings import Schedule, Settings
 from cpimportd.source.probe import probe
 from cpimportd.timetable.calendar import newest_slot, next_slot
-from cpimportd.watched import Health, UndoneJob, readers
+from cpimportd.watched import Health, UndoneJob
 
 WITHIN: Final = timedelta(seconds=9)
 """How long the database and the source may take: Nagios gives a plugin ten seconds."""

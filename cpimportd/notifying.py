@@ -16,14 +16,13 @@ import asyncpg
 from cpimportd.books import notices, runs
 from cpimportd.books.connection import connect, still_open
 from cpimportd.books.failures import translate
-from cpimportd.books.notices import Target
+from cpimportd.books.notices import Outstanding, Target, readers
 from cpimportd.model import Progress
 from cpimportd.problems import Problem, ProblemError
 from cpimportd.session import UNREAD, open_books
 from cpimportd.settings import Settings
 from cpimportd.tell.cache import clear_cache
 from cpimportd.tell.views import ALL_VIEWS, refresh_views
-from cpimportd.watched import Outstanding, readers
 
 logger = logging.getLogger(__name__)
 

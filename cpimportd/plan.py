@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any, Final
 from zoneinfo import ZoneInfo
 
-from cpimportd.problems import Problem, ProblemError
+from cpimportd.problems import Problem, ProblemError, problem
 from cpimportd.timetable.memory import Timed
 
 RESCHEDULED: Final = "reschedule.json"
@@ -149,3 +149,21 @@ def decode(text: str) -> Plan:
 def _schedule(found: dict[str, Any]) -> PlannedSchedule:
     spans = {name: timedelta(seconds=found[name]) for name in ("grace", "wait_for_upload")}
     return PlannedSchedule(**{**found, **spans, "only": tuple(found["only"])})
+
+
+def read_rescheduled(file: Path) -> dict[str, str]:
+    """The expressions that were given until the next start, by schedule; none where the file is not there.
+
+    Raises:
+        ProblemError: ``config-unreadable``.
+    """
+    try:
+        found = json.loads(file.read_bytes())
+    except (FileNotFoundError, NotADirectoryError):
+        return {}
+    except (OSError, ValueError) as error:
+        raise ProblemError(problem("config-unreadable", path=str(file), reason=str(error))) from error
+    if not isinstance(found, dict) or not all(isinstance(at, str) for at in found.values()):
+        reason = "expected a JSON object of expressions by schedule"
+        raise ProblemError(problem("config-unreadable", path=str(file), reason=reason))
+    return found

@@ -11,18 +11,25 @@ from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 
-from pydantic import TypeAdapter, ValidationError
-
+from cpimportd.configuration.faults import check_expression
 from cpimportd.configuration.loading import Loaded, load, require_database, require_source
 from cpimportd.coredumps import forbid_core_dumps
 from cpimportd.daemon.beginning import STARTING
-from cpimportd.plan import COPY_PREFIX, RESCHEDULED, Plan, PlannedSchedule, encode, encode_problems, env_copy
+from cpimportd.plan import (
+    COPY_PREFIX,
+    RESCHEDULED,
+    Plan,
+    PlannedSchedule,
+    encode,
+    encode_problems,
+    env_copy,
+    read_rescheduled,
+)
 from cpimportd.private import own_folder
-from cpimportd.problems import ProblemError, problem
+from cpimportd.problems import ProblemError
 from cpimportd.resources import unusable
 from cpimportd.settings import Settings
 from cpimportd.usable import require_usable
-from cpimportd.values import Calendar
 
 
 def runtime_directory(settings: Settings, environ: Mapping[str, str] = os.environ) -> Path:
@@ -79,33 +86,6 @@ def _with_rescheduled(schedules: Iterator[PlannedSchedule], file: Path) -> Itera
             yield replace(schedule, at=at, rescheduled=True)
         else:
             yield schedule
-
-
-def read_rescheduled(file: Path) -> dict[str, str]:
-    """The expressions that were given until the next start, by schedule.
-
-    Raises:
-        ProblemError: ``config-unreadable``.
-    """
-    try:
-        return TypeAdapter(dict[str, str]).validate_json(file.read_bytes())
-    except (FileNotFoundError, NotADirectoryError):
-        return {}
-    except (OSError, ValueError) as error:
-        raise ProblemError(problem("config-unreadable", path=str(file), reason=str(error))) from error
-
-
-def check_expression(at: str, place: str) -> str:
-    """An OnCalendar expression that can be understood.
-
-    Raises:
-        ProblemError: ``config-value``.
-    """
-    try:
-        return TypeAdapter[str](Calendar).validate_python(at)
-    except ValidationError as error:
-        reason = error.errors()[0]["msg"].removeprefix("Value error, ")
-        raise ProblemError(problem("config-value", key="at", place=place, reason=reason)) from None
 
 
 def _keep(text: str, variables: str, runtime: Path) -> Path:

@@ -3,6 +3,7 @@
 from collections.abc import Callable, Iterator, Sequence
 from datetime import date, datetime
 
+from cpimportd.books.notices import readers
 from cpimportd.books.plan import FilePlan, Judge, Judgement, NewName, Publication, Today, UnitPlan
 from cpimportd.checks.closed import closed_before
 from cpimportd.checks.plausibility import plausibility
@@ -11,7 +12,6 @@ from cpimportd.intake import Asked, Intake
 from cpimportd.model import Content, Unit, UnitFacts
 from cpimportd.problems import Effect, Problem, problem
 from cpimportd.settings import Settings
-from cpimportd.watched import readers
 
 
 def plan_publication(

@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, nullcontext
 from datetime import UTC, datetime, tzinfo
 from types import TracebackType
-from typing import IO, TYPE_CHECKING, Final, Self
+from typing import IO, Final, Self
 
 from rich.console import Console
 from rich.filesize import decimal
@@ -20,14 +20,14 @@ from rich.progress import BarColumn, ProgressColumn, SpinnerColumn, Task, TaskID
 from rich.progress import Progress as Bars
 from rich.text import Text
 
-from cpimportd.messages import Begun, Message, MessageHandler, Stage, Waits, encode, of_report
+from cpimportd.messages import Begun, Message, MessageHandler, Result, Said, Seen, Stage, Waits, encode
 from cpimportd.model import Progress
+from cpimportd.problems import Problem
+from cpimportd.rendering.journal import journal_lines, summary_line
 from cpimportd.rendering.layout import make_console
 from cpimportd.rendering.numbers import clean, count
+from cpimportd.report import RunReport
 from cpimportd.waiting import Wait, told, told_to
-
-if TYPE_CHECKING:
-    from cpimportd.report import RunReport
 
 _STAGES: Final = {
     "fetch": "Fetching",
@@ -73,7 +73,7 @@ class NoProgress:
     def __call__(self, progress: Progress) -> None:
         """Do nothing."""
 
-    def end(self, report: "RunReport") -> None:
+    def end(self, report: RunReport) -> None:
         """Do nothing."""
 
     def __enter__(self) -> Self:
@@ -122,7 +122,7 @@ class JsonProgress:
             self._written_at[key] = now
             self._write(progress)
 
-    def end(self, report: "RunReport") -> None:
+    def end(self, report: RunReport) -> None:
         """Tell everything about the run that is over."""
         with self._lock:
             for message in of_report(report):
@@ -196,7 +196,7 @@ class TerminalProgress:
             )
         self._bars.update(task, completed=progress.done, total=progress.total)
 
-    def end(self, report: "RunReport") -> None:
+    def end(self, report: RunReport) -> None:
         """Do nothing: the report is printed when the bars are gone."""
 
     def __enter__(self) -> Self:
@@ -249,3 +249,34 @@ class _HowFar(ProgressColumn):
             yield written(int(task.total)) + (" rows" if stage == "read" else "")
         elif stage == "read":
             yield "? rows"
+
+
+_UNTOLD: Final = frozenset({"cache-stale", "views-stale"})
+
+
+def of_report(report: RunReport) -> Iterator[Message]:
+    """Everything that is told of a run when it ends: its lines for the journal, the workbooks, and how it ended."""
+    for line in journal_lines(report):
+        yield Said(line.level, line.text, line.fields)
+    for file in report.files:
+        kind = None if file.kind is None else file.kind.value
+        yield Seen(file.name, kind, file.organizations, file.modified, file.status.value)
+    failed = report.failures
+    gravest = _gravest(report)
+    yield Result(
+        report.run,
+        report.status.value,
+        report.code,
+        summary_line(report),
+        passing=bool(failed) and all(found.kind.passing for found in failed),
+        codes=tuple(found.code for found in failed),
+        held=None if report.held_now is None else tuple(one.unit.name for one in report.held_now),
+        problem=None if gravest is None else str(gravest),
+        way_out=None if gravest is None else gravest.way_out,
+        untold=any(found.code in _UNTOLD for found in report.problems),
+    )
+
+
+def _gravest(report: RunReport) -> Problem | None:
+    """What to name first to somebody who asks why; nothing where all was well."""
+    return next(iter(report.all_problems), None) if report.code else None

@@ -7,7 +7,7 @@ from decimal import Decimal
 from enum import StrEnum
 
 from cpimportd.model import Content, Figure, Kind, Unit
-from cpimportd.problems import CATALOG, Effect, Problem
+from cpimportd.problems import CATALOG, Effect, Problem, message_id
 
 
 class RunStatus(StrEnum):
@@ -19,6 +19,11 @@ class RunStatus(StrEnum):
     HELD = "held"
     FAILED = "failed"
     DRY_RUN = "dry-run"
+
+
+def run_message_id(status: RunStatus) -> str:
+    """The journal's MESSAGE_ID (sd-id128(3)) of the line that ends a run with this status."""
+    return message_id(f"run {status.value}")
 
 
 class FileStatus(StrEnum):

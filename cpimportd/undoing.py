@@ -12,6 +12,7 @@ from cpimportd.books import memory, runs
 from cpimportd.books.connection import still_open
 from cpimportd.books.held import held_units
 from cpimportd.books.locks import naming_holders
+from cpimportd.books.notices import readers
 from cpimportd.books.statistics import catch_up
 from cpimportd.books.undo import Undo, undo
 from cpimportd.books.undoable import runs_to_undo
@@ -24,7 +25,6 @@ from cpimportd.report import KindTotal, RunReport, RunStatus
 from cpimportd.session import UNREAD, open_books, store_report, surely, totals_unread
 from cpimportd.settings import Settings
 from cpimportd.uninterrupted import uninterrupted
-from cpimportd.watched import readers
 
 
 async def undo_once(

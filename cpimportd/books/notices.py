@@ -5,14 +5,18 @@ A process may die right behind COMMIT. What it had still to do is then found her
 
 import json
 from collections.abc import Collection, Iterable, Sequence
+from dataclasses import dataclass
+from datetime import datetime, tzinfo
 from enum import StrEnum
+from typing import Final
 
 import asyncpg
 
 from cpimportd.books.queries import sql
 from cpimportd.books.session import relying
-from cpimportd.problems import Problem
-from cpimportd.watched import Outstanding
+from cpimportd.instants import moment
+from cpimportd.problems import Problem, problem
+from cpimportd.settings import Settings
 
 
 class Target(StrEnum):
@@ -20,6 +24,49 @@ class Target(StrEnum):
 
     CACHE = "cache"
     VIEWS = "views"
+
+
+_DONE: Final = {"cache": "cleared", "views": "refreshed"}
+
+
+@dataclass(frozen=True, slots=True)
+class Outstanding:
+    """Readers of the books who have not been told of runs that changed them.
+
+    Attributes:
+        target: who: ``cache`` or ``views``.
+        runs: of which they have not been told, the oldest first.
+        since: when the first of them was committed, to the second.
+        tries: how often somebody tried to tell them.
+        views: of views, those still to be refreshed, by name; None: all.
+        problems: why the last try failed; empty where nobody has tried yet.
+    """
+
+    target: str
+    runs: tuple[int, ...]
+    since: datetime
+    tries: int = 0
+    views: tuple[str, ...] | None = None
+    problems: tuple[Problem, ...] = ()
+
+    @property
+    def done(self) -> str:
+        """What is said once it has been done, such as ``cache: cleared for run 2, 3``."""
+        of = f" for run {', '.join(map(str, self.runs))}" if self.runs else ""
+        return f"{self.target}: {_DONE[self.target]}{of}"
+
+    def explained(self, zone: tzinfo) -> Problem:
+        """What is outstanding as a problem: of which runs, since when, why, and the way out."""
+        why = "".join(f": {found.message}" for found in self.problems[:1])
+        remedy = "".join(f" {found.way_out}" for found in self.problems[:1])
+        runs = ", ".join(map(str, self.runs))
+        return problem(f"{self.target}-outstanding", runs=runs, since=moment(self.since, zone), why=why, remedy=remedy)
+
+
+def readers(settings: Settings) -> tuple[str, ...]:
+    """Who is to be told after COMMIT, by the configuration: ``cache``, ``views``."""
+    wanted = {"cache": settings.cache.url is not None, "views": settings.tell.refresh_views}
+    return tuple(target for target, yes in wanted.items() if yes)
 
 
 async def owe(connection: asyncpg.Connection, department_id: int, run_id: int, targets: Collection[str]) -> None:

@@ -15,8 +15,7 @@ from cpimportd.catalog import english, russian
 from cpimportd.catalog.consequences import Consequence, consequence_of, may_pass
 from cpimportd.catalog.explanation import Explanation, Text, fields_of_status, quote
 from cpimportd.problems import CATALOG, ProblemKind
-from cpimportd.rendering.journal import run_message_id
-from cpimportd.report import RunStatus
+from cpimportd.report import RunStatus, run_message_id
 
 _WIDTH = 78
 _HEAD = """\

@@ -11,14 +11,13 @@ import asyncpg
 from cpimportd.books import obstacles, programs, rights
 from cpimportd.books.connection import connect
 from cpimportd.books.failures import translate
-from cpimportd.books.notices import outstanding
+from cpimportd.books.notices import outstanding, readers
 from cpimportd.books.upgrade import require_current
 from cpimportd.checkup.line import CheckLine, attempt, bad, good, skipped
 from cpimportd.configuration.loading import Loaded, require_database
 from cpimportd.instants import moment
 from cpimportd.problems import ProblemError, problem
 from cpimportd.settings import Database, Settings
-from cpimportd.watched import readers
 
 _CLOCKS_APART: Final = timedelta(seconds=5)
 

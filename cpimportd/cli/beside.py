@@ -22,8 +22,9 @@ def tell_daemon(loaded: "Loaded", report: "RunReport", *, elsewhere: bool = Fals
     from cpimportd.client import Client
     from cpimportd.core.outcomes import JUDGED
     from cpimportd.daemon.elsewhere import Elsewhere
-    from cpimportd.messages import Result, Seen, of_report
+    from cpimportd.messages import Result, Seen
     from cpimportd.problems import ProblemError
+    from cpimportd.progress import of_report
 
     if report.status.value not in JUDGED:
         return

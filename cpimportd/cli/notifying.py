@@ -20,9 +20,9 @@ from cpimportd.cli.common import (
 _UNDER_WAY: Final = 4
 
 if TYPE_CHECKING:
+    from cpimportd.books.notices import Outstanding
     from cpimportd.configuration.loading import Loaded
     from cpimportd.problems import Problem
-    from cpimportd.watched import Outstanding
 
     Told = tuple[Sequence[Outstanding], Mapping[str, tuple[Problem, ...]]]
 

@@ -92,9 +92,9 @@ def metrics(textfile: Path | None, config_file: Path | None) -> None:
 
 
 async def _metrics(loaded: "Loaded") -> str:
+    from cpimportd.books.notices import readers
     from cpimportd.cli.looking import reading
     from cpimportd.measuring import daemon_status, metrics_text
-    from cpimportd.watched import readers
 
     settings = loaded.settings
     daemon, told = daemon_status(settings.state_directory), readers(settings)

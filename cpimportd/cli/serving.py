@@ -128,11 +128,10 @@ def _held_by_books(config_file: Path | None) -> "tuple[list[str] | None, Problem
     import asyncio
 
     from cpimportd.books.held import held_units
-    from cpimportd.books.notices import outstanding
+    from cpimportd.books.notices import outstanding, readers
     from cpimportd.cli.looking import reading
     from cpimportd.configuration.loading import load as load_configuration
     from cpimportd.problems import ProblemError, problem
-    from cpimportd.watched import readers
 
     async def ask() -> "tuple[list[str], list[Problem]]":
         async with asyncio.timeout(_BOOKS_WITHIN):

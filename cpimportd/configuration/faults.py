@@ -4,12 +4,13 @@ import re
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from pydantic import ValidationError
+from pydantic import TypeAdapter, ValidationError
 
 from cpimportd.configuration.keys import KeyPath, dotted, find, in_file, meant, variable
 from cpimportd.configuration.masking import MASK, masked
 from cpimportd.configuration.sources import ConfigFile, Found, origin_of, place, unknown
-from cpimportd.problems import Problem, problem
+from cpimportd.problems import Problem, ProblemError, problem
+from cpimportd.values import Calendar
 
 
 def faults(error: ValidationError, merged: Found, file: ConfigFile | None) -> Iterable[Problem]:
@@ -59,3 +60,16 @@ def _shown(path: KeyPath, value: Any) -> object:  # noqa: ANN401 - whatever TOML
         return None
     shown = masked(path, value)
     return None if shown == MASK else shown
+
+
+def check_expression(at: str, place: str) -> str:
+    """An OnCalendar expression that can be understood.
+
+    Raises:
+        ProblemError: ``config-value``.
+    """
+    try:
+        return TypeAdapter[str](Calendar).validate_python(at)
+    except ValidationError as error:
+        reason = error.errors()[0]["msg"].removeprefix("Value error, ")
+        raise ProblemError(problem("config-value", key="at", place=place, reason=reason)) from None

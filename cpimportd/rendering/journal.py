@@ -5,10 +5,19 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import NamedTuple
 
 from cpimportd.model import Kind
-from cpimportd.problems import Effect, Problem, message_id, printable
+from cpimportd.problems import Effect, Problem, printable
 from cpimportd.rendering.bridge import added_up, unexplained
 from cpimportd.rendering.numbers import amount, clean, count
-from cpimportd.report import Bridge, FileReport, FileStatus, RunReport, RunStatus, UnitReport, UnitStatus
+from cpimportd.report import (
+    Bridge,
+    FileReport,
+    FileStatus,
+    RunReport,
+    RunStatus,
+    UnitReport,
+    UnitStatus,
+    run_message_id,
+)
 
 _NAMED_AT_MOST = 5
 _MOST_UNITS = 100
@@ -69,11 +78,6 @@ def journal_lines(report: RunReport) -> list[JournalLine]:
         owner = owners.get(found.file or "")
         lines.append(_problem_line(found, {**({"CPIMPORTD_ORGANIZATION": owner} if owner else {}), **run}, level))
     return lines
-
-
-def run_message_id(status: RunStatus) -> str:
-    """The journal's MESSAGE_ID (sd-id128(3)) of the line that ends a run with this status."""
-    return message_id(f"run {status.value}")
 
 
 _TELL_OF_THE_BOOKS = frozenset({"commit-unknown", "run-crashed", "run-timeout"})

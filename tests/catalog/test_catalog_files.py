@@ -12,8 +12,7 @@ import pytest
 import cpimportd
 from cpimportd.catalog.journald import LANGUAGES, render, write
 from cpimportd.problems import CATALOG
-from cpimportd.rendering.journal import run_message_id
-from cpimportd.report import RunStatus
+from cpimportd.report import RunStatus, run_message_id
 
 FOLDER = Path(__file__).parents[2] / "systemd"
 IDS = [*(run_message_id(status) for status in RunStatus), *(kind.message_id for kind in CATALOG.values())]

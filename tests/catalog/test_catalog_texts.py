@@ -14,8 +14,7 @@ from cpimportd.catalog.consequences import Consequence, consequence_of
 from cpimportd.catalog.explanation import FIELDS, fields_of, fields_of_status, quote
 from cpimportd.catalog.spoken import spoken
 from cpimportd.problems import CATALOG, Effect, ProblemKind, problem, sentence
-from cpimportd.rendering.journal import run_message_id
-from cpimportd.report import RunStatus
+from cpimportd.report import RunStatus, run_message_id
 from cpimportd.settings import Settings
 
 FIELD = re.compile(r"@([A-Z_]+)@")

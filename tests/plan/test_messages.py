@@ -7,9 +7,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from cpimportd.messages import Begun, Result, Said, Seen, Stage, Waits, decode, encode, of_report
+from cpimportd.messages import Begun, Result, Said, Seen, Stage, Waits, decode, encode
 from cpimportd.model import Kind
 from cpimportd.problems import problem
+from cpimportd.progress import of_report
 from cpimportd.report import FileReport, FileStatus, RunReport, RunStatus
 from cpimportd.waiting import Wait
 

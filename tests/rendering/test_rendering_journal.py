@@ -8,8 +8,8 @@ import pytest
 
 from cpimportd.model import Group, Kind, Unit
 from cpimportd.problems import problem
-from cpimportd.rendering.journal import journal_lines, run_message_id, summary_line
-from cpimportd.report import Bridge, FileReport, FileStatus, RunStatus, UnitReport, UnitStatus
+from cpimportd.rendering.journal import journal_lines, summary_line
+from cpimportd.report import Bridge, FileReport, FileStatus, RunStatus, UnitReport, UnitStatus, run_message_id
 
 LOTOS = "ЛОТОС ООО"
 

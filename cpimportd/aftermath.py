@@ -15,8 +15,8 @@ import asyncpg
 from cpimportd.books.certainty import settled
 from cpimportd.books.failures import translate
 from cpimportd.configuration.loading import load, require_database
-from cpimportd.coredumps import forbid_core_dumps
-from cpimportd.problems import ProblemError
+from cpimportd.core.coredumps import forbid_core_dumps
+from cpimportd.core.problems import ProblemError
 
 
 def _answer(configuration: Path, run: int) -> dict[str, str | None]:

@@ -22,13 +22,13 @@ from cpimportd.alerts.heartbeat import Beat, beat
 from cpimportd.alerts.sending import names_of, send
 from cpimportd.alerts.texts import Message, of_changes
 from cpimportd.books import alerts as queue
-from cpimportd.catalog.spoken import spoken
+from cpimportd.core.model import Kind
+from cpimportd.core.problems import Problem, ProblemError, problem
+from cpimportd.core.report import RunReport, RunStatus
+from cpimportd.core.texts.spoken import spoken
 from cpimportd.delivery import AWAY, database, deliver, listed
-from cpimportd.model import Kind
-from cpimportd.problems import Problem, ProblemError, problem
 from cpimportd.rendering.layout import unwrapped
 from cpimportd.rendering.run import render
-from cpimportd.report import RunReport, RunStatus
 from cpimportd.settings import Settings
 
 MARGIN: Final = timedelta(seconds=10)

@@ -10,15 +10,15 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
+from cpimportd.core.files import write_whole
 from cpimportd.core.outcomes import held_alone
+from cpimportd.core.problems import Problem, ProblemError, problem
+from cpimportd.core.waiting import SHOWN_AFTER, Wait
 from cpimportd.daemon.document import read
 from cpimportd.daemon.elsewhere import Elsewhere, leave
-from cpimportd.daemon.files import write_whole
 from cpimportd.daemon.lock import Holder, holder
 from cpimportd.daemon.store import FILE as MEMORY
 from cpimportd.plan import RESCHEDULED, read_rescheduled
-from cpimportd.problems import Problem, ProblemError, problem
-from cpimportd.waiting import SHOWN_AFTER, Wait
 
 if TYPE_CHECKING:
     from cpimportd.settings import Settings

@@ -19,7 +19,7 @@ from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any
 
 from cpimportd.cluster_task import reader_identity
-from cpimportd.coredumps import forbid_core_dumps
+from cpimportd.core.coredumps import forbid_core_dumps
 
 if TYPE_CHECKING:
     from distributed import Client

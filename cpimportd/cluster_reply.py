@@ -9,7 +9,7 @@ from collections.abc import AsyncGenerator
 from dataclasses import dataclass
 from typing import IO
 
-from cpimportd.problems import CATALOG, Problem, ProblemError, printable
+from cpimportd.core.problems import CATALOG, Problem, ProblemError, printable
 from cpimportd.workbook.packed import unpack
 
 _LONGEST_HEAD = 64 * 1024

@@ -17,7 +17,7 @@ from typing import Any
 
 import cpimportd
 from cpimportd.cluster_reply import head_line
-from cpimportd.problems import Problem, ProblemError, problem
+from cpimportd.core.problems import Problem, ProblemError, problem
 from cpimportd.reading import ReadJob, child_job, worker_command
 from cpimportd.settings import Reader
 from cpimportd.workbook.packed import Packer

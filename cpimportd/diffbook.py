@@ -7,7 +7,7 @@ from decimal import Decimal
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, Protocol
 
-from cpimportd.model import Figure
+from cpimportd.core.model import Figure
 from cpimportd.titles import line_text, title_of
 from cpimportd.writing.tables import Table, Titled, write_tables
 

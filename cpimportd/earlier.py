@@ -7,10 +7,10 @@ import asyncpg
 
 from cpimportd.books import memory
 from cpimportd.checks.earlier import Earlier
-from cpimportd.checks.verdicts import Verdict
-from cpimportd.instants import day
-from cpimportd.model import Content, Served, Snapshot, Unit
-from cpimportd.problems import Problem, problem
+from cpimportd.core.model import Content, Served, Snapshot, Unit
+from cpimportd.core.problems import Problem, problem
+from cpimportd.core.time import day
+from cpimportd.core.verdicts import Verdict
 from cpimportd.settings import Settings
 
 

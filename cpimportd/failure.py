@@ -5,8 +5,8 @@ import logging
 import asyncpg
 
 from cpimportd.books.failures import translate
-from cpimportd.problems import Problem, ProblemError, problem
-from cpimportd.resources import exhausted, unusable
+from cpimportd.core.problems import Problem, ProblemError, problem
+from cpimportd.core.system import exhausted, unusable
 
 logger = logging.getLogger(__name__)
 

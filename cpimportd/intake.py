@@ -20,19 +20,19 @@ from cpimportd.checks.attribution import unknown_expenses
 from cpimportd.checks.earlier import Earlier
 from cpimportd.checks.integrity import integrity
 from cpimportd.checks.rereading import files_to_parse
-from cpimportd.checks.verdicts import UnitVerdict, Verdict
+from cpimportd.core.model import Content, FetchedFile, Kind, MissedFile, Progress, Served, Snapshot, Unit
+from cpimportd.core.problems import Effect, Problem, ProblemError, problem
+from cpimportd.core.time import moment
+from cpimportd.core.verdicts import UnitVerdict, Verdict
+from cpimportd.core.waiting import Wait, waiting
 from cpimportd.documents.names import kind_by_name
 from cpimportd.earlier import earlier
-from cpimportd.instants import moment
-from cpimportd.model import Content, FetchedFile, Kind, MissedFile, Progress, Served, Snapshot, Unit
-from cpimportd.problems import Effect, Problem, ProblemError, problem
 from cpimportd.reading import ReadJob
 from cpimportd.sample import SUSPICIOUS, sample_fault
 from cpimportd.settings import Settings
 from cpimportd.source.fetch import fetch, open_source
 from cpimportd.spool import SpoolFolder
 from cpimportd.titles import title_of
-from cpimportd.waiting import Wait, waiting
 from cpimportd.workbook import digests
 
 logger = logging.getLogger(__name__)

@@ -5,7 +5,7 @@ from collections.abc import Collection, Iterator, Sequence
 from importlib import metadata
 from typing import Final
 
-from cpimportd.problems import Problem, ProblemError, problem
+from cpimportd.core.problems import Problem, ProblemError, problem
 
 READING: Final = ("python-calamine", "openpyxl", "xlrd")
 """Those that read workbooks."""

@@ -17,9 +17,9 @@ import asyncpg
 
 from cpimportd.archive import archived_runs
 from cpimportd.books.queries import sql
-from cpimportd.catalog.russian import TEXTS
-from cpimportd.catalog.russian_reasons import russian_reason
-from cpimportd.problems import CATALOG, Effect, Problem, ProblemError, printable, problem, sentence
+from cpimportd.core.problems import CATALOG, Effect, Problem, ProblemError, printable, problem, sentence
+from cpimportd.core.texts.russian import TEXTS
+from cpimportd.core.texts.russian_reasons import russian_reason
 from cpimportd.reading import child_command
 from cpimportd.settings import Reader, Settings
 from cpimportd.spool import find_in_spool

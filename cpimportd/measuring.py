@@ -13,9 +13,9 @@ import asyncpg
 
 from cpimportd.books.connection import still_open
 from cpimportd.books.notices import Target, readers
+from cpimportd.core.problems import Problem, ProblemError, problem
 from cpimportd.daemon.document import read
 from cpimportd.daemon.lock import holder
-from cpimportd.problems import Problem, ProblemError, problem
 from cpimportd.settings import Settings
 
 if TYPE_CHECKING:

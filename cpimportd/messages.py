@@ -13,8 +13,8 @@ from dataclasses import asdict, dataclass, field
 from datetime import datetime
 from typing import Any
 
-from cpimportd.problems import Problem, printable
-from cpimportd.waiting import Wait
+from cpimportd.core.problems import Problem, printable
+from cpimportd.core.waiting import Wait
 
 LONGEST_LINE = 1024 * 1024
 """Bytes; whoever reads may take a longer line for a defect."""
@@ -24,7 +24,7 @@ _LONGEST_TEXT = 10_000
 
 @dataclass(frozen=True, slots=True)
 class Stage:
-    """How far the run is; the fields are those of :class:`cpimportd.model.Progress`."""
+    """How far the run is; the fields are those of :class:`cpimportd.core.model.Progress`."""
 
     stage: str
     file: str | None = None
@@ -65,7 +65,7 @@ class Seen:
         kind: receipts, expenses or details; None where nothing tells.
         organizations: whose documents it holds, as far as it could be read.
         modified: when it was uploaded, by the server's clock; None where the server does not tell.
-        status: how it fared, see :class:`cpimportd.report.FileStatus`.
+        status: how it fared, see :class:`cpimportd.core.report.FileStatus`.
     """
 
     name: str
@@ -81,7 +81,7 @@ class Result:
 
     Attributes:
         run: its number in the database; None where it did not get so far.
-        status: see :class:`cpimportd.report.RunStatus`.
+        status: see :class:`cpimportd.core.report.RunStatus`.
         code: the exit code that the process is about to end with.
         summary: one sentence without a full stop.
         passing: whether the run failed of something that may be over in a while.

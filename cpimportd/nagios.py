@@ -17,14 +17,14 @@ from cpimportd.books.notices import readers
 from cpimportd.books.upgrade import require_current
 from cpimportd.client import as_rescheduled, trouble_of_run
 from cpimportd.configuration.loading import Loaded, require_database, require_source
+from cpimportd.core.model import Group, Kind
+from cpimportd.core.problems import Problem, ProblemError, problem
+from cpimportd.core.time import moment, span
 from cpimportd.daemon.lock import LOCK, holder
 from cpimportd.daemon.store import FILE as MEMORY
 from cpimportd.daemon.store import NOT_UNDERSTOOD, decode
-from cpimportd.instants import moment, span
 from cpimportd.measuring import daemon_status
-from cpimportd.model import Group, Kind
 from cpimportd.plugin import Answer, Finding, Level, wrong_configuration
-from cpimportd.problems import Problem, ProblemError, problem
 from cpimportd.settings import Schedule, Settings
 from cpimportd.source.probe import probe
 from cpimportd.timetable.calendar import newest_slot, next_slot

@@ -17,8 +17,8 @@ from cpimportd.books import notices, runs
 from cpimportd.books.connection import connect, still_open
 from cpimportd.books.failures import translate
 from cpimportd.books.notices import Outstanding, Target, readers
-from cpimportd.model import Progress
-from cpimportd.problems import Problem, ProblemError
+from cpimportd.core.model import Progress
+from cpimportd.core.problems import Problem, ProblemError
 from cpimportd.session import UNREAD, open_books
 from cpimportd.settings import Settings
 from cpimportd.tell.cache import clear_cache

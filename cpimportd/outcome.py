@@ -10,11 +10,11 @@ import asyncpg
 from cpimportd.books import memory
 from cpimportd.books.held import held_units
 from cpimportd.books.plan import Published
+from cpimportd.core.model import Kind, MissedFile, Served, Snapshot
+from cpimportd.core.problems import Problem, printable, problem
+from cpimportd.core.report import FileReport, FileStatus, HeldUnit, KindTotal, UnitReport, UnitStatus
 from cpimportd.documents.names import kind_by_name
 from cpimportd.intake import Intake
-from cpimportd.model import Kind, MissedFile, Served, Snapshot
-from cpimportd.problems import Problem, printable, problem
-from cpimportd.report import FileReport, FileStatus, HeldUnit, KindTotal, UnitReport, UnitStatus
 
 
 @dataclass(frozen=True, slots=True)

@@ -25,19 +25,19 @@ from cpimportd.books.plan import Publication, Published
 from cpimportd.books.publish import publish, settle
 from cpimportd.books.statistics import catch_up
 from cpimportd.configuration.loading import require_database, require_source
+from cpimportd.core.model import Content, Kind, Progress
+from cpimportd.core.problems import Problem, ProblemError, problem
+from cpimportd.core.report import RunReport, RunStatus
+from cpimportd.core.uninterrupted import uninterrupted
 from cpimportd.failure import told_of
 from cpimportd.intake import Asked, Intake, take_in
 from cpimportd.measuring import leave_metrics
-from cpimportd.model import Content, Kind, Progress
 from cpimportd.notifying import notify_readers
 from cpimportd.planning import plan_publication, today
-from cpimportd.problems import Problem, ProblemError, problem
-from cpimportd.report import RunReport, RunStatus
 from cpimportd.session import UNREAD, open_books, store_report, surely, totals_unread
 from cpimportd.settings import Settings
 from cpimportd.spool import SpoolFolder, open_spool
 from cpimportd.stages import Stages
-from cpimportd.uninterrupted import uninterrupted
 
 logger = logging.getLogger(__name__)
 

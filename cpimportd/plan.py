@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any, Final
 from zoneinfo import ZoneInfo
 
-from cpimportd.problems import Problem, ProblemError, problem
+from cpimportd.core.problems import Problem, ProblemError, problem
 from cpimportd.timetable.memory import Timed
 
 RESCHEDULED: Final = "reschedule.json"

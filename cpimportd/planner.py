@@ -13,7 +13,10 @@ from pathlib import Path
 
 from cpimportd.configuration.faults import check_expression
 from cpimportd.configuration.loading import Loaded, load, require_database, require_source
-from cpimportd.coredumps import forbid_core_dumps
+from cpimportd.core.coredumps import forbid_core_dumps
+from cpimportd.core.private import own_folder
+from cpimportd.core.problems import ProblemError
+from cpimportd.core.system import unusable
 from cpimportd.daemon.beginning import STARTING
 from cpimportd.plan import (
     COPY_PREFIX,
@@ -25,9 +28,6 @@ from cpimportd.plan import (
     env_copy,
     read_rescheduled,
 )
-from cpimportd.private import own_folder
-from cpimportd.problems import ProblemError
-from cpimportd.resources import unusable
 from cpimportd.settings import Settings
 from cpimportd.usable import require_usable
 

@@ -7,10 +7,10 @@ from cpimportd.books.notices import readers
 from cpimportd.books.plan import FilePlan, Judge, Judgement, NewName, Publication, Today, UnitPlan
 from cpimportd.checks.closed import closed_before
 from cpimportd.checks.plausibility import plausibility
-from cpimportd.checks.verdicts import FileVerdict
+from cpimportd.core.model import Content, Unit, UnitFacts
+from cpimportd.core.problems import Effect, Problem, problem
+from cpimportd.core.verdicts import FileVerdict
 from cpimportd.intake import Asked, Intake
-from cpimportd.model import Content, Unit, UnitFacts
-from cpimportd.problems import Effect, Problem, problem
 from cpimportd.settings import Settings
 
 

@@ -6,7 +6,7 @@ Source: the Monitoring Plugins Development Guidelines, https://www.monitoring-pl
 from dataclasses import dataclass
 from enum import IntEnum
 
-from cpimportd.problems import Problem, printable
+from cpimportd.core.problems import Problem, printable
 
 
 class Level(IntEnum):

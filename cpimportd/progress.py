@@ -1,6 +1,6 @@
 """How far a run is: bars for a person at a terminal, JSON lines for the daemon, nothing for everybody else.
 
-Each is called with every :class:`~cpimportd.model.Progress` and used as a context manager around the run, in which it
+Each is called with every :class:`Progress` and used as a context manager around the run, in which it
 hears what is waited for, too. None of them can stop a run: a reader that went away is no reason to publish nothing.
 """
 
@@ -20,14 +20,14 @@ from rich.progress import BarColumn, ProgressColumn, SpinnerColumn, Task, TaskID
 from rich.progress import Progress as Bars
 from rich.text import Text
 
+from cpimportd.core.model import Progress
+from cpimportd.core.problems import Problem
+from cpimportd.core.report import RunReport
+from cpimportd.core.waiting import Wait, told, told_to
 from cpimportd.messages import Begun, Message, MessageHandler, Result, Said, Seen, Stage, Waits, encode
-from cpimportd.model import Progress
-from cpimportd.problems import Problem
 from cpimportd.rendering.journal import journal_lines, summary_line
 from cpimportd.rendering.layout import make_console
 from cpimportd.rendering.numbers import clean, count
-from cpimportd.report import RunReport
-from cpimportd.waiting import Wait, told, told_to
 
 _STAGES: Final = {
     "fetch": "Fetching",

@@ -20,15 +20,15 @@ from cpimportd.books.connection import connect, let_go
 from cpimportd.books.failures import translate
 from cpimportd.books.pastruns import Closings, PastRun, closings, past_runs
 from cpimportd.books.upgrade import require_current, upgrade
+from cpimportd.core.leftovers import temporary_folder
+from cpimportd.core.model import Kind, Progress, Unit
 from cpimportd.core.outcomes import held_alone
-from cpimportd.leftovers import temporary_folder
-from cpimportd.model import Kind, Progress, Unit
+from cpimportd.core.private import make_folder
+from cpimportd.core.problems import CATALOG, Effect, ProblemError
+from cpimportd.core.rehearsed import Rehearsal, RehearsedRun, SumDiffers
+from cpimportd.core.report import RunReport, RunStatus, UnitStatus
+from cpimportd.core.system import unusable
 from cpimportd.pipeline import RunRequest, run_once
-from cpimportd.private import make_folder
-from cpimportd.problems import CATALOG, Effect, ProblemError
-from cpimportd.rehearsed import Rehearsal, RehearsedRun, SumDiffers
-from cpimportd.report import RunReport, RunStatus, UnitStatus
-from cpimportd.resources import unusable
 from cpimportd.scratch import scratch
 from cpimportd.settings import Database, Retry, Settings, Source
 

@@ -13,12 +13,12 @@ from importlib import metadata, resources
 from pathlib import Path
 from typing import Final
 
-from cpimportd.leftovers import temporary_folder
+from cpimportd.core.leftovers import temporary_folder
+from cpimportd.core.model import FetchedFile, Kind, Snapshot
+from cpimportd.core.problems import Problem, ProblemError, problem
+from cpimportd.core.system import unusable
 from cpimportd.libraries import READING
-from cpimportd.model import FetchedFile, Kind, Snapshot
-from cpimportd.problems import Problem, ProblemError, problem
 from cpimportd.reading import ReadJob, read
-from cpimportd.resources import unusable
 from cpimportd.settings import Reader
 
 SUSPICIOUS: Final = frozenset({"file-not-workbook", "file-damaged", "file-unclear", "reader-failed", "no-header"})

@@ -13,10 +13,10 @@ import asyncpg
 from pydantic import SecretStr
 
 from cpimportd.books.scratch import create_scratch, drop_scratch
+from cpimportd.core.problems import ProblemError, problem
+from cpimportd.core.uninterrupted import uninterrupted
 from cpimportd.demo.postgres import EmbeddedPostgres, PostgresError
-from cpimportd.problems import ProblemError, problem
 from cpimportd.settings import Database
-from cpimportd.uninterrupted import uninterrupted
 
 logger = logging.getLogger(__name__)
 

@@ -8,7 +8,7 @@ from zoneinfo import ZoneInfo
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationInfo, field_validator
 
-from cpimportd import statefolder
+from cpimportd.core import statefolder
 from cpimportd.values import (
     AbsolutePath,
     AlertUrls,

@@ -24,12 +24,12 @@ from itertools import chain
 from pathlib import Path
 from typing import Any, Final
 
-from cpimportd.daemon.files import write_whole
-from cpimportd.leftovers import LOCK, MANIFEST, ROWS, STAMP, living, remove_abandoned, take_lock
-from cpimportd.model import FetchedFile, Kind
-from cpimportd.private import make_folder, own_folder
-from cpimportd.problems import ProblemError
-from cpimportd.resources import unusable
+from cpimportd.core.files import write_whole
+from cpimportd.core.leftovers import LOCK, MANIFEST, ROWS, STAMP, living, remove_abandoned, take_lock
+from cpimportd.core.model import FetchedFile, Kind
+from cpimportd.core.private import make_folder, own_folder
+from cpimportd.core.problems import ProblemError
+from cpimportd.core.system import unusable
 
 _CONTENTS: Final = "contents"
 logger = logging.getLogger(__name__)

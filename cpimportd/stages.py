@@ -3,7 +3,7 @@
 import time
 from collections.abc import Callable
 
-from cpimportd.model import Progress
+from cpimportd.core.model import Progress
 
 
 class Stages:

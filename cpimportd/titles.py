@@ -3,8 +3,8 @@
 from collections.abc import Callable, Mapping
 from typing import Any, Final
 
+from cpimportd.core.model import Kind
 from cpimportd.documents.columns import COLUMNS
-from cpimportd.model import Kind
 
 _OTHERS: Final = {"payment_amount": "amount"}
 """Fields of the backend's tables that are staged under another name."""

@@ -17,14 +17,14 @@ from cpimportd.books.statistics import catch_up
 from cpimportd.books.undo import Undo, undo
 from cpimportd.books.undoable import runs_to_undo
 from cpimportd.configuration.loading import require_database
+from cpimportd.core.model import Progress
+from cpimportd.core.problems import problem
+from cpimportd.core.report import KindTotal, RunReport, RunStatus
+from cpimportd.core.uninterrupted import uninterrupted
 from cpimportd.failure import told_of
-from cpimportd.model import Progress
 from cpimportd.notifying import notify_readers
-from cpimportd.problems import problem
-from cpimportd.report import KindTotal, RunReport, RunStatus
 from cpimportd.session import UNREAD, open_books, store_report, surely, totals_unread
 from cpimportd.settings import Settings
-from cpimportd.uninterrupted import uninterrupted
 
 
 async def undo_once(

@@ -12,8 +12,8 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Final
 
+from cpimportd.core.statefolder import DEFAULT_PATH
 from cpimportd.core.unitfile import systemd
-from cpimportd.statefolder import DEFAULT_PATH
 
 _BOOTED: Final = Path("/run/systemd/system")
 """It is there where systemd runs (sd_booted(3))."""

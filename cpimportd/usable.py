@@ -10,10 +10,10 @@ from importlib.util import find_spec
 
 from cpimportd.configuration.keys import KeyPath, variable
 from cpimportd.configuration.loading import Loaded
+from cpimportd.core.problems import Problem, ProblemError, problem
+from cpimportd.core.statefolder import DEFAULT_PATH
 from cpimportd.libraries import too_old
-from cpimportd.problems import Problem, ProblemError, problem
 from cpimportd.settings import Settings
-from cpimportd.statefolder import DEFAULT_PATH
 
 
 def require_usable(loaded: Loaded) -> None:

@@ -14,7 +14,7 @@ from typing import Annotated, Literal
 from pydantic import AfterValidator, BeforeValidator, Field, SecretStr
 
 from cpimportd.core import addresses, postgresurl
-from cpimportd.instants import parse_zone
+from cpimportd.core.time import parse_zone
 from cpimportd.timetable.calendar import ExpressionError, never_matches, parse
 
 _SPAN = re.compile(r"\s*(\d+(?:\.\d+)?)\s*([a-z]*)\s*")

@@ -6,7 +6,7 @@ from datetime import datetime
 from decimal import Decimal
 
 from cpimportd.books.notices import Outstanding
-from cpimportd.model import Kind
+from cpimportd.core.model import Kind
 
 
 @dataclass(frozen=True, slots=True)

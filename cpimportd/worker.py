@@ -11,10 +11,10 @@ from itertools import islice
 from pathlib import Path
 from zoneinfo import ZoneInfo
 
+from cpimportd.core.problems import Problem, ProblemError, problem
 from cpimportd.documents.header import has_header
 from cpimportd.documents.items import DocumentRow, Header, Totals
 from cpimportd.documents.understand import understand
-from cpimportd.problems import Problem, ProblemError, problem
 from cpimportd.workbook.cells import Cells, open_cells
 from cpimportd.workbook.confine import confine, die_with_parent, import_codecs
 from cpimportd.workbook.copytext import encode_row

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from cpimportd import engine
-from cpimportd.model import FetchedFile, Snapshot
+from cpimportd.core.model import FetchedFile, Snapshot
 from cpimportd.reading import ReadJob
 from cpimportd.settings import Reader, Settings
 

@@ -18,8 +18,8 @@ from pathlib import Path
 import openpyxl
 import pytest
 
+from cpimportd.core.report import RunReport
 from cpimportd.pipeline import RunRequest, run_once
-from cpimportd.report import RunReport
 from cpimportd.settings import Database, Settings, Source
 
 SAMPLES = Path(__file__).parent / "samples"

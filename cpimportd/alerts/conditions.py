@@ -7,11 +7,11 @@ from datetime import UTC, datetime, timedelta, tzinfo
 from enum import StrEnum
 from typing import Final
 
+from cpimportd.core.model import Group, Kind
 from cpimportd.core.outcomes import JOB, held_alone
-from cpimportd.instants import moment
-from cpimportd.model import Group, Kind
-from cpimportd.problems import Effect, Problem, problem
-from cpimportd.report import FileStatus, RunReport, RunStatus, UnitStatus
+from cpimportd.core.problems import Effect, Problem, problem
+from cpimportd.core.report import FileStatus, RunReport, RunStatus, UnitStatus
+from cpimportd.core.time import moment
 
 RUN: Final = "run"
 """The subject of a run that failed."""

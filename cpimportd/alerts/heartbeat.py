@@ -12,7 +12,7 @@ from typing import Final
 
 from cpimportd.alerts.bounded import bounded
 from cpimportd.alerts.sending import struck
-from cpimportd.problems import Problem, problem
+from cpimportd.core.problems import Problem, problem
 
 LIMIT: Final = 5.0
 """Seconds for one message, whatever it waits for."""

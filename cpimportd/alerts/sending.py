@@ -13,8 +13,8 @@ from typing import Any, Final
 from urllib.parse import unquote, unquote_plus
 
 from cpimportd.alerts.bounded import bounded
-from cpimportd.problems import ProblemError, printable, problem
-from cpimportd.waiting import silence
+from cpimportd.core.problems import ProblemError, printable, problem
+from cpimportd.core.waiting import silence
 
 UNKNOWN: Final = "Apprise does not understand it; see https://appriseit.com for how it is written"
 

@@ -7,8 +7,8 @@ from typing import Final
 
 from cpimportd.alerts.conditions import RUN, UPLOAD, Change, Event, is_upload
 from cpimportd.core.outcomes import JOB
-from cpimportd.instants import moment
-from cpimportd.problems import Problem, printable
+from cpimportd.core.problems import Problem, printable
+from cpimportd.core.time import moment
 
 LONGEST_TITLE: Final = 150
 LONGEST_BODY: Final = 30_000

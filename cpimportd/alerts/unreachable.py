@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Final
 
 from cpimportd.alerts.conditions import Remembered
-from cpimportd.private import adopt
+from cpimportd.core.private import adopt
 
 FILE: Final = "alerts.json"
 """In the state folder."""

@@ -8,9 +8,9 @@ import asyncpg
 
 from cpimportd.books.queries import sql
 from cpimportd.books.shapes import EXPENSES, SHAPES, Shape
-from cpimportd.model import PAYMENTS, Figure, Kind, Unit
-from cpimportd.problems import Problem, ProblemError, problem
-from cpimportd.report import Bridge
+from cpimportd.core.model import PAYMENTS, Figure, Kind, Unit
+from cpimportd.core.problems import Problem, ProblemError, problem
+from cpimportd.core.report import Bridge
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,7 +10,7 @@ import asyncpg
 from cpimportd.books.held import held_units
 from cpimportd.books.queries import sql
 from cpimportd.books.runs import LOCK_CLASS
-from cpimportd.model import Group
+from cpimportd.core.model import Group
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,8 +10,8 @@ from cpimportd.books.queries import sql
 from cpimportd.books.shapes import SHAPES, Shape
 from cpimportd.core.beside import NOTHING_BESIDE, Beside, Growth, Twin
 from cpimportd.core.folding import fold
+from cpimportd.core.model import Group, Unit
 from cpimportd.core.twins import Numbered, are_one, numbered
-from cpimportd.model import Group, Unit
 
 
 async def beside_new(connection: asyncpg.Connection) -> Mapping[Unit, Beside]:

@@ -6,8 +6,8 @@ from decimal import Decimal
 import asyncpg
 
 from cpimportd.books.queries import sql
-from cpimportd.model import Kind
-from cpimportd.report import money
+from cpimportd.core.model import Kind
+from cpimportd.core.report import money
 
 _SUMS = ("opening", "added", "removed", "changed", "closing")
 

@@ -14,9 +14,9 @@ from cpimportd.books.origins import Origins, Place
 from cpimportd.books.queries import sql
 from cpimportd.books.shapes import SHAPES
 from cpimportd.core.folding import fold
-from cpimportd.model import Kind
-from cpimportd.problems import ProblemError, problem
-from cpimportd.report import money
+from cpimportd.core.model import Kind
+from cpimportd.core.problems import ProblemError, problem
+from cpimportd.core.report import money
 
 
 @dataclass(frozen=True, slots=True)

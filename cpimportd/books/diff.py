@@ -16,9 +16,9 @@ import asyncpg
 from cpimportd.books.heads import heads_query, movements_of, whole_sets
 from cpimportd.books.movements import Movement, Sums, What
 from cpimportd.books.queries import sql
-from cpimportd.model import Figure
-from cpimportd.problems import ProblemError, problem
-from cpimportd.report import Bridge
+from cpimportd.core.model import Figure
+from cpimportd.core.problems import ProblemError, problem
+from cpimportd.core.report import Bridge
 
 _ZERO = Decimal(0)
 _AT_ONCE = 200

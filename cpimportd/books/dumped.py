@@ -11,7 +11,7 @@ from typing import Final
 import asyncpg
 
 from cpimportd.books.queries import sql
-from cpimportd.problems import ProblemError, printable, problem
+from cpimportd.core.problems import ProblemError, printable, problem
 
 _SORTS: Final = {
     "r": "TABLE",

@@ -17,9 +17,9 @@ from cpimportd.books.states import Entry, Key, State, entry, plain
 from cpimportd.books.walking import Step, last_name, pair_undone, walk_back
 from cpimportd.core.folding import fold
 from cpimportd.core.identity import parse_identity
-from cpimportd.model import Kind
-from cpimportd.problems import ProblemError, problem
-from cpimportd.report import money
+from cpimportd.core.model import Kind
+from cpimportd.core.problems import ProblemError, problem
+from cpimportd.core.report import money
 
 _WHERE_NAMES_ARE = (
     "Copy the document's name from 1C, or from `cpimportd diff RUN`; what went before the journal began, or before "

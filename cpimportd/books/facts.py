@@ -12,8 +12,8 @@ from cpimportd.books.queries import sql
 from cpimportd.books.shapes import EXPENSES, SHAPES, Shape
 from cpimportd.books.stage import drop_other_units
 from cpimportd.core.beside import NOTHING_BESIDE
-from cpimportd.model import DocumentFact, Group, Unit, UnitFacts
-from cpimportd.problems import Problem, problem
+from cpimportd.core.model import DocumentFact, Group, Unit, UnitFacts
+from cpimportd.core.problems import Problem, problem
 
 
 async def compare(connection: asyncpg.Connection) -> None:

@@ -12,8 +12,8 @@ from typing import Any, Final
 import asyncpg
 
 from cpimportd.books import remedies
-from cpimportd.problems import Problem, ProblemError, problem
-from cpimportd.resources import exhausted
+from cpimportd.core.problems import Problem, ProblemError, problem
+from cpimportd.core.system import exhausted
 
 
 def connecting_failed(error: Exception, place: str) -> Problem:

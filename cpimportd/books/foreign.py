@@ -19,9 +19,9 @@ from cpimportd.books.queries import sql
 from cpimportd.books.shapes import DETAIL_COLUMNS, LINE_COLUMNS, SHAPES
 from cpimportd.core.figures import count as grouped
 from cpimportd.core.figures import signed
-from cpimportd.model import PAYMENTS, Figure, Group, Kind, Unit
-from cpimportd.problems import Problem, ProblemError, problem
-from cpimportd.report import Bridge
+from cpimportd.core.model import PAYMENTS, Figure, Group, Kind, Unit
+from cpimportd.core.problems import Problem, ProblemError, problem
+from cpimportd.core.report import Bridge
 
 _REFERENCES: Final = (
     {"reference": "organization", "references": "fin_organizations", "called": "name"},

@@ -18,7 +18,7 @@ from cpimportd.books.origins import Origins
 from cpimportd.books.queries import queries, sql
 from cpimportd.books.shapes import SHAPES
 from cpimportd.books.states import Entry, Key, State, entry, field_names, lines_of, put_right, undone, whole
-from cpimportd.model import Kind
+from cpimportd.core.model import Kind
 
 
 def heads_query(name: Literal["page", "numbers"], *, undo: bool) -> str:

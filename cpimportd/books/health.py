@@ -8,7 +8,7 @@ import asyncpg
 from cpimportd.books import held, memory, notices
 from cpimportd.books.queries import sql
 from cpimportd.core.outcomes import JOB, SUCCEEDED, held_alone
-from cpimportd.problems import CATALOG
+from cpimportd.core.problems import CATALOG
 from cpimportd.watched import Figures, Health, Held, LastRun, Payments, Success, UndoneJob, Workbook
 
 

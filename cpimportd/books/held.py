@@ -11,10 +11,10 @@ import asyncpg
 from cpimportd.books.memory import undone
 from cpimportd.books.plan import NewName, Today
 from cpimportd.books.queries import sql
+from cpimportd.core.model import Content, Group, Unit
 from cpimportd.core.near import near_hint
-from cpimportd.model import Content, Group, Unit
-from cpimportd.problems import Problem, ProblemError, printable, problem
-from cpimportd.report import HeldUnit, UnitReport, UnitStatus
+from cpimportd.core.problems import Problem, ProblemError, printable, problem
+from cpimportd.core.report import HeldUnit, UnitReport, UnitStatus
 
 
 async def held_units(connection: asyncpg.Connection, department_id: int) -> list[HeldUnit]:

@@ -14,9 +14,9 @@ from cpimportd.books.names import as_written
 from cpimportd.books.queries import sql
 from cpimportd.books.shapes import SHAPES
 from cpimportd.books.states import Values, field_names, lines_of, parse, plain
-from cpimportd.model import Kind
-from cpimportd.problems import ProblemError, problem
-from cpimportd.report import money
+from cpimportd.core.model import Kind
+from cpimportd.core.problems import ProblemError, problem
+from cpimportd.core.report import money
 
 _RUNS: Final = """
     SELECT r.id AS run, r.status, r.trigger, r.schedule, r.slot, r.started_at, r.finished_at,

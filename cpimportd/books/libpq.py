@@ -15,7 +15,7 @@ from typing import Final
 
 from cpimportd.core import postgresurl
 from cpimportd.core.postgresurl import KEYWORDS, UnknownOptionError
-from cpimportd.problems import ProblemError, problem
+from cpimportd.core.problems import ProblemError, problem
 
 _SYSTEM_FOLDERS: Final = ("/etc/postgresql-common", "/etc/sysconfig/pgsql", "/etc")
 """Where distributions have ``pg_service.conf``; ``PGSYSCONFDIR`` names another."""

@@ -10,9 +10,9 @@ import asyncpg
 from cpimportd.books import runs
 from cpimportd.books.queries import sql
 from cpimportd.books.rights import check_tables
-from cpimportd.model import BACKEND_TABLES
-from cpimportd.problems import ProblemError, problem
-from cpimportd.waiting import Wait, Waiting, silence, waiting
+from cpimportd.core.model import BACKEND_TABLES
+from cpimportd.core.problems import ProblemError, problem
+from cpimportd.core.waiting import Wait, Waiting, silence, waiting
 
 LOCK_TRIES: Final = 3
 """How often a lock held by somebody else is waited for, each time as long as database.lock_timeout."""

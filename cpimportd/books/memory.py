@@ -10,7 +10,7 @@ import asyncpg
 
 from cpimportd.books.period import EVER
 from cpimportd.books.queries import sql
-from cpimportd.model import Content, Group, Kind, Served, Unit
+from cpimportd.core.model import Content, Group, Kind, Served, Unit
 
 
 @dataclass(frozen=True, slots=True)

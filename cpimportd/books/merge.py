@@ -11,7 +11,7 @@ import asyncpg
 from cpimportd.books.plan import Judgement
 from cpimportd.books.queries import sql
 from cpimportd.books.shapes import EXPENSES, SHAPES
-from cpimportd.model import Unit
+from cpimportd.core.model import Unit
 
 
 class Journal:

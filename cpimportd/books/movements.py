@@ -11,8 +11,8 @@ from typing import Any, Final
 from cpimportd.books.origins import Origin
 from cpimportd.books.shapes import DETAIL_COLUMNS
 from cpimportd.books.states import Key, Paid, State, Values, field_names, plain
-from cpimportd.model import PAYMENTS, Figure, Kind
-from cpimportd.report import Bridge, money
+from cpimportd.core.model import PAYMENTS, Figure, Kind
+from cpimportd.core.report import Bridge, money
 
 _ZERO: Final = Decimal(0)
 

@@ -9,7 +9,7 @@ import asyncpg
 from cpimportd.books.queries import sql
 from cpimportd.core.folding import fold
 from cpimportd.core.near import did_you_mean
-from cpimportd.problems import Problem, ProblemError, printable, problem
+from cpimportd.core.problems import Problem, ProblemError, printable, problem
 
 _CANDIDATES: Final = 12
 

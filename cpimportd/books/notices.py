@@ -14,8 +14,8 @@ import asyncpg
 
 from cpimportd.books.queries import sql
 from cpimportd.books.session import relying
-from cpimportd.instants import moment
-from cpimportd.problems import Problem, problem
+from cpimportd.core.problems import Problem, problem
+from cpimportd.core.time import moment
 from cpimportd.settings import Settings
 
 

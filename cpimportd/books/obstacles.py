@@ -10,8 +10,8 @@ import asyncpg
 from cpimportd.books.failures import translate
 from cpimportd.books.queries import sql
 from cpimportd.books.shapes import SHAPES
-from cpimportd.model import BACKEND_TABLES, Kind
-from cpimportd.problems import Problem, ProblemError, problem
+from cpimportd.core.model import BACKEND_TABLES, Kind
+from cpimportd.core.problems import Problem, ProblemError, problem
 
 _SORTS: Final = {"r": "a table", "p": "partitioned", "v": "a view", "m": "a materialized view", "f": "a foreign table"}
 _WRITABLE: Final = ("r", "p")

@@ -8,7 +8,7 @@ from zoneinfo import ZoneInfo
 import asyncpg
 
 from cpimportd.books.queries import sql
-from cpimportd.report import money
+from cpimportd.core.report import money
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,7 +8,7 @@ from typing import Final
 
 import asyncpg
 
-from cpimportd.model import Kind
+from cpimportd.core.model import Kind
 
 _RUNS: Final = """
     SELECT id, status, accepted, report->'units' AS units, report->'files' AS files FROM cpimportd.runs

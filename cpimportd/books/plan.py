@@ -6,9 +6,9 @@ from datetime import date
 from typing import NamedTuple
 from zoneinfo import ZoneInfo
 
-from cpimportd.model import Content, Group, Kind, Snapshot, Unit, UnitFacts
-from cpimportd.problems import Problem
-from cpimportd.report import FileStatus, RunStatus, UnitReport
+from cpimportd.core.model import Content, Group, Kind, Snapshot, Unit, UnitFacts
+from cpimportd.core.problems import Problem
+from cpimportd.core.report import FileStatus, RunStatus, UnitReport
 
 
 @dataclass(frozen=True, slots=True)

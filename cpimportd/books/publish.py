@@ -13,9 +13,9 @@ from cpimportd.books.plan import Judgement, Publication, Published, Today, UnitP
 from cpimportd.books.queries import sql
 from cpimportd.books.rights import details_unique_index
 from cpimportd.books.transaction import in_one_transaction
-from cpimportd.model import Figure, Unit
-from cpimportd.problems import problem
-from cpimportd.report import Bridge, FileStatus, UnitReport, UnitStatus, run_status
+from cpimportd.core.model import Figure, Unit
+from cpimportd.core.problems import problem
+from cpimportd.core.report import Bridge, FileStatus, UnitReport, UnitStatus, run_status
 
 
 async def publish(

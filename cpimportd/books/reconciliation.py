@@ -14,9 +14,9 @@ from cpimportd.books.foreign import Foreign, Shift
 from cpimportd.books.memory import NOTHING, fingerprints
 from cpimportd.books.queries import sql
 from cpimportd.core.figures import signed
-from cpimportd.model import Kind, Unit
-from cpimportd.problems import Problem, problem
-from cpimportd.report import money
+from cpimportd.core.model import Kind, Unit
+from cpimportd.core.problems import Problem, problem
+from cpimportd.core.report import money
 
 MOST_FIGURES = 12
 """Of how many months, contracts and the like one line tells."""

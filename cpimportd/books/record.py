@@ -10,9 +10,9 @@ from cpimportd.books.memory import NOTHING, Fingerprints, fingerprints
 from cpimportd.books.plan import Publication
 from cpimportd.books.queries import sql
 from cpimportd.books.shapes import EXPENSES, SHAPES
-from cpimportd.model import PAYMENTS, Figure, Group, Kind, Unit
-from cpimportd.problems import Problem
-from cpimportd.report import Bridge, FileStatus, UnitReport, UnitStatus
+from cpimportd.core.model import PAYMENTS, Figure, Group, Kind, Unit
+from cpimportd.core.problems import Problem
+from cpimportd.core.report import Bridge, FileStatus, UnitReport, UnitStatus
 
 _LOG_STATUS = {FileStatus.PUBLISHED: "success", FileStatus.HELD: "failed"}
 

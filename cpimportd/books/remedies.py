@@ -3,7 +3,7 @@
 import re
 from typing import Final
 
-from cpimportd.model import BACKEND_TABLES
+from cpimportd.core.model import BACKEND_TABLES
 
 _DENIED: Final = re.compile(
     r"permission denied for (?P<sort>table|view|materialized view|sequence|schema|database) (?P<name>[^\n]+)"

@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING, Any, Final
 import asyncpg
 
 from cpimportd.books.connection import SCHEMA
-from cpimportd.model import BACKEND_TABLES, STAGED_COLUMNS, Kind
-from cpimportd.problems import Problem, ProblemError, problem
+from cpimportd.core.model import BACKEND_TABLES, STAGED_COLUMNS, Kind
+from cpimportd.core.problems import Problem, ProblemError, problem
 
 if TYPE_CHECKING:
     from sqlalchemy import Table
@@ -158,7 +158,7 @@ def _differences(table: "Table", there: Mapping[str, Any] | None) -> Iterable[st
 
 
 async def text_limits(connection: asyncpg.Connection) -> Mapping[Kind, Mapping[str, int]]:
-    """How many characters fit, per kind and staged column (:data:`~cpimportd.model.STAGED_COLUMNS`).
+    """How many characters fit, per kind and staged column (:data:`~cpimportd.core.model.STAGED_COLUMNS`).
 
     ``organization``, ``bank_account`` and ``contract`` have the limits of the texts that they name in
     ``fin_organizations``, ``fin_bank_accounts`` and ``fin_contracts``; a column without a limit is left out.

@@ -15,11 +15,11 @@ from cpimportd import __version__
 from cpimportd.books.connection import let_go
 from cpimportd.books.queries import sql
 from cpimportd.books.session import relying
+from cpimportd.core.model import Kind
 from cpimportd.core.outcomes import WELL
-from cpimportd.instants import moment
-from cpimportd.model import Kind
-from cpimportd.problems import ProblemError, problem
-from cpimportd.waiting import silence
+from cpimportd.core.problems import ProblemError, problem
+from cpimportd.core.time import moment
+from cpimportd.core.waiting import silence
 
 LOCK_CLASS = 0x6370696D
 """First key of our advisory locks ("cpim"); the second is the department."""

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from cpimportd.model import STAGED_COLUMNS, Group, Kind
+from cpimportd.core.model import STAGED_COLUMNS, Group, Kind
 
 _REFERENCES = ("organization", "bank_account", "contract")
 _PLAIN_REFERENCES = "o.name, b.account_number, k.contract_number"

@@ -7,7 +7,7 @@ import asyncpg
 from cpimportd.books.plan import Publication
 from cpimportd.books.queries import sql
 from cpimportd.books.shapes import SHAPES
-from cpimportd.model import STAGED_COLUMNS
+from cpimportd.core.model import STAGED_COLUMNS
 
 
 async def lay_out(connection: asyncpg.Connection, department_id: int, run_id: int, zone: str) -> None:

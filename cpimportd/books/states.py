@@ -13,7 +13,7 @@ from typing import Any, NamedTuple
 import asyncpg
 
 from cpimportd.books.shapes import DETAIL_COLUMNS, SHAPES, Shape
-from cpimportd.model import PAYMENTS, STAGED_COLUMNS, Figure, Kind
+from cpimportd.core.model import PAYMENTS, STAGED_COLUMNS, Figure, Kind
 
 Values = Mapping[str, Any]
 """Fields by their names in the tables; amounts and rates are Decimal, dates ISO texts."""

@@ -10,9 +10,9 @@ import asyncpg
 from cpimportd.books.history import RunLine, history
 from cpimportd.books.period import EVER, Period
 from cpimportd.books.queries import sql
+from cpimportd.core.model import Kind
 from cpimportd.core.outcomes import PUBLISHED
-from cpimportd.model import Kind
-from cpimportd.report import KindTotal, money
+from cpimportd.core.report import KindTotal, money
 
 
 @dataclass(frozen=True, slots=True)

@@ -18,8 +18,8 @@ from cpimportd.books.names import find_organization
 from cpimportd.books.origins import Origins, Place
 from cpimportd.books.queries import sql
 from cpimportd.books.states import shape_of
-from cpimportd.model import Figure, Kind
-from cpimportd.report import money
+from cpimportd.core.model import Figure, Kind
+from cpimportd.core.report import money
 
 _AT_ONCE: Final = 500
 _MONTH: Final = re.compile(r"([0-9]{4})-([0-9]{2})")

@@ -12,7 +12,7 @@ from urllib.parse import quote, urlencode
 
 from cpimportd.books import libpq, unsupported
 from cpimportd.books.libpq import refused
-from cpimportd.problems import ProblemError, problem
+from cpimportd.core.problems import ProblemError, problem
 from cpimportd.settings import Database
 
 _SOCKET_FOLDERS: Final = ("/run/postgresql", "/var/run/postgresql", "/tmp")  # noqa: S108 - as distributions build libpq

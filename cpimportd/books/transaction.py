@@ -5,7 +5,7 @@ from collections.abc import Awaitable, Callable
 import asyncpg
 
 from cpimportd.books.plan import Published
-from cpimportd.uninterrupted import uninterrupted
+from cpimportd.core.uninterrupted import uninterrupted
 
 
 class CommitUncertainError(Exception):

@@ -19,9 +19,9 @@ from cpimportd.books.queries import sql
 from cpimportd.books.shapes import DETAIL_COLUMNS, SHAPES
 from cpimportd.books.transaction import in_one_transaction
 from cpimportd.books.undoable import refused
-from cpimportd.model import Kind, Unit
-from cpimportd.problems import ProblemError, problem
-from cpimportd.report import RunStatus, UnitReport, UnitStatus
+from cpimportd.core.model import Kind, Unit
+from cpimportd.core.problems import ProblemError, problem
+from cpimportd.core.report import RunStatus, UnitReport, UnitStatus
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,7 +12,7 @@ from cpimportd.books.links import Link, links
 from cpimportd.books.queries import sql
 from cpimportd.books.shapes import DETAIL_COLUMNS, SHAPES, Shape
 from cpimportd.books.states import Key
-from cpimportd.model import Kind
+from cpimportd.core.model import Kind
 
 
 async def remember(connection: asyncpg.Connection) -> None:

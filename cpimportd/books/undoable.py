@@ -4,7 +4,7 @@ import asyncpg
 
 from cpimportd.books.queries import sql
 from cpimportd.core.outcomes import PUBLISHED
-from cpimportd.problems import Problem, ProblemError, problem
+from cpimportd.core.problems import Problem, ProblemError, problem
 
 
 async def runs_to_undo(

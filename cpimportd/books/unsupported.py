@@ -5,7 +5,7 @@ from typing import Final
 
 from cpimportd.books.libpq import refused
 from cpimportd.core.postgresurl import KEYWORDS
-from cpimportd.problems import ProblemError, problem
+from cpimportd.core.problems import ProblemError, problem
 
 _SSLMODES: Final = ("disable", "allow", "prefer", "require", "verify-ca", "verify-full")
 

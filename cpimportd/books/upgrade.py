@@ -8,9 +8,9 @@ import asyncpg
 
 from cpimportd.books.connection import SCHEMA, connect, engine
 from cpimportd.books.failures import translate
-from cpimportd.problems import ProblemError, problem
+from cpimportd.core.problems import ProblemError, problem
+from cpimportd.core.waiting import silence
 from cpimportd.settings import Database
-from cpimportd.waiting import silence
 
 if TYPE_CHECKING:
     from alembic.config import Config

@@ -9,8 +9,8 @@ import asyncpg
 
 from cpimportd.books.alerts import StoredCondition, wrong_now
 from cpimportd.books.queries import sql
-from cpimportd.model import Figure
-from cpimportd.report import money
+from cpimportd.core.model import Figure
+from cpimportd.core.report import money
 
 MONTHS = 12
 _COUNTS = ("inserted", "updated", "removed", "retimed", "moved_in", "moved_out")

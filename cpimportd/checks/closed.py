@@ -5,9 +5,9 @@ from datetime import date, timedelta
 from decimal import Decimal
 
 from cpimportd.checks.totals import money
-from cpimportd.instants import document_day
-from cpimportd.model import DocumentFact, UnitFacts
-from cpimportd.problems import Problem, problem
+from cpimportd.core.model import DocumentFact, UnitFacts
+from cpimportd.core.problems import Problem, problem
+from cpimportd.core.time import document_day
 
 PREVIOUS_MONTH = "previous-month"
 ZERO = Decimal(0)

@@ -3,9 +3,9 @@
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from cpimportd.checks.verdicts import PlausibilityVerdict
-from cpimportd.model import Served, UnitFacts
-from cpimportd.problems import Problem, problem
+from cpimportd.core.model import Served, UnitFacts
+from cpimportd.core.problems import Problem, problem
+from cpimportd.core.verdicts import PlausibilityVerdict
 
 
 @dataclass(frozen=True, slots=True)

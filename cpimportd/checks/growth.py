@@ -3,8 +3,8 @@
 from decimal import ROUND_FLOOR, Decimal
 
 from cpimportd.checks.totals import money
-from cpimportd.model import UnitFacts
-from cpimportd.problems import Problem, problem
+from cpimportd.core.model import UnitFacts
+from cpimportd.core.problems import Problem, problem
 from cpimportd.settings import Guards
 
 

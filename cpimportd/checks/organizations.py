@@ -3,8 +3,8 @@
 from collections.abc import Collection
 
 from cpimportd.core.folding import describe_differences, fold, with_code_points
-from cpimportd.model import UnitFacts
-from cpimportd.problems import Problem, problem
+from cpimportd.core.model import UnitFacts
+from cpimportd.core.problems import Problem, problem
 
 
 def organization_lookalikes(facts: UnitFacts, organizations_today: Collection[str]) -> tuple[Problem, ...]:

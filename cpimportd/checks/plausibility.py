@@ -10,15 +10,15 @@ from types import MappingProxyType
 from cpimportd.checks.closed import closed_period
 from cpimportd.checks.earlier import NOTHING, Earlier, earlier_problems
 from cpimportd.checks.growth import growth
-from cpimportd.checks.listing import capped
 from cpimportd.checks.organizations import organization_lookalikes
 from cpimportd.checks.pairs import rekeyed_pairs, retimed_pairs
 from cpimportd.checks.shrinkage import shrinkage
 from cpimportd.checks.totals import money
 from cpimportd.checks.twins import twins_in_books
-from cpimportd.checks.verdicts import PlausibilityVerdict, is_accepted
-from cpimportd.model import Unit, UnitFacts
-from cpimportd.problems import Effect, Problem, problem
+from cpimportd.core.listing import capped
+from cpimportd.core.model import Unit, UnitFacts
+from cpimportd.core.problems import Effect, Problem, problem
+from cpimportd.core.verdicts import PlausibilityVerdict, is_accepted
 from cpimportd.settings import Guards
 
 

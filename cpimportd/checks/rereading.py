@@ -7,7 +7,7 @@ from types import MappingProxyType
 from cpimportd.checks.attribution import AttributedFile, Memory, attribute
 from cpimportd.checks.duplicates import copies
 from cpimportd.checks.units import gather
-from cpimportd.model import Served, Snapshot, Unit
+from cpimportd.core.model import Served, Snapshot, Unit
 
 NOTHING_KNOWN: Mapping[str, tuple[str, Decimal]] = MappingProxyType({})
 

@@ -5,9 +5,9 @@ from decimal import Decimal
 
 from cpimportd.checks.totals import money
 from cpimportd.core.figures import amount
-from cpimportd.instants import document_day
-from cpimportd.model import KOPECK, DocumentFact, UnitFacts
-from cpimportd.problems import Problem, problem
+from cpimportd.core.model import KOPECK, DocumentFact, UnitFacts
+from cpimportd.core.problems import Problem, problem
+from cpimportd.core.time import document_day
 from cpimportd.settings import Guards
 
 ZERO = Decimal(0)

@@ -2,9 +2,9 @@
 
 from decimal import Decimal
 
-from cpimportd.checks.listing import stops
-from cpimportd.model import KOPECK, Snapshot, amount_of_kopecks
-from cpimportd.problems import Problem, problem
+from cpimportd.core.listing import stops
+from cpimportd.core.model import KOPECK, Snapshot, amount_of_kopecks
+from cpimportd.core.problems import Problem, problem
 
 
 def control_total_problems(snapshot: Snapshot) -> tuple[Problem, ...]:

@@ -4,8 +4,8 @@ from decimal import Decimal
 
 from cpimportd.checks.totals import money
 from cpimportd.core.folding import describe_differences, fold
-from cpimportd.model import UnitFacts
-from cpimportd.problems import Problem, problem
+from cpimportd.core.model import UnitFacts
+from cpimportd.core.problems import Problem, problem
 
 
 def twins_in_books(facts: UnitFacts) -> tuple[Problem, ...]:

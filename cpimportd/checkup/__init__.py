@@ -11,7 +11,7 @@ from cpimportd.checkup.confinement import reader_confinement
 from cpimportd.checkup.line import CheckLine, attempt, bad, good
 from cpimportd.client import as_rescheduled
 from cpimportd.configuration.loading import Loaded, load, require_source
-from cpimportd.problems import ProblemError, problem
+from cpimportd.core.problems import ProblemError, problem
 from cpimportd.settings import Settings
 from cpimportd.usable import need_faults, require_addresses
 

@@ -6,7 +6,7 @@ from typing import Final
 
 from cpimportd.checks.closed import closed_before
 from cpimportd.checkup.line import CheckLine, good
-from cpimportd.instants import document_day
+from cpimportd.core.time import document_day
 from cpimportd.settings import Settings
 
 _NAME: Final = "closed period"

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from typing import Final
 
 from cpimportd.checkup.line import CheckLine, bad, good
-from cpimportd.problems import problem
+from cpimportd.core.problems import problem
 from cpimportd.reading import prefork_command
 from cpimportd.settings import Reader
 from cpimportd.workbook.confine import Walls

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from datetime import timedelta
 from typing import Literal
 
-from cpimportd.problems import Effect, Problem, ProblemError, problem
+from cpimportd.core.problems import Effect, Problem, ProblemError, problem
 
 Status = Literal["OK", "WARNING", "FAILED"]
 

@@ -10,9 +10,9 @@ from pathlib import Path
 from typing import Final
 
 from cpimportd.checkup.line import CheckLine, bad, good
-from cpimportd.instants import moment
-from cpimportd.private import foreign
-from cpimportd.problems import problem
+from cpimportd.core.private import foreign
+from cpimportd.core.problems import problem
+from cpimportd.core.time import moment
 from cpimportd.settings import Settings
 
 NEEDED: Final = 500 * 1024**2

@@ -6,7 +6,7 @@ import sys
 
 import click
 
-from cpimportd import __version__, streams
+from cpimportd import __version__
 from cpimportd.cli.asking import diff, history, rejects
 from cpimportd.cli.common import after_output
 from cpimportd.cli.configuring import config
@@ -22,7 +22,8 @@ from cpimportd.cli.serving import daemon, reload, reschedule, status, trigger
 from cpimportd.cli.telling import alerts, reconcile, report
 from cpimportd.cli.timing import coming
 from cpimportd.cli.web import web
-from cpimportd.coredumps import forbid_core_dumps
+from cpimportd.core import streams
+from cpimportd.core.coredumps import forbid_core_dumps
 
 _EPILOG = """
 Exit codes: 0 done, or nothing new · 1 failed, nothing published · 2 wrong use or configuration ·

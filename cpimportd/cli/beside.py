@@ -7,7 +7,7 @@ from cpimportd.cli.common import say
 
 if TYPE_CHECKING:
     from cpimportd.configuration.loading import Loaded
-    from cpimportd.report import RunReport
+    from cpimportd.core.report import RunReport
 
 
 def tell_daemon(loaded: "Loaded", report: "RunReport", *, elsewhere: bool = False, only: tuple[str, ...] = ()) -> None:
@@ -21,9 +21,9 @@ def tell_daemon(loaded: "Loaded", report: "RunReport", *, elsewhere: bool = Fals
     """
     from cpimportd.client import Client
     from cpimportd.core.outcomes import JUDGED
+    from cpimportd.core.problems import ProblemError
     from cpimportd.daemon.elsewhere import Elsewhere
     from cpimportd.messages import Result, Seen
-    from cpimportd.problems import ProblemError
     from cpimportd.progress import of_report
 
     if report.status.value not in JUDGED:

@@ -15,9 +15,9 @@ if TYPE_CHECKING:
     import asyncio
 
     from cpimportd.configuration.loading import Loaded
+    from cpimportd.core.problems import Problem
+    from cpimportd.core.waiting import Wait
     from cpimportd.messages import Message
-    from cpimportd.problems import Problem
-    from cpimportd.waiting import Wait
 
 Arguments = ParamSpec("Arguments")
 Result = TypeVar("Result")
@@ -27,7 +27,7 @@ def _named(context: click.Context, parameter: click.Parameter, file: Path | None
     """Name a file of variables for everything that this command reads and starts."""
     import os
 
-    from cpimportd.statefolder import ENV_FILE
+    from cpimportd.core.statefolder import ENV_FILE
 
     if file is not None:
         os.environ[ENV_FILE] = str(file.absolute())
@@ -114,7 +114,7 @@ def _failed(error: Exception, *, as_json: bool) -> int:
     """Tell why a verb failed; its exit code."""
     import logging
 
-    from cpimportd.problems import ProblemError
+    from cpimportd.core.problems import ProblemError
 
     if isinstance(error, ProblemError):
         problems, code = error.problems, error.exit_code
@@ -129,8 +129,8 @@ def _failed(error: Exception, *, as_json: bool) -> int:
 
 def explained(error: Exception) -> "Problem":
     """What an exception means that nobody expected: a file or the database refuses, or a defect of ours."""
-    from cpimportd.problems import problem
-    from cpimportd.resources import exhausted, unusable
+    from cpimportd.core.problems import problem
+    from cpimportd.core.system import exhausted, unusable
 
     if isinstance(error, OSError) and error.filename:
         return unusable(error.filename, error)
@@ -150,8 +150,8 @@ def after_output(code: int, *, did: bool) -> int:
         code: how the verb itself ended.
         did: whether it did something, and was not only asked to show something.
     """
-    from cpimportd.problems import problem
-    from cpimportd.streams import give_up, loss, unread
+    from cpimportd.core.problems import problem
+    from cpimportd.core.streams import give_up, loss, unread
 
     lost = loss(sys.stdout)
     if lost is None or unread(sys.stdout):
@@ -198,7 +198,7 @@ def load(config_file: Path | None) -> "Loaded":
 
 def _without_exhaustion(loop: "asyncio.AbstractEventLoop", context: "dict[str, Any]") -> None:
     """Leave out what asyncio would show with a traceback, and the verb itself ends with as a problem."""
-    from cpimportd.resources import exhausted
+    from cpimportd.core.system import exhausted
 
     error = context.get("exception")
     if error is None or exhausted(error) is None:
@@ -209,7 +209,7 @@ def _say_waits(waits: "tuple[Wait, ...]") -> None:
     """Whoever sits before a terminal is told what a verb waits for; a log or a script is not."""
     from datetime import UTC, datetime
 
-    from cpimportd.waiting import told
+    from cpimportd.core.waiting import told
 
     if waits and sys.stderr.isatty():
         click.echo(f"cpimportd: waiting for {told(waits, None, datetime.now(UTC))}", err=True)
@@ -252,8 +252,8 @@ def run_async(work: Coroutine[Any, Any, Result]) -> Result:
     """Run a verb's work; SIGTERM stops it as Ctrl-C does: in order, before COMMIT or after it."""
     import asyncio
 
-    from cpimportd.resources import exhausted
-    from cpimportd.waiting import told_to
+    from cpimportd.core.system import exhausted
+    from cpimportd.core.waiting import told_to
 
     done: list[Result] = []
 

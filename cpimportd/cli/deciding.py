@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     import asyncpg
 
     from cpimportd.configuration.loading import Loaded
-    from cpimportd.report import HeldUnit, RunReport
+    from cpimportd.core.report import HeldUnit, RunReport
 
 
 @click.command()

@@ -98,7 +98,7 @@ def _explain_figure(
 ) -> None:
     from cpimportd.books.diff import at_one_moment
     from cpimportd.books.summed import Month, explain_figure, figure_parts
-    from cpimportd.model import Figure
+    from cpimportd.core.model import Figure
     from cpimportd.rendering.explain import render_figure
     from cpimportd.rendering.layout import stdout_console
 

@@ -11,9 +11,9 @@ from cpimportd.cli.beside import tell_daemon
 from cpimportd.cli.common import config_option, guarded_deed, json_option, load, print_json, run_async, say, who
 
 if TYPE_CHECKING:
+    from cpimportd.core.problems import ProblemError
+    from cpimportd.core.report import RunReport
     from cpimportd.pipeline import RunRequest
-    from cpimportd.problems import ProblemError
-    from cpimportd.report import RunReport
     from cpimportd.settings import Settings
 
 _KINDS = ("receipts", "expenses", "details")
@@ -75,9 +75,9 @@ def run(
     Afterwards: `cpimportd summary`, `cpimportd diff RUN`. Where a daemon runs, `cpimportd trigger --wait` does it, too.
     """
     from cpimportd.configuration.loading import require_database, require_source
-    from cpimportd.model import Kind
+    from cpimportd.core.model import Kind
+    from cpimportd.core.problems import ProblemError
     from cpimportd.pipeline import RunRequest
-    from cpimportd.problems import ProblemError
 
     if (slot is None) != (schedule is None):
         raise click.UsageError("--schedule and --slot go together")
@@ -116,8 +116,8 @@ def run(
 
 def _refused(error: "ProblemError", progress_form: str) -> "RunReport":
     """The report of a run that the configuration did not let begin."""
+    from cpimportd.core.report import RunReport, RunStatus
     from cpimportd.progress import choose_progress
-    from cpimportd.report import RunReport, RunStatus
 
     report = RunReport(None, RunStatus.FAILED, datetime.now(UTC), 0, problems=error.problems)
     choose_progress(progress_form).end(report)

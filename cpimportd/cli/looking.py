@@ -11,7 +11,7 @@ import click
 from cpimportd.cli.arguments import DAY, DEPARTMENT, RUN, require_order
 from cpimportd.cli.common import config_option, explained, guarded, json_option, load, print_json, run_async
 from cpimportd.cli.streaming import batches, print_json_lists
-from cpimportd.streams import loss
+from cpimportd.core.streams import loss
 
 if TYPE_CHECKING:
     from datetime import datetime, timedelta
@@ -67,9 +67,9 @@ def _nagios(config_file: Path | None, warning: str | None, critical: str | None,
     """Whatever happens, a plugin answers: what it cannot know is UNKNOWN."""
     from datetime import UTC, datetime
 
+    from cpimportd.core.problems import ProblemError
     from cpimportd.nagios import Thresholds, ask
     from cpimportd.plugin import unknown, wrong_configuration
-    from cpimportd.problems import ProblemError
     from cpimportd.rendering.layout import stdout_console
 
     try:
@@ -90,7 +90,7 @@ def _nagios(config_file: Path | None, warning: str | None, critical: str | None,
 def _span(text: str | None, option: str) -> "timedelta | None":
     from datetime import timedelta
 
-    from cpimportd.problems import ProblemError, problem
+    from cpimportd.core.problems import ProblemError, problem
     from cpimportd.values import parse_span
 
     try:
@@ -258,7 +258,7 @@ async def reading(
     from cpimportd.books.connection import connect
     from cpimportd.books.upgrade import require_current
     from cpimportd.configuration.loading import require_database
-    from cpimportd.problems import ProblemError
+    from cpimportd.core.problems import ProblemError
 
     require_database(loaded.settings, loaded.path)
     connection = await connect(loaded.settings.database, direct=direct)

@@ -22,7 +22,7 @@ _UNDER_WAY: Final = 4
 if TYPE_CHECKING:
     from cpimportd.books.notices import Outstanding
     from cpimportd.configuration.loading import Loaded
-    from cpimportd.problems import Problem
+    from cpimportd.core.problems import Problem
 
     Told = tuple[Sequence[Outstanding], Mapping[str, tuple[Problem, ...]]]
 
@@ -42,7 +42,7 @@ def notify(config_file: Path | None, form: str, as_json: bool) -> int:
 
     Example: `cpimportd notify`, after Redis was started again.
     """
-    from cpimportd.problems import ProblemError
+    from cpimportd.core.problems import ProblemError
 
     loaded = load(config_file)
     try:

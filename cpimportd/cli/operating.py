@@ -10,7 +10,7 @@ from cpimportd.cli.common import config_option, guarded, guarded_deed_with, json
 
 if TYPE_CHECKING:
     from cpimportd.configuration.loading import Loaded
-    from cpimportd.rehearsed import Rehearsal
+    from cpimportd.core.rehearsed import Rehearsal
     from cpimportd.settings import Settings
 
 
@@ -77,8 +77,8 @@ def metrics(textfile: Path | None, config_file: Path | None) -> None:
     Example: `cpimportd metrics --textfile /var/lib/prometheus/node-exporter/cpimportd.prom`. The key metrics.textfile
     lets every run do that by itself when it ends.
     """
+    from cpimportd.core.problems import ProblemError, problem
     from cpimportd.measuring import write_metrics
-    from cpimportd.problems import ProblemError, problem
 
     text = run_async(_metrics(load(config_file)))
     if textfile is None:

@@ -88,7 +88,7 @@ class Sections(click.Group):
 
 def _print_wrong_use(reason: str, within: click.Context) -> None:
     from cpimportd.cli.common import print_json_problems
-    from cpimportd.problems import problem
+    from cpimportd.core.problems import problem
 
     found = problem("wrong-use", reason=reason, verb=within.command_path.partition(" ")[2])
     with within.scope(cleanup=False):

@@ -13,9 +13,9 @@ if TYPE_CHECKING:
     from datetime import tzinfo
 
     from cpimportd.client import Client
+    from cpimportd.core.problems import Problem
+    from cpimportd.core.waiting import Wait
     from cpimportd.daemon.journal import Form
-    from cpimportd.problems import Problem
-    from cpimportd.waiting import Wait
 
 _BOOKS_WITHIN: Final = 3.0
 """Seconds in which the database says what is held; the daemon's own word comes at once."""
@@ -57,9 +57,9 @@ def _client(config_file: Path | None) -> "Client":
         ProblemError: what is wrong with the configuration, where no daemon lives.
     """
     from cpimportd.client import Client
+    from cpimportd.core.problems import ProblemError
+    from cpimportd.core.statefolder import told, unset
     from cpimportd.daemon.lock import holder
-    from cpimportd.problems import ProblemError
-    from cpimportd.statefolder import told, unset
 
     folder = told(config_file)
     if folder is None or holder(folder) is None:
@@ -95,7 +95,7 @@ def status(config_file: Path | None, as_json: bool) -> int:
     Example: `cpimportd status --json | jq .well`. Why a unit is held: `cpimportd history`, then `cpimportd show RUN`.
     """
     from cpimportd.client import as_told, verdict, with_held
-    from cpimportd.problems import ProblemError
+    from cpimportd.core.problems import ProblemError
 
     client = _client(config_file)
     try:
@@ -131,7 +131,7 @@ def _held_by_books(config_file: Path | None) -> "tuple[list[str] | None, Problem
     from cpimportd.books.notices import outstanding, readers
     from cpimportd.cli.looking import reading
     from cpimportd.configuration.loading import load as load_configuration
-    from cpimportd.problems import ProblemError, problem
+    from cpimportd.core.problems import ProblemError, problem
 
     async def ask() -> "tuple[list[str], list[Problem]]":
         async with asyncio.timeout(_BOOKS_WITHIN):
@@ -189,7 +189,7 @@ def reload(config_file: Path | None) -> int:
     Example: edit the file, `cpimportd check`, `cpimportd reload`. To see beforehand what it would have done to the days
     that are kept: `cpimportd rehearse NEW.toml`.
     """
-    from cpimportd.problems import problem
+    from cpimportd.core.problems import problem
 
     refused = _client(config_file).reload()  # a file with a fault, too: the daemon refuses it, and its journal says so
     if refused:
@@ -214,7 +214,7 @@ def reschedule(config_file: Path | None, name: str, expression: str | None, rese
     means: `cpimportd next --schedule '*-*-* 07:30:00'`.
     """
     from cpimportd.client import Client
-    from cpimportd.problems import problem
+    from cpimportd.core.problems import problem
 
     if expression is not None and reset:
         raise click.UsageError("give an expression or --reset, not both")
@@ -252,7 +252,7 @@ def _due_next(expression: str, zone: "tzinfo") -> str:
     """The next slot of an expression: the daemon's status still tells the old one while a run is under way."""
     from datetime import UTC, datetime
 
-    from cpimportd.instants import moment
+    from cpimportd.core.time import moment
     from cpimportd.timetable.calendar import next_slot
 
     slot = next_slot(expression, zone, datetime.now(UTC))

@@ -8,7 +8,7 @@ from typing import TypeVar
 import click
 
 from cpimportd.cli.common import note_printed
-from cpimportd.streams import loss
+from cpimportd.core.streams import loss
 
 Item = TypeVar("Item")
 

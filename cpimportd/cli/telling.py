@@ -23,10 +23,10 @@ from cpimportd.cli.common import (
 
 if TYPE_CHECKING:
     from cpimportd.configuration.loading import Loaded
+    from cpimportd.core.problems import Problem
+    from cpimportd.core.waiting import Wait
     from cpimportd.jobs import Done, JobName
-    from cpimportd.problems import Problem
     from cpimportd.settings import Settings
-    from cpimportd.waiting import Wait
 
 _DEATHS = ("run-crashed", "run-broken-off", "run-timeout", "job-died")
 _since_option = click.option("--since", type=DAY, metavar="DATE", help="How far to look back, such as 2026-11-01.")
@@ -103,7 +103,7 @@ def _do(
     as_json: bool,
 ) -> int:
     from cpimportd.alerting import tell_of_job
-    from cpimportd.problems import ProblemError
+    from cpimportd.core.problems import ProblemError
     from cpimportd.rendering.layout import stdout_console
 
     began, loaded = time.monotonic(), None
@@ -141,9 +141,9 @@ async def _job(loaded: "Loaded", job: "JobName", since: datetime | None, *, send
 
     from cpimportd.books.failures import translate
     from cpimportd.configuration.loading import require_database
+    from cpimportd.core.problems import ProblemError
+    from cpimportd.core.waiting import told_to
     from cpimportd.jobs import do
-    from cpimportd.problems import ProblemError
-    from cpimportd.waiting import told_to
 
     require_database(loaded.settings, loaded.path)
     try:
@@ -221,9 +221,9 @@ def _died(settings: "Settings", code: str, text: str, job: str) -> int:
     from datetime import UTC
 
     from cpimportd.alerting import Occasion, tell, tell_of_job
-    from cpimportd.instants import span
-    from cpimportd.problems import CATALOG, Problem, printable
-    from cpimportd.report import RunReport, RunStatus
+    from cpimportd.core.problems import CATALOG, Problem, printable
+    from cpimportd.core.report import RunReport, RunStatus
+    from cpimportd.core.time import span
 
     limit = span(settings.daemon.run_time_limit) if code == "run-timeout" else None
     found = Problem(code, printable(text), CATALOG[code].way_out, value=limit if job == "import" else job)

@@ -83,7 +83,7 @@ def coming(
 def _rescheduled(state: Path, schedules: Mapping[str, str]) -> tuple[dict[str, str], list[str]]:
     """Expressions that hold until the daemon's next start, by schedule, and what people are told of them."""
     from cpimportd.client import rescheduled
-    from cpimportd.problems import ProblemError
+    from cpimportd.core.problems import ProblemError
 
     try:
         changed = {name: at for name, at in rescheduled(state).items() if name in schedules}
@@ -115,7 +115,7 @@ def _expression(text: str, zone: ZoneInfo, config_file: Path | None) -> str:
 def _schedules(config_file: Path | None) -> dict[str, str]:
     """The expressions of all schedules; none where the configuration cannot be read: an expression needs none."""
     from cpimportd.configuration.loading import load as load_configuration
-    from cpimportd.problems import ProblemError
+    from cpimportd.core.problems import ProblemError
 
     try:
         loaded = load_configuration(config_file)
@@ -139,7 +139,7 @@ def _coming(at: str, zone: ZoneInfo, begin: datetime, count: int) -> _Coming:
 def _show(
     found: dict[str, _Coming], zone: ZoneInfo, begin: datetime, count: int, countdown: str, said: Sequence[str]
 ) -> None:
-    from cpimportd.instants import moment, span
+    from cpimportd.core.time import moment, span
     from cpimportd.rendering.layout import stdout_console
     from cpimportd.rendering.timing import render_coming
 
@@ -157,7 +157,7 @@ def _show(
 
 def _usual_timezone(config_file: Path | None) -> str:
     """The configuration's time zone, the default where there is none: an expression can be tried before there is."""
-    from cpimportd.problems import ProblemError
+    from cpimportd.core.problems import ProblemError
     from cpimportd.settings import Settings
 
     try:
@@ -172,7 +172,7 @@ def _usual_timezone(config_file: Path | None) -> str:
 
 
 def _zone(name: str) -> ZoneInfo:
-    from cpimportd.instants import parse_zone
+    from cpimportd.core.time import parse_zone
 
     try:
         return parse_zone(name)

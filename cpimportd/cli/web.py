@@ -22,8 +22,8 @@ def web(config_file: Path | None, as_json: bool) -> int:
     open the address that it prints, and give the token there.
     """
     from cpimportd.configuration.loading import require_database
+    from cpimportd.core.problems import ProblemError, problem
     from cpimportd.daemon.journal import set_up, tell_in
-    from cpimportd.problems import ProblemError, problem
 
     loaded = load(config_file)
     if loaded.settings.web.database_url is None:

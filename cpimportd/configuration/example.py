@@ -5,7 +5,7 @@ from textwrap import wrap
 
 from cpimportd.configuration.keys import Key, KeyPath, all_keys, dotted
 from cpimportd.configuration.show import plain
-from cpimportd.statefolder import DEFAULT_PATH
+from cpimportd.core.statefolder import DEFAULT_PATH
 
 _HEAD = f"""\
 # {DEFAULT_PATH}: the configuration of cpimportd.

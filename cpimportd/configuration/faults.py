@@ -9,7 +9,7 @@ from pydantic import TypeAdapter, ValidationError
 from cpimportd.configuration.keys import KeyPath, dotted, find, in_file, meant, variable
 from cpimportd.configuration.masking import MASK, masked
 from cpimportd.configuration.sources import ConfigFile, Found, origin_of, place, unknown
-from cpimportd.problems import Problem, ProblemError, problem
+from cpimportd.core.problems import Problem, ProblemError, problem
 from cpimportd.values import Calendar
 
 

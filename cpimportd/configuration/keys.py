@@ -9,8 +9,8 @@ from typing import get_args
 from pydantic import SecretStr
 from pydantic.fields import FieldInfo
 
+from cpimportd.core.statefolder import PREFIX
 from cpimportd.settings import Schedule, Section, Settings
-from cpimportd.statefolder import PREFIX
 
 KeyPath = tuple[str, ...]
 """A key with the sections around it, from the outside: ``("schedules", "import", "at")``."""

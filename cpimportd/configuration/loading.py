@@ -9,7 +9,6 @@ from typing import NoReturn
 
 from pydantic import BaseModel, SecretStr, ValidationError
 
-from cpimportd import statefolder
 from cpimportd.configuration.faults import faults
 from cpimportd.configuration.keys import SCHEDULE, KeyPath, all_keys, dotted, variable
 from cpimportd.configuration.login import split_login
@@ -26,9 +25,10 @@ from cpimportd.configuration.sources import (
     read_file,
 )
 from cpimportd.configuration.surroundings import surroundings
-from cpimportd.problems import Problem, ProblemError, problem
+from cpimportd.core import statefolder
+from cpimportd.core.problems import Problem, ProblemError, problem
+from cpimportd.core.statefolder import DEFAULT_PATH
 from cpimportd.settings import Settings
-from cpimportd.statefolder import DEFAULT_PATH
 
 _SECRET_VARIABLES = {variable(key.path): dotted(key.path) for key in all_keys().values() if key.secret} | {
     "CREDIT_PORTFOLIO_FTP_PASSWORD": "source.password",

@@ -5,7 +5,7 @@ from urllib.parse import unquote
 
 from cpimportd.configuration.sources import ConfigFile, Found, place
 from cpimportd.core.logins import advice
-from cpimportd.problems import problem
+from cpimportd.core.problems import problem
 
 _URL, _USER, _PASSWORD = ("source", "url"), ("source", "user"), ("source", "password")
 

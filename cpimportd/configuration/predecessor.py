@@ -8,7 +8,7 @@ from pydantic import TypeAdapter, ValidationError
 
 from cpimportd.configuration.keys import KeyPath, dotted
 from cpimportd.configuration.sources import Found
-from cpimportd.problems import problem
+from cpimportd.core.problems import problem
 from cpimportd.settings import Schedule
 
 _IMPORT = "CREDIT_PORTFOLIO_IMPORT_"

@@ -9,9 +9,9 @@ from pydantic_settings import EnvSettingsSource
 
 from cpimportd.configuration.filetext import decoded, parsed, places, read_bytes
 from cpimportd.configuration.keys import KeyPath, all_keys, dotted, meant, variable
-from cpimportd.problems import Problem, ProblemError, problem
+from cpimportd.core.problems import Problem, ProblemError, problem
+from cpimportd.core.statefolder import ENV_FILE, PREFIX
 from cpimportd.settings import Settings
-from cpimportd.statefolder import ENV_FILE, PREFIX
 
 if TYPE_CHECKING:
     from pydantic.fields import FieldInfo

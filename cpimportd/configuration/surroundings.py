@@ -12,8 +12,8 @@ from cpimportd import unit
 from cpimportd.configuration.envfile import dotenv
 from cpimportd.configuration.filetext import decoded, read_bytes
 from cpimportd.configuration.sources import Found, unreadable
-from cpimportd.problems import Problem, ProblemError, problem
-from cpimportd.statefolder import ENV_FILE, env_file_beside
+from cpimportd.core.problems import Problem, ProblemError, problem
+from cpimportd.core.statefolder import ENV_FILE, env_file_beside
 
 _ORIGIN: Final = re.compile(r"environment (?P<names>[A-Za-z0-9_]+(?:, [A-Za-z0-9_]+)*)")
 

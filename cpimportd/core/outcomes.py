@@ -1,6 +1,6 @@
 """How an import ended, and what that means to whoever watches: said once, for reports, daemon, monitors and queries.
 
-The words are those of :class:`cpimportd.report.RunStatus`, as the database and the daemon's memory keep them.
+The words are those of :class:`cpimportd.core.report.RunStatus`, as the database and the daemon's memory keep them.
 """
 
 from collections.abc import Collection
@@ -29,7 +29,7 @@ def held_alone(status: str, organizations: Collection[str]) -> bool:
     """Whether a workbook is held and no unit with it, since nobody knows whose it is: then it has to be told by itself.
 
     Args:
-        status: of the file, see :class:`cpimportd.report.FileStatus`.
+        status: of the file, see :class:`cpimportd.core.report.FileStatus`.
         organizations: whose documents it holds.
     """
     return status == "held" and not organizations

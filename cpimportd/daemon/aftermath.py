@@ -7,9 +7,9 @@ from pathlib import Path
 from typing import Final
 
 from cpimportd.core.outcomes import PUBLISHED
+from cpimportd.core.problems import Problem, printable, problem
 from cpimportd.daemon.beginning import ours
 from cpimportd.daemon.process import accepted_environment, hear_out
-from cpimportd.problems import Problem, printable, problem
 
 WITHIN: Final = 45.0
 """Seconds that the asking may take: a connection, and three times the usual wait for a lock."""

@@ -11,9 +11,9 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Final
 
-from cpimportd.daemon.files import write_whole
+from cpimportd.core.files import write_whole
+from cpimportd.core.problems import Problem, problem
 from cpimportd.messages import Result, Seen, decode, encode
-from cpimportd.problems import Problem, problem
 
 FILE: Final = "elsewhere.json"
 """In the state folder: a daemon that is started later wants to know, too."""

@@ -8,8 +8,8 @@ import asyncio
 import time
 from typing import Any, Final
 
+from cpimportd.core.system import exhausted
 from cpimportd.daemon.journal import tell_problem
-from cpimportd.resources import exhausted
 
 _SAID_EVERY: Final = 60.0
 """Seconds."""

@@ -10,9 +10,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-from cpimportd.private import adopt
-from cpimportd.problems import ProblemError, problem
-from cpimportd.resources import unusable
+from cpimportd.core.private import adopt
+from cpimportd.core.problems import ProblemError, problem
+from cpimportd.core.system import unusable
 
 LOCK: Final = "daemon.lock"
 """In the state folder."""

@@ -5,11 +5,11 @@ from asyncio.subprocess import PIPE
 from pathlib import Path
 from typing import Final
 
+from cpimportd.core.problems import Problem, ProblemError, problem
+from cpimportd.core.system import exhausted
 from cpimportd.daemon.beginning import command
 from cpimportd.daemon.process import hear_out
 from cpimportd.plan import Plan, decode
-from cpimportd.problems import Problem, ProblemError, problem
-from cpimportd.resources import exhausted
 
 WITHIN: Final = 30.0
 """Seconds that reading the configuration may take."""

@@ -11,12 +11,12 @@ from datetime import timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Final, Protocol
 
+from cpimportd.core.statefolder import ENV_FILE
+from cpimportd.core.system import exhausted
 from cpimportd.daemon.attempts import NOTIFY, Ended, Order
 from cpimportd.daemon.beginning import ours
 from cpimportd.daemon.progress import Progress
 from cpimportd.messages import LONGEST_LINE, Begun, Message, Result, Said, Seen, Stage, decode
-from cpimportd.resources import exhausted
-from cpimportd.statefolder import ENV_FILE
 
 if TYPE_CHECKING:
     from cpimportd.daemon.aftermath import Aftermath

@@ -3,8 +3,8 @@
 from collections.abc import Mapping
 from typing import Final
 
+from cpimportd.core.waiting import Wait
 from cpimportd.messages import Begun, Stage, Waits
-from cpimportd.waiting import Wait
 
 _DOING: Final = {
     "fetch": "fetching",

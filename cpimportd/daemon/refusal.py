@@ -10,9 +10,9 @@ from datetime import datetime, tzinfo
 from pathlib import Path
 from typing import Final
 
-from cpimportd.instants import clock
+from cpimportd.core.problems import Problem
+from cpimportd.core.time import clock
 from cpimportd.plan import Plan
-from cpimportd.problems import Problem
 
 _BLOCK: Final = 64 * 1024
 

@@ -5,12 +5,12 @@ from collections.abc import Awaitable, Callable
 from dataclasses import replace
 from datetime import datetime
 
+from cpimportd.core.problems import Problem, ProblemError, problem
 from cpimportd.daemon import refusal
 from cpimportd.daemon.copies import forget_copy
 from cpimportd.daemon.journal import tell, tell_in, tell_problem
 from cpimportd.daemon.state import State
 from cpimportd.plan import Plan
-from cpimportd.problems import Problem, ProblemError, problem
 from cpimportd.timetable.calendar import forget_rules
 
 

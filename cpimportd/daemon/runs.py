@@ -6,6 +6,8 @@ from collections.abc import Callable
 from dataclasses import replace
 from datetime import datetime, timedelta
 
+from cpimportd.core.problems import Problem, journal_fields, problem
+from cpimportd.core.time import moment, span
 from cpimportd.daemon import attempts
 from cpimportd.daemon.aftermath import Aftermath
 from cpimportd.daemon.attempts import NOTIFY, Again, Attempt, Ended, Order
@@ -15,10 +17,8 @@ from cpimportd.daemon.process import Launch
 from cpimportd.daemon.readers import Readers
 from cpimportd.daemon.state import Running, State
 from cpimportd.daemon.store import Finished, Record
-from cpimportd.instants import moment, span
 from cpimportd.messages import Begun, Message, Result, Said, Stage, Waits
 from cpimportd.plan import Plan
-from cpimportd.problems import Problem, journal_fields, problem
 
 
 class Runs:

@@ -16,6 +16,8 @@ from typing import Any, Final
 from schedule import Scheduler
 
 from cpimportd import __version__
+from cpimportd.core.problems import Problem, ProblemError, problem
+from cpimportd.core.time import moment
 from cpimportd.daemon import wording
 from cpimportd.daemon.elsewhere import Elsewhere
 from cpimportd.daemon.housekeeping import housekeeping, stale
@@ -27,9 +29,7 @@ from cpimportd.daemon.showing import Showing
 from cpimportd.daemon.slots import Slots
 from cpimportd.daemon.state import Keeper, Keeping, State
 from cpimportd.daemon.supervisor import Supervisor
-from cpimportd.instants import moment
 from cpimportd.plan import Plan
-from cpimportd.problems import Problem, ProblemError, problem
 
 SLICE: Final = 30.0
 """Seconds: the longest sleep between two looks at the clock."""

@@ -3,11 +3,11 @@
 from datetime import datetime
 from pathlib import Path
 
+from cpimportd.core.files import write_whole
+from cpimportd.core.system import unusable
 from cpimportd.daemon import document
-from cpimportd.daemon.files import write_whole
 from cpimportd.daemon.journal import tell_problem
 from cpimportd.daemon.state import State
-from cpimportd.resources import unusable
 
 
 class Showing:

@@ -6,11 +6,11 @@ from collections.abc import Mapping
 from dataclasses import replace
 from datetime import UTC, datetime
 
+from cpimportd.core.problems import problem
+from cpimportd.core.time import moment, span
 from cpimportd.daemon.attempts import Again, Attempt
 from cpimportd.daemon.journal import tell, tell_problem
-from cpimportd.instants import moment, span
 from cpimportd.plan import Plan, PlannedSchedule
-from cpimportd.problems import problem
 from cpimportd.timetable.due import Due, due, resumable, upcoming
 from cpimportd.timetable.memory import Memory, Timed, disbelieve, put_in_force
 

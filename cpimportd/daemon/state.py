@@ -6,6 +6,7 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import TYPE_CHECKING, Final, Protocol
 
+from cpimportd.core.problems import Problem, problem
 from cpimportd.daemon.attempts import Attempt, Order
 from cpimportd.daemon.copies import Copies
 from cpimportd.daemon.journal import tell, tell_problem
@@ -14,7 +15,6 @@ from cpimportd.daemon.refusal import Refusal
 from cpimportd.daemon.slots import Slots
 from cpimportd.daemon.store import Finished, Record, groups_of
 from cpimportd.plan import Plan
-from cpimportd.problems import Problem, problem
 
 if TYPE_CHECKING:
     import asyncio

@@ -7,10 +7,10 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Final
 
+from cpimportd.core.files import write_whole
 from cpimportd.core.outcomes import JUDGED, SUCCEEDED, WELL
-from cpimportd.daemon.files import write_whole
+from cpimportd.core.problems import Problem, problem
 from cpimportd.messages import Result, Seen
-from cpimportd.problems import Problem, problem
 from cpimportd.timetable.memory import Memory, Remembered
 
 FILE: Final = "daemon.json"
@@ -25,7 +25,7 @@ _NO_UPLOAD: Final = "no-upload"
 _DONE_ELSEWHERE: Final = "done-elsewhere"
 
 GROUPS: Final = {"receipts": "receipts", "expenses": "expenses", "details": "expenses"}
-"""Kinds and their groups, as :class:`cpimportd.model.Kind` has them, whose page costs the daemon's start too much."""
+"""Kinds and their groups, as :class:`Kind` has them, whose page costs the daemon's start too much."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,7 +38,7 @@ class Finished:
         slot: the instant that was due.
         began: when its process was started.
         ended: when it was over.
-        status: of the run, see :class:`cpimportd.report.RunStatus`; or ``no-upload``, ``done-elsewhere``, ``crashed``.
+        status: of the run, see :class:`RunStatus`; or ``no-upload``, ``done-elsewhere``, ``crashed``.
         code: the exit code.
         run: its number in the database.
         summary: one sentence.

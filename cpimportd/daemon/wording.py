@@ -4,9 +4,9 @@ from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime, timedelta, tzinfo
 from typing import TYPE_CHECKING
 
+from cpimportd.core.time import clock, moment, span
+from cpimportd.core.waiting import told
 from cpimportd.daemon.attempts import NOTIFY, Attempt
-from cpimportd.instants import clock, moment, span
-from cpimportd.waiting import told
 
 if TYPE_CHECKING:
     from cpimportd.daemon.state import Running, State

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 
-from cpimportd.problems import ProblemError, problem
+from cpimportd.core.problems import ProblemError, problem
 
 
 def run_demo(*, keep: bool, echo: Callable[[str], None]) -> int:

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import IO, Final
 
 from cpimportd.client import Client
-from cpimportd.problems import ProblemError
+from cpimportd.core.problems import ProblemError
 from cpimportd.settings import Settings
 
 _NOT_INHERITED: Final = ("CPIMPORTD_", "CREDENTIALS_DIRECTORY", "STATE_DIRECTORY", "RUNTIME_DIRECTORY", "NOTIFY_SOCKET")

@@ -4,8 +4,8 @@ from decimal import Decimal
 
 import asyncpg
 
+from cpimportd.core.model import Kind
 from cpimportd.demo.exports import Truth
-from cpimportd.model import Kind
 
 _AMOUNTS = {Kind.RECEIPTS: "amount", Kind.EXPENSES: "amount", Kind.DETAILS: "payment_amount"}
 _BY_PAYMENT_TYPE = """

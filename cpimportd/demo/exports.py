@@ -14,11 +14,11 @@ from enum import StrEnum
 from functools import lru_cache
 from pathlib import Path
 
+from cpimportd.core.model import Group, Kind, Unit
 from cpimportd.demo.ledger import LAST_DAY, Changes, Document, Ledger, Overnight, open_ledger
 from cpimportd.demo.organizations import Organization, organizations
 from cpimportd.demo.rows import detail_rows, expense_rows, receipt_rows, totals
 from cpimportd.demo.workbook import Cell, write_workbook
-from cpimportd.model import Group, Kind, Unit
 
 WRONG_TOTAL_BY = Decimal("1000.00")
 """How far the wrong ``Итого`` of a broken day is off, in roubles."""

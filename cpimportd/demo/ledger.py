@@ -6,8 +6,8 @@ from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from datetime import date, datetime, time, timedelta
 
+from cpimportd.core.model import Group
 from cpimportd.demo.organizations import Organization
-from cpimportd.model import Group
 
 FIRST_DAY = date(2020, 1, 9)
 LAST_DAY = date(2025, 11, 28)

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from cpimportd.model import Kind
+from cpimportd.core.model import Kind
 
 RECEIPT_TITLES = (
     "Поступление на расчетный счет", "Организация", "Вид операции", "Банковский счет", "Подразделение", "Счет учета",

@@ -4,9 +4,9 @@ import random
 from collections.abc import Iterator, Mapping
 from decimal import Decimal
 
+from cpimportd.core.model import Kind
 from cpimportd.demo.ledger import Document, Ledger, Line
 from cpimportd.demo.workbook import Cell
-from cpimportd.model import Kind
 
 _STRAYING_LINES = 0.05
 _FARTHEST = 40

@@ -20,15 +20,15 @@ from rich.console import Console
 
 from cpimportd.books.upgrade import upgrade
 from cpimportd.core.figures import amount
+from cpimportd.core.model import Kind
+from cpimportd.core.report import RunReport, RunStatus, UnitStatus
 from cpimportd.demo.board import BoardError, dashboard
 from cpimportd.demo.books import prepare_database, read_books
 from cpimportd.demo.exports import ExportDay, Holding, Truth, books_after, upload
 from cpimportd.demo.ftp import LoopbackFtpServer
 from cpimportd.demo.postgres import EmbeddedPostgres
-from cpimportd.model import Kind
 from cpimportd.pipeline import RunRequest, run_once
 from cpimportd.rendering.run import render
-from cpimportd.report import RunReport, RunStatus, UnitStatus
 from cpimportd.settings import Database, Retry, Settings, Source
 
 Echo = Callable[[str], None]

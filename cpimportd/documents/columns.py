@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from enum import Enum, auto
 from typing import NamedTuple
 
-from cpimportd.model import MAIN_AMOUNT, Kind
+from cpimportd.core.model import MAIN_AMOUNT, Kind
 
 
 class Meaning(Enum):

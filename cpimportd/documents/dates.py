@@ -5,8 +5,8 @@ import re
 from datetime import date, datetime, time, timedelta, tzinfo
 
 from cpimportd.core.folding import without_format_characters
+from cpimportd.core.model import Cell, CellError
 from cpimportd.core.years import FIRST_YEAR, LAST_YEAR, in_years
-from cpimportd.model import Cell, CellError
 
 _DAY = re.compile(r"([0-9]{1,2})\.([0-9]{1,2})\.([0-9]{4})(?:\s?г\.?)?(?:\s+([0-9]{1,2}:[0-9]{2}(?::[0-9]{2})?))?")
 _ISO_DAY = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}(?:[ T].+)?")

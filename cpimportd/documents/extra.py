@@ -3,11 +3,11 @@
 from collections.abc import Sequence
 from decimal import Decimal
 
+from cpimportd.core.model import Cell
 from cpimportd.documents.faults import Fault
 from cpimportd.documents.numbers import RATE_TOTAL, is_sum_in_doubles, parse_number
 from cpimportd.documents.titles import column_letter
 from cpimportd.documents.values import is_blank, json_value
-from cpimportd.model import Cell
 
 _REMEMBERED = 16_384
 

@@ -2,9 +2,9 @@
 
 from typing import NamedTuple
 
+from cpimportd.core.model import Cell, UncalculatedFormula
+from cpimportd.core.problems import Problem, problem
 from cpimportd.documents.values import is_blank
-from cpimportd.model import Cell, UncalculatedFormula
-from cpimportd.problems import Problem, problem
 
 _SHOWN = 80
 

@@ -5,11 +5,11 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from cpimportd.core.folding import fold, visible, with_code_points
+from cpimportd.core.model import MAIN_AMOUNT, Cell, Kind
+from cpimportd.core.problems import Problem, problem
 from cpimportd.documents.columns import COLUMNS, IDENTIFYING, Column, Meaning, Presence
 from cpimportd.documents.titles import column_letter
 from cpimportd.documents.values import is_blank
-from cpimportd.model import MAIN_AMOUNT, Cell, Kind
-from cpimportd.problems import Problem, problem
 
 HEADER_WITHIN = 50
 """In how many of a sheet's first rows the header is looked for."""

@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from decimal import Decimal
 from typing import NamedTuple
 
-from cpimportd.model import Kind, Value
+from cpimportd.core.model import Kind, Value
 
 
 @dataclass(frozen=True, slots=True)

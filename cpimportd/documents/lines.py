@@ -6,10 +6,10 @@ from enum import Enum, auto
 
 from cpimportd.core.folding import fold
 from cpimportd.core.identity import NOTHING, parse_identity
+from cpimportd.core.model import Cell, CellError
 from cpimportd.documents.columns import IDENTIFYING
 from cpimportd.documents.header import Layout
 from cpimportd.documents.values import is_blank
-from cpimportd.model import Cell, CellError
 
 _TOTAL = re.compile(r"(?:общ(?:ий|ая|ее) )?(?:итого?|всего)\b[\s:.,(]*(.*?)[\s:.,)]*", re.DOTALL)
 # Words that name everything, and no part of it: whose total a row with them is, is not in doubt.

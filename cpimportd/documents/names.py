@@ -1,7 +1,7 @@
 """What a file's name says of what it holds."""
 
 from cpimportd.core.folding import fold
-from cpimportd.model import Kind
+from cpimportd.core.model import Kind
 
 _STEMS = (
     (Kind.RECEIPTS, ("postupleni", "поступлени")),

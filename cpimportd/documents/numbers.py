@@ -6,7 +6,7 @@ from decimal import Decimal
 from typing import NamedTuple
 
 from cpimportd.core.folding import without_format_characters
-from cpimportd.model import KOPECK, Cell, CellError
+from cpimportd.core.model import KOPECK, Cell, CellError
 
 
 class Precision(NamedTuple):

@@ -6,6 +6,8 @@ from typing import NamedTuple, cast
 from zoneinfo import ZoneInfo
 
 from cpimportd.core.identity import NOTHING, parse_identity
+from cpimportd.core.model import KEY_COLUMNS, STAGED_COLUMNS, Cell, Value
+from cpimportd.core.problems import Problem
 from cpimportd.documents.extra import ExtraColumns
 from cpimportd.documents.faults import Fault
 from cpimportd.documents.header import Layout
@@ -13,8 +15,6 @@ from cpimportd.documents.items import DocumentRow
 from cpimportd.documents.rules import Values, places, rules_for
 from cpimportd.documents.tallies import Tallies
 from cpimportd.documents.values import parsers_in
-from cpimportd.model import KEY_COLUMNS, STAGED_COLUMNS, Cell, Value
-from cpimportd.problems import Problem
 
 _NO_LIMIT = 2**31
 # Most columns repeat few texts. Where all differ, remembering more of them would only cost memory.

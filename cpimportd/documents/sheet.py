@@ -7,6 +7,8 @@ below the last total may be a leftover or the beginning of something cut off.
 from collections.abc import Iterable, Iterator, Sequence
 from decimal import Decimal
 
+from cpimportd.core.model import Cell
+from cpimportd.core.problems import Problem, problem
 from cpimportd.documents.groups import Groups, Waiting
 from cpimportd.documents.header import Layout
 from cpimportd.documents.items import DocumentRow, Totals
@@ -15,8 +17,6 @@ from cpimportd.documents.numbers import MONEY_TOTAL, parse_number
 from cpimportd.documents.rows import RowReader
 from cpimportd.documents.tallies import Tally
 from cpimportd.documents.totals import Row, totals
-from cpimportd.model import Cell
-from cpimportd.problems import Problem, problem
 
 _Found = DocumentRow | Problem | Totals
 

@@ -5,9 +5,9 @@ from dataclasses import dataclass
 from decimal import Decimal
 
 from cpimportd.core.folding import fold
+from cpimportd.core.problems import Problem, problem
 from cpimportd.documents.columns import INTEREST, KNOWN_OPERATION_TYPES, PRINCIPAL
 from cpimportd.documents.header import Layout
-from cpimportd.problems import Problem, problem
 
 LISTED = 20
 """As many of one kind are told one by one; the rest is counted."""

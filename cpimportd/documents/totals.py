@@ -3,14 +3,14 @@
 from collections.abc import Iterator
 from decimal import Decimal
 
+from cpimportd.core.model import Cell
+from cpimportd.core.problems import Problem
 from cpimportd.documents.columns import Meaning
 from cpimportd.documents.faults import Fault
 from cpimportd.documents.header import Layout
 from cpimportd.documents.items import Totals
 from cpimportd.documents.numbers import MONEY_TOTAL, RATE_TOTAL, is_sum_in_doubles, parse_number
 from cpimportd.documents.rows import RowReader
-from cpimportd.model import Cell
-from cpimportd.problems import Problem
 
 Row = tuple[int, tuple[Cell, ...]]
 """A sheet's row: its number, from 1, and its cells."""

@@ -9,11 +9,11 @@ from datetime import date, datetime, time, timedelta, tzinfo
 from functools import partial
 
 from cpimportd.core.folding import fold
+from cpimportd.core.model import Cell, CellError, Value
 from cpimportd.documents.columns import Meaning
 from cpimportd.documents.currencies import currency_code
 from cpimportd.documents.dates import parse_day
 from cpimportd.documents.numbers import parse_money, parse_rate, plain_number, require_digits
-from cpimportd.model import Cell, CellError, Value
 
 _FLAGS = {fold("да"): True, fold("нет"): False, "1": True, "0": False}
 

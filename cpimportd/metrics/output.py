@@ -9,8 +9,8 @@ from typing import Any
 
 from prometheus_client import CollectorRegistry, generate_latest
 
+from cpimportd.core.system import require_replaceable
 from cpimportd.metrics.families import ImportCollector
-from cpimportd.resources import require_replaceable
 from cpimportd.watched import Figures
 
 

@@ -7,11 +7,11 @@ from typing import Final
 from rich.console import Console
 from rich.text import Text
 
-from cpimportd.model import Figure
+from cpimportd.core.model import Figure
+from cpimportd.core.report import Bridge, UnitReport
 from cpimportd.rendering.layout import Column, foreign, print_heading, print_line, print_table
 from cpimportd.rendering.numbers import amount, count, signed
 from cpimportd.rendering.shortening import Weight, print_rest, shorten
-from cpimportd.report import Bridge, UnitReport
 
 COLUMNS: Final = (
     Column("Organization"),

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Final
 from rich.console import Console
 from rich.text import Text
 
-from cpimportd.instants import day, document_day
-from cpimportd.model import Kind
+from cpimportd.core.model import Kind
+from cpimportd.core.time import day, document_day
 from cpimportd.rendering import fields
 from cpimportd.rendering.bridge import COLUMNS
 from cpimportd.rendering.layout import Column, foreign, print_heading, print_line, print_table

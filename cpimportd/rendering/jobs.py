@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Final
 from rich.console import Console
 from rich.text import Text
 
-from cpimportd.model import Kind
+from cpimportd.core.model import Kind
 from cpimportd.rendering.layout import Cell, Column, foreign, print_heading, print_line, print_table
 from cpimportd.rendering.numbers import amount, count, moment, signed
 from cpimportd.rendering.shortening import Weight, print_rest, shorten

@@ -4,11 +4,9 @@ import logging
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import NamedTuple
 
-from cpimportd.model import Kind
-from cpimportd.problems import Effect, Problem, printable
-from cpimportd.rendering.bridge import added_up, unexplained
-from cpimportd.rendering.numbers import amount, clean, count
-from cpimportd.report import (
+from cpimportd.core.model import Kind
+from cpimportd.core.problems import Effect, Problem, printable
+from cpimportd.core.report import (
     Bridge,
     FileReport,
     FileStatus,
@@ -18,6 +16,8 @@ from cpimportd.report import (
     UnitStatus,
     run_message_id,
 )
+from cpimportd.rendering.bridge import added_up, unexplained
+from cpimportd.rendering.numbers import amount, clean, count
 
 _NAMED_AT_MOST = 5
 _MOST_UNITS = 100

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Final, Literal, Protocol
 from rich.console import Console
 from rich.text import Text
 
-from cpimportd.instants import document_day
+from cpimportd.core.time import document_day
 from cpimportd.rendering.layout import Column, foreign, print_heading, print_line, print_table
 from cpimportd.rendering.numbers import amount, clean, count, moment
 

@@ -1,8 +1,8 @@
 """Numbers and texts as people read them: sums as a Russian accountant writes them, foreign texts made harmless."""
 
 from cpimportd.core.figures import NBSP, amount, count, signed
-from cpimportd.instants import moment
-from cpimportd.problems import printable
+from cpimportd.core.problems import printable
+from cpimportd.core.time import moment
 
 __all__ = ["NBSP", "amount", "clean", "count", "moment", "signed"]
 

@@ -9,13 +9,22 @@ from typing import TYPE_CHECKING, Any, Final
 from rich.console import Console
 from rich.text import Text
 
-from cpimportd.model import Figure, Kind, Unit
-from cpimportd.problems import CATALOG, Problem
+from cpimportd.core.model import Figure, Kind, Unit
+from cpimportd.core.problems import CATALOG, Problem
+from cpimportd.core.report import (
+    Bridge,
+    FileReport,
+    FileStatus,
+    KindTotal,
+    RunReport,
+    RunStatus,
+    UnitReport,
+    UnitStatus,
+)
 from cpimportd.rendering import fields as values
 from cpimportd.rendering.layout import Column, foreign, print_heading, print_line, print_table
 from cpimportd.rendering.numbers import amount, clean, count, moment
 from cpimportd.rendering.run import render
-from cpimportd.report import Bridge, FileReport, FileStatus, KindTotal, RunReport, RunStatus, UnitReport, UnitStatus
 from cpimportd.titles import title_of
 
 if TYPE_CHECKING:

@@ -5,12 +5,12 @@ from typing import TYPE_CHECKING, Final
 
 from rich.console import Console
 
-from cpimportd.instants import moment
+from cpimportd.core.time import moment
 from cpimportd.rendering.layout import Column, print_heading, print_line, print_table
 from cpimportd.rendering.numbers import amount, count
 
 if TYPE_CHECKING:
-    from cpimportd.rehearsed import Rehearsal, RehearsedRun
+    from cpimportd.core.rehearsed import Rehearsal, RehearsedRun
     from cpimportd.yearslots import ComparedSchedule, YearOfSlots
 
 _RUNS: Final = (Column("Day"), Column("Run", number=True), Column("Was"), Column("Would be"), Column("Different"))

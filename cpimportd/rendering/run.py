@@ -7,15 +7,15 @@ from decimal import Decimal
 from rich.console import Console
 from rich.text import Text
 
+from cpimportd.core.model import Kind
+from cpimportd.core.problems import Effect, Problem
+from cpimportd.core.report import FileReport, FileStatus, KindTotal, RunReport, RunStatus, UnitReport, UnitStatus
 from cpimportd.core.shell import command
-from cpimportd.model import Kind
-from cpimportd.problems import Effect, Problem
 from cpimportd.rendering.bridge import render_bridge
 from cpimportd.rendering.journal import summary_line
 from cpimportd.rendering.layout import Column, foreign, print_heading, print_line, print_table
 from cpimportd.rendering.numbers import amount, clean, count, moment
 from cpimportd.rendering.shortening import FEW_ROWS, MOST_PROBLEMS, Weight, print_rest, shorten
-from cpimportd.report import FileReport, FileStatus, KindTotal, RunReport, RunStatus, UnitReport, UnitStatus
 
 _RUN_STYLES = {
     RunStatus.PUBLISHED: "bold green",

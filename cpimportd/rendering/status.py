@@ -10,7 +10,7 @@ from zoneinfo import ZoneInfo
 from rich.console import Console
 from rich.text import Text
 
-from cpimportd.instants import moment, span
+from cpimportd.core.time import moment, span
 from cpimportd.rendering.layout import Column, foreign, make_console, print_heading, print_line, print_table
 from cpimportd.rendering.shortening import FEW_ROWS, Weight, print_rest, shorten
 

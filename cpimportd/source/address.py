@@ -5,7 +5,7 @@ from typing import Literal
 from urllib.parse import unquote_to_bytes, urlsplit
 
 from cpimportd import settings
-from cpimportd.problems import ProblemError, problem
+from cpimportd.core.problems import ProblemError, problem
 
 DEFAULT_PORT = 21
 _SCHEMES: dict[str, Literal["ftp", "ftps", "file"]] = {"ftp": "ftp", "ftps": "ftps", "file": "file"}

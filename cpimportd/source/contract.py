@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Protocol
 
-from cpimportd.problems import Problem, ProblemError
+from cpimportd.core.problems import Problem, ProblemError
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,14 +10,14 @@ from enum import Enum
 
 import aioftp
 
-from cpimportd.problems import ProblemError, problem
+from cpimportd.core.problems import ProblemError, problem
+from cpimportd.core.waiting import silence
 from cpimportd.source.client import ImpostorError
 from cpimportd.source.contract import InUseError, PermanentError, TooMuchError
 from cpimportd.source.control import TRANSPARENT, OtherProtocolError, TlsFromTheStartError, words
 from cpimportd.source.names import decode
 from cpimportd.source.passive import PassiveError
 from cpimportd.source.redaction import redact
-from cpimportd.waiting import silence
 
 _LIMIT = re.compile(r"maximum|too many|limit|already connected|no more connections", re.IGNORECASE)
 _LOCKED_OUT = re.compile(r"fail|attempt|incorrect|password|auth", re.IGNORECASE)

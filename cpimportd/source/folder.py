@@ -8,7 +8,7 @@ from contextlib import asynccontextmanager
 from datetime import UTC, datetime
 
 from cpimportd import settings
-from cpimportd.problems import ProblemError, problem
+from cpimportd.core.problems import ProblemError, problem
 from cpimportd.source import names
 from cpimportd.source.address import Address
 from cpimportd.source.contract import Entry, Listing, Look, TooMuchError

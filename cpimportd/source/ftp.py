@@ -9,14 +9,14 @@ from datetime import datetime
 import aioftp
 
 from cpimportd import settings
-from cpimportd.problems import ProblemError, problem
+from cpimportd.core.problems import ProblemError, problem
+from cpimportd.core.waiting import silence
 from cpimportd.source import certificate, listing, names
 from cpimportd.source.address import Address
 from cpimportd.source.client import Client
 from cpimportd.source.contract import Entry, Listing, Look, PermanentError, TooMuchError
 from cpimportd.source.control import TRANSPARENT
 from cpimportd.source.failures import Interpreter, Phase, in_use
-from cpimportd.waiting import silence
 
 BLOCK = 64 * 1024
 MOST_LINES = 100_000

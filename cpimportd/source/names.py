@@ -9,7 +9,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Final, Literal
 
-from cpimportd.problems import Problem, problem
+from cpimportd.core.problems import Problem, problem
 from cpimportd.source.contract import Entry, Listing, Look, TooMuchError
 
 SUFFIXES = (".xlsx", ".xls", ".xlsb")

@@ -11,7 +11,7 @@ from typing import Final
 import aioftp
 
 from cpimportd import settings
-from cpimportd.problems import ProblemError, problem
+from cpimportd.core.problems import ProblemError, problem
 from cpimportd.source.address import Address, parse
 from cpimportd.source.client import ImpostorError
 from cpimportd.source.ftp import BLOCK, FtpSession

@@ -10,8 +10,8 @@ from typing import TypeVar
 from tenacity import AsyncRetrying, RetryCallState, retry_if_exception, wait_exponential, wait_random
 
 from cpimportd import settings
-from cpimportd.problems import ProblemError
-from cpimportd.waiting import SHOWN_AFTER, Wait, Waiting
+from cpimportd.core.problems import ProblemError
+from cpimportd.core.waiting import SHOWN_AFTER, Wait, Waiting
 
 _log = logging.getLogger(__name__)
 _T = TypeVar("_T")
@@ -24,7 +24,7 @@ class Patience:
 
     Args:
         retry: the time, and the pauses.
-        waits_for: the source, as :data:`cpimportd.waiting.WHAT` has it.
+        waits_for: the source, as :data:`cpimportd.core.waiting.WHAT` has it.
     """
 
     def __init__(self, retry: settings.Retry, waits_for: str = "source") -> None:

@@ -6,7 +6,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
 from cpimportd import settings
-from cpimportd.problems import ProblemError
+from cpimportd.core.problems import ProblemError
 from cpimportd.source.address import Address
 from cpimportd.source.ftp import FtpSession
 

@@ -8,8 +8,8 @@ from datetime import UTC, tzinfo
 
 from cpimportd import settings
 from cpimportd.core.figures import count
-from cpimportd.instants import moment
-from cpimportd.problems import Problem, ProblemError, printable, problem
+from cpimportd.core.problems import Problem, ProblemError, printable, problem
+from cpimportd.core.time import moment
 from cpimportd.source import address
 from cpimportd.source.contract import InUseError, Listing, Session
 from cpimportd.source.folder import FolderSource

@@ -18,10 +18,10 @@ from collections.abc import Awaitable, Callable
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
-from cpimportd.problems import ProblemError, problem
+from cpimportd.core.problems import ProblemError, problem
+from cpimportd.core.waiting import Wait, waiting
 from cpimportd.source.contract import Entry, Look
 from cpimportd.source.patience import Patience
-from cpimportd.waiting import Wait, waiting
 
 _EARLIEST = datetime(2000, 1, 1, tzinfo=UTC)
 _AHEAD = timedelta(minutes=1)

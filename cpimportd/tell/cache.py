@@ -11,10 +11,10 @@ from urllib.parse import parse_qs, unquote, urlsplit
 
 import tenacity
 
-from cpimportd.problems import Problem, ProblemError, problem
+from cpimportd.core.problems import Problem, ProblemError, problem
+from cpimportd.core.waiting import Wait, silence, waiting
 from cpimportd.settings import Cache
 from cpimportd.tell.refusals import nobodys_key, way_out
-from cpimportd.waiting import Wait, silence, waiting
 
 if TYPE_CHECKING:
     from redis.asyncio import Redis

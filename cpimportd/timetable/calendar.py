@@ -21,7 +21,7 @@ from zoneinfo import ZoneInfo
 
 from oncalendar import MAX_YEAR, BaseIterator
 
-from cpimportd.instants import parse_zone
+from cpimportd.core.time import parse_zone
 from cpimportd.timetable.grammar import GrammarError, spelled_out
 
 EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)

@@ -11,7 +11,7 @@ from starlette.concurrency import run_in_threadpool
 
 from cpimportd.client import Client, as_told, slotless, trouble_of_run, undone, waits_in_trouble, with_held
 from cpimportd.core.outcomes import held_alone
-from cpimportd.problems import Problem, ProblemError
+from cpimportd.core.problems import Problem, ProblemError
 
 FRESH: Final = 0.4
 """Seconds for which a look at the daemon serves everybody who asks."""

@@ -9,7 +9,7 @@ from starlette.requests import Request
 from starlette.responses import StreamingResponse
 from starlette.types import Receive, Scope, Send
 
-from cpimportd.problems import problem
+from cpimportd.core.problems import problem
 from cpimportd.web.daemon_view import FRESH
 from cpimportd.web.place import Place
 from cpimportd.web.problem_details import response

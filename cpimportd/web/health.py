@@ -8,7 +8,7 @@ from fastapi import APIRouter, Request
 from fastapi.responses import JSONResponse
 
 from cpimportd.books.reader import BooksReader
-from cpimportd.problems import ProblemError
+from cpimportd.core.problems import ProblemError
 
 _FOR: Final = 5.0
 """Seconds for which one look at the database serves all who ask, however many."""

@@ -6,10 +6,10 @@ from typing import Any, Final, Literal
 
 from starlette.requests import Request
 
-from cpimportd.catalog.russian import TEXTS
-from cpimportd.catalog.russian_reasons import russian_reason
-from cpimportd.problems import CATALOG
-from cpimportd.problems import sentence as written
+from cpimportd.core.problems import CATALOG
+from cpimportd.core.problems import sentence as written
+from cpimportd.core.texts.russian import TEXTS
+from cpimportd.core.texts.russian_reasons import russian_reason
 
 Language = Literal["en", "ru"]
 

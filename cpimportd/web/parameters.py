@@ -10,7 +10,7 @@ from urllib.parse import unquote_to_bytes
 from fastapi import Request
 from starlette.types import Scope
 
-from cpimportd.problems import ProblemError, printable, problem
+from cpimportd.core.problems import ProblemError, printable, problem
 
 
 def unreadable(scope: Scope) -> str | None:

@@ -7,7 +7,7 @@ from typing import Annotated
 from fastapi import Depends, Query, Request
 
 from cpimportd.books.reader import BooksReader
-from cpimportd.problems import ProblemError, problem
+from cpimportd.core.problems import ProblemError, problem
 from cpimportd.settings import Settings
 from cpimportd.web.daemon_view import DaemonView
 from cpimportd.web.languages import Language, language_of

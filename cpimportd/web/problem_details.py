@@ -9,7 +9,7 @@ from pydantic import BaseModel, Field
 from starlette.exceptions import HTTPException
 from starlette.responses import JSONResponse, Response
 
-from cpimportd.problems import Problem, ProblemError, printable, problem
+from cpimportd.core.problems import Problem, ProblemError, printable, problem
 from cpimportd.web.languages import language_of, told
 from cpimportd.web.methods import allowed
 

@@ -10,7 +10,7 @@ from pydantic import BeforeValidator
 from cpimportd.books.overview import import_logs, month_sums
 from cpimportd.books.period import Period
 from cpimportd.books.summary import summary as read_summary
-from cpimportd.problems import ProblemError, problem
+from cpimportd.core.problems import ProblemError, problem
 from cpimportd.web.place import Department, Here, Limit, Skip, bounded
 from cpimportd.web.problem_details import RESPONSES
 

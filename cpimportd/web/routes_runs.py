@@ -13,7 +13,7 @@ from cpimportd.books.history import history as read_history
 from cpimportd.books.history import show
 from cpimportd.books.notices import outstanding, readers
 from cpimportd.books.overview import department_of
-from cpimportd.problems import ProblemError, problem
+from cpimportd.core.problems import ProblemError, problem
 from cpimportd.titles import title_of
 from cpimportd.web.languages import Language, all_told
 from cpimportd.web.place import Department, Here, Limit, Place, Skip, Spoken, bounded

@@ -11,7 +11,7 @@ from typing import Final
 import sdnotify
 import uvicorn
 
-from cpimportd.problems import ProblemError, problem
+from cpimportd.core.problems import ProblemError, problem
 from cpimportd.settings import Settings, Web
 from cpimportd.web.application import make_application, make_place
 from cpimportd.web.connections import Connection

@@ -19,8 +19,8 @@ from python_calamine import (
     SheetVisibleEnum,
 )
 
-from cpimportd.model import Cell
-from cpimportd.problems import ProblemError, problem
+from cpimportd.core.model import Cell
+from cpimportd.core.problems import ProblemError, problem
 from cpimportd.workbook import second_engine, xls, xlsb
 from cpimportd.workbook.canonical import with_usual_names
 from cpimportd.workbook.guards import Contents

@@ -11,7 +11,7 @@ from datetime import date, datetime
 from decimal import Decimal
 from itertools import chain
 
-from cpimportd.model import Value
+from cpimportd.core.model import Value
 
 NULL = r"\N"
 

@@ -13,7 +13,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import IO
 
-from cpimportd.problems import ProblemError, problem
+from cpimportd.core.problems import ProblemError, problem
 from cpimportd.workbook.compound import is_protected
 from cpimportd.workbook.digests import ContentDigest
 from cpimportd.workbook.held import Workbook

@@ -10,7 +10,7 @@ from array import array
 from collections.abc import Iterator, Sequence
 from typing import overload
 
-from cpimportd.model import Document
+from cpimportd.core.model import Document
 from cpimportd.workbook.copytext import NULL, text_of
 
 # File, row, document, organization, amount (as numeric(15, 2) holds it), number, moment with its offset.

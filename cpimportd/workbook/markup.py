@@ -7,7 +7,7 @@ from collections.abc import Callable, Collection, Mapping
 from typing import Any, NamedTuple, TypeVar
 from xml.etree.ElementTree import ParseError, XMLParser
 
-from cpimportd.problems import ProblemError, problem
+from cpimportd.core.problems import ProblemError, problem
 from cpimportd.workbook.memory import raise_if_memory_was_missing
 
 MAIN = frozenset(

@@ -13,8 +13,8 @@ from dataclasses import dataclass, field, replace
 from decimal import Decimal
 from typing import IO, Any, TypedDict
 
-from cpimportd.model import STAGED_COLUMNS, Kind, Progress
-from cpimportd.problems import CATALOG, Problem, printable, problem
+from cpimportd.core.model import STAGED_COLUMNS, Kind, Progress
+from cpimportd.core.problems import CATALOG, Problem, printable, problem
 from cpimportd.workbook.copytext import amount_of
 from cpimportd.workbook.keys import KeyReader, Keys
 

@@ -17,10 +17,10 @@ from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, 
 from dataclasses import dataclass
 from typing import Protocol
 
-from cpimportd.problems import ProblemError, problem
-from cpimportd.resources import exhausted
+from cpimportd.core.problems import ProblemError, problem
+from cpimportd.core.system import exhausted
+from cpimportd.core.waiting import silence
 from cpimportd.settings import Reader
-from cpimportd.waiting import silence
 from cpimportd.workbook.memory import ran_out_of_memory
 from cpimportd.workbook.protocol import LONGEST_LINE
 

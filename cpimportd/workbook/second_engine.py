@@ -10,7 +10,7 @@ from functools import partial
 from typing import TypeVar
 from xml.etree.ElementTree import ParseError
 
-from cpimportd.problems import ProblemError, problem
+from cpimportd.core.problems import ProblemError, problem
 from cpimportd.workbook.held import Workbook
 from cpimportd.workbook.markup import as_problem
 from cpimportd.workbook.memory import raise_if_memory_was_missing

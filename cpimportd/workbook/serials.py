@@ -6,7 +6,7 @@ In XLSX and XLSB calamine does this conversion itself; these are its rules, wher
 import math
 from datetime import date, datetime, time, timedelta
 
-from cpimportd.model import Cell
+from cpimportd.core.model import Cell
 
 _ZERO = datetime(1899, 12, 30)  # noqa: DTZ001 - a workbook's moments have no zone
 _DAYS_TO_1904 = 1462

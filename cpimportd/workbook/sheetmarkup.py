@@ -5,7 +5,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, time
 
-from cpimportd.model import Cell, CellError, UncalculatedFormula
+from cpimportd.core.model import Cell, CellError, UncalculatedFormula
 from cpimportd.workbook.markup import Target, local_names, parser_for
 from cpimportd.workbook.numberformats import Shown
 from cpimportd.workbook.serials import cell_of_serial

@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Protocol, TypeVar
 
-from cpimportd.model import Cell, CellError
+from cpimportd.core.model import Cell, CellError
 
 Row = tuple[int, tuple[Cell, ...]]
 """A sheet's row: its number, from 1 as a spreadsheet program shows it, and its cells from column A on."""

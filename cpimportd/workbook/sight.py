@@ -3,7 +3,7 @@
 import re
 from enum import Enum, auto
 
-from cpimportd.problems import ProblemError, problem
+from cpimportd.core.problems import ProblemError, problem
 from cpimportd.workbook.markup import MAIN
 from cpimportd.workbook.sheets import LAST_COLUMN, LAST_ROW, column_number
 

@@ -14,8 +14,8 @@ import xlrd.book
 import xlrd.compdoc
 import xlrd.sheet
 
-from cpimportd.model import Cell
-from cpimportd.problems import ProblemError, problem
+from cpimportd.core.model import Cell
+from cpimportd.core.problems import ProblemError, problem
 from cpimportd.workbook.held import Workbook
 from cpimportd.workbook.memory import raise_if_memory_was_missing
 from cpimportd.workbook.serials import cell_of_serial

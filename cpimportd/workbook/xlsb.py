@@ -12,7 +12,7 @@ from functools import partial
 from typing import NamedTuple
 from xml.etree.ElementTree import fromstring
 
-from cpimportd.model import Cell
+from cpimportd.core.model import Cell
 from cpimportd.workbook.held import Workbook
 from cpimportd.workbook.numberformats import BUILT_IN, Shown
 from cpimportd.workbook.package import fold_name

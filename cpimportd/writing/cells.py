@@ -7,7 +7,7 @@ from typing import Any, Final, TypeAlias
 from openpyxl.cell import WriteOnlyCell
 from openpyxl.styles import Alignment
 
-from cpimportd.problems import printable
+from cpimportd.core.problems import printable
 
 Book: TypeAlias = Any
 Sheet: TypeAlias = Any

@@ -6,9 +6,9 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from cpimportd import private
-from cpimportd.problems import ProblemError, problem
-from cpimportd.resources import require_replaceable, unusable
+from cpimportd.core import private
+from cpimportd.core.problems import ProblemError, problem
+from cpimportd.core.system import require_replaceable, unusable
 
 
 def make_folder(path: Path) -> None:

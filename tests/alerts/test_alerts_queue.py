@@ -8,10 +8,10 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from cpimportd.alerting import Occasion, tell
+from cpimportd.core.model import Kind
+from cpimportd.core.problems import problem
+from cpimportd.core.report import FileReport, FileStatus, HeldUnit, RunStatus
 from cpimportd.delivery import database, deliver
-from cpimportd.model import Kind
-from cpimportd.problems import problem
-from cpimportd.report import FileReport, FileStatus, HeldUnit, RunStatus
 from tests.alerts.conftest import FAILED, HELD, LOGIN, LOTOS, SHRUNK, VEGA, WELL, asyncio_apart, run_report
 from tests.alerts.receivers import WebServer
 from tests.faults.secrets import ALERT_TOKEN, leaked

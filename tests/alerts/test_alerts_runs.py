@@ -13,7 +13,7 @@ import pytest
 
 from cpimportd.alerting import Occasion, watched
 from cpimportd.alerts import heartbeat
-from cpimportd.report import RunReport
+from cpimportd.core.report import RunReport
 from tests.alerts.conftest import WELL, asyncio_apart
 from tests.alerts.receivers import MailServer
 from tests.daemon.polling import until

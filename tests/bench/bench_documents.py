@@ -14,10 +14,10 @@ from zoneinfo import ZoneInfo
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 
+from cpimportd.core.model import Cell
 from cpimportd.demo.organizations import EXPENSE_TITLES
 from cpimportd.documents.items import Totals
 from cpimportd.documents.understand import understand
-from cpimportd.model import Cell
 
 ROWS = 125_000
 LIMITS = {"operation_id": 255, "recipient": 255, "currency": 10, "tax_period": 10, "accounting_account": 50}

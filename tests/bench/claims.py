@@ -6,10 +6,10 @@ from collections.abc import Sequence
 from decimal import Decimal
 from pathlib import Path
 
+from cpimportd.core.model import Kind
 from cpimportd.demo.exports import WRONG_TOTAL_BY
 from cpimportd.demo.rows import expense_rows, totals
 from cpimportd.demo.workbook import write_workbook
-from cpimportd.model import Kind
 from tests.bench.contenders import Contender, Ours, Script, dlt, pandas, polars, predecessor
 from tests.bench.environments import UnavailableError
 from tests.bench.laboratory import Laboratory

@@ -17,9 +17,19 @@ from cpimportd.books.plan import FilePlan, Judge, Judgement, Publication, Publis
 from cpimportd.books.publish import publish
 from cpimportd.books.undo import Undo, undo
 from cpimportd.books.undoable import runs_to_undo
-from cpimportd.checks.verdicts import UnitVerdict, Verdict
+from cpimportd.core.model import (
+    MAIN_AMOUNT,
+    STAGED_COLUMNS,
+    Document,
+    FetchedFile,
+    Group,
+    Kind,
+    Snapshot,
+    Unit,
+    UnitFacts,
+)
+from cpimportd.core.verdicts import UnitVerdict, Verdict
 from cpimportd.intake import Asked, Intake
-from cpimportd.model import MAIN_AMOUNT, STAGED_COLUMNS, Document, FetchedFile, Group, Kind, Snapshot, Unit, UnitFacts
 from cpimportd.planning import plan_publication
 from cpimportd.settings import Database, Guards, Settings
 from cpimportd.workbook.copytext import encode_row

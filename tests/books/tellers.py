@@ -9,9 +9,9 @@ from cpimportd.books.history import history, show
 from cpimportd.books.movements import What
 from cpimportd.books.runs import finish
 from cpimportd.books.weekly import weekly
-from cpimportd.model import Figure, Kind, Unit
+from cpimportd.core.model import Figure, Kind, Unit
+from cpimportd.core.report import RunReport, UnitStatus
 from cpimportd.rendering.past import stored_report
-from cpimportd.report import RunReport, UnitStatus
 from tests.whole_diff import diff
 
 COUNTS = ("inserted", "updated", "removed", "retimed", "moved_in", "moved_out")

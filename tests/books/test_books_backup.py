@@ -12,7 +12,7 @@ from pydantic import SecretStr
 from cpimportd.books import programs
 from cpimportd.books.backup import backup
 from cpimportd.books.upgrade import REVISION, current, upgrade
-from cpimportd.problems import ProblemError
+from cpimportd.core.problems import ProblemError
 from cpimportd.settings import Database
 
 

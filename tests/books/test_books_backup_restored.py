@@ -10,7 +10,7 @@ from cpimportd.books import dumped, programs
 from cpimportd.books.backup import backup
 from cpimportd.books.dumped import Relation
 from cpimportd.books.upgrade import upgrade
-from cpimportd.problems import ProblemError
+from cpimportd.core.problems import ProblemError
 from cpimportd.settings import Database
 from tests.conftest import run_sql
 

@@ -5,8 +5,8 @@ from decimal import Decimal
 import pytest
 
 from cpimportd.books.upgrade import upgrade
-from cpimportd.model import Group, Unit
-from cpimportd.report import RunStatus
+from cpimportd.core.model import Group, Unit
+from cpimportd.core.report import RunStatus
 from cpimportd.settings import Database
 from tests.books.test_books_publish import LOTOS, SUMS
 

@@ -12,8 +12,8 @@ from cpimportd.books.movements import What
 from cpimportd.books.names import as_written, find_organization
 from cpimportd.books.summary import summary
 from cpimportd.books.summed import Month, explain_figure
-from cpimportd.model import Figure, Kind
-from cpimportd.problems import ProblemError
+from cpimportd.core.model import Figure, Kind
+from cpimportd.core.problems import ProblemError
 from cpimportd.titles import title_of
 from tests.whole_diff import diff
 

@@ -8,9 +8,9 @@ from importlib import import_module
 import pytest
 
 from cpimportd.books.plan import Judgement
-from cpimportd.model import Group, Unit
-from cpimportd.problems import problem
-from cpimportd.report import UnitStatus
+from cpimportd.core.model import Group, Unit
+from cpimportd.core.problems import problem
+from cpimportd.core.report import UnitStatus
 from tests.books.before_and_after import content
 
 INTEREST = "Уплата процентов"

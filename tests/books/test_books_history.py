@@ -6,7 +6,7 @@ from decimal import Decimal
 import pytest
 
 from cpimportd.books.history import changes, history, inserted, show
-from cpimportd.problems import ProblemError
+from cpimportd.core.problems import ProblemError
 
 
 async def journal(connection, run, **options):

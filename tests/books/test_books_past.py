@@ -8,7 +8,7 @@ import pytest
 from cpimportd.books.explain import explain
 from cpimportd.books.movements import What
 from cpimportd.books.plan import Judgement
-from cpimportd.model import Group, Unit
+from cpimportd.core.model import Group, Unit
 from tests.whole_diff import diff
 
 LOTOS, MOST = (Unit(name, Group.EXPENSES) for name in ("ЛОТОС ООО", "МОСТ АО"))

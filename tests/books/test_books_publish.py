@@ -8,9 +8,9 @@ from decimal import Decimal
 import pytest
 
 from cpimportd.books.plan import Judgement
-from cpimportd.model import Group, Kind, Unit
-from cpimportd.problems import ProblemError, problem
-from cpimportd.report import RunStatus
+from cpimportd.core.model import Group, Kind, Unit
+from cpimportd.core.problems import ProblemError, problem
+from cpimportd.core.report import RunStatus
 
 LOTOS = Unit("ЛОТОС ООО", Group.EXPENSES)
 SUMS = """SELECT (SELECT coalesce(sum(amount), 0) FROM fin_receipts) AS receipts,

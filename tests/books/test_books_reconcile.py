@@ -8,7 +8,7 @@ import pytest
 from cpimportd.books.connection import connect
 from cpimportd.books.plan import Judgement
 from cpimportd.books.reconciliation import reconcile
-from cpimportd.model import Group, Unit
+from cpimportd.core.model import Group, Unit
 from cpimportd.settings import Database
 from tests.books.test_books_foreign import FORMS, day_of
 

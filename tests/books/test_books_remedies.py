@@ -12,8 +12,8 @@ from cpimportd.books.connection import connect
 from cpimportd.books.failures import translate
 from cpimportd.books.rights import missing_rights
 from cpimportd.books.upgrade import upgrade
+from cpimportd.core.problems import ProblemError
 from cpimportd.demo.postgres import EmbeddedPostgres
-from cpimportd.problems import ProblemError
 from cpimportd.settings import Database
 
 

@@ -7,7 +7,7 @@ import pytest
 
 from cpimportd.books.summary import summary
 from cpimportd.books.upgrade import upgrade
-from cpimportd.model import Kind
+from cpimportd.core.model import Kind
 from cpimportd.settings import Database
 
 FILL = """

@@ -8,8 +8,8 @@ from decimal import Decimal
 import pytest
 
 from cpimportd.books.plan import Judgement
-from cpimportd.model import Group, Unit
-from cpimportd.problems import ProblemError
+from cpimportd.core.model import Group, Unit
+from cpimportd.core.problems import ProblemError
 from tests.books.before_and_after import books, three_days
 
 INTEREST = "Уплата процентов"

@@ -14,7 +14,7 @@ from cpimportd.books.backend import backend_metadata
 from cpimportd.books.connection import connect, engine
 from cpimportd.books.schema import metadata
 from cpimportd.books.upgrade import REVISION, alembic_config, current, require_current, upgrade
-from cpimportd.problems import ProblemError, problem
+from cpimportd.core.problems import ProblemError, problem
 from cpimportd.settings import Database
 
 THEIR_TABLES = """

@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 import pytest
 
-from cpimportd.catalog.journald import LANGUAGES
+from cpimportd.core.texts.journald import LANGUAGES
 
 FOLDER = Path(__file__).parents[2] / "systemd"
 

@@ -10,9 +10,9 @@ from pathlib import Path
 import pytest
 
 import cpimportd
-from cpimportd.catalog.journald import LANGUAGES, render, write
-from cpimportd.problems import CATALOG
-from cpimportd.report import RunStatus, run_message_id
+from cpimportd.core.problems import CATALOG
+from cpimportd.core.report import RunStatus, run_message_id
+from cpimportd.core.texts.journald import LANGUAGES, render, write
 
 FOLDER = Path(__file__).parents[2] / "systemd"
 IDS = [*(run_message_id(status) for status in RunStatus), *(kind.message_id for kind in CATALOG.values())]
@@ -21,7 +21,7 @@ IDS = [*(run_message_id(status) for status in RunStatus), *(kind.message_id for 
 @pytest.mark.parametrize("language", LANGUAGES, ids=lambda language: language.file)
 def test_the_committed_files_are_current(language):
     assert (FOLDER / language.file).read_text(encoding="utf-8") == render(language), (
-        "run: python -m cpimportd.catalog systemd"
+        "run: python -m cpimportd.core.texts systemd"
     )
 
 
@@ -61,7 +61,7 @@ def test_a_search_finds_the_lines_of_a_kind(entries):
 
 
 def test_the_files_are_written_into_a_folder(tmp_path):
-    assert write(tmp_path) == [tmp_path / "cpimportd.catalog", tmp_path / "cpimportd.ru.catalog"]
+    assert write(tmp_path) == [tmp_path / "cpimportd.core.texts", tmp_path / "cpimportd.ru.catalog"]
     assert sorted(tmp_path.iterdir()) == sorted(write(tmp_path))
 
 
@@ -71,7 +71,7 @@ def test_an_installed_copy_needs_nothing_of_the_repository(tmp_path):
     (out := tmp_path / "out").mkdir()
     environ = {**os.environ, "PYTHONPATH": str(tmp_path / "site"), "LC_ALL": "C"}
     ran = subprocess.run(
-        [sys.executable, "-m", "cpimportd.catalog", str(out)],
+        [sys.executable, "-m", "cpimportd.core.texts", str(out)],
         cwd=tmp_path, env=environ, check=True, capture_output=True, text=True,
     )  # fmt: skip
     assert ran.stdout.split() == [str(out / language.file) for language in LANGUAGES]
@@ -82,7 +82,7 @@ def test_an_installed_copy_needs_nothing_of_the_repository(tmp_path):
 @pytest.mark.parametrize("arguments", [[], ["a", "b"], ["/nonexistent"]])
 def test_wrong_use_ends_with_2(arguments):
     ran = subprocess.run(
-        [sys.executable, "-m", "cpimportd.catalog", *arguments], check=False, capture_output=True, text=True
+        [sys.executable, "-m", "cpimportd.core.texts", *arguments], check=False, capture_output=True, text=True
     )
     assert (ran.returncode, ran.stdout) == (2, "")
     assert "usage" in ran.stderr

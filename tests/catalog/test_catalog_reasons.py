@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 import cpimportd.documents
-from cpimportd.catalog.russian_reasons import russian_reason
+from cpimportd.core.texts.russian_reasons import russian_reason
 from cpimportd.documents.faults import Fault
 
 ROOM = Path(cpimportd.documents.__file__).parent

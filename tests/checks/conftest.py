@@ -9,8 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from cpimportd.model import Document, FetchedFile, Kind, Served, Snapshot
-from cpimportd.problems import Problem, problem
+from cpimportd.core.model import Document, FetchedFile, Kind, Served, Snapshot
+from cpimportd.core.problems import Problem, problem
 
 TITLES = {Kind.RECEIPTS: "Сумма", Kind.EXPENSES: "Сумма", Kind.DETAILS: "Сумма платежа"}
 

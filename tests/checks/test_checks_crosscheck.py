@@ -6,8 +6,8 @@ import pytest
 
 from cpimportd.checks.attribution import unknown_expenses
 from cpimportd.checks.integrity import integrity
-from cpimportd.model import Group, Kind, Unit
-from cpimportd.problems import problem
+from cpimportd.core.model import Group, Kind, Unit
+from cpimportd.core.problems import problem
 
 A = Unit("А", Group.EXPENSES)
 

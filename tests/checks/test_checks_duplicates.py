@@ -5,7 +5,7 @@ import time
 import pytest
 
 from cpimportd.checks.integrity import integrity
-from cpimportd.model import Kind
+from cpimportd.core.model import Kind
 
 
 def judge(day, served=()):

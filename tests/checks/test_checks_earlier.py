@@ -8,8 +8,8 @@ import pytest
 
 from cpimportd.checks.earlier import Earlier
 from cpimportd.checks.plausibility import plausibility
-from cpimportd.model import DocumentFact, Group, Kind, Served, Unit, UnitFacts
-from cpimportd.problems import problem
+from cpimportd.core.model import DocumentFact, Group, Kind, Served, Unit, UnitFacts
+from cpimportd.core.problems import problem
 from cpimportd.settings import Guards
 
 UNIT = Unit("А", Group.RECEIPTS)

@@ -5,8 +5,8 @@ from decimal import Decimal
 import pytest
 
 from cpimportd.checks.integrity import integrity
-from cpimportd.model import Group, Kind, Unit
-from cpimportd.problems import problem
+from cpimportd.core.model import Group, Kind, Unit
+from cpimportd.core.problems import problem
 
 RECEIPTS_OF_A = Unit("А", Group.RECEIPTS)
 

@@ -7,8 +7,8 @@ import pytest
 
 from cpimportd.checks.plausibility import plausibility
 from cpimportd.core.figures import count
-from cpimportd.model import DocumentFact, Group, Unit, UnitFacts
-from cpimportd.problems import problem
+from cpimportd.core.model import DocumentFact, Group, Unit, UnitFacts
+from cpimportd.core.problems import problem
 from cpimportd.settings import Guards
 
 A = Unit("А", Group.EXPENSES)

@@ -7,8 +7,8 @@ from hypothesis import strategies as st
 
 from cpimportd.checks.integrity import integrity
 from cpimportd.checks.rereading import files_to_parse
-from cpimportd.model import Document, FetchedFile, Kind, Served, Snapshot
-from cpimportd.problems import problem
+from cpimportd.core.model import Document, FetchedFile, Kind, Served, Snapshot
+from cpimportd.core.problems import problem
 
 ORGANIZATIONS = ("А", "Б", "В")
 NAMES = ("a.xlsx", "b.xlsx", "c.xlsx", "d.xlsx", "e.xlsx")

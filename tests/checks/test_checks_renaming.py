@@ -4,7 +4,7 @@ from datetime import date
 from decimal import Decimal
 
 from cpimportd.checks.plausibility import plausibility
-from cpimportd.model import Group, Unit, UnitFacts
+from cpimportd.core.model import Group, Unit, UnitFacts
 from cpimportd.settings import Guards
 from tests.checks.test_checks_plausibility import codes, fact
 

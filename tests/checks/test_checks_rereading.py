@@ -4,7 +4,7 @@ import pytest
 
 from cpimportd.checks.integrity import integrity
 from cpimportd.checks.rereading import files_to_parse
-from cpimportd.model import Group, Kind, Unit
+from cpimportd.core.model import Group, Kind, Unit
 
 LOTOS_EXPENSES = Unit("Лотос", Group.EXPENSES)
 

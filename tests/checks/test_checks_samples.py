@@ -14,7 +14,7 @@ from python_calamine import CalamineWorkbook
 from cpimportd.checks.attribution import unknown_expenses
 from cpimportd.checks.integrity import integrity
 from cpimportd.checks.plausibility import plausibility
-from cpimportd.model import Document, DocumentFact, FetchedFile, Group, Kind, Served, Snapshot, Unit, UnitFacts
+from cpimportd.core.model import Document, DocumentFact, FetchedFile, Group, Kind, Served, Snapshot, Unit, UnitFacts
 from cpimportd.settings import Guards
 
 SAMPLES = Path(__file__).parent.parent / "samples"

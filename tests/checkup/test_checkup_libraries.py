@@ -11,10 +11,10 @@ import pytest
 from cpimportd import libraries, sample
 from cpimportd.checkup import checkup
 from cpimportd.configuration.loading import load
+from cpimportd.core.problems import ProblemError
 from cpimportd.engine import opened
 from cpimportd.libraries import READING, too_old
 from cpimportd.planner import make_plan
-from cpimportd.problems import ProblemError
 from cpimportd.sample import sample_fault
 from cpimportd.settings import Reader, Settings
 

@@ -13,11 +13,11 @@ from rich.console import Console
 
 from cpimportd.books.names import ambiguous
 from cpimportd.cli import cli
+from cpimportd.core.model import Group, Unit
+from cpimportd.core.problems import CATALOG, problem
+from cpimportd.core.report import RunReport, RunStatus, UnitReport, UnitStatus
 from cpimportd.core.shell import command
-from cpimportd.model import Group, Unit
-from cpimportd.problems import CATALOG, problem
 from cpimportd.rendering.run import render
-from cpimportd.report import RunReport, RunStatus, UnitReport, UnitStatus
 
 NAMES = (
     'ООО "Рога и копыта"',

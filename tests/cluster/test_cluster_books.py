@@ -13,8 +13,8 @@ import distributed
 import psutil
 import pytest
 
+from cpimportd.core.report import RunReport
 from cpimportd.pipeline import RunRequest, run_once
-from cpimportd.report import RunReport
 from cpimportd.settings import Engine, Settings
 from tests.cluster import on_worker
 from tests.pipeline.conftest import make_workplace

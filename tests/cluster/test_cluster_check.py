@@ -6,7 +6,7 @@ import trustme
 from cpimportd.checkup import CheckLine, checkup
 from cpimportd.cluster_task import reader_identity
 from cpimportd.configuration.loading import load
-from cpimportd.problems import ProblemError
+from cpimportd.core.problems import ProblemError
 from tests.cluster import on_worker
 from tests.cluster.conftest import Scheduler
 

@@ -4,7 +4,7 @@ from pathlib import Path
 import pytest
 
 from cpimportd.configuration.loading import Loaded, load
-from cpimportd.problems import Problem, ProblemError
+from cpimportd.core.problems import Problem, ProblemError
 
 Reader = Callable[..., Loaded]
 

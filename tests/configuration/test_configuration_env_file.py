@@ -8,13 +8,14 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner
 
-from cpimportd import statefolder, unit
+from cpimportd import unit
 from cpimportd.cli import cli
 from cpimportd.configuration.loading import load
+from cpimportd.core import statefolder
+from cpimportd.core.problems import ProblemError
 from cpimportd.core.unitfile import systemd
 from cpimportd.plan import env_copy
 from cpimportd.planner import _keep
-from cpimportd.problems import ProblemError
 
 PREDECESSOR = textwrap.dedent("""\
     # The backend's own

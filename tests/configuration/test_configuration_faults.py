@@ -3,7 +3,7 @@
 import pytest
 
 from cpimportd.configuration.loading import require_database, require_source
-from cpimportd.problems import ProblemError
+from cpimportd.core.problems import ProblemError
 from cpimportd.settings import Settings
 
 

@@ -7,8 +7,8 @@ import pytest
 
 from cpimportd.checkup import checkup
 from cpimportd.configuration.loading import load
+from cpimportd.core.problems import ProblemError
 from cpimportd.planner import make_plan
-from cpimportd.problems import ProblemError
 from cpimportd.usable import require_addresses
 
 SECRET = "zqxj"

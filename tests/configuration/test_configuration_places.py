@@ -9,9 +9,9 @@ import pytest
 
 from cpimportd.configuration.loading import load, values
 from cpimportd.configuration.show import render
-from cpimportd.problems import ProblemError
+from cpimportd.core.problems import ProblemError
+from cpimportd.core.statefolder import DEFAULT_PATH
 from cpimportd.settings import Settings
-from cpimportd.statefolder import DEFAULT_PATH
 
 FILE = '[source]\npassword = "from file"\nuser = "file"\n'
 OURS = {"CPIMPORTD_SOURCE__PASSWORD": "from environment"}

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from cpimportd.configuration.loading import load
 from cpimportd.configuration.masking import mask_url
 from cpimportd.configuration.show import as_json, render
-from cpimportd.problems import ProblemError
+from cpimportd.core.problems import ProblemError
 
 PLANTED = "hunter2"
 

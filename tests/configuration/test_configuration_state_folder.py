@@ -2,8 +2,8 @@
 
 import pytest
 
-from cpimportd import statefolder
 from cpimportd.configuration.loading import load
+from cpimportd.core import statefolder
 
 FILES = ["", "state_directory = '/file/state'", "[database]\nurl = 'postgresql://h/d'"]
 ENVIRONMENTS = [

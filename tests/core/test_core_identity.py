@@ -8,8 +8,8 @@ from hypothesis import strategies as st
 
 from cpimportd.core.folding import visible
 from cpimportd.core.identity import NOTHING, parse_identity
+from cpimportd.core.model import Kind
 from cpimportd.documents.names import kind_by_name
-from cpimportd.model import Kind
 
 MOMENT = datetime(2022, 4, 22, 8, 1, 53)
 MIDNIGHT = datetime(2022, 4, 22)

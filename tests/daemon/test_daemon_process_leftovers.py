@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from cpimportd.leftovers import remove_abandoned
+from cpimportd.core.leftovers import remove_abandoned
 from tests.daemon.polling import until
 from tests.faults.table import Chapter
 

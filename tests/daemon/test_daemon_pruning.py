@@ -8,10 +8,10 @@ from dataclasses import replace
 import pytest
 
 from cpimportd.configuration.loading import load
+from cpimportd.core.problems import ProblemError
 from cpimportd.daemon import main
 from cpimportd.daemon.process import hear_out
 from cpimportd.planner import make_plan
-from cpimportd.problems import ProblemError
 
 
 @pytest.fixture

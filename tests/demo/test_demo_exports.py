@@ -11,10 +11,10 @@ from pathlib import Path
 import pytest
 from python_calamine import CalamineError, CalamineWorkbook
 
+from cpimportd.core.model import Group, Kind, Unit
 from cpimportd.demo.exports import WRONG_TOTAL_BY, Damage, Holding, Truth, books_after
 from cpimportd.demo.ledger import Changes
 from cpimportd.demo.organizations import DETAIL_TITLES, EXPENSE_TITLES, RECEIPT_TITLES, organizations
-from cpimportd.model import Group, Kind, Unit
 
 SAMPLES = Path(__file__).parents[1] / "samples" / "day1"
 AMOUNT = {Kind.RECEIPTS: "Сумма", Kind.EXPENSES: "Сумма", Kind.DETAILS: "Сумма платежа"}

@@ -7,11 +7,11 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
+from cpimportd.core.model import STAGED_COLUMNS, Cell, Kind, Value
+from cpimportd.core.problems import Problem
 from cpimportd.documents.columns import COLUMNS, Presence
 from cpimportd.documents.items import DocumentRow, Header, Totals
 from cpimportd.documents.understand import understand
-from cpimportd.model import STAGED_COLUMNS, Cell, Kind, Value
-from cpimportd.problems import Problem
 
 MOSCOW = ZoneInfo("Europe/Moscow")
 

@@ -8,11 +8,11 @@ from zoneinfo import ZoneInfo
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from cpimportd.core.model import STAGED_COLUMNS, CellError
+from cpimportd.core.problems import Problem
 from cpimportd.demo.organizations import DETAIL_TITLES, EXPENSE_TITLES, RATE_TITLES, RECEIPT_TITLES
 from cpimportd.documents.items import DocumentRow, Header, Totals
 from cpimportd.documents.understand import understand
-from cpimportd.model import STAGED_COLUMNS, CellError
-from cpimportd.problems import Problem
 
 NAME = "Списание с расчетного счета 0А00-000523 от 22.04.2022 8:01:53"
 words = st.sampled_from(

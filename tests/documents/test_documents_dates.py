@@ -6,9 +6,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from cpimportd.core.model import CellError
 from cpimportd.documents import dates
 from cpimportd.documents.contracts import date_in_contract
-from cpimportd.model import CellError
 
 DAY = date(2021, 9, 24)
 MOSCOW = ZoneInfo("Europe/Moscow")

@@ -2,12 +2,12 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
+from cpimportd.core.model import STAGED_COLUMNS, Kind
 from cpimportd.demo.organizations import DETAIL_TITLES, EXPENSE_TITLES, RECEIPT_TITLES
 from cpimportd.documents.columns import COLUMNS, Presence
 from cpimportd.documents.header import has_header
 from cpimportd.documents.items import DocumentRow, Header
 from cpimportd.documents.understand import understand
-from cpimportd.model import STAGED_COLUMNS, Kind
 
 TITLES = {Kind.RECEIPTS: RECEIPT_TITLES, Kind.EXPENSES: EXPENSE_TITLES, Kind.DETAILS: DETAIL_TITLES}
 

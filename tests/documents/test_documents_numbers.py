@@ -6,6 +6,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from cpimportd.core.model import CellError
 from cpimportd.documents.numbers import (
     MONEY_TOTAL,
     RATE_TOTAL,
@@ -15,7 +16,6 @@ from cpimportd.documents.numbers import (
     parse_rate,
     plain_number,
 )
-from cpimportd.model import CellError
 
 NBSP, NARROW = "\u00a0", "\u202f"
 

@@ -4,7 +4,7 @@ from decimal import Decimal
 
 import pytest
 
-from cpimportd.model import STAGED_COLUMNS, CellError, Kind
+from cpimportd.core.model import STAGED_COLUMNS, CellError, Kind
 
 OPERATION_ID = "Списание с расчетного счета 0А00-000523 от 22.04.2022 8:01:53"
 

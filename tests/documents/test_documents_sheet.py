@@ -2,7 +2,7 @@ from decimal import Decimal
 
 import pytest
 
-from cpimportd.model import CellError, Kind, UncalculatedFormula
+from cpimportd.core.model import CellError, Kind, UncalculatedFormula
 
 ROW = "row-unrecognized"
 

@@ -7,9 +7,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from cpimportd.core.model import CellError
 from cpimportd.documents.currencies import currency_code, is_rouble_account
 from cpimportd.documents.values import is_blank, json_value, parse_currency, parse_flag, parse_text
-from cpimportd.model import CellError
 
 
 @pytest.mark.parametrize(

@@ -2,7 +2,7 @@ from decimal import Decimal
 
 import pytest
 
-from cpimportd.model import Kind
+from cpimportd.core.model import Kind
 
 
 def test_zero_amounts_are_told_once(sheet, every_kind):

@@ -12,9 +12,9 @@ from urllib.parse import parse_qs, urlsplit
 
 import asyncpg
 
-from cpimportd.model import BACKEND_TABLES, Progress
+from cpimportd.core.model import BACKEND_TABLES, Progress
+from cpimportd.core.report import RunReport, RunStatus
 from cpimportd.pipeline import RunRequest, run_once
-from cpimportd.report import RunReport, RunStatus
 from cpimportd.settings import Database, Retry, Settings, Source
 from tests.pipeline.conftest import make_workplace
 

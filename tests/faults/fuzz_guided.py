@@ -17,8 +17,8 @@ with atheris.instrument_imports(include=["cpimportd.documents", "cpimportd.value
     from cpimportd.documents.items import DocumentRow, Totals
     from cpimportd.documents.understand import understand
     from tests.faults.harmless import assert_a_value
-from cpimportd.model import Cell, CellError
-from cpimportd.problems import Effect, Problem
+from cpimportd.core.model import Cell, CellError
+from cpimportd.core.problems import Effect, Problem
 from tests.faults.hostile import REQUIRED, table_of
 from tests.faults.uploading import SAMPLES
 

@@ -7,13 +7,13 @@ from decimal import Decimal
 from io import StringIO
 from zoneinfo import ZoneInfo
 
+from cpimportd.core.model import Cell
+from cpimportd.core.report import RunReport
 from cpimportd.documents.columns import Meaning
 from cpimportd.documents.values import is_blank, parsers_in
-from cpimportd.model import Cell
 from cpimportd.rendering.journal import journal_lines
 from cpimportd.rendering.layout import make_console
 from cpimportd.rendering.run import render
-from cpimportd.report import RunReport
 
 _OUR_COLOURS = re.compile(r"\x1b\[[0-9;]*m")
 

@@ -10,7 +10,7 @@ from pathlib import Path
 from random import Random
 from typing import Any, Final
 
-from cpimportd.problems import ProblemError
+from cpimportd.core.problems import ProblemError
 from cpimportd.source.fetch import fetch
 from tests.faults.carriers import Carrier, whole
 from tests.faults.proxy import Proxy

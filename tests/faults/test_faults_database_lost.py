@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from cpimportd.report import RunStatus
+from cpimportd.core.report import RunStatus
 from tests.faults.books import codes, killer, server_socket, stand, through
 from tests.faults.table import Chapter
 from tests.faults.wire import Harm, Wire, tapped

@@ -8,7 +8,7 @@ import asyncpg
 import pytest
 
 from cpimportd.books.upgrade import upgrade
-from cpimportd.report import RunStatus
+from cpimportd.core.report import RunStatus
 from cpimportd.settings import Database
 from tests.faults.books import codes
 from tests.faults.poolers import pooled

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from cpimportd.report import RunStatus
+from cpimportd.core.report import RunStatus
 from tests.conftest import run_sql
 from tests.faults.books import codes, server_socket, stand, through
 from tests.faults.table import Chapter

@@ -11,7 +11,7 @@ from typing import Final
 import pytest
 import trustme
 
-from cpimportd.problems import ProblemError
+from cpimportd.core.problems import ProblemError
 from cpimportd.source.fetch import fetch
 from cpimportd.source.probe import probe
 from tests.faults.table import Chapter, Faults

@@ -21,9 +21,9 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from cpimportd.core.model import CellError, FetchedFile, Snapshot
 from cpimportd.demo.workbook import write_workbook
 from cpimportd.documents.columns import Meaning
-from cpimportd.model import CellError, FetchedFile, Snapshot
 from cpimportd.reading import ReadJob, read
 from cpimportd.settings import Reader
 from cpimportd.workbook.protocol import Job, Listener, Output

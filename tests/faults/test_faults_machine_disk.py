@@ -7,8 +7,8 @@ from contextlib import contextmanager
 
 import pytest
 
-from cpimportd.problems import CATALOG
-from cpimportd.report import RunStatus
+from cpimportd.core.problems import CATALOG
+from cpimportd.core.report import RunStatus
 from tests.daemon.polling import children, until
 from tests.faults.books import assert_told, codes
 from tests.faults.machine import BEFORE, assert_no_litter, configuration, remount, run, small_disk

@@ -11,7 +11,7 @@ import pytest
 from pydantic import SecretStr
 
 from cpimportd import settings
-from cpimportd.report import RunStatus
+from cpimportd.core.report import RunStatus
 from cpimportd.source.fetch import fetch
 from tests.faults import hostile
 from tests.faults.books import Books

@@ -26,10 +26,10 @@ from cpimportd.books.upgrade import upgrade
 from cpimportd.checkup import checkup
 from cpimportd.cli import cli
 from cpimportd.configuration.loading import load
+from cpimportd.core.problems import ProblemError
 from cpimportd.demo.ftp import LoopbackFtpServer
 from cpimportd.demo.postgres import EmbeddedPostgres
 from cpimportd.pipeline import RunRequest, run_once
-from cpimportd.problems import ProblemError
 from cpimportd.settings import Database
 from tests.daemon.living_daemon import environment
 from tests.daemon.notify_socket import NotifySocket

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from cpimportd.report import RunStatus
+from cpimportd.core.report import RunStatus
 from cpimportd.undoing import undo_once
 from tests.faults.books import codes, killer, server_socket, through
 from tests.faults.table import Chapter

@@ -7,7 +7,7 @@ from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
-from cpimportd.report import RunReport
+from cpimportd.core.report import RunReport
 from tests.faults import hostile
 from tests.faults.books import Books
 from tests.faults.harmless import assert_harmless

@@ -15,8 +15,8 @@ import pytest
 from pydantic import SecretStr
 
 from cpimportd.books.upgrade import upgrade
+from cpimportd.core.model import Kind
 from cpimportd.demo.exports import ExportDay, Holding, books_after
-from cpimportd.model import Kind
 from cpimportd.settings import Database
 from tests.conftest import run_apart
 from tests.daemon.notify_socket import NotifySocket

@@ -6,11 +6,11 @@ import sys
 
 from cpimportd.alerting import as_text
 from cpimportd.alerts.texts import LONGEST_BODY, LONGEST_TITLE
+from cpimportd.core.model import Kind
+from cpimportd.core.report import RunStatus, UnitStatus
 from cpimportd.demo.exports import books_after
-from cpimportd.model import Kind
 from cpimportd.rendering.journal import journal_lines
 from cpimportd.rendering.shortening import FEW_ROWS, MOST_ROWS
-from cpimportd.report import RunStatus, UnitStatus
 
 ONE_BY_ONE = """
     SELECT o.name, 'receipts' AS kind, count(*)::int AS rows, sum(f.amount) AS sum

@@ -13,11 +13,11 @@ from prometheus_client.parser import text_string_to_metric_families
 
 from cpimportd.books.health import health
 from cpimportd.books.overview import workbooks
+from cpimportd.core.model import Kind
+from cpimportd.core.report import RunStatus
 from cpimportd.delivery import database as connected
 from cpimportd.metrics.output import registry_of, text_of
-from cpimportd.model import Kind
 from cpimportd.pipeline import RunRequest, run_once
-from cpimportd.report import RunStatus
 from cpimportd.watched import Figures, Health, Held
 from tests.pipeline.conftest import Workplace, make_workplace
 

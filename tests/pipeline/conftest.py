@@ -14,8 +14,8 @@ from typing import Any
 
 import pytest
 
+from cpimportd.core.report import RunReport
 from cpimportd.pipeline import RunRequest, run_once
-from cpimportd.report import RunReport
 from cpimportd.settings import Database, Settings, Source
 
 SAMPLES = Path(__file__).parent.parent / "samples"

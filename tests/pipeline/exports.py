@@ -8,7 +8,7 @@ from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
-from cpimportd.model import Kind
+from cpimportd.core.model import Kind
 
 RECEIPTS, EXPENSES, DETAILS = Kind.RECEIPTS, Kind.EXPENSES, Kind.DETAILS
 NAMES = {

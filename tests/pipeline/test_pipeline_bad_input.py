@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from pydantic import SecretStr
 
-from cpimportd.report import RunStatus, UnitStatus
+from cpimportd.core.report import RunStatus, UnitStatus
 from tests.faults.secrets import FTP_WRONG
 
 Break = Callable[[Path], None]

@@ -7,8 +7,8 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
-from cpimportd.model import CellError
-from cpimportd.report import RunStatus
+from cpimportd.core.model import CellError
+from cpimportd.core.report import RunStatus
 from tests.pipeline.exports import DETAILS, EXPENSES, NAMES, RECEIPTS, Exports
 from tests.workbook.binaries import Formula, Raw, Shown, Value, write_xls, write_xlsb, write_xlsx
 

@@ -8,8 +8,8 @@ from urllib.parse import parse_qs, urlsplit
 
 import pytest
 
+from cpimportd.core.report import RunStatus
 from cpimportd.pipeline import RunRequest, run_once
-from cpimportd.report import RunStatus
 from cpimportd.settings import Database
 
 _SPEC = importlib.util.spec_from_file_location("commit_proxy", Path(__file__).with_name("commit_proxy.py"))

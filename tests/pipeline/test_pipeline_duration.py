@@ -9,7 +9,7 @@ import pytest
 from cpimportd.books.health import health
 from cpimportd.books.history import history, show
 from cpimportd.books.overview import days, import_logs
-from cpimportd.report import RunStatus
+from cpimportd.core.report import RunStatus
 from cpimportd.undoing import undo_once
 from tests.whole_diff import diff
 

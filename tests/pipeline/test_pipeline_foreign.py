@@ -5,9 +5,9 @@ from io import StringIO
 
 import pytest
 
+from cpimportd.core.report import RunStatus
 from cpimportd.rendering.layout import make_console
 from cpimportd.rendering.run import render
-from cpimportd.report import RunStatus
 from cpimportd.settings import Guards
 
 FIVE_MILLIONS = """

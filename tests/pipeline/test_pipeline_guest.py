@@ -6,8 +6,8 @@ from decimal import Decimal
 import pytest
 
 from cpimportd.books.upgrade import upgrade
+from cpimportd.core.report import RunStatus, UnitStatus
 from cpimportd.demo.workbook import write_workbook
-from cpimportd.report import RunStatus, UnitStatus
 from cpimportd.settings import Database
 
 SHAPE = """

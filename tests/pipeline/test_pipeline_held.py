@@ -9,12 +9,12 @@ from cpimportd.books.alerts import wrong_now
 from cpimportd.books.connection import connect
 from cpimportd.books.health import health
 from cpimportd.books.held import held_units, to_accept
+from cpimportd.core.model import Kind
+from cpimportd.core.problems import ProblemError
+from cpimportd.core.report import RunStatus
 from cpimportd.demo.workbook import write_workbook
 from cpimportd.messages import Result
-from cpimportd.model import Kind
-from cpimportd.problems import ProblemError
 from cpimportd.progress import of_report
-from cpimportd.report import RunStatus
 from cpimportd.undoing import undo_once
 from tests.pipeline.test_pipeline_bad_input import shrink
 from tests.pipeline.workbooks import rows_of

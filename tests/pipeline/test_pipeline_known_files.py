@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
+from cpimportd.core.model import FetchedFile, Kind, Served
 from cpimportd.intake import _Reader
-from cpimportd.model import FetchedFile, Kind, Served
 from cpimportd.reading import ReadJob
 from cpimportd.settings import Settings
 from cpimportd.workbook import digests

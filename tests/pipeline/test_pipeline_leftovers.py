@@ -13,8 +13,8 @@ from pathlib import Path
 
 import pytest
 
-from cpimportd.leftovers import LOCK, remove_abandoned, temporary_folder
-from cpimportd.model import FetchedFile, Kind
+from cpimportd.core.leftovers import LOCK, remove_abandoned, temporary_folder
+from cpimportd.core.model import FetchedFile, Kind
 from cpimportd.sample import sample_fault
 from cpimportd.settings import Reader
 from cpimportd.spool import SpoolFolder, open_spool, prune_spool
@@ -38,7 +38,7 @@ time.sleep(60)
 
 REHEARSAL = """
 import time
-from cpimportd.leftovers import temporary_folder
+from cpimportd.core.leftovers import temporary_folder
 
 with temporary_folder("cpimportd-rehearsal-") as folder:
     (folder / "a.xlsx").write_bytes(b"payments")

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from cpimportd import reading
-from cpimportd.report import RunStatus
+from cpimportd.core.report import RunStatus
 
 SOURCES = str(Path(reading.__file__).resolve().parent.parent)
 

@@ -6,8 +6,8 @@ import pytest
 
 from cpimportd.books.connection import connect
 from cpimportd.books.held import to_accept
-from cpimportd.problems import ProblemError
-from cpimportd.report import RunStatus
+from cpimportd.core.problems import ProblemError
+from cpimportd.core.report import RunStatus
 from tests.pipeline.workbooks import aged, rows_of, split, write
 
 UNIT = "ЛОТОС ООО/receipts"

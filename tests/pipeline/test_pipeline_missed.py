@@ -13,19 +13,19 @@ from cpimportd.books.health import health
 from cpimportd.books.history import history
 from cpimportd.books.overview import workbooks
 from cpimportd.client import verdict
+from cpimportd.core.model import Kind
 from cpimportd.core.outcomes import JUDGED, SUCCEEDED, WELL
+from cpimportd.core.report import RunStatus
 from cpimportd.daemon import attempts
 from cpimportd.daemon.attempts import Attempt, Done, Ended
 from cpimportd.daemon.store import Finished, Record
 from cpimportd.demo.workbook import write_workbook
 from cpimportd.messages import Result, Seen
 from cpimportd.metrics.output import registry_of, text_of
-from cpimportd.model import Kind
 from cpimportd.nagios import Level, Thresholds, judge
 from cpimportd.plugin import Answer
 from cpimportd.progress import of_report
 from cpimportd.rendering.journal import summary_line
-from cpimportd.report import RunStatus
 from cpimportd.settings import Retry, Source
 from cpimportd.watched import Figures
 from cpimportd.web.daemon_view import Seen as DaemonSeen

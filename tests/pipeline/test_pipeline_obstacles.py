@@ -5,7 +5,7 @@ import pytest
 from cpimportd.books.upgrade import upgrade
 from cpimportd.checkup import checkup
 from cpimportd.configuration.loading import Loaded
-from cpimportd.report import RunStatus
+from cpimportd.core.report import RunStatus
 from cpimportd.settings import Database
 
 VIEWS = "DROP MATERIALIZED VIEW IF EXISTS " + ", ".join(

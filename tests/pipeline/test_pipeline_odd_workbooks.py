@@ -11,8 +11,8 @@ from pathlib import Path
 import pytest
 
 from cpimportd.core.folding import fold
+from cpimportd.core.report import FileStatus, RunStatus
 from cpimportd.documents.columns import COLUMNS
-from cpimportd.report import FileStatus, RunStatus
 from tests.workbook.conftest import _ole2, _record
 
 SHEET, STRINGS = "xl/worksheets/sheet1.xml", "xl/sharedStrings.xml"

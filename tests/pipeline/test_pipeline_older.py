@@ -7,7 +7,7 @@ import pytest
 
 from cpimportd.books.connection import connect
 from cpimportd.books.held import held_units
-from cpimportd.report import RunStatus
+from cpimportd.core.report import RunStatus
 from cpimportd.undoing import undo_once
 from tests.pipeline.test_pipeline_bad_input import shrink
 from tests.pipeline.workbooks import aged, rows_of, write

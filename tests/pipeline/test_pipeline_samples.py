@@ -5,8 +5,8 @@ from decimal import Decimal
 
 import pytest
 
-from cpimportd.model import Kind
-from cpimportd.report import RunStatus, UnitStatus
+from cpimportd.core.model import Kind
+from cpimportd.core.report import RunStatus, UnitStatus
 
 WRITES = """SELECT relname, n_tup_ins, n_tup_upd, n_tup_del FROM pg_stat_user_tables
             WHERE relname LIKE 'fin\\_%' ORDER BY relname"""

@@ -11,8 +11,8 @@ from pathlib import Path
 import pytest
 
 from cpimportd.archive import archived_runs
-from cpimportd.model import FetchedFile, Kind
-from cpimportd.report import RunStatus
+from cpimportd.core.model import FetchedFile, Kind
+from cpimportd.core.report import RunStatus
 from cpimportd.spool import find_in_spool, open_spool, prune_spool
 
 KEEP = timedelta(days=30)

@@ -9,7 +9,7 @@ import time
 import asyncpg
 import pytest
 
-from cpimportd.report import RunStatus
+from cpimportd.core.report import RunStatus
 
 READ = """SELECT (SELECT coalesce(sum(amount), 0) FROM fin_receipts) AS receipts,
                  (SELECT coalesce(sum(amount), 0) FROM fin_expenses) AS expenses,

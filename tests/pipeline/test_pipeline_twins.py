@@ -8,7 +8,7 @@ import pytest
 
 from cpimportd.books.connection import connect
 from cpimportd.books.held import to_accept
-from cpimportd.report import RunStatus
+from cpimportd.core.report import RunStatus
 from cpimportd.settings import Guards
 from tests.pipeline.rewriting import one_hour_later, rewrite_workbook
 

@@ -5,7 +5,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from cpimportd.report import RunStatus
+from cpimportd.core.report import RunStatus
 
 RUNS = "SELECT status, slot FROM cpimportd.runs ORDER BY id"
 SLOT = datetime(2026, 11, 24, 3, tzinfo=UTC)

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from cpimportd import intake
-from cpimportd.report import RunStatus
+from cpimportd.core.report import RunStatus
 
 SAMPLES = Path(__file__).parent.parent / "samples"
 

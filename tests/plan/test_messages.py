@@ -7,12 +7,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from cpimportd.core.model import Kind
+from cpimportd.core.problems import problem
+from cpimportd.core.report import FileReport, FileStatus, RunReport, RunStatus
+from cpimportd.core.waiting import Wait
 from cpimportd.messages import Begun, Result, Said, Seen, Stage, Waits, decode, encode
-from cpimportd.model import Kind
-from cpimportd.problems import problem
 from cpimportd.progress import of_report
-from cpimportd.report import FileReport, FileStatus, RunReport, RunStatus
-from cpimportd.waiting import Wait
 
 NO_OFFSET = b'{"waits": [{"for": "x", "why": "y", "next": "2026-11-24T03:00", "until": null, "trouble": true}]}'
 BEGAN = datetime(2026, 11, 24, 3, tzinfo=UTC)

@@ -9,9 +9,9 @@ from pathlib import Path
 import pytest
 
 from cpimportd.configuration.loading import load
+from cpimportd.core.problems import ProblemError
 from cpimportd.plan import COPY_PREFIX, RESCHEDULED, decode, encode
 from cpimportd.planner import make_plan
-from cpimportd.problems import ProblemError
 from tests.faults.secrets import CONFIGURED
 
 PASSWORD = CONFIGURED

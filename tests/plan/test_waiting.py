@@ -9,13 +9,13 @@ from pathlib import Path
 import pytest
 from rich.console import Console
 
-from cpimportd import waiting
 from cpimportd.books.connection import connect
-from cpimportd.problems import ProblemError
+from cpimportd.core import waiting
+from cpimportd.core.problems import ProblemError
+from cpimportd.core.waiting import Wait, Waiting, silence, told, told_to
 from cpimportd.progress import JsonProgress, TerminalProgress
 from cpimportd.settings import Database, Reader
 from cpimportd.source.fetch import fetch
-from cpimportd.waiting import Wait, Waiting, silence, told, told_to
 from cpimportd.workbook.sandbox import run_limited, spawned
 from tests.source.conftest import retry_for
 from tests.source.scripted import Conversation, ScriptedServer

@@ -8,10 +8,19 @@ from decimal import Decimal
 import pytest
 from rich.console import Console
 
-from cpimportd.model import Group, Kind, Unit
-from cpimportd.problems import problem
+from cpimportd.core.model import Group, Kind, Unit
+from cpimportd.core.problems import problem
+from cpimportd.core.report import (
+    Bridge,
+    FileReport,
+    FileStatus,
+    KindTotal,
+    RunReport,
+    RunStatus,
+    UnitReport,
+    UnitStatus,
+)
 from cpimportd.rendering.layout import make_console
-from cpimportd.report import Bridge, FileReport, FileStatus, KindTotal, RunReport, RunStatus, UnitReport, UnitStatus
 
 LOTOS = "ЛОТОС ООО"
 STAR = '[bold red]Северная[/] "Звезда" ООО'

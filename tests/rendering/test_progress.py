@@ -7,7 +7,7 @@ import os
 import pytest
 from rich.console import Console
 
-from cpimportd.model import Progress
+from cpimportd.core.model import Progress
 from cpimportd.progress import JsonProgress, NoProgress, TerminalProgress, choose_progress
 
 

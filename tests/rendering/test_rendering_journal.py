@@ -6,10 +6,10 @@ from decimal import Decimal
 
 import pytest
 
-from cpimportd.model import Group, Kind, Unit
-from cpimportd.problems import problem
+from cpimportd.core.model import Group, Kind, Unit
+from cpimportd.core.problems import problem
+from cpimportd.core.report import Bridge, FileReport, FileStatus, RunStatus, UnitReport, UnitStatus, run_message_id
 from cpimportd.rendering.journal import journal_lines, summary_line
-from cpimportd.report import Bridge, FileReport, FileStatus, RunStatus, UnitReport, UnitStatus, run_message_id
 
 LOTOS = "ЛОТОС ООО"
 

@@ -8,10 +8,10 @@ from zoneinfo import ZoneInfo
 from cpimportd.books.history import Change, Inserted, RunLine, Shown
 from cpimportd.books.summary import CurrencyTotals, Summary
 from cpimportd.checkup import CheckLine
-from cpimportd.model import Kind
+from cpimportd.core.model import Kind
+from cpimportd.core.report import KindTotal
 from cpimportd.rendering.lists import render_checks, render_config, render_summary
 from cpimportd.rendering.past import render_changes, render_history, render_stored, stored_report
-from cpimportd.report import KindTotal
 
 MOSCOW = ZoneInfo("Europe/Moscow")
 BEGAN = datetime(2025, 3, 1, 3, 0, 1, tzinfo=UTC)

@@ -6,11 +6,11 @@ from decimal import Decimal
 
 import pytest
 
-from cpimportd.model import Group, Unit
-from cpimportd.problems import problem
+from cpimportd.core.model import Group, Unit
+from cpimportd.core.problems import problem
+from cpimportd.core.report import Bridge, RunStatus, UnitReport, UnitStatus
 from cpimportd.rendering.layout import Column, make_console, print_table
 from cpimportd.rendering.run import render
-from cpimportd.report import Bridge, RunStatus, UnitReport, UnitStatus
 
 LOTOS = "ЛОТОС ООО"
 STAR = '[bold red]Северная[/] "Звезда" ООО'

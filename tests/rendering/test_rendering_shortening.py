@@ -5,7 +5,7 @@ from decimal import Decimal
 
 import pytest
 
-from cpimportd.problems import problem
+from cpimportd.core.problems import problem
 from cpimportd.rendering.run import render
 from cpimportd.rendering.shortening import FEW_ROWS, MOST_PROBLEMS, MOST_ROWS, Weight, shorten
 from cpimportd.rendering.status import render_status

@@ -6,6 +6,7 @@ from datetime import datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from cpimportd.core.problems import Problem, ProblemError, problem
 from cpimportd.daemon import store
 from cpimportd.daemon.attempts import NOTIFY, Order
 from cpimportd.daemon.process import Run
@@ -14,7 +15,6 @@ from cpimportd.daemon.store import Record
 from cpimportd.daemon.supervisor import Supervisor
 from cpimportd.messages import Message
 from cpimportd.plan import Plan
-from cpimportd.problems import Problem, ProblemError, problem
 from tests.simulation.audit import Launched
 from tests.simulation.observed import Entry
 from tests.simulation.runs import FakeRun, Over, TellingRun

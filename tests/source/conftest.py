@@ -15,7 +15,7 @@ import trustme
 from pydantic import SecretStr
 
 from cpimportd import settings
-from cpimportd.problems import Problem, ProblemError
+from cpimportd.core.problems import Problem, ProblemError
 from tests.faults.secrets import FTP
 from tests.source import certificates, real_servers
 from tests.source.real_servers import Running

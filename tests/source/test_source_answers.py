@@ -12,7 +12,7 @@ import pytest
 from pydantic import SecretStr
 
 from cpimportd import settings
-from cpimportd.problems import ProblemError
+from cpimportd.core.problems import ProblemError
 from cpimportd.source.fetch import fetch
 from cpimportd.source.listing import parse_size
 from cpimportd.source.passive import epsv_port, pasv_port

@@ -8,7 +8,7 @@ import trustme
 from pydantic import SecretStr, ValidationError
 
 from cpimportd import settings
-from cpimportd.problems import Problem, ProblemError
+from cpimportd.core.problems import Problem, ProblemError
 from cpimportd.source.fetch import fetch
 from cpimportd.source.probe import probe
 from tests.faults.secrets import FTP

@@ -12,9 +12,9 @@ from typing import Any
 import pytest
 
 from cpimportd import settings
+from cpimportd.core.model import Progress
 from cpimportd.daemon.progress import Progress as Followed
 from cpimportd.messages import Stage
-from cpimportd.model import Progress
 from cpimportd.source import names
 from cpimportd.source.contract import Look, TooMuchError
 from cpimportd.source.fetch import fetch
@@ -29,7 +29,7 @@ FETCH = """
 import asyncio, json, resource, sys
 from pathlib import Path
 from cpimportd import settings
-from cpimportd.problems import ProblemError
+from cpimportd.core.problems import ProblemError
 from cpimportd.source import fetch
 
 def most():

@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 from pydantic import SecretStr
 
-from cpimportd.problems import ProblemError
+from cpimportd.core.problems import ProblemError
 from cpimportd.source.fetch import Fetched, fetch
 from tests.faults.secrets import FTP_WRONG
 from tests.source.conftest import failure_of, files_in, put, retry_for, source_at

@@ -10,7 +10,7 @@ from urllib.parse import quote
 import pytest
 
 from cpimportd import settings
-from cpimportd.problems import ProblemError
+from cpimportd.core.problems import ProblemError
 from cpimportd.source.contract import Entry, Look
 from cpimportd.source.fetch import fetch
 from cpimportd.source.probe import probe

@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from cpimportd.model import Progress
-from cpimportd.problems import ProblemError
+from cpimportd.core.model import Progress
+from cpimportd.core.problems import ProblemError
 from cpimportd.source.fetch import fetch
 from cpimportd.source.probe import probe
 from tests.faults.secrets import FTP_WRONG

@@ -13,7 +13,7 @@ from urllib.parse import quote, quote_plus
 import pytest
 from pydantic import SecretStr
 
-from cpimportd.problems import ProblemError
+from cpimportd.core.problems import ProblemError
 from cpimportd.source.fetch import fetch
 from cpimportd.source.probe import probe
 from cpimportd.source.redaction import STRUCK, redact

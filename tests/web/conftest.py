@@ -13,8 +13,8 @@ from typing import Any
 
 import pytest
 
+from cpimportd.core.report import RunStatus
 from cpimportd.pipeline import RunRequest, run_once
-from cpimportd.report import RunStatus
 from cpimportd.settings import Database, Settings, Source
 from tests.web.served import TOKEN, Served, configure
 

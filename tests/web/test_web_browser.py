@@ -8,10 +8,10 @@ from playwright.sync_api import expect
 
 from cpimportd.books.movements import What
 from cpimportd.core.figures import amount
+from cpimportd.core.model import Kind
+from cpimportd.core.report import FileStatus, RunStatus, UnitStatus
+from cpimportd.core.waiting import WHAT
 from cpimportd.daemon.progress import _DOING
-from cpimportd.model import Kind
-from cpimportd.report import FileStatus, RunStatus, UnitStatus
-from cpimportd.waiting import WHAT
 from tests.daemon.conftest import notify, place
 from tests.web.browser import chromium, window
 from tests.web.served import API, TOKEN, Served

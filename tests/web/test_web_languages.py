@@ -3,8 +3,8 @@
 import pytest
 from starlette.requests import Request
 
-from cpimportd.catalog.russian import TEXTS
-from cpimportd.problems import CATALOG, problem
+from cpimportd.core.problems import CATALOG, problem
+from cpimportd.core.texts.russian import TEXTS
 from cpimportd.web.languages import language_of, told
 
 

@@ -12,8 +12,8 @@ import pytest
 from pydantic import ValidationError
 
 from cpimportd.books.reader import BooksReader
+from cpimportd.core.problems import ProblemError
 from cpimportd.demo.postgres import EmbeddedPostgres
-from cpimportd.problems import ProblemError
 from cpimportd.settings import Database, Web
 from cpimportd.web.server import require_closed
 from tests.daemon.living_daemon import environment

@@ -9,7 +9,7 @@ from xml.sax.saxutils import escape
 
 from openpyxl.utils import get_column_letter
 
-from cpimportd.model import CellError
+from cpimportd.core.model import CellError
 from tests.workbook.conftest import _ole2, _record
 
 ERRORS = {

@@ -11,7 +11,7 @@ from datetime import date, datetime, time, timedelta
 from html import escape
 from pathlib import Path
 
-from cpimportd.model import Cell, CellError
+from cpimportd.core.model import Cell, CellError
 
 TRANSITIONAL = (
     "http://schemas.openxmlformats.org/spreadsheetml/2006/main",

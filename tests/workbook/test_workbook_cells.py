@@ -4,9 +4,9 @@ from pathlib import Path
 
 import pytest
 
+from cpimportd.core.model import CellError
+from cpimportd.core.problems import ProblemError
 from cpimportd.demo.workbook import write_workbook
-from cpimportd.model import CellError
-from cpimportd.problems import ProblemError
 from cpimportd.workbook import second_engine
 from cpimportd.workbook.cells import open_cells
 from cpimportd.workbook.guards import Contents, inspect

@@ -4,7 +4,7 @@ import struct
 
 import pytest
 
-from cpimportd.problems import ProblemError
+from cpimportd.core.problems import ProblemError
 from cpimportd.workbook.compound import is_protected
 from cpimportd.workbook.guards import inspect
 from tests.workbook.conftest import _ole2, _record

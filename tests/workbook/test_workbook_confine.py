@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from cpimportd.problems import ProblemError
+from cpimportd.core.problems import ProblemError
 from cpimportd.workbook import landlock, sandbox
 from tests.workbook.hostile_reader import LIBC
 from tests.workbook.prey import attack, prey

@@ -14,7 +14,7 @@ import psutil
 import pytest
 import pytest_asyncio
 
-from cpimportd.problems import ProblemError
+from cpimportd.core.problems import ProblemError
 from cpimportd.reading import child_command, prefork_command
 from cpimportd.settings import Reader
 from cpimportd.workbook import forking

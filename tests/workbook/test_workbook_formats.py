@@ -11,8 +11,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from cpimportd.model import CellError
-from cpimportd.problems import ProblemError
+from cpimportd.core.model import CellError
+from cpimportd.core.problems import ProblemError
 from cpimportd.workbook.cells import open_cells
 from cpimportd.workbook.guards import inspect
 from tests.workbook.binaries import ERRORS, Formula, Raw, Shown, _brt, write_xls, write_xlsb, write_xlsx

@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import pytest
 
-from cpimportd.problems import ProblemError
+from cpimportd.core.problems import ProblemError
 from cpimportd.workbook import digests, guards
 from cpimportd.workbook.guards import inspect
 from tests.workbook.binaries import write_xlsb

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from cpimportd.model import Document
+from cpimportd.core.model import Document
 from cpimportd.workbook.copytext import NULL, encode_row
 from cpimportd.workbook.keys import KeyReader, Keys
 

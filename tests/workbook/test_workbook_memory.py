@@ -22,7 +22,7 @@ _EVERY_ALLOCATION = """
 import sys
 from pathlib import Path
 import _testcapi
-from cpimportd.problems import ProblemError
+from cpimportd.core.problems import ProblemError
 from cpimportd.workbook.guards import ZipLimits, inspect
 
 path, limits = Path(sys.argv[1]), ZipLimits(entries=1000, unpacked=2**31, ratio=400)

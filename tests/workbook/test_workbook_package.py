@@ -6,8 +6,8 @@ import zipfile
 
 import pytest
 
-from cpimportd.model import CellError
-from cpimportd.problems import ProblemError
+from cpimportd.core.model import CellError
+from cpimportd.core.problems import ProblemError
 from cpimportd.workbook import second_engine
 from cpimportd.workbook.cells import open_cells
 from cpimportd.workbook.guards import inspect

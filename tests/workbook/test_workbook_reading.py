@@ -10,8 +10,8 @@ from pathlib import Path
 import psutil
 import pytest
 
-from cpimportd.model import STAGED_COLUMNS, FetchedFile, Kind, Progress
-from cpimportd.problems import problem as make_problem
+from cpimportd.core.model import STAGED_COLUMNS, FetchedFile, Kind, Progress
+from cpimportd.core.problems import problem as make_problem
 from cpimportd.reading import ReadJob, read, worker_command
 from cpimportd.settings import Reader
 from cpimportd.workbook.sandbox import spawned

@@ -10,7 +10,7 @@ import pytest
 import pytest_asyncio
 from openpyxl.styles import numbers
 
-from cpimportd.model import CellError
+from cpimportd.core.model import CellError
 from cpimportd.reading import ReadJob, child_job, prefork_command, worker_command
 from cpimportd.settings import Reader
 from cpimportd.workbook import xlsb

@@ -12,7 +12,7 @@ import psutil
 import pytest
 import pytest_asyncio
 
-from cpimportd.problems import ProblemError
+from cpimportd.core.problems import ProblemError
 from cpimportd.settings import Reader
 from cpimportd.workbook import sandbox
 from cpimportd.workbook.forking import ForkServer

@@ -5,8 +5,8 @@ import stat
 
 import pytest
 
+from cpimportd.core.problems import ProblemError
 from cpimportd.metrics.output import write_textfile
-from cpimportd.problems import ProblemError
 from cpimportd.writing.output import write_output
 
 

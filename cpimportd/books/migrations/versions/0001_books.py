@@ -8,7 +8,7 @@ from alembic import op
 from sqlalchemy import Connection
 
 from cpimportd.books.migrations.backend_0001 import NAMES, create_backend
-from cpimportd.problems import ProblemError, problem
+from cpimportd.core.problems import ProblemError, problem
 
 revision = "0001"
 down_revision = None

@@ -9,7 +9,7 @@ import stat
 from pathlib import Path
 from typing import Final, Literal
 
-from cpimportd.problems import Problem, ProblemError, problem
+from cpimportd.core.problems import Problem, ProblemError, problem
 
 FOLDER: Final = 0o700
 FILE: Final = 0o600

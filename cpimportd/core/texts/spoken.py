@@ -2,9 +2,9 @@
 
 from typing import Literal
 
-from cpimportd.catalog.explanation import Text
-from cpimportd.catalog.russian import TEXTS
-from cpimportd.problems import Problem, sentence
+from cpimportd.core.problems import Problem, sentence
+from cpimportd.core.texts.explanation import Text
+from cpimportd.core.texts.russian import TEXTS
 
 SpokenLanguage = Literal["ru", "en"]
 

@@ -1,6 +1,6 @@
 """In Russian: alerts, heartbeats and the reconciliation."""
 
-from cpimportd.catalog.explanation import Text
+from cpimportd.core.texts.explanation import Text
 
 ALERTS = {
     "alert-unsent": Text(

@@ -1,6 +1,6 @@
 """In Russian: the FTP server or folder, and the way of the files from there."""
 
-from cpimportd.catalog.explanation import Text
+from cpimportd.core.texts.explanation import Text
 
 SOURCE = {
     "source-unreachable": Text(

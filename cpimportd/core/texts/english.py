@@ -1,12 +1,12 @@
-"""The catalog in English: the sentences of :mod:`cpimportd.problems` less the facts that only a line's text holds."""
+"""The catalog in English: the sentences of :mod:`problems` less the facts that only a line's text holds."""
 
 import re
 from collections.abc import Collection
 
-from cpimportd.catalog.consequences import Consequence
-from cpimportd.catalog.explanation import FIELDS, Explanation, Text, fields_of, parts, quote
-from cpimportd.problems import ProblemKind
-from cpimportd.report import RunStatus
+from cpimportd.core.problems import ProblemKind
+from cpimportd.core.report import RunStatus
+from cpimportd.core.texts.consequences import Consequence
+from cpimportd.core.texts.explanation import FIELDS, Explanation, Text, fields_of, parts, quote
 
 CONSEQUENCES = {
     Consequence.RUN_FAILS: "The run ends and publishes nothing; the books stay as they were.",

@@ -11,16 +11,16 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from cpimportd.catalog import english, russian
-from cpimportd.catalog.consequences import Consequence, consequence_of, may_pass
-from cpimportd.catalog.explanation import Explanation, Text, fields_of_status, quote
-from cpimportd.problems import CATALOG, ProblemKind
-from cpimportd.report import RunStatus, run_message_id
+from cpimportd.core.problems import CATALOG, ProblemKind
+from cpimportd.core.report import RunStatus, run_message_id
+from cpimportd.core.texts import english, russian
+from cpimportd.core.texts.consequences import Consequence, consequence_of, may_pass
+from cpimportd.core.texts.explanation import Explanation, Text, fields_of_status, quote
 
 _WIDTH = 78
 _HEAD = """\
 # What `journalctl -x` says about the lines of cpimportd.
-# Made by `python -m cpimportd.catalog`; change cpimportd/problems.py and cpimportd/catalog/ instead.
+# Made by `python -m cpimportd.core.texts`; change cpimportd/core/problems.py and cpimportd/core/texts/ instead.
 """
 _COMMAND = re.compile(r"`[^`]*`|cpimportd accept UNIT")
 _UNBROKEN = "\u00a0"
@@ -51,7 +51,7 @@ class Language:
 
 LANGUAGES = (
     Language(
-        "cpimportd.catalog",
+        "cpimportd.core.texts",
         english.text_of,
         english.CONSEQUENCES,
         english.MAY_PASS,

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta, tzinfo
 from typing import Any, Final
 
-from cpimportd.instants import clock
+from cpimportd.core.time import clock
 
 SHOWN_AFTER: Final = 5.0
 """Seconds of silence after which it is said that somebody is waited for."""

@@ -2,7 +2,7 @@
 
 from enum import Enum, auto
 
-from cpimportd.problems import Effect, ProblemKind
+from cpimportd.core.problems import Effect, ProblemKind
 
 
 class Consequence(Enum):

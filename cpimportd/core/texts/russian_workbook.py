@@ -1,6 +1,6 @@
 """In Russian: workbooks that cannot be read, and what is wrong with their rows."""
 
-from cpimportd.catalog.explanation import Text
+from cpimportd.core.texts.explanation import Text
 
 WORKBOOK = {
     "file-empty": Text(

@@ -4,18 +4,18 @@ Words: загрузка is a run, выгрузка 1C's export, блок a unit,
 the daemon. Keys, commands and the names of units stay as they are typed.
 """
 
-from cpimportd.catalog.consequences import Consequence
-from cpimportd.catalog.explanation import Explanation, Text, fields_of, quote
-from cpimportd.catalog.russian_alerts import ALERTS
-from cpimportd.catalog.russian_books import BOOKS
-from cpimportd.catalog.russian_checks import CHECKS
-from cpimportd.catalog.russian_daemon import DAEMON
-from cpimportd.catalog.russian_setup import SETUP
-from cpimportd.catalog.russian_source import SOURCE
-from cpimportd.catalog.russian_web import WEB
-from cpimportd.catalog.russian_workbook import WORKBOOK
-from cpimportd.problems import ProblemKind
-from cpimportd.report import RunStatus
+from cpimportd.core.problems import ProblemKind
+from cpimportd.core.report import RunStatus
+from cpimportd.core.texts.consequences import Consequence
+from cpimportd.core.texts.explanation import Explanation, Text, fields_of, quote
+from cpimportd.core.texts.russian_alerts import ALERTS
+from cpimportd.core.texts.russian_books import BOOKS
+from cpimportd.core.texts.russian_checks import CHECKS
+from cpimportd.core.texts.russian_daemon import DAEMON
+from cpimportd.core.texts.russian_setup import SETUP
+from cpimportd.core.texts.russian_source import SOURCE
+from cpimportd.core.texts.russian_web import WEB
+from cpimportd.core.texts.russian_workbook import WORKBOOK
 
 TEXTS = {**SETUP, **SOURCE, **WORKBOOK, **CHECKS, **BOOKS, **DAEMON, **WEB, **ALERTS}
 """By code; ``{placeholders}`` are fields of the journal."""

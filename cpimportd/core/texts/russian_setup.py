@@ -1,6 +1,6 @@
 """In Russian: the configuration, the machine, questions to the books, the demo, and defects."""
 
-from cpimportd.catalog.explanation import Text
+from cpimportd.core.texts.explanation import Text
 
 SETUP = {
     "config-missing": Text(

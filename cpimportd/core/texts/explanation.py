@@ -4,8 +4,8 @@ import string
 from collections.abc import Iterable, Iterator
 from typing import NamedTuple
 
-from cpimportd.problems import ProblemKind
-from cpimportd.report import RunStatus
+from cpimportd.core.problems import ProblemKind
+from cpimportd.core.report import RunStatus
 
 FIELDS = {
     "file": "CPIMPORTD_FILE",

@@ -5,7 +5,7 @@ import stat
 from pathlib import Path
 from typing import Final
 
-from cpimportd.problems import Problem, problem
+from cpimportd.core.problems import Problem, problem
 
 _EXHAUSTED: Final = {
     errno.EMFILE: "open files of this process",

@@ -15,7 +15,7 @@ from typing import Final, NamedTuple
 
 from cpimportd.core.beside import NOTHING_BESIDE, Beside
 from cpimportd.core.folding import fold
-from cpimportd.problems import Problem
+from cpimportd.core.problems import Problem
 
 BACKEND_TABLES: Final = (
     "fin_organizations",

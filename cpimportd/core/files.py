@@ -5,7 +5,7 @@ import os
 import tempfile
 from pathlib import Path
 
-from cpimportd.private import adopt
+from cpimportd.core.private import adopt
 
 
 def write_whole(path: Path, text: str, *, lasting: bool = True) -> None:

@@ -1,6 +1,6 @@
 """In Russian: the interface over HTTP."""
 
-from cpimportd.catalog.explanation import Text
+from cpimportd.core.texts.explanation import Text
 
 WEB = {
     "web-not-installed": Text(

@@ -5,9 +5,9 @@ from dataclasses import dataclass, field
 from datetime import date
 from decimal import Decimal
 
-from cpimportd.model import Kind
-from cpimportd.problems import Problem
-from cpimportd.report import money
+from cpimportd.core.model import Kind
+from cpimportd.core.problems import Problem
+from cpimportd.core.report import money
 
 
 @dataclass(frozen=True, slots=True)

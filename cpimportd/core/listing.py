@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from cpimportd.problems import Effect, Problem, problem
+from cpimportd.core.problems import Effect, Problem, problem
 
 LIMIT = 20
 """As many of one kind are listed one by one; a file left on the server under its old name doubles thousands."""

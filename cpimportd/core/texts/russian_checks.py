@@ -1,6 +1,6 @@
 """In Russian: what does not add up, and what does but is hard to believe."""
 
-from cpimportd.catalog.explanation import Text
+from cpimportd.core.texts.explanation import Text
 
 _TOGETHER = "Выгружайте списания и расшифровку в одно время."
 _ACCEPT = "`cpimportd accept UNIT` (команда с именем блока — в самой строке журнала)"

@@ -1,6 +1,6 @@
 """In Russian: the daemon, its memory, its slots and its runs."""
 
-from cpimportd.catalog.explanation import Text
+from cpimportd.core.texts.explanation import Text
 
 DAEMON = {
     "interrupted": Text(

@@ -1,6 +1,6 @@
 """In Russian: the database, and who is told after the import."""
 
-from cpimportd.catalog.explanation import Text
+from cpimportd.core.texts.explanation import Text
 
 BOOKS = {
     "database-unreachable": Text(

@@ -1,9 +1,9 @@
-"""``python -m cpimportd.catalog FOLDER``: write the catalog's files into a folder."""
+"""``python -m cpimportd.core.texts FOLDER``: write the catalog's files into a folder."""
 
 import sys
 from pathlib import Path
 
-from cpimportd.catalog.journald import write
+from cpimportd.core.texts.journald import write
 
 
 def main(arguments: list[str]) -> int:
@@ -13,7 +13,7 @@ def main(arguments: list[str]) -> int:
         arguments: the folder, which must exist.
     """
     if len(arguments) != 1 or not Path(arguments[0]).is_dir():
-        sys.stderr.write("usage: python -m cpimportd.catalog FOLDER\n")
+        sys.stderr.write("usage: python -m cpimportd.core.texts FOLDER\n")
         return 2
     for file in write(Path(arguments[0])):
         sys.stdout.write(f"{file}\n")

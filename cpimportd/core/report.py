@@ -6,8 +6,8 @@ from datetime import datetime
 from decimal import Decimal
 from enum import StrEnum
 
-from cpimportd.model import Content, Figure, Kind, Unit
-from cpimportd.problems import CATALOG, Effect, Problem, message_id
+from cpimportd.core.model import Content, Figure, Kind, Unit
+from cpimportd.core.problems import CATALOG, Effect, Problem, message_id
 
 
 class RunStatus(StrEnum):

@@ -14,7 +14,7 @@ import asyncpg
 
 from cpimportd.books.certainty import settled
 from cpimportd.books.failures import translate
-from cpimportd.configuration.loading import load, require_database
+from cpimportd.config.load import load, require_database
 from cpimportd.core.coredumps import forbid_core_dumps
 from cpimportd.core.problems import ProblemError
 

@@ -22,6 +22,7 @@ from cpimportd.alerts.heartbeat import Beat, beat
 from cpimportd.alerts.sending import names_of, send
 from cpimportd.alerts.texts import Message, of_changes
 from cpimportd.books import alerts as queue
+from cpimportd.config.settings import Settings
 from cpimportd.core.model import Kind
 from cpimportd.core.problems import Problem, ProblemError, problem
 from cpimportd.core.report import RunReport, RunStatus
@@ -29,7 +30,6 @@ from cpimportd.core.texts.spoken import spoken
 from cpimportd.delivery import AWAY, database, deliver, listed
 from cpimportd.rendering.layout import unwrapped
 from cpimportd.rendering.run import render
-from cpimportd.settings import Settings
 
 MARGIN: Final = timedelta(seconds=10)
 """Between the clocks of a run and of the daemon that tries it again: rather one alert too many than one too few."""

@@ -21,7 +21,7 @@ from cpimportd.daemon.store import FILE as MEMORY
 from cpimportd.plan import RESCHEDULED, read_rescheduled
 
 if TYPE_CHECKING:
-    from cpimportd.settings import Settings
+    from cpimportd.config.settings import Settings
 
 ANSWER_WITHIN: Final = 60.0
 """Seconds until a daemon that does not answer is given up; reading a configuration takes less than one."""
@@ -160,7 +160,7 @@ class Client:
         Raises:
             ProblemError: as :meth:`status`; ``config-value`` for an expression that is none; ``disk``.
         """
-        from cpimportd.configuration.faults import check_expression  # noqa: PLC0415 - with pydantic; others need none
+        from cpimportd.config.faults import check_expression  # noqa: PLC0415 - with pydantic; others need none
 
         if expression is not None:
             check_expression(expression, "the command line")

@@ -20,12 +20,12 @@ from typing import IO, Any
 
 from cpimportd.cluster_reply import read_head, read_lines
 from cpimportd.cluster_task import order, reader_identity
+from cpimportd.config.settings import Engine, Reader
 from cpimportd.core.model import FetchedFile, Snapshot
 from cpimportd.core.problems import Problem, ProblemError, printable, problem
 from cpimportd.core.system import unusable
 from cpimportd.core.waiting import silence
 from cpimportd.reading import ReadJob, Report, child_command, take_down
-from cpimportd.settings import Engine, Reader
 
 logger = logging.getLogger(__name__)
 

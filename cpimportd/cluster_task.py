@@ -17,9 +17,9 @@ from typing import Any
 
 import cpimportd
 from cpimportd.cluster_reply import head_line
+from cpimportd.config.settings import Reader
 from cpimportd.core.problems import Problem, ProblemError, problem
 from cpimportd.reading import ReadJob, child_job, worker_command
-from cpimportd.settings import Reader
 from cpimportd.workbook.packed import Packer
 from cpimportd.workbook.sandbox import run_limited, spawned
 

@@ -12,8 +12,8 @@ from cpimportd.alerts.sending import names_of, send
 from cpimportd.alerts.texts import coalesced
 from cpimportd.books import alerts as queue
 from cpimportd.books.connection import connect, let_go
+from cpimportd.config.settings import Settings
 from cpimportd.core.problems import Problem, ProblemError, problem
-from cpimportd.settings import Settings
 
 AWAY: Final = (ProblemError, OSError, asyncpg.PostgresError, asyncpg.InterfaceError, TimeoutError)
 """What it looks like when the database is not there, or not ready."""

@@ -7,11 +7,11 @@ import asyncpg
 
 from cpimportd.books import memory
 from cpimportd.checks.earlier import Earlier
+from cpimportd.config.settings import Settings
 from cpimportd.core.model import Content, Served, Snapshot, Unit
 from cpimportd.core.problems import Problem, problem
 from cpimportd.core.time import day
 from cpimportd.core.verdicts import Verdict
-from cpimportd.settings import Settings
 
 
 async def earlier(

@@ -7,10 +7,10 @@ from functools import partial
 from pathlib import Path
 from typing import Any, ParamSpec, Protocol, TypeVar
 
+from cpimportd.config.libraries import READING, require_new_enough
+from cpimportd.config.settings import Reader, Settings
 from cpimportd.core.model import FetchedFile, Snapshot
-from cpimportd.libraries import READING, require_new_enough
 from cpimportd.reading import ReadJob, Report, prefork_command, read
-from cpimportd.settings import Reader, Settings
 from cpimportd.workbook.forking import ForkServer
 
 P = ParamSpec("P")

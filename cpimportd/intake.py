@@ -20,6 +20,7 @@ from cpimportd.checks.attribution import unknown_expenses
 from cpimportd.checks.earlier import Earlier
 from cpimportd.checks.integrity import integrity
 from cpimportd.checks.rereading import files_to_parse
+from cpimportd.config.settings import Settings
 from cpimportd.core.model import Content, FetchedFile, Kind, MissedFile, Progress, Served, Snapshot, Unit
 from cpimportd.core.problems import Effect, Problem, ProblemError, problem
 from cpimportd.core.time import moment
@@ -29,7 +30,6 @@ from cpimportd.documents.names import kind_by_name
 from cpimportd.earlier import earlier
 from cpimportd.reading import ReadJob
 from cpimportd.sample import SUSPICIOUS, sample_fault
-from cpimportd.settings import Settings
 from cpimportd.source.fetch import fetch, open_source
 from cpimportd.spool import SpoolFolder
 from cpimportd.titles import title_of

@@ -14,13 +14,13 @@ from cpimportd.books.connection import connect, let_go
 from cpimportd.books.reconciliation import Reconciliation, reconcile
 from cpimportd.books.upgrade import require_current
 from cpimportd.books.weekly import Weekly, weekly
+from cpimportd.config.settings import Settings
 from cpimportd.core.problems import Problem, ProblemError, problem
 from cpimportd.core.texts.spoken import spoken
 from cpimportd.core.time import day
 from cpimportd.delivery import deliver
 from cpimportd.rendering.jobs import render_reconciliation, render_weekly
 from cpimportd.rendering.layout import unwrapped
-from cpimportd.settings import Settings
 
 JobName = Literal["report", "reconcile"]
 

@@ -13,10 +13,10 @@ import asyncpg
 
 from cpimportd.books.connection import still_open
 from cpimportd.books.notices import Target, readers
+from cpimportd.config.settings import Settings
 from cpimportd.core.problems import Problem, ProblemError, problem
 from cpimportd.daemon.document import read
 from cpimportd.daemon.lock import holder
-from cpimportd.settings import Settings
 
 if TYPE_CHECKING:
     from prometheus_client import CollectorRegistry

@@ -16,7 +16,8 @@ from cpimportd.books.health import health as read_health
 from cpimportd.books.notices import readers
 from cpimportd.books.upgrade import require_current
 from cpimportd.client import as_rescheduled, trouble_of_run
-from cpimportd.configuration.loading import Loaded, require_database, require_source
+from cpimportd.config.load import Loaded, require_database, require_source
+from cpimportd.config.settings import Schedule, Settings
 from cpimportd.core.model import Group, Kind
 from cpimportd.core.problems import Problem, ProblemError, problem
 from cpimportd.core.time import moment, span
@@ -25,7 +26,6 @@ from cpimportd.daemon.store import FILE as MEMORY
 from cpimportd.daemon.store import NOT_UNDERSTOOD, decode
 from cpimportd.measuring import daemon_status
 from cpimportd.plugin import Answer, Finding, Level, wrong_configuration
-from cpimportd.settings import Schedule, Settings
 from cpimportd.source.probe import probe
 from cpimportd.timetable.calendar import newest_slot, next_slot
 from cpimportd.watched import Health, UndoneJob

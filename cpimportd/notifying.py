@@ -17,10 +17,10 @@ from cpimportd.books import notices, runs
 from cpimportd.books.connection import connect, still_open
 from cpimportd.books.failures import translate
 from cpimportd.books.notices import Outstanding, Target, readers
+from cpimportd.config.settings import Settings
 from cpimportd.core.model import Progress
 from cpimportd.core.problems import Problem, ProblemError
 from cpimportd.session import UNREAD, open_books
-from cpimportd.settings import Settings
 from cpimportd.tell.cache import clear_cache
 from cpimportd.tell.views import ALL_VIEWS, refresh_views
 

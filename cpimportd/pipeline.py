@@ -24,7 +24,8 @@ from cpimportd.books.locks import naming_holders
 from cpimportd.books.plan import Publication, Published
 from cpimportd.books.publish import publish, settle
 from cpimportd.books.statistics import catch_up
-from cpimportd.configuration.loading import require_database, require_source
+from cpimportd.config.load import require_database, require_source
+from cpimportd.config.settings import Settings
 from cpimportd.core.model import Content, Kind, Progress
 from cpimportd.core.problems import Problem, ProblemError, problem
 from cpimportd.core.report import RunReport, RunStatus
@@ -35,7 +36,6 @@ from cpimportd.measuring import leave_metrics
 from cpimportd.notifying import notify_readers
 from cpimportd.planning import plan_publication, today
 from cpimportd.session import UNREAD, open_books, store_report, surely, totals_unread
-from cpimportd.settings import Settings
 from cpimportd.spool import SpoolFolder, open_spool
 from cpimportd.stages import Stages
 

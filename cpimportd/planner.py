@@ -11,8 +11,9 @@ from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 
-from cpimportd.configuration.faults import check_expression
-from cpimportd.configuration.loading import Loaded, load, require_database, require_source
+from cpimportd.config.faults import check_expression
+from cpimportd.config.load import Loaded, load, require_database, require_source
+from cpimportd.config.settings import Settings
 from cpimportd.core.coredumps import forbid_core_dumps
 from cpimportd.core.private import own_folder
 from cpimportd.core.problems import ProblemError
@@ -28,7 +29,6 @@ from cpimportd.plan import (
     env_copy,
     read_rescheduled,
 )
-from cpimportd.settings import Settings
 from cpimportd.usable import require_usable
 
 

@@ -7,11 +7,11 @@ from cpimportd.books.notices import readers
 from cpimportd.books.plan import FilePlan, Judge, Judgement, NewName, Publication, Today, UnitPlan
 from cpimportd.checks.closed import closed_before
 from cpimportd.checks.plausibility import plausibility
+from cpimportd.config.settings import Settings
 from cpimportd.core.model import Content, Unit, UnitFacts
 from cpimportd.core.problems import Effect, Problem, problem
 from cpimportd.core.verdicts import FileVerdict
 from cpimportd.intake import Asked, Intake
-from cpimportd.settings import Settings
 
 
 def plan_publication(

@@ -20,6 +20,7 @@ from cpimportd.books.connection import connect, let_go
 from cpimportd.books.failures import translate
 from cpimportd.books.pastruns import Closings, PastRun, closings, past_runs
 from cpimportd.books.upgrade import require_current, upgrade
+from cpimportd.config.settings import Database, Retry, Settings, Source
 from cpimportd.core.leftovers import temporary_folder
 from cpimportd.core.model import Kind, Progress, Unit
 from cpimportd.core.outcomes import held_alone
@@ -30,7 +31,6 @@ from cpimportd.core.report import RunReport, RunStatus, UnitStatus
 from cpimportd.core.system import unusable
 from cpimportd.pipeline import RunRequest, run_once
 from cpimportd.scratch import scratch
-from cpimportd.settings import Database, Retry, Settings, Source
 
 _STAGE: Final = "rehearse"
 _NAME: Final = "cpimportd rehearse"

@@ -13,13 +13,13 @@ from importlib import metadata, resources
 from pathlib import Path
 from typing import Final
 
+from cpimportd.config.libraries import READING
+from cpimportd.config.settings import Reader
 from cpimportd.core.leftovers import temporary_folder
 from cpimportd.core.model import FetchedFile, Kind, Snapshot
 from cpimportd.core.problems import Problem, ProblemError, problem
 from cpimportd.core.system import unusable
-from cpimportd.libraries import READING
 from cpimportd.reading import ReadJob, read
-from cpimportd.settings import Reader
 
 SUSPICIOUS: Final = frozenset({"file-not-workbook", "file-damaged", "file-unclear", "reader-failed", "no-header"})
 """Problems of a file that a wrong library makes of a right one."""

@@ -13,10 +13,10 @@ import asyncpg
 from pydantic import SecretStr
 
 from cpimportd.books.scratch import create_scratch, drop_scratch
+from cpimportd.config.settings import Database
 from cpimportd.core.problems import ProblemError, problem
 from cpimportd.core.uninterrupted import uninterrupted
 from cpimportd.demo.postgres import EmbeddedPostgres, PostgresError
-from cpimportd.settings import Database
 
 logger = logging.getLogger(__name__)
 

@@ -16,11 +16,11 @@ from cpimportd.books.plan import Published
 from cpimportd.books.session import relying
 from cpimportd.books.transaction import CommitUncertainError
 from cpimportd.books.upgrade import require_current
+from cpimportd.config.settings import Database, Settings
 from cpimportd.core.problems import Problem, ProblemError, problem
 from cpimportd.core.report import RunReport
 from cpimportd.core.uninterrupted import uninterrupted
 from cpimportd.core.waiting import silence
-from cpimportd.settings import Database, Settings
 
 logger = logging.getLogger(__name__)
 

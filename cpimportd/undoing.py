@@ -16,7 +16,8 @@ from cpimportd.books.notices import readers
 from cpimportd.books.statistics import catch_up
 from cpimportd.books.undo import Undo, undo
 from cpimportd.books.undoable import runs_to_undo
-from cpimportd.configuration.loading import require_database
+from cpimportd.config.load import require_database
+from cpimportd.config.settings import Settings
 from cpimportd.core.model import Progress
 from cpimportd.core.problems import problem
 from cpimportd.core.report import KindTotal, RunReport, RunStatus
@@ -24,7 +25,6 @@ from cpimportd.core.uninterrupted import uninterrupted
 from cpimportd.failure import told_of
 from cpimportd.notifying import notify_readers
 from cpimportd.session import UNREAD, open_books, store_report, surely, totals_unread
-from cpimportd.settings import Settings
 
 
 async def undo_once(

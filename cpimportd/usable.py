@@ -1,6 +1,6 @@
 """What of a configuration would fail only when a run comes to it, found where it is read: at the start, at a reload.
 
-The types in :mod:`cpimportd.values` judge each value by itself. This page asks the rooms that will use them: whether
+The types in :mod:`values` judge each value by itself. This page asks the rooms that will use them: whether
 the addresses can be taken apart, whether what a job needs is set, whether the packages are there that are asked for.
 """
 
@@ -8,12 +8,12 @@ import os
 from collections.abc import Callable, Iterator
 from importlib.util import find_spec
 
-from cpimportd.configuration.keys import KeyPath, variable
-from cpimportd.configuration.loading import Loaded
+from cpimportd.config.keys import KeyPath, variable
+from cpimportd.config.libraries import too_old
+from cpimportd.config.load import Loaded
+from cpimportd.config.settings import Settings
 from cpimportd.core.problems import Problem, ProblemError, problem
 from cpimportd.core.statefolder import DEFAULT_PATH
-from cpimportd.libraries import too_old
-from cpimportd.settings import Settings
 
 
 def require_usable(loaded: Loaded) -> None:

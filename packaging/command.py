@@ -76,7 +76,7 @@ def become_the_service() -> None:
 
 if __name__ == "__main__":
     if os.geteuid() == 0:
-        from cpimportd.unit import adopt
+        from cpimportd.config.unit import adopt
 
         department = instance(sys.argv[1:], os.environ)
         if department:

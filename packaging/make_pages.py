@@ -19,8 +19,8 @@ import click
 
 from cpimportd import __version__
 from cpimportd.cli import cli
-from cpimportd.configuration.keys import Key, all_keys, dotted
-from cpimportd.configuration.show import plain
+from cpimportd.config.keys import Key, all_keys, dotted
+from cpimportd.config.show import plain
 
 
 def main(templates: Path, folder: Path) -> None:

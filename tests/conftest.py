@@ -17,8 +17,8 @@ from typing import Any, Protocol, TypeVar
 import asyncpg
 import pytest
 
+from cpimportd.config.settings import Database
 from cpimportd.demo.postgres import EmbeddedPostgres, PostgresError
-from cpimportd.settings import Database
 
 pytest_plugins = ["tests.faults.table", "tests.faults.secrets", "tests.two_days"]
 

@@ -5,9 +5,9 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from cpimportd import engine
+from cpimportd.config.settings import Reader, Settings
 from cpimportd.core.model import FetchedFile, Snapshot
 from cpimportd.reading import ReadJob
-from cpimportd.settings import Reader, Settings
 
 
 async def read_all(

@@ -18,9 +18,9 @@ from pathlib import Path
 import openpyxl
 import pytest
 
+from cpimportd.config.settings import Database, Settings, Source
 from cpimportd.core.report import RunReport
 from cpimportd.pipeline import RunRequest, run_once
-from cpimportd.settings import Database, Settings, Source
 
 SAMPLES = Path(__file__).parent / "samples"
 BAD_EXPENSES = "Lotos - Spisanie kredity XLSX.xlsx"

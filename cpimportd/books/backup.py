@@ -22,12 +22,12 @@ from cpimportd.books.failures import translate
 from cpimportd.books.programs import Program
 from cpimportd.books.session import patient
 from cpimportd.books.target import Target
+from cpimportd.config.settings import Database
 from cpimportd.core.leftovers import abandoned, take_lock
 from cpimportd.core.model import BACKEND_TABLES
 from cpimportd.core.private import own_folder
 from cpimportd.core.problems import ProblemError, printable, problem
 from cpimportd.core.waiting import silence
-from cpimportd.settings import Database
 
 KEPT: Final = 7
 """How many backups stay in the folder."""

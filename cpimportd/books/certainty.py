@@ -10,9 +10,9 @@ from cpimportd.books.connection import connect, let_go
 from cpimportd.books.locks import LOCK_TRIES
 from cpimportd.books.queries import sql
 from cpimportd.books.session import relying
+from cpimportd.config.settings import Database, Retry
 from cpimportd.core.problems import ProblemError, problem
 from cpimportd.core.waiting import Wait, waiting
-from cpimportd.settings import Database, Retry
 
 
 async def settled(database: Database, department_id: int, run_id: int) -> str | None:

@@ -11,9 +11,9 @@ from cpimportd.books import remedies
 from cpimportd.books.failures import connecting_failed
 from cpimportd.books.session import NEWEST, Session, startup_settings
 from cpimportd.books.target import Target
+from cpimportd.config.settings import Database
 from cpimportd.core.problems import ProblemError
 from cpimportd.core.waiting import silence
-from cpimportd.settings import Database
 
 if TYPE_CHECKING:
     from sqlalchemy.ext.asyncio import AsyncEngine

@@ -14,9 +14,9 @@ import asyncpg
 
 from cpimportd.books.queries import sql
 from cpimportd.books.session import relying
+from cpimportd.config.settings import Settings
 from cpimportd.core.problems import Problem, problem
 from cpimportd.core.time import moment
-from cpimportd.settings import Settings
 
 
 class Target(StrEnum):

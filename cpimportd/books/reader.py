@@ -11,8 +11,8 @@ import asyncpg
 from cpimportd.books.connection import connect, let_go
 from cpimportd.books.failures import translate
 from cpimportd.books.upgrade import require_current
+from cpimportd.config.settings import Database
 from cpimportd.core.problems import ProblemError, problem
-from cpimportd.settings import Database
 
 _AT_ONCE: Final = 4
 _IDLE: Final = 60.0

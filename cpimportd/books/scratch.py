@@ -10,7 +10,7 @@ from pydantic import SecretStr
 
 from cpimportd.books.connection import connect, let_go
 from cpimportd.books.target import Target
-from cpimportd.settings import Database
+from cpimportd.config.settings import Database
 
 logger = logging.getLogger(__name__)
 

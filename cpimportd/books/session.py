@@ -19,7 +19,7 @@ import asyncpg
 from asyncpg.transaction import Transaction
 
 from cpimportd.books.encodings import fitting
-from cpimportd.settings import Database
+from cpimportd.config.settings import Database
 
 SETTINGS: Final[Mapping[str, str]] = MappingProxyType(
     {

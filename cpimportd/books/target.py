@@ -12,8 +12,8 @@ from urllib.parse import quote, urlencode
 
 from cpimportd.books import libpq, unsupported
 from cpimportd.books.libpq import refused
+from cpimportd.config.settings import Database
 from cpimportd.core.problems import ProblemError, problem
-from cpimportd.settings import Database
 
 _SOCKET_FOLDERS: Final = ("/run/postgresql", "/var/run/postgresql", "/tmp")  # noqa: S108 - as distributions build libpq
 _PORT: Final = 5432

@@ -8,9 +8,9 @@ import asyncpg
 
 from cpimportd.books.connection import SCHEMA, connect, engine
 from cpimportd.books.failures import translate
+from cpimportd.config.settings import Database
 from cpimportd.core.problems import ProblemError, problem
 from cpimportd.core.waiting import silence
-from cpimportd.settings import Database
 
 if TYPE_CHECKING:
     from alembic.config import Config

@@ -3,9 +3,9 @@
 from decimal import ROUND_FLOOR, Decimal
 
 from cpimportd.checks.totals import money
+from cpimportd.config.settings import Guards
 from cpimportd.core.model import UnitFacts
 from cpimportd.core.problems import Problem, problem
-from cpimportd.settings import Guards
 
 
 def growth(facts: UnitFacts, guards: Guards, moved: int) -> tuple[Problem, ...]:

@@ -15,11 +15,11 @@ from cpimportd.checks.pairs import rekeyed_pairs, retimed_pairs
 from cpimportd.checks.shrinkage import shrinkage
 from cpimportd.checks.totals import money
 from cpimportd.checks.twins import twins_in_books
+from cpimportd.config.settings import Guards
 from cpimportd.core.listing import capped
 from cpimportd.core.model import Unit, UnitFacts
 from cpimportd.core.problems import Effect, Problem, problem
 from cpimportd.core.verdicts import PlausibilityVerdict, is_accepted
-from cpimportd.settings import Guards
 
 
 def plausibility(

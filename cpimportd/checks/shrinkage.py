@@ -4,11 +4,11 @@ from collections.abc import Sequence
 from decimal import Decimal
 
 from cpimportd.checks.totals import money
+from cpimportd.config.settings import Guards
 from cpimportd.core.figures import amount
 from cpimportd.core.model import KOPECK, DocumentFact, UnitFacts
 from cpimportd.core.problems import Problem, problem
 from cpimportd.core.time import document_day
-from cpimportd.settings import Guards
 
 ZERO = Decimal(0)
 

@@ -6,8 +6,8 @@ from typing import Final
 
 from cpimportd.checks.closed import closed_before
 from cpimportd.checkup.line import CheckLine, good
+from cpimportd.config.settings import Settings
 from cpimportd.core.time import document_day
-from cpimportd.settings import Settings
 
 _NAME: Final = "closed period"
 _DAY: Final = timedelta(days=1)

@@ -4,9 +4,9 @@ from collections.abc import Sequence
 from typing import Final
 
 from cpimportd.checkup.line import CheckLine, bad, good
+from cpimportd.config.settings import Reader
 from cpimportd.core.problems import problem
 from cpimportd.reading import prefork_command
-from cpimportd.settings import Reader
 from cpimportd.workbook.confine import Walls
 from cpimportd.workbook.forking import ForkServer
 from cpimportd.workbook.sandbox import run_limited

@@ -14,10 +14,10 @@ from cpimportd.books.failures import translate
 from cpimportd.books.notices import outstanding, readers
 from cpimportd.books.upgrade import require_current
 from cpimportd.checkup.line import CheckLine, attempt, bad, good, skipped
-from cpimportd.configuration.loading import Loaded, require_database
+from cpimportd.config.load import Loaded, require_database
+from cpimportd.config.settings import Database, Settings
 from cpimportd.core.problems import ProblemError, problem
 from cpimportd.core.time import moment
-from cpimportd.settings import Database, Settings
 
 _CLOCKS_APART: Final = timedelta(seconds=5)
 

@@ -10,10 +10,10 @@ from pathlib import Path
 from typing import Final
 
 from cpimportd.checkup.line import CheckLine, bad, good
+from cpimportd.config.settings import Settings
 from cpimportd.core.private import foreign
 from cpimportd.core.problems import problem
 from cpimportd.core.time import moment
-from cpimportd.settings import Settings
 
 NEEDED: Final = 500 * 1024**2
 """Bytes that shall be free: a month of snapshots, and seven backups."""

@@ -5,9 +5,9 @@ from datetime import datetime, timedelta
 from typing import Final
 
 from cpimportd.checkup.line import CheckLine, bad, good
+from cpimportd.config.settings import Settings
 from cpimportd.core.problems import problem
 from cpimportd.core.time import day
-from cpimportd.settings import Settings
 from cpimportd.timetable.calendar import next_slot
 from cpimportd.timetable.irregular import irregular_dates
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Final
 import click
 
 if TYPE_CHECKING:
-    from cpimportd.settings import Settings
+    from cpimportd.config.settings import Settings
 
     _Integer = click.ParamType[int]
     _Datetime = click.ParamType[datetime]

@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     from cpimportd.books.diff import Diff
     from cpimportd.books.history import RunLine
     from cpimportd.books.movements import Movement
-    from cpimportd.configuration.loading import Loaded
+    from cpimportd.config.load import Loaded
     from cpimportd.marking import Faulty, Marked
 
 _STATUSES = ("running", *ENDED)

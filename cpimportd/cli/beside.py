@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 from cpimportd.cli.common import say
 
 if TYPE_CHECKING:
-    from cpimportd.configuration.loading import Loaded
+    from cpimportd.config.load import Loaded
     from cpimportd.core.report import RunReport
 
 

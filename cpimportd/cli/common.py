@@ -14,7 +14,7 @@ from cpimportd.cli.arguments import FilePath
 if TYPE_CHECKING:
     import asyncio
 
-    from cpimportd.configuration.loading import Loaded
+    from cpimportd.config.load import Loaded
     from cpimportd.core.problems import Problem
     from cpimportd.core.waiting import Wait
     from cpimportd.messages import Message
@@ -35,7 +35,7 @@ def _named(context: click.Context, parameter: click.Parameter, file: Path | None
 
 def _configured(context: click.Context, parameter: click.Parameter, file: Path | None) -> Path | None:
     """Before anything is read, take over what the daemon's unit is given."""
-    from cpimportd.unit import adopt
+    from cpimportd.config.unit import adopt
 
     adopt(file)
     return file
@@ -187,7 +187,7 @@ def load(config_file: Path | None) -> "Loaded":
     Raises:
         ProblemError: it cannot be used.
     """
-    from cpimportd.configuration.loading import load as load_configuration
+    from cpimportd.config.load import load as load_configuration
     from cpimportd.usable import require_addresses
 
     loaded = load_configuration(config_file)

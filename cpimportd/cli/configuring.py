@@ -22,8 +22,8 @@ def show_config(config_file: Path | None, only_set: bool, as_json: bool) -> None
 
     Example: `cpimportd config show --set`. Whether it works: `cpimportd check`.
     """
-    from cpimportd.configuration.show import as_json as configuration_as_json
-    from cpimportd.configuration.show import render
+    from cpimportd.config.show import as_json as configuration_as_json
+    from cpimportd.config.show import render
 
     loaded = load(config_file)
     if as_json:
@@ -43,6 +43,6 @@ def example() -> None:
     Example: `cpimportd config example > /etc/cpimportd/cpimportd.toml`; set database.url and source.url, then
     `cpimportd check`.
     """
-    from cpimportd.configuration.example import example as write_example
+    from cpimportd.config.example import example as write_example
 
     click.echo(write_example(), nl=False)

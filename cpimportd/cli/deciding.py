@@ -15,7 +15,7 @@ from cpimportd.cli.importing import do_run, show_report
 if TYPE_CHECKING:
     import asyncpg
 
-    from cpimportd.configuration.loading import Loaded
+    from cpimportd.config.load import Loaded
     from cpimportd.core.report import HeldUnit, RunReport
 
 

@@ -13,7 +13,7 @@ from cpimportd.cli.streaming import print_json_lists
 if TYPE_CHECKING:
     import asyncpg
 
-    from cpimportd.configuration.loading import Loaded
+    from cpimportd.config.load import Loaded
 
 _FIGURES = ("receipts", "expenses", "details", "principal", "interest", "other")
 

@@ -11,10 +11,10 @@ from cpimportd.cli.beside import tell_daemon
 from cpimportd.cli.common import config_option, guarded_deed, json_option, load, print_json, run_async, say, who
 
 if TYPE_CHECKING:
+    from cpimportd.config.settings import Settings
     from cpimportd.core.problems import ProblemError
     from cpimportd.core.report import RunReport
     from cpimportd.pipeline import RunRequest
-    from cpimportd.settings import Settings
 
 _KINDS = ("receipts", "expenses", "details")
 
@@ -74,7 +74,7 @@ def run(
     Examples: `cpimportd run --dry-run` shows what would change; `cpimportd run --from /srv/1c-exports` takes a folder.
     Afterwards: `cpimportd summary`, `cpimportd diff RUN`. Where a daemon runs, `cpimportd trigger --wait` does it, too.
     """
-    from cpimportd.configuration.loading import require_database, require_source
+    from cpimportd.config.load import require_database, require_source
     from cpimportd.core.model import Kind
     from cpimportd.core.problems import ProblemError
     from cpimportd.pipeline import RunRequest

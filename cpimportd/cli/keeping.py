@@ -10,7 +10,7 @@ from cpimportd.cli.common import config_option, guarded, guarded_deed, json_opti
 if TYPE_CHECKING:
     from datetime import datetime
 
-    from cpimportd.configuration.loading import Loaded
+    from cpimportd.config.load import Loaded
 
 
 async def _back_up(loaded: "Loaded") -> Path:
@@ -30,7 +30,7 @@ def backup(config_file: Path | None, as_json: bool) -> None:
 
     Example: `cpimportd backup`; it prints the file. What is in it: `pg_restore --list FILE`.
     """
-    from cpimportd.configuration.loading import require_database
+    from cpimportd.config.load import require_database
     from cpimportd.core.figures import count
 
     loaded = load(config_file)
@@ -55,7 +55,7 @@ def prune(config_file: Path | None, as_json: bool) -> None:
     """
     from datetime import UTC, datetime
 
-    from cpimportd.configuration.loading import require_database
+    from cpimportd.config.load import require_database
     from cpimportd.core.figures import count
     from cpimportd.spool import prune_spool
 
@@ -99,7 +99,7 @@ def upgrade(config_file: Path | None, as_json: bool) -> None:
     Example: `cpimportd check`, `cpimportd db upgrade`, then `cpimportd run --dry-run`.
     """
     from cpimportd.books.upgrade import upgrade as migrate
-    from cpimportd.configuration.loading import require_database
+    from cpimportd.config.load import require_database
 
     loaded = load(config_file)
     require_database(loaded.settings, loaded.path)
@@ -131,7 +131,7 @@ def current(config_file: Path | None, as_json: bool) -> int:
     """
     from cpimportd.books.upgrade import REVISION
     from cpimportd.books.upgrade import current as read_current
-    from cpimportd.configuration.loading import require_database
+    from cpimportd.config.load import require_database
 
     loaded = load(config_file)
     require_database(loaded.settings, loaded.path)

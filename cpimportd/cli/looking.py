@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
     from cpimportd.books.history import Shown
     from cpimportd.books.summary import Summary
-    from cpimportd.configuration.loading import Loaded
+    from cpimportd.config.load import Loaded
 
 Result = TypeVar("Result")
 
@@ -90,8 +90,8 @@ def _nagios(config_file: Path | None, warning: str | None, critical: str | None,
 def _span(text: str | None, option: str) -> "timedelta | None":
     from datetime import timedelta
 
+    from cpimportd.config.values import parse_span
     from cpimportd.core.problems import ProblemError, problem
-    from cpimportd.values import parse_span
 
     try:
         found = None if text is None else parse_span(text)
@@ -257,7 +257,7 @@ async def reading(
 
     from cpimportd.books.connection import connect
     from cpimportd.books.upgrade import require_current
-    from cpimportd.configuration.loading import require_database
+    from cpimportd.config.load import require_database
     from cpimportd.core.problems import ProblemError
 
     require_database(loaded.settings, loaded.path)

@@ -21,7 +21,7 @@ _UNDER_WAY: Final = 4
 
 if TYPE_CHECKING:
     from cpimportd.books.notices import Outstanding
-    from cpimportd.configuration.loading import Loaded
+    from cpimportd.config.load import Loaded
     from cpimportd.core.problems import Problem
 
     Told = tuple[Sequence[Outstanding], Mapping[str, tuple[Problem, ...]]]
@@ -74,7 +74,7 @@ def notify(config_file: Path | None, form: str, as_json: bool) -> int:
 
 
 async def _notify(loaded: "Loaded") -> "Told":
-    from cpimportd.configuration.loading import require_database
+    from cpimportd.config.load import require_database
     from cpimportd.notifying import tell_outstanding
 
     require_database(loaded.settings, loaded.path)

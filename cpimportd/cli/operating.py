@@ -9,9 +9,9 @@ from cpimportd.cli.arguments import FilePath
 from cpimportd.cli.common import config_option, guarded, guarded_deed_with, json_option, load, print_json, run_async
 
 if TYPE_CHECKING:
-    from cpimportd.configuration.loading import Loaded
+    from cpimportd.config.load import Loaded
+    from cpimportd.config.settings import Settings
     from cpimportd.core.rehearsed import Rehearsal
-    from cpimportd.settings import Settings
 
 
 @click.command()
@@ -38,9 +38,9 @@ def rehearse(new: Path, days: int | None, config_file: Path | None, as_json: boo
     """
     from datetime import UTC, datetime
 
+    from cpimportd.config.yearslots import compare_schedules
     from cpimportd.rendering.layout import stdout_console
     from cpimportd.rendering.rehearsal import render_rehearsal
-    from cpimportd.yearslots import compare_schedules
 
     present, proposed = load(config_file).settings, load(new).settings
     found = run_async(_rehearse(present, proposed, days))
@@ -54,7 +54,7 @@ def rehearse(new: Path, days: int | None, config_file: Path | None, as_json: boo
 
 
 async def _rehearse(present: "Settings", proposed: "Settings", days: int | None) -> "Rehearsal":
-    from cpimportd.configuration.loading import require_database
+    from cpimportd.config.load import require_database
     from cpimportd.progress import choose_progress
     from cpimportd.rehearsal import rehearse as play
 

@@ -130,7 +130,7 @@ def _held_by_books(config_file: Path | None) -> "tuple[list[str] | None, Problem
     from cpimportd.books.held import held_units
     from cpimportd.books.notices import outstanding, readers
     from cpimportd.cli.looking import reading
-    from cpimportd.configuration.loading import load as load_configuration
+    from cpimportd.config.load import load as load_configuration
     from cpimportd.core.problems import ProblemError, problem
 
     async def ask() -> "tuple[list[str], list[Problem]]":

@@ -22,11 +22,11 @@ from cpimportd.cli.common import (
 )
 
 if TYPE_CHECKING:
-    from cpimportd.configuration.loading import Loaded
+    from cpimportd.config.load import Loaded
+    from cpimportd.config.settings import Settings
     from cpimportd.core.problems import Problem
     from cpimportd.core.waiting import Wait
     from cpimportd.jobs import Done, JobName
-    from cpimportd.settings import Settings
 
 _DEATHS = ("run-crashed", "run-broken-off", "run-timeout", "job-died")
 _since_option = click.option("--since", type=DAY, metavar="DATE", help="How far to look back, such as 2026-11-01.")
@@ -140,7 +140,7 @@ async def _job(loaded: "Loaded", job: "JobName", since: datetime | None, *, send
     import asyncpg
 
     from cpimportd.books.failures import translate
-    from cpimportd.configuration.loading import require_database
+    from cpimportd.config.load import require_database
     from cpimportd.core.problems import ProblemError
     from cpimportd.core.waiting import told_to
     from cpimportd.jobs import do

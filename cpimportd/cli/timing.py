@@ -114,7 +114,7 @@ def _expression(text: str, zone: ZoneInfo, config_file: Path | None) -> str:
 
 def _schedules(config_file: Path | None) -> dict[str, str]:
     """The expressions of all schedules; none where the configuration cannot be read: an expression needs none."""
-    from cpimportd.configuration.loading import load as load_configuration
+    from cpimportd.config.load import load as load_configuration
     from cpimportd.core.problems import ProblemError
 
     try:
@@ -157,8 +157,8 @@ def _show(
 
 def _usual_timezone(config_file: Path | None) -> str:
     """The configuration's time zone, the default where there is none: an expression can be tried before there is."""
+    from cpimportd.config.settings import Settings
     from cpimportd.core.problems import ProblemError
-    from cpimportd.settings import Settings
 
     try:
         return load(config_file).settings.timezone

@@ -21,7 +21,7 @@ def web(config_file: Path | None, as_json: bool) -> int:
     Example: `export CPIMPORTD_WEB__TOKEN=$(openssl rand -hex 32)`, `echo $CPIMPORTD_WEB__TOKEN`, `cpimportd web`; then
     open the address that it prints, and give the token there.
     """
-    from cpimportd.configuration.loading import require_database
+    from cpimportd.config.load import require_database
     from cpimportd.core.problems import ProblemError, problem
     from cpimportd.daemon.journal import set_up, tell_in
 

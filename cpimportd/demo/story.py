@@ -19,6 +19,7 @@ from pydantic import SecretStr
 from rich.console import Console
 
 from cpimportd.books.upgrade import upgrade
+from cpimportd.config.settings import Database, Retry, Settings, Source
 from cpimportd.core.figures import amount
 from cpimportd.core.model import Kind
 from cpimportd.core.report import RunReport, RunStatus, UnitStatus
@@ -29,7 +30,6 @@ from cpimportd.demo.ftp import LoopbackFtpServer
 from cpimportd.demo.postgres import EmbeddedPostgres
 from cpimportd.pipeline import RunRequest, run_once
 from cpimportd.rendering.run import render
-from cpimportd.settings import Database, Retry, Settings, Source
 
 Echo = Callable[[str], None]
 

@@ -10,8 +10,8 @@ from cpimportd.rendering.layout import Column, print_heading, print_line, print_
 from cpimportd.rendering.numbers import amount, count
 
 if TYPE_CHECKING:
+    from cpimportd.config.yearslots import ComparedSchedule, YearOfSlots
     from cpimportd.core.rehearsed import Rehearsal, RehearsedRun
-    from cpimportd.yearslots import ComparedSchedule, YearOfSlots
 
 _RUNS: Final = (Column("Day"), Column("Run", number=True), Column("Was"), Column("Would be"), Column("Different"))
 _TOLD: Final = 3

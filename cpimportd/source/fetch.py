@@ -6,7 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-from cpimportd import settings
+from cpimportd.config import settings
 from cpimportd.core.model import FetchedFile, MissedFile, Progress
 from cpimportd.core.problems import Effect, Problem, ProblemError, problem
 from cpimportd.source import address

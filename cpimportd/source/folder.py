@@ -7,7 +7,7 @@ from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime
 
-from cpimportd import settings
+from cpimportd.config import settings
 from cpimportd.core.problems import ProblemError, problem
 from cpimportd.source import names
 from cpimportd.source.address import Address

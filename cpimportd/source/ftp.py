@@ -8,7 +8,7 @@ from datetime import datetime
 
 import aioftp
 
-from cpimportd import settings
+from cpimportd.config import settings
 from cpimportd.core.problems import ProblemError, problem
 from cpimportd.core.waiting import silence
 from cpimportd.source import certificate, listing, names

@@ -10,7 +10,7 @@ from typing import Final
 
 import aioftp
 
-from cpimportd import settings
+from cpimportd.config import settings
 from cpimportd.core.problems import ProblemError, problem
 from cpimportd.source.address import Address, parse
 from cpimportd.source.client import ImpostorError

@@ -5,7 +5,7 @@ import logging
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
-from cpimportd import settings
+from cpimportd.config import settings
 from cpimportd.core.problems import ProblemError
 from cpimportd.source.address import Address
 from cpimportd.source.ftp import FtpSession

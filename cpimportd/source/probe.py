@@ -6,7 +6,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, tzinfo
 
-from cpimportd import settings
+from cpimportd.config import settings
 from cpimportd.core.figures import count
 from cpimportd.core.problems import Problem, ProblemError, printable, problem
 from cpimportd.core.time import moment

@@ -11,9 +11,9 @@ from urllib.parse import parse_qs, unquote, urlsplit
 
 import tenacity
 
+from cpimportd.config.settings import Cache
 from cpimportd.core.problems import Problem, ProblemError, problem
 from cpimportd.core.waiting import Wait, silence, waiting
-from cpimportd.settings import Cache
 from cpimportd.tell.refusals import nobodys_key, way_out
 
 if TYPE_CHECKING:

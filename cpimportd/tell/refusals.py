@@ -6,7 +6,7 @@ import uuid
 from typing import Final
 from urllib.parse import unquote, urlsplit
 
-from cpimportd.settings import Cache
+from cpimportd.config.settings import Cache
 
 _SAVED: Final = "then ACL SAVE, or CONFIG REWRITE where there is no aclfile."
 _WAYS: Final[tuple[tuple[str, str], ...]] = (

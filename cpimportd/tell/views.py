@@ -8,10 +8,10 @@ from typing import Final
 
 import asyncpg
 
+from cpimportd.config.settings import Tell
 from cpimportd.core.model import BACKEND_TABLES
 from cpimportd.core.problems import Problem, ProblemError, printable, problem
 from cpimportd.core.waiting import silence
-from cpimportd.settings import Tell
 
 logger = logging.getLogger(__name__)
 

@@ -11,7 +11,7 @@ from starlette.types import ASGIApp
 
 from cpimportd.books.reader import BooksReader
 from cpimportd.client import Client
-from cpimportd.settings import Database, Settings
+from cpimportd.config.settings import Database, Settings
 from cpimportd.web import health, problem_details, routes_metrics, routes_page, routes_portfolio, routes_runs
 from cpimportd.web.daemon_view import DaemonView
 from cpimportd.web.guard import Guard

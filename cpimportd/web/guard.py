@@ -16,8 +16,8 @@ from starlette.datastructures import Headers, MutableHeaders
 from starlette.requests import Request
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from cpimportd.config.settings import Web
 from cpimportd.core.problems import Problem, printable, problem
-from cpimportd.settings import Web
 from cpimportd.web.connections import LARGEST_BODY
 from cpimportd.web.parameters import unreadable
 from cpimportd.web.problem_details import response

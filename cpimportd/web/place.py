@@ -7,8 +7,8 @@ from typing import Annotated
 from fastapi import Depends, Query, Request
 
 from cpimportd.books.reader import BooksReader
+from cpimportd.config.settings import Settings
 from cpimportd.core.problems import ProblemError, problem
-from cpimportd.settings import Settings
 from cpimportd.web.daemon_view import DaemonView
 from cpimportd.web.languages import Language, language_of
 

@@ -17,10 +17,10 @@ from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, 
 from dataclasses import dataclass
 from typing import Protocol
 
+from cpimportd.config.settings import Reader
 from cpimportd.core.problems import ProblemError, problem
 from cpimportd.core.system import exhausted
 from cpimportd.core.waiting import silence
-from cpimportd.settings import Reader
 from cpimportd.workbook.memory import ran_out_of_memory
 from cpimportd.workbook.protocol import LONGEST_LINE
 

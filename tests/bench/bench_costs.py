@@ -31,12 +31,12 @@ from pydantic import SecretStr
 
 from cpimportd.books.queries import sql
 from cpimportd.books.upgrade import upgrade
+from cpimportd.config.settings import Database, Reader
 from cpimportd.core.model import FetchedFile, Snapshot
 from cpimportd.demo.exports import ExportDay, Holding
 from cpimportd.demo.ledger import Changes
 from cpimportd.demo.postgres import EmbeddedPostgres
 from cpimportd.reading import ReadJob, child_job, read
-from cpimportd.settings import Database, Reader
 from cpimportd.workbook.packed import Packer, unpack
 from tests.bench.scale import Costs, recompute, write_page
 from tests.reading_all import read_all

@@ -17,6 +17,7 @@ from cpimportd.books.plan import FilePlan, Judge, Judgement, Publication, Publis
 from cpimportd.books.publish import publish
 from cpimportd.books.undo import Undo, undo
 from cpimportd.books.undoable import runs_to_undo
+from cpimportd.config.settings import Database, Guards, Settings
 from cpimportd.core.model import (
     MAIN_AMOUNT,
     STAGED_COLUMNS,
@@ -31,7 +32,6 @@ from cpimportd.core.model import (
 from cpimportd.core.verdicts import UnitVerdict, Verdict
 from cpimportd.intake import Asked, Intake
 from cpimportd.planning import plan_publication
-from cpimportd.settings import Database, Guards, Settings
 from cpimportd.workbook.copytext import encode_row
 
 ZONE = ZoneInfo("Europe/Moscow")

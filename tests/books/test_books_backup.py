@@ -12,8 +12,8 @@ from pydantic import SecretStr
 from cpimportd.books import programs
 from cpimportd.books.backup import backup
 from cpimportd.books.upgrade import REVISION, current, upgrade
+from cpimportd.config.settings import Database
 from cpimportd.core.problems import ProblemError
-from cpimportd.settings import Database
 
 
 def contents(postgres_server, file):

@@ -10,8 +10,8 @@ from cpimportd.books import dumped, programs
 from cpimportd.books.backup import backup
 from cpimportd.books.dumped import Relation
 from cpimportd.books.upgrade import upgrade
+from cpimportd.config.settings import Database
 from cpimportd.core.problems import ProblemError
-from cpimportd.settings import Database
 from tests.conftest import run_sql
 
 ROW = (

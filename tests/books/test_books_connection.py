@@ -18,9 +18,9 @@ from sqlalchemy import text
 from cpimportd.books.connection import connect, engine
 from cpimportd.books.failures import translate
 from cpimportd.books.target import Target
+from cpimportd.config.settings import Database
 from cpimportd.core.problems import ProblemError, problem
 from cpimportd.demo.postgres import EmbeddedPostgres
-from cpimportd.settings import Database
 from tests.faults.secrets import DATABASE
 
 PASSWORD = DATABASE

@@ -9,10 +9,10 @@ import pytest
 
 from cpimportd.books.explain import explain
 from cpimportd.books.movements import What
+from cpimportd.config.settings import Database
 from cpimportd.core.model import Kind
 from cpimportd.core.problems import ProblemError
 from cpimportd.core.report import RunStatus
-from cpimportd.settings import Database
 from cpimportd.titles import title_of
 from cpimportd.undoing import undo_once
 from tests.conftest import run_apart

@@ -5,9 +5,9 @@ from decimal import Decimal
 import pytest
 
 from cpimportd.books.upgrade import upgrade
+from cpimportd.config.settings import Database
 from cpimportd.core.model import Group, Unit
 from cpimportd.core.report import RunStatus
-from cpimportd.settings import Database
 from tests.books.test_books_publish import LOTOS, SUMS
 
 NORTH = Unit("СЕВЕРНАЯ ООО", Group.EXPENSES)

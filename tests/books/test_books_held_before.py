@@ -6,8 +6,8 @@ from pydantic import SecretStr
 from cpimportd.books.connection import connect
 from cpimportd.books.held import held_units
 from cpimportd.books.upgrade import upgrade
+from cpimportd.config.settings import Database
 from cpimportd.core.model import Kind
-from cpimportd.settings import Database
 from cpimportd.undoing import undo_once
 from tests.pipeline.conftest import make_workplace
 from tests.pipeline.test_pipeline_bad_input import shrink

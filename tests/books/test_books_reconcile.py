@@ -8,8 +8,8 @@ import pytest
 from cpimportd.books.connection import connect
 from cpimportd.books.plan import Judgement
 from cpimportd.books.reconciliation import reconcile
+from cpimportd.config.settings import Database
 from cpimportd.core.model import Group, Unit
-from cpimportd.settings import Database
 from tests.books.test_books_foreign import FORMS, day_of
 
 LONG_AGO = datetime(2020, 1, 1, tzinfo=UTC)

@@ -12,9 +12,9 @@ from cpimportd.books.connection import connect
 from cpimportd.books.failures import translate
 from cpimportd.books.rights import missing_rights
 from cpimportd.books.upgrade import upgrade
+from cpimportd.config.settings import Database
 from cpimportd.core.problems import ProblemError
 from cpimportd.demo.postgres import EmbeddedPostgres
-from cpimportd.settings import Database
 
 
 def at(url, **more):

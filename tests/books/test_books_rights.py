@@ -6,9 +6,9 @@ import pytest
 
 from cpimportd.books.rights import check_tables, department_exists, details_unique_index, missing_rights, text_limits
 from cpimportd.books.upgrade import upgrade
+from cpimportd.config.settings import Database
 from cpimportd.core.model import STAGED_COLUMNS, Kind
 from cpimportd.core.problems import ProblemError
-from cpimportd.settings import Database
 
 VIEWS = [f"mv_credit_{name}" for name in ("monthly", "by_contract", "by_organization", "payments", "totals")]
 

@@ -4,7 +4,7 @@ import pytest
 
 from cpimportd.books.statistics import catch_up
 from cpimportd.books.upgrade import upgrade
-from cpimportd.settings import Database
+from cpimportd.config.settings import Database
 
 FILL = """
     INSERT INTO cpimportd.lineage (department_id, kind, operation_id, organization, first_run, last_run, snapshot_id,

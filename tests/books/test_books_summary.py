@@ -7,8 +7,8 @@ import pytest
 
 from cpimportd.books.summary import summary
 from cpimportd.books.upgrade import upgrade
+from cpimportd.config.settings import Database
 from cpimportd.core.model import Kind
-from cpimportd.settings import Database
 
 FILL = """
     INSERT INTO fin_organizations (id, name, department_id, is_active) VALUES (1, 'A', 8, true), (2, 'B', 9, true);

@@ -8,9 +8,9 @@ import pytest
 from cpimportd.books.connection import connect
 from cpimportd.books.memory import foreign_writes, undone
 from cpimportd.books.plan import Judgement
+from cpimportd.config.settings import Database
 from cpimportd.core.model import Group, Unit
 from cpimportd.core.problems import ProblemError
-from cpimportd.settings import Database
 from tests.books.before_and_after import books, three_days
 
 LOTOS = Unit("ЛОТОС ООО", Group.EXPENSES)

@@ -14,8 +14,8 @@ from cpimportd.books.backend import backend_metadata
 from cpimportd.books.connection import connect, engine
 from cpimportd.books.schema import metadata
 from cpimportd.books.upgrade import REVISION, alembic_config, current, require_current, upgrade
+from cpimportd.config.settings import Database
 from cpimportd.core.problems import ProblemError, problem
-from cpimportd.settings import Database
 
 THEIR_TABLES = """
     SELECT c.relname, a.attname, format_type(a.atttypid, a.atttypmod) AS type, a.attnotnull, a.atthasdef

@@ -15,8 +15,8 @@ from cpimportd.books import libpq
 from cpimportd.books.backup import backup
 from cpimportd.books.connection import connect, engine
 from cpimportd.books.target import Host, Target
+from cpimportd.config.settings import Database
 from cpimportd.core.problems import ProblemError
-from cpimportd.settings import Database
 from tests.faults.secrets import DATABASE as PASSWORD
 from tests.faults.secrets import TLS_KEY
 

@@ -9,13 +9,13 @@ import pytest
 from pydantic import BaseModel
 
 import cpimportd
+from cpimportd.config.settings import Settings
 from cpimportd.core.problems import CATALOG, Effect, ProblemKind, problem, sentence
 from cpimportd.core.report import RunStatus, run_message_id
 from cpimportd.core.texts import english, russian
 from cpimportd.core.texts.consequences import Consequence, consequence_of
 from cpimportd.core.texts.explanation import FIELDS, fields_of, fields_of_status, quote
 from cpimportd.core.texts.spoken import spoken
-from cpimportd.settings import Settings
 
 FIELD = re.compile(r"@([A-Z_]+)@")
 KINDS = pytest.mark.parametrize("kind", CATALOG.values(), ids=list(CATALOG))

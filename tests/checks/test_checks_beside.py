@@ -4,8 +4,8 @@ from decimal import Decimal
 
 import pytest
 
+from cpimportd.config.settings import Guards
 from cpimportd.core.beside import Beside, Growth, Twin
-from cpimportd.settings import Guards
 from tests.checks.test_checks_plausibility import A, codes, fact, facts, judge
 
 

@@ -7,8 +7,8 @@ import pytest
 
 from cpimportd.checks.closed import closed_before
 from cpimportd.checks.plausibility import plausibility
+from cpimportd.config.settings import Guards
 from cpimportd.core.model import DocumentFact, Group, Unit, UnitFacts
-from cpimportd.settings import Guards
 
 UNIT = Unit("ЛОТОС ООО", Group.EXPENSES)
 

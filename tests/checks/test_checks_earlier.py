@@ -8,9 +8,9 @@ import pytest
 
 from cpimportd.checks.earlier import Earlier
 from cpimportd.checks.plausibility import plausibility
+from cpimportd.config.settings import Guards
 from cpimportd.core.model import DocumentFact, Group, Kind, Served, Unit, UnitFacts
 from cpimportd.core.problems import problem
-from cpimportd.settings import Guards
 
 UNIT = Unit("А", Group.RECEIPTS)
 FACTS = UnitFacts(UNIT, 100, 100, Decimal(100), Decimal(100))

@@ -6,10 +6,10 @@ from decimal import Decimal
 import pytest
 
 from cpimportd.checks.plausibility import plausibility
+from cpimportd.config.settings import Guards
 from cpimportd.core.figures import count
 from cpimportd.core.model import DocumentFact, Group, Unit, UnitFacts
 from cpimportd.core.problems import problem
-from cpimportd.settings import Guards
 
 A = Unit("А", Group.EXPENSES)
 B = Unit("Б", Group.EXPENSES)

@@ -4,8 +4,8 @@ from datetime import date
 from decimal import Decimal
 
 from cpimportd.checks.plausibility import plausibility
+from cpimportd.config.settings import Guards
 from cpimportd.core.model import Group, Unit, UnitFacts
-from cpimportd.settings import Guards
 from tests.checks.test_checks_plausibility import codes, fact
 
 OLD, A, B, C = (Unit(name, Group.EXPENSES) for name in ("Старое имя", "А", "Б", "В"))

@@ -14,8 +14,8 @@ from python_calamine import CalamineWorkbook
 from cpimportd.checks.attribution import unknown_expenses
 from cpimportd.checks.integrity import integrity
 from cpimportd.checks.plausibility import plausibility
+from cpimportd.config.settings import Guards
 from cpimportd.core.model import Document, DocumentFact, FetchedFile, Group, Kind, Served, Snapshot, Unit, UnitFacts
-from cpimportd.settings import Guards
 
 SAMPLES = Path(__file__).parent.parent / "samples"
 NUMBER = re.compile(r"(\S+) от (\d{2})\.(\d{2})\.(\d{4})")

@@ -7,9 +7,9 @@ import pytest
 from cpimportd.checks.earlier import Earlier
 from cpimportd.checks.integrity import apply_strict, integrity
 from cpimportd.checks.plausibility import plausibility
+from cpimportd.config.settings import Guards
 from cpimportd.core.model import DocumentFact, Group, Kind, Unit, UnitFacts
 from cpimportd.core.problems import problem
-from cpimportd.settings import Guards
 
 LOTOS_RECEIPTS = Unit("Лотос", Group.RECEIPTS)
 LOTOS_EXPENSES = Unit("Лотос", Group.EXPENSES)

@@ -14,8 +14,8 @@ import pytest
 from cpimportd.checkup import checkup
 from cpimportd.checkup.confinement import reader_confinement
 from cpimportd.checkup.line import attempt
-from cpimportd.configuration.loading import load
-from cpimportd.settings import Reader
+from cpimportd.config.load import load
+from cpimportd.config.settings import Reader
 
 
 async def lines(path, **options):
@@ -217,7 +217,7 @@ async def test_a_check_changes_nothing_in_the_database(database, write_configura
 CONFINEMENT = """
 import asyncio, json
 from cpimportd.checkup.confinement import reader_confinement
-from cpimportd.settings import Reader
+from cpimportd.config.settings import Reader
 print(json.dumps([line.as_json() for line in asyncio.run(reader_confinement(Reader()))]))
 """
 REFUSING = Path(__file__).parents[1] / "workbook" / "refusing.py"

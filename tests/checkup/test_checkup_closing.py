@@ -5,7 +5,7 @@ from datetime import UTC, date, datetime
 import pytest
 
 from cpimportd.checkup.closing import first_open_day
-from cpimportd.settings import Guards, Settings
+from cpimportd.config.settings import Guards, Settings
 
 NOW = datetime(2026, 11, 30, 21, 30, tzinfo=UTC)
 """Half past midnight of 1 December in Moscow."""

@@ -9,6 +9,7 @@ from cpimportd.books.connection import connect
 from cpimportd.books.health import health
 from cpimportd.checkup.schedules import regular_slots
 from cpimportd.client import undone, verdict
+from cpimportd.config.settings import Schedule, Settings
 from cpimportd.daemon.slots import Slots
 from cpimportd.daemon.state import State
 from cpimportd.daemon.store import Finished, Record, decode, encode
@@ -16,7 +17,6 @@ from cpimportd.daemon.wording import line, status_lines
 from cpimportd.metrics.output import registry_of, text_of
 from cpimportd.nagios import Level, Thresholds, judge
 from cpimportd.plugin import Answer
-from cpimportd.settings import Schedule, Settings
 from cpimportd.timetable.calendar import never_matches, next_slot
 from cpimportd.timetable.memory import Memory
 from cpimportd.watched import Figures, Health, Success

@@ -8,15 +8,16 @@ from pathlib import Path
 
 import pytest
 
-from cpimportd import libraries, sample
+from cpimportd import sample
 from cpimportd.checkup import checkup
-from cpimportd.configuration.loading import load
+from cpimportd.config import libraries
+from cpimportd.config.libraries import READING, too_old
+from cpimportd.config.load import load
+from cpimportd.config.settings import Reader, Settings
 from cpimportd.core.problems import ProblemError
 from cpimportd.engine import opened
-from cpimportd.libraries import READING, too_old
 from cpimportd.planner import make_plan
 from cpimportd.sample import sample_fault
-from cpimportd.settings import Reader, Settings
 
 SERVED = "[database]\nurl = 'postgresql://u@h/d'\n[source]\nurl = 'ftp://h/1c'\n"
 

@@ -12,10 +12,10 @@ from pathlib import Path
 import pytest
 
 from cpimportd import nagios as nagios_page
+from cpimportd.config.settings import Schedule, Settings
 from cpimportd.daemon.store import Record, Store
 from cpimportd.nagios import Thresholds, judge
 from cpimportd.plugin import Answer, Finding, Level
-from cpimportd.settings import Schedule, Settings
 from cpimportd.timetable.memory import Memory, Remembered
 from cpimportd.watched import Health, Held, LastRun, Workbook
 

@@ -6,7 +6,7 @@ import pytest
 
 from cpimportd.checkup import checkup
 from cpimportd.checkup.schedules import regular_slots
-from cpimportd.settings import Schedule, Settings
+from cpimportd.config.settings import Schedule, Settings
 
 NOW = datetime(2026, 11, 24, 11, tzinfo=UTC)
 

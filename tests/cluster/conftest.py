@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from cpimportd.settings import Engine, Reader, Settings
+from cpimportd.config.settings import Engine, Reader, Settings
 from tests.cluster import on_worker
 from tests.pipeline.conftest import Workplace, make_workplace
 

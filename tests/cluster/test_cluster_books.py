@@ -13,9 +13,9 @@ import distributed
 import psutil
 import pytest
 
+from cpimportd.config.settings import Engine, Settings
 from cpimportd.core.report import RunReport
 from cpimportd.pipeline import RunRequest, run_once
-from cpimportd.settings import Engine, Settings
 from tests.cluster import on_worker
 from tests.pipeline.conftest import make_workplace
 

@@ -5,7 +5,7 @@ import trustme
 
 from cpimportd.checkup import CheckLine, checkup
 from cpimportd.cluster_task import reader_identity
-from cpimportd.configuration.loading import load
+from cpimportd.config.load import load
 from cpimportd.core.problems import ProblemError
 from tests.cluster import on_worker
 from tests.cluster.conftest import Scheduler

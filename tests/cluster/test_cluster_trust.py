@@ -14,10 +14,10 @@ import pytest
 from cpimportd import cluster as page
 from cpimportd.cluster import connected
 from cpimportd.cluster_task import reader_identity
+from cpimportd.config.settings import Reader
 from cpimportd.core.model import STAGED_COLUMNS, FetchedFile, Kind
 from cpimportd.core.problems import ProblemError
 from cpimportd.reading import ReadJob, child_command, read
-from cpimportd.settings import Reader
 from cpimportd.workbook.packed import Packer
 from tests.cluster import on_worker
 

@@ -3,7 +3,7 @@ from pathlib import Path
 
 import pytest
 
-from cpimportd.configuration.loading import Loaded, load
+from cpimportd.config.load import Loaded, load
 from cpimportd.core.problems import Problem, ProblemError
 
 Reader = Callable[..., Loaded]

@@ -8,9 +8,9 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner
 
-from cpimportd import unit
 from cpimportd.cli import cli
-from cpimportd.configuration.loading import load
+from cpimportd.config import unit
+from cpimportd.config.load import load
 from cpimportd.core import statefolder
 from cpimportd.core.problems import ProblemError
 from cpimportd.core.unitfile import systemd

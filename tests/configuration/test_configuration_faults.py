@@ -2,9 +2,9 @@
 
 import pytest
 
-from cpimportd.configuration.loading import require_database, require_source
+from cpimportd.config.load import require_database, require_source
+from cpimportd.config.settings import Settings
 from cpimportd.core.problems import ProblemError
-from cpimportd.settings import Settings
 
 
 @pytest.mark.parametrize(

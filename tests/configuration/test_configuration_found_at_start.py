@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from cpimportd.checkup import checkup
-from cpimportd.configuration.loading import load
+from cpimportd.config.load import load
 from cpimportd.core.problems import ProblemError
 from cpimportd.planner import make_plan
 from cpimportd.usable import require_addresses

@@ -7,11 +7,11 @@ from pathlib import Path
 
 import pytest
 
-from cpimportd.configuration.loading import load, values
-from cpimportd.configuration.show import render
+from cpimportd.config.load import load, values
+from cpimportd.config.settings import Settings
+from cpimportd.config.show import render
 from cpimportd.core.problems import ProblemError
 from cpimportd.core.statefolder import DEFAULT_PATH
-from cpimportd.settings import Settings
 
 FILE = '[source]\npassword = "from file"\nuser = "file"\n'
 OURS = {"CPIMPORTD_SOURCE__PASSWORD": "from environment"}

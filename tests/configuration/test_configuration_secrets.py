@@ -7,9 +7,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from cpimportd.configuration.loading import load
-from cpimportd.configuration.masking import mask_url
-from cpimportd.configuration.show import as_json, render
+from cpimportd.config.load import load
+from cpimportd.config.masking import mask_url
+from cpimportd.config.show import as_json, render
 from cpimportd.core.problems import ProblemError
 
 PLANTED = "hunter2"

@@ -2,7 +2,7 @@
 
 import pytest
 
-from cpimportd.configuration.loading import load
+from cpimportd.config.load import load
 from cpimportd.core import statefolder
 
 FILES = ["", "state_directory = '/file/state'", "[database]\nurl = 'postgresql://h/d'"]

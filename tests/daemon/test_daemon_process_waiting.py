@@ -13,10 +13,10 @@ from contextlib import contextmanager, suppress
 import pytest
 
 from cpimportd.books.certainty import was_committed
+from cpimportd.config.settings import Database, Retry
 from cpimportd.core.problems import ProblemError
 from cpimportd.core.waiting import Wait, told_to
 from cpimportd.demo.ftp import LoopbackFtpServer
-from cpimportd.settings import Database, Retry
 from tests.daemon.gate import Gate
 from tests.daemon.place import SAMPLES
 from tests.daemon.polling import until

@@ -7,7 +7,7 @@ from dataclasses import replace
 
 import pytest
 
-from cpimportd.configuration.loading import load
+from cpimportd.config.load import load
 from cpimportd.core.problems import ProblemError
 from cpimportd.daemon import main
 from cpimportd.daemon.process import hear_out

@@ -12,10 +12,10 @@ from urllib.parse import parse_qs, urlsplit
 
 import asyncpg
 
+from cpimportd.config.settings import Database, Retry, Settings, Source
 from cpimportd.core.model import BACKEND_TABLES, Progress
 from cpimportd.core.report import RunReport, RunStatus
 from cpimportd.pipeline import RunRequest, run_once
-from cpimportd.settings import Database, Retry, Settings, Source
 from tests.pipeline.conftest import make_workplace
 
 _EXACT = " UNION ALL ".join(

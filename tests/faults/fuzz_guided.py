@@ -12,7 +12,7 @@ from zoneinfo import ZoneInfo
 
 import atheris
 
-with atheris.instrument_imports(include=["cpimportd.documents", "cpimportd.values"]):
+with atheris.instrument_imports(include=["cpimportd.documents", "cpimportd.config.values"]):
     from cpimportd.documents.columns import Meaning
     from cpimportd.documents.items import DocumentRow, Totals
     from cpimportd.documents.understand import understand

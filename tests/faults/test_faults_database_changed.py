@@ -6,9 +6,9 @@ from pathlib import Path
 import pytest
 
 from cpimportd.books.upgrade import REVISION, upgrade
+from cpimportd.config.settings import Database
 from cpimportd.core.problems import ProblemError
 from cpimportd.core.report import RunStatus
-from cpimportd.settings import Database
 from tests.faults.books import assert_told, codes, killer, server_socket, stand, through
 from tests.faults.table import Chapter
 from tests.faults.wire import Harm, Wire, tapped

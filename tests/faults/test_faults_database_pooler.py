@@ -8,8 +8,8 @@ import asyncpg
 import pytest
 
 from cpimportd.books.upgrade import upgrade
+from cpimportd.config.settings import Database
 from cpimportd.core.report import RunStatus
-from cpimportd.settings import Database
 from tests.faults.books import codes
 from tests.faults.poolers import pooled
 from tests.faults.table import Chapter

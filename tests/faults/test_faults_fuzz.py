@@ -21,11 +21,11 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from cpimportd.config.settings import Reader
 from cpimportd.core.model import CellError, FetchedFile, Snapshot
 from cpimportd.demo.workbook import write_workbook
 from cpimportd.documents.columns import Meaning
 from cpimportd.reading import ReadJob, read
-from cpimportd.settings import Reader
 from cpimportd.workbook.protocol import Job, Listener, Output
 from cpimportd.worker import work
 from tests.faults.harmless import assert_a_value, assert_one_line

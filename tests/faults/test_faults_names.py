@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 from pydantic import SecretStr
 
-from cpimportd import settings
+from cpimportd.config import settings
 from cpimportd.core.report import RunStatus
 from cpimportd.source.fetch import fetch
 from tests.faults import hostile

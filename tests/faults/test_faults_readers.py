@@ -13,8 +13,8 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 
 from cpimportd.books.connection import connect
+from cpimportd.config.settings import Cache, Tell
 from cpimportd.notifying import tell_outstanding
-from cpimportd.settings import Cache, Tell
 from tests.daemon.living_daemon import environment
 from tests.daemon.polling import until
 from tests.faults.machine import begin, configuration

@@ -25,12 +25,12 @@ from cpimportd.books import programs
 from cpimportd.books.upgrade import upgrade
 from cpimportd.checkup import checkup
 from cpimportd.cli import cli
-from cpimportd.configuration.loading import load
+from cpimportd.config.load import load
+from cpimportd.config.settings import Database
 from cpimportd.core.problems import ProblemError
 from cpimportd.demo.ftp import LoopbackFtpServer
 from cpimportd.demo.postgres import EmbeddedPostgres
 from cpimportd.pipeline import RunRequest, run_once
-from cpimportd.settings import Database
 from tests.daemon.living_daemon import environment
 from tests.daemon.notify_socket import NotifySocket
 from tests.daemon.other_user import NOBODY

@@ -17,10 +17,10 @@ from pydantic import SecretStr
 
 from cpimportd import reading
 from cpimportd.alerting import Occasion, watched
+from cpimportd.config.settings import Alerts, Database, Settings, Source
 from cpimportd.core.report import RunReport
 from cpimportd.demo.exports import ExportDay, Holding
 from cpimportd.pipeline import RunRequest, run_once
-from cpimportd.settings import Alerts, Database, Settings, Source
 from cpimportd.workbook.protocol import Output
 from cpimportd.worker import work
 

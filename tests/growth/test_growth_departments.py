@@ -15,9 +15,9 @@ import pytest
 from pydantic import SecretStr
 
 from cpimportd.books.upgrade import upgrade
+from cpimportd.config.settings import Database
 from cpimportd.core.model import Kind
 from cpimportd.demo.exports import ExportDay, Holding, books_after
-from cpimportd.settings import Database
 from tests.conftest import run_apart
 from tests.daemon.notify_socket import NotifySocket
 from tests.daemon.place import Place

@@ -14,9 +14,9 @@ from typing import Any
 
 import pytest
 
+from cpimportd.config.settings import Database, Settings, Source
 from cpimportd.core.report import RunReport
 from cpimportd.pipeline import RunRequest, run_once
-from cpimportd.settings import Database, Settings, Source
 
 SAMPLES = Path(__file__).parent.parent / "samples"
 

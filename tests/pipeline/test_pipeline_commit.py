@@ -8,9 +8,9 @@ from urllib.parse import parse_qs, urlsplit
 
 import pytest
 
+from cpimportd.config.settings import Database
 from cpimportd.core.report import RunStatus
 from cpimportd.pipeline import RunRequest, run_once
-from cpimportd.settings import Database
 
 _SPEC = importlib.util.spec_from_file_location("commit_proxy", Path(__file__).with_name("commit_proxy.py"))
 commit_proxy = importlib.util.module_from_spec(_SPEC)

@@ -12,10 +12,10 @@ from python_calamine import load_workbook
 from cpimportd.books.connection import connect
 from cpimportd.books.held import held_units, to_accept
 from cpimportd.books.movements import What
+from cpimportd.config.settings import Guards
 from cpimportd.core.problems import ProblemError
 from cpimportd.core.report import RunStatus
 from cpimportd.demo.workbook import write_workbook
-from cpimportd.settings import Guards
 from cpimportd.undoing import undo_once
 from tests.pipeline.test_pipeline_bad_input import shrink
 from tests.whole_diff import diff

@@ -11,10 +11,10 @@ from cpimportd.books.connection import connect
 from cpimportd.books.encodings import fitting, lacking_characters
 from cpimportd.books.upgrade import upgrade
 from cpimportd.checkup import checkup
-from cpimportd.configuration.loading import Loaded
+from cpimportd.config.load import Loaded
+from cpimportd.config.settings import Database
 from cpimportd.core.problems import ProblemError
 from cpimportd.core.report import RunStatus, UnitStatus
-from cpimportd.settings import Database
 from tests.conftest import run_sql
 from tests.pipeline.test_pipeline_guest import receipt, upload
 

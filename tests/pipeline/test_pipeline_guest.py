@@ -6,9 +6,9 @@ from decimal import Decimal
 import pytest
 
 from cpimportd.books.upgrade import upgrade
+from cpimportd.config.settings import Database
 from cpimportd.core.report import RunStatus, UnitStatus
 from cpimportd.demo.workbook import write_workbook
-from cpimportd.settings import Database
 
 SHAPE = """
     SELECT c.table_name, c.column_name, c.data_type, c.character_maximum_length, c.column_default, c.is_nullable

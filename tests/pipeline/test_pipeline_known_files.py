@@ -6,10 +6,10 @@ from pathlib import Path
 
 import pytest
 
+from cpimportd.config.settings import Settings
 from cpimportd.core.model import FetchedFile, Kind, Served
 from cpimportd.intake import _Reader
 from cpimportd.reading import ReadJob
-from cpimportd.settings import Settings
 from cpimportd.workbook import digests
 
 EXPENSES = Path(__file__).resolve().parents[1] / "samples" / "day1" / "Lotos - Spisanie kredity XLSX.xlsx"

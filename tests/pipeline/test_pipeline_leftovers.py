@@ -13,10 +13,10 @@ from pathlib import Path
 
 import pytest
 
+from cpimportd.config.settings import Reader
 from cpimportd.core.leftovers import LOCK, remove_abandoned, temporary_folder
 from cpimportd.core.model import FetchedFile, Kind
 from cpimportd.sample import sample_fault
-from cpimportd.settings import Reader
 from cpimportd.spool import SpoolFolder, open_spool, prune_spool
 
 KEEP = timedelta(days=30)

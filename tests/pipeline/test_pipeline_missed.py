@@ -13,6 +13,7 @@ from cpimportd.books.health import health
 from cpimportd.books.history import history
 from cpimportd.books.overview import workbooks
 from cpimportd.client import verdict
+from cpimportd.config.settings import Retry, Source
 from cpimportd.core.model import Kind
 from cpimportd.core.outcomes import JUDGED, SUCCEEDED, WELL
 from cpimportd.core.report import RunStatus
@@ -26,7 +27,6 @@ from cpimportd.nagios import Level, Thresholds, judge
 from cpimportd.plugin import Answer
 from cpimportd.progress import of_report
 from cpimportd.rendering.journal import summary_line
-from cpimportd.settings import Retry, Source
 from cpimportd.watched import Figures
 from cpimportd.web.daemon_view import Seen as DaemonSeen
 from cpimportd.web.daemon_view import light

@@ -4,9 +4,9 @@ import pytest
 
 from cpimportd.books.upgrade import upgrade
 from cpimportd.checkup import checkup
-from cpimportd.configuration.loading import Loaded
+from cpimportd.config.load import Loaded
+from cpimportd.config.settings import Database
 from cpimportd.core.report import RunStatus
-from cpimportd.settings import Database
 
 VIEWS = "DROP MATERIALIZED VIEW IF EXISTS " + ", ".join(
     f"mv_credit_{name}" for name in ("monthly", "by_contract", "by_organization", "payments", "totals")

@@ -6,9 +6,9 @@ from decimal import Decimal
 import pytest
 
 from cpimportd.books.upgrade import upgrade
+from cpimportd.config.settings import Database
 from cpimportd.core.model import Kind
 from cpimportd.core.report import RunStatus
-from cpimportd.settings import Database
 
 GONE = "Списание с расчетного счета 0Л0Л-999999 от 01.02.2021 9:00:00"
 GONE_TOO = "Поступление на расчетный счет 0Л0Л-888888 от 01.02.2021 9:00:00"

@@ -11,9 +11,9 @@ from cpimportd.books.backup import backup
 from cpimportd.books.connection import connect
 from cpimportd.books.upgrade import upgrade
 from cpimportd.checkup import checkup
-from cpimportd.configuration.loading import Loaded
+from cpimportd.config.load import Loaded
+from cpimportd.config.settings import Database
 from cpimportd.core.report import RunStatus
-from cpimportd.settings import Database
 from cpimportd.undoing import undo_once
 from tests.faults.poolers import pooled
 

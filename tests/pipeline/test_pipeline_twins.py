@@ -8,8 +8,8 @@ import pytest
 
 from cpimportd.books.connection import connect
 from cpimportd.books.held import to_accept
+from cpimportd.config.settings import Guards
 from cpimportd.core.report import RunStatus
-from cpimportd.settings import Guards
 from tests.pipeline.rewriting import one_hour_later, rewrite_workbook
 
 SOFT, ZERO_WIDTH, BOM, NBSP = "\u00ad", "\u200b", "\ufeff", "\u00a0"

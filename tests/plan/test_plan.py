@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from cpimportd.configuration.loading import load
+from cpimportd.config.load import load
 from cpimportd.core.problems import ProblemError
 from cpimportd.plan import COPY_PREFIX, RESCHEDULED, decode, encode
 from cpimportd.planner import make_plan

@@ -10,11 +10,11 @@ import pytest
 from rich.console import Console
 
 from cpimportd.books.connection import connect
+from cpimportd.config.settings import Database, Reader
 from cpimportd.core import waiting
 from cpimportd.core.problems import ProblemError
 from cpimportd.core.waiting import Wait, Waiting, silence, told, told_to
 from cpimportd.progress import JsonProgress, TerminalProgress
-from cpimportd.settings import Database, Reader
 from cpimportd.source.fetch import fetch
 from cpimportd.workbook.sandbox import run_limited, spawned
 from tests.source.conftest import retry_for

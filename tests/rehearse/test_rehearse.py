@@ -12,9 +12,9 @@ import pytest
 
 from cpimportd import scratch as scratch_page
 from cpimportd.books.scratch import create_scratch, drop_scratch
+from cpimportd.config.settings import Database, Guards
 from cpimportd.core.problems import ProblemError
 from cpimportd.demo.postgres import EmbeddedPostgres
-from cpimportd.settings import Database, Guards
 from cpimportd.undoing import undo_once
 from tests.pipeline.conftest import Workplace
 from tests.rehearse.conftest import DAYS, until

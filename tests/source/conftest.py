@@ -14,7 +14,7 @@ import pytest
 import trustme
 from pydantic import SecretStr
 
-from cpimportd import settings
+from cpimportd.config import settings
 from cpimportd.core.problems import Problem, ProblemError
 from tests.faults.secrets import FTP
 from tests.source import certificates, real_servers

@@ -7,7 +7,7 @@ import pytest
 import trustme
 from pydantic import SecretStr, ValidationError
 
-from cpimportd import settings
+from cpimportd.config import settings
 from cpimportd.core.problems import Problem, ProblemError
 from cpimportd.source.fetch import fetch
 from cpimportd.source.probe import probe

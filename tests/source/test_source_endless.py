@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from cpimportd import settings
+from cpimportd.config import settings
 from cpimportd.core.model import Progress
 from cpimportd.daemon.progress import Progress as Followed
 from cpimportd.messages import Stage

@@ -9,7 +9,7 @@ from urllib.parse import quote
 
 import pytest
 
-from cpimportd import settings
+from cpimportd.config import settings
 from cpimportd.core.problems import ProblemError
 from cpimportd.source.contract import Entry, Look
 from cpimportd.source.fetch import fetch

@@ -5,8 +5,8 @@ from pathlib import Path
 
 import pytest
 
+from cpimportd.config.settings import Source
 from cpimportd.core.problems import ProblemError
-from cpimportd.settings import Source
 from cpimportd.source.outbox import put, require_outbox
 from tests.source.conftest import Start, files_in, settings_for
 

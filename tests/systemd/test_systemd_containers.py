@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 import yaml
 
-from cpimportd.configuration.loading import load
+from cpimportd.config.load import load
 from tests.systemd.box import why_not
 from tests.systemd.conftest import REPOSITORY
 from tests.systemd.debian import NEXT_SUITE, build_root

@@ -8,7 +8,7 @@ import subprocess
 import pytest
 
 from cpimportd.cli import cli
-from cpimportd.configuration.keys import all_keys
+from cpimportd.config.keys import all_keys
 from tests.systemd.machine import UNIT
 
 CONFIGURED = 'database.url = "postgresql://cpimportd@/nowhere"\nsource.url = "file:///srv/upload"\n'

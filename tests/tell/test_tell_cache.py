@@ -8,8 +8,8 @@ import time
 import pytest
 from pydantic import ValidationError
 
+from cpimportd.config.settings import Cache
 from cpimportd.core.problems import ProblemError
-from cpimportd.settings import Cache
 from cpimportd.tell.cache import clear_cache, clear_once, count_cached
 from tests.faults.secrets import REDIS, REDIS_WRONG, leaked
 

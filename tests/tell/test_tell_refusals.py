@@ -5,8 +5,8 @@ import re
 import pytest
 import redis
 
+from cpimportd.config.settings import Cache
 from cpimportd.core.problems import ProblemError
-from cpimportd.settings import Cache
 from cpimportd.tell.cache import clear_once, count_cached
 from cpimportd.tell.refusals import nobodys_key
 

@@ -5,7 +5,7 @@ import asyncio
 import asyncpg
 import pytest
 
-from cpimportd.settings import Tell
+from cpimportd.config.settings import Tell
 from cpimportd.tell.views import refresh_views
 
 SCHEMA = """

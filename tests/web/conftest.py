@@ -13,9 +13,9 @@ from typing import Any
 
 import pytest
 
+from cpimportd.config.settings import Database, Settings, Source
 from cpimportd.core.report import RunStatus
 from cpimportd.pipeline import RunRequest, run_once
-from cpimportd.settings import Database, Settings, Source
 from tests.web.served import TOKEN, Served, configure
 
 SAMPLES = Path(__file__).parent.parent / "samples"

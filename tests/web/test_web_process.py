@@ -12,9 +12,9 @@ import pytest
 from pydantic import ValidationError
 
 from cpimportd.books.reader import BooksReader
+from cpimportd.config.settings import Database, Web
 from cpimportd.core.problems import ProblemError
 from cpimportd.demo.postgres import EmbeddedPostgres
-from cpimportd.settings import Database, Web
 from cpimportd.web.server import require_closed
 from tests.daemon.living_daemon import environment
 from tests.daemon.notify_socket import NotifySocket

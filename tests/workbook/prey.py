@@ -60,7 +60,7 @@ async def attack(root: str, way: str, job: dict[str, Any], refused: str = "", ui
         refused: what the kernel lacks, for ``refusing.py``.
         uid: the user that the reader becomes; 0: it stays who it is.
     """
-    from cpimportd.settings import Reader
+    from cpimportd.config.settings import Reader
     from cpimportd.workbook.forking import ForkServer
     from cpimportd.workbook.sandbox import run_limited, spawned
 

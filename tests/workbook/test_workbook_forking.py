@@ -14,9 +14,9 @@ import psutil
 import pytest
 import pytest_asyncio
 
+from cpimportd.config.settings import Reader
 from cpimportd.core.problems import ProblemError
 from cpimportd.reading import child_command, prefork_command
-from cpimportd.settings import Reader
 from cpimportd.workbook import forking
 from cpimportd.workbook.forking import ForkServer
 from cpimportd.workbook.sandbox import run_limited
@@ -257,7 +257,7 @@ async def test_who_hangs_up_with_an_answer_unheard_leaves_no_child():
 PARENT = f"""
 import asyncio, sys
 sys.path.insert(0, {ROOT!r})
-from cpimportd.settings import Reader
+from cpimportd.config.settings import Reader
 from cpimportd.workbook.forking import ForkServer
 from cpimportd.workbook.sandbox import run_limited
 async def main():
@@ -290,4 +290,4 @@ async def test_what_is_prepared_for_reading_knows_no_settings_and_no_database():
     assert {"cpimportd.worker", "python_calamine"} <= set(modules)
     reaching = {"ssl", "asyncio", "subprocess", "pydantic", "asyncpg", "sqlalchemy", "redis", "aioftp"}
     assert not reaching & set(modules)
-    assert "cpimportd.settings" not in modules
+    assert "cpimportd.config.settings" not in modules

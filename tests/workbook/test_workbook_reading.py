@@ -10,10 +10,10 @@ from pathlib import Path
 import psutil
 import pytest
 
+from cpimportd.config.settings import Reader
 from cpimportd.core.model import STAGED_COLUMNS, FetchedFile, Kind, Progress
 from cpimportd.core.problems import problem as make_problem
 from cpimportd.reading import ReadJob, read, worker_command
-from cpimportd.settings import Reader
 from cpimportd.workbook.sandbox import spawned
 from tests.reading_all import read_all
 
@@ -397,7 +397,7 @@ async def test_the_child_imports_nothing_that_reaches_out(tmp_path):
     assert "cpimportd.worker" in modules
     reaching = {"socket", "ssl", "asyncio", "subprocess", "pydantic", "asyncpg", "sqlalchemy", "redis", "aioftp"}
     assert not reaching & set(modules)
-    assert "cpimportd.settings" not in modules
+    assert "cpimportd.config.settings" not in modules
 
 
 async def test_the_child_starts_wherever_the_parent_stands(tmp_path, expenses, monkeypatch):

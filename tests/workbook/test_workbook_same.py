@@ -10,9 +10,9 @@ import pytest
 import pytest_asyncio
 from openpyxl.styles import numbers
 
+from cpimportd.config.settings import Reader
 from cpimportd.core.model import CellError
 from cpimportd.reading import ReadJob, child_job, prefork_command, worker_command
-from cpimportd.settings import Reader
 from cpimportd.workbook import xlsb
 from cpimportd.workbook.forking import ForkServer
 from cpimportd.workbook.numberformats import BUILT_IN, Shown

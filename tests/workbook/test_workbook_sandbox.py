@@ -12,8 +12,8 @@ import psutil
 import pytest
 import pytest_asyncio
 
+from cpimportd.config.settings import Reader
 from cpimportd.core.problems import ProblemError
-from cpimportd.settings import Reader
 from cpimportd.workbook import sandbox
 from cpimportd.workbook.forking import ForkServer
 from cpimportd.workbook.sandbox import run_limited, spawned
@@ -273,7 +273,7 @@ time.sleep(60)
 PARENT = f"""
 import asyncio, sys
 sys.path.insert(0, {ROOT!r})
-from cpimportd.settings import Reader
+from cpimportd.config.settings import Reader
 from cpimportd.workbook.sandbox import run_limited, spawned
 async def main():
     async for block in run_limited(spawned([sys.executable, "-I", "-c", {CHILD!r}]), b"", Reader(), file="a"):

@@ -9,8 +9,8 @@ from typing import get_args
 from pydantic import SecretStr
 from pydantic.fields import FieldInfo
 
+from cpimportd.config.settings import Schedule, Section, Settings
 from cpimportd.core.statefolder import PREFIX
-from cpimportd.settings import Schedule, Section, Settings
 
 KeyPath = tuple[str, ...]
 """A key with the sections around it, from the outside: ``("schedules", "import", "at")``."""
@@ -21,7 +21,7 @@ SCHEDULE = "import"
 
 @dataclass(frozen=True, slots=True)
 class Key:
-    """One key: where it stands, and what settings.py says of it."""
+    """One key: where it stands, and what config/settings.py says of it."""
 
     path: KeyPath
     field: FieldInfo
@@ -50,7 +50,7 @@ def _walk(section: type[Section], above: KeyPath) -> Iterator[Key]:
 
 @cache
 def all_keys() -> Mapping[KeyPath, Key]:
-    """Every key there is, in the order of settings.py; schedules under the name of the default one."""
+    """Every key there is, in the order of config/settings.py; schedules under the name of the default one."""
     return {key.path: key for key in _walk(Settings, ())}
 
 

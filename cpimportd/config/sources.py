@@ -7,11 +7,11 @@ from typing import TYPE_CHECKING, Any, cast
 
 from pydantic_settings import EnvSettingsSource
 
-from cpimportd.configuration.filetext import decoded, parsed, places, read_bytes
-from cpimportd.configuration.keys import KeyPath, all_keys, dotted, meant, variable
+from cpimportd.config.filetext import decoded, parsed, places, read_bytes
+from cpimportd.config.keys import KeyPath, all_keys, dotted, meant, variable
+from cpimportd.config.settings import Settings
 from cpimportd.core.problems import Problem, ProblemError, problem
 from cpimportd.core.statefolder import ENV_FILE, PREFIX
-from cpimportd.settings import Settings
 
 if TYPE_CHECKING:
     from pydantic.fields import FieldInfo

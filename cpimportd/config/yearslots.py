@@ -7,7 +7,7 @@ from itertools import islice
 from typing import Final
 from zoneinfo import ZoneInfo
 
-from cpimportd.settings import Settings
+from cpimportd.config.settings import Settings
 from cpimportd.timetable.calendar import count_slots, slots
 from cpimportd.timetable.irregular import IrregularDate, irregular_dates
 

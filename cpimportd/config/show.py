@@ -3,10 +3,10 @@
 from datetime import timedelta
 from typing import Literal, NamedTuple
 
-from cpimportd.configuration.keys import KeyPath, dotted, find
-from cpimportd.configuration.loading import Loaded, values
-from cpimportd.configuration.masking import masked
-from cpimportd.values import format_size, format_span, parse_size
+from cpimportd.config.keys import KeyPath, dotted, find
+from cpimportd.config.load import Loaded, values
+from cpimportd.config.masking import masked
+from cpimportd.config.values import format_size, format_span, parse_size
 
 
 class Row(NamedTuple):

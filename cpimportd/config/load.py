@@ -9,12 +9,13 @@ from typing import NoReturn
 
 from pydantic import BaseModel, SecretStr, ValidationError
 
-from cpimportd.configuration.faults import faults
-from cpimportd.configuration.keys import SCHEDULE, KeyPath, all_keys, dotted, variable
-from cpimportd.configuration.login import split_login
-from cpimportd.configuration.masking import holds_secret
-from cpimportd.configuration.predecessor import from_predecessor
-from cpimportd.configuration.sources import (
+from cpimportd.config.faults import faults
+from cpimportd.config.keys import SCHEDULE, KeyPath, all_keys, dotted, variable
+from cpimportd.config.login import split_login
+from cpimportd.config.masking import holds_secret
+from cpimportd.config.predecessor import from_predecessor
+from cpimportd.config.settings import Settings
+from cpimportd.config.sources import (
     ConfigFile,
     Found,
     Tree,
@@ -24,11 +25,10 @@ from cpimportd.configuration.sources import (
     place_in,
     read_file,
 )
-from cpimportd.configuration.surroundings import surroundings
+from cpimportd.config.surroundings import surroundings
 from cpimportd.core import statefolder
 from cpimportd.core.problems import Problem, ProblemError, problem
 from cpimportd.core.statefolder import DEFAULT_PATH
-from cpimportd.settings import Settings
 
 _SECRET_VARIABLES = {variable(key.path): dotted(key.path) for key in all_keys().values() if key.secret} | {
     "CREDIT_PORTFOLIO_FTP_PASSWORD": "source.password",
@@ -165,7 +165,7 @@ def _warnings(file: ConfigFile) -> Iterator[Problem]:
 
 
 def values(section: BaseModel | Mapping[str, object], above: KeyPath = ()) -> Iterator[tuple[KeyPath, object]]:
-    """Every key of the settings with its value, schedules under their names, in the order of settings.py."""
+    """Every key of the settings with its value, schedules under their names, in the order of config/settings.py."""
     for name, value in section if isinstance(section, BaseModel) else section.items():
         if isinstance(value, BaseModel | Mapping):
             yield from values(value, (*above, name))

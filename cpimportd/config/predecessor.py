@@ -6,10 +6,10 @@ from urllib.parse import quote
 
 from pydantic import TypeAdapter, ValidationError
 
-from cpimportd.configuration.keys import KeyPath, dotted
-from cpimportd.configuration.sources import Found
+from cpimportd.config.keys import KeyPath, dotted
+from cpimportd.config.settings import Schedule
+from cpimportd.config.sources import Found
 from cpimportd.core.problems import problem
-from cpimportd.settings import Schedule
 
 _IMPORT = "CREDIT_PORTFOLIO_IMPORT_"
 _FTP = "CREDIT_PORTFOLIO_FTP_"

@@ -3,7 +3,7 @@
 import re
 from urllib.parse import unquote
 
-from cpimportd.configuration.sources import ConfigFile, Found, place
+from cpimportd.config.sources import ConfigFile, Found, place
 from cpimportd.core.logins import advice
 from cpimportd.core.problems import problem
 

@@ -6,11 +6,11 @@ from typing import Any
 
 from pydantic import TypeAdapter, ValidationError
 
-from cpimportd.configuration.keys import KeyPath, dotted, find, in_file, meant, variable
-from cpimportd.configuration.masking import MASK, masked
-from cpimportd.configuration.sources import ConfigFile, Found, origin_of, place, unknown
+from cpimportd.config.keys import KeyPath, dotted, find, in_file, meant, variable
+from cpimportd.config.masking import MASK, masked
+from cpimportd.config.sources import ConfigFile, Found, origin_of, place, unknown
+from cpimportd.config.values import Calendar
 from cpimportd.core.problems import Problem, ProblemError, problem
-from cpimportd.values import Calendar
 
 
 def faults(error: ValidationError, merged: Found, file: ConfigFile | None) -> Iterable[Problem]:

@@ -8,8 +8,7 @@ from zoneinfo import ZoneInfo
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationInfo, field_validator
 
-from cpimportd.core import statefolder
-from cpimportd.values import (
+from cpimportd.config.values import (
     AbsolutePath,
     AlertUrls,
     CacheUrl,
@@ -38,6 +37,7 @@ from cpimportd.values import (
     Words,
     Zone,
 )
+from cpimportd.core import statefolder
 
 
 class Section(BaseModel):

@@ -4,7 +4,7 @@ import re
 
 from pydantic import SecretStr
 
-from cpimportd.configuration.keys import KeyPath, find
+from cpimportd.config.keys import KeyPath, find
 
 MASK = "********"
 

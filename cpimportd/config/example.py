@@ -1,10 +1,10 @@
-"""The annotated example of the file, made from settings.py itself so that it cannot say anything else."""
+"""The annotated example of the file, made from config/settings.py itself so that it cannot say anything else."""
 
 import json
 from textwrap import wrap
 
-from cpimportd.configuration.keys import Key, KeyPath, all_keys, dotted
-from cpimportd.configuration.show import plain
+from cpimportd.config.keys import Key, KeyPath, all_keys, dotted
+from cpimportd.config.show import plain
 from cpimportd.core.statefolder import DEFAULT_PATH
 
 _HEAD = f"""\

@@ -8,10 +8,10 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Final
 
-from cpimportd import unit
-from cpimportd.configuration.envfile import dotenv
-from cpimportd.configuration.filetext import decoded, read_bytes
-from cpimportd.configuration.sources import Found, unreadable
+from cpimportd.config import unit
+from cpimportd.config.envfile import dotenv
+from cpimportd.config.filetext import decoded, read_bytes
+from cpimportd.config.sources import Found, unreadable
 from cpimportd.core.problems import Problem, ProblemError, problem
 from cpimportd.core.statefolder import ENV_FILE, env_file_beside
 

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from cpimportd.source.control import Stream
-from cpimportd.source.spool import OVERLAP
+from cpimportd.source.incoming import OVERLAP
 from tests.faults.carriers import cut, stall, swallow, trickle
 from tests.faults.line import ALWAYS, WHOLE, content, first, first_replies, line_to, sample
 from tests.faults.proxy import Cut

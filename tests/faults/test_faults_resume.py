@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from cpimportd.source.spool import OVERLAP
+from cpimportd.source.incoming import OVERLAP
 from tests.faults.carriers import cut, swallow
 from tests.faults.line import ALWAYS, WHOLE, Line, content, first, line_to
 from tests.faults.proxy import Cut

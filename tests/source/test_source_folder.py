@@ -13,8 +13,8 @@ from cpimportd.config import settings
 from cpimportd.core.problems import ProblemError
 from cpimportd.source.contract import Entry, Look
 from cpimportd.source.fetch import fetch
+from cpimportd.source.incoming import Spool
 from cpimportd.source.probe import probe
-from cpimportd.source.spool import Spool
 from tests.source.conftest import put, retry_for
 
 

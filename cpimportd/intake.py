@@ -13,7 +13,6 @@ from pathlib import Path
 
 import asyncpg
 
-from cpimportd import engine
 from cpimportd.books import encodings, memory
 from cpimportd.books.rights import text_limits
 from cpimportd.checks.attribution import unknown_expenses
@@ -28,12 +27,12 @@ from cpimportd.core.verdicts import UnitVerdict, Verdict
 from cpimportd.core.waiting import Wait, waiting
 from cpimportd.documents.names import kind_by_name
 from cpimportd.earlier import earlier
-from cpimportd.reading import ReadJob
-from cpimportd.sample import SUSPICIOUS, sample_fault
 from cpimportd.source.fetch import fetch, open_source
 from cpimportd.spool import SpoolFolder
 from cpimportd.titles import title_of
-from cpimportd.workbook import digests
+from cpimportd.workbook import digests, engine
+from cpimportd.workbook.reading import ReadJob
+from cpimportd.workbook.sample import SUSPICIOUS, sample_fault
 
 logger = logging.getLogger(__name__)
 

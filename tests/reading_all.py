@@ -4,10 +4,10 @@ import asyncio
 from collections.abc import Sequence
 from pathlib import Path
 
-from cpimportd import engine
 from cpimportd.config.settings import Reader, Settings
 from cpimportd.core.model import FetchedFile, Snapshot
-from cpimportd.reading import ReadJob
+from cpimportd.workbook import engine
+from cpimportd.workbook.reading import ReadJob
 
 
 async def read_all(

@@ -87,14 +87,14 @@ async def _source(loaded: Loaded) -> Sequence[CheckLine]:
 
 async def _reading(settings: Settings) -> Sequence[CheckLine]:
     if settings.engine.executor == "local":
-        from cpimportd.sample import sample_fault  # noqa: PLC0415 - so that --help stays fast
+        from cpimportd.workbook.sample import sample_fault  # noqa: PLC0415 - so that --help stays fast
 
         if (fault := await sample_fault(settings.reader)) is not None:
             return (bad("reading", fault),)
         place = f"on this machine, {settings.reader.parallel} workbooks at once"
         return (good("reading", f"{place}; a sample workbook of our own is read right"),)
-    from cpimportd.cluster import connected, versions_differ  # noqa: PLC0415
-    from cpimportd.cluster_task import reader_identity  # noqa: PLC0415
+    from cpimportd.workbook.cluster.parent import connected, versions_differ  # noqa: PLC0415
+    from cpimportd.workbook.cluster.task import reader_identity  # noqa: PLC0415
 
     address = settings.engine.dask_scheduler
     async with connected(settings.engine, settings.reader, look=True) as (_, found):

@@ -6,9 +6,9 @@ from typing import Final
 from cpimportd.checkup.line import CheckLine, bad, good
 from cpimportd.config.settings import Reader
 from cpimportd.core.problems import problem
-from cpimportd.reading import prefork_command
 from cpimportd.workbook.confine import Walls
 from cpimportd.workbook.forking import ForkServer
+from cpimportd.workbook.reading import prefork_command
 from cpimportd.workbook.sandbox import run_limited
 from cpimportd.workbook.trial import understand
 

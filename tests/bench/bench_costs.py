@@ -36,8 +36,8 @@ from cpimportd.core.model import FetchedFile, Snapshot
 from cpimportd.demo.exports import ExportDay, Holding
 from cpimportd.demo.ledger import Changes
 from cpimportd.demo.postgres import EmbeddedPostgres
-from cpimportd.reading import ReadJob, child_job, read
-from cpimportd.workbook.packed import Packer, unpack
+from cpimportd.workbook.cluster.packed import Packer, unpack
+from cpimportd.workbook.reading import ReadJob, child_job, read
 from tests.bench.scale import Costs, recompute, write_page
 from tests.reading_all import read_all
 
@@ -165,7 +165,7 @@ async def read_anew(snapshots: Sequence[Snapshot], job: ReadJob, folder: Path) -
 
 def address_space(snapshot: Snapshot) -> int:
     """Bytes of address space that the child took at most (VmPeak, proc(5)), which ``reader.memory`` limits."""
-    program = "import sys; from cpimportd.worker import main; main(); print(open('/proc/self/status').read(), file=sys.stderr)"
+    program = "import sys; from cpimportd.workbook.worker import main; main(); print(open('/proc/self/status').read(), file=sys.stderr)"
     job = child_job(snapshot.file.path, snapshot.file.name, 0, ReadJob(timezone="Europe/Moscow"), Reader())
     argv = [sys.executable, "-c", program]
     done = subprocess.run(argv, input=json.dumps(job).encode(), capture_output=True, check=True)

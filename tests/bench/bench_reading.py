@@ -18,9 +18,9 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 from cpimportd.config.settings import Reader
 from cpimportd.core.model import FetchedFile, Snapshot
 from cpimportd.demo.workbook import write_workbook
-from cpimportd.reading import ReadJob, read
 from cpimportd.workbook.cells import open_cells
 from cpimportd.workbook.guards import ZipLimits, inspect
+from cpimportd.workbook.reading import ReadJob, read
 
 ROWS = 60_000
 TITLES = """Списание с расчетного счета

@@ -8,16 +8,16 @@ from pathlib import Path
 
 import pytest
 
-from cpimportd import sample
 from cpimportd.checkup import checkup
 from cpimportd.config import libraries
 from cpimportd.config.libraries import READING, too_old
 from cpimportd.config.load import load
 from cpimportd.config.settings import Reader, Settings
 from cpimportd.core.problems import ProblemError
-from cpimportd.engine import opened
 from cpimportd.planner import make_plan
-from cpimportd.sample import sample_fault
+from cpimportd.workbook import sample
+from cpimportd.workbook.engine import opened
+from cpimportd.workbook.sample import sample_fault
 
 SERVED = "[database]\nurl = 'postgresql://u@h/d'\n[source]\nurl = 'ftp://h/1c'\n"
 
@@ -54,7 +54,7 @@ BROKEN = {
 @pytest.fixture(params=BROKEN)
 def broken_library(request, monkeypatch, tmp_path):
     """Readers in which calamine does not work as it should, as real processes."""
-    from cpimportd import reading
+    from cpimportd.workbook import reading
 
     folder = Path(reading.__file__).resolve().parent.parent
     script = tmp_path / "reader.py"

@@ -9,7 +9,7 @@ from typing import Any
 
 
 def _task() -> Any:
-    return importlib.import_module("cpimportd.cluster_task")
+    return importlib.import_module("cpimportd.workbook.cluster.task")
 
 
 def hold(folder: str) -> None:

@@ -172,7 +172,7 @@ def failure(report: RunReport) -> str:
 
 def our_clients() -> list[psutil.Process]:
     children = psutil.Process().children(recursive=True)
-    return [child for child in children if any("cpimportd.cluster_client" in part for part in child.cmdline())]
+    return [child for child in children if any("cpimportd.workbook.cluster.client" in part for part in child.cmdline())]
 
 
 def connected(client: psutil.Process, address: str) -> bool:

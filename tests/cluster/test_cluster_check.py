@@ -4,9 +4,9 @@ import pytest
 import trustme
 
 from cpimportd.checkup import CheckLine, checkup
-from cpimportd.cluster_task import reader_identity
 from cpimportd.config.load import load
 from cpimportd.core.problems import ProblemError
+from cpimportd.workbook.cluster.task import reader_identity
 from tests.cluster import on_worker
 from tests.cluster.conftest import Scheduler
 

@@ -11,14 +11,14 @@ from pathlib import Path
 
 import pytest
 
-from cpimportd import cluster as page
-from cpimportd.cluster import connected
-from cpimportd.cluster_task import reader_identity
 from cpimportd.config.settings import Reader
 from cpimportd.core.model import STAGED_COLUMNS, FetchedFile, Kind
 from cpimportd.core.problems import ProblemError
-from cpimportd.reading import ReadJob, child_command, read
-from cpimportd.workbook.packed import Packer
+from cpimportd.workbook.cluster import parent
+from cpimportd.workbook.cluster.packed import Packer
+from cpimportd.workbook.cluster.parent import connected
+from cpimportd.workbook.cluster.task import reader_identity
+from cpimportd.workbook.reading import ReadJob, child_command, read
 from tests.cluster import on_worker
 
 SAMPLES = Path(__file__).parents[1] / "samples" / "day1"
@@ -164,7 +164,7 @@ async def test_a_package_that_is_missing_is_named_with_the_command_that_installs
         *python, code, folder = child_command(module)
         return (*python, f"import sys; sys.modules['distributed'] = None; {code}", folder)
 
-    monkeypatch.setattr(page, "child_command", without)
+    monkeypatch.setattr(parent, "child_command", without)
     workplace.sample("day1")
     report = await workplace.run(clustered)
     (found,) = report.problems
@@ -175,4 +175,6 @@ async def test_a_package_that_is_missing_is_named_with_the_command_that_installs
 def test_who_reads_here_loads_nothing_of_dask():
     code = "import sys, cpimportd.cli, cpimportd.pipeline, cpimportd.checkup; print(*sys.modules)"
     loaded = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout.split()
-    assert not {"distributed", "dask", "cpimportd.cluster", "cpimportd.cluster_task"} & set(loaded)
+    assert not {"distributed", "dask", "cpimportd.workbook.cluster.parent", "cpimportd.workbook.cluster.task"} & set(
+        loaded
+    )

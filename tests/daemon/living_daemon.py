@@ -139,7 +139,7 @@ class LivingDaemon:
         run = self.run_pid()
 
         def stopped() -> list[int]:
-            readers = children(run, "cpimportd.prefork")
+            readers = children(run, "cpimportd.workbook.prefork")
             signal_all(readers, signal.SIGSTOP)
             self._frozen += readers
             return readers
@@ -176,7 +176,8 @@ class LivingDaemon:
         self.process.wait()
         # One that was stopped before it could ask to die with its parent would stand for ever.
         signal_all(
-            [pid for pid in self._frozen if "cpimportd.prefork" in processes().get(pid, (0, ""))[1]], signal.SIGKILL
+            [pid for pid in self._frozen if "cpimportd.workbook.prefork" in processes().get(pid, (0, ""))[1]],
+            signal.SIGKILL,
         )
 
     def kill(self, *, with_runs: bool = False) -> None:

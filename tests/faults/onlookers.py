@@ -10,7 +10,7 @@ from typing import Self
 from tests.daemon.polling import processes, until
 
 _ROLES = {
-    "cpimportd.prefork": "reader of a workbook",
+    "cpimportd.workbook.prefork": "reader of a workbook",
     "-m cpimportd daemon": "daemon",
     "-m cpimportd.planner": "reader of the configuration",
     "-m cpimportd": "run",

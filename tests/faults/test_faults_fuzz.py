@@ -25,9 +25,9 @@ from cpimportd.config.settings import Reader
 from cpimportd.core.model import CellError, FetchedFile, Snapshot
 from cpimportd.demo.workbook import write_workbook
 from cpimportd.documents.columns import Meaning
-from cpimportd.reading import ReadJob, read
 from cpimportd.workbook.protocol import Job, Listener, Output
-from cpimportd.worker import work
+from cpimportd.workbook.reading import ReadJob, read
+from cpimportd.workbook.worker import work
 from tests.faults.harmless import assert_a_value, assert_one_line
 from tests.faults.hostile import REQUIRED, SHEET, STRINGS, table_of
 from tests.faults.table import Chapter

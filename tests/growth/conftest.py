@@ -15,14 +15,14 @@ from typing import Any
 import pytest
 from pydantic import SecretStr
 
-from cpimportd import reading
 from cpimportd.alerting import Occasion, watched
 from cpimportd.config.settings import Alerts, Database, Settings, Source
 from cpimportd.core.report import RunReport
 from cpimportd.demo.exports import ExportDay, Holding
 from cpimportd.pipeline import RunRequest, run_once
+from cpimportd.workbook import reading
 from cpimportd.workbook.protocol import Output
-from cpimportd.worker import work
+from cpimportd.workbook.worker import work
 
 ORGANIZATIONS = 200
 

@@ -9,8 +9,8 @@ import pytest
 from cpimportd.config.settings import Settings
 from cpimportd.core.model import FetchedFile, Kind, Served
 from cpimportd.intake import _Reader
-from cpimportd.reading import ReadJob
 from cpimportd.workbook import digests
+from cpimportd.workbook.reading import ReadJob
 
 EXPENSES = Path(__file__).resolve().parents[1] / "samples" / "day1" / "Lotos - Spisanie kredity XLSX.xlsx"
 

@@ -16,8 +16,8 @@ import pytest
 from cpimportd.config.settings import Reader
 from cpimportd.core.leftovers import LOCK, remove_abandoned, temporary_folder
 from cpimportd.core.model import FetchedFile, Kind
-from cpimportd.sample import sample_fault
 from cpimportd.spool import SpoolFolder, open_spool, prune_spool
+from cpimportd.workbook.sample import sample_fault
 
 KEEP = timedelta(days=30)
 

@@ -5,8 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from cpimportd import reading
 from cpimportd.core.report import RunStatus
+from cpimportd.workbook import reading
 
 SOURCES = str(Path(reading.__file__).resolve().parent.parent)
 

@@ -16,9 +16,9 @@ import pytest_asyncio
 
 from cpimportd.config.settings import Reader
 from cpimportd.core.problems import ProblemError
-from cpimportd.reading import child_command, prefork_command
 from cpimportd.workbook import forking
 from cpimportd.workbook.forking import ForkServer
+from cpimportd.workbook.reading import child_command, prefork_command
 from cpimportd.workbook.sandbox import run_limited
 
 pytestmark = pytest.mark.asyncio
@@ -283,11 +283,11 @@ async def test_server_and_children_die_with_a_parent_that_has_no_time_to_clean_u
 
 async def test_what_is_prepared_for_reading_knows_no_settings_and_no_database():
     *python, _code, folder = prefork_command()
-    assert [*python, folder] == [*child_command("cpimportd.worker")[:-2], folder]
-    code = "import sys; sys.path.insert(0, sys.argv[1]); import cpimportd.prefork; print(*sys.modules)"
+    assert [*python, folder] == [*child_command("cpimportd.workbook.worker")[:-2], folder]
+    code = "import sys; sys.path.insert(0, sys.argv[1]); import cpimportd.workbook.prefork; print(*sys.modules)"
     process = await asyncio.create_subprocess_exec(*python, code, folder, stdout=asyncio.subprocess.PIPE)
     modules = (await process.communicate())[0].decode().split()
-    assert {"cpimportd.worker", "python_calamine"} <= set(modules)
+    assert {"cpimportd.workbook.worker", "python_calamine"} <= set(modules)
     reaching = {"ssl", "asyncio", "subprocess", "pydantic", "asyncpg", "sqlalchemy", "redis", "aioftp"}
     assert not reaching & set(modules)
     assert "cpimportd.config.settings" not in modules

@@ -13,7 +13,7 @@ import pytest
 from cpimportd.config.settings import Reader
 from cpimportd.core.model import STAGED_COLUMNS, FetchedFile, Kind, Progress
 from cpimportd.core.problems import problem as make_problem
-from cpimportd.reading import ReadJob, read, worker_command
+from cpimportd.workbook.reading import ReadJob, read, worker_command
 from cpimportd.workbook.sandbox import spawned
 from tests.reading_all import read_all
 
@@ -391,10 +391,10 @@ async def test_texts_of_the_child_are_escaped_and_named_after_our_file(tmp_path)
 
 async def test_the_child_imports_nothing_that_reaches_out(tmp_path):
     *python, _code, folder = worker_command()
-    code = "import sys; sys.path.insert(0, sys.argv[1]); import cpimportd.worker; print(*sys.modules)"
+    code = "import sys; sys.path.insert(0, sys.argv[1]); import cpimportd.workbook.worker; print(*sys.modules)"
     process = await asyncio.create_subprocess_exec(*python, code, folder, stdout=asyncio.subprocess.PIPE)
     modules = (await process.communicate())[0].decode().split()
-    assert "cpimportd.worker" in modules
+    assert "cpimportd.workbook.worker" in modules
     reaching = {"socket", "ssl", "asyncio", "subprocess", "pydantic", "asyncpg", "sqlalchemy", "redis", "aioftp"}
     assert not reaching & set(modules)
     assert "cpimportd.config.settings" not in modules

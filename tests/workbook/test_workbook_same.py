@@ -12,13 +12,13 @@ from openpyxl.styles import numbers
 
 from cpimportd.config.settings import Reader
 from cpimportd.core.model import CellError
-from cpimportd.reading import ReadJob, child_job, prefork_command, worker_command
 from cpimportd.workbook import xlsb
 from cpimportd.workbook.forking import ForkServer
 from cpimportd.workbook.numberformats import BUILT_IN, Shown
 from cpimportd.workbook.protocol import Output
+from cpimportd.workbook.reading import ReadJob, child_job, prefork_command, worker_command
 from cpimportd.workbook.sandbox import run_limited, spawned
-from cpimportd.worker import work
+from cpimportd.workbook.worker import work
 from tests.workbook.binaries import write_xls, write_xlsb, write_xlsx
 
 TESTS = Path(__file__).parents[1]

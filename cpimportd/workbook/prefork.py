@@ -6,7 +6,7 @@ It gets no job, opens no workbook and knows no secret; all that it does is told 
 import os
 import sys
 
-from cpimportd import worker
+from cpimportd.workbook import worker
 from cpimportd.workbook.confine import import_codecs
 from cpimportd.workbook.forkserver import serve
 

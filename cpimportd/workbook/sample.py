@@ -19,7 +19,7 @@ from cpimportd.core.leftovers import temporary_folder
 from cpimportd.core.model import FetchedFile, Kind, Snapshot
 from cpimportd.core.problems import Problem, ProblemError, problem
 from cpimportd.core.system import unusable
-from cpimportd.reading import ReadJob, read
+from cpimportd.workbook.reading import ReadJob, read
 
 SUSPICIOUS: Final = frozenset({"file-not-workbook", "file-damaged", "file-unclear", "reader-failed", "no-header"})
 """Problems of a file that a wrong library makes of a right one."""

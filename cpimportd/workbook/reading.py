@@ -50,7 +50,7 @@ def child_command(module: str) -> tuple[str, ...]:
     """The command that starts a child process of ours, from an installed package as from a source checkout.
 
     Args:
-        module: what it runs, such as ``cpimportd.worker``.
+        module: what it runs, such as ``cpimportd.workbook.worker``.
     """
     folder = str(Path(cpimportd.__file__).resolve().parent.parent)
     return (sys.executable, "-I", "-B", "-c", _START.format(module=module), folder)
@@ -58,12 +58,12 @@ def child_command(module: str) -> tuple[str, ...]:
 
 def worker_command() -> tuple[str, ...]:
     """The command that starts the child that reads a workbook."""
-    return child_command("cpimportd.worker")
+    return child_command("cpimportd.workbook.worker")
 
 
 def prefork_command() -> tuple[str, ...]:
     """The command that starts the process that forks such children."""
-    return child_command("cpimportd.prefork")
+    return child_command("cpimportd.workbook.prefork")
 
 
 async def read(

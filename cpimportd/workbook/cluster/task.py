@@ -16,14 +16,14 @@ from tempfile import TemporaryDirectory
 from typing import Any
 
 import cpimportd
-from cpimportd.cluster_reply import head_line
 from cpimportd.config.settings import Reader
 from cpimportd.core.problems import Problem, ProblemError, problem
-from cpimportd.reading import ReadJob, child_job, worker_command
-from cpimportd.workbook.packed import Packer
+from cpimportd.workbook.cluster.packed import Packer
+from cpimportd.workbook.cluster.reply import head_line
+from cpimportd.workbook.reading import ReadJob, child_job, worker_command
 from cpimportd.workbook.sandbox import run_limited, spawned
 
-_READS = ("core", "documents", "workbook", "model.py", "problems.py", "worker.py")
+_READS = ("core", "documents", "workbook", "model.py", "problems.py", "workbook/worker.py")
 
 
 @cache

@@ -10,8 +10,8 @@ from typing import Any, ParamSpec, Protocol, TypeVar
 from cpimportd.config.libraries import READING, require_new_enough
 from cpimportd.config.settings import Reader, Settings
 from cpimportd.core.model import FetchedFile, Snapshot
-from cpimportd.reading import ReadJob, Report, prefork_command, read
 from cpimportd.workbook.forking import ForkServer
+from cpimportd.workbook.reading import ReadJob, Report, prefork_command, read
 
 P = ParamSpec("P")
 Result = TypeVar("Result")
@@ -19,7 +19,7 @@ Act = Callable[P, Coroutine[Any, Any, Result]]
 
 
 class Read(Protocol):
-    """Reads one workbook, as :func:`cpimportd.reading.read` does; called for all at once, it takes them in turn."""
+    """Reads one workbook, as :func:`read` does; called for all at once, it takes them in turn."""
 
     async def __call__(
         self,
@@ -31,7 +31,7 @@ class Read(Protocol):
         *,
         progress: Report = ...,
     ) -> Snapshot:
-        """Arguments and result are those of :func:`cpimportd.reading.read`."""
+        """Arguments and result are those of :func:`cpimportd.workbook.reading.read`."""
         ...
 
 
@@ -43,7 +43,7 @@ async def opened(settings: Settings) -> AsyncIterator[Read]:
         ProblemError: ``cluster-not-installed``, ``cluster-unreachable``, ``library-old``.
     """
     if settings.engine.executor == "dask":
-        from cpimportd.cluster import connected  # noqa: PLC0415 - few read elsewhere
+        from cpimportd.workbook.cluster.parent import connected  # noqa: PLC0415 - few read elsewhere
 
         async with connected(settings.engine, settings.reader) as (cluster, _):
             yield cluster.read

@@ -18,14 +18,14 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Any
 
-from cpimportd.cluster_reply import read_head, read_lines
-from cpimportd.cluster_task import order, reader_identity
 from cpimportd.config.settings import Engine, Reader
 from cpimportd.core.model import FetchedFile, Snapshot
 from cpimportd.core.problems import Problem, ProblemError, printable, problem
 from cpimportd.core.system import unusable
 from cpimportd.core.waiting import silence
-from cpimportd.reading import ReadJob, Report, child_command, take_down
+from cpimportd.workbook.cluster.reply import read_head, read_lines
+from cpimportd.workbook.cluster.task import order, reader_identity
+from cpimportd.workbook.reading import ReadJob, Report, child_command, take_down
 
 logger = logging.getLogger(__name__)
 
@@ -81,7 +81,7 @@ class Cluster:
         *,
         progress: Report = lambda _: None,
     ) -> Snapshot:
-        """Read one workbook on the cluster; arguments and result are those of :func:`cpimportd.reading.read`.
+        """Read one workbook on the cluster; arguments and result are those of :func:`cpimportd.workbook.reading.read`.
 
         Raises:
             ProblemError: ``cluster-unreachable``, ``cluster-failed``, ``cluster-versions``, ``disk``.
@@ -196,8 +196,8 @@ async def connected(engine: Engine, limits: Reader, *, look: bool = False) -> As
     patience = engine.scheduler_timeout.total_seconds()
     with tempfile.TemporaryFile() as complaint:
         client = await asyncio.create_subprocess_exec(
-            *child_command("cpimportd.cluster_client"), stdin=PIPE, stdout=PIPE, stderr=complaint, env=_environment(),
-            start_new_session=True, limit=_PIECE,
+            *child_command("cpimportd.workbook.cluster.client"), stdin=PIPE, stdout=PIPE, stderr=complaint,
+            env=_environment(), start_new_session=True, limit=_PIECE,
         )  # fmt: skip
         listening = None
         try:

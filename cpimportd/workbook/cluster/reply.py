@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import IO
 
 from cpimportd.core.problems import CATALOG, Problem, ProblemError, printable
-from cpimportd.workbook.packed import unpack
+from cpimportd.workbook.cluster.packed import unpack
 
 _LONGEST_HEAD = 64 * 1024
 _PIECE = 256 * 1024
@@ -22,7 +22,7 @@ class Head:
     """The first line of a reply.
 
     Attributes:
-        reader: who read, as :func:`cpimportd.cluster_task.reader_identity` has it.
+        reader: who read, as :func:`cpimportd.workbook.cluster.task.reader_identity` has it.
         failure: why the reader did not come to its end; None where it did.
     """
 

@@ -18,8 +18,8 @@ from functools import partial
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any
 
-from cpimportd.cluster_task import reader_identity
 from cpimportd.core.coredumps import forbid_core_dumps
+from cpimportd.workbook.cluster.task import reader_identity
 
 if TYPE_CHECKING:
     from distributed import Client
@@ -28,8 +28,8 @@ _PR_SET_PDEATHSIG = 1  # prctl(2)
 _ATTEMPTS = 2
 # As texts, which every version of Python and a worker without us can receive: a function that a worker cannot import
 # ends that worker, and one sent as bytecode needs the same Python.
-_READ = "__import__('cpimportd.cluster_task', fromlist=['*']).read_workbook(asked, content)"
-_IDENTIFY = "__import__('cpimportd.cluster_task', fromlist=['*']).reader_identity()"
+_READ = "__import__('cpimportd.workbook.cluster.task', fromlist=['*']).read_workbook(asked, content)"
+_IDENTIFY = "__import__('cpimportd.workbook.cluster.task', fromlist=['*']).reader_identity()"
 _LONGEST_REASON = 600
 
 

@@ -12,8 +12,8 @@ from pathlib import Path
 
 import asyncpg
 
-from cpimportd.books.certainty import settled
-from cpimportd.books.failures import translate
+from cpimportd.books.database.failures import translate
+from cpimportd.books.publish.certainty import settled
 from cpimportd.config.load import load, require_database
 from cpimportd.core.coredumps import forbid_core_dumps
 from cpimportd.core.problems import ProblemError

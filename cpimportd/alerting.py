@@ -21,7 +21,7 @@ from cpimportd.alerts.conditions import Change, Event, Found, Look, Remembered, 
 from cpimportd.alerts.heartbeat import Beat, beat
 from cpimportd.alerts.sending import names_of, send
 from cpimportd.alerts.texts import Message, of_changes
-from cpimportd.books import alerts as queue
+from cpimportd.books.reports import alerts as queue
 from cpimportd.config.settings import Settings
 from cpimportd.core.model import Kind
 from cpimportd.core.problems import Problem, ProblemError, problem

@@ -10,8 +10,8 @@ import asyncpg
 
 from cpimportd.alerts.sending import names_of, send
 from cpimportd.alerts.texts import coalesced
-from cpimportd.books import alerts as queue
-from cpimportd.books.connection import connect, let_go
+from cpimportd.books.database.connection import connect, let_go
+from cpimportd.books.reports import alerts as queue
 from cpimportd.config.settings import Settings
 from cpimportd.core.problems import Problem, ProblemError, problem
 

@@ -12,8 +12,8 @@ from cpimportd.titles import line_text, title_of
 from cpimportd.writing.tables import Table, Titled, write_tables
 
 if TYPE_CHECKING:
-    from cpimportd.books.diff import Diff
-    from cpimportd.books.movements import Movement, Sums, What
+    from cpimportd.books.journal.diff import Diff
+    from cpimportd.books.journal.movements import Movement, Sums, What
 
 _KINDS: Final = {
     Figure.RECEIPTS: "Поступления",
@@ -94,7 +94,7 @@ async def write_diff(found: "Diff", tell: Tell, path: Path) -> None:
 
 def tables_of(found: "Diff", tell: Tell) -> Iterable[Table]:
     """The four sheets."""
-    from cpimportd.books.movements import What  # noqa: PLC0415 - the room is loaded by whoever has a diff
+    from cpimportd.books.journal.movements import What  # noqa: PLC0415 - the room is loaded by whoever has a diff
 
     for title, what in (("Добавлено", What.ADDED), ("Удалено", What.REMOVED)):
         yield Table(title, _DOCUMENT, _documents(tell(what)))

@@ -5,7 +5,7 @@ from datetime import tzinfo
 
 import asyncpg
 
-from cpimportd.books import memory
+from cpimportd.books.journal import memory
 from cpimportd.checks.earlier import Earlier
 from cpimportd.config.settings import Settings
 from cpimportd.core.model import Content, Served, Snapshot, Unit

@@ -4,7 +4,7 @@ import logging
 
 import asyncpg
 
-from cpimportd.books.failures import translate
+from cpimportd.books.database.failures import translate
 from cpimportd.core.problems import Problem, ProblemError, problem
 from cpimportd.core.system import exhausted, unusable
 

@@ -13,8 +13,9 @@ from pathlib import Path
 
 import asyncpg
 
-from cpimportd.books import encodings, memory
-from cpimportd.books.rights import text_limits
+from cpimportd.books.database import encodings
+from cpimportd.books.journal import memory
+from cpimportd.books.schema.rights import text_limits
 from cpimportd.checks.attribution import unknown_expenses
 from cpimportd.checks.earlier import Earlier
 from cpimportd.checks.integrity import integrity

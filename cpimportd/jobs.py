@@ -9,11 +9,11 @@ from typing import Final, Literal
 from rich.console import Console
 
 from cpimportd.alerts.texts import place, shortened
-from cpimportd.books import alerts as queue
-from cpimportd.books.connection import connect, let_go
-from cpimportd.books.reconciliation import Reconciliation, reconcile
-from cpimportd.books.upgrade import require_current
-from cpimportd.books.weekly import Weekly, weekly
+from cpimportd.books.database.connection import connect, let_go
+from cpimportd.books.reports import alerts as queue
+from cpimportd.books.reports.reconciliation import Reconciliation, reconcile
+from cpimportd.books.reports.weekly import Weekly, weekly
+from cpimportd.books.schema.upgrade import require_current
 from cpimportd.config.settings import Settings
 from cpimportd.core.problems import Problem, ProblemError, problem
 from cpimportd.core.texts.spoken import spoken

@@ -16,7 +16,7 @@ from typing import Any, Final
 import asyncpg
 
 from cpimportd.archive import archived_runs
-from cpimportd.books.queries import sql
+from cpimportd.books.database.queries import sql
 from cpimportd.config.settings import Reader, Settings
 from cpimportd.core.problems import CATALOG, Effect, Problem, ProblemError, printable, problem, sentence
 from cpimportd.core.texts.russian import TEXTS

@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING, Any
 
 import asyncpg
 
-from cpimportd.books.connection import still_open
-from cpimportd.books.notices import Target, readers
+from cpimportd.books.database.connection import still_open
+from cpimportd.books.publish.notices import Target, readers
 from cpimportd.config.settings import Settings
 from cpimportd.core.problems import Problem, ProblemError, problem
 from cpimportd.daemon.document import read
@@ -46,7 +46,7 @@ async def measure(
         if (error.name or "").startswith("cpimportd"):
             raise
         raise ProblemError(problem("metrics-not-installed", reason=str(error))) from error
-    from cpimportd.books.health import figures  # noqa: PLC0415
+    from cpimportd.books.reports.health import figures  # noqa: PLC0415
 
     at_one_moment = connection.transaction(isolation="repeatable_read", readonly=True)
     async with nullcontext() if connection.is_in_transaction() else at_one_moment:

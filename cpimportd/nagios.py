@@ -10,11 +10,12 @@ from typing import Any, Final
 
 import asyncpg
 
-from cpimportd.books.connection import connect, let_go
-from cpimportd.books.failures import translate
-from cpimportd.books.health import health as read_health
-from cpimportd.books.notices import readers
-from cpimportd.books.upgrade import require_current
+from cpimportd.books.database.connection import connect, let_go
+from cpimportd.books.database.failures import translate
+from cpimportd.books.publish.notices import readers
+from cpimportd.books.reports.health import health as read_health
+from cpimportd.books.reports.watched import Health, UndoneJob
+from cpimportd.books.schema.upgrade import require_current
 from cpimportd.client import as_rescheduled, trouble_of_run
 from cpimportd.config.load import Loaded, require_database, require_source
 from cpimportd.config.settings import Schedule, Settings
@@ -28,7 +29,6 @@ from cpimportd.measuring import daemon_status
 from cpimportd.plugin import Answer, Finding, Level, wrong_configuration
 from cpimportd.source.probe import probe
 from cpimportd.timetable.calendar import newest_slot, next_slot
-from cpimportd.watched import Health, UndoneJob
 
 WITHIN: Final = timedelta(seconds=9)
 """How long the database and the source may take: Nagios gives a plugin ten seconds."""

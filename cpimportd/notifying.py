@@ -1,6 +1,6 @@
 """After COMMIT: who serves the books to others is told that they changed, also of runs that could not do it themselves.
 
-What is to be told is noted in the run's own transaction (:mod:`cpimportd.books.notices`). A process that dies behind
+What is to be told is noted in the run's own transaction (:mod:`notices`). A process that dies behind
 COMMIT, or a cache that is away, leaves it outstanding; whoever comes next does it: a run whatever becomes of it, an
 undo, `cpimportd notify`, which the daemon starts where a run died.
 """
@@ -13,10 +13,10 @@ from datetime import UTC, datetime
 
 import asyncpg
 
-from cpimportd.books import notices, runs
-from cpimportd.books.connection import connect, still_open
-from cpimportd.books.failures import translate
-from cpimportd.books.notices import Outstanding, Target, readers
+from cpimportd.books.database.connection import connect, still_open
+from cpimportd.books.database.failures import translate
+from cpimportd.books.publish import notices, runs
+from cpimportd.books.publish.notices import Outstanding, Target, readers
 from cpimportd.config.settings import Settings
 from cpimportd.core.model import Progress
 from cpimportd.core.problems import Problem, ProblemError

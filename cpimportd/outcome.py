@@ -7,9 +7,9 @@ from decimal import Decimal
 
 import asyncpg
 
-from cpimportd.books import memory
-from cpimportd.books.held import held_units
-from cpimportd.books.plan import Published
+from cpimportd.books.journal import memory
+from cpimportd.books.publish.held import held_units
+from cpimportd.books.publish.plan import Published
 from cpimportd.core.model import Kind, MissedFile, Served, Snapshot
 from cpimportd.core.problems import Problem, printable, problem
 from cpimportd.core.report import FileReport, FileStatus, HeldUnit, KindTotal, UnitReport, UnitStatus

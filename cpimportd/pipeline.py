@@ -17,13 +17,14 @@ from pathlib import Path
 import asyncpg
 
 from cpimportd import outcome
-from cpimportd.books import memory, runs
-from cpimportd.books.backup import backup
-from cpimportd.books.connection import still_open
-from cpimportd.books.locks import naming_holders
-from cpimportd.books.plan import Publication, Published
-from cpimportd.books.publish import publish, settle
-from cpimportd.books.statistics import catch_up
+from cpimportd.books.database.backup import backup
+from cpimportd.books.database.connection import still_open
+from cpimportd.books.journal import memory
+from cpimportd.books.publish import runs
+from cpimportd.books.publish.locks import naming_holders
+from cpimportd.books.publish.plan import Publication, Published
+from cpimportd.books.publish.publish import publish, settle
+from cpimportd.books.publish.statistics import catch_up
 from cpimportd.config.load import require_database, require_source
 from cpimportd.config.settings import Settings
 from cpimportd.core.model import Content, Kind, Progress

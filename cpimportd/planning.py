@@ -3,8 +3,8 @@
 from collections.abc import Callable, Iterator, Sequence
 from datetime import date, datetime
 
-from cpimportd.books.notices import readers
-from cpimportd.books.plan import FilePlan, Judge, Judgement, NewName, Publication, Today, UnitPlan
+from cpimportd.books.publish.notices import readers
+from cpimportd.books.publish.plan import FilePlan, Judge, Judgement, NewName, Publication, Today, UnitPlan
 from cpimportd.checks.closed import closed_before
 from cpimportd.checks.plausibility import plausibility
 from cpimportd.config.settings import Settings

@@ -16,10 +16,10 @@ from typing import Final
 import asyncpg
 
 from cpimportd.archive import ArchivedRun, archived_runs
-from cpimportd.books.connection import connect, let_go
-from cpimportd.books.failures import translate
-from cpimportd.books.pastruns import Closings, PastRun, closings, past_runs
-from cpimportd.books.upgrade import require_current, upgrade
+from cpimportd.books.database.connection import connect, let_go
+from cpimportd.books.database.failures import translate
+from cpimportd.books.reports.pastruns import Closings, PastRun, closings, past_runs
+from cpimportd.books.schema.upgrade import require_current, upgrade
 from cpimportd.config.settings import Database, Retry, Settings, Source
 from cpimportd.core.leftovers import temporary_folder
 from cpimportd.core.model import Kind, Progress, Unit

@@ -12,11 +12,11 @@ from dataclasses import dataclass
 import asyncpg
 from pydantic import SecretStr
 
-from cpimportd.books.scratch import create_scratch, drop_scratch
+from cpimportd.books.database.embedded import EmbeddedPostgres, PostgresError
+from cpimportd.books.database.scratch import create_scratch, drop_scratch
 from cpimportd.config.settings import Database
 from cpimportd.core.problems import ProblemError, problem
 from cpimportd.core.uninterrupted import uninterrupted
-from cpimportd.demo.postgres import EmbeddedPostgres, PostgresError
 
 logger = logging.getLogger(__name__)
 

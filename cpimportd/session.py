@@ -7,15 +7,17 @@ from typing import Final
 
 import asyncpg
 
-from cpimportd.books import obstacles, rights, runs
-from cpimportd.books.certainty import was_committed
-from cpimportd.books.connection import connect, let_go, still_open
-from cpimportd.books.failures import translate
-from cpimportd.books.locks import naming_holders
-from cpimportd.books.plan import Published
-from cpimportd.books.session import relying
-from cpimportd.books.transaction import CommitUncertainError
-from cpimportd.books.upgrade import require_current
+from cpimportd.books.database import obstacles
+from cpimportd.books.database.connection import connect, let_go, still_open
+from cpimportd.books.database.failures import translate
+from cpimportd.books.database.session import relying
+from cpimportd.books.publish import runs
+from cpimportd.books.publish.certainty import was_committed
+from cpimportd.books.publish.locks import naming_holders
+from cpimportd.books.publish.plan import Published
+from cpimportd.books.publish.transaction import CommitUncertainError
+from cpimportd.books.schema import rights
+from cpimportd.books.schema.upgrade import require_current
 from cpimportd.config.settings import Database, Settings
 from cpimportd.core.problems import Problem, ProblemError, problem
 from cpimportd.core.report import RunReport

@@ -8,14 +8,15 @@ from datetime import UTC, datetime
 
 import asyncpg
 
-from cpimportd.books import memory, runs
-from cpimportd.books.connection import still_open
-from cpimportd.books.held import held_units
-from cpimportd.books.locks import naming_holders
-from cpimportd.books.notices import readers
-from cpimportd.books.statistics import catch_up
-from cpimportd.books.undo import Undo, undo
-from cpimportd.books.undoable import runs_to_undo
+from cpimportd.books.database.connection import still_open
+from cpimportd.books.journal import memory
+from cpimportd.books.publish import runs
+from cpimportd.books.publish.held import held_units
+from cpimportd.books.publish.locks import naming_holders
+from cpimportd.books.publish.notices import readers
+from cpimportd.books.publish.statistics import catch_up
+from cpimportd.books.publish.undo import Undo, undo
+from cpimportd.books.publish.undoable import runs_to_undo
 from cpimportd.config.load import require_database
 from cpimportd.config.settings import Settings
 from cpimportd.core.model import Progress

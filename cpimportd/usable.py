@@ -52,7 +52,7 @@ def target_faults(loaded: Loaded) -> Iterator[Problem]:
     for direct, path in enumerate((("database", "url"), ("database", "direct_url"))):
         url = database.direct_url if direct else database.url
         if url is not None and (variables or "?" in url.get_secret_value()):
-            from cpimportd.books.target import Target  # noqa: PLC0415 - the room is heavy: only where options are set
+            from cpimportd.books.database.target import Target  # noqa: PLC0415 - the room is heavy: only where options are set
 
             yield from _wrong(lambda direct=bool(direct): Target.of(database, direct=direct), loaded, path)  # type: ignore[misc]
 

@@ -17,8 +17,8 @@ from typing import Any, Protocol, TypeVar
 import asyncpg
 import pytest
 
+from cpimportd.books.database.embedded import EmbeddedPostgres, PostgresError
 from cpimportd.config.settings import Database
-from cpimportd.demo.postgres import EmbeddedPostgres, PostgresError
 
 pytest_plugins = ["tests.faults.table", "tests.faults.secrets", "tests.two_days"]
 
@@ -126,7 +126,7 @@ class Templates:
     def migrated(self) -> str:
         name = "template_migrated"
         if name not in self._made:
-            from cpimportd.books.upgrade import upgrade
+            from cpimportd.books.schema.upgrade import upgrade
 
             self.create(name, None, "cpimportd")
             run_apart(upgrade(Database(url=self.server.url(name, "cpimportd"))))

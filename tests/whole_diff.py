@@ -6,9 +6,9 @@ from typing import Any
 
 import asyncpg
 
-from cpimportd.books.diff import Diff, at_one_moment, movements
-from cpimportd.books.diff import diff as read_diff
-from cpimportd.books.movements import Movement, Sums, Title, What
+from cpimportd.books.journal.diff import Diff, at_one_moment, movements
+from cpimportd.books.journal.diff import diff as read_diff
+from cpimportd.books.journal.movements import Movement, Sums, Title, What
 
 
 @dataclass(frozen=True)

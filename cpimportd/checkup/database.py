@@ -8,11 +8,12 @@ from typing import Final
 
 import asyncpg
 
-from cpimportd.books import obstacles, programs, rights
-from cpimportd.books.connection import connect
-from cpimportd.books.failures import translate
-from cpimportd.books.notices import outstanding, readers
-from cpimportd.books.upgrade import require_current
+from cpimportd.books.database import obstacles, programs
+from cpimportd.books.database.connection import connect
+from cpimportd.books.database.failures import translate
+from cpimportd.books.publish.notices import outstanding, readers
+from cpimportd.books.schema import rights
+from cpimportd.books.schema.upgrade import require_current
 from cpimportd.checkup.line import CheckLine, attempt, bad, good, skipped
 from cpimportd.config.load import Loaded, require_database
 from cpimportd.config.settings import Database, Settings

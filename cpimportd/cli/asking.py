@@ -29,9 +29,9 @@ if TYPE_CHECKING:
 
     import asyncpg
 
-    from cpimportd.books.diff import Diff
-    from cpimportd.books.history import RunLine
-    from cpimportd.books.movements import Movement
+    from cpimportd.books.journal.diff import Diff
+    from cpimportd.books.journal.movements import Movement
+    from cpimportd.books.reports.history import RunLine
     from cpimportd.config.load import Loaded
     from cpimportd.marking import Faulty, Marked
 
@@ -65,8 +65,8 @@ def history(
 
     Example: cpimportd history --since 2026-11-01 --status held --status partial --organization "ЛОТОС ООО"
     """
-    from cpimportd.books.history import history as read_history
-    from cpimportd.books.names import chosen_organization
+    from cpimportd.books.journal.names import chosen_organization
+    from cpimportd.books.reports.history import history as read_history
     from cpimportd.rendering.layout import stdout_console
     from cpimportd.rendering.past import render_history
 
@@ -144,9 +144,9 @@ async def _diff(
     force: bool,
     as_json: bool,
 ) -> None:
-    from cpimportd.books.diff import at_one_moment, movements
-    from cpimportd.books.diff import diff as read_diff
-    from cpimportd.books.names import chosen_organization, require_run
+    from cpimportd.books.journal.diff import at_one_moment, movements
+    from cpimportd.books.journal.diff import diff as read_diff
+    from cpimportd.books.journal.names import chosen_organization, require_run
 
     department = loaded.settings.department_id
     await require_run(connection, department, run)
@@ -174,7 +174,7 @@ async def _diff(
 
 
 async def _print_diff(found: "Diff", tell: "Callable[..., AsyncIterator[Movement]]", zone: ZoneInfo) -> None:
-    from cpimportd.books.movements import What
+    from cpimportd.books.journal.movements import What
     from cpimportd.rendering.diff import MOST_ROWS, render_diff
     from cpimportd.rendering.layout import stdout_console
 
@@ -199,7 +199,7 @@ def rejects(config_file: Path | None, run: int, folder: Path, force: bool, uploa
 
     Example: cpimportd rejects 42 --output /tmp/to-correct --upload
     """
-    from cpimportd.books.names import require_run
+    from cpimportd.books.journal.names import require_run
     from cpimportd.marking import faulty_workbooks, mark_workbook, marked_names
     from cpimportd.source.outbox import put, require_outbox
     from cpimportd.writing.output import make_folder

@@ -137,7 +137,7 @@ def explained(error: Exception) -> "Problem":
     if (found := exhausted(error)) is not None:
         return found
     if type(error).__module__.partition(".")[0] == "asyncpg":
-        from cpimportd.books.failures import translate
+        from cpimportd.books.database.failures import translate
 
         return translate(error)
     return problem("internal", reason=f"{type(error).__name__}: {error}")

@@ -66,15 +66,15 @@ def _list(units: "Sequence[HeldUnit]", *, as_json: bool) -> int:
 
 
 async def _held(loaded: "Loaded") -> "list[HeldUnit]":
-    from cpimportd.books.held import held_units
+    from cpimportd.books.publish.held import held_units
     from cpimportd.cli.looking import reading
 
     return await reading(loaded, lambda connection: held_units(connection, loaded.settings.department_id))
 
 
 async def _to_accept(loaded: "Loaded", units: Sequence[str], run_id: int | None) -> "list[HeldUnit]":
-    from cpimportd.books.held import to_accept
-    from cpimportd.books.names import require_run
+    from cpimportd.books.journal.names import require_run
+    from cpimportd.books.publish.held import to_accept
     from cpimportd.cli.looking import reading
 
     department = loaded.settings.department_id
@@ -104,8 +104,8 @@ def undo(config_file: Path | None, run: int, through: bool, yes: bool, as_json: 
 
     Example: cpimportd undo 42
     """
-    from cpimportd.books.names import require_run
-    from cpimportd.books.undoable import runs_to_undo
+    from cpimportd.books.journal.names import require_run
+    from cpimportd.books.publish.undoable import runs_to_undo
     from cpimportd.cli.looking import reading
     from cpimportd.core.shell import command
 

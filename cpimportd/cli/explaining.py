@@ -65,7 +65,7 @@ def _refuse(organization: str | None, month: str | None, what: str) -> None:
 
 
 def _explain_document(loaded: "Loaded", name: str, *, as_json: bool) -> None:
-    from cpimportd.books.explain import explain as read
+    from cpimportd.books.journal.explain import explain as read
     from cpimportd.titles import title_of
 
     department = loaded.settings.department_id
@@ -80,7 +80,7 @@ def _explain_document(loaded: "Loaded", name: str, *, as_json: bool) -> None:
 
 
 def _explain_contract(loaded: "Loaded", number: str, *, as_json: bool) -> None:
-    from cpimportd.books.contracts import explain_contract as read
+    from cpimportd.books.journal.contracts import explain_contract as read
 
     department = loaded.settings.department_id
     found = run_async(reading(loaded, lambda connection: read(connection, department, number)))
@@ -96,8 +96,8 @@ def _explain_contract(loaded: "Loaded", number: str, *, as_json: bool) -> None:
 def _explain_figure(
     loaded: "Loaded", figure: str, organization: str | None, month: str | None, *, as_json: bool
 ) -> None:
-    from cpimportd.books.diff import at_one_moment
-    from cpimportd.books.summed import Month, explain_figure, figure_parts
+    from cpimportd.books.journal.diff import at_one_moment
+    from cpimportd.books.journal.summed import Month, explain_figure, figure_parts
     from cpimportd.core.model import Figure
     from cpimportd.rendering.explain import render_figure
     from cpimportd.rendering.layout import stdout_console

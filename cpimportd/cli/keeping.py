@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 
 async def _back_up(loaded: "Loaded") -> Path:
-    from cpimportd.books.backup import backup as dump
+    from cpimportd.books.database.backup import backup as dump
 
     return await dump(loaded.settings.database, loaded.settings.state_directory / "backups")
 
@@ -75,7 +75,7 @@ def prune(config_file: Path | None, as_json: bool) -> None:
 
 
 async def _prune_journal(loaded: "Loaded", before: "datetime") -> int:
-    from cpimportd.books.retention import prune_changes
+    from cpimportd.books.reports.retention import prune_changes
     from cpimportd.cli.looking import reading
 
     department = loaded.settings.department_id
@@ -98,7 +98,7 @@ def upgrade(config_file: Path | None, as_json: bool) -> None:
 
     Example: `cpimportd check`, `cpimportd db upgrade`, then `cpimportd run --dry-run`.
     """
-    from cpimportd.books.upgrade import upgrade as migrate
+    from cpimportd.books.schema.upgrade import upgrade as migrate
     from cpimportd.config.load import require_database
 
     loaded = load(config_file)
@@ -129,8 +129,8 @@ def current(config_file: Path | None, as_json: bool) -> int:
 
     Example: `cpimportd db current || cpimportd db upgrade`.
     """
-    from cpimportd.books.upgrade import REVISION
-    from cpimportd.books.upgrade import current as read_current
+    from cpimportd.books.schema.upgrade import REVISION
+    from cpimportd.books.schema.upgrade import current as read_current
     from cpimportd.config.load import require_database
 
     loaded = load(config_file)

@@ -19,8 +19,8 @@ if TYPE_CHECKING:
 
     import asyncpg
 
-    from cpimportd.books.history import Shown
-    from cpimportd.books.summary import Summary
+    from cpimportd.books.reports.history import Shown
+    from cpimportd.books.reports.summary import Summary
     from cpimportd.config.load import Loaded
 
 Result = TypeVar("Result")
@@ -118,9 +118,9 @@ def summary(
     Examples: `cpimportd summary`; `cpimportd summary --since 2024-05-01 --until 2024-05-31`. Where a figure comes from:
     `cpimportd explain principal`.
     """
-    from cpimportd.books.names import require_department
-    from cpimportd.books.period import Period
-    from cpimportd.books.summary import summary as read_summary
+    from cpimportd.books.journal.names import require_department
+    from cpimportd.books.journal.period import Period
+    from cpimportd.books.reports.summary import summary as read_summary
     from cpimportd.rendering.layout import stdout_console
     from cpimportd.rendering.lists import render_summary
 
@@ -174,9 +174,9 @@ class _Asked:
 
 
 async def _show(connection: "asyncpg.Connection", loaded: "Loaded", asked: _Asked) -> None:
-    from cpimportd.books.diff import at_one_moment
-    from cpimportd.books.history import show as read_run
-    from cpimportd.books.names import chosen_organization, require_run
+    from cpimportd.books.journal.diff import at_one_moment
+    from cpimportd.books.journal.names import chosen_organization, require_run
+    from cpimportd.books.reports.history import show as read_run
 
     department = loaded.settings.department_id
     await require_run(connection, department, asked.run)
@@ -191,8 +191,8 @@ async def _show(connection: "asyncpg.Connection", loaded: "Loaded", asked: _Aske
 
 
 async def _show_json(connection: "asyncpg.Connection", shown: "Shown", asked: _Asked) -> None:
-    from cpimportd.books.bycontract import contract_bridges
-    from cpimportd.books.history import changes, inserted
+    from cpimportd.books.journal.bycontract import contract_bridges
+    from cpimportd.books.reports.history import changes, inserted
 
     contracts = await contract_bridges(connection, asked.run, organization=asked.organization)
     head = {
@@ -210,8 +210,8 @@ async def _show_json(connection: "asyncpg.Connection", shown: "Shown", asked: _A
 
 
 async def _show_text(connection: "asyncpg.Connection", shown: "Shown", asked: _Asked, zone: "ZoneInfo") -> None:
-    from cpimportd.books.bycontract import contract_bridges
-    from cpimportd.books.history import changes, how_many, inserted
+    from cpimportd.books.journal.bycontract import contract_bridges
+    from cpimportd.books.reports.history import changes, how_many, inserted
     from cpimportd.rendering.contracts import render_contracts
     from cpimportd.rendering.layout import stdout_console
     from cpimportd.rendering.past import render_changes, render_stored
@@ -255,8 +255,8 @@ async def reading(
     """
     import asyncpg
 
-    from cpimportd.books.connection import connect
-    from cpimportd.books.upgrade import require_current
+    from cpimportd.books.database.connection import connect
+    from cpimportd.books.schema.upgrade import require_current
     from cpimportd.config.load import require_database
     from cpimportd.core.problems import ProblemError
 

@@ -20,7 +20,7 @@ from cpimportd.cli.common import (
 _UNDER_WAY: Final = 4
 
 if TYPE_CHECKING:
-    from cpimportd.books.notices import Outstanding
+    from cpimportd.books.publish.notices import Outstanding
     from cpimportd.config.load import Loaded
     from cpimportd.core.problems import Problem
 

@@ -92,7 +92,7 @@ def metrics(textfile: Path | None, config_file: Path | None) -> None:
 
 
 async def _metrics(loaded: "Loaded") -> str:
-    from cpimportd.books.notices import readers
+    from cpimportd.books.publish.notices import readers
     from cpimportd.cli.looking import reading
     from cpimportd.measuring import daemon_status, metrics_text
 

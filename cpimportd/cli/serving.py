@@ -127,8 +127,8 @@ def _held_by_books(config_file: Path | None) -> "tuple[list[str] | None, Problem
     """
     import asyncio
 
-    from cpimportd.books.held import held_units
-    from cpimportd.books.notices import outstanding, readers
+    from cpimportd.books.publish.held import held_units
+    from cpimportd.books.publish.notices import outstanding, readers
     from cpimportd.cli.looking import reading
     from cpimportd.config.load import load as load_configuration
     from cpimportd.core.problems import ProblemError, problem

@@ -139,7 +139,7 @@ def _do(
 async def _job(loaded: "Loaded", job: "JobName", since: datetime | None, *, send: bool, form: str) -> "Done":
     import asyncpg
 
-    from cpimportd.books.failures import translate
+    from cpimportd.books.database.failures import translate
     from cpimportd.config.load import require_database
     from cpimportd.core.problems import ProblemError
     from cpimportd.core.waiting import told_to
@@ -255,7 +255,7 @@ def _test(settings: "Settings", *, as_json: bool) -> int:
 
 
 def _queue(loaded: "Loaded", *, as_json: bool, send: bool) -> int:
-    from cpimportd.books.alerts import latest, wrong_now
+    from cpimportd.books.reports.alerts import latest, wrong_now
     from cpimportd.cli.looking import reading
     from cpimportd.delivery import deliver
     from cpimportd.jobs import require_urls

@@ -20,7 +20,7 @@ def run_demo(*, keep: bool, echo: Callable[[str], None]) -> int:
     """
     # Whoever imports a part of the demo, such as its server for tests, does not want the whole product with it.
     try:
-        from cpimportd.demo.postgres import PostgresError  # noqa: PLC0415
+        from cpimportd.books.database.embedded import PostgresError  # noqa: PLC0415
         from cpimportd.demo.story import tell_story  # noqa: PLC0415
     except ModuleNotFoundError as error:
         if (error.name or "").startswith("cpimportd"):

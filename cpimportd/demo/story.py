@@ -18,7 +18,8 @@ from types import FrameType
 from pydantic import SecretStr
 from rich.console import Console
 
-from cpimportd.books.upgrade import upgrade
+from cpimportd.books.database.embedded import EmbeddedPostgres
+from cpimportd.books.schema.upgrade import upgrade
 from cpimportd.config.settings import Database, Retry, Settings, Source
 from cpimportd.core.figures import amount
 from cpimportd.core.model import Kind
@@ -27,7 +28,6 @@ from cpimportd.demo.board import BoardError, dashboard
 from cpimportd.demo.books import prepare_database, read_books
 from cpimportd.demo.exports import ExportDay, Holding, Truth, books_after, upload
 from cpimportd.demo.ftp import LoopbackFtpServer
-from cpimportd.demo.postgres import EmbeddedPostgres
 from cpimportd.pipeline import RunRequest, run_once
 from cpimportd.rendering.run import render
 

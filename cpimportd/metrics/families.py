@@ -8,8 +8,8 @@ from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, InfoM
 from prometheus_client.registry import Collector
 
 from cpimportd import __version__
+from cpimportd.books.reports.watched import Figures
 from cpimportd.core.outcomes import ENDED
-from cpimportd.watched import Figures
 
 _FLOAT: Final = "A float by nature: to the kopeck are the books alone."
 

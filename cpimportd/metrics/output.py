@@ -9,9 +9,9 @@ from typing import Any
 
 from prometheus_client import CollectorRegistry, generate_latest
 
+from cpimportd.books.reports.watched import Figures
 from cpimportd.core.system import require_replaceable
 from cpimportd.metrics.families import ImportCollector
-from cpimportd.watched import Figures
 
 
 def registry_of(department: int, figures: Figures, daemon: Mapping[str, Any] | None) -> CollectorRegistry:

@@ -11,7 +11,7 @@ from cpimportd.rendering.layout import Column, foreign, print_heading, print_tab
 from cpimportd.rendering.numbers import amount, signed
 
 if TYPE_CHECKING:
-    from cpimportd.books.bycontract import ContractBridge
+    from cpimportd.books.journal.bycontract import ContractBridge
 
 
 def render_contracts(contracts: "Sequence[ContractBridge]", console: Console) -> None:

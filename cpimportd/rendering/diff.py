@@ -15,8 +15,8 @@ from cpimportd.rendering.numbers import amount, count, moment, signed
 from cpimportd.titles import title_of
 
 if TYPE_CHECKING:
-    from cpimportd.books.diff import Diff
-    from cpimportd.books.movements import Movement, What
+    from cpimportd.books.journal.diff import Diff
+    from cpimportd.books.journal.movements import Movement, What
 
 MOST_ROWS: Final = 500
 """Documents of one table that are shown; a first import brings all of them."""

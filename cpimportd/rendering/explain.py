@@ -16,10 +16,10 @@ from cpimportd.rendering.numbers import amount, clean, count, moment, signed
 from cpimportd.titles import line_text, title_of
 
 if TYPE_CHECKING:
-    from cpimportd.books.contracts import ExplainedContract
-    from cpimportd.books.explain import Explained, Version
-    from cpimportd.books.origins import Place
-    from cpimportd.books.summed import ExplainedFigure
+    from cpimportd.books.journal.contracts import ExplainedContract
+    from cpimportd.books.journal.explain import Explained, Version
+    from cpimportd.books.journal.origins import Place
+    from cpimportd.books.journal.summed import ExplainedFigure
 
 _HOW: Final = {
     "added": "it came",

@@ -13,9 +13,9 @@ from cpimportd.rendering.numbers import amount, count, moment, signed
 from cpimportd.rendering.shortening import Weight, print_rest, shorten
 
 if TYPE_CHECKING:
-    from cpimportd.books.alerts import QueuedAlert, StoredCondition
-    from cpimportd.books.reconciliation import Reconciliation
-    from cpimportd.books.weekly import Moved, Weekly
+    from cpimportd.books.reports.alerts import QueuedAlert, StoredCondition
+    from cpimportd.books.reports.reconciliation import Reconciliation
+    from cpimportd.books.reports.weekly import Moved, Weekly
 
 _MOVED: Final = (
     *(Column("Organization"), Column("Kind")),

@@ -12,8 +12,8 @@ from cpimportd.rendering.layout import Column, foreign, print_heading, print_lin
 from cpimportd.rendering.numbers import amount, clean, count, moment
 
 if TYPE_CHECKING:
-    from cpimportd.books.period import Period
-    from cpimportd.books.summary import Summary
+    from cpimportd.books.journal.period import Period
+    from cpimportd.books.reports.summary import Summary
 
 _STYLES: Final = {"OK": "", "WARNING": "yellow", "FAILED": "bold red"}
 

@@ -28,7 +28,7 @@ from cpimportd.rendering.run import render
 from cpimportd.titles import title_of
 
 if TYPE_CHECKING:
-    from cpimportd.books.history import Change, Inserted, RunLine, Shown
+    from cpimportd.books.reports.history import Change, Inserted, RunLine, Shown
 
 _HISTORY: Final = (
     Column("Run", number=True),

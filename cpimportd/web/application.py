@@ -9,7 +9,7 @@ from fastapi.security import HTTPBearer
 from starlette.staticfiles import StaticFiles
 from starlette.types import ASGIApp
 
-from cpimportd.books.reader import BooksReader
+from cpimportd.books.reports.reader import BooksReader
 from cpimportd.client import Client
 from cpimportd.config.settings import Database, Settings
 from cpimportd.web import health, problem_details, routes_metrics, routes_page, routes_portfolio, routes_runs

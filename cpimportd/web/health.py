@@ -7,7 +7,7 @@ from typing import Final
 from fastapi import APIRouter, Request
 from fastapi.responses import JSONResponse
 
-from cpimportd.books.reader import BooksReader
+from cpimportd.books.reports.reader import BooksReader
 from cpimportd.core.problems import ProblemError
 
 _FOR: Final = 5.0

@@ -6,7 +6,7 @@ from typing import Annotated
 
 from fastapi import Depends, Query, Request
 
-from cpimportd.books.reader import BooksReader
+from cpimportd.books.reports.reader import BooksReader
 from cpimportd.config.settings import Settings
 from cpimportd.core.problems import ProblemError, problem
 from cpimportd.web.daemon_view import DaemonView

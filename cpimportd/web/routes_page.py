@@ -8,9 +8,9 @@ from typing import Any, Final
 from fastapi import APIRouter
 from fastapi.responses import FileResponse, StreamingResponse
 
-from cpimportd.books.held import held_units
-from cpimportd.books.overview import days, workbooks
-from cpimportd.books.summary import summary as read_summary
+from cpimportd.books.publish.held import held_units
+from cpimportd.books.reports.overview import days, workbooks
+from cpimportd.books.reports.summary import summary as read_summary
 from cpimportd.web.daemon_view import light
 from cpimportd.web.events import Events
 from cpimportd.web.languages import all_told

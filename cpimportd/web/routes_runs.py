@@ -6,13 +6,13 @@ from typing import Annotated, Any
 import asyncpg
 from fastapi import APIRouter, Path, Query
 
-from cpimportd.books.diff import diff as read_diff
-from cpimportd.books.diff import movements
-from cpimportd.books.held import held_units
-from cpimportd.books.history import history as read_history
-from cpimportd.books.history import show
-from cpimportd.books.notices import outstanding, readers
-from cpimportd.books.overview import department_of
+from cpimportd.books.journal.diff import diff as read_diff
+from cpimportd.books.journal.diff import movements
+from cpimportd.books.publish.held import held_units
+from cpimportd.books.publish.notices import outstanding, readers
+from cpimportd.books.reports.history import history as read_history
+from cpimportd.books.reports.history import show
+from cpimportd.books.reports.overview import department_of
 from cpimportd.core.problems import ProblemError, problem
 from cpimportd.titles import title_of
 from cpimportd.web.languages import Language, all_told

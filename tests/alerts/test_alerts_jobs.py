@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from cpimportd.books.reconciliation import grouped
+from cpimportd.books.reports.reconciliation import grouped
 from tests.conftest import Templates
 from tests.two_days import TwoDays
 

@@ -29,13 +29,13 @@ from typing import Any
 import asyncpg
 from pydantic import SecretStr
 
-from cpimportd.books.queries import sql
-from cpimportd.books.upgrade import upgrade
+from cpimportd.books.database.embedded import EmbeddedPostgres
+from cpimportd.books.database.queries import sql
+from cpimportd.books.schema.upgrade import upgrade
 from cpimportd.config.settings import Database, Reader
 from cpimportd.core.model import FetchedFile, Snapshot
 from cpimportd.demo.exports import ExportDay, Holding
 from cpimportd.demo.ledger import Changes
-from cpimportd.demo.postgres import EmbeddedPostgres
 from cpimportd.workbook.cluster.packed import Packer, unpack
 from cpimportd.workbook.reading import ReadJob, child_job, read
 from tests.bench.scale import Costs, recompute, write_page

@@ -12,9 +12,9 @@ import asyncpg
 from pydantic import SecretStr
 
 import cpimportd
-from cpimportd.books.upgrade import upgrade
+from cpimportd.books.database.embedded import EmbeddedPostgres
+from cpimportd.books.schema.upgrade import upgrade
 from cpimportd.config.settings import Database
-from cpimportd.demo.postgres import EmbeddedPostgres
 
 SETTINGS = {"max_wal_size": "16GB", "checkpoint_timeout": "1h", "min_wal_size": "4GB"}
 """A checkpoint comes when the benchmark asks for one, before each run, and leaves segments of the WAL to be used again, as a

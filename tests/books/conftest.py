@@ -11,12 +11,12 @@ from zoneinfo import ZoneInfo
 import asyncpg
 import pytest
 
-from cpimportd.books import runs
-from cpimportd.books.connection import connect
-from cpimportd.books.plan import FilePlan, Judge, Judgement, Publication, Published, UnitPlan
-from cpimportd.books.publish import publish
-from cpimportd.books.undo import Undo, undo
-from cpimportd.books.undoable import runs_to_undo
+from cpimportd.books.database.connection import connect
+from cpimportd.books.publish import runs
+from cpimportd.books.publish.plan import FilePlan, Judge, Judgement, Publication, Published, UnitPlan
+from cpimportd.books.publish.publish import publish
+from cpimportd.books.publish.undo import Undo, undo
+from cpimportd.books.publish.undoable import runs_to_undo
 from cpimportd.config.settings import Database, Guards, Settings
 from cpimportd.core.model import (
     MAIN_AMOUNT,

@@ -5,10 +5,10 @@ from collections import Counter, defaultdict
 from datetime import UTC, datetime
 from decimal import Decimal
 
-from cpimportd.books.history import history, show
-from cpimportd.books.movements import What
-from cpimportd.books.runs import finish
-from cpimportd.books.weekly import weekly
+from cpimportd.books.journal.movements import What
+from cpimportd.books.publish.runs import finish
+from cpimportd.books.reports.history import history, show
+from cpimportd.books.reports.weekly import weekly
 from cpimportd.core.model import Figure, Kind, Unit
 from cpimportd.core.report import RunReport, UnitStatus
 from cpimportd.rendering.past import stored_report

@@ -9,9 +9,9 @@ from datetime import timedelta
 import pytest
 from pydantic import SecretStr
 
-from cpimportd.books import programs
-from cpimportd.books.backup import backup
-from cpimportd.books.upgrade import REVISION, current, upgrade
+from cpimportd.books.database import programs
+from cpimportd.books.database.backup import backup
+from cpimportd.books.schema.upgrade import REVISION, current, upgrade
 from cpimportd.config.settings import Database
 from cpimportd.core.problems import ProblemError
 

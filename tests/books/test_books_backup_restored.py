@@ -6,10 +6,10 @@ import subprocess
 import pytest
 from pydantic import SecretStr
 
-from cpimportd.books import dumped, programs
-from cpimportd.books.backup import backup
-from cpimportd.books.dumped import Relation
-from cpimportd.books.upgrade import upgrade
+from cpimportd.books.database import dumped, programs
+from cpimportd.books.database.backup import backup
+from cpimportd.books.database.dumped import Relation
+from cpimportd.books.schema.upgrade import upgrade
 from cpimportd.config.settings import Database
 from cpimportd.core.problems import ProblemError
 from tests.conftest import run_sql

@@ -6,7 +6,7 @@ from decimal import Decimal
 
 import pytest
 
-from cpimportd.books.plan import Judgement
+from cpimportd.books.publish.plan import Judgement
 
 BY_CONTRACT = """
     SELECT coalesce(k.contract_number, '') AS contract, sum(f.amount) AS total

@@ -15,12 +15,12 @@ import trustme
 from pydantic import SecretStr, ValidationError
 from sqlalchemy import text
 
-from cpimportd.books.connection import connect, engine
-from cpimportd.books.failures import translate
-from cpimportd.books.target import Target
+from cpimportd.books.database.connection import connect, engine
+from cpimportd.books.database.embedded import EmbeddedPostgres
+from cpimportd.books.database.failures import translate
+from cpimportd.books.database.target import Target
 from cpimportd.config.settings import Database
 from cpimportd.core.problems import ProblemError, problem
-from cpimportd.demo.postgres import EmbeddedPostgres
 from tests.faults.secrets import DATABASE
 
 PASSWORD = DATABASE

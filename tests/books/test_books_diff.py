@@ -7,8 +7,8 @@ from urllib.parse import urlsplit
 
 import pytest
 
-from cpimportd.books.explain import explain
-from cpimportd.books.movements import What
+from cpimportd.books.journal.explain import explain
+from cpimportd.books.journal.movements import What
 from cpimportd.config.settings import Database
 from cpimportd.core.model import Kind
 from cpimportd.core.problems import ProblemError
@@ -124,8 +124,8 @@ async def test_a_run_that_does_not_exist_is_said(two_days, connect):
 
 
 def test_every_field_has_the_workbooks_title():
-    from cpimportd.books.shapes import DETAIL_COLUMNS
-    from cpimportd.books.states import field_names
+    from cpimportd.books.database.shapes import DETAIL_COLUMNS
+    from cpimportd.books.journal.states import field_names
 
     for kind in (Kind.RECEIPTS, Kind.EXPENSES):
         assert {title_of(kind, name) for name in field_names(kind)}.isdisjoint(field_names(kind))

@@ -4,7 +4,7 @@ from decimal import Decimal
 
 import pytest
 
-from cpimportd.books.upgrade import upgrade
+from cpimportd.books.schema.upgrade import upgrade
 from cpimportd.config.settings import Database
 from cpimportd.core.model import Group, Unit
 from cpimportd.core.report import RunStatus

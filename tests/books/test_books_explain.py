@@ -6,12 +6,12 @@ from decimal import Decimal
 import openpyxl
 import pytest
 
-from cpimportd.books.contracts import explain_contract
-from cpimportd.books.explain import explain
-from cpimportd.books.movements import What
-from cpimportd.books.names import as_written, find_organization
-from cpimportd.books.summary import summary
-from cpimportd.books.summed import Month, explain_figure
+from cpimportd.books.journal.contracts import explain_contract
+from cpimportd.books.journal.explain import explain
+from cpimportd.books.journal.movements import What
+from cpimportd.books.journal.names import as_written, find_organization
+from cpimportd.books.journal.summed import Month, explain_figure
+from cpimportd.books.reports.summary import summary
 from cpimportd.core.model import Figure, Kind
 from cpimportd.core.problems import ProblemError
 from cpimportd.titles import title_of

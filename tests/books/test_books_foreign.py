@@ -7,7 +7,7 @@ from importlib import import_module
 
 import pytest
 
-from cpimportd.books.plan import Judgement
+from cpimportd.books.publish.plan import Judgement
 from cpimportd.core.model import Group, Unit
 from cpimportd.core.problems import problem
 from cpimportd.core.report import UnitStatus
@@ -250,7 +250,7 @@ def as_before_the_upgrade(sql, database):
 async def test_after_the_upgrade_it_is_known_how_documents_were_published_and_nobody_is_blamed(
     database, publish_day, made, sql
 ):
-    migration = import_module("cpimportd.books.migrations.versions.0005_published_content")
+    migration = import_module("cpimportd.books.schema.migrations.versions.0005_published_content")
     day = day_of(made)
     await publish_day(day)
     remembered = sql(database, "SELECT * FROM cpimportd.published ORDER BY operation_id")

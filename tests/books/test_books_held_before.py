@@ -3,9 +3,9 @@
 import pytest
 from pydantic import SecretStr
 
-from cpimportd.books.connection import connect
-from cpimportd.books.held import held_units
-from cpimportd.books.upgrade import upgrade
+from cpimportd.books.database.connection import connect
+from cpimportd.books.publish.held import held_units
+from cpimportd.books.schema.upgrade import upgrade
 from cpimportd.config.settings import Database
 from cpimportd.core.model import Kind
 from cpimportd.undoing import undo_once

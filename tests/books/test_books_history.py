@@ -5,7 +5,7 @@ from decimal import Decimal
 
 import pytest
 
-from cpimportd.books.history import changes, history, inserted, show
+from cpimportd.books.reports.history import changes, history, inserted, show
 from cpimportd.core.problems import ProblemError
 
 

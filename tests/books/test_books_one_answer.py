@@ -8,8 +8,8 @@ from decimal import Decimal
 
 import pytest
 
-from cpimportd.books.movements import What
-from cpimportd.books.weekly import weekly
+from cpimportd.books.journal.movements import What
+from cpimportd.books.reports.weekly import weekly
 from cpimportd.core.model import Group, Unit
 from cpimportd.core.report import RunReport
 from cpimportd.diffbook import tables_of

@@ -5,9 +5,9 @@ from decimal import Decimal
 
 import pytest
 
-from cpimportd.books.explain import explain
-from cpimportd.books.movements import What
-from cpimportd.books.plan import Judgement
+from cpimportd.books.journal.explain import explain
+from cpimportd.books.journal.movements import What
+from cpimportd.books.publish.plan import Judgement
 from cpimportd.core.model import Group, Unit
 from tests.whole_diff import diff
 

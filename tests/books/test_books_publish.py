@@ -7,7 +7,7 @@ from decimal import Decimal
 
 import pytest
 
-from cpimportd.books.plan import Judgement
+from cpimportd.books.publish.plan import Judgement
 from cpimportd.core.model import Group, Kind, Unit
 from cpimportd.core.problems import ProblemError, problem
 from cpimportd.core.report import RunStatus

@@ -5,9 +5,9 @@ from datetime import UTC, datetime
 
 import pytest
 
-from cpimportd.books.connection import connect
-from cpimportd.books.plan import Judgement
-from cpimportd.books.reconciliation import reconcile
+from cpimportd.books.database.connection import connect
+from cpimportd.books.publish.plan import Judgement
+from cpimportd.books.reports.reconciliation import reconcile
 from cpimportd.config.settings import Database
 from cpimportd.core.model import Group, Unit
 from tests.books.test_books_foreign import FORMS, day_of

@@ -8,13 +8,13 @@ from urllib.parse import urlsplit
 import asyncpg
 import pytest
 
-from cpimportd.books.connection import connect
-from cpimportd.books.failures import translate
-from cpimportd.books.rights import missing_rights
-from cpimportd.books.upgrade import upgrade
+from cpimportd.books.database.connection import connect
+from cpimportd.books.database.embedded import EmbeddedPostgres
+from cpimportd.books.database.failures import translate
+from cpimportd.books.schema.rights import missing_rights
+from cpimportd.books.schema.upgrade import upgrade
 from cpimportd.config.settings import Database
 from cpimportd.core.problems import ProblemError
-from cpimportd.demo.postgres import EmbeddedPostgres
 
 
 def at(url, **more):

@@ -4,8 +4,14 @@ import asyncio
 
 import pytest
 
-from cpimportd.books.rights import check_tables, department_exists, details_unique_index, missing_rights, text_limits
-from cpimportd.books.upgrade import upgrade
+from cpimportd.books.schema.rights import (
+    check_tables,
+    department_exists,
+    details_unique_index,
+    missing_rights,
+    text_limits,
+)
+from cpimportd.books.schema.upgrade import upgrade
 from cpimportd.config.settings import Database
 from cpimportd.core.model import STAGED_COLUMNS, Kind
 from cpimportd.core.problems import ProblemError

@@ -2,8 +2,8 @@
 
 import pytest
 
-from cpimportd.books.statistics import catch_up
-from cpimportd.books.upgrade import upgrade
+from cpimportd.books.publish.statistics import catch_up
+from cpimportd.books.schema.upgrade import upgrade
 from cpimportd.config.settings import Database
 
 FILL = """

@@ -5,8 +5,8 @@ from decimal import Decimal
 
 import pytest
 
-from cpimportd.books.summary import summary
-from cpimportd.books.upgrade import upgrade
+from cpimportd.books.reports.summary import summary
+from cpimportd.books.schema.upgrade import upgrade
 from cpimportd.config.settings import Database
 from cpimportd.core.model import Kind
 

@@ -5,9 +5,9 @@ from dataclasses import replace
 
 import pytest
 
-from cpimportd.books.connection import connect
-from cpimportd.books.memory import foreign_writes, undone
-from cpimportd.books.plan import Judgement
+from cpimportd.books.database.connection import connect
+from cpimportd.books.journal.memory import foreign_writes, undone
+from cpimportd.books.publish.plan import Judgement
 from cpimportd.config.settings import Database
 from cpimportd.core.model import Group, Unit
 from cpimportd.core.problems import ProblemError

@@ -7,7 +7,7 @@ from decimal import Decimal
 
 import pytest
 
-from cpimportd.books.plan import Judgement
+from cpimportd.books.publish.plan import Judgement
 from cpimportd.core.model import Group, Unit
 from cpimportd.core.problems import ProblemError
 from tests.books.before_and_after import books, three_days

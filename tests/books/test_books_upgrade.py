@@ -10,10 +10,10 @@ from alembic.migration import MigrationContext
 from alembic.script import ScriptDirectory
 from pydantic import SecretStr
 
-from cpimportd.books.backend import backend_metadata
-from cpimportd.books.connection import connect, engine
-from cpimportd.books.schema import metadata
-from cpimportd.books.upgrade import REVISION, alembic_config, current, require_current, upgrade
+from cpimportd.books.database.connection import connect, engine
+from cpimportd.books.schema.backend import backend_metadata
+from cpimportd.books.schema.tables import metadata
+from cpimportd.books.schema.upgrade import REVISION, alembic_config, current, require_current, upgrade
 from cpimportd.config.settings import Database
 from cpimportd.core.problems import ProblemError, problem
 

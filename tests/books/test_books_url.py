@@ -11,10 +11,10 @@ import pytest
 from pydantic import SecretStr, ValidationError
 from sqlalchemy import text
 
-from cpimportd.books import libpq
-from cpimportd.books.backup import backup
-from cpimportd.books.connection import connect, engine
-from cpimportd.books.target import Host, Target
+from cpimportd.books.database import libpq
+from cpimportd.books.database.backup import backup
+from cpimportd.books.database.connection import connect, engine
+from cpimportd.books.database.target import Host, Target
 from cpimportd.config.settings import Database
 from cpimportd.core.problems import ProblemError
 from tests.faults.secrets import DATABASE as PASSWORD

@@ -5,8 +5,9 @@ from datetime import UTC, datetime, timedelta
 import pytest
 from pydantic import ValidationError
 
-from cpimportd.books.connection import connect
-from cpimportd.books.health import health
+from cpimportd.books.database.connection import connect
+from cpimportd.books.reports.health import health
+from cpimportd.books.reports.watched import Figures, Health, Success
 from cpimportd.checkup.schedules import regular_slots
 from cpimportd.client import undone, verdict
 from cpimportd.config.settings import Schedule, Settings
@@ -19,7 +20,6 @@ from cpimportd.nagios import Level, Thresholds, judge
 from cpimportd.plugin import Answer
 from cpimportd.timetable.calendar import never_matches, next_slot
 from cpimportd.timetable.memory import Memory
-from cpimportd.watched import Figures, Health, Success
 from cpimportd.web.daemon_view import Seen, light
 from tests.daemon.test_daemon_wording import plan
 

@@ -12,12 +12,12 @@ from pathlib import Path
 import pytest
 
 from cpimportd import nagios as nagios_page
+from cpimportd.books.reports.watched import Health, Held, LastRun, Workbook
 from cpimportd.config.settings import Schedule, Settings
 from cpimportd.daemon.store import Record, Store
 from cpimportd.nagios import Thresholds, judge
 from cpimportd.plugin import Answer, Finding, Level
 from cpimportd.timetable.memory import Memory, Remembered
-from cpimportd.watched import Health, Held, LastRun, Workbook
 
 NOW = datetime(2026, 11, 24, 12, tzinfo=UTC)  # 15:00 in Moscow; today's slot was at 03:00 UTC
 # The guidelines' grammar: 'label'=value[UOM];[warn];[crit];[min];[max]
@@ -205,7 +205,7 @@ import os, sys, asyncio
 from datetime import datetime, UTC
 from pathlib import Path
 import cpimportd.nagios as nagios
-import cpimportd.books.health, cpimportd.source.probe
+import cpimportd.books.reports.health, cpimportd.source.probe
 os.setgroups([]); os.setgid(65534); os.setuid(65534)
 print(nagios._daemon(Path({str(two_days.folder / "state")!r})))
 """

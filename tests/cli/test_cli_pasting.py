@@ -11,7 +11,7 @@ import pytest
 from click.testing import CliRunner
 from rich.console import Console
 
-from cpimportd.books.names import ambiguous
+from cpimportd.books.journal.names import ambiguous
 from cpimportd.cli import cli
 from cpimportd.core.model import Group, Unit
 from cpimportd.core.problems import CATALOG, problem

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from cpimportd.demo.postgres import EmbeddedPostgres, PostgresError, bin_folder
+from cpimportd.books.database.embedded import EmbeddedPostgres, PostgresError, bin_folder
 
 ROOT = os.geteuid() == 0
 PROJECT = Path(__file__).parents[2]
@@ -111,7 +111,7 @@ def test_missing_programs_are_told(tmp_path):
 
 
 def test_the_users_screen_stays_clean():
-    code = "from cpimportd.demo.postgres import EmbeddedPostgres as E\nwith E() as s: print(s.url())"
+    code = "from cpimportd.books.database.embedded import EmbeddedPostgres as E\nwith E() as s: print(s.url())"
     environment = {"PATH": os.environ["PATH"], "PYTHONPATH": str(PROJECT)}
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, env=environment, check=True)
     assert done.stdout.startswith("postgresql://postgres@/postgres?host=/")
@@ -155,7 +155,7 @@ def test_an_ordinary_user_starts_one_too(tmp_path):
         """
         import os, subprocess, sys
         from pathlib import Path
-        from cpimportd.demo.postgres import EmbeddedPostgres
+        from cpimportd.books.database.embedded import EmbeddedPostgres
         with EmbeddedPostgres(bindir=Path(sys.argv[1])) as server:
             psql = [str(server.programs / "psql"), "-Atc", "SELECT 6 * 7", server.url()]
             print(os.geteuid(), subprocess.run(psql, capture_output=True, text=True, check=True).stdout.strip())

@@ -7,8 +7,8 @@ from typing import Any
 
 import pytest
 
+from cpimportd.books.database.embedded import EmbeddedPostgres
 from cpimportd.core.report import RunStatus
-from cpimportd.demo.postgres import EmbeddedPostgres
 from tests.conftest import MakeDatabase, Templates, chosen_postgres, run_apart, run_sql
 from tests.faults.books import Books, new_books
 

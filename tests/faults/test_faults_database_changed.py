@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from cpimportd.books.upgrade import REVISION, upgrade
+from cpimportd.books.schema.upgrade import REVISION, upgrade
 from cpimportd.config.settings import Database
 from cpimportd.core.problems import ProblemError
 from cpimportd.core.report import RunStatus

@@ -7,7 +7,7 @@ from contextlib import asynccontextmanager
 import asyncpg
 import pytest
 
-from cpimportd.books.upgrade import upgrade
+from cpimportd.books.schema.upgrade import upgrade
 from cpimportd.config.settings import Database
 from cpimportd.core.report import RunStatus
 from tests.faults.books import codes

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from cpimportd.books.backup import _publish
+from cpimportd.books.database.backup import _publish
 from cpimportd.daemon.store import Record, Store
 from cpimportd.timetable.memory import Memory, Remembered
 from tests.faults.powercut import Recorder, disks

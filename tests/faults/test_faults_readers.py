@@ -12,7 +12,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
-from cpimportd.books.connection import connect
+from cpimportd.books.database.connection import connect
 from cpimportd.config.settings import Cache, Tell
 from cpimportd.notifying import tell_outstanding
 from tests.daemon.living_daemon import environment

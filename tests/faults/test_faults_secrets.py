@@ -21,15 +21,15 @@ import click
 import pytest
 from pydantic import SecretStr
 
-from cpimportd.books import programs
-from cpimportd.books.upgrade import upgrade
+from cpimportd.books.database import programs
+from cpimportd.books.database.embedded import EmbeddedPostgres
+from cpimportd.books.schema.upgrade import upgrade
 from cpimportd.checkup import checkup
 from cpimportd.cli import cli
 from cpimportd.config.load import load
 from cpimportd.config.settings import Database
 from cpimportd.core.problems import ProblemError
 from cpimportd.demo.ftp import LoopbackFtpServer
-from cpimportd.demo.postgres import EmbeddedPostgres
 from cpimportd.pipeline import RunRequest, run_once
 from tests.daemon.living_daemon import environment
 from tests.daemon.notify_socket import NotifySocket

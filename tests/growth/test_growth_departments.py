@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 from pydantic import SecretStr
 
-from cpimportd.books.upgrade import upgrade
+from cpimportd.books.schema.upgrade import upgrade
 from cpimportd.config.settings import Database
 from cpimportd.core.model import Kind
 from cpimportd.demo.exports import ExportDay, Holding, books_after

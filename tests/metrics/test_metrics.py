@@ -11,14 +11,14 @@ from pathlib import Path
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
-from cpimportd.books.health import health
-from cpimportd.books.overview import workbooks
+from cpimportd.books.reports.health import health
+from cpimportd.books.reports.overview import workbooks
+from cpimportd.books.reports.watched import Figures, Health, Held
 from cpimportd.core.model import Kind
 from cpimportd.core.report import RunStatus
 from cpimportd.delivery import database as connected
 from cpimportd.metrics.output import registry_of, text_of
 from cpimportd.pipeline import RunRequest, run_once
-from cpimportd.watched import Figures, Health, Held
 from tests.pipeline.conftest import Workplace, make_workplace
 
 ROWS = """

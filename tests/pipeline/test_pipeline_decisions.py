@@ -9,9 +9,9 @@ from decimal import Decimal
 import pytest
 from python_calamine import load_workbook
 
-from cpimportd.books.connection import connect
-from cpimportd.books.held import held_units, to_accept
-from cpimportd.books.movements import What
+from cpimportd.books.database.connection import connect
+from cpimportd.books.journal.movements import What
+from cpimportd.books.publish.held import held_units, to_accept
 from cpimportd.config.settings import Guards
 from cpimportd.core.problems import ProblemError
 from cpimportd.core.report import RunStatus

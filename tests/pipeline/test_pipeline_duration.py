@@ -6,9 +6,9 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
-from cpimportd.books.health import health
-from cpimportd.books.history import history, show
-from cpimportd.books.overview import days, import_logs
+from cpimportd.books.reports.health import health
+from cpimportd.books.reports.history import history, show
+from cpimportd.books.reports.overview import days, import_logs
 from cpimportd.core.report import RunStatus
 from cpimportd.undoing import undo_once
 from tests.whole_diff import diff

@@ -7,9 +7,9 @@ from decimal import Decimal
 import pytest
 from pydantic import SecretStr
 
-from cpimportd.books.connection import connect
-from cpimportd.books.encodings import fitting, lacking_characters
-from cpimportd.books.upgrade import upgrade
+from cpimportd.books.database.connection import connect
+from cpimportd.books.database.encodings import fitting, lacking_characters
+from cpimportd.books.schema.upgrade import upgrade
 from cpimportd.checkup import checkup
 from cpimportd.config.load import Loaded
 from cpimportd.config.settings import Database

@@ -5,7 +5,7 @@ from decimal import Decimal
 
 import pytest
 
-from cpimportd.books.upgrade import upgrade
+from cpimportd.books.schema.upgrade import upgrade
 from cpimportd.config.settings import Database
 from cpimportd.core.report import RunStatus, UnitStatus
 from cpimportd.demo.workbook import write_workbook

@@ -5,10 +5,10 @@ import shutil
 
 import pytest
 
-from cpimportd.books.alerts import wrong_now
-from cpimportd.books.connection import connect
-from cpimportd.books.health import health
-from cpimportd.books.held import held_units, to_accept
+from cpimportd.books.database.connection import connect
+from cpimportd.books.publish.held import held_units, to_accept
+from cpimportd.books.reports.alerts import wrong_now
+from cpimportd.books.reports.health import health
 from cpimportd.core.model import Kind
 from cpimportd.core.problems import ProblemError
 from cpimportd.core.report import RunStatus

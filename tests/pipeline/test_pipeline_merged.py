@@ -4,8 +4,8 @@ import json
 
 import pytest
 
-from cpimportd.books.connection import connect
-from cpimportd.books.held import to_accept
+from cpimportd.books.database.connection import connect
+from cpimportd.books.publish.held import to_accept
 from cpimportd.core.problems import ProblemError
 from cpimportd.core.report import RunStatus
 from tests.pipeline.workbooks import aged, rows_of, split, write

@@ -9,9 +9,10 @@ from cpimportd.alerting import Occasion, watched
 from cpimportd.alerts.conditions import Event, Look, compare, find
 from cpimportd.alerts.heartbeat import Beat
 from cpimportd.archive import archived_runs
-from cpimportd.books.health import health
-from cpimportd.books.history import history
-from cpimportd.books.overview import workbooks
+from cpimportd.books.reports.health import health
+from cpimportd.books.reports.history import history
+from cpimportd.books.reports.overview import workbooks
+from cpimportd.books.reports.watched import Figures
 from cpimportd.client import verdict
 from cpimportd.config.settings import Retry, Source
 from cpimportd.core.model import Kind
@@ -27,7 +28,6 @@ from cpimportd.nagios import Level, Thresholds, judge
 from cpimportd.plugin import Answer
 from cpimportd.progress import of_report
 from cpimportd.rendering.journal import summary_line
-from cpimportd.watched import Figures
 from cpimportd.web.daemon_view import Seen as DaemonSeen
 from cpimportd.web.daemon_view import light
 from tests.daemon.test_daemon_attempts import PLAN, SCHEDULE

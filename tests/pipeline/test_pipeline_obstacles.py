@@ -2,7 +2,7 @@
 
 import pytest
 
-from cpimportd.books.upgrade import upgrade
+from cpimportd.books.schema.upgrade import upgrade
 from cpimportd.checkup import checkup
 from cpimportd.config.load import Loaded
 from cpimportd.config.settings import Database

@@ -5,8 +5,8 @@ import zipfile
 
 import pytest
 
-from cpimportd.books.connection import connect
-from cpimportd.books.held import held_units
+from cpimportd.books.database.connection import connect
+from cpimportd.books.publish.held import held_units
 from cpimportd.core.report import RunStatus
 from cpimportd.undoing import undo_once
 from tests.pipeline.test_pipeline_bad_input import shrink

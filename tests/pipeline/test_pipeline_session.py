@@ -7,9 +7,9 @@ import asyncpg
 import pytest
 from pydantic import SecretStr
 
-from cpimportd.books.backup import backup
-from cpimportd.books.connection import connect
-from cpimportd.books.upgrade import upgrade
+from cpimportd.books.database.backup import backup
+from cpimportd.books.database.connection import connect
+from cpimportd.books.schema.upgrade import upgrade
 from cpimportd.checkup import checkup
 from cpimportd.config.load import Loaded
 from cpimportd.config.settings import Database

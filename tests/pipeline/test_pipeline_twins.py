@@ -6,8 +6,8 @@ from decimal import Decimal
 
 import pytest
 
-from cpimportd.books.connection import connect
-from cpimportd.books.held import to_accept
+from cpimportd.books.database.connection import connect
+from cpimportd.books.publish.held import to_accept
 from cpimportd.config.settings import Guards
 from cpimportd.core.report import RunStatus
 from tests.pipeline.rewriting import one_hour_later, rewrite_workbook

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from rich.console import Console
 
-from cpimportd.books.connection import connect
+from cpimportd.books.database.connection import connect
 from cpimportd.config.settings import Database, Reader
 from cpimportd.core import waiting
 from cpimportd.core.problems import ProblemError

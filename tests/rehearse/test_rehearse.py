@@ -11,10 +11,10 @@ from pathlib import Path
 import pytest
 
 from cpimportd import scratch as scratch_page
-from cpimportd.books.scratch import create_scratch, drop_scratch
+from cpimportd.books.database.embedded import EmbeddedPostgres
+from cpimportd.books.database.scratch import create_scratch, drop_scratch
 from cpimportd.config.settings import Database, Guards
 from cpimportd.core.problems import ProblemError
-from cpimportd.demo.postgres import EmbeddedPostgres
 from cpimportd.undoing import undo_once
 from tests.pipeline.conftest import Workplace
 from tests.rehearse.conftest import DAYS, until
@@ -235,7 +235,7 @@ async def test_ctrl_c_takes_the_embedded_server_along(books, servers, early):
 
 @pytest.mark.asyncio
 async def test_where_there_is_no_place_it_is_said_with_the_way_out(books, monkeypatch):
-    monkeypatch.setattr("cpimportd.demo.postgres._WHEEL", "not_installed_anywhere")
+    monkeypatch.setattr("cpimportd.books.database.embedded._WHEEL", "not_installed_anywhere")
     with pytest.raises(ProblemError) as raised:
         async with scratch_page.scratch(Database(url=books.url)):
             pass

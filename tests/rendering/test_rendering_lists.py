@@ -5,8 +5,8 @@ from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from zoneinfo import ZoneInfo
 
-from cpimportd.books.history import Change, Inserted, RunLine, Shown
-from cpimportd.books.summary import CurrencyTotals, Summary
+from cpimportd.books.reports.history import Change, Inserted, RunLine, Shown
+from cpimportd.books.reports.summary import CurrencyTotals, Summary
 from cpimportd.checkup import CheckLine
 from cpimportd.core.model import Kind
 from cpimportd.core.report import KindTotal

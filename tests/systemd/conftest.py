@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from cpimportd.demo.postgres import EmbeddedPostgres
+from cpimportd.books.database.embedded import EmbeddedPostgres
 from tests.systemd.box import Box, why_not
 from tests.systemd.debian import build_root
 from tests.systemd.machine import SOCKET_FOLDER, UNIT, Machine

@@ -6,7 +6,7 @@ from decimal import Decimal
 import pytest
 from playwright.sync_api import expect
 
-from cpimportd.books.movements import What
+from cpimportd.books.journal.movements import What
 from cpimportd.core.figures import amount
 from cpimportd.core.model import Kind
 from cpimportd.core.report import FileStatus, RunStatus, UnitStatus

@@ -11,10 +11,10 @@ import httpx
 import pytest
 from pydantic import ValidationError
 
-from cpimportd.books.reader import BooksReader
+from cpimportd.books.database.embedded import EmbeddedPostgres
+from cpimportd.books.reports.reader import BooksReader
 from cpimportd.config.settings import Database, Web
 from cpimportd.core.problems import ProblemError
-from cpimportd.demo.postgres import EmbeddedPostgres
 from cpimportd.web.server import require_closed
 from tests.daemon.living_daemon import environment
 from tests.daemon.notify_socket import NotifySocket

@@ -7,7 +7,7 @@ from decimal import Decimal
 import openpyxl
 import pytest
 
-from cpimportd.books.movements import Difference, What
+from cpimportd.books.journal.movements import Difference, What
 from cpimportd.diffbook import write_diff
 from tests.whole_diff import diff
 

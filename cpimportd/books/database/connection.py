@@ -1,0 +1,141 @@
+"""Getting into the database: any libpq URL, timeouts for every statement, and failures as problems of the catalog."""
+
+import socket
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager, suppress
+from typing import TYPE_CHECKING, Final
+
+import asyncpg
+
+from cpimportd.books.database import remedies
+from cpimportd.books.database.failures import connecting_failed
+from cpimportd.books.database.session import NEWEST, Session, startup_settings
+from cpimportd.books.database.target import Target
+from cpimportd.config.settings import Database
+from cpimportd.core.problems import ProblemError
+from cpimportd.core.waiting import silence
+
+if TYPE_CHECKING:
+    from sqlalchemy.ext.asyncio import AsyncEngine
+
+SCHEMA: Final = "cpimportd"
+"""Where our own tables are; the backend's are found by the search path."""
+
+
+async def connect(
+    database: Database, *, direct: bool = False, application_name: str = "cpimportd", read_only: bool = False
+) -> asyncpg.Connection:
+    """Log in, with the configured timeouts in force for every statement of the session.
+
+    Whatever libpq understands works, as :class:`~cpimportd.books.database.target.Target` has it: Unix sockets
+    (``?host=/run/postgresql``), ``sslmode`` and its certificates, several hosts, services, ``~/.pgpass``, ``PG*``
+    variables. The session says what it relies on (:mod:`session`); its time zone is the server's: the
+    backend's timestamps are naive and mean that. No statement is prepared by name, so that a pooler in transaction mode
+    may stand between; one that refuses settings at the start gets none, and is told in each transaction.
+
+    Args:
+        database: url, password and timeouts.
+        direct: past the pooler, where ``database.direct_url`` is set.
+        application_name: what ``pg_stat_activity`` shows, unless the URL says something else.
+        read_only: the session's transactions may not write, unless they say otherwise.
+
+    Raises:
+        ProblemError: ``database-unreachable``, ``database-login``, ``database-tls``, ``config-incomplete``,
+            ``config-value``, ``database-option``; no text of theirs holds a password.
+    """
+    target = Target.of(database, direct=direct)
+    remedies.logged_in_as(target.user)
+    settings = startup_settings(database, target.keepalives)
+    if read_only:
+        settings["default_transaction_read_only"] = "on"
+    limit = target.connect_timeout(database.connect_timeout)
+    try:
+        async with silence("database", f"no answer yet from {target.place}", limit):
+            return await _begin(target, database, target.application_name or application_name, settings)
+    except Exception as error:
+        raise ProblemError(connecting_failed(error, target.place)) from error
+
+
+async def _begin(target: Target, database: Database, name: str, settings: Mapping[str, str]) -> Session:
+    called = {"application_name": name} | ({"options": said} if (said := target.options.get("options")) else {})
+    try:
+        return await _open(target, database, {**called, **settings})
+    except asyncpg.UndefinedObjectError:  # an older server
+        older = {key: value for key, value in settings.items() if key not in NEWEST}
+        return await _open(target, database, {**called, **older})
+    except asyncpg.ProtocolViolationError as error:
+        if "startup parameter" not in str(error):
+            raise
+        return await _open(target, database, called)
+
+
+async def _open(target: Target, database: Database, settings: Mapping[str, str]) -> Session:
+    connection: Session = await asyncpg.connect(
+        **target.driver_arguments(),
+        timeout=target.connect_timeout(database.connect_timeout),
+        statement_cache_size=0,
+        server_settings=dict(settings),
+        connection_class=Session,
+    )
+    await connection.rely_on(database)
+    connected = connection._transport.get_extra_info("socket")  # noqa: SLF001 - the driver offers no other way
+    _keep_alive(connected, target)
+    return connection
+
+
+def _keep_alive(connected: socket.socket, target: Target) -> None:
+    """Let the kernel ask a silent server whether it is still there (tcp(7)); libpq does so of itself."""
+    if connected.family == socket.AF_UNIX:
+        return
+    asked = target.keepalives
+    connected.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1 if asked else 0)
+    for option, name in (
+        (socket.TCP_KEEPIDLE, "keepalives_idle"),
+        (socket.TCP_KEEPINTVL, "keepalives_interval"),
+        (socket.TCP_KEEPCNT, "keepalives_count"),
+    ):
+        if name in asked:
+            connected.setsockopt(socket.IPPROTO_TCP, option, asked[name])
+    if silence := int(target.options.get("tcp_user_timeout", "0")):
+        connected.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, silence)
+
+
+async def let_go(connection: asyncpg.Connection) -> None:
+    """Close a connection of which nothing more is wanted; never raises for what becomes of it."""
+    with suppress(OSError, asyncpg.InterfaceError, asyncpg.PostgresError, TimeoutError):
+        await connection.close(timeout=5)
+
+
+@asynccontextmanager
+async def still_open(connection: asyncpg.Connection, database: Database) -> AsyncIterator[asyncpg.Connection]:
+    """A connection, or, where it was lost meanwhile, another one for a while.
+
+    Raises:
+        ProblemError: as of :func:`connect`.
+    """
+    if not connection.is_closed():
+        yield connection
+        return
+    other = await connect(database, direct=True)
+    try:
+        yield other
+    finally:
+        await let_go(other)
+
+
+def engine(database: Database, *, direct: bool = False) -> "AsyncEngine":
+    """SQLAlchemy on top of :func:`connect`: no pool, no prepared statements by name.
+
+    Args:
+        database: url, password and timeouts.
+        direct: past the pooler, where ``database.direct_url`` is set.
+    """
+    from sqlalchemy.ext.asyncio import create_async_engine  # noqa: PLC0415 - a run never needs it, and it is heavy
+    from sqlalchemy.pool import NullPool  # noqa: PLC0415
+
+    async def creator() -> asyncpg.Connection:
+        return await connect(database, direct=direct)
+
+    return create_async_engine(
+        "postgresql+asyncpg://?prepared_statement_cache_size=0", async_creator=creator, poolclass=NullPool
+    )

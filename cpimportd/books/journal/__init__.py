@@ -1,0 +1,1 @@
+"""What changed: the journal and lineage, as states, differences, explanations and bridges."""

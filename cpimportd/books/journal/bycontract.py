@@ -1,0 +1,50 @@
+"""The bridge of one run per contract: opening + added − removed ± changed = closing, of those whose sum moved."""
+
+from dataclasses import dataclass
+from decimal import Decimal
+
+import asyncpg
+
+from cpimportd.books.database.queries import sql
+from cpimportd.core.model import Kind
+from cpimportd.core.report import money
+
+_SUMS = ("opening", "added", "removed", "changed", "closing")
+
+
+@dataclass(frozen=True, slots=True)
+class ContractBridge:
+    """From yesterday's sum to today's for one contract of one organization.
+
+    Attributes:
+        organization: whose documents.
+        kind: receipts or expenses.
+        contract: its number; empty for documents without one.
+        opening: their sum before the run.
+        added: of documents that came, also from another contract.
+        removed: of documents that went, also to another contract.
+        changed: by how much documents in both differ.
+        closing: their sum after it.
+    """
+
+    organization: str
+    kind: Kind
+    contract: str
+    opening: Decimal
+    added: Decimal
+    removed: Decimal
+    changed: Decimal
+    closing: Decimal
+
+    def as_json(self) -> dict[str, object]:
+        """The bridge as scripts get it; sums are strings with two decimals."""
+        sums = {name: money(getattr(self, name)) for name in _SUMS}
+        return {"organization": self.organization, "kind": self.kind.value, "contract": self.contract, **sums}
+
+
+async def contract_bridges(
+    connection: asyncpg.Connection, run_id: int, *, organization: str | None = None
+) -> list[ContractBridge]:
+    """The contracts whose sum a run moved, by organization, kind and number."""
+    rows = await connection.fetch(sql("past", "contract_bridges"), run_id, organization)
+    return [ContractBridge(**{**dict(row), "kind": Kind(row["kind"])}) for row in rows]

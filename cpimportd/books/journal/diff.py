@@ -1,0 +1,182 @@
+"""What a run made different, document by document, with sums that agree with the run's own bridges.
+
+A run from long ago is told as it was then: what has happened to its documents since is taken back first. Which
+documents these are, in which order, and what they add up to, the database says; documents are fetched some at a time,
+as they are asked for, however many there are.
+"""
+
+from collections.abc import AsyncIterator, Iterable, Mapping
+from contextlib import AbstractAsyncContextManager, nullcontext
+from dataclasses import dataclass
+from datetime import datetime
+from decimal import Decimal
+
+import asyncpg
+
+from cpimportd.books.database.queries import sql
+from cpimportd.books.journal.heads import heads_query, movements_of, whole_sets
+from cpimportd.books.journal.movements import Movement, Sums, What
+from cpimportd.core.model import Figure
+from cpimportd.core.problems import ProblemError, problem
+from cpimportd.core.report import Bridge
+
+_ZERO = Decimal(0)
+_AT_ONCE = 200
+"""Documents that are in memory at the same time."""
+
+
+@dataclass(frozen=True, slots=True)
+class Diff:
+    """What one run made different, less the documents: :func:`movements` gives these.
+
+    Attributes:
+        run: its number.
+        department_id: whose books.
+        status: how it ended.
+        started_at: when it began.
+        finished_at: when it ended.
+        undoes: the runs that it undid.
+        organization: whose documents alone; None: everybody's.
+        movements: how many there are of each kind; of a document that was put right and that 1C changed, both.
+        documents: the same, each document once: what 1C did, as the run counted it.
+        moved: how many of these are of another organization now.
+        sums: per organization and kind.
+    """
+
+    run: int
+    department_id: int
+    status: str
+    started_at: datetime
+    finished_at: datetime | None
+    undoes: tuple[int, ...]
+    organization: str | None
+    movements: Mapping[What, int]
+    documents: Mapping[What, int]
+    moved: int
+    sums: tuple[Sums, ...]
+
+    @property
+    def total(self) -> int:
+        """How many movements there are."""
+        return sum(self.movements.values())
+
+    @property
+    def unexplained(self) -> tuple[Sums, ...]:
+        """Sums that the documents told here do not explain."""
+        return tuple(one for one in self.sums if one.unexplained)
+
+    def head(self) -> dict[str, object]:
+        """It as scripts get it."""
+        return {
+            "run": self.run,
+            "status": self.status,
+            "started_at": self.started_at.isoformat(),
+            "finished_at": None if self.finished_at is None else self.finished_at.isoformat(),
+            "undoes": list(self.undoes),
+            "counts": {what.value: self.documents.get(what, 0) for what in What},
+            "moved": self.moved,
+            "sums": [one.as_json() for one in self.sums],
+        }
+
+
+def at_one_moment(connection: asyncpg.Connection) -> AbstractAsyncContextManager[object]:
+    """A transaction in which everything told is of one moment; nothing more where one is open already."""
+    if connection.is_in_transaction():
+        return nullcontext()
+    moment: AbstractAsyncContextManager[object] = connection.transaction(isolation="repeatable_read", readonly=True)
+    return moment
+
+
+async def diff(connection: asyncpg.Connection, run: int, *, organization: str | None = None) -> Diff:
+    """What a run made different, in numbers.
+
+    Args:
+        connection: any; best :func:`at_one_moment` with what is asked of it next.
+        run: its number.
+        organization: only this organization's documents.
+
+    Raises:
+        ProblemError: ``nothing-found``: there is no such run, or the organization had no part in it.
+    """
+    async with at_one_moment(connection):
+        row = await connection.fetchrow(sql("past", "run"), run)
+        if row is None:
+            raise ProblemError(
+                problem("nothing-found", what="run", value=str(run), hint="`cpimportd history` lists the runs.")
+            )
+        undo, scope = bool(row["undoes"]), (run, row["department_id"], organization)
+        async with whole_sets(connection):
+            numbers = await connection.fetch(heads_query("numbers", undo=undo), *scope)
+        counts = [one for one in numbers if one["what"] is not None]
+        sums = [one for one in numbers if one["what"] is None]
+        if organization is not None and not counts:
+            await _require_part(connection, run, organization)
+        bridges = await connection.fetch(sql("past", "bridges"), run, organization)
+    return Diff(
+        run=run,
+        department_id=row["department_id"],
+        status=row["status"],
+        started_at=row["started_at"],
+        finished_at=row["finished_at"],
+        undoes=tuple(row["undoes"]),
+        organization=organization,
+        movements={What(one["what"]): one["movements"] for one in counts},
+        documents={What(one["what"]): one["documents"] for one in counts},
+        moved=sum(one["moved"] for one in counts),
+        sums=_sums(sums, bridges, undo=undo),
+    )
+
+
+async def _require_part(connection: asyncpg.Connection, run: int, organization: str) -> None:
+    units = [one["organization"] for one in await connection.fetch(sql("past", "organizations"), run)]
+    if organization not in units:
+        hint = f"In run {run} there were: {'; '.join(f'«{name}»' for name in units) or 'none'}."
+        raise ProblemError(problem("nothing-found", what="organization", value=organization, hint=hint))
+
+
+async def movements(
+    connection: asyncpg.Connection, found: Diff, *what: What, skip: int = 0, limit: int | None = None
+) -> AsyncIterator[Movement]:
+    """Documents that a run added, removed or changed, by kind, organization, day and name; a few are fetched at a time.
+
+    Args:
+        connection: any; between two documents it may be used for other things.
+        found: the run's diff.
+        what: only documents that this became of; all without any.
+        skip: how many to leave out at the beginning.
+        limit: how many at most.
+    """
+    undo = bool(found.undoes)
+    kinds = [one.value for one in what] or None
+    scope = (found.run, found.department_id, found.organization, kinds, skip, limit)
+    async with at_one_moment(connection):
+        # Not by pages: the order of a large run is worth being made once.
+        async with whole_sets(connection):
+            heads = await connection.cursor(heads_query("page", undo=undo), *scope)
+            batch = await heads.fetch(_AT_ONCE)
+        while batch:
+            for one in await movements_of(connection, found.department_id, found.run, batch, undo=undo):
+                yield one
+            batch = await heads.fetch(_AT_ONCE)
+
+
+def _sums(found: Iterable[asyncpg.Record], bridges: Iterable[asyncpg.Record], *, undo: bool) -> tuple[Sums, ...]:
+    """Per organization and figure, what the documents add up to beside what the run recorded."""
+    moved = {(row["organization"], Figure(row["figure"])): row for row in found}
+    recorded, gross = {}, set()
+    for row in bridges:
+        key = (row["organization"], Figure(row["kind"]))
+        recorded[key] = _bridge(row)
+        if undo and row["moved_in"] is None:
+            gross.add(key)
+    order = list(Figure)
+    told = []
+    for key in sorted({*moved, *recorded}, key=lambda key: (key[0], order.index(key[1]))):
+        row = moved.get(key, {"added": _ZERO, "removed": _ZERO, "changed": _ZERO})
+        told.append(Sums(*key, row["added"], row["removed"], row["changed"], recorded.get(key), key in gross))
+    return tuple(told)
+
+
+def _bridge(row: asyncpg.Record) -> Bridge:
+    sums = {name: row[name] or _ZERO for name in ("opening", "added", "removed", "changed", "closing")}
+    return Bridge(Figure(row["kind"]), row["rows_before"] or 0, row["rows_after"] or 0, **sums)

@@ -1,0 +1,196 @@
+"""A document explained: what it is now, and every earlier value, back to run, workbook, sheet, row and cell."""
+
+import re
+from collections.abc import Iterable, Mapping, Sequence
+from contextlib import nullcontext
+from dataclasses import dataclass
+from datetime import datetime
+
+import asyncpg
+
+from cpimportd.books.database.queries import sql
+from cpimportd.books.journal.lives import present
+from cpimportd.books.journal.movements import Movement, Title, What, changed
+from cpimportd.books.journal.names import ambiguous
+from cpimportd.books.journal.origins import Origin, Origins
+from cpimportd.books.journal.states import Entry, Key, State, entry, plain
+from cpimportd.books.journal.walking import Step, last_name, pair_undone, walk_back
+from cpimportd.core.folding import fold
+from cpimportd.core.identity import parse_identity
+from cpimportd.core.model import Kind
+from cpimportd.core.problems import ProblemError, problem
+from cpimportd.core.report import money
+
+_WHERE_NAMES_ARE = (
+    "Copy the document's name from 1C, or from `cpimportd diff RUN`; what went before the journal began, or before "
+    "journal.keep, is not known any more."
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Version:
+    """A document as it was for some time.
+
+    Attributes:
+        state: the document; None while it was gone.
+        since: the run that made it so; 0: it was there before our first run; None where nobody knows.
+        since_at: when that was.
+        until: the run that ended it; None: it is so now.
+        how: ``added``, ``changed``, ``retimed``, ``rekeyed``, ``removed``, ``brought back``, or ``foreign``: somebody
+            else had written it into the books.
+        why: the journal's word for it; None where the journal has none.
+        origin: where it came from.
+        change: field by field, how it differs from the version before; None for the first, or while it was gone.
+    """
+
+    state: State | None
+    since: int | None
+    since_at: datetime | None
+    until: int | None
+    how: str
+    why: str | None
+    origin: Origin
+    change: Movement | None
+
+    def as_json(self, title: Title) -> dict[str, object]:
+        """The version as scripts get it; sums are strings with two decimals."""
+        state, change = self.state, self.change
+        told = change.as_json(title) if change is not None else {"differences": [], "lines_gone": [], "lines_new": []}
+        return {
+            "since_run": self.since,
+            "since_at": None if self.since_at is None else self.since_at.isoformat(),
+            "until_run": self.until,
+            "how": self.how,
+            "why": self.why,
+            "operation_id": None if state is None else state.key.operation_id,
+            "organization": None if state is None else state.organization,
+            "amount": None if state is None else money(state.amount),
+            "fields": None if state is None else plain(state.fields),
+            "lines": [] if state is None else plain(state.lines),
+            "source": self.origin.as_json(),
+            **{name: told[name] for name in ("differences", "lines_gone", "lines_new")},
+        }
+
+
+@dataclass(frozen=True, slots=True)
+class Explained:
+    """A document and all that is known of its past.
+
+    Attributes:
+        key: its last name.
+        versions: the newest first; where it is gone the first one has no state.
+    """
+
+    key: Key
+    versions: tuple[Version, ...]
+
+    @property
+    def in_books(self) -> bool:
+        """Whether the books hold it now."""
+        return bool(self.versions) and self.versions[0].state is not None
+
+    def as_json(self, title: Title) -> dict[str, object]:
+        """The explanation as scripts get it."""
+        return {
+            "kind": self.key.kind.value,
+            "operation_id": self.key.operation_id,
+            "in_books": self.in_books,
+            "versions": [version.as_json(title) for version in self.versions],
+        }
+
+
+async def explain(connection: asyncpg.Connection, department_id: int, name: str) -> Explained:
+    """Explain a document.
+
+    Args:
+        connection: any; outside a transaction one is opened, so that everything told belongs to one moment.
+        department_id: whose books.
+        name: its ``operation_id``, its own number, or the bank's; where none is written like that, what looks the same.
+
+    Raises:
+        ProblemError: ``nothing-found``; ``name-ambiguous`` where a number is that of several documents.
+    """
+    name = name.strip()
+    at_one_moment = connection.transaction(isolation="repeatable_read", readonly=True)
+    async with nullcontext() if connection.is_in_transaction() else at_one_moment:
+        for query in ("documents_named", "documents_numbered", "documents_of_the_bank"):
+            rows = await connection.fetch(sql("explain", query), department_id, name)
+            if rows:
+                break
+        keys = [Key(Kind(row["kind"]), row["operation_id"]) for row in rows] or await _alike(
+            connection, department_id, name
+        )
+        if not keys:
+            raise _unknown(name)
+        entries = await _about(connection, department_id, keys)
+        lives = sorted({last_name(key, entries) for key in keys})
+        if len(lives) > 1:
+            raise ProblemError(ambiguous("documents", name, [key.operation_id for key in lives]))
+        told = await _told(connection, department_id, lives[0], entries)
+        if not told.versions:  # its lineage alone is left: somebody else removed it
+            raise _unknown(name)
+        return told
+
+
+async def _alike(connection: asyncpg.Connection, department_id: int, name: str) -> list[Key]:
+    """Documents whose name, or number, only looks like this one."""
+    digits, folded = re.sub("[^0-9]", "", name), fold(name)
+    if not digits:
+        return []
+    rows = await connection.fetch(sql("explain", "documents_with_digits"), department_id, digits)
+    return [
+        Key(Kind(row["kind"]), row["operation_id"])
+        for row in rows
+        if folded in {fold(row["operation_id"]), fold(parse_identity(row["operation_id"]).number or "")}
+    ]
+
+
+def _unknown(name: str) -> ProblemError:
+    return ProblemError(problem("nothing-found", what="document", value=name, hint=_WHERE_NAMES_ARE))
+
+
+async def _about(connection: asyncpg.Connection, department_id: int, keys: Iterable[Key]) -> list[Entry]:
+    """Every journal line about documents, and about those that they were or became."""
+    found: dict[tuple[int, int], Entry] = {}
+    asked: set[Key] = set()
+    wanted = set(keys)
+    while wanted:
+        asked |= wanted
+        named: set[Key] = set()
+        for kind in {key.kind for key in wanted}:
+            names = [key.operation_id for key in wanted if key.kind is kind]
+            for row in await connection.fetch(sql("explain", "about"), department_id, kind.value, names):
+                one = entry(row)
+                found[one.run, one.seq] = one
+                named.add(one.key)
+                if one.paired_with is not None:
+                    named.add(Key(kind, one.paired_with))
+        wanted = named - asked
+    return pair_undone([found[place] for place in sorted(found)])
+
+
+async def _told(connection: asyncpg.Connection, department_id: int, key: Key, entries: Sequence[Entry]) -> Explained:
+    now = (await present(connection, department_id, [key])).get(key)
+    steps = [step for step in walk_back(key, now, entries) if step.state is not None or step.since is not None]
+    origins = Origins(connection)
+    await origins.of_states(step.state for step in steps)
+    times = await _times(connection, {step.since for step in steps if step.since})
+    versions = []
+    for place, step in enumerate(steps):
+        known = step.state is not None and step.how != "foreign"
+        origin = origins.of(step.state.lineage if step.state is not None and known else None)
+        since_at, change = times.get(step.since or 0), _change(step, steps[place + 1 :], origin)
+        versions.append(Version(step.state, step.since, since_at, step.until, step.how, step.why, origin, change))
+    return Explained(key, tuple(versions))
+
+
+def _change(step: Step, older: Sequence[Step], origin: Origin) -> Movement | None:
+    """How a version differs from the one before."""
+    before = next((one.state for one in older if one.state is not None), None)
+    if step.state is None or before is None:
+        return None
+    return changed(What.CHANGED, before, step.state, why=step.why, origin=origin)
+
+
+async def _times(connection: asyncpg.Connection, runs: Iterable[int]) -> Mapping[int, datetime]:
+    return {row["id"]: row["at"] for row in await connection.fetch(sql("explain", "runs"), list(runs))}

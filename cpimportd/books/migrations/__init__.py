@@ -1,1 +1,0 @@
-"""The steps that bring the schema ``cpimportd`` to what :mod:`cpimportd.books.schema` says, run by Alembic."""

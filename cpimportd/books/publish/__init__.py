@@ -1,0 +1,1 @@
+"""One transaction: stage, compare, merge, account, record; and its reverse, undo."""

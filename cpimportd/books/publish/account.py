@@ -1,0 +1,162 @@
+"""Does it add up? The bridge of every unit, and the sums in the database beside the control totals, before COMMIT."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from decimal import Decimal
+
+import asyncpg
+
+from cpimportd.books.database.queries import sql
+from cpimportd.books.database.shapes import EXPENSES, SHAPES, Shape
+from cpimportd.core.model import PAYMENTS, Figure, Kind, Unit
+from cpimportd.core.problems import Problem, ProblemError, problem
+from cpimportd.core.report import Bridge
+
+
+@dataclass(frozen=True, slots=True)
+class Counts:
+    """What happened to one unit's documents."""
+
+    inserted: int = 0
+    removed: int = 0
+    retimed: int = 0
+    updated: int = 0
+    unchanged: int = 0
+    normalised: int = 0
+    put_right: int = 0
+    moved_in: int = 0
+    moved_out: int = 0
+
+
+async def counts(connection: asyncpg.Connection) -> Mapping[Unit, Counts]:
+    """Per unit, what became of its documents."""
+    found: dict[Unit, Counts] = {}
+    for shape in SHAPES:
+        for row in await connection.fetch(_sql("counts", shape)):
+            fields = {name: row[name] for name in Counts.__slots__}
+            found[Unit(row["organization"], shape.group)] = Counts(**fields)
+    return found
+
+
+async def bridges(connection: asyncpg.Connection) -> Mapping[tuple[Figure, str], Bridge]:
+    """Per organization and figure, how yesterday's sum became today's; closing is what the database holds now.
+
+    Raises:
+        ProblemError: ``sums-differ``: the database does not hold what the snapshot says, or a bridge does not close.
+    """
+    found: dict[tuple[Figure, str], Bridge] = {}
+    for shape in SHAPES:
+        found |= await _bridges(connection, shape)
+    _require_closed(found)
+    await _compare_files(connection)
+    return found
+
+
+async def bridge_contracts(connection: asyncpg.Connection, *, foreign: bool = False) -> None:
+    """Record, for every contract whose sum moved, how yesterday's became today's.
+
+    Args:
+        connection: in the run's transaction.
+        foreign: what somebody else had written was put right in it: the bridges open with what lay there.
+
+    Raises:
+        ProblemError: ``sums-differ`` where that does not close.
+    """
+    for shape in SHAPES:
+        for row in await connection.fetch(_sql("bridge_contracts", shape, foreign=foreign)):
+            expected = row["opening"] + row["added"] - row["removed"] + row["changed"]
+            if row["closing"] != expected:
+                scope = f"{row['organization']}, {row['contract'] or '(without a contract)'}"
+                raise ProblemError(_differ(scope, Figure(shape.kind.value), row["closing"], expected))
+
+
+async def booked(connection: asyncpg.Connection, shape: Shape) -> Mapping[tuple[Figure, str], tuple[int, Decimal]]:
+    """Rows and sum that the books hold now of the units of one kind that take part; of expenses' lines, too."""
+    rows = await connection.fetch(sql("account", "booked", **shape.identifiers))
+    if shape is EXPENSES:
+        rows += await connection.fetch(sql("account", "booked_details"))
+    return {(Figure(row["figure"]), row["organization"]): (row["rows"], row["total"]) for row in rows}
+
+
+def _sql(name: str, shape: Shape, *, foreign: bool = False) -> str:
+    """A query over the documents of one kind."""
+    pieces = {
+        piece: sql("account", piece, **shape.identifiers) for piece in ("documents", "terms", "foreign_movements")
+    }
+    if not foreign:
+        pieces["foreign_movements"] = ""
+    return sql("account", name, **shape.identifiers, **pieces, paid=sql("account", "paid"))
+
+
+async def _bridges(connection: asyncpg.Connection, shape: Shape) -> dict[tuple[Figure, str], Bridge]:
+    moved = await _terms(connection, "bridge", shape)
+    found = {}
+    for (figure, organization), (rows, total) in (await booked(connection, shape)).items():
+        bridge = moved.get((figure, organization), _nothing(figure))
+        if (bridge.closing, bridge.rows_after) != (total, rows):
+            raise ProblemError(_differ(organization, figure, total, bridge.closing))
+        found[figure, organization] = replace(bridge, control_total=bridge.closing, closing=total)
+    if shape is EXPENSES:
+        paid = await _terms(connection, "bridge_payments", shape)
+        owners = [organization for figure, organization in found if figure is Figure.DETAILS]
+        found |= {(part, one): paid.get((part, one), _nothing(part)) for one in owners for part in PAYMENTS}
+    return found
+
+
+async def _terms(connection: asyncpg.Connection, name: str, shape: Shape) -> dict[tuple[Figure, str], Bridge]:
+    terms = ("rows_before", "rows_after", "opening", "added", "removed", "changed", "closing")
+    return {
+        (Figure(row["figure"]), row["organization"]): Bridge(
+            Figure(row["figure"]), **{term: row[term] for term in terms}
+        )
+        for row in await connection.fetch(_sql(name, shape))
+    }
+
+
+def _nothing(figure: Figure) -> Bridge:
+    """The bridge of an organization without a row, before and after."""
+    return Bridge(figure, 0, 0, *(Decimal(0),) * 5)
+
+
+def _require_closed(found: Mapping[tuple[Figure, str], Bridge]) -> None:
+    """Every bridge closes, and the details are what was paid with them: of the sums, and of each movement.
+
+    Raises:
+        ProblemError: ``sums-differ``.
+    """
+    for (figure, organization), bridge in found.items():
+        if bridge.unexplained:
+            expected = bridge.opening + bridge.added - bridge.removed + bridge.changed
+            raise ProblemError(_differ(organization, figure, bridge.closing, expected))
+        if figure is Figure.DETAILS:
+            parts = [found[part, organization] for part in PAYMENTS]
+            for name in ("opening", "added", "removed", "changed", "closing"):
+                paid = sum((getattr(part, name) for part in parts), Decimal(0))
+                if paid != getattr(bridge, name):
+                    raise ProblemError(_differ(organization, figure, getattr(bridge, name), paid))
+
+
+async def _compare_files(connection: asyncpg.Connection) -> None:
+    rows = [
+        (shape.kind, row)
+        for shape in SHAPES
+        for row in await connection.fetch(sql("account", "booked_by_file", **shape.identifiers))
+    ]
+    rows += [(Kind.DETAILS, row) for row in await connection.fetch(sql("account", "booked_details_by_file"))]
+    differing = [
+        _differ(row["file"], kind, row["total"], row["control_total"])
+        for kind, row in rows
+        if row["total"] != row["control_total"]
+    ]
+    if differing:
+        raise ProblemError(*differing)
+
+
+def _differ(scope: str, kind: Kind | Figure, booked: Decimal, expected: Decimal) -> Problem:
+    return problem(
+        "sums-differ",
+        organization=scope,
+        value=(kind.kind if isinstance(kind, Figure) else kind).table,
+        sum=f"{booked:.2f}",
+        total=f"{expected:.2f}",
+    )

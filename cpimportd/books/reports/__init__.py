@@ -1,0 +1,1 @@
+"""What the books say to people and monitors: history, health, summary, reconciliation."""

@@ -1,0 +1,159 @@
+"""The queue of alerts and what they tell of, as the database keeps them: the tables ``condition`` and ``alert``."""
+
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from datetime import datetime
+
+import asyncpg
+
+from cpimportd.books.database.queries import sql
+from cpimportd.books.publish.held import held_units
+from cpimportd.books.publish.runs import LOCK_CLASS
+from cpimportd.core.model import Group
+
+
+@dataclass(frozen=True, slots=True)
+class StoredCondition:
+    """Something that is wrong: since when, when it was last told of, and by which run it was found."""
+
+    subject: str
+    state: str
+    since: datetime
+    told_at: datetime | None
+    run_id: int | None
+
+    @property
+    def is_unit(self) -> bool:
+        """Whether it is a unit that was held when it was noted."""
+        return self.state.startswith("held") and self.subject.rpartition("/")[2] in set(Group)
+
+    def as_json(self) -> dict[str, object]:
+        """The condition as scripts get it."""
+        told = None if self.told_at is None else self.told_at.isoformat()
+        return {"subject": self.subject, "state": self.state, "since": self.since.isoformat(), "told_at": told,
+                "run": self.run_id}  # fmt: skip
+
+
+@dataclass(frozen=True, slots=True)
+class Waiting:
+    """An alert that is still to be sent; ``error`` says to whom it could not, a line each, where it was tried."""
+
+    id: int
+    created_at: datetime
+    occasion: str
+    title: str
+    body: str
+    tries: int
+    error: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class QueuedAlert:
+    """An alert in a list, sent or not."""
+
+    id: int
+    created_at: datetime
+    occasion: str
+    subject: str
+    title: str
+    run_id: int | None
+    sent_at: datetime | None
+    tries: int
+    error: str | None
+
+    def as_json(self) -> dict[str, object]:
+        """The alert as scripts get it."""
+        plain = {name: getattr(self, name) for name in ("id", "occasion", "subject", "title", "tries", "error")}
+        moments = {"created_at": self.created_at.isoformat(),
+                   "sent_at": None if self.sent_at is None else self.sent_at.isoformat()}  # fmt: skip
+        return {**plain, **moments, "run": self.run_id}
+
+
+class Notes:
+    """What is wrong in one department, open to be changed within one transaction."""
+
+    def __init__(self, connection: asyncpg.Connection, department_id: int) -> None:
+        self._connection = connection
+        self._department_id = department_id
+
+    async def conditions(self) -> list[StoredCondition]:
+        """What earlier runs found."""
+        return await conditions(self._connection, self._department_id)
+
+    async def put(self, condition: StoredCondition) -> None:
+        """Something is wrong, or still is."""
+        await self._connection.execute(
+            sql("alerts", "put_condition"), self._department_id, condition.subject, condition.state, condition.since,
+            condition.told_at, condition.run_id,
+        )  # fmt: skip
+
+    async def forget(self, subject: str) -> None:
+        """It is over."""
+        await self._connection.execute(sql("alerts", "forget_condition"), self._department_id, subject)
+
+    async def queue(self, occasion: str, subject: str, title: str, body: str, run_id: int | None) -> None:
+        """Something is to be told."""
+        await self._connection.execute(
+            sql("alerts", "queue"), self._department_id, occasion, subject, title, body, run_id
+        )
+
+
+@asynccontextmanager
+async def noting(connection: asyncpg.Connection, department_id: int) -> AsyncIterator[Notes]:
+    """One transaction in which nobody else notes anything: what is found and what is queued come together or not."""
+    async with connection.transaction():
+        await connection.execute(sql("alerts", "lock"), LOCK_CLASS + 2, department_id)
+        yield Notes(connection, department_id)
+
+
+async def conditions(connection: asyncpg.Connection, department_id: int) -> list[StoredCondition]:
+    """What runs have found, by subject; what of it was told."""
+    rows = await connection.fetch(sql("alerts", "conditions"), department_id)
+    return [StoredCondition(**dict(row)) for row in rows]
+
+
+async def wrong_now(connection: asyncpg.Connection, department_id: int) -> list[StoredCondition]:
+    """What is wrong now, by subject, for people: what runs found, and what is held, whoever has been told of it."""
+    noted = {one.subject: one for one in await conditions(connection, department_id)}
+    held = [
+        StoredCondition(
+            one.unit.name,
+            one.state,
+            one.since,
+            noted[one.unit.name].told_at if one.unit.name in noted else None,
+            one.run,
+        )
+        for one in await held_units(connection, department_id)
+    ]
+    others = [one for one in noted.values() if not one.is_unit]
+    return sorted([*others, *held], key=lambda one: one.subject)
+
+
+async def latest(connection: asyncpg.Connection, department_id: int, limit: int = 20) -> list[QueuedAlert]:
+    """What waits, and what was sent last, the newest first."""
+    rows = await connection.fetch(sql("alerts", "latest"), department_id, limit)
+    return [QueuedAlert(**dict(row)) for row in rows]
+
+
+@asynccontextmanager
+async def taking(connection: asyncpg.Connection, department_id: int) -> AsyncIterator[Sequence[Waiting]]:
+    """The alerts that wait, for whoever sends them within: nobody else takes them meanwhile.
+
+    They are free again when it ends, however it ends: what was sent and not marked yet may be sent twice, never lost.
+    """
+    async with connection.transaction():
+        await connection.execute("SET LOCAL idle_in_transaction_session_timeout = 0")
+        rows = await connection.fetch(sql("alerts", "unsent"), department_id)
+        yield [Waiting(**dict(row)) for row in rows]
+
+
+async def mark_sent(connection: asyncpg.Connection, department_id: int, ids: Sequence[int]) -> None:
+    """These went to everybody; those that were sent a year ago are forgotten."""
+    await connection.execute(sql("alerts", "sent"), list(ids))
+    await connection.execute(sql("alerts", "forget_sent"), department_id)
+
+
+async def mark_unsent(connection: asyncpg.Connection, alert_id: int, error: str) -> None:
+    """This one did not go to somebody."""
+    await connection.execute(sql("alerts", "not_sent"), alert_id, error)

@@ -1,0 +1,142 @@
+"""What a period brought: runs, what changed per organization, what is wrong, sums by month, how fresh workbooks are."""
+
+from collections import Counter
+from dataclasses import dataclass
+from datetime import datetime
+from decimal import Decimal
+
+import asyncpg
+
+from cpimportd.books.database.queries import sql
+from cpimportd.books.reports.alerts import StoredCondition, wrong_now
+from cpimportd.core.model import Figure
+from cpimportd.core.report import money
+
+MONTHS = 12
+_COUNTS = ("inserted", "updated", "removed", "retimed", "moved_in", "moved_out")
+
+
+@dataclass(frozen=True, slots=True)
+class Ran:
+    """One run of the period."""
+
+    run: int
+    status: str
+    schedule: str | None
+    started_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Moved:
+    """What the publications of the period did to one organization's documents of one kind, and to their sum.
+
+    Documents are counted in the rows of receipts and expenses; the others have sums alone.
+    """
+
+    organization: str
+    kind: Figure
+    inserted: int
+    updated: int
+    removed: int
+    retimed: int
+    moved_in: int
+    moved_out: int
+    opening: Decimal
+    added: Decimal
+    taken: Decimal
+    changed: Decimal
+    closing: Decimal
+
+    def as_json(self) -> dict[str, object]:
+        """The movement as scripts get it."""
+        counts = {name: getattr(self, name) for name in _COUNTS}
+        sums = ("opening", "added", "taken", "changed", "closing")
+        sums_json = {("removed_sum" if name == "taken" else name): money(getattr(self, name)) for name in sums}
+        return {"organization": self.organization, "kind": self.kind.value, **counts, **sums_json}
+
+
+@dataclass(frozen=True, slots=True)
+class Month:
+    """Sums of the documents of one month, such as ``2026-11``; empty for documents without a date."""
+
+    month: str
+    receipts: Decimal
+    expenses: Decimal
+    principal: Decimal
+    interest: Decimal
+
+    def as_json(self) -> dict[str, object]:
+        """The month as scripts get it."""
+        sums = {name: money(getattr(self, name)) for name in ("receipts", "expenses", "principal", "interest")}
+        return {"month": self.month, **sums}
+
+
+@dataclass(frozen=True, slots=True)
+class Upload:
+    """A workbook as the last run of its kind saw it; ``modified`` is None where the server does not tell."""
+
+    name: str
+    kind: str | None
+    modified: datetime | None
+    status: str
+
+    def as_json(self) -> dict[str, object]:
+        """The workbook as scripts get it."""
+        modified = None if self.modified is None else self.modified.isoformat()
+        return {"name": self.name, "kind": self.kind, "modified": modified, "status": self.status}
+
+
+@dataclass(frozen=True, slots=True)
+class Weekly:
+    """What the period from ``since`` on brought."""
+
+    since: datetime
+    runs: tuple[Ran, ...]
+    moved: tuple[Moved, ...]
+    wrong: tuple[StoredCondition, ...]
+    months: tuple[Month, ...]
+    uploads: tuple[Upload, ...]
+
+    @property
+    def outcomes(self) -> dict[str, int]:
+        """How many runs ended in which way."""
+        return dict(Counter(run.status for run in self.runs).most_common())
+
+    def as_json(self) -> dict[str, object]:
+        """The summary as scripts get it; sums are strings with two decimals."""
+        return {
+            "since": self.since.isoformat(),
+            "runs": self.outcomes,
+            "failed": [run.run for run in self.runs if run.status in {"failed", "abandoned"}],
+            "organizations": [one.as_json() for one in self.moved],
+            "wrong": [one.as_json() for one in self.wrong],
+            "months": [one.as_json() for one in self.months],
+            "files": [one.as_json() for one in self.uploads],
+        }
+
+
+async def weekly(connection: asyncpg.Connection, department_id: int, since: datetime, now: datetime) -> Weekly:
+    """Read it, as it is at one moment.
+
+    Args:
+        connection: any, outside a transaction.
+        department_id: whose books.
+        since: when the period begins.
+        now: in whose month the sums by month end.
+    """
+    first = now.year * 12 + now.month - MONTHS
+    begin = datetime(first // 12, first % 12 + 1, 1).date()  # noqa: DTZ001 - the backend's dates have no zone
+    async with connection.transaction(isolation="repeatable_read", readonly=True):
+        runs = await connection.fetch(sql("jobs", "runs"), department_id, since)
+        moved = await connection.fetch(sql("jobs", "movements"), department_id, since)
+        wrong = await wrong_now(connection, department_id)
+        months = await connection.fetch(sql("jobs", "months"), department_id, begin)
+        uploads = await connection.fetch(sql("health", "files", looked=sql("recent", "looked")), department_id)
+    return Weekly(
+        since,
+        tuple(Ran(**dict(row)) for row in runs),
+        tuple(Moved(**{**dict(row), "kind": Figure(row["kind"])}) for row in moved),
+        tuple(wrong),
+        tuple(Month(**dict(row)) for row in months),
+        tuple(Upload(row["name"], row["kind"] or None, row["modified"], row["status"]) for row in uploads),
+    )

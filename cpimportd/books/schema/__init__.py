@@ -1,0 +1,1 @@
+"""The tables: ours, the backend's, their migrations, and the rights that a run needs."""

@@ -1,0 +1,122 @@
+"""Those of our tables that people ask for and are told by: bridges, held and undone units, notices, alerts."""
+
+from sqlalchemy import ARRAY, BigInteger, CheckConstraint, Column, Index, Integer, Table, Text, text
+from sqlalchemy.dialects.postgresql import JSONB
+
+from cpimportd.books.schema.columns import MOMENT, SUM, count, identity, key, metadata, needed, run
+
+run_contract = Table(
+    "run_contract",
+    metadata,
+    run(key=True, comment="The run."),
+    key("organization", Text(), "Whose documents."),
+    key("kind", Text(), "receipts or expenses."),
+    key("contract", Text(), "The contract's number; empty for documents without one."),
+    needed("opening", SUM, "Their sum before: opening + added - removed + changed = closing."),
+    needed("added", SUM, "Sum of the documents that came, also from another contract."),
+    needed("removed", SUM, "Sum of the documents that went, also to another contract."),
+    needed("changed", SUM, "By how much documents in both differ, with its sign."),
+    needed("closing", SUM, "Their sum after."),
+    comment="The bridge per contract, of those whose sum moved; the rest stayed as it was.",
+)
+
+run_payment = Table(
+    "run_payment",
+    metadata,
+    run(key=True, comment="The run."),
+    key("organization", Text(), "Whose documents."),
+    key("figure", Text(), "principal, interest or other: what the lines pay, by their payment type."),
+    needed("rows_before", Integer(), "Lines in the books before the run."),
+    needed("rows_after", Integer(), "Lines in the books after it."),
+    needed("opening", SUM, "Their sum before: opening + added - removed + changed = closing."),
+    needed("added", SUM, "Of documents that came, also from another organization."),
+    needed("removed", SUM, "Of documents that went, also to another organization."),
+    needed("changed", SUM, "By how much documents in both differ, with its sign."),
+    needed("closing", SUM, "Their sum after."),
+    CheckConstraint("figure IN ('principal', 'interest', 'other')", name="figure"),
+    comment="The bridge of detail lines by what they pay; the three add up to the details' row of run_unit.",
+)
+
+undone_unit = Table(
+    "undone_unit",
+    metadata,
+    key("department_id", Integer(), "Whose books: departments.id in the backend."),
+    key("kind", Text(), "receipts or expenses: the unit's group."),
+    key("organization", Text(), "Whose unit."),
+    run(comment="The undo."),
+    needed("undone_run", BigInteger(), "The run that was undone."),
+    needed("digests", ARRAY(Text()), "Of the contents of the workbooks that the undone run published."),
+    comment="Units that an undo put back: what it undid is not taken again unless a human accepts it.",
+)
+
+held = Table(
+    "held",
+    metadata,
+    key("department_id", Integer(), "Whose books: departments.id in the backend."),
+    key("kind", Text(), "receipts or expenses: the unit's group."),
+    key("organization", Text(), "Whose unit."),
+    run(comment="The run that held it last, or the undo that put it back."),
+    needed("since_run", BigInteger(), "The run that held it first, without one in between that did not."),
+    needed("since", MOMENT, "When that run began."),
+    needed("problems", JSONB(), "Why, and what else was noticed.", "'[]'"),
+    needed(
+        "contents",
+        JSONB(),
+        "Of the workbooks that it was held with: digest and sha256 of each; a human accepts these.",
+        "'[]'",
+    ),
+    Column("undone_run", BigInteger(), comment="The run whose publication a human has undone, where that is why."),
+    comment="What is held now, one row per unit; written by the transaction of the run that judged it.",
+)
+
+notice = Table(
+    "notice",
+    metadata,
+    run(key=True, comment="The run that changed the books."),
+    key("target", Text(), "cache: answers that lie in Redis; views: materialized views."),
+    needed("department_id", Integer(), "Whose books: departments.id in the backend."),
+    needed("since", MOMENT, "When it was noted, in the run's own transaction.", "clock_timestamp()"),
+    Column(
+        "outcome",
+        Text(),
+        comment="done, or dropped: nobody wants it any more, by the configuration. Empty: outstanding.",
+    ),
+    Column("ended_at", MOMENT, comment="When it was done or dropped."),
+    count("tries", "How often it was tried."),
+    Column("views", ARRAY(Text()), comment="Of views: those still to be refreshed; empty: all of them."),
+    needed("problems", JSONB(), "Why the last try failed.", "'[]'"),
+    CheckConstraint("target IN ('cache', 'views')", name="target"),
+    CheckConstraint("outcome IN ('done', 'dropped')", name="outcome"),
+    Index("notice_outstanding_idx", "department_id", postgresql_where=text("outcome IS NULL")),
+    comment="Which readers of the books are to be told of a run after its COMMIT, and whether they have been.",
+)
+
+condition = Table(
+    "condition",
+    metadata,
+    key("department_id", Integer(), "Whose books: departments.id in the backend."),
+    key("subject", Text(), "run, upload, or a unit's name."),
+    needed("state", Text(), "failed, held or missing, and the codes of the problems."),
+    needed("since", MOMENT, "When it became so.", "now()"),
+    Column("told_at", MOMENT, comment="When the last alert of it was made."),
+    Column("run_id", BigInteger(), comment="The run that found it."),
+    comment="What is wrong now, one row per subject: an alert is sent when a row comes, changes or goes.",
+)
+
+alert = Table(
+    "alert",
+    metadata,
+    identity("The order in which they are sent."),
+    needed("department_id", Integer(), "Whose books: departments.id in the backend."),
+    needed("created_at", MOMENT, "When it was made.", "now()"),
+    needed("occasion", Text(), "failure, held, upload, recovery, reminder, report or reconciliation."),
+    needed("subject", Text(), "The condition that it tells of."),
+    needed("title", Text(), "Its first line."),
+    needed("body", Text(), "Its text."),
+    Column("run_id", BigInteger(), comment="The run that it tells of."),
+    Column("sent_at", MOMENT, comment="When it was sent; empty while it is still to be."),
+    count("tries", "How often sending was tried."),
+    Column("error", Text(), comment="Why the last try failed, without any secret."),
+    Index("alert_unsent_idx", "department_id", postgresql_where=text("sent_at IS NULL")),
+    comment="The queue of alerts: what was to be told, and whether it has been.",
+)

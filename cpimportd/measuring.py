@@ -15,8 +15,8 @@ from cpimportd.books.database.connection import still_open
 from cpimportd.books.publish.notices import Target, readers
 from cpimportd.config.settings import Settings
 from cpimportd.core.problems import Problem, ProblemError, problem
-from cpimportd.daemon.document import read
 from cpimportd.daemon.lock import holder
+from cpimportd.daemon.status import read
 
 if TYPE_CHECKING:
     from prometheus_client import CollectorRegistry

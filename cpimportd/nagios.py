@@ -16,12 +16,12 @@ from cpimportd.books.publish.notices import readers
 from cpimportd.books.reports.health import health as read_health
 from cpimportd.books.reports.watched import Health, UndoneJob
 from cpimportd.books.schema.upgrade import require_current
-from cpimportd.client import as_rescheduled, trouble_of_run
 from cpimportd.config.load import Loaded, require_database, require_source
 from cpimportd.config.settings import Schedule, Settings
 from cpimportd.core.model import Group, Kind
 from cpimportd.core.problems import Problem, ProblemError, problem
 from cpimportd.core.time import moment, span
+from cpimportd.daemon.client import as_rescheduled, trouble_of_run
 from cpimportd.daemon.lock import LOCK, holder
 from cpimportd.daemon.store import FILE as MEMORY
 from cpimportd.daemon.store import NOT_UNDERSTOOD, decode

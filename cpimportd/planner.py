@@ -19,7 +19,7 @@ from cpimportd.core.private import own_folder
 from cpimportd.core.problems import ProblemError
 from cpimportd.core.system import unusable
 from cpimportd.daemon.beginning import STARTING
-from cpimportd.plan import (
+from cpimportd.daemon.plan import (
     COPY_PREFIX,
     RESCHEDULED,
     Plan,

@@ -24,7 +24,7 @@ from cpimportd.core.model import Progress
 from cpimportd.core.problems import Problem
 from cpimportd.core.report import RunReport
 from cpimportd.core.waiting import Wait, told, told_to
-from cpimportd.messages import Begun, Message, MessageHandler, Result, Said, Seen, Stage, Waits, encode
+from cpimportd.daemon.messages import Begun, Message, MessageHandler, Result, Said, Seen, Stage, Waits, encode
 from cpimportd.rendering.journal import journal_lines, summary_line
 from cpimportd.rendering.layout import make_console
 from cpimportd.rendering.numbers import clean, count
@@ -85,7 +85,7 @@ class NoProgress:
 
 
 class JsonProgress:
-    """One JSON line per event, as :mod:`cpimportd.messages` has them; while it is entered, log lines go the same way.
+    """One JSON line per event, as :mod:`messages` has them; while it is entered, log lines go the same way.
 
     At most 5 lines a second for each stage and file; the first and the last are always written. A stream that cannot be
     written to any more is left alone: whoever read it is gone, the run is not.

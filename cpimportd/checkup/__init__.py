@@ -9,10 +9,10 @@ from typing import Final
 from cpimportd.checkup import closing, machine, schedules
 from cpimportd.checkup.confinement import reader_confinement
 from cpimportd.checkup.line import CheckLine, attempt, bad, good
-from cpimportd.client import as_rescheduled
 from cpimportd.config.load import Loaded, load, require_source
 from cpimportd.config.settings import Settings
 from cpimportd.core.problems import ProblemError, problem
+from cpimportd.daemon.client import as_rescheduled
 from cpimportd.usable import need_faults, require_addresses
 
 __all__ = ["WITHIN", "CheckLine", "checkup"]

@@ -19,11 +19,11 @@ def tell_daemon(loaded: "Loaded", report: "RunReport", *, elsewhere: bool = Fals
         elsewhere: its workbooks were not those on the server.
         only: the kinds that it was to import; empty means all.
     """
-    from cpimportd.client import Client
     from cpimportd.core.outcomes import JUDGED
     from cpimportd.core.problems import ProblemError
+    from cpimportd.daemon.client import Client
     from cpimportd.daemon.elsewhere import Elsewhere
-    from cpimportd.messages import Result, Seen
+    from cpimportd.daemon.messages import Result, Seen
     from cpimportd.progress import of_report
 
     if report.status.value not in JUDGED:

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from cpimportd.config.load import Loaded
     from cpimportd.core.problems import Problem
     from cpimportd.core.waiting import Wait
-    from cpimportd.messages import Message
+    from cpimportd.daemon.messages import Message
 
 Arguments = ParamSpec("Arguments")
 Result = TypeVar("Result")
@@ -229,7 +229,7 @@ def print_json(document: object) -> None:
 
 def send_messages(*messages: "Message") -> None:
     """Let the daemon that started this verb hear these, a line each; it reads our stderr."""
-    from cpimportd.messages import encode
+    from cpimportd.daemon.messages import encode
 
     for message in messages:
         sys.stderr.write(f"{encode(message)}\n")

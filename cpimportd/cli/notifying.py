@@ -85,7 +85,7 @@ def _tell_daemon(code: int, summary: str, problems: "Sequence[Problem]") -> None
     """What the daemon hears: a line for its journal each, and how it ended."""
     import logging
 
-    from cpimportd.messages import Result, Said, said
+    from cpimportd.daemon.messages import Result, Said, said
 
     lines = [Said(logging.INFO, summary)] if summary else []
     lines += [said(found, found.effect.level) for found in problems]

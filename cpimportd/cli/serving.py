@@ -12,9 +12,9 @@ from cpimportd.cli.common import config_option, guarded, guarded_deed, json_opti
 if TYPE_CHECKING:
     from datetime import tzinfo
 
-    from cpimportd.client import Client
     from cpimportd.core.problems import Problem
     from cpimportd.core.waiting import Wait
+    from cpimportd.daemon.client import Client
     from cpimportd.daemon.journal import Form
 
 _BOOKS_WITHIN: Final = 3.0
@@ -56,9 +56,9 @@ def _client(config_file: Path | None) -> "Client":
     Raises:
         ProblemError: what is wrong with the configuration, where no daemon lives.
     """
-    from cpimportd.client import Client
     from cpimportd.core.problems import ProblemError
     from cpimportd.core.statefolder import told, unset
+    from cpimportd.daemon.client import Client
     from cpimportd.daemon.lock import holder
 
     folder = told(config_file)
@@ -94,8 +94,8 @@ def status(config_file: Path | None, as_json: bool) -> int:
 
     Example: `cpimportd status --json | jq .well`. Why a unit is held: `cpimportd history`, then `cpimportd show RUN`.
     """
-    from cpimportd.client import as_told, verdict, with_held
     from cpimportd.core.problems import ProblemError
+    from cpimportd.daemon.client import as_told, verdict, with_held
 
     client = _client(config_file)
     try:
@@ -213,8 +213,8 @@ def reschedule(config_file: Path | None, name: str, expression: str | None, rese
     Examples: `cpimportd reschedule import '*-*-* 07:30:00'`; `cpimportd reschedule import --reset`. What an expression
     means: `cpimportd next --schedule '*-*-* 07:30:00'`.
     """
-    from cpimportd.client import Client
     from cpimportd.core.problems import problem
+    from cpimportd.daemon.client import Client
 
     if expression is not None and reset:
         raise click.UsageError("give an expression or --reset, not both")

@@ -155,7 +155,7 @@ async def _job(loaded: "Loaded", job: "JobName", since: datetime | None, *, send
 
 def _tell_waits(waits: "tuple[Wait, ...]") -> None:
     """Let the daemon know what a job waits for."""
-    from cpimportd.messages import Waits
+    from cpimportd.daemon.messages import Waits
 
     send_messages(Waits(waits))
 
@@ -166,7 +166,7 @@ def _tell_daemon(
     """What the daemon hears of a job: a line for its journal each, and how it ended."""
     import logging
 
-    from cpimportd.messages import Result, Said, said
+    from cpimportd.daemon.messages import Result, Said, said
 
     failed = problems if done is None else ()
     first = problems[0] if problems else None

@@ -82,8 +82,8 @@ def coming(
 
 def _rescheduled(state: Path, schedules: Mapping[str, str]) -> tuple[dict[str, str], list[str]]:
     """Expressions that hold until the daemon's next start, by schedule, and what people are told of them."""
-    from cpimportd.client import rescheduled
     from cpimportd.core.problems import ProblemError
+    from cpimportd.daemon.client import rescheduled
 
     try:
         changed = {name: at for name, at in rescheduled(state).items() if name in schedules}

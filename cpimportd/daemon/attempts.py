@@ -4,8 +4,8 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Final
 
-from cpimportd.messages import Result, Seen
-from cpimportd.plan import Plan, PlannedSchedule
+from cpimportd.daemon.messages import Result, Seen
+from cpimportd.daemon.plan import Plan, PlannedSchedule
 
 if TYPE_CHECKING:
     from cpimportd.daemon.aftermath import Aftermath

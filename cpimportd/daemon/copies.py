@@ -8,7 +8,7 @@ from collections import Counter
 from contextlib import suppress
 from pathlib import Path
 
-from cpimportd.plan import Plan, env_copy
+from cpimportd.daemon.plan import Plan, env_copy
 
 
 class Copies:

@@ -13,7 +13,7 @@ from typing import Final
 
 from cpimportd.core.files import write_whole
 from cpimportd.core.problems import Problem, problem
-from cpimportd.messages import Result, Seen, decode, encode
+from cpimportd.daemon.messages import Result, Seen, decode, encode
 
 FILE: Final = "elsewhere.json"
 """In the state folder: a daemon that is started later wants to know, too."""

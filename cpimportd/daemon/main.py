@@ -14,18 +14,19 @@ from cpimportd.core.files import unfinished
 from cpimportd.core.leftovers import remove_abandoned
 from cpimportd.core.problems import Problem, ProblemError, printable, problem
 from cpimportd.core.system import exhausted, unusable
-from cpimportd.daemon import document, elsewhere, journal, planning
+from cpimportd.daemon import elsewhere, journal, planning
+from cpimportd.daemon import status as document
 from cpimportd.daemon.beginning import ours
 from cpimportd.daemon.copies import forget_copy
 from cpimportd.daemon.elsewhere import Letterbox
 from cpimportd.daemon.exhaustion import Exhaustion
 from cpimportd.daemon.journal import tell, tell_problem
 from cpimportd.daemon.lock import locked
+from cpimportd.daemon.plan import COPY_PREFIX, RESCHEDULED, Plan, env_copy
 from cpimportd.daemon.process import accepted_environment, hear_out, launch
 from cpimportd.daemon.service import Daemon
 from cpimportd.daemon.store import FILE, Store
 from cpimportd.daemon.supervisor import Supervisor
-from cpimportd.plan import COPY_PREFIX, RESCHEDULED, Plan, env_copy
 
 _ALERTS: Final = "alerts.json"
 _SPOOL: Final = "spool"

@@ -8,8 +8,8 @@ from typing import Final
 from cpimportd.core.problems import Problem, ProblemError, problem
 from cpimportd.core.system import exhausted
 from cpimportd.daemon.beginning import command
+from cpimportd.daemon.plan import Plan, decode
 from cpimportd.daemon.process import hear_out
-from cpimportd.plan import Plan, decode
 
 WITHIN: Final = 30.0
 """Seconds that reading the configuration may take."""

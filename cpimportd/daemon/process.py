@@ -15,8 +15,8 @@ from cpimportd.core.statefolder import ENV_FILE
 from cpimportd.core.system import exhausted
 from cpimportd.daemon.attempts import NOTIFY, Ended, Order
 from cpimportd.daemon.beginning import ours
+from cpimportd.daemon.messages import LONGEST_LINE, Begun, Message, Result, Said, Seen, Stage, decode
 from cpimportd.daemon.progress import Progress
-from cpimportd.messages import LONGEST_LINE, Begun, Message, Result, Said, Seen, Stage, decode
 
 if TYPE_CHECKING:
     from cpimportd.daemon.aftermath import Aftermath

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from typing import Final
 
 from cpimportd.core.waiting import Wait
-from cpimportd.messages import Begun, Stage, Waits
+from cpimportd.daemon.messages import Begun, Stage, Waits
 
 _DOING: Final = {
     "fetch": "fetching",

@@ -9,7 +9,7 @@ from typing import Final
 
 from cpimportd.core.outcomes import JUDGED
 from cpimportd.daemon.attempts import NOTIFY, Ended, Order
-from cpimportd.messages import Result
+from cpimportd.daemon.messages import Result
 
 AGAIN_AFTER: Final = 600.0
 """Seconds before readers who could not be told are tried again; doubled each time, up to :data:`LONGEST`."""

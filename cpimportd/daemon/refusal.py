@@ -12,7 +12,7 @@ from typing import Final
 
 from cpimportd.core.problems import Problem
 from cpimportd.core.time import clock
-from cpimportd.plan import Plan
+from cpimportd.daemon.plan import Plan
 
 _BLOCK: Final = 64 * 1024
 

@@ -9,8 +9,8 @@ from cpimportd.core.problems import Problem, ProblemError, problem
 from cpimportd.daemon import refusal
 from cpimportd.daemon.copies import forget_copy
 from cpimportd.daemon.journal import tell, tell_in, tell_problem
+from cpimportd.daemon.plan import Plan
 from cpimportd.daemon.state import State
-from cpimportd.plan import Plan
 from cpimportd.timetable.calendar import forget_rules
 
 

@@ -13,12 +13,12 @@ from cpimportd.daemon.aftermath import Aftermath
 from cpimportd.daemon.attempts import NOTIFY, Again, Attempt, Ended, Order
 from cpimportd.daemon.elsewhere import Elsewhere
 from cpimportd.daemon.journal import tell, tell_line, tell_problem
+from cpimportd.daemon.messages import Begun, Message, Result, Said, Stage, Waits
+from cpimportd.daemon.plan import Plan
 from cpimportd.daemon.process import Launch
 from cpimportd.daemon.readers import Readers
 from cpimportd.daemon.state import Running, State
 from cpimportd.daemon.store import Finished, Record
-from cpimportd.messages import Begun, Message, Result, Said, Stage, Waits
-from cpimportd.plan import Plan
 
 
 class Runs:

@@ -22,6 +22,7 @@ from cpimportd.daemon import wording
 from cpimportd.daemon.elsewhere import Elsewhere
 from cpimportd.daemon.housekeeping import housekeeping, stale
 from cpimportd.daemon.journal import tell, tell_problem
+from cpimportd.daemon.plan import Plan
 from cpimportd.daemon.process import Launch
 from cpimportd.daemon.reloading import Reloading
 from cpimportd.daemon.runs import Runs
@@ -29,7 +30,6 @@ from cpimportd.daemon.showing import Showing
 from cpimportd.daemon.slots import Slots
 from cpimportd.daemon.state import Keeper, Keeping, State
 from cpimportd.daemon.supervisor import Supervisor
-from cpimportd.plan import Plan
 
 SLICE: Final = 30.0
 """Seconds: the longest sleep between two looks at the clock."""

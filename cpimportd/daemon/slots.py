@@ -10,7 +10,7 @@ from cpimportd.core.problems import problem
 from cpimportd.core.time import moment, span
 from cpimportd.daemon.attempts import Again, Attempt
 from cpimportd.daemon.journal import tell, tell_problem
-from cpimportd.plan import Plan, PlannedSchedule
+from cpimportd.daemon.plan import Plan, PlannedSchedule
 from cpimportd.timetable.due import Due, due, resumable, upcoming
 from cpimportd.timetable.memory import Memory, Timed, disbelieve, put_in_force
 

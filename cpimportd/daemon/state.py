@@ -10,11 +10,11 @@ from cpimportd.core.problems import Problem, problem
 from cpimportd.daemon.attempts import Attempt, Order
 from cpimportd.daemon.copies import Copies
 from cpimportd.daemon.journal import tell, tell_problem
+from cpimportd.daemon.plan import Plan
 from cpimportd.daemon.progress import Progress
 from cpimportd.daemon.refusal import Refusal
 from cpimportd.daemon.slots import Slots
 from cpimportd.daemon.store import Finished, Record, groups_of
-from cpimportd.plan import Plan
 
 if TYPE_CHECKING:
     import asyncio

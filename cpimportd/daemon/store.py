@@ -10,7 +10,7 @@ from typing import Any, Final
 from cpimportd.core.files import write_whole
 from cpimportd.core.outcomes import JUDGED, SUCCEEDED, WELL
 from cpimportd.core.problems import Problem, problem
-from cpimportd.messages import Result, Seen
+from cpimportd.daemon.messages import Result, Seen
 from cpimportd.timetable.memory import Memory, Remembered
 
 FILE: Final = "daemon.json"

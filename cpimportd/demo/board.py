@@ -11,9 +11,9 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import IO, Final
 
-from cpimportd.client import Client
 from cpimportd.config.settings import Settings
 from cpimportd.core.problems import ProblemError
+from cpimportd.daemon.client import Client
 
 _NOT_INHERITED: Final = ("CPIMPORTD_", "CREDENTIALS_DIRECTORY", "STATE_DIRECTORY", "RUNTIME_DIRECTORY", "NOTIFY_SOCKET")
 """What would configure our processes otherwise than the demo's file does."""

@@ -10,8 +10,8 @@ from starlette.staticfiles import StaticFiles
 from starlette.types import ASGIApp
 
 from cpimportd.books.reports.reader import BooksReader
-from cpimportd.client import Client
 from cpimportd.config.settings import Database, Settings
+from cpimportd.daemon.client import Client
 from cpimportd.web import health, problem_details, routes_metrics, routes_page, routes_portfolio, routes_runs
 from cpimportd.web.daemon_view import DaemonView
 from cpimportd.web.guard import Guard

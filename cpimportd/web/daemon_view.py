@@ -9,9 +9,9 @@ from typing import Any, Final
 
 from starlette.concurrency import run_in_threadpool
 
-from cpimportd.client import Client, as_told, slotless, trouble_of_run, undone, waits_in_trouble, with_held
 from cpimportd.core.outcomes import held_alone
 from cpimportd.core.problems import Problem, ProblemError
+from cpimportd.daemon.client import Client, as_told, slotless, trouble_of_run, undone, waits_in_trouble, with_held
 
 FRESH: Final = 0.4
 """Seconds for which a look at the daemon serves everybody who asks."""
@@ -93,7 +93,7 @@ class DaemonView:
         return self._seen
 
     async def trigger(self) -> None:
-        """Ask for a run, see :meth:`cpimportd.client.Client.trigger`."""
+        """Ask for a run, see :meth:`cpimportd.daemon.client.Client.trigger`."""
         await run_in_threadpool(self._client.trigger)
         self._at = float("-inf")
 

@@ -9,8 +9,8 @@ from cpimportd.books.database.connection import connect
 from cpimportd.books.reports.health import health
 from cpimportd.books.reports.watched import Figures, Health, Success
 from cpimportd.checkup.schedules import regular_slots
-from cpimportd.client import undone, verdict
 from cpimportd.config.settings import Schedule, Settings
+from cpimportd.daemon.client import undone, verdict
 from cpimportd.daemon.slots import Slots
 from cpimportd.daemon.state import State
 from cpimportd.daemon.store import Finished, Record, decode, encode

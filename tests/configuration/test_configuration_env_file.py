@@ -14,7 +14,7 @@ from cpimportd.config.load import load
 from cpimportd.core import statefolder
 from cpimportd.core.problems import ProblemError
 from cpimportd.core.unitfile import systemd
-from cpimportd.plan import env_copy
+from cpimportd.daemon.plan import env_copy
 from cpimportd.planner import _keep
 
 PREDECESSOR = textwrap.dedent("""\

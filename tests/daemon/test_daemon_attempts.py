@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 
 from cpimportd.daemon.attempts import Again, Attempt, Done, Ended, backoff, judge, order
-from cpimportd.messages import Result, Seen
-from cpimportd.plan import Plan, PlannedSchedule
+from cpimportd.daemon.messages import Result, Seen
+from cpimportd.daemon.plan import Plan, PlannedSchedule
 
 SLOT = datetime(2026, 11, 24, 3, tzinfo=UTC)
 HOUR = timedelta(hours=1)

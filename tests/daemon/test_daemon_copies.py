@@ -10,10 +10,10 @@ import pytest
 
 from cpimportd.daemon.attempts import Ended
 from cpimportd.daemon.copies import Copies
+from cpimportd.daemon.messages import Result
+from cpimportd.daemon.plan import COPY_PREFIX
 from cpimportd.daemon.service import Daemon
 from cpimportd.daemon.store import Record, Store
-from cpimportd.messages import Result
-from cpimportd.plan import COPY_PREFIX
 from tests.alerts.receivers import WebServer
 from tests.daemon.polling import until
 from tests.daemon.test_daemon_attempts import PLAN

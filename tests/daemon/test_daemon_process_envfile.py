@@ -3,7 +3,7 @@
 import os
 import signal
 
-from cpimportd.plan import COPY_PREFIX
+from cpimportd.daemon.plan import COPY_PREFIX
 
 
 def copies(place) -> list[str]:

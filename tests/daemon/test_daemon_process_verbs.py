@@ -10,8 +10,8 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from cpimportd.core.time import moment
+from cpimportd.daemon.plan import RESCHEDULED
 from cpimportd.demo.ftp import LoopbackFtpServer
-from cpimportd.plan import RESCHEDULED
 from tests.daemon.other_user import NOBODY
 from tests.daemon.place import MOSCOW, time_of_day
 from tests.daemon.polling import until

@@ -2,8 +2,8 @@
 
 import pytest
 
+from cpimportd.daemon.messages import Stage, Waits
 from cpimportd.daemon.progress import Progress
-from cpimportd.messages import Stage, Waits
 
 
 def heard(*stages: Stage | Waits) -> Progress:

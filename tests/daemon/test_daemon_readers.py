@@ -3,8 +3,8 @@
 import pytest
 
 from cpimportd.daemon.attempts import NOTIFY, Ended, Order
+from cpimportd.daemon.messages import Result, decode, encode
 from cpimportd.daemon.readers import AGAIN_AFTER, LONGEST, Readers
-from cpimportd.messages import Result, decode, encode
 
 IMPORT, TELLING = Order(), Order(job=NOTIFY)
 

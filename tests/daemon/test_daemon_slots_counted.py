@@ -5,8 +5,8 @@ from pathlib import Path
 
 import pytest
 
+from cpimportd.daemon.plan import Plan, PlannedSchedule
 from cpimportd.daemon.slots import Slots
-from cpimportd.plan import Plan, PlannedSchedule
 from cpimportd.timetable.memory import Memory
 
 START = datetime(2026, 11, 20, 12, tzinfo=UTC)

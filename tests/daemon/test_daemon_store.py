@@ -10,8 +10,8 @@ import pytest
 
 from cpimportd.core.files import write_whole
 from cpimportd.core.model import Kind
+from cpimportd.daemon.messages import Seen
 from cpimportd.daemon.store import GROUPS, Finished, Record, Store, Upload, decode, encode
-from cpimportd.messages import Seen
 from cpimportd.timetable.memory import Memory, Remembered
 
 NOW = datetime(2026, 11, 24, 3, 0, 1, tzinfo=UTC)

@@ -11,13 +11,13 @@ import pytest
 from cpimportd.core.time import moment, span
 from cpimportd.core.waiting import Wait
 from cpimportd.daemon.attempts import Again, Order
+from cpimportd.daemon.messages import Stage, Waits
+from cpimportd.daemon.plan import Plan, PlannedSchedule
 from cpimportd.daemon.refusal import Refusal
 from cpimportd.daemon.slots import Slots
 from cpimportd.daemon.state import Answers, State
 from cpimportd.daemon.store import Finished, Record, Upload
 from cpimportd.daemon.wording import line, shorten, status_lines
-from cpimportd.messages import Stage, Waits
-from cpimportd.plan import Plan, PlannedSchedule
 from cpimportd.timetable.memory import Memory
 from tests.daemon.test_daemon_progress import heard
 

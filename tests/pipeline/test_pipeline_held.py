@@ -12,8 +12,8 @@ from cpimportd.books.reports.health import health
 from cpimportd.core.model import Kind
 from cpimportd.core.problems import ProblemError
 from cpimportd.core.report import RunStatus
+from cpimportd.daemon.messages import Result
 from cpimportd.demo.workbook import write_workbook
-from cpimportd.messages import Result
 from cpimportd.progress import of_report
 from cpimportd.undoing import undo_once
 from tests.pipeline.test_pipeline_bad_input import shrink

@@ -13,16 +13,16 @@ from cpimportd.books.reports.health import health
 from cpimportd.books.reports.history import history
 from cpimportd.books.reports.overview import workbooks
 from cpimportd.books.reports.watched import Figures
-from cpimportd.client import verdict
 from cpimportd.config.settings import Retry, Source
 from cpimportd.core.model import Kind
 from cpimportd.core.outcomes import JUDGED, SUCCEEDED, WELL
 from cpimportd.core.report import RunStatus
 from cpimportd.daemon import attempts
 from cpimportd.daemon.attempts import Attempt, Done, Ended
+from cpimportd.daemon.client import verdict
+from cpimportd.daemon.messages import Result, Seen
 from cpimportd.daemon.store import Finished, Record
 from cpimportd.demo.workbook import write_workbook
-from cpimportd.messages import Result, Seen
 from cpimportd.metrics.output import registry_of, text_of
 from cpimportd.nagios import Level, Thresholds, judge
 from cpimportd.plugin import Answer

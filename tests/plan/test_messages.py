@@ -11,7 +11,7 @@ from cpimportd.core.model import Kind
 from cpimportd.core.problems import problem
 from cpimportd.core.report import FileReport, FileStatus, RunReport, RunStatus
 from cpimportd.core.waiting import Wait
-from cpimportd.messages import Begun, Result, Said, Seen, Stage, Waits, decode, encode
+from cpimportd.daemon.messages import Begun, Result, Said, Seen, Stage, Waits, decode, encode
 from cpimportd.progress import of_report
 
 NO_OFFSET = b'{"waits": [{"for": "x", "why": "y", "next": "2026-11-24T03:00", "until": null, "trouble": true}]}'

@@ -10,7 +10,7 @@ import pytest
 
 from cpimportd.config.load import load
 from cpimportd.core.problems import ProblemError
-from cpimportd.plan import COPY_PREFIX, RESCHEDULED, decode, encode
+from cpimportd.daemon.plan import COPY_PREFIX, RESCHEDULED, decode, encode
 from cpimportd.planner import make_plan
 from tests.faults.secrets import CONFIGURED
 

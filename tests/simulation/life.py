@@ -9,12 +9,12 @@ from typing import TYPE_CHECKING
 from cpimportd.core.problems import Problem, ProblemError, problem
 from cpimportd.daemon import store
 from cpimportd.daemon.attempts import NOTIFY, Order
+from cpimportd.daemon.messages import Message
+from cpimportd.daemon.plan import Plan
 from cpimportd.daemon.process import Run
 from cpimportd.daemon.service import Daemon
 from cpimportd.daemon.store import Record
 from cpimportd.daemon.supervisor import Supervisor
-from cpimportd.messages import Message
-from cpimportd.plan import Plan
 from tests.simulation.audit import Launched
 from tests.simulation.observed import Entry
 from tests.simulation.runs import FakeRun, Over, TellingRun

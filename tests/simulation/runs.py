@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
 from cpimportd.daemon.attempts import Ended, Order
-from cpimportd.messages import Message, Result, Seen, Stage
+from cpimportd.daemon.messages import Message, Result, Seen, Stage
 from tests.simulation.scene import Outcome, Way
 from tests.simulation.virtual_time import Clocks
 

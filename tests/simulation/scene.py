@@ -5,7 +5,7 @@ from datetime import timedelta
 from enum import StrEnum
 from pathlib import Path
 
-from cpimportd.plan import Plan, PlannedSchedule
+from cpimportd.daemon.plan import Plan, PlannedSchedule
 from tests.simulation.naive_calendar import Rule
 
 NOWHERE = Path("/nonexistent/cpimportd")

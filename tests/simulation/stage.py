@@ -11,7 +11,8 @@ from unittest import mock
 
 import schedule
 
-from cpimportd.daemon import document, service
+from cpimportd.daemon import service
+from cpimportd.daemon import status as document
 from tests.simulation.audit import Launched, Quiet, audit
 from tests.simulation.hearing import Hearing, Told
 from tests.simulation.life import Disk, Life

@@ -13,8 +13,8 @@ import pytest
 
 from cpimportd.config import settings
 from cpimportd.core.model import Progress
+from cpimportd.daemon.messages import Stage
 from cpimportd.daemon.progress import Progress as Followed
-from cpimportd.messages import Stage
 from cpimportd.source import names
 from cpimportd.source.contract import Look, TooMuchError
 from cpimportd.source.fetch import fetch

@@ -9,8 +9,8 @@ from typing import Any
 import httpx
 import pytest
 
+from cpimportd.daemon.messages import Stage
 from cpimportd.daemon.progress import Progress
-from cpimportd.messages import Stage
 from cpimportd.web.daemon_view import Seen, progress
 from tests.daemon.conftest import notify, place
 from tests.daemon.polling import until

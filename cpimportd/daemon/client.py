@@ -14,11 +14,11 @@ from cpimportd.core.files import write_whole
 from cpimportd.core.outcomes import held_alone
 from cpimportd.core.problems import Problem, ProblemError, problem
 from cpimportd.core.waiting import SHOWN_AFTER, Wait
-from cpimportd.daemon.document import read
 from cpimportd.daemon.elsewhere import Elsewhere, leave
 from cpimportd.daemon.lock import Holder, holder
+from cpimportd.daemon.plan import RESCHEDULED, read_rescheduled
+from cpimportd.daemon.status import read
 from cpimportd.daemon.store import FILE as MEMORY
-from cpimportd.plan import RESCHEDULED, read_rescheduled
 
 if TYPE_CHECKING:
     from cpimportd.config.settings import Settings

@@ -28,8 +28,8 @@ from cpimportd.core.problems import Problem, ProblemError, problem
 from cpimportd.core.report import RunReport, RunStatus
 from cpimportd.core.texts.spoken import spoken
 from cpimportd.delivery import AWAY, database, deliver, listed
-from cpimportd.rendering.layout import unwrapped
-from cpimportd.rendering.run import render
+from cpimportd.render.layout import unwrapped
+from cpimportd.render.run import render
 
 MARGIN: Final = timedelta(seconds=10)
 """Between the clocks of a run and of the daemon that tries it again: rather one alert too many than one too few."""

@@ -19,8 +19,8 @@ from cpimportd.core.problems import Problem, ProblemError, problem
 from cpimportd.core.texts.spoken import spoken
 from cpimportd.core.time import day
 from cpimportd.delivery import deliver
-from cpimportd.rendering.jobs import render_reconciliation, render_weekly
-from cpimportd.rendering.layout import unwrapped
+from cpimportd.render.jobs import render_reconciliation, render_weekly
+from cpimportd.render.layout import unwrapped
 
 JobName = Literal["report", "reconcile"]
 

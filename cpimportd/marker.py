@@ -14,10 +14,10 @@ import openpyxl
 from openpyxl.reader import drawings
 
 from cpimportd.core.folding import fold
+from cpimportd.render.workbooks.rejects import Note, mark
 from cpimportd.workbook.confine import confine, die_with_parent, import_codecs, import_whole
 from cpimportd.workbook.held import HeldFile
 from cpimportd.workbook.parts import with_declared_names
-from cpimportd.writing.rejects import Note, mark
 
 LINE = 60_000
 """Bytes of the workbook that go onto one line."""

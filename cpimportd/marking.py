@@ -21,10 +21,10 @@ from cpimportd.config.settings import Reader, Settings
 from cpimportd.core.problems import CATALOG, Effect, Problem, ProblemError, printable, problem, sentence
 from cpimportd.core.texts.russian import TEXTS
 from cpimportd.core.texts.russian_reasons import russian_reason
+from cpimportd.render.workbooks.output import write_output
 from cpimportd.spool import find_in_spool
 from cpimportd.workbook.reading import child_command
 from cpimportd.workbook.sandbox import run_limited, spawned
-from cpimportd.writing.output import write_output
 
 SUFFIX: Final = " - исправить.xlsx"
 _LONGEST_STEM: Final = 80

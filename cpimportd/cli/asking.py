@@ -67,8 +67,8 @@ def history(
     """
     from cpimportd.books.journal.names import chosen_organization
     from cpimportd.books.reports.history import history as read_history
-    from cpimportd.rendering.layout import stdout_console
-    from cpimportd.rendering.past import render_history
+    from cpimportd.render.layout import stdout_console
+    from cpimportd.render.past import render_history
 
     require_order(since, until)
     loaded = load(config_file)
@@ -155,13 +155,13 @@ async def _diff(
         found = await read_diff(connection, run, organization=organization)
         tell = partial(movements, connection, found)
         if xlsx is not None:
-            from cpimportd.diffbook import write_diff
-            from cpimportd.writing.output import opened_output
+            from cpimportd.render.workbooks.diff import write_diff
+            from cpimportd.render.workbooks.output import opened_output
 
             with opened_output(xlsx, force=force) as path:
                 await write_diff(found, tell, path)
         if as_json:
-            from cpimportd.titles import title_of
+            from cpimportd.render.titles import title_of
 
             head = {**found.head(), "xlsx": None if xlsx is None else str(xlsx)}
             await print_json_lists(head, {"documents": (one.as_json(title_of) async for one in tell())})
@@ -175,8 +175,8 @@ async def _diff(
 
 async def _print_diff(found: "Diff", tell: "Callable[..., AsyncIterator[Movement]]", zone: ZoneInfo) -> None:
     from cpimportd.books.journal.movements import What
-    from cpimportd.rendering.diff import MOST_ROWS, render_diff
-    from cpimportd.rendering.layout import stdout_console
+    from cpimportd.render.diff import MOST_ROWS, render_diff
+    from cpimportd.render.layout import stdout_console
 
     documents = {what: [one async for one in tell(what, limit=MOST_ROWS)] for what in What if what in found.movements}
     render_diff(found, documents, zone, stdout_console())
@@ -201,8 +201,8 @@ def rejects(config_file: Path | None, run: int, folder: Path, force: bool, uploa
     """
     from cpimportd.books.journal.names import require_run
     from cpimportd.marking import faulty_workbooks, mark_workbook, marked_names
+    from cpimportd.render.workbooks.output import make_folder
     from cpimportd.source.outbox import put, require_outbox
-    from cpimportd.writing.output import make_folder
 
     loaded = load(config_file)
     settings = loaded.settings

@@ -24,7 +24,7 @@ def tell_daemon(loaded: "Loaded", report: "RunReport", *, elsewhere: bool = Fals
     from cpimportd.daemon.client import Client
     from cpimportd.daemon.elsewhere import Elsewhere
     from cpimportd.daemon.messages import Result, Seen
-    from cpimportd.progress import of_report
+    from cpimportd.render.progress import of_report
 
     if report.status.value not in JUDGED:
         return

@@ -29,8 +29,8 @@ def show_config(config_file: Path | None, only_set: bool, as_json: bool) -> None
     if as_json:
         print_json(configuration_as_json(loaded))
         return
-    from cpimportd.rendering.layout import stdout_console
-    from cpimportd.rendering.lists import render_config
+    from cpimportd.render.layout import stdout_console
+    from cpimportd.render.lists import render_config
 
     render_config(render(loaded, "set" if only_set else "all"), loaded.notes, stdout_console())
 

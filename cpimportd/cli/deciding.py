@@ -141,7 +141,7 @@ def _confirm(which: Sequence[int]) -> None:
 
 
 async def _undo(loaded: "Loaded", run: int, *, through: bool) -> "RunReport":
-    from cpimportd.progress import choose_progress
+    from cpimportd.render.progress import choose_progress
     from cpimportd.undoing import undo_once
 
     with choose_progress("auto") as progress:

@@ -66,15 +66,15 @@ def _refuse(organization: str | None, month: str | None, what: str) -> None:
 
 def _explain_document(loaded: "Loaded", name: str, *, as_json: bool) -> None:
     from cpimportd.books.journal.explain import explain as read
-    from cpimportd.titles import title_of
+    from cpimportd.render.titles import title_of
 
     department = loaded.settings.department_id
     found = run_async(reading(loaded, lambda connection: read(connection, department, name)))
     if as_json:
         print_json(found.as_json(title_of))
     else:
-        from cpimportd.rendering.explain import render_explained
-        from cpimportd.rendering.layout import stdout_console
+        from cpimportd.render.explain import render_explained
+        from cpimportd.render.layout import stdout_console
 
         render_explained(found, loaded.settings.zone, stdout_console())
 
@@ -87,8 +87,8 @@ def _explain_contract(loaded: "Loaded", number: str, *, as_json: bool) -> None:
     if as_json:
         print_json(found.as_json())
     else:
-        from cpimportd.rendering.explain import render_contract
-        from cpimportd.rendering.layout import stdout_console
+        from cpimportd.render.explain import render_contract
+        from cpimportd.render.layout import stdout_console
 
         render_contract(found, loaded.settings.zone, stdout_console())
 
@@ -99,8 +99,8 @@ def _explain_figure(
     from cpimportd.books.journal.diff import at_one_moment
     from cpimportd.books.journal.summed import Month, explain_figure, figure_parts
     from cpimportd.core.model import Figure
-    from cpimportd.rendering.explain import render_figure
-    from cpimportd.rendering.layout import stdout_console
+    from cpimportd.render.explain import render_figure
+    from cpimportd.render.layout import stdout_console
 
     try:
         when = None if month is None else Month.parse(month)

@@ -117,7 +117,7 @@ def run(
 def _refused(error: "ProblemError", progress_form: str) -> "RunReport":
     """The report of a run that the configuration did not let begin."""
     from cpimportd.core.report import RunReport, RunStatus
-    from cpimportd.progress import choose_progress
+    from cpimportd.render.progress import choose_progress
 
     report = RunReport(None, RunStatus.FAILED, datetime.now(UTC), 0, problems=error.problems)
     choose_progress(progress_form).end(report)
@@ -134,7 +134,7 @@ async def do_run(
     """Do a run with its progress shown, and watch over it: heartbeats and alerts."""
     from cpimportd.alerting import Occasion, watched
     from cpimportd.pipeline import run_once
-    from cpimportd.progress import choose_progress
+    from cpimportd.render.progress import choose_progress
 
     occasion = Occasion(
         dry_run=request.dry_run,
@@ -156,8 +156,8 @@ def show_report(report: "RunReport", zone: tzinfo, *, as_json: bool) -> None:
     if as_json:
         print_json(report.as_json())
         return
-    from cpimportd.rendering.layout import stdout_console
-    from cpimportd.rendering.run import render
+    from cpimportd.render.layout import stdout_console
+    from cpimportd.render.run import render
 
     if report.run is None and not report.files:
         say(report.problems)

@@ -52,8 +52,8 @@ def check(nagios: bool, warning: str | None, critical: str | None, config_file: 
     if warning is not None or critical is not None:
         raise click.UsageError("--warning and --critical go with --nagios")
     from cpimportd.checkup import checkup
-    from cpimportd.rendering.layout import stdout_console
-    from cpimportd.rendering.lists import render_checks
+    from cpimportd.render.layout import stdout_console
+    from cpimportd.render.lists import render_checks
 
     lines = run_async(checkup(config_file))
     if as_json:
@@ -70,7 +70,7 @@ def _nagios(config_file: Path | None, warning: str | None, critical: str | None,
     from cpimportd.core.problems import ProblemError
     from cpimportd.nagios import Thresholds, ask
     from cpimportd.plugin import unknown, wrong_configuration
-    from cpimportd.rendering.layout import stdout_console
+    from cpimportd.render.layout import stdout_console
 
     try:
         thresholds = Thresholds(_span(warning, "--warning"), _span(critical, "--critical"))
@@ -121,8 +121,8 @@ def summary(
     from cpimportd.books.journal.names import require_department
     from cpimportd.books.journal.period import Period
     from cpimportd.books.reports.summary import summary as read_summary
-    from cpimportd.rendering.layout import stdout_console
-    from cpimportd.rendering.lists import render_summary
+    from cpimportd.render.layout import stdout_console
+    from cpimportd.render.lists import render_summary
 
     loaded = load(config_file)
     number = loaded.settings.department_id if department is None else department
@@ -212,10 +212,10 @@ async def _show_json(connection: "asyncpg.Connection", shown: "Shown", asked: _A
 async def _show_text(connection: "asyncpg.Connection", shown: "Shown", asked: _Asked, zone: "ZoneInfo") -> None:
     from cpimportd.books.journal.bycontract import contract_bridges
     from cpimportd.books.reports.history import changes, how_many, inserted
-    from cpimportd.rendering.contracts import render_contracts
-    from cpimportd.rendering.layout import stdout_console
-    from cpimportd.rendering.past import render_changes, render_stored
-    from cpimportd.rendering.shortening import MOST_PROBLEMS
+    from cpimportd.render.contracts import render_contracts
+    from cpimportd.render.layout import stdout_console
+    from cpimportd.render.past import render_changes, render_stored
+    from cpimportd.render.shortening import MOST_PROBLEMS
 
     console, number, organization = stdout_console(), asked.run, asked.organization
     render_stored(shown, zone, console, whole=asked.whole)

@@ -39,8 +39,8 @@ def rehearse(new: Path, days: int | None, config_file: Path | None, as_json: boo
     from datetime import UTC, datetime
 
     from cpimportd.config.yearslots import compare_schedules
-    from cpimportd.rendering.layout import stdout_console
-    from cpimportd.rendering.rehearsal import render_rehearsal
+    from cpimportd.render.layout import stdout_console
+    from cpimportd.render.rehearsal import render_rehearsal
 
     present, proposed = load(config_file).settings, load(new).settings
     found = run_async(_rehearse(present, proposed, days))
@@ -55,8 +55,8 @@ def rehearse(new: Path, days: int | None, config_file: Path | None, as_json: boo
 
 async def _rehearse(present: "Settings", proposed: "Settings", days: int | None) -> "Rehearsal":
     from cpimportd.config.load import require_database
-    from cpimportd.progress import choose_progress
     from cpimportd.rehearsal import rehearse as play
+    from cpimportd.render.progress import choose_progress
 
     require_database(present)
     with choose_progress() as progress:

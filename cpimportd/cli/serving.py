@@ -113,8 +113,8 @@ def status(config_file: Path | None, as_json: bool) -> int:
     if as_json:
         print_json(as_told(found))
     else:
-        from cpimportd.rendering.layout import stdout_console
-        from cpimportd.rendering.status import render_status
+        from cpimportd.render.layout import stdout_console
+        from cpimportd.render.status import render_status
 
         render_status(found, wrong, stdout_console())
     return 1 if wrong else 0
@@ -167,7 +167,7 @@ def trigger(config_file: Path | None, wait: bool) -> int:
         client.trigger()
         click.echo("asked; look with `cpimportd status` or `journalctl -u cpimportd -f`", err=True)
         return 0
-    from cpimportd.rendering.status import showing
+    from cpimportd.render.status import showing
 
     with showing() as show:
         finished = client.trigger_and_wait(show)

@@ -104,7 +104,7 @@ def _do(
 ) -> int:
     from cpimportd.alerting import tell_of_job
     from cpimportd.core.problems import ProblemError
-    from cpimportd.rendering.layout import stdout_console
+    from cpimportd.render.layout import stdout_console
 
     began, loaded = time.monotonic(), None
     try:
@@ -259,8 +259,8 @@ def _queue(loaded: "Loaded", *, as_json: bool, send: bool) -> int:
     from cpimportd.cli.looking import reading
     from cpimportd.delivery import deliver
     from cpimportd.jobs import require_urls
-    from cpimportd.rendering.jobs import render_alerts, render_wrong
-    from cpimportd.rendering.layout import stdout_console
+    from cpimportd.render.jobs import render_alerts, render_wrong
+    from cpimportd.render.layout import stdout_console
 
     settings = loaded.settings
     if send:

@@ -140,8 +140,8 @@ def _show(
     found: dict[str, _Coming], zone: ZoneInfo, begin: datetime, count: int, countdown: str, said: Sequence[str]
 ) -> None:
     from cpimportd.core.time import moment, span
-    from cpimportd.rendering.layout import stdout_console
-    from cpimportd.rendering.timing import render_coming
+    from cpimportd.render.layout import stdout_console
+    from cpimportd.render.timing import render_coming
 
     slots = sorted((slot, name) for name, one in found.items() for slot in one.slots)
     rows = [(f"{slot.astimezone(zone):%a} {moment(slot, zone)}", name, span(slot - begin)) for slot, name in slots]

@@ -29,7 +29,7 @@ from cpimportd.demo.books import prepare_database, read_books
 from cpimportd.demo.exports import ExportDay, Holding, Truth, books_after, upload
 from cpimportd.demo.ftp import LoopbackFtpServer
 from cpimportd.pipeline import RunRequest, run_once
-from cpimportd.rendering.run import render
+from cpimportd.render.run import render
 
 Echo = Callable[[str], None]
 

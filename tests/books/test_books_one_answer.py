@@ -12,12 +12,12 @@ from cpimportd.books.journal.movements import What
 from cpimportd.books.reports.weekly import weekly
 from cpimportd.core.model import Group, Unit
 from cpimportd.core.report import RunReport
-from cpimportd.diffbook import tables_of
-from cpimportd.rendering.diff import render_diff
-from cpimportd.rendering.jobs import render_weekly
-from cpimportd.rendering.layout import make_console
-from cpimportd.rendering.run import render
-from cpimportd.titles import title_of
+from cpimportd.render.diff import render_diff
+from cpimportd.render.jobs import render_weekly
+from cpimportd.render.layout import make_console
+from cpimportd.render.run import render
+from cpimportd.render.titles import title_of
+from cpimportd.render.workbooks.diff import tables_of
 from tests.books.tellers import all_agree, booked, booked_by_contract, of_units, week_agrees
 from tests.books.test_books_undo_random import ORGANIZATIONS, Ledger, edit_by_hand
 from tests.whole_diff import diff

@@ -17,7 +17,7 @@ from cpimportd.core.model import Group, Unit
 from cpimportd.core.problems import CATALOG, problem
 from cpimportd.core.report import RunReport, RunStatus, UnitReport, UnitStatus
 from cpimportd.core.shell import command
-from cpimportd.rendering.run import render
+from cpimportd.render.run import render
 
 NAMES = (
     'ООО "Рога и копыта"',

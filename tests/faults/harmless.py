@@ -11,9 +11,9 @@ from cpimportd.core.model import Cell
 from cpimportd.core.report import RunReport
 from cpimportd.documents.columns import Meaning
 from cpimportd.documents.values import is_blank, parsers_in
-from cpimportd.rendering.journal import journal_lines
-from cpimportd.rendering.layout import make_console
-from cpimportd.rendering.run import render
+from cpimportd.render.journal import journal_lines
+from cpimportd.render.layout import make_console
+from cpimportd.render.run import render
 
 _OUR_COLOURS = re.compile(r"\x1b\[[0-9;]*m")
 

@@ -14,7 +14,7 @@ from python_calamine import load_workbook
 import cpimportd
 from cpimportd.core.report import FileStatus, RunStatus, UnitStatus
 from cpimportd.demo.workbook import write_workbook
-from cpimportd.rendering.journal import journal_lines
+from cpimportd.render.journal import journal_lines
 from tests.faults import hostile
 from tests.faults.books import Books
 from tests.faults.hostile import AMOUNT, PURPOSE, SHEET

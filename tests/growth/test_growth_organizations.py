@@ -9,8 +9,8 @@ from cpimportd.alerts.texts import LONGEST_BODY, LONGEST_TITLE
 from cpimportd.core.model import Kind
 from cpimportd.core.report import RunStatus, UnitStatus
 from cpimportd.demo.exports import books_after
-from cpimportd.rendering.journal import journal_lines
-from cpimportd.rendering.shortening import FEW_ROWS, MOST_ROWS
+from cpimportd.render.journal import journal_lines
+from cpimportd.render.shortening import FEW_ROWS, MOST_ROWS
 
 ONE_BY_ONE = """
     SELECT o.name, 'receipts' AS kind, count(*)::int AS rows, sum(f.amount) AS sum

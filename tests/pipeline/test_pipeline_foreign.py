@@ -7,8 +7,8 @@ import pytest
 
 from cpimportd.config.settings import Guards
 from cpimportd.core.report import RunStatus
-from cpimportd.rendering.layout import make_console
-from cpimportd.rendering.run import render
+from cpimportd.render.layout import make_console
+from cpimportd.render.run import render
 
 FIVE_MILLIONS = """
     INSERT INTO fin_receipts (operation_id, amount, organization_id, department_id, is_active, currency, document_date,

@@ -26,8 +26,8 @@ from cpimportd.demo.workbook import write_workbook
 from cpimportd.metrics.output import registry_of, text_of
 from cpimportd.nagios import Level, Thresholds, judge
 from cpimportd.plugin import Answer
-from cpimportd.progress import of_report
-from cpimportd.rendering.journal import summary_line
+from cpimportd.render.journal import summary_line
+from cpimportd.render.progress import of_report
 from cpimportd.web.daemon_view import Seen as DaemonSeen
 from cpimportd.web.daemon_view import light
 from tests.daemon.test_daemon_attempts import PLAN, SCHEDULE

@@ -12,7 +12,7 @@ from cpimportd.core.problems import problem
 from cpimportd.core.report import FileReport, FileStatus, RunReport, RunStatus
 from cpimportd.core.waiting import Wait
 from cpimportd.daemon.messages import Begun, Result, Said, Seen, Stage, Waits, decode, encode
-from cpimportd.progress import of_report
+from cpimportd.render.progress import of_report
 
 NO_OFFSET = b'{"waits": [{"for": "x", "why": "y", "next": "2026-11-24T03:00", "until": null, "trouble": true}]}'
 BEGAN = datetime(2026, 11, 24, 3, tzinfo=UTC)

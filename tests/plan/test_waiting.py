@@ -14,7 +14,7 @@ from cpimportd.config.settings import Database, Reader
 from cpimportd.core import waiting
 from cpimportd.core.problems import ProblemError
 from cpimportd.core.waiting import Wait, Waiting, silence, told, told_to
-from cpimportd.progress import JsonProgress, TerminalProgress
+from cpimportd.render.progress import JsonProgress, TerminalProgress
 from cpimportd.source.fetch import fetch
 from cpimportd.workbook.sandbox import run_limited, spawned
 from tests.source.conftest import retry_for

@@ -20,7 +20,7 @@ from cpimportd.core.report import (
     UnitReport,
     UnitStatus,
 )
-from cpimportd.rendering.layout import make_console
+from cpimportd.render.layout import make_console
 
 LOTOS = "ЛОТОС ООО"
 STAR = '[bold red]Северная[/] "Звезда" ООО'

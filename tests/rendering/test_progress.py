@@ -8,7 +8,7 @@ import pytest
 from rich.console import Console
 
 from cpimportd.core.model import Progress
-from cpimportd.progress import JsonProgress, NoProgress, TerminalProgress, choose_progress
+from cpimportd.render.progress import JsonProgress, NoProgress, TerminalProgress, choose_progress
 
 
 class Clock:

@@ -9,7 +9,7 @@ import pytest
 from cpimportd.core.model import Group, Kind, Unit
 from cpimportd.core.problems import problem
 from cpimportd.core.report import Bridge, FileReport, FileStatus, RunStatus, UnitReport, UnitStatus, run_message_id
-from cpimportd.rendering.journal import journal_lines, summary_line
+from cpimportd.render.journal import journal_lines, summary_line
 
 LOTOS = "ЛОТОС ООО"
 

@@ -9,8 +9,8 @@ import pytest
 from cpimportd.core.model import Group, Unit
 from cpimportd.core.problems import problem
 from cpimportd.core.report import Bridge, RunStatus, UnitReport, UnitStatus
-from cpimportd.rendering.layout import Column, make_console, print_table
-from cpimportd.rendering.run import render
+from cpimportd.render.layout import Column, make_console, print_table
+from cpimportd.render.run import render
 
 LOTOS = "ЛОТОС ООО"
 STAR = '[bold red]Северная[/] "Звезда" ООО'

@@ -6,9 +6,9 @@ from decimal import Decimal
 import pytest
 
 from cpimportd.core.problems import problem
-from cpimportd.rendering.run import render
-from cpimportd.rendering.shortening import FEW_ROWS, MOST_PROBLEMS, MOST_ROWS, Weight, shorten
-from cpimportd.rendering.status import render_status
+from cpimportd.render.run import render
+from cpimportd.render.shortening import FEW_ROWS, MOST_PROBLEMS, MOST_ROWS, Weight, shorten
+from cpimportd.render.status import render_status
 
 
 def test_a_table_of_at_most_so_many_rows_stays_whole():

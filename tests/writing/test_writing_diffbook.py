@@ -8,7 +8,7 @@ import openpyxl
 import pytest
 
 from cpimportd.books.journal.movements import Difference, What
-from cpimportd.diffbook import write_diff
+from cpimportd.render.workbooks.diff import write_diff
 from tests.whole_diff import diff
 
 ACTIVE = ('=HYPERLINK("http://example.org","x")', "+1+1", "-2+3", "@SUM(1)", "\t=1+1", "\r=1+1", "=cmd|' /C calc'!A0")

@@ -7,7 +7,7 @@ import pytest
 
 from cpimportd.core.problems import ProblemError
 from cpimportd.metrics.output import write_textfile
-from cpimportd.writing.output import write_output
+from cpimportd.render.workbooks.output import write_output
 
 
 def write(text):

@@ -9,7 +9,7 @@ from openpyxl.styles import PatternFill
 from openpyxl.workbook.defined_name import DefinedName
 from openpyxl.worksheet.datavalidation import DataValidation
 
-from cpimportd.writing.rejects import LIST, Note, mark
+from cpimportd.render.workbooks.rejects import LIST, Note, mark
 
 COLUMNS = {"operation_id": "A", "amount": "B"}
 GRAVE = Note(2, "Сумма", "сто", "Не число", "Исправьте", True)

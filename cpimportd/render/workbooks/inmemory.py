@@ -9,7 +9,7 @@ from openpyxl.drawing.spreadsheet_drawing import SpreadsheetDrawing
 from openpyxl.worksheet._writer import WorksheetWriter
 from openpyxl.writer.excel import ExcelWriter
 
-from cpimportd.writing.cells import Book, Sheet
+from cpimportd.render.workbooks.cells import Book, Sheet
 
 
 class _InMemory(ExcelWriter):

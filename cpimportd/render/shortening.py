@@ -7,8 +7,8 @@ from typing import Final, NamedTuple, TypeVar
 
 from rich.console import Console
 
-from cpimportd.rendering.layout import print_line
-from cpimportd.rendering.numbers import count
+from cpimportd.render.layout import print_line
+from cpimportd.render.numbers import count
 
 MOST_ROWS: Final = 60
 """Rows that a table shows whole: twenty organizations with three workbooks each. Of a longer one, the most it shows."""

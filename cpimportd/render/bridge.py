@@ -9,9 +9,9 @@ from rich.text import Text
 
 from cpimportd.core.model import Figure
 from cpimportd.core.report import Bridge, UnitReport
-from cpimportd.rendering.layout import Column, foreign, print_heading, print_line, print_table
-from cpimportd.rendering.numbers import amount, count, signed
-from cpimportd.rendering.shortening import Weight, print_rest, shorten
+from cpimportd.render.layout import Column, foreign, print_heading, print_line, print_table
+from cpimportd.render.numbers import amount, count, signed
+from cpimportd.render.shortening import Weight, print_rest, shorten
 
 COLUMNS: Final = (
     Column("Organization"),

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 from rich.console import Console
 
-from cpimportd.rendering.layout import Column, foreign, print_line, print_table
+from cpimportd.render.layout import Column, foreign, print_line, print_table
 
 
 def render_coming(

@@ -11,11 +11,11 @@ from cpimportd.core.model import Kind
 from cpimportd.core.problems import Effect, Problem
 from cpimportd.core.report import FileReport, FileStatus, KindTotal, RunReport, RunStatus, UnitReport, UnitStatus
 from cpimportd.core.shell import command
-from cpimportd.rendering.bridge import render_bridge
-from cpimportd.rendering.journal import summary_line
-from cpimportd.rendering.layout import Column, foreign, print_heading, print_line, print_table
-from cpimportd.rendering.numbers import amount, clean, count, moment
-from cpimportd.rendering.shortening import FEW_ROWS, MOST_PROBLEMS, Weight, print_rest, shorten
+from cpimportd.render.bridge import render_bridge
+from cpimportd.render.journal import summary_line
+from cpimportd.render.layout import Column, foreign, print_heading, print_line, print_table
+from cpimportd.render.numbers import amount, clean, count, moment
+from cpimportd.render.shortening import FEW_ROWS, MOST_PROBLEMS, Weight, print_rest, shorten
 
 _RUN_STYLES = {
     RunStatus.PUBLISHED: "bold green",
@@ -52,7 +52,7 @@ def render(report: RunReport, console: Console, *, whole: bool = False, zone: tz
 
     Args:
         report: of one run, dry or not.
-        console: where to; :func:`~cpimportd.rendering.layout.make_console` makes a fitting one.
+        console: where to; :func:`~cpimportd.render.layout.make_console` makes a fitting one.
         whole: every row, however many there are.
         zone: in which instants are told: that of ``timezone``; None: that of the report's own instant.
     """

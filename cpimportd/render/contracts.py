@@ -6,9 +6,9 @@ from typing import TYPE_CHECKING
 from rich.console import Console
 from rich.text import Text
 
-from cpimportd.rendering.bridge import COLUMNS
-from cpimportd.rendering.layout import Column, foreign, print_heading, print_table
-from cpimportd.rendering.numbers import amount, signed
+from cpimportd.render.bridge import COLUMNS
+from cpimportd.render.layout import Column, foreign, print_heading, print_table
+from cpimportd.render.numbers import amount, signed
 
 if TYPE_CHECKING:
     from cpimportd.books.journal.bycontract import ContractBridge

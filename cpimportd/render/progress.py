@@ -25,9 +25,9 @@ from cpimportd.core.problems import Problem
 from cpimportd.core.report import RunReport
 from cpimportd.core.waiting import Wait, told, told_to
 from cpimportd.daemon.messages import Begun, Message, MessageHandler, Result, Said, Seen, Stage, Waits, encode
-from cpimportd.rendering.journal import journal_lines, summary_line
-from cpimportd.rendering.layout import make_console
-from cpimportd.rendering.numbers import clean, count
+from cpimportd.render.journal import journal_lines, summary_line
+from cpimportd.render.layout import make_console
+from cpimportd.render.numbers import clean, count
 
 _STAGES: Final = {
     "fetch": "Fetching",

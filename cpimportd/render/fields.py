@@ -6,8 +6,8 @@ from collections.abc import Iterator, Mapping
 from decimal import Decimal
 from typing import Any, Final
 
-from cpimportd.rendering.numbers import amount, clean
-from cpimportd.titles import line_text
+from cpimportd.render.numbers import amount, clean
+from cpimportd.render.titles import line_text
 
 _DATE: Final = re.compile(r"(\d{4})-(\d{2})-(\d{2})")
 _RATES: Final = frozenset({"settlement_rate"})

@@ -21,11 +21,11 @@ from cpimportd.core.report import (
     UnitReport,
     UnitStatus,
 )
-from cpimportd.rendering import fields as values
-from cpimportd.rendering.layout import Column, foreign, print_heading, print_line, print_table
-from cpimportd.rendering.numbers import amount, clean, count, moment
-from cpimportd.rendering.run import render
-from cpimportd.titles import title_of
+from cpimportd.render import fields as values
+from cpimportd.render.layout import Column, foreign, print_heading, print_line, print_table
+from cpimportd.render.numbers import amount, clean, count, moment
+from cpimportd.render.run import render
+from cpimportd.render.titles import title_of
 
 if TYPE_CHECKING:
     from cpimportd.books.reports.history import Change, Inserted, RunLine, Shown

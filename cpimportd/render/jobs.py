@@ -8,9 +8,9 @@ from rich.console import Console
 from rich.text import Text
 
 from cpimportd.core.model import Kind
-from cpimportd.rendering.layout import Cell, Column, foreign, print_heading, print_line, print_table
-from cpimportd.rendering.numbers import amount, count, moment, signed
-from cpimportd.rendering.shortening import Weight, print_rest, shorten
+from cpimportd.render.layout import Cell, Column, foreign, print_heading, print_line, print_table
+from cpimportd.render.numbers import amount, count, moment, signed
+from cpimportd.render.shortening import Weight, print_rest, shorten
 
 if TYPE_CHECKING:
     from cpimportd.books.reports.alerts import QueuedAlert, StoredCondition

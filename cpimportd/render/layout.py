@@ -13,7 +13,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from cpimportd.rendering.numbers import clean
+from cpimportd.render.numbers import clean
 
 _ENDLESS: Final = 100_000
 """Columns of a pipe: no line of ours is longer, so nothing is ever wrapped there."""

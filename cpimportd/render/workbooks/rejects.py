@@ -19,9 +19,9 @@ from openpyxl.workbook.defined_name import DefinedNameDict
 from openpyxl.worksheet.datavalidation import DataValidationList
 from openpyxl.worksheet.hyperlink import Hyperlink
 
-from cpimportd.writing.cells import Book, Sheet, SomeCell, harmless, neutralize
-from cpimportd.writing.inmemory import drop_drawings, save_in_memory
-from cpimportd.writing.tables import Titled
+from cpimportd.render.workbooks.cells import Book, Sheet, SomeCell, harmless, neutralize
+from cpimportd.render.workbooks.inmemory import drop_drawings, save_in_memory
+from cpimportd.render.workbooks.tables import Titled
 
 LIST: Final = "Что исправить"
 _AUTHOR: Final = "cpimportd"

@@ -9,7 +9,7 @@ from openpyxl import Workbook
 from openpyxl.styles import Font
 from openpyxl.utils import get_column_letter
 
-from cpimportd.writing.cells import Sheet, cell_of, text_cell
+from cpimportd.render.workbooks.cells import Sheet, cell_of, text_cell
 
 _BOLD: Final = Font(bold=True)
 

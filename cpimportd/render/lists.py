@@ -8,8 +8,8 @@ from rich.console import Console
 from rich.text import Text
 
 from cpimportd.core.time import document_day
-from cpimportd.rendering.layout import Column, foreign, print_heading, print_line, print_table
-from cpimportd.rendering.numbers import amount, clean, count, moment
+from cpimportd.render.layout import Column, foreign, print_heading, print_line, print_table
+from cpimportd.render.numbers import amount, clean, count, moment
 
 if TYPE_CHECKING:
     from cpimportd.books.journal.period import Period

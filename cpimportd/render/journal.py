@@ -16,8 +16,8 @@ from cpimportd.core.report import (
     UnitStatus,
     run_message_id,
 )
-from cpimportd.rendering.bridge import added_up, unexplained
-from cpimportd.rendering.numbers import amount, clean, count
+from cpimportd.render.bridge import added_up, unexplained
+from cpimportd.render.numbers import amount, clean, count
 
 _NAMED_AT_MOST = 5
 _MOST_UNITS = 100

@@ -9,11 +9,11 @@ from rich.text import Text
 
 from cpimportd.core.model import Kind
 from cpimportd.core.time import day, document_day
-from cpimportd.rendering import fields
-from cpimportd.rendering.bridge import COLUMNS
-from cpimportd.rendering.layout import Column, foreign, print_heading, print_line, print_table
-from cpimportd.rendering.numbers import amount, clean, count, moment, signed
-from cpimportd.titles import line_text, title_of
+from cpimportd.render import fields
+from cpimportd.render.bridge import COLUMNS
+from cpimportd.render.layout import Column, foreign, print_heading, print_line, print_table
+from cpimportd.render.numbers import amount, clean, count, moment, signed
+from cpimportd.render.titles import line_text, title_of
 
 if TYPE_CHECKING:
     from cpimportd.books.journal.contracts import ExplainedContract

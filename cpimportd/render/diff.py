@@ -7,12 +7,12 @@ from typing import TYPE_CHECKING, Final
 from rich.console import Console
 from rich.text import Text
 
-from cpimportd.rendering import fields
-from cpimportd.rendering.bridge import COLUMNS
-from cpimportd.rendering.explain import spot
-from cpimportd.rendering.layout import Column, foreign, print_heading, print_line, print_table
-from cpimportd.rendering.numbers import amount, count, moment, signed
-from cpimportd.titles import title_of
+from cpimportd.render import fields
+from cpimportd.render.bridge import COLUMNS
+from cpimportd.render.explain import spot
+from cpimportd.render.layout import Column, foreign, print_heading, print_line, print_table
+from cpimportd.render.numbers import amount, count, moment, signed
+from cpimportd.render.titles import title_of
 
 if TYPE_CHECKING:
     from cpimportd.books.journal.diff import Diff

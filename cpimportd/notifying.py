@@ -20,9 +20,9 @@ from cpimportd.books.publish.notices import Outstanding, Target, readers
 from cpimportd.config.settings import Settings
 from cpimportd.core.model import Progress
 from cpimportd.core.problems import Problem, ProblemError
+from cpimportd.notify.cache import clear_cache
+from cpimportd.notify.views import ALL_VIEWS, refresh_views
 from cpimportd.session import UNREAD, open_books
-from cpimportd.tell.cache import clear_cache
-from cpimportd.tell.views import ALL_VIEWS, refresh_views
 
 logger = logging.getLogger(__name__)
 

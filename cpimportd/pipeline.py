@@ -33,7 +33,7 @@ from cpimportd.core.report import RunReport, RunStatus
 from cpimportd.core.uninterrupted import uninterrupted
 from cpimportd.failure import told_of
 from cpimportd.intake import Asked, Intake, take_in
-from cpimportd.measuring import leave_metrics
+from cpimportd.notify.measuring import leave_metrics
 from cpimportd.notifying import notify_readers
 from cpimportd.planning import plan_publication, today
 from cpimportd.session import UNREAD, open_books, store_report, surely, totals_unread

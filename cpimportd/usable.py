@@ -68,7 +68,7 @@ def need_faults(loaded: Loaded) -> Iterator[Problem]:
 
 
 def _cache(loaded: Loaded) -> Iterator[Problem]:
-    from cpimportd.tell.cache import misread  # noqa: PLC0415 - so that nobody without a cache loads its client
+    from cpimportd.notify.cache import misread  # noqa: PLC0415 - so that nobody without a cache loads its client
 
     if loaded.settings.cache.url is not None and (reason := misread(loaded.settings.cache)) is not None:
         yield problem("config-value", key="cache.url", place=loaded.place("cache.url"), reason=reason)
@@ -99,7 +99,7 @@ def _unknown_alerts(loaded: Loaded) -> Iterator[Problem]:
     urls = [url.get_secret_value() for url in loaded.settings.alerts.urls]
     if not urls or find_spec("apprise") is None:
         return
-    from cpimportd.alerts.sending import UNKNOWN, name_of, understood  # noqa: PLC0415 - Apprise is heavy
+    from cpimportd.notify.sending import UNKNOWN, name_of, understood  # noqa: PLC0415 - Apprise is heavy
 
     for number, url in enumerate(urls, 1):
         if not understood(url):

@@ -108,7 +108,7 @@ async def _reading(settings: Settings) -> Sequence[CheckLine]:
 
 
 async def _cache(settings: Settings) -> Sequence[CheckLine]:
-    from cpimportd.tell.cache import count_cached  # noqa: PLC0415
+    from cpimportd.notify.cache import count_cached  # noqa: PLC0415
 
     if settings.cache.url is None:
         return (good("cache", "no cache.url: nothing is deleted, reports may be up to 5 minutes old"),)

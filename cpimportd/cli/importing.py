@@ -132,7 +132,7 @@ async def do_run(
     known_upload: datetime | None,
 ) -> "RunReport":
     """Do a run with its progress shown, and watch over it: heartbeats and alerts."""
-    from cpimportd.alerting import Occasion, watched
+    from cpimportd.notify.alerting import Occasion, watched
     from cpimportd.pipeline import run_once
     from cpimportd.render.progress import choose_progress
 

@@ -68,8 +68,8 @@ def _nagios(config_file: Path | None, warning: str | None, critical: str | None,
     from datetime import UTC, datetime
 
     from cpimportd.core.problems import ProblemError
-    from cpimportd.nagios import Thresholds, ask
-    from cpimportd.plugin import unknown, wrong_configuration
+    from cpimportd.notify.nagios import Thresholds, ask
+    from cpimportd.notify.plugin import unknown, wrong_configuration
     from cpimportd.render.layout import stdout_console
 
     try:

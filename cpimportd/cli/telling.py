@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from cpimportd.config.settings import Settings
     from cpimportd.core.problems import Problem
     from cpimportd.core.waiting import Wait
-    from cpimportd.jobs import Done, JobName
+    from cpimportd.notify.jobs import Done, JobName
 
 _DEATHS = ("run-crashed", "run-broken-off", "run-timeout", "job-died")
 _since_option = click.option("--since", type=DAY, metavar="DATE", help="How far to look back, such as 2026-11-01.")
@@ -102,8 +102,8 @@ def _do(
     again_within: timedelta | None,
     as_json: bool,
 ) -> int:
-    from cpimportd.alerting import tell_of_job
     from cpimportd.core.problems import ProblemError
+    from cpimportd.notify.alerting import tell_of_job
     from cpimportd.render.layout import stdout_console
 
     began, loaded = time.monotonic(), None
@@ -143,7 +143,7 @@ async def _job(loaded: "Loaded", job: "JobName", since: datetime | None, *, send
     from cpimportd.config.load import require_database
     from cpimportd.core.problems import ProblemError
     from cpimportd.core.waiting import told_to
-    from cpimportd.jobs import do
+    from cpimportd.notify.jobs import do
 
     require_database(loaded.settings, loaded.path)
     try:
@@ -220,10 +220,10 @@ def alerts(
 def _died(settings: "Settings", code: str, text: str, job: str) -> int:
     from datetime import UTC
 
-    from cpimportd.alerting import Occasion, tell, tell_of_job
     from cpimportd.core.problems import CATALOG, Problem, printable
     from cpimportd.core.report import RunReport, RunStatus
     from cpimportd.core.time import span
+    from cpimportd.notify.alerting import Occasion, tell, tell_of_job
 
     limit = span(settings.daemon.run_time_limit) if code == "run-timeout" else None
     found = Problem(code, printable(text), CATALOG[code].way_out, value=limit if job == "import" else job)
@@ -237,10 +237,10 @@ def _died(settings: "Settings", code: str, text: str, job: str) -> int:
 
 
 def _test(settings: "Settings", *, as_json: bool) -> int:
-    from cpimportd.alerts.sending import names_of
-    from cpimportd.alerts.sending import send as send_to
-    from cpimportd.alerts.texts import test_title
-    from cpimportd.jobs import require_urls
+    from cpimportd.notify.jobs import require_urls
+    from cpimportd.notify.sending import names_of
+    from cpimportd.notify.sending import send as send_to
+    from cpimportd.notify.texts import test_title
 
     require_urls(settings)
     urls = names_of([url.get_secret_value() for url in settings.alerts.urls])
@@ -257,8 +257,8 @@ def _test(settings: "Settings", *, as_json: bool) -> int:
 def _queue(loaded: "Loaded", *, as_json: bool, send: bool) -> int:
     from cpimportd.books.reports.alerts import latest, wrong_now
     from cpimportd.cli.looking import reading
-    from cpimportd.delivery import deliver
-    from cpimportd.jobs import require_urls
+    from cpimportd.notify.delivery import deliver
+    from cpimportd.notify.jobs import require_urls
     from cpimportd.render.jobs import render_alerts, render_wrong
     from cpimportd.render.layout import stdout_console
 

@@ -10,11 +10,11 @@ from typing import Any
 
 import pytest
 
-from cpimportd.alerting import Occasion, tell
 from cpimportd.config.settings import Settings
 from cpimportd.core.model import Group, Kind, Unit
 from cpimportd.core.problems import Problem, problem
 from cpimportd.core.report import FileReport, FileStatus, RunReport, RunStatus, UnitReport, UnitStatus
+from cpimportd.notify.alerting import Occasion, tell
 from tests.alerts.receivers import WebServer
 from tests.conftest import Templates
 from tests.faults.secrets import ALERT_TOKEN, look_at

@@ -7,11 +7,11 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from cpimportd.alerting import Occasion, tell
 from cpimportd.core.model import Kind
 from cpimportd.core.problems import problem
 from cpimportd.core.report import FileReport, FileStatus, HeldUnit, RunStatus
-from cpimportd.delivery import database, deliver
+from cpimportd.notify.alerting import Occasion, tell
+from cpimportd.notify.delivery import database, deliver
 from tests.alerts.conftest import FAILED, HELD, LOGIN, LOTOS, SHRUNK, VEGA, WELL, asyncio_apart, run_report
 from tests.alerts.receivers import WebServer
 from tests.faults.secrets import ALERT_TOKEN, leaked

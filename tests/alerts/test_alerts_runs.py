@@ -11,9 +11,9 @@ from urllib.parse import quote
 
 import pytest
 
-from cpimportd.alerting import Occasion, watched
-from cpimportd.alerts import heartbeat
 from cpimportd.core.report import RunReport
+from cpimportd.notify import heartbeat
+from cpimportd.notify.alerting import Occasion, watched
 from tests.alerts.conftest import WELL, asyncio_apart
 from tests.alerts.receivers import MailServer
 from tests.daemon.polling import until

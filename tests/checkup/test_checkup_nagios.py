@@ -11,12 +11,12 @@ from pathlib import Path
 
 import pytest
 
-from cpimportd import nagios as nagios_page
 from cpimportd.books.reports.watched import Health, Held, LastRun, Workbook
 from cpimportd.config.settings import Schedule, Settings
 from cpimportd.daemon.store import Record, Store
-from cpimportd.nagios import Thresholds, judge
-from cpimportd.plugin import Answer, Finding, Level
+from cpimportd.notify import nagios as nagios_page
+from cpimportd.notify.nagios import Thresholds, judge
+from cpimportd.notify.plugin import Answer, Finding, Level
 from cpimportd.timetable.memory import Memory, Remembered
 
 NOW = datetime(2026, 11, 24, 12, tzinfo=UTC)  # 15:00 in Moscow; today's slot was at 03:00 UTC
@@ -204,7 +204,7 @@ def test_a_user_without_rights_to_the_state_folder_learns_all_the_rest(two_days,
 import os, sys, asyncio
 from datetime import datetime, UTC
 from pathlib import Path
-import cpimportd.nagios as nagios
+import cpimportd.notify.nagios as nagios
 import cpimportd.books.reports.health, cpimportd.source.probe
 os.setgroups([]); os.setgid(65534); os.setuid(65534)
 print(nagios._daemon(Path({str(two_days.folder / "state")!r})))

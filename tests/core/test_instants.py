@@ -6,10 +6,10 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
-from cpimportd.alerts.conditions import Look, find
 from cpimportd.core.figures import amount, count, signed
 from cpimportd.core.report import FileReport, FileStatus, RunReport, RunStatus
 from cpimportd.core.time import day, document_day, moment
+from cpimportd.notify.conditions import Look, find
 
 MOSCOW = ZoneInfo("Europe/Moscow")
 EVENING = datetime(2026, 11, 23, 23, 30, tzinfo=UTC)

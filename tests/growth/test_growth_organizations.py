@@ -4,11 +4,11 @@ import json
 import subprocess
 import sys
 
-from cpimportd.alerting import as_text
-from cpimportd.alerts.texts import LONGEST_BODY, LONGEST_TITLE
 from cpimportd.core.model import Kind
 from cpimportd.core.report import RunStatus, UnitStatus
 from cpimportd.demo.exports import books_after
+from cpimportd.notify.alerting import as_text
+from cpimportd.notify.texts import LONGEST_BODY, LONGEST_TITLE
 from cpimportd.render.journal import journal_lines
 from cpimportd.render.shortening import FEW_ROWS, MOST_ROWS
 

@@ -16,8 +16,8 @@ from cpimportd.books.reports.overview import workbooks
 from cpimportd.books.reports.watched import Figures, Health, Held
 from cpimportd.core.model import Kind
 from cpimportd.core.report import RunStatus
-from cpimportd.delivery import database as connected
-from cpimportd.metrics.output import registry_of, text_of
+from cpimportd.notify.delivery import database as connected
+from cpimportd.notify.metrics.output import registry_of, text_of
 from cpimportd.pipeline import RunRequest, run_once
 from tests.pipeline.conftest import Workplace, make_workplace
 

@@ -5,9 +5,6 @@ from datetime import UTC, datetime, timedelta
 import pytest
 from pydantic import SecretStr
 
-from cpimportd.alerting import Occasion, watched
-from cpimportd.alerts.conditions import Event, Look, compare, find
-from cpimportd.alerts.heartbeat import Beat
 from cpimportd.archive import archived_runs
 from cpimportd.books.reports.health import health
 from cpimportd.books.reports.history import history
@@ -23,9 +20,12 @@ from cpimportd.daemon.client import verdict
 from cpimportd.daemon.messages import Result, Seen
 from cpimportd.daemon.store import Finished, Record
 from cpimportd.demo.workbook import write_workbook
-from cpimportd.metrics.output import registry_of, text_of
-from cpimportd.nagios import Level, Thresholds, judge
-from cpimportd.plugin import Answer
+from cpimportd.notify.alerting import Occasion, watched
+from cpimportd.notify.conditions import Event, Look, compare, find
+from cpimportd.notify.heartbeat import Beat
+from cpimportd.notify.metrics.output import registry_of, text_of
+from cpimportd.notify.nagios import Level, Thresholds, judge
+from cpimportd.notify.plugin import Answer
 from cpimportd.render.journal import summary_line
 from cpimportd.render.progress import of_report
 from cpimportd.web.daemon_view import Seen as DaemonSeen
@@ -260,7 +260,7 @@ async def test_a_slot_that_another_run_did_and_held_is_not_well_for_who_comes_ne
         beats.append(what)
         return ()
 
-    monkeypatch.setattr("cpimportd.alerting.beat", beat)
+    monkeypatch.setattr("cpimportd.notify.alerting.beat", beat)
     alerts = workplace.settings.alerts.model_copy(update={"heartbeat_url": SecretStr("https://beats.example/x")})
     settings = workplace.settings.model_copy(update={"alerts": alerts})
     await watched(settings, Occasion(schedule="import", slot=NOW), workplace.run(settings, **slot))

@@ -10,7 +10,7 @@ from pydantic import ValidationError
 
 from cpimportd.config.settings import Cache
 from cpimportd.core.problems import ProblemError
-from cpimportd.tell.cache import clear_cache, clear_once, count_cached
+from cpimportd.notify.cache import clear_cache, clear_once, count_cached
 from tests.faults.secrets import REDIS, REDIS_WRONG, leaked
 
 PATTERN = "itbudget:cache:credit_portfolio:*"

@@ -7,8 +7,8 @@ import redis
 
 from cpimportd.config.settings import Cache
 from cpimportd.core.problems import ProblemError
-from cpimportd.tell.cache import clear_once, count_cached
-from cpimportd.tell.refusals import nobodys_key
+from cpimportd.notify.cache import clear_once, count_cached
+from cpimportd.notify.refusals import nobodys_key
 
 OURS = "itbudget:cache:credit_portfolio:"
 

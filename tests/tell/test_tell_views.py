@@ -6,7 +6,7 @@ import asyncpg
 import pytest
 
 from cpimportd.config.settings import Tell
-from cpimportd.tell.views import refresh_views
+from cpimportd.notify.views import refresh_views
 
 SCHEMA = """
 CREATE TABLE fin_receipts (id int PRIMARY KEY, amount numeric(15, 2) NOT NULL, month int NOT NULL);

@@ -14,7 +14,7 @@ import tenacity
 from cpimportd.config.settings import Cache
 from cpimportd.core.problems import Problem, ProblemError, problem
 from cpimportd.core.waiting import Wait, silence, waiting
-from cpimportd.tell.refusals import nobodys_key, way_out
+from cpimportd.notify.refusals import nobodys_key, way_out
 
 if TYPE_CHECKING:
     from redis.asyncio import Redis

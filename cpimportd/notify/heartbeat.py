@@ -10,9 +10,9 @@ import urllib.request
 from enum import StrEnum
 from typing import Final
 
-from cpimportd.alerts.bounded import bounded
-from cpimportd.alerts.sending import struck
 from cpimportd.core.problems import Problem, problem
+from cpimportd.notify.bounded import bounded
+from cpimportd.notify.sending import struck
 
 LIMIT: Final = 5.0
 """Seconds for one message, whatever it waits for."""

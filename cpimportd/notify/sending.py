@@ -12,9 +12,9 @@ from contextlib import contextmanager
 from typing import Any, Final
 from urllib.parse import unquote, unquote_plus
 
-from cpimportd.alerts.bounded import bounded
 from cpimportd.core.problems import ProblemError, printable, problem
 from cpimportd.core.waiting import silence
+from cpimportd.notify.bounded import bounded
 
 UNKNOWN: Final = "Apprise does not understand it; see https://appriseit.com for how it is written"
 
@@ -54,7 +54,7 @@ async def send(urls: Mapping[str, str], message: tuple[str, str], occasion: str,
     Args:
         urls: by name.
         message: title and body.
-        occasion: as of :class:`cpimportd.alerts.texts.Message`.
+        occasion: as of :class:`cpimportd.notify.texts.Message`.
         seconds: that it may take.
 
     Returns:

@@ -8,7 +8,6 @@ from typing import Final, Literal
 
 from rich.console import Console
 
-from cpimportd.alerts.texts import place, shortened
 from cpimportd.books.database.connection import connect, let_go
 from cpimportd.books.reports import alerts as queue
 from cpimportd.books.reports.reconciliation import Reconciliation, reconcile
@@ -18,7 +17,8 @@ from cpimportd.config.settings import Settings
 from cpimportd.core.problems import Problem, ProblemError, problem
 from cpimportd.core.texts.spoken import spoken
 from cpimportd.core.time import day
-from cpimportd.delivery import deliver
+from cpimportd.notify.delivery import deliver
+from cpimportd.notify.texts import place, shortened
 from cpimportd.render.jobs import render_reconciliation, render_weekly
 from cpimportd.render.layout import unwrapped
 

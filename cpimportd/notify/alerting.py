@@ -16,18 +16,18 @@ from typing import Any, Final
 import asyncpg
 from rich.console import Console
 
-from cpimportd.alerts import unreachable
-from cpimportd.alerts.conditions import Change, Event, Found, Look, Remembered, compare, find, find_of_job
-from cpimportd.alerts.heartbeat import Beat, beat
-from cpimportd.alerts.sending import names_of, send
-from cpimportd.alerts.texts import Message, of_changes
 from cpimportd.books.reports import alerts as queue
 from cpimportd.config.settings import Settings
 from cpimportd.core.model import Kind
 from cpimportd.core.problems import Problem, ProblemError, problem
 from cpimportd.core.report import RunReport, RunStatus
 from cpimportd.core.texts.spoken import spoken
-from cpimportd.delivery import AWAY, database, deliver, listed
+from cpimportd.notify import unreachable
+from cpimportd.notify.conditions import Change, Event, Found, Look, Remembered, compare, find, find_of_job
+from cpimportd.notify.delivery import AWAY, database, deliver, listed
+from cpimportd.notify.heartbeat import Beat, beat
+from cpimportd.notify.sending import names_of, send
+from cpimportd.notify.texts import Message, of_changes
 from cpimportd.render.layout import unwrapped
 from cpimportd.render.run import render
 

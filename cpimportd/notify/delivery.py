@@ -8,12 +8,12 @@ from typing import Final
 
 import asyncpg
 
-from cpimportd.alerts.sending import names_of, send
-from cpimportd.alerts.texts import coalesced
 from cpimportd.books.database.connection import connect, let_go
 from cpimportd.books.reports import alerts as queue
 from cpimportd.config.settings import Settings
 from cpimportd.core.problems import Problem, ProblemError, problem
+from cpimportd.notify.sending import names_of, send
+from cpimportd.notify.texts import coalesced
 
 AWAY: Final = (ProblemError, OSError, asyncpg.PostgresError, asyncpg.InterfaceError, TimeoutError)
 """What it looks like when the database is not there, or not ready."""

@@ -9,8 +9,8 @@ from datetime import datetime
 from pathlib import Path
 from typing import Final
 
-from cpimportd.alerts.conditions import Remembered
 from cpimportd.core.private import adopt
+from cpimportd.notify.conditions import Remembered
 
 FILE: Final = "alerts.json"
 """In the state folder."""

@@ -11,7 +11,7 @@ from prometheus_client import CollectorRegistry, generate_latest
 
 from cpimportd.books.reports.watched import Figures
 from cpimportd.core.system import require_replaceable
-from cpimportd.metrics.families import ImportCollector
+from cpimportd.notify.metrics.families import ImportCollector
 
 
 def registry_of(department: int, figures: Figures, daemon: Mapping[str, Any] | None) -> CollectorRegistry:

@@ -13,7 +13,7 @@ from cpimportd.config.load import Loaded, load, require_source
 from cpimportd.config.settings import Settings
 from cpimportd.core.problems import ProblemError, problem
 from cpimportd.daemon.client import as_rescheduled
-from cpimportd.usable import need_faults, require_addresses
+from cpimportd.run.usable import need_faults, require_addresses
 
 __all__ = ["WITHIN", "CheckLine", "checkup"]
 

@@ -33,7 +33,7 @@ if TYPE_CHECKING:
     from cpimportd.books.journal.movements import Movement
     from cpimportd.books.reports.history import RunLine
     from cpimportd.config.load import Loaded
-    from cpimportd.marking import Faulty, Marked
+    from cpimportd.run.marking import Faulty, Marked
 
 _STATUSES = ("running", *ENDED)
 
@@ -200,8 +200,8 @@ def rejects(config_file: Path | None, run: int, folder: Path, force: bool, uploa
     Example: cpimportd rejects 42 --output /tmp/to-correct --upload
     """
     from cpimportd.books.journal.names import require_run
-    from cpimportd.marking import faulty_workbooks, mark_workbook, marked_names
     from cpimportd.render.workbooks.output import make_folder
+    from cpimportd.run.marking import faulty_workbooks, mark_workbook, marked_names
     from cpimportd.source.outbox import put, require_outbox
 
     loaded = load(config_file)

@@ -188,7 +188,7 @@ def load(config_file: Path | None) -> "Loaded":
         ProblemError: it cannot be used.
     """
     from cpimportd.config.load import load as load_configuration
-    from cpimportd.usable import require_addresses
+    from cpimportd.run.usable import require_addresses
 
     loaded = load_configuration(config_file)
     require_addresses(loaded)

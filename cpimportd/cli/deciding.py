@@ -34,7 +34,7 @@ def accept(config_file: Path | None, units: tuple[str, ...], run_id: int | None,
 
     Example: cpimportd accept "ЛОТОС ООО/expenses"
     """
-    from cpimportd.pipeline import RunRequest
+    from cpimportd.run.pipeline import RunRequest
 
     loaded = load(config_file)
     if not units:
@@ -142,7 +142,7 @@ def _confirm(which: Sequence[int]) -> None:
 
 async def _undo(loaded: "Loaded", run: int, *, through: bool) -> "RunReport":
     from cpimportd.render.progress import choose_progress
-    from cpimportd.undoing import undo_once
+    from cpimportd.run.undoing import undo_once
 
     with choose_progress("auto") as progress:
         report = await undo_once(loaded.settings, run, through=through, requested_by=who(), progress=progress)

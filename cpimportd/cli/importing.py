@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from cpimportd.config.settings import Settings
     from cpimportd.core.problems import ProblemError
     from cpimportd.core.report import RunReport
-    from cpimportd.pipeline import RunRequest
+    from cpimportd.run.pipeline import RunRequest
 
 _KINDS = ("receipts", "expenses", "details")
 
@@ -77,7 +77,7 @@ def run(
     from cpimportd.config.load import require_database, require_source
     from cpimportd.core.model import Kind
     from cpimportd.core.problems import ProblemError
-    from cpimportd.pipeline import RunRequest
+    from cpimportd.run.pipeline import RunRequest
 
     if (slot is None) != (schedule is None):
         raise click.UsageError("--schedule and --slot go together")
@@ -133,8 +133,8 @@ async def do_run(
 ) -> "RunReport":
     """Do a run with its progress shown, and watch over it: heartbeats and alerts."""
     from cpimportd.notify.alerting import Occasion, watched
-    from cpimportd.pipeline import run_once
     from cpimportd.render.progress import choose_progress
+    from cpimportd.run.pipeline import run_once
 
     occasion = Occasion(
         dry_run=request.dry_run,

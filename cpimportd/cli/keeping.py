@@ -57,7 +57,7 @@ def prune(config_file: Path | None, as_json: bool) -> None:
 
     from cpimportd.config.load import require_database
     from cpimportd.core.figures import count
-    from cpimportd.spool import prune_spool
+    from cpimportd.run.spool import prune_spool
 
     loaded = load(config_file)
     settings, now = loaded.settings, datetime.now(UTC)

@@ -75,7 +75,7 @@ def notify(config_file: Path | None, form: str, as_json: bool) -> int:
 
 async def _notify(loaded: "Loaded") -> "Told":
     from cpimportd.config.load import require_database
-    from cpimportd.notifying import tell_outstanding
+    from cpimportd.run.notifying import tell_outstanding
 
     require_database(loaded.settings, loaded.path)
     return await tell_outstanding(loaded.settings)

@@ -55,8 +55,8 @@ def rehearse(new: Path, days: int | None, config_file: Path | None, as_json: boo
 
 async def _rehearse(present: "Settings", proposed: "Settings", days: int | None) -> "Rehearsal":
     from cpimportd.config.load import require_database
-    from cpimportd.rehearsal import rehearse as play
     from cpimportd.render.progress import choose_progress
+    from cpimportd.run.rehearsal import rehearse as play
 
     require_database(present)
     with choose_progress() as progress:

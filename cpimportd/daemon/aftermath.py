@@ -63,7 +63,7 @@ async def ask(configuration: Path, run: int) -> Aftermath:
         configuration: the run's.
         run: its number.
     """
-    argv = ours("cpimportd.aftermath", str(configuration), str(run))
+    argv = ours("cpimportd.run.aftermath", str(configuration), str(run))
     try:
         _, said = await hear_out(argv, WITHIN, stdout=PIPE, stderr=DEVNULL, environ=accepted_environment())
         found = json.loads(said)

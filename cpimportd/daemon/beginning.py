@@ -22,7 +22,7 @@ def command(configuration: Path | None, *, starting: bool = False) -> list[str]:
         starting: whether the daemon starts, and expressions that were rescheduled hold no more.
     """
     options = [STARTING] if starting else []
-    return ours("cpimportd.planner", *options, *([str(configuration)] if configuration else []))
+    return ours("cpimportd.run.planner", *options, *([str(configuration)] if configuration else []))
 
 
 def begin(configuration: Path | None) -> "subprocess.Popen[str]":

@@ -1,7 +1,7 @@
 """What the daemon goes by: the schedules in force and a few spans, read from the configuration by a child process.
 
 The daemon itself loads no configuration: what validates it is heavy, and the daemon, which lives for months, shall hold
-no secret. :mod:`cpimportd.planner` is the child; what it prints and what the daemon reads stand on this page.
+no secret. :mod:`cpimportd.run.planner` is the child; what it prints and what the daemon reads stand on this page.
 """
 
 import json

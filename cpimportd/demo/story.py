@@ -28,8 +28,8 @@ from cpimportd.demo.board import BoardError, dashboard
 from cpimportd.demo.books import prepare_database, read_books
 from cpimportd.demo.exports import ExportDay, Holding, Truth, books_after, upload
 from cpimportd.demo.ftp import LoopbackFtpServer
-from cpimportd.pipeline import RunRequest, run_once
 from cpimportd.render.run import render
+from cpimportd.run.pipeline import RunRequest, run_once
 
 Echo = Callable[[str], None]
 

@@ -34,7 +34,7 @@ async def measure(
         connection: any; outside a transaction one is opened.
         department_id: whose books.
         daemon: its status, see :func:`daemon_status`; None leaves its metrics out.
-        told: who is to be told after COMMIT, see :func:`cpimportd.notifying.readers`.
+        told: who is to be told after COMMIT, see :func:`cpimportd.run.notifying.readers`.
 
     Raises:
         ProblemError: ``metrics-not-installed``.

@@ -30,8 +30,8 @@ from cpimportd.core.model import (
     UnitFacts,
 )
 from cpimportd.core.verdicts import UnitVerdict, Verdict
-from cpimportd.intake import Asked, Intake
-from cpimportd.planning import plan_publication
+from cpimportd.run.intake import Asked, Intake
+from cpimportd.run.planning import plan_publication
 from cpimportd.workbook.copytext import encode_row
 
 ZONE = ZoneInfo("Europe/Moscow")

@@ -8,7 +8,7 @@ from cpimportd.books.publish.held import held_units
 from cpimportd.books.schema.upgrade import upgrade
 from cpimportd.config.settings import Database
 from cpimportd.core.model import Kind
-from cpimportd.undoing import undo_once
+from cpimportd.run.undoing import undo_once
 from tests.pipeline.conftest import make_workplace
 from tests.pipeline.test_pipeline_bad_input import shrink
 

@@ -14,7 +14,7 @@ from cpimportd.config.libraries import READING, too_old
 from cpimportd.config.load import load
 from cpimportd.config.settings import Reader, Settings
 from cpimportd.core.problems import ProblemError
-from cpimportd.planner import make_plan
+from cpimportd.run.planner import make_plan
 from cpimportd.workbook import sample
 from cpimportd.workbook.engine import opened
 from cpimportd.workbook.sample import sample_fault

@@ -15,7 +15,7 @@ import pytest
 
 from cpimportd.config.settings import Engine, Settings
 from cpimportd.core.report import RunReport
-from cpimportd.pipeline import RunRequest, run_once
+from cpimportd.run.pipeline import RunRequest, run_once
 from tests.cluster import on_worker
 from tests.pipeline.conftest import make_workplace
 

@@ -15,7 +15,7 @@ from cpimportd.core import statefolder
 from cpimportd.core.problems import ProblemError
 from cpimportd.core.unitfile import systemd
 from cpimportd.daemon.plan import env_copy
-from cpimportd.planner import _keep
+from cpimportd.run.planner import _keep
 
 PREDECESSOR = textwrap.dedent("""\
     # The backend's own

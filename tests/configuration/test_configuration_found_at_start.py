@@ -8,8 +8,8 @@ import pytest
 from cpimportd.checkup import checkup
 from cpimportd.config.load import load
 from cpimportd.core.problems import ProblemError
-from cpimportd.planner import make_plan
-from cpimportd.usable import require_addresses
+from cpimportd.run.planner import make_plan
+from cpimportd.run.usable import require_addresses
 
 SECRET = "zqxj"
 """In every password here; it must show nowhere."""
@@ -177,7 +177,7 @@ def test_a_job_that_is_sent_needs_somebody_to_send_to(planned, job):
     ],
 )
 def test_a_package_that_the_configuration_needs_is_missed_at_once(planned, monkeypatch, text, code, package):
-    from cpimportd import usable
+    from cpimportd.run import usable
 
     assert planned(SERVED + text) == ()
     monkeypatch.setattr(usable, "find_spec", lambda name: None if name == package else object())

@@ -13,7 +13,7 @@ import pytest
 from cpimportd.core.files import write_whole
 from cpimportd.core.private import make_folder, open_private, own_folder
 from cpimportd.core.problems import ProblemError
-from cpimportd.spool import open_spool
+from cpimportd.run.spool import open_spool
 
 STRANGER, SERVICE = 54321, 54322
 only_root = pytest.mark.skipif(os.geteuid() != 0, reason="only root can give a folder away")

@@ -37,7 +37,7 @@ def python_for_everybody(folder: Path) -> str:
 
 def _runs(python: str) -> bool:
     try:
-        command = [python, "-c", "import cpimportd.planner, python_calamine"]
+        command = [python, "-c", "import cpimportd.run.planner, python_calamine"]
         return subprocess.run(command, check=False, capture_output=True, **OPTIONS).returncode == 0
     except PermissionError:
         return False

@@ -217,7 +217,7 @@ def test_a_copy_that_a_killed_daemon_left_behind_is_removed_by_the_next_one(plac
 @pytest.mark.parametrize("number", [signal.SIGHUP, signal.SIGUSR1])
 def test_a_signal_that_comes_before_it_is_ready_does_not_end_it(place, number):
     daemon = place.start(ready=False)
-    until(lambda: children(daemon.pid, "cpimportd.planner"), "reader of the configuration")
+    until(lambda: children(daemon.pid, "cpimportd.run.planner"), "reader of the configuration")
     daemon.send(number)
     daemon.wait_ready()
     assert daemon.stop() == 0

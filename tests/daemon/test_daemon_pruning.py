@@ -11,7 +11,7 @@ from cpimportd.config.load import load
 from cpimportd.core.problems import ProblemError
 from cpimportd.daemon import main
 from cpimportd.daemon.process import hear_out
-from cpimportd.planner import make_plan
+from cpimportd.run.planner import make_plan
 
 
 @pytest.fixture

@@ -15,7 +15,7 @@ import asyncpg
 from cpimportd.config.settings import Database, Retry, Settings, Source
 from cpimportd.core.model import BACKEND_TABLES, Progress
 from cpimportd.core.report import RunReport, RunStatus
-from cpimportd.pipeline import RunRequest, run_once
+from cpimportd.run.pipeline import RunRequest, run_once
 from tests.pipeline.conftest import make_workplace
 
 _EXACT = " UNION ALL ".join(

@@ -13,7 +13,7 @@ from typing import Any
 
 import pytest
 
-from cpimportd.spool import prune_spool
+from cpimportd.run.spool import prune_spool
 from tests.daemon.living_daemon import environment
 from tests.daemon.polling import processes, until
 from tests.faults.books import Books

@@ -12,7 +12,7 @@ from tests.daemon.polling import processes, until
 _ROLES = {
     "cpimportd.workbook.prefork": "reader of a workbook",
     "-m cpimportd daemon": "daemon",
-    "-m cpimportd.planner": "reader of the configuration",
+    "-m cpimportd.run.planner": "reader of the configuration",
     "-m cpimportd": "run",
     "pg_dump": "pg_dump",
 }

@@ -14,7 +14,7 @@ import pytest
 
 from cpimportd.books.database.connection import connect
 from cpimportd.config.settings import Cache, Tell
-from cpimportd.notifying import tell_outstanding
+from cpimportd.run.notifying import tell_outstanding
 from tests.daemon.living_daemon import environment
 from tests.daemon.polling import until
 from tests.faults.machine import begin, configuration

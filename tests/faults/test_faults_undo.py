@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from cpimportd.core.report import RunStatus
-from cpimportd.undoing import undo_once
+from cpimportd.run.undoing import undo_once
 from tests.faults.books import codes, killer, server_socket, through
 from tests.faults.table import Chapter
 from tests.faults.wire import Harm, Wire, tapped

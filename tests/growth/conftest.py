@@ -19,7 +19,7 @@ from cpimportd.config.settings import Alerts, Database, Settings, Source
 from cpimportd.core.report import RunReport
 from cpimportd.demo.exports import ExportDay, Holding
 from cpimportd.notify.alerting import Occasion, watched
-from cpimportd.pipeline import RunRequest, run_once
+from cpimportd.run.pipeline import RunRequest, run_once
 from cpimportd.workbook import reading
 from cpimportd.workbook.protocol import Output
 from cpimportd.workbook.worker import work

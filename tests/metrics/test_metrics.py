@@ -18,7 +18,7 @@ from cpimportd.core.model import Kind
 from cpimportd.core.report import RunStatus
 from cpimportd.notify.delivery import database as connected
 from cpimportd.notify.metrics.output import registry_of, text_of
-from cpimportd.pipeline import RunRequest, run_once
+from cpimportd.run.pipeline import RunRequest, run_once
 from tests.pipeline.conftest import Workplace, make_workplace
 
 ROWS = """
@@ -235,5 +235,5 @@ def test_without_the_package_the_way_out_is_named_and_a_run_needs_it_not(two_day
     assert "[metrics-not-installed]" in done.stderr
     assert "'.[metrics]'" in done.stderr
     assert cpimportd("run", "--help", environ=hidden).returncode == 0
-    program = "import cpimportd.pipeline, sys; sys.exit('prometheus_client' in sys.modules)"
+    program = "import cpimportd.run.pipeline, sys; sys.exit('prometheus_client' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", program], check=False, timeout=60).returncode == 0

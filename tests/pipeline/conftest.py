@@ -16,7 +16,7 @@ import pytest
 
 from cpimportd.config.settings import Database, Settings, Source
 from cpimportd.core.report import RunReport
-from cpimportd.pipeline import RunRequest, run_once
+from cpimportd.run.pipeline import RunRequest, run_once
 
 SAMPLES = Path(__file__).parent.parent / "samples"
 

@@ -16,7 +16,7 @@ from cpimportd.config.settings import Guards
 from cpimportd.core.problems import ProblemError
 from cpimportd.core.report import RunStatus
 from cpimportd.demo.workbook import write_workbook
-from cpimportd.undoing import undo_once
+from cpimportd.run.undoing import undo_once
 from tests.pipeline.test_pipeline_bad_input import shrink
 from tests.whole_diff import diff
 

@@ -10,7 +10,7 @@ from cpimportd.books.reports.health import health
 from cpimportd.books.reports.history import history, show
 from cpimportd.books.reports.overview import days, import_logs
 from cpimportd.core.report import RunStatus
-from cpimportd.undoing import undo_once
+from cpimportd.run.undoing import undo_once
 from tests.whole_diff import diff
 
 SLOW: float = 0.6

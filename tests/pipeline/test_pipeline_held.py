@@ -15,7 +15,7 @@ from cpimportd.core.report import RunStatus
 from cpimportd.daemon.messages import Result
 from cpimportd.demo.workbook import write_workbook
 from cpimportd.render.progress import of_report
-from cpimportd.undoing import undo_once
+from cpimportd.run.undoing import undo_once
 from tests.pipeline.test_pipeline_bad_input import shrink
 from tests.pipeline.workbooks import rows_of
 

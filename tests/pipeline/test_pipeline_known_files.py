@@ -8,7 +8,7 @@ import pytest
 
 from cpimportd.config.settings import Settings
 from cpimportd.core.model import FetchedFile, Kind, Served
-from cpimportd.intake import _Reader
+from cpimportd.run.intake import _Reader
 from cpimportd.workbook import digests
 from cpimportd.workbook.reading import ReadJob
 

@@ -16,7 +16,7 @@ import pytest
 from cpimportd.config.settings import Reader
 from cpimportd.core.leftovers import LOCK, remove_abandoned, temporary_folder
 from cpimportd.core.model import FetchedFile, Kind
-from cpimportd.spool import SpoolFolder, open_spool, prune_spool
+from cpimportd.run.spool import SpoolFolder, open_spool, prune_spool
 from cpimportd.workbook.sample import sample_fault
 
 KEEP = timedelta(days=30)
@@ -25,7 +25,7 @@ RUN = """
 import sys, time
 from datetime import timedelta
 from pathlib import Path
-from cpimportd.spool import open_spool
+from cpimportd.run.spool import open_spool
 
 spool = open_spool(Path(sys.argv[1]), timedelta(days=30))
 (spool.files / "00").mkdir()

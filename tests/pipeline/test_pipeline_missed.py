@@ -5,7 +5,6 @@ from datetime import UTC, datetime, timedelta
 import pytest
 from pydantic import SecretStr
 
-from cpimportd.archive import archived_runs
 from cpimportd.books.reports.health import health
 from cpimportd.books.reports.history import history
 from cpimportd.books.reports.overview import workbooks
@@ -28,6 +27,7 @@ from cpimportd.notify.nagios import Level, Thresholds, judge
 from cpimportd.notify.plugin import Answer
 from cpimportd.render.journal import summary_line
 from cpimportd.render.progress import of_report
+from cpimportd.run.archive import archived_runs
 from cpimportd.web.daemon_view import Seen as DaemonSeen
 from cpimportd.web.daemon_view import light
 from tests.daemon.test_daemon_attempts import PLAN, SCHEDULE

@@ -8,7 +8,7 @@ import pytest
 from cpimportd.books.database.connection import connect
 from cpimportd.books.publish.held import held_units
 from cpimportd.core.report import RunStatus
-from cpimportd.undoing import undo_once
+from cpimportd.run.undoing import undo_once
 from tests.pipeline.test_pipeline_bad_input import shrink
 from tests.pipeline.workbooks import aged, rows_of, write
 

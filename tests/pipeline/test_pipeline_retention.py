@@ -5,7 +5,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from cpimportd.spool import open_spool, prune_spool
+from cpimportd.run.spool import open_spool, prune_spool
 
 
 async def two_days(workplace):

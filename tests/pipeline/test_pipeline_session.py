@@ -14,7 +14,7 @@ from cpimportd.checkup import checkup
 from cpimportd.config.load import Loaded
 from cpimportd.config.settings import Database
 from cpimportd.core.report import RunStatus
-from cpimportd.undoing import undo_once
+from cpimportd.run.undoing import undo_once
 from tests.faults.poolers import pooled
 
 # What somebody may have set on the role, for a reason of theirs or by mistake.

@@ -9,8 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from cpimportd import intake
 from cpimportd.core.report import RunStatus
+from cpimportd.run import intake
 
 SAMPLES = Path(__file__).parent.parent / "samples"
 

@@ -11,7 +11,7 @@ import pytest
 from cpimportd.config.load import load
 from cpimportd.core.problems import ProblemError
 from cpimportd.daemon.plan import COPY_PREFIX, RESCHEDULED, decode, encode
-from cpimportd.planner import make_plan
+from cpimportd.run.planner import make_plan
 from tests.faults.secrets import CONFIGURED
 
 PASSWORD = CONFIGURED
@@ -32,7 +32,7 @@ def config(tmp_path: Path) -> Path:
 
 
 def planner(config: Path, **environ: str) -> "subprocess.CompletedProcess[str]":
-    argv = [sys.executable, "-P", "-m", "cpimportd.planner", str(config)]
+    argv = [sys.executable, "-P", "-m", "cpimportd.run.planner", str(config)]
     return subprocess.run(argv, capture_output=True, text=True, timeout=60, check=False, env={"PATH": "", **environ})
 
 

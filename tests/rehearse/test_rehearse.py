@@ -10,12 +10,12 @@ from pathlib import Path
 
 import pytest
 
-from cpimportd import scratch as scratch_page
 from cpimportd.books.database.embedded import EmbeddedPostgres
 from cpimportd.books.database.scratch import create_scratch, drop_scratch
 from cpimportd.config.settings import Database, Guards
 from cpimportd.core.problems import ProblemError
-from cpimportd.undoing import undo_once
+from cpimportd.run import scratch as scratch_page
+from cpimportd.run.undoing import undo_once
 from tests.pipeline.conftest import Workplace
 from tests.rehearse.conftest import DAYS, until
 

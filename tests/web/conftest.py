@@ -15,7 +15,7 @@ import pytest
 
 from cpimportd.config.settings import Database, Settings, Source
 from cpimportd.core.report import RunStatus
-from cpimportd.pipeline import RunRequest, run_once
+from cpimportd.run.pipeline import RunRequest, run_once
 from tests.web.served import TOKEN, Served, configure
 
 SAMPLES = Path(__file__).parent.parent / "samples"

@@ -307,7 +307,7 @@ keep = []
 def main():
     root, how, *more = sys.argv[1:]
     sys.path.insert(0, root)
-    from cpimportd import marker
+    from cpimportd.run import marker
     from cpimportd.workbook import worker
     from cpimportd.workbook.confine import import_codecs
     from cpimportd.workbook.forkserver import serve

@@ -4,7 +4,7 @@ import openpyxl
 import pytest
 
 from cpimportd.config.settings import Settings
-from cpimportd.marking import Faulty, in_order, mark_workbook, marked_names, note_of
+from cpimportd.run.marking import Faulty, in_order, mark_workbook, marked_names, note_of
 from tests.two_days import SAMPLES
 
 NAME = "Lotos - Spisanie kredity XLSX.xlsx"

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 
-from cpimportd.spool import manifest, run_folders
+from cpimportd.run.spool import manifest, run_folders
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,7 +11,7 @@ from cpimportd.config.settings import Settings
 from cpimportd.core.model import Content, Unit, UnitFacts
 from cpimportd.core.problems import Effect, Problem, problem
 from cpimportd.core.verdicts import FileVerdict
-from cpimportd.intake import Asked, Intake
+from cpimportd.run.intake import Asked, Intake
 
 
 def plan_publication(

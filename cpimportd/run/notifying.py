@@ -22,7 +22,7 @@ from cpimportd.core.model import Progress
 from cpimportd.core.problems import Problem, ProblemError
 from cpimportd.notify.cache import clear_cache
 from cpimportd.notify.views import ALL_VIEWS, refresh_views
-from cpimportd.session import UNREAD, open_books
+from cpimportd.run.session import UNREAD, open_books
 
 logger = logging.getLogger(__name__)
 

@@ -1,4 +1,4 @@
-"""The child process that reads the configuration for the daemon: ``python -m cpimportd.planner [--starting] [FILE]``.
+"""The child process that reads the configuration for the daemon: ``python -m cpimportd.run.planner [--starting] [FILE]``.
 
 It prints a plan, or everything that is wrong, as one JSON document, and keeps what it accepted for the runs.
 """
@@ -29,7 +29,7 @@ from cpimportd.daemon.plan import (
     env_copy,
     read_rescheduled,
 )
-from cpimportd.usable import require_usable
+from cpimportd.run.usable import require_usable
 
 
 def runtime_directory(settings: Settings, environ: Mapping[str, str] = os.environ) -> Path:

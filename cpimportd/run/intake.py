@@ -27,10 +27,10 @@ from cpimportd.core.time import moment
 from cpimportd.core.verdicts import UnitVerdict, Verdict
 from cpimportd.core.waiting import Wait, waiting
 from cpimportd.documents.names import kind_by_name
-from cpimportd.earlier import earlier
 from cpimportd.render.titles import title_of
+from cpimportd.run.earlier import earlier
+from cpimportd.run.spool import SpoolFolder
 from cpimportd.source.fetch import fetch, open_source
-from cpimportd.spool import SpoolFolder
 from cpimportd.workbook import digests, engine
 from cpimportd.workbook.reading import ReadJob
 from cpimportd.workbook.sample import SUSPICIOUS, sample_fault

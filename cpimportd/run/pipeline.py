@@ -16,7 +16,6 @@ from pathlib import Path
 
 import asyncpg
 
-from cpimportd import outcome
 from cpimportd.books.database.backup import backup
 from cpimportd.books.database.connection import still_open
 from cpimportd.books.journal import memory
@@ -31,14 +30,15 @@ from cpimportd.core.model import Content, Kind, Progress
 from cpimportd.core.problems import Problem, ProblemError, problem
 from cpimportd.core.report import RunReport, RunStatus
 from cpimportd.core.uninterrupted import uninterrupted
-from cpimportd.failure import told_of
-from cpimportd.intake import Asked, Intake, take_in
 from cpimportd.notify.measuring import leave_metrics
-from cpimportd.notifying import notify_readers
-from cpimportd.planning import plan_publication, today
-from cpimportd.session import UNREAD, open_books, store_report, surely, totals_unread
-from cpimportd.spool import SpoolFolder, open_spool
-from cpimportd.stages import Stages
+from cpimportd.run import outcome
+from cpimportd.run.failure import told_of
+from cpimportd.run.intake import Asked, Intake, take_in
+from cpimportd.run.notifying import notify_readers
+from cpimportd.run.planning import plan_publication, today
+from cpimportd.run.session import UNREAD, open_books, store_report, surely, totals_unread
+from cpimportd.run.spool import SpoolFolder, open_spool
+from cpimportd.run.stages import Stages
 
 logger = logging.getLogger(__name__)
 

@@ -15,14 +15,14 @@ from typing import Any, Final
 
 import asyncpg
 
-from cpimportd.archive import archived_runs
 from cpimportd.books.database.queries import sql
 from cpimportd.config.settings import Reader, Settings
 from cpimportd.core.problems import CATALOG, Effect, Problem, ProblemError, printable, problem, sentence
 from cpimportd.core.texts.russian import TEXTS
 from cpimportd.core.texts.russian_reasons import russian_reason
 from cpimportd.render.workbooks.output import write_output
-from cpimportd.spool import find_in_spool
+from cpimportd.run.archive import archived_runs
+from cpimportd.run.spool import find_in_spool
 from cpimportd.workbook.reading import child_command
 from cpimportd.workbook.sandbox import run_limited, spawned
 
@@ -175,7 +175,7 @@ async def _marked(one: Faulty, path: Path, limits: Reader) -> bytes:
         "notes": [note_of(found) for found in in_order(one.problems)],
     }
     content = bytearray()
-    start = spawned(child_command("cpimportd.marker"))
+    start = spawned(child_command("cpimportd.run.marker"))
     async with aclosing(run_limited(start, json.dumps(job).encode(), limits, file=one.file)) as lines:
         async for block in lines:
             for line in block.splitlines():

@@ -14,7 +14,7 @@ from cpimportd.core.model import Kind, MissedFile, Served, Snapshot
 from cpimportd.core.problems import Problem, printable, problem
 from cpimportd.core.report import FileReport, FileStatus, HeldUnit, KindTotal, UnitReport, UnitStatus
 from cpimportd.documents.names import kind_by_name
-from cpimportd.intake import Intake
+from cpimportd.run.intake import Intake
 
 
 @dataclass(frozen=True, slots=True)

@@ -15,7 +15,6 @@ from typing import Final
 
 import asyncpg
 
-from cpimportd.archive import ArchivedRun, archived_runs
 from cpimportd.books.database.connection import connect, let_go
 from cpimportd.books.database.failures import translate
 from cpimportd.books.reports.pastruns import Closings, PastRun, closings, past_runs
@@ -29,8 +28,9 @@ from cpimportd.core.problems import CATALOG, Effect, ProblemError
 from cpimportd.core.rehearsed import Rehearsal, RehearsedRun, SumDiffers
 from cpimportd.core.report import RunReport, RunStatus, UnitStatus
 from cpimportd.core.system import unusable
-from cpimportd.pipeline import RunRequest, run_once
-from cpimportd.scratch import scratch
+from cpimportd.run.archive import ArchivedRun, archived_runs
+from cpimportd.run.pipeline import RunRequest, run_once
+from cpimportd.run.scratch import scratch
 
 _STAGE: Final = "rehearse"
 _NAME: Final = "cpimportd rehearse"

@@ -51,7 +51,7 @@ def check(nagios: bool, warning: str | None, critical: str | None, config_file: 
         return _nagios(config_file, warning, critical, as_json=as_json)
     if warning is not None or critical is not None:
         raise click.UsageError("--warning and --critical go with --nagios")
-    from cpimportd.checkup import checkup
+    from cpimportd.cli.checkup import checkup
     from cpimportd.render.layout import stdout_console
     from cpimportd.render.lists import render_checks
 

@@ -3,7 +3,7 @@
 import pytest
 import trustme
 
-from cpimportd.checkup import CheckLine, checkup
+from cpimportd.cli.checkup import CheckLine, checkup
 from cpimportd.config.load import load
 from cpimportd.core.problems import ProblemError
 from cpimportd.workbook.cluster.task import reader_identity

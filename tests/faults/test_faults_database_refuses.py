@@ -5,7 +5,7 @@ from datetime import timedelta
 
 import pytest
 
-from cpimportd.checkup.database import _server as server_line
+from cpimportd.cli.checkup.database import _server as server_line
 from cpimportd.core.model import BACKEND_TABLES
 from tests.faults.books import codes, stand
 from tests.faults.table import Chapter

@@ -24,8 +24,8 @@ from pydantic import SecretStr
 from cpimportd.books.database import programs
 from cpimportd.books.database.embedded import EmbeddedPostgres
 from cpimportd.books.schema.upgrade import upgrade
-from cpimportd.checkup import checkup
 from cpimportd.cli import cli
+from cpimportd.cli.checkup import checkup
 from cpimportd.config.load import load
 from cpimportd.config.settings import Database
 from cpimportd.core.problems import ProblemError

@@ -9,7 +9,7 @@ from importlib import metadata
 from pathlib import Path
 from typing import Final
 
-from cpimportd.checkup.line import CheckLine, bad, good
+from cpimportd.cli.checkup.line import CheckLine, bad, good
 from cpimportd.config.settings import Settings
 from cpimportd.core.private import foreign
 from cpimportd.core.problems import problem

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from typing import Final
 
-from cpimportd.checkup.line import CheckLine, bad, good
+from cpimportd.cli.checkup.line import CheckLine, bad, good
 from cpimportd.config.settings import Reader
 from cpimportd.core.problems import problem
 from cpimportd.workbook.confine import Walls

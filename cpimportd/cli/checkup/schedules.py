@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from datetime import datetime, timedelta
 from typing import Final
 
-from cpimportd.checkup.line import CheckLine, bad, good
+from cpimportd.cli.checkup.line import CheckLine, bad, good
 from cpimportd.config.settings import Settings
 from cpimportd.core.problems import problem
 from cpimportd.core.time import day

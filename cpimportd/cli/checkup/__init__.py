@@ -6,9 +6,9 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Final
 
-from cpimportd.checkup import closing, machine, schedules
-from cpimportd.checkup.confinement import reader_confinement
-from cpimportd.checkup.line import CheckLine, attempt, bad, good
+from cpimportd.cli.checkup import closing, machine, schedules
+from cpimportd.cli.checkup.confinement import reader_confinement
+from cpimportd.cli.checkup.line import CheckLine, attempt, bad, good
 from cpimportd.config.load import Loaded, load, require_source
 from cpimportd.config.settings import Settings
 from cpimportd.core.problems import ProblemError, problem
@@ -40,7 +40,7 @@ async def checkup(configuration: Loaded | Path | None = None, *, within: timedel
             require_addresses(loaded)
         except ProblemError as error:
             return tuple(bad("configuration", found) for found in error.problems)
-    from cpimportd.checkup.database import database  # noqa: PLC0415 - a broken configuration needs no driver
+    from cpimportd.cli.checkup.database import database
 
     settings = loaded.settings
     found = await asyncio.gather(
@@ -76,7 +76,7 @@ async def _configuration(loaded: Loaded) -> Sequence[CheckLine]:
 
 
 async def _source(loaded: Loaded) -> Sequence[CheckLine]:
-    from cpimportd.source.probe import probe  # noqa: PLC0415 - so that --help stays fast
+    from cpimportd.source.probe import probe
 
     require_source(loaded.settings, loaded.path)
     return [
@@ -87,14 +87,14 @@ async def _source(loaded: Loaded) -> Sequence[CheckLine]:
 
 async def _reading(settings: Settings) -> Sequence[CheckLine]:
     if settings.engine.executor == "local":
-        from cpimportd.workbook.sample import sample_fault  # noqa: PLC0415 - so that --help stays fast
+        from cpimportd.workbook.sample import sample_fault
 
         if (fault := await sample_fault(settings.reader)) is not None:
             return (bad("reading", fault),)
         place = f"on this machine, {settings.reader.parallel} workbooks at once"
         return (good("reading", f"{place}; a sample workbook of our own is read right"),)
-    from cpimportd.workbook.cluster.parent import connected, versions_differ  # noqa: PLC0415
-    from cpimportd.workbook.cluster.task import reader_identity  # noqa: PLC0415
+    from cpimportd.workbook.cluster.parent import connected, versions_differ
+    from cpimportd.workbook.cluster.task import reader_identity
 
     address = settings.engine.dask_scheduler
     async with connected(settings.engine, settings.reader, look=True) as (_, found):
@@ -108,7 +108,7 @@ async def _reading(settings: Settings) -> Sequence[CheckLine]:
 
 
 async def _cache(settings: Settings) -> Sequence[CheckLine]:
-    from cpimportd.notify.cache import count_cached  # noqa: PLC0415
+    from cpimportd.notify.cache import count_cached
 
     if settings.cache.url is None:
         return (good("cache", "no cache.url: nothing is deleted, reports may be up to 5 minutes old"),)

@@ -5,7 +5,7 @@ from datetime import datetime, timedelta
 from typing import Final
 
 from cpimportd.checks.closed import closed_before
-from cpimportd.checkup.line import CheckLine, good
+from cpimportd.cli.checkup.line import CheckLine, good
 from cpimportd.config.settings import Settings
 from cpimportd.core.time import document_day
 

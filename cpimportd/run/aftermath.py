@@ -1,6 +1,6 @@
 """The child process that asks the database what a run did that died after it had begun to commit.
 
-``python -m cpimportd.run.aftermath FILE RUN`` prints one JSON document: ``status``, as the run's row has it once nothing of
+``python -m cpimportd.run.aftermath FILE RUN`` prints one JSON document: ``status``, as the row has it once nothing of
 the run is under way in the database any more, or ``problem``, why that could not be learned. The daemon starts it, for
 it loads no database library itself.
 """

@@ -1,4 +1,4 @@
-"""The child process that reads the configuration for the daemon: ``python -m cpimportd.run.planner [--starting] [FILE]``.
+"""The child process that reads the configuration for the daemon: ``python -m cpimportd.run.planner``.
 
 It prints a plan, or everything that is wrong, as one JSON document, and keeps what it accepted for the runs.
 """

@@ -1,1 +1,0 @@
-"""Tell: after COMMIT, whoever serves the books learns of it. What fails here never undoes an import."""

@@ -61,7 +61,7 @@ def test_a_search_finds_the_lines_of_a_kind(entries):
 
 
 def test_the_files_are_written_into_a_folder(tmp_path):
-    assert write(tmp_path) == [tmp_path / "cpimportd.core.texts", tmp_path / "cpimportd.ru.catalog"]
+    assert write(tmp_path) == [tmp_path / "cpimportd.catalog", tmp_path / "cpimportd.ru.catalog"]
     assert sorted(tmp_path.iterdir()) == sorted(write(tmp_path))
 
 

@@ -53,20 +53,20 @@ def russian_locale(tmp_path):
 
 def test_journalctl_reads_every_entry_word_by_word(file, parse, journalctl):
     """Each language on its own, under a name without a language, so that no locale is needed."""
-    ask = journalctl((file, "cpimportd.core.texts"))
+    ask = journalctl((file, "cpimportd.catalog"))
     expected = {entry.message_id: entry for entry in parse(file.read_text(encoding="utf-8"))}
     found = {entry.message_id: entry for entry in parse(ask("--dump-catalog").stdout)}
     assert found == expected
 
 
 def test_journalctl_lists_who_wrote_each_entry_and_its_subject(file, entries, journalctl):
-    ask = journalctl((file, "cpimportd.core.texts"))
+    ask = journalctl((file, "cpimportd.catalog"))
     lines = {f"{entry.message_id} cpimportd: {entry.header['Subject']}" for entry in entries.values()}
     assert set(ask("--list-catalog").stdout.splitlines()) == lines
 
 
 def test_journalctl_speaks_the_readers_language(file, entries, journalctl, parse, russian_locale):
-    ask = journalctl(*((FOLDER / name, name) for name in ("cpimportd.core.texts", "cpimportd.ru.catalog")))
+    ask = journalctl(*((FOLDER / name, name) for name in ("cpimportd.catalog", "cpimportd.ru.catalog")))
     locale = russian_locale if file.name.endswith(".ru.catalog") else {}
     some = list(entries)[::20]
     found = parse(ask("--dump-catalog", *some, **locale).stdout)

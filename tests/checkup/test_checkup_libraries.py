@@ -56,11 +56,11 @@ def broken_library(request, monkeypatch, tmp_path):
     """Readers in which calamine does not work as it should, as real processes."""
     from cpimportd.workbook import reading
 
-    folder = Path(reading.__file__).resolve().parent.parent
+    folder = Path(reading.__file__).resolve().parents[2]
     script = tmp_path / "reader.py"
     script.write_text(
         f"import sys\nsys.path.insert(0, {str(folder)!r})\nimport cpimportd.workbook.cells as cells\n"
-        f"{textwrap.dedent(BROKEN[request.param])}\nfrom cpimportd import worker\nworker.main()\n"
+        f"{textwrap.dedent(BROKEN[request.param])}\nfrom cpimportd.workbook import worker\nworker.main()\n"
     )
     monkeypatch.setattr(reading, "worker_command", lambda: (sys.executable, "-I", "-B", str(script)))
     return request.param

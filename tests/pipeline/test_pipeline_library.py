@@ -8,7 +8,7 @@ import pytest
 from cpimportd.core.report import RunStatus
 from cpimportd.workbook import reading
 
-SOURCES = str(Path(reading.__file__).resolve().parent.parent)
+SOURCES = str(Path(reading.__file__).resolve().parents[2])
 
 
 def damage(workplace) -> None:
@@ -22,7 +22,7 @@ async def test_a_library_that_reads_nothing_ends_the_run_and_is_named(workplace,
     script = tmp_path / "reader.py"
     script.write_text(
         f"import sys\nsys.path.insert(0, {SOURCES!r})\nimport cpimportd.workbook.cells as cells\n"
-        "cells._worksheets = lambda book: []\nfrom cpimportd import worker\nworker.main()\n"
+        "cells._worksheets = lambda book: []\nfrom cpimportd.workbook import worker\nworker.main()\n"
     )
     monkeypatch.setattr(reading, "worker_command", lambda: (sys.executable, "-I", "-B", str(script)))
     report = await workplace.run()

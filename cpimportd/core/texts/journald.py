@@ -51,7 +51,7 @@ class Language:
 
 LANGUAGES = (
     Language(
-        "cpimportd.core.texts",
+        "cpimportd.catalog",
         english.text_of,
         english.CONSEQUENCES,
         english.MAY_PASS,

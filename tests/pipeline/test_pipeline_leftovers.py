@@ -48,7 +48,8 @@ with temporary_folder("cpimportd-rehearsal-") as folder:
 
 CHECK = """
 import asyncio, time
-from cpimportd import sample, settings
+from cpimportd.config import settings
+from cpimportd.workbook import sample
 
 async def read(file, *_):
     print(file.path.parent, flush=True)

@@ -30,7 +30,7 @@ import asyncio, json, resource, sys
 from pathlib import Path
 from cpimportd.config import settings
 from cpimportd.core.problems import ProblemError
-from cpimportd.source import fetch
+from cpimportd.source.fetch import fetch
 
 def most():
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024

@@ -13,6 +13,7 @@ from typing import Final
 
 import asyncpg
 
+from cpimportd.books.cursors import in_batches
 from cpimportd.books.diff import at_one_moment
 from cpimportd.books.names import find_organization
 from cpimportd.books.origins import Origins, Place
@@ -21,7 +22,6 @@ from cpimportd.books.states import shape_of
 from cpimportd.model import Figure, Kind
 from cpimportd.report import money
 
-_AT_ONCE: Final = 500
 _MONTH: Final = re.compile(r"([0-9]{4})-([0-9]{2})")
 _OLDEST_YEAR: Final = 1900
 """Nothing in the books is older: a year before it is a slip."""
@@ -166,11 +166,9 @@ async def figure_parts(
     """
     query, scope = _query(department_id, found.figure, found.organization, found.month)
     origins = Origins(connection)
-    async with at_one_moment(connection):
-        cursor = await connection.cursor(query, *scope)
-        while rows := await cursor.fetch(_AT_ONCE):
-            for part in await _parts(origins, rows):
-                yield part
+    async for rows in in_batches(connection, query, *scope):
+        for part in await _parts(origins, rows):
+            yield part
 
 
 def _query(

@@ -2,7 +2,7 @@
 
 import json
 import sys
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping
 from typing import TypeVar
 
 import click
@@ -23,6 +23,26 @@ async def batches(items: AsyncIterator[Item], size: int) -> AsyncIterator[list[I
             batch = []
     if batch:
         yield batch
+
+
+async def print_list(items: AsyncIterator[Item], every: int, render: Callable[..., None], *, whole: bool) -> None:
+    """Print a list for people as it comes, or the first of it and how many follow.
+
+    Args:
+        items: the list.
+        every: how many there are.
+        render: prints some of them, with ``headed``: whether they are the first, and ``more``: how many are left out.
+        whole: print all of them.
+    """
+    from cpimportd.rendering.shortening import MOST_PROBLEMS
+
+    seen = 0
+    async for some in batches(items, MOST_PROBLEMS):
+        seen += len(some)
+        more = 0 if whole else every - seen
+        render(some, headed=seen == len(some), more=more)
+        if more or loss(sys.stdout) is not None:
+            break
 
 
 async def print_json_lists(head: Mapping[str, object], lists: Mapping[str, AsyncIterator[object]]) -> None:

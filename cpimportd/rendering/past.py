@@ -15,6 +15,7 @@ from cpimportd.rendering import fields as values
 from cpimportd.rendering.layout import Column, foreign, print_heading, print_line, print_table
 from cpimportd.rendering.numbers import amount, clean, count, moment
 from cpimportd.rendering.run import render
+from cpimportd.rendering.shortening import print_more
 from cpimportd.report import (
     Bridge,
     FileReport,
@@ -204,9 +205,7 @@ def render_changes(
             for one in inserted
         ]
         print_table(console, _INSERTED, rows)
-    if more:
-        told = "--whole or --json has all of them, --organization NAME those of one organization."
-        print_line(console, f"… and {count(more)} more: {told}")
+    print_more(console, more)
     if not changes and not inserted:
         print_line(console, "It changed nothing.")
 

@@ -51,11 +51,12 @@ async def print_json_lists(head: Mapping[str, object], lists: Mapping[str, Async
     It ends early where stdout takes no more: nobody gets the rest, which may be long.
 
     Args:
-        head: the members before them, at least one.
+        head: the members before them, at least one; a list of the same name takes a member's place.
         lists: each item is printed as it comes.
     """
     note_printed()
-    click.echo(json.dumps(head, ensure_ascii=False, indent=2).removesuffix("\n}"), nl=False)
+    before = {name: value for name, value in head.items() if name not in lists}
+    click.echo(json.dumps(before, ensure_ascii=False, indent=2).removesuffix("\n}"), nl=False)
     for name, items in lists.items():
         click.echo(f",\n  {json.dumps(name)}: [", nl=False)
         first = True

@@ -39,6 +39,51 @@ _UNDO = """
     INSERT INTO cpimportd.runs (id, department_id, status, trigger, started_at, finished_at, undoes, host, version)
     SELECT 90, 8, 'published', trigger, started_at, finished_at, '{2}', host, version FROM cpimportd.runs WHERE id = 2
 """
+_LATER = """
+    INSERT INTO cpimportd.runs (id, department_id, status, trigger, started_at, finished_at, host, version)
+    SELECT 91, 8, 'published', trigger, started_at, finished_at, host, version FROM cpimportd.runs WHERE id = 2
+"""
+
+_CONTRACT = (
+    "(SELECT k.contract_number FROM fin_expenses f JOIN fin_contracts k ON k.id = f.contract_id WHERE f.id = 1000001)"
+)
+_BRIDGES = """
+    INSERT INTO cpimportd.run_contract (run_id, organization, kind, contract, opening, added, removed, changed, closing)
+    SELECT 91, 'ЛОТОС ООО', 'expenses', 'Договор N ' || n, 0, n, 0, 0, n FROM generate_series(1000001, 1000000 + {number}) n
+"""
+_LEFT = """
+    INSERT INTO cpimportd.change (run_id, seq, department_id, kind, op, operation_id, organization, amount_before, old)
+    SELECT 91, n, 8, 'expenses', 'delete', 'Left ' || n, 'ЛОТОС ООО', 10, jsonb_build_object('contract', {contract})
+    FROM generate_series(1, {number}) n
+"""
+_MOVED = """
+    INSERT INTO cpimportd.run_contract (run_id, organization, kind, contract, opening, added, removed, changed, closing)
+    SELECT 91, 'Organization ' || n, 'expenses', {contract}, 0, n, 0, 0, n FROM generate_series(1, {number}) n
+"""
+_CONTRACTS = """
+    INSERT INTO fin_contracts SELECT r.* FROM generate_series(1, {number}) n
+    CROSS JOIN (SELECT * FROM fin_contracts ORDER BY id LIMIT 1) k
+    CROSS JOIN LATERAL jsonb_populate_record(NULL::fin_contracts, to_jsonb(k)
+        || jsonb_build_object('id', 1000000 + n, 'contract_number', 'Договор N ' || (1000000 + n))) r
+"""
+
+
+def enlarge_contracts(url: str, number: int) -> str:
+    """In a database that :func:`enlarge` filled: a run 91 that moved so many new contracts.
+
+    It moved the contract of all documents there, too: as many have left that, and it has a bridge per organization.
+
+    Args:
+        url: of the database.
+        number: of contracts, of documents that left that one, and of organizations.
+
+    Returns:
+        That contract.
+    """
+    of = {"number": number, "contract": _CONTRACT}
+    made = (text.format(**of) for text in (_CONTRACTS, _BRIDGES, _LEFT, _MOVED))
+    (row,) = run_sql(url, _LATER, *made, "ANALYZE", f"SELECT {_CONTRACT} AS contract")
+    return str(row["contract"])
 
 
 def enlarge(url: str, number: int) -> None:

@@ -80,23 +80,32 @@ def _explain_document(loaded: "Loaded", name: str, *, as_json: bool) -> None:
 
 
 def _explain_contract(loaded: "Loaded", number: str, *, as_json: bool) -> None:
-    from cpimportd.books.journal.contracts import explain_contract as read
+    from cpimportd.books.database.cursors import at_one_moment
+    from cpimportd.books.journal.contracts import beginning, bridges_of, documents_of, explain_contract, left_of
+    from cpimportd.render.explain import render_contract
+    from cpimportd.render.layout import stdout_console
 
-    department = loaded.settings.department_id
-    found = run_async(reading(loaded, lambda connection: read(connection, department, number)))
-    if as_json:
-        print_json(found.as_json())
-    else:
-        from cpimportd.render.explain import render_contract
-        from cpimportd.render.layout import stdout_console
+    async def read(connection: "asyncpg.Connection") -> None:
+        async with at_one_moment(connection):
+            found = await explain_contract(connection, loaded.settings.department_id, number)
+            if as_json:
+                lists = {
+                    "documents": (one.as_json() async for one in documents_of(connection, found)),
+                    "left": (one.as_json() async for one in left_of(connection, found)),
+                    "bridges": (one.as_json() async for one in bridges_of(connection, found)),
+                }
+                await print_json_lists(found.head(), lists)
+            else:
+                shown = await beginning(connection, found)
+                render_contract(found, shown, loaded.settings.zone, stdout_console())
 
-        render_contract(found, loaded.settings.zone, stdout_console())
+    run_async(reading(loaded, read))
 
 
 def _explain_figure(
     loaded: "Loaded", figure: str, organization: str | None, month: str | None, *, as_json: bool
 ) -> None:
-    from cpimportd.books.journal.diff import at_one_moment
+    from cpimportd.books.database.cursors import at_one_moment
     from cpimportd.books.journal.summed import Month, explain_figure, figure_parts
     from cpimportd.core.model import Figure
     from cpimportd.render.explain import render_figure

@@ -1,8 +1,8 @@
 """``check``, ``summary`` and ``show``: the verbs that only look."""
 
-import sys
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
 
@@ -10,8 +10,7 @@ import click
 
 from cpimportd.cli.arguments import DAY, DEPARTMENT, RUN, require_order
 from cpimportd.cli.common import config_option, explained, guarded, json_option, load, print_json, run_async
-from cpimportd.cli.streaming import batches, print_json_lists
-from cpimportd.core.streams import loss
+from cpimportd.cli.streaming import print_json_lists, print_list
 
 if TYPE_CHECKING:
     from datetime import datetime, timedelta
@@ -155,7 +154,7 @@ def show(
 ) -> None:
     """One run: its report, and its journal of what was added, changed and removed, with what was before.
 
-    Of a large run the first 100 documents of each kind; --whole and --json have all of them.
+    Of a large run the first 100 documents of each kind, and as many contracts; --whole and --json have all of them.
 
     Example: `cpimportd show 42`; `cpimportd history` has the numbers, `cpimportd diff 42` each field old and new.
     """
@@ -174,7 +173,7 @@ class _Asked:
 
 
 async def _show(connection: "asyncpg.Connection", loaded: "Loaded", asked: _Asked) -> None:
-    from cpimportd.books.journal.diff import at_one_moment
+    from cpimportd.books.database.cursors import at_one_moment
     from cpimportd.books.journal.names import chosen_organization, require_run
     from cpimportd.books.reports.history import show as read_run
 
@@ -194,50 +193,37 @@ async def _show_json(connection: "asyncpg.Connection", shown: "Shown", asked: _A
     from cpimportd.books.journal.bycontract import contract_bridges
     from cpimportd.books.reports.history import changes, inserted
 
-    contracts = await contract_bridges(connection, asked.run, organization=asked.organization)
-    head = {
-        **shown.line.as_json(),
-        "report": shown.report,
-        "contracts": [contract.as_json() for contract in contracts],
-    }
+    moved = contract_bridges(connection, asked.run, organization=asked.organization)
     changed = changes(connection, asked.run, organization=asked.organization)
     came = inserted(connection, asked.run, organization=asked.organization)
     lists = {
+        "contracts": (contract.as_json() async for contract in moved),
         "changes": (change.as_json() async for change in changed),
         "inserted": ({name: getattr(one, name) for name in one.__slots__} async for one in came),
     }
-    await print_json_lists(head, lists)
+    await print_json_lists({**shown.line.as_json(), "report": shown.report}, lists)
 
 
 async def _show_text(connection: "asyncpg.Connection", shown: "Shown", asked: _Asked, zone: "ZoneInfo") -> None:
-    from cpimportd.books.journal.bycontract import contract_bridges
+    from cpimportd.books.journal import bycontract
     from cpimportd.books.reports.history import changes, how_many, inserted
     from cpimportd.render.contracts import render_contracts
     from cpimportd.render.layout import stdout_console
     from cpimportd.render.past import render_changes, render_stored
-    from cpimportd.render.shortening import MOST_PROBLEMS
 
     console, number, organization = stdout_console(), asked.run, asked.organization
     render_stored(shown, zone, console, whole=asked.whole)
     if asked.by_contract:
-        render_contracts(await contract_bridges(connection, number, organization=organization), console)
+        contracts = bycontract.contract_bridges(connection, number, organization=organization)
+        every = await bycontract.how_many(connection, number, organization=organization)
+        await print_list(contracts, every, partial(render_contracts, console=console), whole=asked.whole)
     all_changed, all_came = await how_many(connection, number, organization=organization)
     if not all_changed and not all_came:
         render_changes([], [], console)
-    seen = 0
-    async for lines in batches(changes(connection, number, organization=organization), MOST_PROBLEMS):
-        seen += len(lines)
-        more = 0 if asked.whole else all_changed - seen
-        render_changes(lines, [], console, headed=seen == len(lines), more=more)
-        if more or loss(sys.stdout) is not None:
-            break
-    seen = 0
-    async for documents in batches(inserted(connection, number, organization=organization), MOST_PROBLEMS):
-        seen += len(documents)
-        more = 0 if asked.whole else all_came - seen
-        render_changes([], documents, console, headed=seen == len(documents), more=more)
-        if more or loss(sys.stdout) is not None:
-            break
+    lines = changes(connection, number, organization=organization)
+    await print_list(lines, all_changed, partial(render_changes, inserted=[], console=console), whole=asked.whole)
+    documents = inserted(connection, number, organization=organization)
+    await print_list(documents, all_came, partial(render_changes, [], console=console), whole=asked.whole)
 
 
 async def reading(

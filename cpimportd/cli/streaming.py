@@ -2,7 +2,7 @@
 
 import json
 import sys
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping
 from typing import TypeVar
 
 import click
@@ -25,17 +25,38 @@ async def batches(items: AsyncIterator[Item], size: int) -> AsyncIterator[list[I
         yield batch
 
 
+async def print_list(items: AsyncIterator[Item], every: int, render: Callable[..., None], *, whole: bool) -> None:
+    """Print a list for people as it comes, or the first of it and how many follow.
+
+    Args:
+        items: the list.
+        every: how many there are.
+        render: prints some of them, with ``headed``: whether they are the first, and ``more``: how many are left out.
+        whole: print all of them.
+    """
+    from cpimportd.render.shortening import MOST_PROBLEMS
+
+    seen = 0
+    async for some in batches(items, MOST_PROBLEMS):
+        seen += len(some)
+        more = 0 if whole else every - seen
+        render(some, headed=seen == len(some), more=more)
+        if more or loss(sys.stdout) is not None:
+            break
+
+
 async def print_json_lists(head: Mapping[str, object], lists: Mapping[str, AsyncIterator[object]]) -> None:
     """One JSON document on stdout whose last members are lists that may be too long to be made at once.
 
     It ends early where stdout takes no more: nobody gets the rest, which may be long.
 
     Args:
-        head: the members before them, at least one.
+        head: the members before them, at least one; a list of the same name takes a member's place.
         lists: each item is printed as it comes.
     """
     note_printed()
-    click.echo(json.dumps(head, ensure_ascii=False, indent=2).removesuffix("\n}"), nl=False)
+    before = {name: value for name, value in head.items() if name not in lists}
+    click.echo(json.dumps(before, ensure_ascii=False, indent=2).removesuffix("\n}"), nl=False)
     for name, items in lists.items():
         click.echo(f",\n  {json.dumps(name)}: [", nl=False)
         first = True

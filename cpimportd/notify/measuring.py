@@ -5,13 +5,13 @@ nothing of them.
 """
 
 from collections.abc import Collection, Mapping
-from contextlib import nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import asyncpg
 
 from cpimportd.books.database.connection import still_open
+from cpimportd.books.database.cursors import at_one_moment
 from cpimportd.books.publish.notices import Target, readers
 from cpimportd.config.settings import Settings
 from cpimportd.core.problems import Problem, ProblemError, problem
@@ -48,8 +48,7 @@ async def measure(
         raise ProblemError(problem("metrics-not-installed", reason=str(error))) from error
     from cpimportd.books.reports.health import figures  # noqa: PLC0415
 
-    at_one_moment = connection.transaction(isolation="repeatable_read", readonly=True)
-    async with nullcontext() if connection.is_in_transaction() else at_one_moment:
+    async with at_one_moment(connection):
         return registry_of(department_id, await figures(connection, department_id, told), daemon)
 
 

@@ -9,16 +9,25 @@ from rich.text import Text
 from cpimportd.render.bridge import COLUMNS
 from cpimportd.render.layout import Column, foreign, print_heading, print_table
 from cpimportd.render.numbers import amount, signed
+from cpimportd.render.shortening import print_more
 
 if TYPE_CHECKING:
     from cpimportd.books.journal.bycontract import ContractBridge
 
 
-def render_contracts(contracts: "Sequence[ContractBridge]", console: Console) -> None:
-    """Print opening + added - removed ± changed = closing, a row per contract whose sum moved."""
-    if not contracts:
-        return
-    print_heading(console, "The bridge per contract, of those whose sum moved")
+def render_contracts(
+    contracts: "Sequence[ContractBridge]", console: Console, *, headed: bool = True, more: int = 0
+) -> None:
+    """Print opening + added - removed ± changed = closing, a row per contract whose sum moved.
+
+    Args:
+        contracts: the rows, at least one.
+        console: where to.
+        headed: whether a heading stands above; not where it goes on with a list.
+        more: how many follow that are not shown.
+    """
+    if headed:
+        print_heading(console, "The bridge per contract, of those whose sum moved")
     columns = (COLUMNS[0], Column("Contract"), *COLUMNS[1:])
     rows: list[tuple[str | Text, ...]] = [
         (
@@ -32,3 +41,4 @@ def render_contracts(contracts: "Sequence[ContractBridge]", console: Console) ->
         for one in contracts
     ]
     print_table(console, columns, rows)
+    print_more(console, more)

@@ -16,7 +16,7 @@ from cpimportd.render.numbers import amount, clean, count, moment, signed
 from cpimportd.render.titles import line_text, title_of
 
 if TYPE_CHECKING:
-    from cpimportd.books.journal.contracts import ExplainedContract
+    from cpimportd.books.journal.contracts import Beginning, ExplainedContract
     from cpimportd.books.journal.explain import Explained, Version
     from cpimportd.books.journal.origins import Place
     from cpimportd.books.journal.summed import ExplainedFigure
@@ -147,32 +147,35 @@ def render_figure(found: "ExplainedFigure", zone: tzinfo, console: Console) -> N
     rows.append(("", "", Text(f"{count(found.count)} in all", style="bold"), "", amount(found.total), ""))
     shown = [place for place in range(len(_PARTS)) if with_type or _PARTS[place].title != "Payment type"]
     print_table(console, [_PARTS[place] for place in shown], [[row[place] for place in shown] for row in rows])
-    if (rest := found.count - len(found.parts)) > 0:
-        print_line(console, f"… and {count(rest)} more: --json has all of them, --organization and --month a part.")
+    _rest(console, found.count - len(found.parts), ", --organization and --month a part")
 
 
-def render_contract(found: "ExplainedContract", zone: tzinfo, console: Console) -> None:
-    """Print a contract's documents, what left it, and how its sums moved."""
+def render_contract(found: "ExplainedContract", shown: "Beginning", zone: tzinfo, console: Console) -> None:
+    """Print a contract's documents, what left it, and how its sums moved; of each list what it begins with."""
     print_line(console, f"{found.number} ({'active' if found.active else 'not active'})", style="bold")
     for kind in (Kind.RECEIPTS, Kind.EXPENSES):
-        print_line(console, f"{kind.value}: {amount(found.total('amount', kind))}", indent=2)
-    parts = (f"{name} {amount(found.total(name, Kind.EXPENSES))}" for name in ("principal", "interest", "other"))
+        print_line(console, f"{kind.value}: {amount(found.totals[kind].amount)}", indent=2)
+    expenses = found.totals[Kind.EXPENSES]
+    parts = (f"{name} {amount(getattr(expenses, name))}" for name in ("principal", "interest", "other"))
     print_line(console, f"of the expenses: {', '.join(parts)}", indent=2)
-    if found.documents:
-        print_heading(console, f"Documents: {count(len(found.documents))}")
+    if shown.documents:
+        documents = sum(one.documents for one in found.totals.values())
+        print_heading(console, f"Documents: {count(documents)}")
         rows: list[tuple[str | Text, ...]] = []
-        for one in found.documents:
+        for one in shown.documents:
             sums = (one.principal, one.interest, one.other) if one.kind is Kind.EXPENSES else ()
             told = [amount(value) for value in sums] or [""] * 3
             head = (_day(one.document_date), one.kind.value, foreign(one.operation_id), amount(one.amount))
             rows.append((*head, *told, foreign(spot(one.place, zone))))
         print_table(console, _CONTRACT, rows)
-    if found.left:
+        _rest(console, documents - len(shown.documents))
+    if shown.left:
         print_heading(console, "Once its own")
-        for gone in found.left:
+        for gone in shown.left:
             how = (f"is {gone.now} now" if gone.now else "went") if gone.went else "names another contract"
             print_line(console, f"run {gone.run}: {gone.operation_id}, {amount(gone.amount)}: {how}")
-    if found.bridges:
+        _rest(console, shown.all_left - len(shown.left))
+    if shown.bridges:
         print_heading(console, "How its sums moved")
         bridges: list[tuple[str | Text, ...]] = [
             (
@@ -184,6 +187,13 @@ def render_contract(found: "ExplainedContract", zone: tzinfo, console: Console) 
                 signed(one.changed),
                 amount(one.closing),
             )
-            for one in found.bridges
+            for one in shown.bridges
         ]
         print_table(console, _BRIDGES, bridges)
+        _rest(console, shown.all_bridges - len(shown.bridges))
+
+
+def _rest(console: Console, rest: int, more: str = "") -> None:
+    """Say how many of a list are not shown, and what has all of them; nothing where all are."""
+    if rest > 0:
+        print_line(console, f"… and {count(rest)} more: --json has all of them{more}.")

@@ -25,6 +25,7 @@ from cpimportd.render import fields as values
 from cpimportd.render.layout import Column, foreign, print_heading, print_line, print_table
 from cpimportd.render.numbers import amount, clean, count, moment
 from cpimportd.render.run import render
+from cpimportd.render.shortening import print_more
 from cpimportd.render.titles import title_of
 
 if TYPE_CHECKING:
@@ -204,9 +205,7 @@ def render_changes(
             for one in inserted
         ]
         print_table(console, _INSERTED, rows)
-    if more:
-        told = "--whole or --json has all of them, --organization NAME those of one organization."
-        print_line(console, f"… and {count(more)} more: {told}")
+    print_more(console, more)
     if not changes and not inserted:
         print_line(console, "It changed nothing.")
 

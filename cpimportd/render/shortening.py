@@ -61,3 +61,10 @@ def print_rest(console: Console, names: Iterable[str], where: str) -> None:
     if total := sum(counted.values()):
         parts = ", ".join(f"{count(number)} {name}" for name, number in counted.most_common())
         print_line(console, f"… and {count(total)} more ({parts}): {where} has all of them.")
+
+
+def print_more(console: Console, more: int) -> None:
+    """Say how many of a run's list follow that are not shown, and how to see them; nothing where none does."""
+    if more:
+        told = "--whole or --json has all of them, --organization NAME those of one organization."
+        print_line(console, f"… and {count(more)} more: {told}")

@@ -6,7 +6,7 @@ from decimal import Decimal
 import openpyxl
 import pytest
 
-from cpimportd.books.journal.contracts import explain_contract
+from cpimportd.books.journal.contracts import beginning, documents_of, explain_contract
 from cpimportd.books.journal.explain import explain
 from cpimportd.books.journal.movements import What
 from cpimportd.books.journal.names import as_written, find_organization
@@ -198,14 +198,25 @@ async def test_a_contract_is_told_with_its_documents_and_its_bridges(two_days, c
     )
     async with connect(two_days.url) as connection:
         found = await explain_contract(connection, 8, row["contract_number"])
-    expenses = [one for one in found.documents if one.kind is Kind.EXPENSES]
-    assert (len(expenses), found.total("amount", Kind.EXPENSES)) == (row["documents"], row["total"])
+        shown = await beginning(connection, found)
+        documents = tuple([one async for one in documents_of(connection, found)])
+        (earliest,) = (await beginning(connection, found, 1)).documents
+    assert shown.documents == documents
+    assert earliest == documents[0]
+    for kind, totals in found.totals.items():
+        own = [one for one in documents if one.kind is kind]
+        assert totals.documents == len(own)
+        for name in ("amount", "principal", "interest", "other"):
+            assert getattr(totals, name) == sum(getattr(one, name) for one in own)
+    expenses = [one for one in documents if one.kind is Kind.EXPENSES]
+    assert (len(expenses), found.totals[Kind.EXPENSES].amount) == (row["documents"], row["total"])
     assert all(one.principal + one.interest + one.other == one.amount for one in expenses)
-    assert all(one.place is not None for one in found.documents)
-    assert found.bridges
-    for bridge in found.bridges:
+    assert all(one.place is not None for one in documents)
+    assert shown.bridges
+    assert (shown.all_left, shown.all_bridges) == (len(shown.left), len(shown.bridges))
+    for bridge in shown.bridges:
         assert bridge.opening + bridge.added - bridge.removed + bridge.changed == bridge.closing
-    json.dumps(found.as_json())
+    json.dumps([found.head(), *(one.as_json() for one in (*documents, *shown.left, *shown.bridges))])
 
 
 @pytest.mark.asyncio

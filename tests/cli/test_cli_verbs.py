@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -71,6 +72,8 @@ def test_history_show_and_summary_tell_of_the_run(config):
     shown = cpimportd("show", str(runs[0]["run"]), "--config", str(config), "--json")
     assert shown.returncode == 0
     assert len(json.loads(shown.stdout)["inserted"]) == 480
+    names = re.findall(r'^  ("\w+"): ', shown.stdout, re.MULTILINE)
+    assert len(set(names)) == len(names) > 20
     summary = json.loads(cpimportd("summary", "--department", "8", "--config", str(config), "--json").stdout)
     assert summary["total_receipts"] == "4234200000.00"
     assert summary["total_expenses"] == "258257969.08"

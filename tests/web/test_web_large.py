@@ -11,12 +11,16 @@ import pytest
 
 from tests.daemon.living_daemon import environment
 from tests.faults.poolers import pooled
-from tests.large import enlarge
+from tests.large import enlarge, enlarge_contracts
 from tests.web.served import Served, configure
 
-MANY, STREAMED = 100_000, 12_000
+MANY, STREAMED, CONTRACTS = 100_000, 12_000, 50_000
 ROOM = 60
-"""Megabytes more than a small run takes; all of 12,000 documents at once took some 250, of 100,000 some 1,900."""
+"""Megabytes more than a small run takes; all of 12,000 documents at once took some 250, of 100,000 some 1,900.
+
+Of a contract with 100,000 documents, 50,000 that left it and 50,000 bridges it was some 890; of a run's bridge per contract
+with 100,000 rows some 370.
+"""
 
 
 LAUNCH = """
@@ -42,6 +46,12 @@ def streamed(templates, published_template) -> str:
     url = templates.server.url(templates.fresh(published_template, "cpimportd"), "cpimportd")
     enlarge(url, STREAMED)
     return url
+
+
+@pytest.fixture(scope="module")
+def contract(large) -> str:
+    """A contract of 100,000 documents there; run 91 moved it, and so many others."""
+    return enlarge_contracts(large, CONTRACTS)
 
 
 def peak(status: Path) -> int:
@@ -139,6 +149,47 @@ def test_a_workbook_of_a_large_diff_is_written_row_by_row(verb, streamed, tmp_pa
     assert memory - small < ROOM
     book = openpyxl.load_workbook(tmp_path / "large.xlsx", read_only=True)
     assert sum(1 for _ in book["Добавлено"].iter_rows()) == STREAMED + 481
+
+
+def test_a_contract_is_printed_as_it_is_read(verb, large, contract):
+    _, small = verb(large, "show", "3", "--json")
+    said, memory = verb(large, "explain", "--contract", contract, "--json")
+    assert memory - small < ROOM
+    told = json.loads(said)
+    assert list(told) == [
+        "contract", "active", "receipts", "expenses", "principal", "interest", "other", "documents", "left", "bridges",
+    ]  # fmt: skip
+    assert (len(told["left"]), len(told["bridges"])) >= (CONTRACTS, CONTRACTS)
+    assert len({(one["kind"], one["operation_id"]) for one in told["documents"]}) == len(told["documents"]) >= MANY
+    expenses = [one for one in told["documents"] if one["kind"] == "expenses"]
+    assert sum(Decimal(one["amount"]) for one in expenses) == Decimal(told["expenses"])
+    for paid in ("principal", "interest", "other"):
+        assert sum(Decimal(one[paid]) for one in expenses) == Decimal(told[paid])
+
+    said, memory = verb(large, "explain", "--contract", contract)
+    assert memory - small < ROOM
+    plain = said.replace("\N{NO-BREAK SPACE}", " ")
+    for name in ("documents", "left", "bridges"):
+        rest = f"{len(told[name]) - 500:,}".replace(",", " ")
+        assert f"… and {rest} more: --json has all of them." in plain
+    assert len(said) < 500_000
+
+
+def test_the_contracts_that_a_run_moved_are_printed_as_they_are_read(verb, large, contract):
+    _, small = verb(large, "show", "3", "--json")
+    said, memory = verb(large, "show", "91", "--json")
+    assert memory - small < ROOM
+    told = json.loads(said)
+    assert (len(told["changes"]), told["inserted"]) == (CONTRACTS, [])
+    places = [(one["organization"], one["kind"], one["contract"]) for one in told["contracts"]]
+    assert len(set(places)) == len(places) == 2 * CONTRACTS
+
+    said, memory = verb(large, "show", "91", "--contracts")
+    assert memory - small < ROOM
+    plain = said.replace("\N{NO-BREAK SPACE}", " ")
+    assert plain.count("… and 99 900 more: --whole or --json has all of them") == 1
+    said, _ = verb(large, "show", "91", "--contracts", "--organization", "ЛОТОС ООО")
+    assert "… and 49 900 more:" in said.replace("\N{NO-BREAK SPACE}", " ")
 
 
 def test_documents_come_through_a_pooler_in_transaction_mode(verb, streamed):

@@ -1,10 +1,12 @@
 """The bridge of one run per contract: opening + added − removed ± changed = closing, of those whose sum moved."""
 
+from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from decimal import Decimal
 
 import asyncpg
 
+from cpimportd.books.database.cursors import in_batches
 from cpimportd.books.database.queries import sql
 from cpimportd.core.model import Kind
 from cpimportd.core.report import money
@@ -44,7 +46,19 @@ class ContractBridge:
 
 async def contract_bridges(
     connection: asyncpg.Connection, run_id: int, *, organization: str | None = None
-) -> list[ContractBridge]:
-    """The contracts whose sum a run moved, by organization, kind and number."""
-    rows = await connection.fetch(sql("past", "contract_bridges"), run_id, organization)
-    return [ContractBridge(**{**dict(row), "kind": Kind(row["kind"])}) for row in rows]
+) -> AsyncIterator[ContractBridge]:
+    """The contracts whose sum a run moved, by organization, kind and number; a first run moved every one.
+
+    Args:
+        connection: any; it may be used for other things between two bridges.
+        run_id: of which run.
+        organization: only its contracts.
+    """
+    async for rows in in_batches(connection, sql("past", "contract_bridges"), run_id, organization):
+        for row in rows:
+            yield ContractBridge(**{**dict(row), "kind": Kind(row["kind"])})
+
+
+async def how_many(connection: asyncpg.Connection, run_id: int, *, organization: str | None = None) -> int:
+    """How many :func:`contract_bridges` there are."""
+    return int(await connection.fetchval(sql("past", "how_many_contracts"), run_id, organization))

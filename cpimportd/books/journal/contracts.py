@@ -1,14 +1,14 @@
 """A contract explained: its documents with the cells that they came from, what left it, and its bridges run by run."""
 
-from collections.abc import Mapping
-from contextlib import nullcontext
+from collections.abc import AsyncIterator, Mapping
 from dataclasses import dataclass
 from datetime import date, datetime
 from decimal import Decimal
-from typing import Any
+from typing import Any, NamedTuple
 
 import asyncpg
 
+from cpimportd.books.database.cursors import at_one_moment, first, in_batches
 from cpimportd.books.database.queries import sql
 from cpimportd.books.database.shapes import SHAPES
 from cpimportd.books.journal.names import ambiguous
@@ -96,74 +96,133 @@ class ContractBridge:
         }
 
 
+class Totals(NamedTuple):
+    """What a contract's documents of one kind add up to; principal, interest and other are of detail lines."""
+
+    documents: int
+    amount: Decimal
+    principal: Decimal
+    interest: Decimal
+    other: Decimal
+
+
 @dataclass(frozen=True, slots=True)
 class ExplainedContract:
-    """A contract, its documents and its past.
+    """A contract in numbers; :func:`documents_of`, :func:`left_of` and :func:`bridges_of` list what is behind them.
 
     Attributes:
+        department_id: whose books.
+        id: its row in the backend's table.
         number: its text.
         active: whether it counts as active.
-        documents: what it has now, receipts first, by date.
-        left: what once was its own, the latest first.
-        bridges: how its sums moved, the latest run first.
+        totals: of the documents that it has now, by their kind.
     """
 
+    department_id: int
+    id: int
     number: str
     active: bool
-    documents: tuple[ContractDocument, ...]
-    left: tuple[Left, ...]
-    bridges: tuple[ContractBridge, ...]
+    totals: Mapping[Kind, Totals]
 
-    def total(self, name: str, kind: Kind) -> Decimal:
-        """The sum over its documents of one kind of ``amount``, ``principal``, ``interest`` or ``other``."""
-        return sum((getattr(one, name) for one in self.documents if one.kind is kind), Decimal(0))
-
-    def as_json(self) -> dict[str, object]:
-        """The contract as scripts get it; sums are strings with two decimals."""
+    def head(self) -> dict[str, object]:
+        """All but the lists, as scripts get it; sums are strings with two decimals."""
+        expenses = self.totals[Kind.EXPENSES]
         return {
             "contract": self.number,
             "active": self.active,
-            "receipts": money(self.total("amount", Kind.RECEIPTS)),
-            "expenses": money(self.total("amount", Kind.EXPENSES)),
-            **{name: money(self.total(name, Kind.EXPENSES)) for name in ("principal", "interest", "other")},
-            "documents": [one.as_json() for one in self.documents],
-            "left": [one.as_json() for one in self.left],
-            "bridges": [one.as_json() for one in self.bridges],
+            "receipts": money(self.totals[Kind.RECEIPTS].amount),
+            "expenses": money(expenses.amount),
+            **{name: money(getattr(expenses, name)) for name in ("principal", "interest", "other")},
         }
+
+
+@dataclass(frozen=True, slots=True)
+class Beginning:
+    """What a contract's lists begin with, and how long those are of which its totals say nothing.
+
+    Attributes:
+        documents: what it has now.
+        left: what once was its own.
+        bridges: how its sums moved.
+        all_left: how many documents once were its own.
+        all_bridges: how many bridges it has.
+    """
+
+    documents: tuple[ContractDocument, ...]
+    left: tuple[Left, ...]
+    bridges: tuple[ContractBridge, ...]
+    all_left: int
+    all_bridges: int
 
 
 async def explain_contract(connection: asyncpg.Connection, department_id: int, number: str) -> ExplainedContract:
     """Explain a contract.
 
     Args:
-        connection: any; outside a transaction one is opened, so that everything told belongs to one moment.
+        connection: any; best :func:`cpimportd.books.database.cursors.at_one_moment` with what is asked of it next.
         department_id: whose books.
         number: its text, or a part of it that fits no other.
 
     Raises:
         ProblemError: ``nothing-found``, ``name-ambiguous``.
     """
-    at_one_moment = connection.transaction(isolation="repeatable_read", readonly=True)
-    async with nullcontext() if connection.is_in_transaction() else at_one_moment:
+    async with at_one_moment(connection):
         found = await _find(connection, department_id, number.strip())
-        documents = []
+        totals = {}
         for shape in SHAPES:
-            query = sql("explain", "contract_documents", **shape.identifiers)
-            documents += await connection.fetch(query, department_id, found["id"])
-        origins = Origins(connection)
-        await origins.load({"snapshot_id": row["snapshot_id"]} for row in documents)
-        left = await connection.fetch(sql("explain", "contract_gone"), department_id, found["contract_number"])
-        bridges = await connection.fetch(sql("explain", "contract_bridges"), department_id, found["contract_number"])
-    return ExplainedContract(
-        number=found["contract_number"],
-        active=found["is_active"],
-        documents=tuple(_document(row, origins) for row in documents),
-        left=tuple(_left(row) for row in left),
-        bridges=tuple(
-            ContractBridge(row["run_id"], row["at"], row["organization"], Kind(row["kind"]), *_sums(row))
-            for row in bridges
-        ),
-    )
+            query = sql("explain", "contract_totals", documents=_plain("contract_documents", **shape.identifiers))
+            totals[shape.kind] = Totals(**dict(await connection.fetchrow(query, department_id, found["id"])))
+    return ExplainedContract(department_id, found["id"], found["contract_number"], found["is_active"], totals)
+
+
+async def documents_of(connection: asyncpg.Connection, found: ExplainedContract) -> AsyncIterator[ContractDocument]:
+    """What a contract has now, receipts first, by date; some are fetched at a time, it may be all of the books."""
+    origins = Origins(connection)
+    for shape in SHAPES:
+        query = sql("explain", "contract_documents", **shape.identifiers)
+        async for rows in in_batches(connection, query, found.department_id, found.id):
+            await origins.load({"snapshot_id": row["snapshot_id"]} for row in rows)
+            for row in rows:
+                yield _document(row, origins)
+
+
+async def left_of(connection: asyncpg.Connection, found: ExplainedContract) -> AsyncIterator[Left]:
+    """What once was a contract's own, the latest first; some are fetched at a time."""
+    async for rows in in_batches(connection, sql("explain", "contract_gone"), found.department_id, found.number):
+        for row in rows:
+            yield _left(row)
+
+
+async def bridges_of(connection: asyncpg.Connection, found: ExplainedContract) -> AsyncIterator[ContractBridge]:
+    """How a contract's sums moved, the latest run first; some are fetched at a time."""
+    async for rows in in_batches(connection, sql("explain", "contract_bridges"), found.department_id, found.number):
+        for row in rows:
+            yield ContractBridge(row["run_id"], row["at"], row["organization"], Kind(row["kind"]), *_sums(row))
+
+
+async def beginning(connection: asyncpg.Connection, found: ExplainedContract, most: int = 500) -> Beginning:
+    """The first of each list, for people.
+
+    Args:
+        connection: any; best :func:`cpimportd.books.database.cursors.at_one_moment` with what the contract was asked.
+        found: the contract.
+        most: how many of each.
+    """
+    query = sql("explain", "contract_past", gone=_plain("contract_gone"), bridges=_plain("contract_bridges"))
+    async with at_one_moment(connection):
+        past = await connection.fetchrow(query, found.department_id, found.number)
+        return Beginning(
+            documents=await first(documents_of(connection, found), most),
+            left=await first(left_of(connection, found), most),
+            bridges=await first(bridges_of(connection, found), most),
+            all_left=past["gone"],
+            all_bridges=past["bridges"],
+        )
+
+
+def _plain(name: str, **identifiers: str) -> str:
+    """A query as it stands within another one."""
+    return sql("explain", name, **identifiers).rstrip(";")
 
 
 async def _find(connection: asyncpg.Connection, department_id: int, number: str) -> Mapping[str, Any]:

@@ -6,13 +6,13 @@ as they are asked for, however many there are.
 """
 
 from collections.abc import AsyncIterator, Iterable, Mapping
-from contextlib import AbstractAsyncContextManager, nullcontext
 from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
 
 import asyncpg
 
+from cpimportd.books.database.cursors import at_one_moment
 from cpimportd.books.database.queries import sql
 from cpimportd.books.journal.heads import heads_query, movements_of, whole_sets
 from cpimportd.books.journal.movements import Movement, Sums, What
@@ -77,14 +77,6 @@ class Diff:
             "moved": self.moved,
             "sums": [one.as_json() for one in self.sums],
         }
-
-
-def at_one_moment(connection: asyncpg.Connection) -> AbstractAsyncContextManager[object]:
-    """A transaction in which everything told is of one moment; nothing more where one is open already."""
-    if connection.is_in_transaction():
-        return nullcontext()
-    moment: AbstractAsyncContextManager[object] = connection.transaction(isolation="repeatable_read", readonly=True)
-    return moment
 
 
 async def diff(connection: asyncpg.Connection, run: int, *, organization: str | None = None) -> Diff:

@@ -2,12 +2,12 @@
 
 import re
 from collections.abc import Iterable, Mapping, Sequence
-from contextlib import nullcontext
 from dataclasses import dataclass
 from datetime import datetime
 
 import asyncpg
 
+from cpimportd.books.database.cursors import at_one_moment
 from cpimportd.books.database.queries import sql
 from cpimportd.books.journal.lives import present
 from cpimportd.books.journal.movements import Movement, Title, What, changed
@@ -111,8 +111,7 @@ async def explain(connection: asyncpg.Connection, department_id: int, name: str)
         ProblemError: ``nothing-found``; ``name-ambiguous`` where a number is that of several documents.
     """
     name = name.strip()
-    at_one_moment = connection.transaction(isolation="repeatable_read", readonly=True)
-    async with nullcontext() if connection.is_in_transaction() else at_one_moment:
+    async with at_one_moment(connection):
         for query in ("documents_named", "documents_numbered", "documents_of_the_bank"):
             rows = await connection.fetch(sql("explain", query), department_id, name)
             if rows:

@@ -13,15 +13,14 @@ from typing import Final
 
 import asyncpg
 
+from cpimportd.books.database.cursors import at_one_moment, in_batches
 from cpimportd.books.database.queries import sql
-from cpimportd.books.journal.diff import at_one_moment
 from cpimportd.books.journal.names import find_organization
 from cpimportd.books.journal.origins import Origins, Place
 from cpimportd.books.journal.states import shape_of
 from cpimportd.core.model import Figure, Kind
 from cpimportd.core.report import money
 
-_AT_ONCE: Final = 500
 _MONTH: Final = re.compile(r"([0-9]{4})-([0-9]{2})")
 _OLDEST_YEAR: Final = 1900
 """Nothing in the books is older: a year before it is a slip."""
@@ -160,17 +159,15 @@ async def figure_parts(
     """Every document or line that a figure counts, by date, fetched some at a time: that may be all of the books.
 
     Args:
-        connection: any; best :func:`cpimportd.books.journal.diff.at_one_moment` with what the figure was asked.
+        connection: any; best :func:`cpimportd.books.database.cursors.at_one_moment` with what the figure was asked.
         department_id: whose books.
         found: the figure.
     """
     query, scope = _query(department_id, found.figure, found.organization, found.month)
     origins = Origins(connection)
-    async with at_one_moment(connection):
-        cursor = await connection.cursor(query, *scope)
-        while rows := await cursor.fetch(_AT_ONCE):
-            for part in await _parts(origins, rows):
-                yield part
+    async for rows in in_batches(connection, query, *scope):
+        for part in await _parts(origins, rows):
+            yield part
 
 
 def _query(

@@ -1,12 +1,12 @@
 """What the books say in a few figures, added up without a join that could count an amount twice."""
 
 from collections.abc import Mapping
-from contextlib import nullcontext
 from dataclasses import dataclass
 from decimal import Decimal
 
 import asyncpg
 
+from cpimportd.books.database.cursors import at_one_moment
 from cpimportd.books.database.queries import sql
 from cpimportd.books.journal.period import EVER, Period
 from cpimportd.books.reports.history import RunLine, history
@@ -97,8 +97,7 @@ async def summary(connection: asyncpg.Connection, department_id: int, period: Pe
         department_id: whose books.
         period: only documents of these days.
     """
-    at_one_moment = connection.transaction(isolation="repeatable_read", readonly=True)
-    async with nullcontext() if connection.is_in_transaction() else at_one_moment:
+    async with at_one_moment(connection):
         totals = await connection.fetch(sql("memory", "totals"), department_id, *period)
         payments = await connection.fetchrow(sql("memory", "payments"), department_id, *period)
         unconfirmed = await connection.fetchrow(sql("memory", "unconfirmed"), department_id, *period)

@@ -121,6 +121,16 @@ CROSS JOIN LATERAL (
 WHERE f.department_id = $1 AND f.contract_id = $2
 ORDER BY f.document_date, f.operation_id;
 
+-- name: contract_totals
+-- What these documents add up to, and how many there are.
+SELECT count(*) AS documents, coalesce(sum(amount), 0) AS amount, coalesce(sum(principal), 0) AS principal,
+       coalesce(sum(interest), 0) AS interest, coalesce(sum(other), 0) AS other
+FROM ({documents}) d;
+
+-- name: contract_past
+-- How many documents once were the contract's, and how many bridges it has.
+SELECT (SELECT count(*) FROM ({gone}) gone) AS gone, (SELECT count(*) FROM ({bridges}) bridges) AS bridges;
+
 -- name: contract_gone
 -- Documents that once were the contract's and are not any more, by the journal.
 SELECT c.run_id, c.kind, c.operation_id, c.organization, c.op, c.amount_before, c.paired_with

@@ -59,6 +59,10 @@ SELECT file, sha256, sheet, columns, problems FROM cpimportd.snapshot WHERE run_
 -- Whose units a run looked at.
 SELECT DISTINCT organization FROM cpimportd.run_unit WHERE run_id = $1 ORDER BY organization;
 
+-- name: how_many_contracts
+-- How many rows the bridge per contract has.
+SELECT count(*) FROM cpimportd.run_contract WHERE run_id = $1 AND ($2::text IS NULL OR organization = $2);
+
 -- name: contract_bridges
 -- The bridge of one run per contract.
 SELECT organization, kind, contract, opening, added, removed, changed, closing

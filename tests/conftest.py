@@ -5,11 +5,21 @@ from contextlib import AbstractAsyncContextManager, asynccontextmanager, suppres
 
 import asyncpg
 import pytest
+from hypothesis import HealthCheck, settings
 
 from cpimportd.books.database.embedded import EmbeddedPostgres, PostgresError
 from tests.support.database import MakeDatabase, Templates, chosen_postgres, run_sql
 
-pytest_plugins = ["tests.support.faults.table", "tests.support.secrets", "tests.support.two_days"]
+# Where other processes compute, an example may take longer than 200 ms, and no example is slow for that.
+settings.register_profile("busy", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("busy")
+
+pytest_plugins = [
+    "tests.support.faults.table",
+    "tests.support.parallel",
+    "tests.support.secrets",
+    "tests.support.two_days",
+]
 
 
 def pytest_report_header() -> str:

@@ -1,43 +1,25 @@
-"""A real PostgreSQL for every test that needs one, and fresh databases from templates.
+"""A real PostgreSQL for every test that needs one, and fresh databases from templates (tests/support/database.py)."""
 
-CPIMPORTD_TEST_POSTGRES chooses it: ``16`` (the default) or ``18`` from the wheel, or a folder with programs, such as
-``/usr/lib/postgresql/15/bin``. Roles: ``postgres`` (superuser), ``backend`` (owns the ``fin_*`` tables where the
-backend made them), ``cpimportd`` (our own, never a superuser).
-"""
-
-import asyncio
-import itertools
-import os
-from collections.abc import AsyncIterator, Callable, Coroutine, Iterator
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import AbstractAsyncContextManager, asynccontextmanager, suppress
-from pathlib import Path
-from typing import Any, Protocol, TypeVar
 
 import asyncpg
 import pytest
+from hypothesis import HealthCheck, settings
 
 from cpimportd.books.database.embedded import EmbeddedPostgres, PostgresError
-from cpimportd.config.settings import Database
+from tests.support.database import MakeDatabase, Templates, chosen_postgres, run_sql
 
-pytest_plugins = ["tests.faults.table", "tests.faults.secrets", "tests.two_days"]
+# Where other processes compute, an example may take longer than 200 ms, and no example is slow for that.
+settings.register_profile("busy", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("busy")
 
-BACKEND_SQL = Path(__file__).parent / "backend.sql"
-
-# Newer backends have this index; two equal lines of one document cannot be stored under it.
-DETAILS_INDEX = """
-    CREATE UNIQUE INDEX uq_fin_expense_details_line
-    ON fin_expense_details (expense_operation_id, payment_type, payment_amount, department_id)
-"""
-
-Result = TypeVar("Result")
-
-
-def chosen_postgres() -> EmbeddedPostgres:
-    choice = os.environ.get("CPIMPORTD_TEST_POSTGRES", "16")
-    if choice.isdigit():
-        return EmbeddedPostgres(version=int(choice), fast=True)
-    return EmbeddedPostgres(bindir=Path(choice), fast=True)
+pytest_plugins = [
+    "tests.support.faults.table",
+    "tests.support.parallel",
+    "tests.support.secrets",
+    "tests.support.two_days",
+]
 
 
 def pytest_report_header() -> str:
@@ -45,97 +27,6 @@ def pytest_report_header() -> str:
         return f"database: {chosen_postgres().version}"
     except PostgresError as error:
         return f"database: none ({error})"
-
-
-def run_apart(work: Coroutine[Any, Any, Result]) -> Result:
-    """Run a coroutine to its end on a loop of its own, in a thread: from sync fixtures and within async tests alike."""
-    with ThreadPoolExecutor(max_workers=1) as pool:
-        return pool.submit(asyncio.run, work).result()
-
-
-async def _execute(url: str, statements: tuple[str, ...]) -> list[asyncpg.Record]:
-    connection = await asyncpg.connect(url)
-    try:
-        rows: list[asyncpg.Record] = []
-        for statement in statements[:-1]:
-            await connection.execute(statement)
-        for statement in statements[-1:]:
-            # A script of several statements cannot be fetched from; whatever gives rows is a single one.
-            if ";" in statement.strip().rstrip(";"):
-                await connection.execute(statement)
-            else:
-                rows = await connection.fetch(statement)
-        return rows
-    finally:
-        await connection.close()
-
-
-def run_sql(url: str, *statements: str) -> list[asyncpg.Record]:
-    """Execute statements in order on a connection of their own; gives the last one's rows."""
-    return run_apart(_execute(url, statements))
-
-
-class MakeDatabase(Protocol):
-    """Gives the URL of a fresh database, logged in as ``cpimportd``."""
-
-    def __call__(self, template: str | None = None, *, backend: bool = False, details_index: bool = False) -> str: ...
-
-
-class Templates:
-    """Databases that are made once and copied for every test; each is made when it is first asked for."""
-
-    def __init__(self, server: EmbeddedPostgres) -> None:
-        self.server = server
-        self._made: set[str] = set()
-        self._numbers = itertools.count(1)
-        run_sql(
-            server.url(),
-            "CREATE ROLE backend LOGIN",
-            "CREATE ROLE cpimportd LOGIN",
-        )
-
-    def create(self, name: str, template: str | None, owner: str) -> None:
-        source = template or "template0"
-        run_sql(
-            self.server.url(),
-            f'CREATE DATABASE "{name}" TEMPLATE "{source}" OWNER "{owner}"',
-            f'GRANT CREATE ON DATABASE "{name}" TO cpimportd',
-        )
-
-    def fresh(self, template: str | None, owner: str) -> str:
-        name = f"test_{next(self._numbers)}"
-        self.create(name, template, owner)
-        return name
-
-    def backend(self, *, details_index: bool) -> str:
-        name = "template_backend_index" if details_index else "template_backend"
-        if name not in self._made:
-            self.create(name, None, "backend")
-            run_sql(self.server.url(name, "backend"), BACKEND_SQL.read_text(encoding="utf-8"))
-            if details_index:
-                run_sql(self.server.url(name, "backend"), DETAILS_INDEX)
-            run_sql(
-                self.server.url(name, "backend"),
-                "GRANT USAGE ON SCHEMA public TO cpimportd",
-                "GRANT SELECT, INSERT, UPDATE, DELETE ON ALL TABLES IN SCHEMA public TO cpimportd",
-                "GRANT USAGE ON ALL SEQUENCES IN SCHEMA public TO cpimportd",
-            )
-            self._made.add(name)
-        return name
-
-    def migrated(self) -> str:
-        name = "template_migrated"
-        if name not in self._made:
-            from cpimportd.books.schema.upgrade import upgrade
-
-            self.create(name, None, "cpimportd")
-            run_apart(upgrade(Database(url=self.server.url(name, "cpimportd"))))
-            self._made.add(name)
-        return name
-
-    def drop(self, names: list[str]) -> None:
-        if names:
-            run_sql(self.server.url(), *(f'DROP DATABASE IF EXISTS "{name}" WITH (FORCE)' for name in names))
 
 
 @pytest.fixture(scope="session")
@@ -175,7 +66,7 @@ def make_database(templates: Templates) -> Iterator[MakeDatabase]:
 
 def _search(url: str) -> None:
     """No run of a test has stored a planted password with its report."""
-    from tests.faults.secrets import look_at  # pytest wants to be the first to import its plugins
+    from tests.support.secrets import look_at  # pytest wants to be the first to import its plugins
 
     with suppress(OSError, asyncpg.PostgresError):
         if run_sql(url, "SELECT 1 WHERE to_regclass('cpimportd.runs') IS NOT NULL"):

@@ -2,11 +2,11 @@
 
 import pytest
 
-from tests.bench import ratios
-from tests.bench.figures import AIMS, percentile, ratio
-from tests.bench.judging import judge
-from tests.bench.laboratory import Laboratory
-from tests.bench.reporting import page
+from bench import ratios
+from bench.figures import AIMS, percentile, ratio
+from bench.judging import judge
+from bench.laboratory import Laboratory
+from bench.reporting import page
 
 RECORDED = {"import / floor": 2.0, "same day / first": 0.1}
 MACHINE = {

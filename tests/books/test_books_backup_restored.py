@@ -12,7 +12,7 @@ from cpimportd.books.database.dumped import Relation
 from cpimportd.books.schema.upgrade import upgrade
 from cpimportd.config.settings import Database
 from cpimportd.core.problems import ProblemError
-from tests.conftest import run_sql
+from tests.support.database import run_sql
 
 ROW = (
     "INSERT INTO {table} (operation_id, department_id, document_date, amount, is_active, created_at, updated_at, "

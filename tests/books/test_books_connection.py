@@ -21,7 +21,7 @@ from cpimportd.books.database.failures import translate
 from cpimportd.books.database.target import Target
 from cpimportd.config.settings import Database
 from cpimportd.core.problems import ProblemError, problem
-from tests.faults.secrets import DATABASE
+from tests.support.secrets import DATABASE
 
 PASSWORD = DATABASE
 

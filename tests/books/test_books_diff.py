@@ -15,8 +15,8 @@ from cpimportd.core.problems import ProblemError
 from cpimportd.core.report import RunStatus
 from cpimportd.render.titles import title_of
 from cpimportd.run.undoing import undo_once
-from tests.conftest import run_apart
-from tests.whole_diff import diff
+from tests.support.books.whole_diff import diff
+from tests.support.database import run_apart
 
 TRUTH = json.loads((Path(__file__).parent.parent / "samples" / "day2.json").read_text(encoding="utf-8"))
 

@@ -15,7 +15,7 @@ from cpimportd.books.reports.summary import summary
 from cpimportd.core.model import Figure, Kind
 from cpimportd.core.problems import ProblemError
 from cpimportd.render.titles import title_of
-from tests.whole_diff import diff
+from tests.support.books.whole_diff import diff
 
 SEVERNAYA = 'ООО "СЕВЕРНАЯ"'  # published four times; of the other one run 4's expenses are held
 

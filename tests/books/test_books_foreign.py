@@ -11,7 +11,7 @@ from cpimportd.books.publish.plan import Judgement
 from cpimportd.core.model import Group, Unit
 from cpimportd.core.problems import problem
 from cpimportd.core.report import UnitStatus
-from tests.books.before_and_after import content
+from tests.support.books.before_and_after import content
 
 INTEREST = "Уплата процентов"
 LOTOS = Unit("ЛОТОС ООО", Group.EXPENSES)

@@ -9,8 +9,8 @@ from cpimportd.books.schema.upgrade import upgrade
 from cpimportd.config.settings import Database
 from cpimportd.core.model import Kind
 from cpimportd.run.undoing import undo_once
-from tests.pipeline.conftest import make_workplace
-from tests.pipeline.test_pipeline_bad_input import shrink
+from tests.support.run.workbooks import shrink
+from tests.support.run.workplace import make_workplace
 
 BEFORE = (
     "DROP TABLE cpimportd.notice",

@@ -18,9 +18,9 @@ from cpimportd.render.layout import make_console
 from cpimportd.render.run import render
 from cpimportd.render.titles import title_of
 from cpimportd.render.workbooks.diff import tables_of
-from tests.books.tellers import all_agree, booked, booked_by_contract, of_units, week_agrees
 from tests.books.test_books_undo_random import ORGANIZATIONS, Ledger, edit_by_hand
-from tests.whole_diff import diff
+from tests.support.books.tellers import all_agree, booked, booked_by_contract, of_units, week_agrees
+from tests.support.books.whole_diff import diff
 
 A, B = ORGANIZATIONS
 UNITS = tuple(Unit(name, group) for name in ORGANIZATIONS for group in Group)

@@ -9,7 +9,7 @@ from cpimportd.books.journal.explain import explain
 from cpimportd.books.journal.movements import What
 from cpimportd.books.publish.plan import Judgement
 from cpimportd.core.model import Group, Unit
-from tests.whole_diff import diff
+from tests.support.books.whole_diff import diff
 
 LOTOS, MOST = (Unit(name, Group.EXPENSES) for name in ("ЛОТОС ООО", "МОСТ АО"))
 

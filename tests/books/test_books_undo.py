@@ -11,7 +11,7 @@ from cpimportd.books.publish.plan import Judgement
 from cpimportd.config.settings import Database
 from cpimportd.core.model import Group, Unit
 from cpimportd.core.problems import ProblemError
-from tests.books.before_and_after import books, three_days
+from tests.support.books.before_and_after import books, three_days
 
 LOTOS = Unit("ЛОТОС ООО", Group.EXPENSES)
 

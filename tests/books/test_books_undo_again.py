@@ -10,7 +10,7 @@ import pytest
 from cpimportd.books.publish.plan import Judgement
 from cpimportd.core.model import Group, Unit
 from cpimportd.core.problems import ProblemError
-from tests.books.before_and_after import books, three_days
+from tests.support.books.before_and_after import books, three_days
 
 INTEREST = "Уплата процентов"
 

@@ -5,7 +5,7 @@ from decimal import Decimal
 
 import pytest
 
-from tests.books.before_and_after import books, content
+from tests.support.books.before_and_after import books, content
 
 ORGANIZATIONS = ("ЛОТОС ООО", "МОСТ ООО")
 TYPES = ("Погашение долга", "Уплата процентов", "Прочее")

@@ -17,8 +17,8 @@ from cpimportd.books.database.connection import connect, engine
 from cpimportd.books.database.target import Host, Target
 from cpimportd.config.settings import Database
 from cpimportd.core.problems import ProblemError
-from tests.faults.secrets import DATABASE as PASSWORD
-from tests.faults.secrets import TLS_KEY
+from tests.support.secrets import DATABASE as PASSWORD
+from tests.support.secrets import TLS_KEY
 
 ASK = """
     SELECT concat_ws('|', current_database(), current_user, current_setting('application_name'),

@@ -8,7 +8,7 @@ import openpyxl
 import pytest
 
 from tests.cli.test_cli_verbs import cpimportd
-from tests.two_days import BAD_EXPENSES
+from tests.support.two_days import BAD_EXPENSES
 
 MARKED = BAD_EXPENSES.removesuffix(".xlsx") + " - исправить.xlsx"
 

@@ -13,7 +13,7 @@ import pytest
 from click.testing import CliRunner
 
 from cpimportd.cli import cli
-from tests.conftest import run_sql
+from tests.support.database import run_sql
 
 SAMPLES = Path(__file__).parent.parent / "samples"
 EVENING = "2026-11-23 23:30:05+00"

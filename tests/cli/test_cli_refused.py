@@ -6,8 +6,8 @@ import sys
 
 import pytest
 
-from tests.daemon.conftest import everybodys_python
-from tests.daemon.living_daemon import environment
+from tests.support.daemon.fixtures import everybodys_python
+from tests.support.daemon.living_daemon import environment
 
 __all__ = ["everybodys_python"]
 

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.lost_streams import DEFECT, LOSSES, command, shell
+from tests.support.lost_streams import DEFECT, LOSSES, command, shell
 
 
 @pytest.fixture

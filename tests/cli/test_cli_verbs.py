@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.faults.secrets import CONFIGURED
+from tests.support.secrets import CONFIGURED
 
 SAMPLES = Path(__file__).parent.parent / "samples"
 PASSWORD = CONFIGURED

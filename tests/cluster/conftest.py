@@ -13,8 +13,8 @@ from typing import Any
 import pytest
 
 from cpimportd.config.settings import Engine, Reader, Settings
-from tests.cluster import on_worker
-from tests.pipeline.conftest import Workplace, make_workplace
+from tests.support.cluster import on_worker
+from tests.support.run.workplace import Workplace, make_workplace
 
 distributed = pytest.importorskip("distributed", reason="the extra dask is not installed")
 
@@ -25,7 +25,7 @@ PATIENCE = 60
 def cluster() -> Iterator[str]:
     """The address of a LocalCluster's scheduler."""
     root = Path(__file__).parents[2]
-    words = [sys.executable, "-m", "tests.cluster.local_cluster"]
+    words = [sys.executable, "-m", "tests.support.cluster.local_cluster"]
     with subprocess.Popen(
         words, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True, cwd=root
     ) as running:

@@ -16,8 +16,8 @@ import pytest
 from cpimportd.config.settings import Engine, Settings
 from cpimportd.core.report import RunReport
 from cpimportd.run.pipeline import RunRequest, run_once
-from tests.cluster import on_worker
-from tests.pipeline.conftest import make_workplace
+from tests.support.cluster import on_worker
+from tests.support.run.workplace import make_workplace
 
 PATIENCE = 60
 
@@ -56,7 +56,7 @@ def publish(settings: Settings) -> RunReport:
 @pytest.fixture(scope="module")
 def read_here(templates, tmp_path_factory):
     """The books after both sample days, read on this machine."""
-    from tests.conftest import run_sql
+    from tests.support.database import run_sql
 
     name = templates.fresh(templates.migrated(), "cpimportd")
     place = make_workplace(templates.server.url(name, "cpimportd"), tmp_path_factory.mktemp("here"), run_sql)

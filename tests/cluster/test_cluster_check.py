@@ -7,8 +7,8 @@ from cpimportd.cli.checkup import CheckLine, checkup
 from cpimportd.config.load import load
 from cpimportd.core.problems import ProblemError
 from cpimportd.workbook.cluster.task import reader_identity
-from tests.cluster import on_worker
 from tests.cluster.conftest import Scheduler
+from tests.support.cluster import on_worker
 
 
 @pytest.fixture

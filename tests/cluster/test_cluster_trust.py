@@ -19,7 +19,7 @@ from cpimportd.workbook.cluster.packed import Packer
 from cpimportd.workbook.cluster.parent import connected
 from cpimportd.workbook.cluster.task import reader_identity
 from cpimportd.workbook.reading import ReadJob, child_command, read
-from tests.cluster import on_worker
+from tests.support.cluster import on_worker
 
 SAMPLES = Path(__file__).parents[1] / "samples" / "day1"
 JOB = ReadJob("Europe/Moscow")

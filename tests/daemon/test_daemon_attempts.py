@@ -2,23 +2,16 @@
 
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
-from pathlib import Path
 
 import pytest
 
 from cpimportd.daemon.attempts import Again, Attempt, Done, Ended, backoff, judge, order
 from cpimportd.daemon.messages import Result, Seen
-from cpimportd.daemon.plan import Plan, PlannedSchedule
+from cpimportd.daemon.plan import PlannedSchedule
+from tests.support.daemon.plans import HOUR, PLAN, SCHEDULE
 
 SLOT = datetime(2026, 11, 24, 3, tzinfo=UTC)
-HOUR = timedelta(hours=1)
-SCHEDULE = PlannedSchedule("import", "*-*-* 06:00:00", HOUR, True, (), timedelta(0))
 WAITING = replace(SCHEDULE, wait_for_upload=2 * HOUR)
-PLAN = Plan(
-    "here", Path("/copy"), Path("/state"), Path("/run"), "Europe/Moscow", (SCHEDULE,),
-    retry_within=timedelta(minutes=20), wait_first=timedelta(seconds=2), wait_longest=timedelta(minutes=2),
-    look_again=timedelta(minutes=5), run_time_limit=2 * HOUR, stale_after=36 * HOUR,
-)  # fmt: skip
 KNOWN = SLOT - timedelta(days=1)
 ATTEMPT = Attempt(SLOT, first=1000.0, next=1000.0, runs=1, newest_upload=KNOWN)
 

@@ -14,10 +14,10 @@ from cpimportd.daemon.messages import Result
 from cpimportd.daemon.plan import COPY_PREFIX
 from cpimportd.daemon.service import Daemon
 from cpimportd.daemon.store import Record, Store
-from tests.alerts.receivers import WebServer
-from tests.daemon.polling import until
-from tests.daemon.test_daemon_attempts import PLAN
-from tests.faults.secrets import ALERT_TOKEN
+from tests.support.daemon.plans import PLAN
+from tests.support.notify.receivers import WebServer
+from tests.support.polling import until
+from tests.support.secrets import ALERT_TOKEN
 
 
 class NoSystemd:

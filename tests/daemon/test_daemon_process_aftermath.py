@@ -8,8 +8,8 @@ from collections.abc import Callable
 import pytest
 
 from cpimportd.core.problems import CATALOG
-from tests.daemon.living_daemon import LivingDaemon
-from tests.daemon.polling import until
+from tests.support.daemon.living_daemon import LivingDaemon
+from tests.support.polling import until
 
 
 def kill_at(place, phase: str, after: Callable[[], None] = lambda: None) -> tuple[LivingDaemon, int, str, str]:

@@ -7,9 +7,9 @@ from datetime import UTC, datetime
 import pytest
 
 from cpimportd.daemon.elsewhere import FILE
-from tests.daemon.living_daemon import LivingDaemon
-from tests.daemon.other_user import NOBODY
-from tests.daemon.polling import until
+from tests.support.daemon.living_daemon import LivingDaemon
+from tests.support.daemon.other_user import NOBODY
+from tests.support.polling import until
 
 RECEIPTS, EXPENSES = "ЛОТОС ООО/receipts", "ЛОТОС ООО/expenses"
 

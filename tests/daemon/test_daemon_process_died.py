@@ -4,8 +4,8 @@ import subprocess
 
 import pytest
 
-from tests.daemon.living_daemon import environment
-from tests.daemon.polling import until
+from tests.support.daemon.living_daemon import environment
+from tests.support.polling import until
 
 
 @pytest.mark.parametrize(("phase", "said"), [("merge", "[run-crashed]"), ("commit", "[run-broken-off]")])

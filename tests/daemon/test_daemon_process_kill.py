@@ -6,8 +6,8 @@ from datetime import datetime
 
 import pytest
 
-from tests.daemon.polling import alive, until
-from tests.faults.table import Chapter
+from tests.support.faults.table import Chapter
+from tests.support.polling import alive, until
 
 NOBODY_LEFT = """SELECT 1 WHERE NOT EXISTS (SELECT FROM pg_stat_activity
     WHERE datname = current_database() AND pid <> pg_backend_pid())"""

@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 
 from cpimportd.core.leftovers import remove_abandoned
-from tests.daemon.polling import until
-from tests.faults.table import Chapter
+from tests.support.faults.table import Chapter
+from tests.support.polling import until
 
 STRANGER, SERVICE = 54321, 54322
 only_root = pytest.mark.skipif(os.geteuid() != 0, reason="only root can give a folder away")

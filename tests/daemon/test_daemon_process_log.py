@@ -10,8 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.daemon.living_daemon import environment
-from tests.daemon.polling import until
+from tests.support.daemon.living_daemon import environment
+from tests.support.polling import until
 
 TEXT = re.compile(r"\d{4}-\d\d-\d\d \d\d:\d\d:\d\d MSK (INFO   |WARNING|ERROR  |CRITICAL) \S.*")
 CONTROL = re.compile(r"[\x00-\x09\x0b-\x1f\x7f-\x9f\u2028\u2029\u202e]")

@@ -6,7 +6,7 @@ import signal
 
 import pytest
 
-from tests.daemon.polling import until
+from tests.support.polling import until
 
 REFUSED = re.compile(r"the file on the disk was refused at \d\d:\d\d; a restart would fail")
 

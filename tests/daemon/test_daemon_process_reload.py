@@ -10,10 +10,10 @@ from importlib.resources import files
 import pytest
 
 from cpimportd.demo.ftp import LoopbackFtpServer
-from tests.daemon.living_daemon import environment
-from tests.daemon.place import time_of_day
-from tests.daemon.polling import children, processes, until
-from tests.faults.secrets import FTP_ASCII, TLS_KEY
+from tests.support.daemon.living_daemon import environment
+from tests.support.daemon.place import time_of_day
+from tests.support.polling import children, processes, until
+from tests.support.secrets import FTP_ASCII, TLS_KEY
 
 LATER = time_of_day(datetime.now(UTC) + timedelta(hours=9))
 IN_NINE_HOURS = re.compile(r"Next import .* in (9 h|8 h \d+ min)")

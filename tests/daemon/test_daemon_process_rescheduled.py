@@ -4,8 +4,8 @@ import json
 import signal
 from datetime import UTC, datetime, timedelta
 
-from tests.daemon.place import time_of_day, whole_second
-from tests.daemon.polling import until
+from tests.support.daemon.place import time_of_day, whole_second
+from tests.support.polling import until
 
 ELSEWHERE = time_of_day(datetime.now(UTC) + timedelta(hours=9))
 

@@ -9,8 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.daemon.polling import until
-from tests.faults.table import Chapter
+from tests.support.faults.table import Chapter
+from tests.support.polling import until
 
 MEANT_FOR_THE_DAEMON = (signal.SIGHUP, signal.SIGUSR1, signal.SIGUSR2)
 

@@ -3,7 +3,7 @@
 import signal
 from datetime import UTC, datetime, timedelta
 
-from tests.daemon.polling import alive, children, until
+from tests.support.polling import alive, children, until
 
 
 def slot_after_day1(place, seconds_ago: float) -> datetime:

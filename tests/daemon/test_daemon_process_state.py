@@ -6,8 +6,8 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from tests.daemon.other_user import NOBODY
-from tests.daemon.place import time_of_day
+from tests.support.daemon.other_user import NOBODY
+from tests.support.daemon.place import time_of_day
 
 
 def waits_for_tomorrow(daemon) -> None:

@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 
 import pytest
 
-from tests.daemon.polling import children, until
+from tests.support.polling import children, until
 
 
 def caught_up(place, slot) -> None:

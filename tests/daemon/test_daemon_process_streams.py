@@ -4,9 +4,9 @@ import subprocess
 
 import pytest
 
-from tests.daemon.living_daemon import environment
-from tests.daemon.polling import until
-from tests.lost_streams import command
+from tests.support.daemon.living_daemon import environment
+from tests.support.lost_streams import command
+from tests.support.polling import until
 
 
 @pytest.mark.parametrize("lost", ["2>&-", "2>/dev/full", "<&- 2>&-", "2> >(true)"])

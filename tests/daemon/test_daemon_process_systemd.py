@@ -7,7 +7,7 @@ import time
 
 import pytest
 
-from tests.daemon.polling import until
+from tests.support.polling import until
 
 IDLE = re.compile(r"Next import \d{4}-\d\d-\d\d \d\d:\d\d(:\d\d)? MSK in (6 h|5 h 59 min)")
 LAST = re.compile(

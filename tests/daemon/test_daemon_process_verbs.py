@@ -12,10 +12,10 @@ import pytest
 from cpimportd.core.time import moment
 from cpimportd.daemon.plan import RESCHEDULED
 from cpimportd.demo.ftp import LoopbackFtpServer
-from tests.daemon.other_user import NOBODY
-from tests.daemon.place import MOSCOW, time_of_day
-from tests.daemon.polling import until
-from tests.faults.secrets import FTP
+from tests.support.daemon.other_user import NOBODY
+from tests.support.daemon.place import MOSCOW, time_of_day
+from tests.support.polling import until
+from tests.support.secrets import FTP
 
 ELSEWHERE = time_of_day(datetime.now(UTC) + timedelta(hours=9))
 

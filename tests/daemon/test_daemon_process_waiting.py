@@ -17,9 +17,9 @@ from cpimportd.config.settings import Database, Retry
 from cpimportd.core.problems import ProblemError
 from cpimportd.core.waiting import Wait, told_to
 from cpimportd.demo.ftp import LoopbackFtpServer
-from tests.daemon.gate import Gate
-from tests.daemon.place import SAMPLES
-from tests.daemon.polling import until
+from tests.support.daemon.gate import Gate
+from tests.support.daemon.place import SAMPLES
+from tests.support.polling import until
 
 CLOCK = r"\d\d:\d\d(:\d\d)?"
 REFUSED = re.compile(

@@ -1,7 +1,6 @@
 """The line that ``systemctl status`` shows: always true, always one line."""
 
 from datetime import UTC, datetime, timedelta
-from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 from zoneinfo import ZoneInfo
@@ -12,7 +11,6 @@ from cpimportd.core.time import moment, span
 from cpimportd.core.waiting import Wait
 from cpimportd.daemon.attempts import Again, Order
 from cpimportd.daemon.messages import Stage, Waits
-from cpimportd.daemon.plan import Plan, PlannedSchedule
 from cpimportd.daemon.refusal import Refusal
 from cpimportd.daemon.slots import Slots
 from cpimportd.daemon.state import Answers, State
@@ -20,20 +18,12 @@ from cpimportd.daemon.store import Finished, Record, Upload
 from cpimportd.daemon.wording import line, shorten, status_lines
 from cpimportd.timetable.memory import Memory
 from tests.daemon.test_daemon_progress import heard
+from tests.support.daemon.plans import plan
 
 MOSCOW = ZoneInfo("Europe/Moscow")
 NOW = datetime(2026, 11, 23, 21, 48, tzinfo=UTC)
 SLOT = datetime(2026, 11, 24, 3, tzinfo=UTC)
 HOUR = timedelta(hours=1)
-
-
-def plan(**at: str) -> Plan:
-    return Plan(
-        "here", Path("/copy"), Path("/state"), Path("/run"), "Europe/Moscow",
-        tuple(PlannedSchedule(name, when, HOUR, True, (), timedelta(0)) for name, when in at.items()),
-        retry_within=HOUR, wait_first=timedelta(seconds=2), wait_longest=timedelta(minutes=2),
-        look_again=timedelta(minutes=5), run_time_limit=2 * HOUR, stale_after=36 * HOUR,
-    )  # fmt: skip
 
 
 def state(record: Record | None = None, *, now: datetime = NOW, **at: str) -> State:

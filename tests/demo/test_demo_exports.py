@@ -110,7 +110,7 @@ def test_some_details_do_not_stand_beside_their_document(tmp_path):
 
 
 def test_the_same_seed_gives_the_same_bytes(first_day, tmp_path):
-    command = [sys.executable, str(Path(__file__).parents[1] / "bench" / "make_exports.py"), str(tmp_path)]
+    command = [sys.executable, str(Path(__file__).parents[2] / "bench" / "make_exports.py"), str(tmp_path)]
     sizes = ["--organizations", "5", "--receipts", "12", "--expenses", "60"]
     said = subprocess.run(
         [*command, *sizes], capture_output=True, check=True, cwd=Path(__file__).parents[2], env={"PYTHONPATH": "."}

@@ -9,9 +9,9 @@ from cpimportd.books.schema.upgrade import REVISION, upgrade
 from cpimportd.config.settings import Database
 from cpimportd.core.problems import ProblemError
 from cpimportd.core.report import RunStatus
-from tests.faults.books import assert_told, codes, killer, server_socket, stand, through
-from tests.faults.table import Chapter
-from tests.faults.wire import Harm, Wire, tapped
+from tests.support.faults.books import assert_told, codes, killer, server_socket, stand, through
+from tests.support.faults.table import Chapter
+from tests.support.faults.wire import Harm, Wire, tapped
 
 _PUTS_RIGHT = "next run puts them right"
 

@@ -7,9 +7,9 @@ from pathlib import Path
 import pytest
 
 from cpimportd.core.report import RunStatus
-from tests.faults.books import codes, killer, server_socket, stand, through
-from tests.faults.table import Chapter
-from tests.faults.wire import Harm, Wire, tapped
+from tests.support.faults.books import codes, killer, server_socket, stand, through
+from tests.support.faults.table import Chapter
+from tests.support.faults.wire import Harm, Wire, tapped
 
 
 async def _run(books, connect, harm, at=-1):

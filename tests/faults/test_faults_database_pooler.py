@@ -10,9 +10,9 @@ import pytest
 from cpimportd.books.schema.upgrade import upgrade
 from cpimportd.config.settings import Database
 from cpimportd.core.report import RunStatus
-from tests.faults.books import codes
-from tests.faults.poolers import pooled
-from tests.faults.table import Chapter
+from tests.support.faults.books import codes
+from tests.support.faults.poolers import pooled
+from tests.support.faults.table import Chapter
 
 _ADVISORY = "SELECT FROM pg_locks WHERE locktype = 'advisory' AND database = (SELECT oid FROM pg_database WHERE datname = current_database())"
 

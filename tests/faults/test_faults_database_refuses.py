@@ -7,8 +7,8 @@ import pytest
 
 from cpimportd.cli.checkup.database import _server as server_line
 from cpimportd.core.model import BACKEND_TABLES
-from tests.faults.books import codes, stand
-from tests.faults.table import Chapter
+from tests.support.faults.books import codes, stand
+from tests.support.faults.table import Chapter
 
 _QUICK = {"lock_timeout": timedelta(milliseconds=100)}
 _PUTS_RIGHT = "next run puts them right"

@@ -11,10 +11,10 @@ from pathlib import Path
 import pytest
 
 from cpimportd.core.report import RunStatus
-from tests.conftest import run_sql
-from tests.faults.books import codes, server_socket, stand, through
-from tests.faults.table import Chapter
-from tests.faults.wire import Harm, Wire, tapped
+from tests.support.database import run_sql
+from tests.support.faults.books import codes, server_socket, stand, through
+from tests.support.faults.table import Chapter
+from tests.support.faults.wire import Harm, Wire, tapped
 
 _PUTS_RIGHT = "next run puts them right"
 

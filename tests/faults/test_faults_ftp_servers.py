@@ -14,11 +14,11 @@ import trustme
 from cpimportd.core.problems import ProblemError
 from cpimportd.source.fetch import fetch
 from cpimportd.source.probe import probe
-from tests.faults.table import Chapter, Faults
-from tests.faults.tap import tapped
-from tests.source import certificates
-from tests.source.conftest import Start, put, retry_for, settings_for
-from tests.source.real_servers import Running
+from tests.support.faults.table import Chapter, Faults
+from tests.support.faults.tap import tapped
+from tests.support.source import certificates
+from tests.support.source.real_servers import Running
+from tests.support.source.serving import Start, put, retry_for, settings_for
 
 SERVERS: Final = ("vsftpd", "proftpd", "pure-ftpd", "pyftpdlib")
 SECURITY: Final = (None, "TLSv1.2", "TLSv1.3")

@@ -28,10 +28,10 @@ from cpimportd.documents.columns import Meaning
 from cpimportd.workbook.protocol import Job, Listener, Output
 from cpimportd.workbook.reading import ReadJob, read
 from cpimportd.workbook.worker import work
-from tests.faults.harmless import assert_a_value, assert_one_line
-from tests.faults.hostile import REQUIRED, SHEET, STRINGS, table_of
-from tests.faults.table import Chapter
-from tests.workbook.binaries import Formula, Shown, write_xls, write_xlsb
+from tests.support.faults.harmless import assert_a_value, assert_one_line
+from tests.support.faults.hostile import REQUIRED, SHEET, STRINGS, table_of
+from tests.support.faults.table import Chapter
+from tests.support.workbook.binaries import Formula, Shown, write_xls, write_xlsb
 
 SAMPLE = Path(__file__).parent.parent / "samples" / "day2" / "Lotos - Spisanie kredity XLSX.xlsx"
 CORPUS = sorted((Path(__file__).parent / "corpus").iterdir())

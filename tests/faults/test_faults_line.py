@@ -9,11 +9,11 @@ import pytest
 
 from cpimportd.source.control import Stream
 from cpimportd.source.incoming import OVERLAP
-from tests.faults.carriers import cut, stall, swallow, trickle
-from tests.faults.line import ALWAYS, WHOLE, content, first, first_replies, line_to, sample
-from tests.faults.proxy import Cut
-from tests.faults.table import Chapter, Faults
-from tests.source.conftest import Start, put
+from tests.support.faults.carriers import cut, stall, swallow, trickle
+from tests.support.faults.line import ALWAYS, WHOLE, content, first, first_replies, line_to, sample
+from tests.support.faults.proxy import Cut
+from tests.support.faults.table import Chapter, Faults
+from tests.support.source.serving import Start, put
 
 SIZE = 100_000
 BROKEN = {"`download-short`", "`download-failed`"}

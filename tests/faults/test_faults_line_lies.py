@@ -8,10 +8,10 @@ from pathlib import Path
 
 import pytest
 
-from tests.faults.carriers import after, rewritten
-from tests.faults.line import ALWAYS, NEVER_LONGER, WHOLE, content, first, first_replies, line_to
-from tests.faults.table import Chapter, Faults
-from tests.source.conftest import Start, put
+from tests.support.faults.carriers import after, rewritten
+from tests.support.faults.line import ALWAYS, NEVER_LONGER, WHOLE, content, first, first_replies, line_to
+from tests.support.faults.table import Chapter, Faults
+from tests.support.source.serving import Start, put
 
 SIZE = 100_000
 

@@ -9,10 +9,10 @@ import pytest
 
 from cpimportd.core.problems import CATALOG
 from cpimportd.core.report import RunStatus
-from tests.daemon.polling import children, until
-from tests.faults.books import assert_told, codes
-from tests.faults.machine import BEFORE, assert_no_litter, configuration, remount, run, small_disk
-from tests.faults.table import Chapter
+from tests.support.faults.books import assert_told, codes
+from tests.support.faults.machine import BEFORE, assert_no_litter, configuration, remount, run, small_disk
+from tests.support.faults.table import Chapter
+from tests.support.polling import children, until
 
 _PAGE = 4096
 

@@ -7,9 +7,9 @@ import time
 
 import pytest
 
-from tests.daemon.polling import signal_all
-from tests.faults.machine import assert_no_litter, assert_nobody_left, begin, configuration, run, working_in
-from tests.faults.table import Chapter
+from tests.support.faults.machine import assert_no_litter, assert_nobody_left, begin, configuration, run, working_in
+from tests.support.faults.table import Chapter
+from tests.support.polling import signal_all
 
 _INSTANTS = {False: 3, True: 100}
 """Of each way to be killed."""

@@ -10,11 +10,17 @@ from pathlib import Path
 import pytest
 
 from cpimportd.daemon.exhaustion import Exhaustion
-from tests.daemon.living_daemon import environment
-from tests.daemon.other_user import NOBODY
-from tests.daemon.polling import until
-from tests.faults.machine import BEFORE, assert_nobody_left, configuration, forget_what_was_logged_of_held_files, run
-from tests.faults.table import Chapter
+from tests.support.daemon.living_daemon import environment
+from tests.support.daemon.other_user import NOBODY
+from tests.support.faults.machine import (
+    BEFORE,
+    assert_nobody_left,
+    configuration,
+    forget_what_was_logged_of_held_files,
+    run,
+)
+from tests.support.faults.table import Chapter
+from tests.support.polling import until
 
 _TOLD = {"machine-exhausted", "download-failed", "database-unreachable", "unconfirmed"}
 """What a run may name that got no more of something: the machine itself, or what it wanted to reach."""

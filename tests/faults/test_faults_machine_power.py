@@ -10,8 +10,8 @@ import pytest
 from cpimportd.books.database.backup import _publish
 from cpimportd.daemon.store import Record, Store
 from cpimportd.timetable.memory import Memory, Remembered
-from tests.faults.powercut import Recorder, disks
-from tests.faults.table import Chapter
+from tests.support.faults.powercut import Recorder, disks
+from tests.support.faults.table import Chapter
 
 _SLOT = datetime(2026, 11, 24, 3, tzinfo=UTC)
 

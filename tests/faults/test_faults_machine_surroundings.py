@@ -7,10 +7,10 @@ from pathlib import Path
 
 import pytest
 
-from tests.daemon.living_daemon import environment
-from tests.daemon.polling import until
-from tests.faults.machine import BEFORE, configuration, run
-from tests.faults.table import Chapter
+from tests.support.daemon.living_daemon import environment
+from tests.support.faults.machine import BEFORE, configuration, run
+from tests.support.faults.table import Chapter
+from tests.support.polling import until
 
 _NO_PACKAGE = """
 import sys

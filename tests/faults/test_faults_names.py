@@ -13,13 +13,13 @@ from pydantic import SecretStr
 from cpimportd.config import settings
 from cpimportd.core.report import RunStatus
 from cpimportd.source.fetch import fetch
-from tests.faults import hostile
-from tests.faults.books import Books
-from tests.faults.harmless import assert_harmless, assert_one_line
-from tests.faults.secrets import FTP
-from tests.faults.table import Chapter
-from tests.source.conftest import files_in, retry_for
-from tests.source.scripted import Conversation, ScriptedServer
+from tests.support.faults import hostile
+from tests.support.faults.books import Books
+from tests.support.faults.harmless import assert_harmless, assert_one_line
+from tests.support.faults.table import Chapter
+from tests.support.secrets import FTP
+from tests.support.source.scripted import Conversation, ScriptedServer
+from tests.support.source.serving import files_in, retry_for
 
 # What a name is made of, how the server writes it, and a piece of what must be seen of it in every output.
 NAMES = {

@@ -15,10 +15,10 @@ import pytest
 from cpimportd.books.database.connection import connect
 from cpimportd.config.settings import Cache, Tell
 from cpimportd.run.notifying import tell_outstanding
-from tests.daemon.living_daemon import environment
-from tests.daemon.polling import until
-from tests.faults.machine import begin, configuration
-from tests.faults.table import Chapter
+from tests.support.daemon.living_daemon import environment
+from tests.support.faults.machine import begin, configuration
+from tests.support.faults.table import Chapter
+from tests.support.polling import until
 
 KEY = "itbudget:cache:credit_portfolio:summary"
 VIEW = "CREATE MATERIALIZED VIEW mv_total AS SELECT 1 AS one, sum(amount) AS total FROM fin_expenses"

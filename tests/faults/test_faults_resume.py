@@ -7,11 +7,11 @@ from pathlib import Path
 import pytest
 
 from cpimportd.source.incoming import OVERLAP
-from tests.faults.carriers import cut, swallow
-from tests.faults.line import ALWAYS, WHOLE, Line, content, first, line_to
-from tests.faults.proxy import Cut
-from tests.faults.table import Chapter, Faults
-from tests.source.conftest import Start, put
+from tests.support.faults.carriers import cut, swallow
+from tests.support.faults.line import ALWAYS, WHOLE, Line, content, first, line_to
+from tests.support.faults.proxy import Cut
+from tests.support.faults.table import Chapter, Faults
+from tests.support.source.serving import Start, put
 
 SIZE = 200_000
 HALF = SIZE // 2

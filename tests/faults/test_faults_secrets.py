@@ -31,15 +31,15 @@ from cpimportd.config.settings import Database
 from cpimportd.core.problems import ProblemError
 from cpimportd.demo.ftp import LoopbackFtpServer
 from cpimportd.run.pipeline import RunRequest, run_once
-from tests.daemon.living_daemon import environment
-from tests.daemon.notify_socket import NotifySocket
-from tests.daemon.other_user import NOBODY
-from tests.daemon.place import Place
-from tests.daemon.polling import signal_all
-from tests.faults.onlookers import Onlooker
-from tests.faults.secrets import DATABASE, DATABASE_WRONG, FTP, FTP_WRONG, REDIS, REDIS_WRONG, TLS_KEY, leaked
-from tests.faults.table import Chapter
-from tests.tell.conftest import RedisServer
+from tests.support.daemon.living_daemon import environment
+from tests.support.daemon.notify_socket import NotifySocket
+from tests.support.daemon.other_user import NOBODY
+from tests.support.daemon.place import Place
+from tests.support.faults.onlookers import Onlooker
+from tests.support.faults.table import Chapter
+from tests.support.notify.redis_server import RedisServer
+from tests.support.polling import signal_all
+from tests.support.secrets import DATABASE, DATABASE_WRONG, FTP, FTP_WRONG, REDIS, REDIS_WRONG, TLS_KEY, leaked
 
 ROOT = Path(__file__).parent.parent.parent
 CPIMPORTD = [sys.executable, "-m", "cpimportd"]

@@ -10,14 +10,14 @@ from urllib.parse import quote, quote_plus
 
 import pytest
 
-from tests.faults.secrets import PLANTED, leaked
+from tests.support.secrets import PLANTED, leaked
 
 AFTER = "test_leak_seen_after_the_test"
 LEAKS = """
 import json, logging, subprocess, sys, traceback
 import pytest
 from urllib.parse import quote
-from tests.faults.secrets import DATABASE, FTP, REDIS, look_at
+from tests.support.secrets import DATABASE, FTP, REDIS, look_at
 
 ours = logging.getLogger("cpimportd.somewhere")
 
@@ -99,7 +99,7 @@ def test_what_holds_no_password_is_not_suspected():
 def test_a_test_in_which_a_password_was_seen_fails(tmp_path):
     file = tmp_path / "test_leaks.py"
     file.write_text(LEAKS, "utf-8")
-    argv = [sys.executable, "-m", "pytest", "-p", "tests.faults.secrets", "-p", "no:cacheprovider", "-rA"]
+    argv = [sys.executable, "-m", "pytest", "-p", "tests.support.secrets", "-p", "no:cacheprovider", "-rA"]
     argv += [f"--rootdir={tmp_path}", "--tb=line", str(file)]
     root = Path(__file__).parent.parent.parent
     done = subprocess.run(argv, cwd=root, capture_output=True, text=True, timeout=120, check=False)

@@ -8,10 +8,10 @@ from typing import Any
 
 import pytest
 
-from tests.daemon.place import time_of_day
-from tests.daemon.polling import alive, until
-from tests.faults.hosts import Hosts, how_done, two_hosts
-from tests.faults.table import Chapter
+from tests.support.daemon.place import time_of_day
+from tests.support.faults.hosts import Hosts, how_done, two_hosts
+from tests.support.faults.table import Chapter
+from tests.support.polling import alive, until
 
 RIGHT_ONCE = "books right, published once"
 

@@ -7,9 +7,9 @@ import pytest
 
 from cpimportd.core.report import RunStatus
 from cpimportd.run.undoing import undo_once
-from tests.faults.books import codes, killer, server_socket, through
-from tests.faults.table import Chapter
-from tests.faults.wire import Harm, Wire, tapped
+from tests.support.faults.books import codes, killer, server_socket, through
+from tests.support.faults.table import Chapter
+from tests.support.faults.wire import Harm, Wire, tapped
 
 _SECOND_DAY = 2
 _FAULTS = {

@@ -15,12 +15,12 @@ import cpimportd
 from cpimportd.core.report import FileStatus, RunStatus, UnitStatus
 from cpimportd.demo.workbook import write_workbook
 from cpimportd.render.journal import journal_lines
-from tests.faults import hostile
-from tests.faults.books import Books
-from tests.faults.hostile import AMOUNT, PURPOSE, SHEET
-from tests.faults.table import Chapter
-from tests.faults.uploading import CASES, EXPENSES, RECEIPTS, SAMPLES, assert_second_day, lotos, put_right, run
-from tests.workbook.conftest import _write_xls
+from tests.support.faults import hostile
+from tests.support.faults.books import Books
+from tests.support.faults.hostile import AMOUNT, PURPOSE, SHEET
+from tests.support.faults.table import Chapter
+from tests.support.faults.uploading import CASES, EXPENSES, RECEIPTS, SAMPLES, assert_second_day, lotos, put_right, run
+from tests.support.workbook.ole2 import write_biff8
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
@@ -180,7 +180,7 @@ async def test_a_binary_workbook_called_xlsx_is_known_by_its_content(books, uplo
         titles, rows, _ = hostile.table_of(path)
         total = sum(Decimal(str(row[titles.index(AMOUNT)])) for row in rows)
         last = ["Итого", *[float(total) if title == AMOUNT else "" for title in titles[1:]]]
-        _write_xls(path, [titles, *[["" if each is None else each for each in row] for row in rows], last])
+        write_biff8(path, [titles, *[["" if each is None else each for each in row] for row in rows], last])
 
     make(upload(RECEIPTS))
     report = await run(books)

@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import expect
 
-from tests.web.browser import chromium, window
-from tests.web.served import TOKEN, Served, configure
+from tests.support.web.browser import chromium, window
+from tests.support.web.served import TOKEN, Served, configure
 
 
 @pytest.fixture

@@ -18,10 +18,10 @@ from cpimportd.books.schema.upgrade import upgrade
 from cpimportd.config.settings import Database
 from cpimportd.core.model import Kind
 from cpimportd.demo.exports import ExportDay, Holding, books_after
-from tests.conftest import run_apart
-from tests.daemon.notify_socket import NotifySocket
-from tests.daemon.place import Place
-from tests.daemon.polling import until
+from tests.support.daemon.notify_socket import NotifySocket
+from tests.support.daemon.place import Place
+from tests.support.database import run_apart
+from tests.support.polling import until
 
 FINANCE, SALES = 8, 9
 

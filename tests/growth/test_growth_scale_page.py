@@ -4,7 +4,7 @@ import math
 from dataclasses import asdict
 from pathlib import Path
 
-from tests.bench.scale import MEASURED, Costs, breaks, crowds, read_page, recompute, write_page
+from bench.scale import MEASURED, Costs, breaks, crowds, read_page, recompute, write_page
 
 PAGE = Path(__file__).parent.parent.parent / "docs" / "scale.md"
 
@@ -14,7 +14,7 @@ def test_the_pages_computed_tables_follow_from_its_measured_one(tmp_path):
     again.write_text(PAGE.read_text(encoding="utf-8"), encoding="utf-8")
     recompute(again)
     assert again.read_text(encoding="utf-8") == PAGE.read_text(encoding="utf-8"), (
-        "python -m tests.bench.bench_costs --recompute docs/scale.md"
+        "python -m bench.bench_costs --recompute docs/scale.md"
     )
 
 

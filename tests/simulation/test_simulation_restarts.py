@@ -2,10 +2,10 @@
 
 import pytest
 
-from tests.simulation.naive_calendar import daily
-from tests.simulation.scene import PUBLISHED, Outcome, Scheduled, Way
-from tests.simulation.shortly import AT_SIX, DAY, HOUR, HOURLY, MINUTE, TO_THE_END, heard, imported, story
-from tests.simulation.stories import KILLED, STOPPED, Edited, Outage, Wait, WaitForSlot
+from tests.support.simulation.naive_calendar import daily
+from tests.support.simulation.scene import PUBLISHED, Outcome, Scheduled, Way
+from tests.support.simulation.shortly import AT_SIX, DAY, HOUR, HOURLY, MINUTE, TO_THE_END, heard, imported, story
+from tests.support.simulation.stories import KILLED, STOPPED, Edited, Outage, Wait, WaitForSlot
 
 
 @pytest.mark.parametrize("catch_up", [True, False])

@@ -2,10 +2,10 @@
 
 import pytest
 
-from tests.simulation.naive_calendar import daily
-from tests.simulation.scene import PUBLISHED, Outcome, Scheduled, Way
-from tests.simulation.shortly import AT_SIX, DAY, HOUR, HOURLY, MINUTE, TO_THE_END, heard, imported, runs, story
-from tests.simulation.stories import (
+from tests.support.simulation.naive_calendar import daily
+from tests.support.simulation.scene import PUBLISHED, Outcome, Scheduled, Way
+from tests.support.simulation.shortly import AT_SIX, DAY, HOUR, HOURLY, MINUTE, TO_THE_END, heard, imported, runs, story
+from tests.support.simulation.stories import (
     KILLED,
     ORPHANED,
     POWER_CUT,

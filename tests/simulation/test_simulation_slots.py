@@ -5,11 +5,11 @@ from datetime import UTC, datetime
 import pytest
 
 from cpimportd.daemon import service
-from tests.faults.table import Chapter
-from tests.simulation.naive_calendar import daily
-from tests.simulation.scene import Configured, Scheduled
-from tests.simulation.shortly import AT_SIX, BEGINS, DAY, HOUR, MINUTE, TO_THE_END, heard, imported, runs, story
-from tests.simulation.stories import (
+from tests.support.faults.table import Chapter
+from tests.support.simulation.naive_calendar import daily
+from tests.support.simulation.scene import Configured, Scheduled
+from tests.support.simulation.shortly import AT_SIX, BEGINS, DAY, HOUR, MINUTE, TO_THE_END, heard, imported, runs, story
+from tests.support.simulation.stories import (
     KILLED,
     STOPPED,
     ClockSet,
@@ -18,7 +18,7 @@ from tests.simulation.stories import (
     Wait,
     WaitForSlot,
 )
-from tests.simulation.world import World
+from tests.support.simulation.world import World
 
 # Being there.
 

@@ -10,8 +10,8 @@ import os
 
 from hypothesis import HealthCheck, Phase, given, settings
 
-from tests.simulation.drawing import stories
-from tests.simulation.stories import Story, play
+from tests.support.simulation.drawing import stories
+from tests.support.simulation.stories import Story, play
 
 LONG = os.environ.get("CPIMPORTD_SIMULATION_STORIES")
 

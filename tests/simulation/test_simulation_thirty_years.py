@@ -13,9 +13,9 @@ from unittest import mock
 import pytest
 
 from cpimportd.daemon import wording
-from tests.simulation.naive_calendar import Rule, between, daily
-from tests.simulation.scene import Configured, Outcome, Scheduled, Way
-from tests.simulation.stories import (
+from tests.support.simulation.naive_calendar import Rule, between, daily
+from tests.support.simulation.scene import Configured, Outcome, Scheduled, Way
+from tests.support.simulation.stories import (
     KILLED,
     ORPHANED,
     POWER_CUT,
@@ -27,7 +27,7 @@ from tests.simulation.stories import (
     Suspended,
     Triggered,
 )
-from tests.simulation.world import World
+from tests.support.simulation.world import World
 
 HOUR, DAY = timedelta(hours=1), timedelta(days=1)
 YEARS = 30

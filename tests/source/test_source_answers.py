@@ -17,11 +17,11 @@ from cpimportd.source.fetch import fetch
 from cpimportd.source.listing import parse_size
 from cpimportd.source.passive import epsv_port, pasv_port
 from cpimportd.source.probe import probe
-from tests.faults.secrets import FTP, FTP_WRONG
-from tests.faults.table import Chapter, Faults
-from tests.source.conftest import Start, failure_of, put, retry_for, settings_for
-from tests.source.conftest import source_at as any_source_at
-from tests.source.scripted import Conversation, Hangup, ScriptedServer
+from tests.support.faults.table import Chapter, Faults
+from tests.support.secrets import FTP, FTP_WRONG
+from tests.support.source.scripted import Conversation, Hangup, ScriptedServer
+from tests.support.source.serving import Start, failure_of, put, retry_for, settings_for
+from tests.support.source.serving import source_at as any_source_at
 
 VSFTPD_LINE = "-rw-r--r--    1 1000     1000     {size:>8} Jan 02 2024 {name}\r\n"
 

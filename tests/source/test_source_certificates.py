@@ -11,11 +11,11 @@ from cpimportd.config import settings
 from cpimportd.core.problems import Problem, ProblemError
 from cpimportd.source.fetch import fetch
 from cpimportd.source.probe import probe
-from tests.faults.secrets import FTP
-from tests.faults.table import Chapter, Faults
-from tests.source import certificates
-from tests.source.conftest import retry_for
-from tests.source.scripted import Conversation, ScriptedServer
+from tests.support.faults.table import Chapter, Faults
+from tests.support.secrets import FTP
+from tests.support.source import certificates
+from tests.support.source.scripted import Conversation, ScriptedServer
+from tests.support.source.serving import retry_for
 
 
 def shows(path: Path) -> ssl.SSLContext:

@@ -18,9 +18,9 @@ from cpimportd.daemon.progress import Progress as Followed
 from cpimportd.source import names
 from cpimportd.source.contract import Look, TooMuchError
 from cpimportd.source.fetch import fetch
-from tests.faults.secrets import FTP
-from tests.faults.table import Chapter, Faults
-from tests.source.scripted import Conversation, Script, ScriptedServer
+from tests.support.faults.table import Chapter, Faults
+from tests.support.secrets import FTP
+from tests.support.source.scripted import Conversation, Script, ScriptedServer
 
 MOST_MEMORY = 120 * 1024**2
 """Bytes that the whole of a conversation may take; the greeting that never ended took 2 GB in 17 s."""

@@ -14,9 +14,9 @@ from pydantic import SecretStr
 
 from cpimportd.core.problems import ProblemError
 from cpimportd.source.fetch import Fetched, fetch
-from tests.faults.secrets import FTP_WRONG
-from tests.source.conftest import failure_of, files_in, put, retry_for, source_at
-from tests.source.scripted import Conversation, Hangup, ScriptedServer
+from tests.support.secrets import FTP_WRONG
+from tests.support.source.scripted import Conversation, Hangup, ScriptedServer
+from tests.support.source.serving import failure_of, files_in, put, retry_for, source_at
 
 
 def fill_the_disk(spool: Path) -> None:

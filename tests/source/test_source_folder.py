@@ -15,7 +15,7 @@ from cpimportd.source.contract import Entry, Look
 from cpimportd.source.fetch import fetch
 from cpimportd.source.incoming import Spool
 from cpimportd.source.probe import probe
-from tests.source.conftest import put, retry_for
+from tests.support.source.serving import put, retry_for
 
 
 def source_of(folder: Path, **changes: Any) -> settings.Source:

@@ -11,10 +11,10 @@ from cpimportd.core.model import Progress
 from cpimportd.core.problems import ProblemError
 from cpimportd.source.fetch import fetch
 from cpimportd.source.probe import probe
-from tests.faults.secrets import FTP_WRONG
-from tests.faults.table import Chapter, Faults
-from tests.faults.tap import tapped
-from tests.source.conftest import Start, files_in, mode_of, modified, put, retry_for, settings_for
+from tests.support.faults.table import Chapter, Faults
+from tests.support.faults.tap import tapped
+from tests.support.secrets import FTP_WRONG
+from tests.support.source.serving import Start, files_in, mode_of, modified, put, retry_for, settings_for
 
 SERVERS = ("pyftpdlib", "vsftpd", "proftpd", "pure-ftpd")
 each_server = pytest.mark.parametrize("kind", SERVERS)

@@ -17,10 +17,10 @@ from cpimportd.core.problems import ProblemError
 from cpimportd.source.fetch import fetch
 from cpimportd.source.probe import probe
 from cpimportd.source.redaction import STRUCK, redact
-from tests.faults.secrets import FTP, FTP_ASCII
-from tests.source.conftest import retry_for
-from tests.source.scripted import Conversation, ScriptedServer
 from tests.source.test_source_answers import failure_of, saying, source_at
+from tests.support.secrets import FTP, FTP_ASCII
+from tests.support.source.scripted import Conversation, ScriptedServer
+from tests.support.source.serving import retry_for
 
 SECRET = "gEheim'7\\Ünß \"х&"
 

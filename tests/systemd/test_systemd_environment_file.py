@@ -1,7 +1,7 @@
 """EnvironmentFile= in a drop-in: what the unit is given by it, root's verbs see too, read by systemd's own rules."""
 
 from cpimportd.core.unitfile import systemd
-from tests.systemd.machine import UNIT
+from tests.support.systemd.machine import UNIT
 
 FILE = r"""# The predecessor's, word for word
 CREDIT_PORTFOLIO_IMPORT_HOUR=7

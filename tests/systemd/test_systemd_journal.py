@@ -5,7 +5,7 @@ import zipfile
 
 import pytest
 
-from tests.systemd.machine import UNIT, UPLOAD
+from tests.support.systemd.machine import UNIT, UPLOAD
 
 
 @pytest.fixture

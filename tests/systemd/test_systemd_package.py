@@ -9,7 +9,7 @@ import pytest
 
 from cpimportd.cli import cli
 from cpimportd.config.keys import all_keys
-from tests.systemd.machine import UNIT
+from tests.support.systemd.machine import UNIT
 
 CONFIGURED = 'database.url = "postgresql://cpimportd@/nowhere"\nsource.url = "file:///srv/upload"\n'
 

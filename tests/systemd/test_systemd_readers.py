@@ -6,9 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from tests.systemd.machine import UNIT
-from tests.workbook import prey
-from tests.workbook.test_workbook_confine import kernel_has_landlock
+from tests.support.systemd.machine import UNIT
+from tests.support.workbook import prey
+from tests.support.workbook.kernel import kernel_has_landlock
 
 PYTHON = "/usr/lib/cpimportd/bin/python"
 FOLDER = "/var/lib/cpimportd/attack"

@@ -7,10 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from tests.systemd.box import Box, why_not
-from tests.systemd.conftest import BUILD_PROGRAMS, REPOSITORY
-from tests.systemd.debian import NEXT_SUITE, SUITE, build_root
-from tests.systemd.machine import SOCKET_FOLDER, UNIT, Machine, inside
+from tests.support.systemd.box import Box, why_not
+from tests.support.systemd.debian import BUILD_PROGRAMS, NEXT_SUITE, REPOSITORY, SUITE, build_root
+from tests.support.systemd.machine import SOCKET_FOLDER, UNIT, Machine, inside
 
 SOURCE = "/srv/cpimportd"
 CERTIFICATES = Path("/etc/ssl/certs/ca-certificates.crt")

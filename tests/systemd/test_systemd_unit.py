@@ -7,7 +7,7 @@ from decimal import Decimal
 
 import pytest
 
-from tests.systemd.machine import SAMPLES, UNIT
+from tests.support.systemd.machine import SAMPLES, UNIT
 
 BOOKS = """
     SELECT (SELECT count(*) FROM fin_receipts) AS receipts, (SELECT count(*) FROM fin_expenses) AS expenses,

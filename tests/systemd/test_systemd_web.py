@@ -5,7 +5,7 @@ import re
 
 import pytest
 
-from tests.systemd.machine import UNIT
+from tests.support.systemd.machine import UNIT
 
 WEB = "cpimportd-web.service"
 TOKEN = "a-token-of-the-box-0123456789"

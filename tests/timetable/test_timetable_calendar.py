@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from cpimportd.timetable.calendar import ExpressionError, SlotOrderError, count_slots, newest_slot, next_slot, slots
-from tests.timetable.clock_changes import as_expression, brute_force, instants, times_of_day, zone_names
+from tests.support.timetable.clock_changes import as_expression, brute_force, instants, times_of_day, zone_names
 
 MOSCOW = ZoneInfo("Europe/Moscow")
 BERLIN = ZoneInfo("Europe/Berlin")

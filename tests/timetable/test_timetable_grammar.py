@@ -10,7 +10,7 @@ from zoneinfo import ZoneInfo
 import pytest
 
 from cpimportd.timetable.calendar import ExpressionError, next_slot, slots
-from tests.timetable import analyze
+from tests.support.timetable import analyze
 
 MOSCOW = ZoneInfo("Europe/Moscow")
 BASE = analyze.BASE

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from cpimportd.timetable.calendar import slots
 from cpimportd.timetable.irregular import IrregularDate, Irregularity, irregular_dates
-from tests.timetable.clock_changes import instants, zone_names
+from tests.support.timetable.clock_changes import instants, zone_names
 
 MISSING, REPEATED = Irregularity.MISSING, Irregularity.REPEATED
 

@@ -13,7 +13,7 @@ from zoneinfo import ZoneInfo
 import pytest
 
 from cpimportd.timetable.calendar import slots
-from tests.timetable.clock_changes import clock_changes
+from tests.support.timetable.clock_changes import clock_changes
 
 # What systemd 252 answers from within the second pass of a repeated hour depends on where one begins to count, and in
 # other zones (Dublin, Kyiv, Troll, Vostok, Havana, St. John's, Chatham) it steps over local times that do exist: there

@@ -16,7 +16,7 @@ import pytest
 from cpimportd.config.settings import Database, Settings, Source
 from cpimportd.core.report import RunStatus
 from cpimportd.run.pipeline import RunRequest, run_once
-from tests.web.served import TOKEN, Served, configure
+from tests.support.web.served import TOKEN, Served, configure
 
 SAMPLES = Path(__file__).parent.parent / "samples"
 

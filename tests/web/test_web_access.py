@@ -7,7 +7,7 @@ from urllib.parse import urlsplit
 import httpx
 import pytest
 
-from tests.web.served import API, TOKEN
+from tests.support.web.served import API, TOKEN
 
 DATA = [f"{API}/summary", f"{API}/import/logs", f"{API}/import/history", f"{API}/import/overview", "/status", "/runs/1",
         "/runs/1/diff", f"{API}/import/months", f"{API}/import/events", f"{API}/nothing", "//healthz", "/metrics"]  # fmt: skip

@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
-from tests.conftest import run_sql
-from tests.web.served import API
+from tests.support.database import run_sql
+from tests.support.web.served import API
 
 DAY2 = json.loads((Path(__file__).parent.parent / "samples" / "day2.json").read_text("utf-8"))
 

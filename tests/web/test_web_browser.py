@@ -12,9 +12,9 @@ from cpimportd.core.model import Kind
 from cpimportd.core.report import FileStatus, RunStatus, UnitStatus
 from cpimportd.core.waiting import WHAT
 from cpimportd.daemon.progress import _DOING
-from tests.daemon.conftest import notify, place
-from tests.web.browser import chromium, window
-from tests.web.served import API, TOKEN, Served
+from tests.support.daemon.fixtures import notify, place
+from tests.support.web.browser import chromium, window
+from tests.support.web.served import API, TOKEN, Served
 
 __all__ = ["notify", "place"]
 

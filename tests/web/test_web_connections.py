@@ -10,8 +10,8 @@ from urllib.parse import urlsplit
 import pytest
 
 from cpimportd.web.connections import MOST_OF_ONE
-from tests.daemon.polling import until
-from tests.web.served import API, TOKEN, Served
+from tests.support.polling import until
+from tests.support.web.served import API, TOKEN, Served
 
 EVENTS = f"{API}/import/events"
 

@@ -12,9 +12,9 @@ import pytest
 from cpimportd.daemon.messages import Stage
 from cpimportd.daemon.progress import Progress
 from cpimportd.web.daemon_view import Seen, progress
-from tests.daemon.conftest import notify, place
-from tests.daemon.polling import until
-from tests.web.served import API, TOKEN, Served
+from tests.support.daemon.fixtures import notify, place
+from tests.support.polling import until
+from tests.support.web.served import API, TOKEN, Served
 
 __all__ = ["notify", "place"]
 

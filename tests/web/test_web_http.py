@@ -6,7 +6,7 @@ from urllib.parse import quote
 import httpx
 import pytest
 
-from tests.web.served import API, TOKEN
+from tests.support.web.served import API, TOKEN
 
 PATHS = ["/", "/static/app.js", "/healthz", "/openapi.json", "/metrics", "/status", "/history", "/runs/1", "/runs/2/diff",
          *(f"{API}/{name}" for name in ("summary", "import/logs", "import-logs", "import/history", "import/overview", "import/months",

@@ -9,10 +9,10 @@ from pathlib import Path
 import openpyxl
 import pytest
 
-from tests.daemon.living_daemon import environment
-from tests.faults.poolers import pooled
-from tests.large import enlarge, enlarge_contracts
-from tests.web.served import Served, configure
+from tests.support.daemon.living_daemon import environment
+from tests.support.faults.poolers import pooled
+from tests.support.web.large import enlarge, enlarge_contracts
+from tests.support.web.served import Served, configure
 
 MANY, STREAMED, CONTRACTS = 100_000, 12_000, 50_000
 ROOM = 60

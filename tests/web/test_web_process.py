@@ -16,10 +16,10 @@ from cpimportd.books.reports.reader import BooksReader
 from cpimportd.config.settings import Database, Web
 from cpimportd.core.problems import ProblemError
 from cpimportd.web.server import require_closed
-from tests.daemon.living_daemon import environment
-from tests.daemon.notify_socket import NotifySocket
-from tests.daemon.polling import until
-from tests.web.served import API, TOKEN, Served, configure
+from tests.support.daemon.living_daemon import environment
+from tests.support.daemon.notify_socket import NotifySocket
+from tests.support.polling import until
+from tests.support.web.served import API, TOKEN, Served, configure
 
 
 @pytest.fixture

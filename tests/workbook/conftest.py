@@ -1,6 +1,5 @@
 """Workbooks as 1C writes them, and every way they come broken."""
 
-import struct
 import zipfile
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -9,6 +8,7 @@ import pytest
 
 from cpimportd.demo.workbook import write_workbook
 from cpimportd.workbook.guards import ZipLimits
+from tests.support.workbook.ole2 import ole2_container, write_biff8
 
 SAMPLES = Path(__file__).resolve().parents[1] / "samples"
 
@@ -68,61 +68,10 @@ def in_sheet(changed) -> Callable[[Path, bytes, bytes], Path]:
 @pytest.fixture
 def binary_xls() -> Callable[[Path, Sequence[Sequence[str | float]]], Path]:
     """Write a BIFF8 workbook ([MS-XLS]) in an OLE2 container ([MS-CFB])."""
-    return _write_xls
-
-
-def _record(kind: int, content: bytes) -> bytes:
-    return struct.pack("<HH", kind, len(content)) + content
-
-
-def _write_xls(path: Path, rows: Sequence[Sequence[str | float]]) -> Path:
-    bof = struct.pack("<HHHHII", 0x0600, 0x0005, 0, 0, 0, 0x0600)
-    name = "Лист_1".encode("utf-16-le")
-    sheet = _record(0x0809, struct.pack("<HHHHII", 0x0600, 0x0010, 0, 0, 0, 0x0600))
-    for at, row in enumerate(rows):
-        for column, cell in enumerate(row):
-            place = struct.pack("<HHH", at, column, 0)
-            if isinstance(cell, str):
-                text = cell.encode("utf-16-le")
-                sheet += _record(0x0204, place + struct.pack("<HB", len(cell), 1) + text)
-            else:
-                sheet += _record(0x0203, place + struct.pack("<d", cell))
-    sheet += _record(0x000A, b"")
-    bound = struct.pack("<IBBBB", 0, 0, 0, len(name) // 2, 1) + name
-    head = _record(0x0809, bof) + _record(0x0042, struct.pack("<H", 1200))
-    offset = len(head) + len(_record(0x0085, bound)) + len(_record(0x000A, b""))
-    stream = head + _record(0x0085, struct.pack("<I", offset) + bound[4:]) + _record(0x000A, b"") + sheet
-    path.write_bytes(_ole2("Workbook", stream))
-    return path
-
-
-def _ole2(stream_name: str, stream: bytes) -> bytes:
-    stream = stream.ljust(max(4096, -(-len(stream) // 512) * 512), b"\0")
-    sectors = len(stream) // 512
-    chain = [0xFFFFFFFD, 0xFFFFFFFE, *range(3, 2 + sectors), 0xFFFFFFFE]
-    fat = struct.pack("<128I", *chain, *[0xFFFFFFFF] * (128 - len(chain)))
-    header = bytes.fromhex("d0cf11e0a1b11ae1") + bytes(16)
-    header += struct.pack(
-        "<HHHHH6xIIIIIIIIII", 0x3E, 3, 0xFFFE, 9, 6, 0, 1, 1, 0, 4096, 0xFFFFFFFE, 0, 0xFFFFFFFE, 0, 0
-    )
-    header += struct.pack("<108I", *[0xFFFFFFFF] * 108)
-    entries = _ole2_entry("Root Entry", 5, 0xFFFFFFFE, 0, child=1) + _ole2_entry(stream_name, 2, 2, len(stream))
-    return header + fat + entries.ljust(512, b"\0") + stream
-
-
-def _ole2_entry(name: str, kind: int, start: int, size: int, child: int = 0xFFFFFFFF) -> bytes:
-    text = name.encode("utf-16-le") + b"\0\0"
-    siblings = struct.pack("<III", 0xFFFFFFFF, 0xFFFFFFFF, child)
-    return (
-        text.ljust(64, b"\0")
-        + struct.pack("<HBB", len(text), kind, 1)
-        + siblings
-        + bytes(36)
-        + struct.pack("<IQ", start, size)
-    )
+    return write_biff8
 
 
 @pytest.fixture
 def encrypted_ole2() -> bytes:
     """What Excel writes for a workbook with a password: the stream EncryptedPackage in an OLE2 container."""
-    return _ole2("EncryptedPackage", bytes(5000))
+    return ole2_container("EncryptedPackage", bytes(5000))

@@ -7,15 +7,15 @@ import pytest
 from cpimportd.core.problems import ProblemError
 from cpimportd.workbook.compound import is_protected
 from cpimportd.workbook.guards import inspect
-from tests.workbook.conftest import _ole2, _record
+from tests.support.workbook.ole2 import ole2_container, record
 
 BIFF8, BIFF5 = (struct.pack("<HHHH", version, 0x0005, 0, 0) + bytes(8) for version in (0x0600, 0x0500))
 RC4, XOR = struct.pack("<HHH", 1, 1, 1) + bytes(48), struct.pack("<HHH", 0, 0x1234, 0x5678)
-END = _record(0x000A, b"")
+END = record(0x000A, b"")
 
 
 def workbook(*records: tuple[int, bytes]) -> bytes:
-    return b"".join(_record(kind, content) for kind, content in records) + END
+    return b"".join(record(kind, content) for kind, content in records) + END
 
 
 @pytest.mark.parametrize(
@@ -31,7 +31,7 @@ def workbook(*records: tuple[int, bytes]) -> bytes:
 )
 def test_a_protected_workbook_is_known(tmp_path, limits, name, stream):
     path = tmp_path / "a.xls"
-    path.write_bytes(_ole2(name, stream))
+    path.write_bytes(ole2_container(name, stream))
     with pytest.raises(ProblemError) as caught:
         inspect(path, limits, "a.xls")
     assert caught.value.problems[0].code == "file-encrypted"
@@ -44,15 +44,15 @@ def test_a_text_that_speaks_of_protection_protects_nothing(tmp_path, binary_xls)
 
 
 def test_a_record_behind_the_globals_is_none_of_theirs():
-    assert not is_protected(_ole2("Workbook", workbook((0x0809, BIFF8)) + _record(0x002F, RC4)))
+    assert not is_protected(ole2_container("Workbook", workbook((0x0809, BIFF8)) + record(0x002F, RC4)))
 
 
 @pytest.mark.parametrize("there", [8, 100, 512, 600, 1024, 1100, 1536])
 def test_half_a_workbook_is_not_called_protected(there):
-    assert not is_protected(_ole2("Workbook", workbook((0x0809, BIFF8)))[:there])
+    assert not is_protected(ole2_container("Workbook", workbook((0x0809, BIFF8)))[:there])
 
 
 def test_a_chain_of_sectors_without_an_end_ends():
-    whole = bytearray(_ole2("Workbook", workbook((0x0809, BIFF8))))
+    whole = bytearray(ole2_container("Workbook", workbook((0x0809, BIFF8))))
     struct.pack_into("<I", whole, 512 + 4, 1)  # the directory's sector follows itself
     assert not is_protected(bytes(whole))

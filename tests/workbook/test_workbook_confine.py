@@ -9,8 +9,8 @@ import pytest
 
 from cpimportd.core.problems import ProblemError
 from cpimportd.workbook import landlock, sandbox
-from tests.workbook.hostile_reader import LIBC
-from tests.workbook.prey import attack, prey
+from tests.support.workbook.kernel import kernel_has_landlock
+from tests.support.workbook.prey import attack, prey
 
 ROOT = str(Path(sandbox.__file__).parents[2])
 NOBODY = 65534
@@ -29,10 +29,6 @@ ON_AARCH64 = {"reading: open", "writing: creat"}
 """Calls that are not there."""
 
 pytestmark = pytest.mark.asyncio
-
-
-def kernel_has_landlock() -> bool:
-    return LIBC.syscall(444, None, 0, 1) > 0
 
 
 needs_landlock = pytest.mark.skipif(not kernel_has_landlock(), reason="this kernel has no Landlock")

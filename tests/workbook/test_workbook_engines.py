@@ -5,7 +5,7 @@ import pytest
 from cpimportd.workbook import second_engine
 from cpimportd.workbook.cells import open_cells
 from cpimportd.workbook.guards import inspect
-from tests.workbook.generated import Generator
+from tests.support.workbook.generated import Generator
 
 
 def filled(sheets):

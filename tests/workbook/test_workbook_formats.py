@@ -15,8 +15,8 @@ from cpimportd.core.model import CellError
 from cpimportd.core.problems import ProblemError
 from cpimportd.workbook.cells import open_cells
 from cpimportd.workbook.guards import inspect
-from tests.workbook.binaries import ERRORS, Formula, Raw, Shown, _brt, write_xls, write_xlsb, write_xlsx
-from tests.workbook.conftest import _ole2, _record
+from tests.support.workbook.binaries import ERRORS, Formula, Raw, Shown, _brt, write_xls, write_xlsb, write_xlsx
+from tests.support.workbook.ole2 import ole2_container, record
 
 WRITERS = {
     "xlsx": write_xlsx,
@@ -194,10 +194,10 @@ def test_russian_without_a_code_page_is_read_as_such(tmp_path, limits):
 
 
 def test_an_encrypted_xls_is_told(tmp_path, limits):
-    bof = _record(0x0809, struct.pack("<HHHHII", 0x0600, 5, 0, 0, 0, 0x0600))
-    stream = bof + _record(0x2F, struct.pack("<HHHH", 1, 1, 1, 1) + bytes(48)) + _record(0x0A, b"")
+    bof = record(0x0809, struct.pack("<HHHHII", 0x0600, 5, 0, 0, 0, 0x0600))
+    stream = bof + record(0x2F, struct.pack("<HHHH", 1, 1, 1, 1) + bytes(48)) + record(0x0A, b"")
     path = tmp_path / "a.xls"
-    path.write_bytes(_ole2("Workbook", stream))
+    path.write_bytes(ole2_container("Workbook", stream))
     assert problem(path, limits).code == "file-encrypted"
 
 
@@ -205,8 +205,8 @@ def test_cells_behind_an_embedded_chart_are_read(tmp_path, limits):
     """A chart is a stream in the stream, with an end of its own."""
     path = write_xls(tmp_path / "a.xls", [["a", 1], ["b", CellError("#N/A")]])
     content = path.read_bytes()
-    chart = _record(0x0809, struct.pack("<HHHHII", 0x0600, 0x20, 0, 0, 0, 0)) + _record(0x0A, b"")
-    cell = _record(0x0205, struct.pack("<HHHBB", 1, 1, 0, 0x2A, 1))
+    chart = record(0x0809, struct.pack("<HHHHII", 0x0600, 0x20, 0, 0, 0, 0)) + record(0x0A, b"")
+    cell = record(0x0205, struct.pack("<HHHBB", 1, 1, 0, 0x2A, 1))
     at = content.index(cell)
     padding = content.index(bytes(len(chart)), at)
     path.write_bytes(content[:at] + chart + content[at:padding] + content[padding + len(chart) :])

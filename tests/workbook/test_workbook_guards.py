@@ -9,7 +9,7 @@ import pytest
 from cpimportd.core.problems import ProblemError
 from cpimportd.workbook import digests, guards
 from cpimportd.workbook.guards import inspect
-from tests.workbook.binaries import write_xlsb
+from tests.support.workbook.binaries import write_xlsb
 
 
 def code(path, limits) -> str:

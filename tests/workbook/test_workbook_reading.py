@@ -15,7 +15,7 @@ from cpimportd.core.model import STAGED_COLUMNS, FetchedFile, Kind, Progress
 from cpimportd.core.problems import problem as make_problem
 from cpimportd.workbook.reading import ReadJob, read, worker_command
 from cpimportd.workbook.sandbox import spawned
-from tests.reading_all import read_all
+from tests.support.workbook.reading_all import read_all
 
 pytestmark = pytest.mark.asyncio
 

@@ -19,7 +19,7 @@ from cpimportd.workbook.protocol import Output
 from cpimportd.workbook.reading import ReadJob, child_job, prefork_command, worker_command
 from cpimportd.workbook.sandbox import run_limited, spawned
 from cpimportd.workbook.worker import work
-from tests.workbook.binaries import write_xls, write_xlsb, write_xlsx
+from tests.support.workbook.binaries import write_xls, write_xlsb, write_xlsx
 
 TESTS = Path(__file__).parents[1]
 FILES = sorted([*(TESTS / "samples" / "day1").iterdir(), *(TESTS / "faults" / "corpus").iterdir()])

@@ -1,0 +1,40 @@
+"""The tests' own house: what is shared lies in tests/support, and no folder of tests leans on another."""
+
+import ast
+from pathlib import Path
+
+TESTS = Path(__file__).parents[1]
+SUPPORT = TESTS / "support"
+
+
+def imports_of(file: Path) -> set[str]:
+    """Every module of the tests that a file imports, wherever in it."""
+    found = set()
+    for node in ast.walk(ast.parse(file.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.Import):
+            found |= {each.name for each in node.names}
+        elif isinstance(node, ast.ImportFrom):
+            found |= {f"{'.' * node.level}{node.module or ''}.{each.name}" for each in node.names}
+    return {name for name in found if name.startswith((".", "tests."))}
+
+
+def test_a_folder_imports_from_support_and_from_itself_alone():
+    wrong = [
+        f"{file.relative_to(TESTS)} imports {name}"
+        for file in TESTS.rglob("*.py")
+        for name in imports_of(file)
+        if not name.startswith(("tests.support.", f"tests.{file.relative_to(TESTS).parts[0]}."))
+    ]
+    assert wrong == []
+
+
+def test_what_is_no_test_lies_in_support():
+    files = [file for file in TESTS.rglob("*.py") if SUPPORT not in file.parents]
+    assert [str(file) for file in files if file.name != "conftest.py" and not file.name.startswith("test_")] == []
+    assert [str(file) for file in SUPPORT.rglob("*.py") if file.name.startswith(("test_", "conftest"))] == []
+
+
+def test_no_two_test_files_have_one_name():
+    """A name alone says which file a report means, and each file is a group of its own when tests run in parallel."""
+    names = [file.name for file in TESTS.rglob("test_*.py")]
+    assert len(names) == len(set(names))

@@ -1,0 +1,178 @@
+"""What each of those who tell of a run says of it, in one shape: counts of documents per unit, and the terms of each sum."""
+
+import json
+from collections import Counter, defaultdict
+from datetime import UTC, datetime
+from decimal import Decimal
+
+from cpimportd.books.journal.movements import What
+from cpimportd.books.publish.runs import finish
+from cpimportd.books.reports.history import history, show
+from cpimportd.books.reports.weekly import weekly
+from cpimportd.core.model import Figure, Kind, Unit
+from cpimportd.core.report import RunReport, UnitStatus
+from cpimportd.render.past import stored_report
+from tests.support.books.whole_diff import diff
+
+COUNTS = ("inserted", "updated", "removed", "retimed", "moved_in", "moved_out")
+TERMS = ("opening", "added", "removed", "changed", "closing")
+
+BOOKED = """
+    WITH lines AS (
+        SELECT o.name, d.payment_type, d.payment_amount AS amount
+        FROM fin_expense_details d JOIN fin_expenses f ON f.operation_id = d.expense_operation_id
+        JOIN fin_organizations o ON o.id = f.organization_id WHERE f.department_id = 8
+    )
+    SELECT o.name, 'receipts' AS figure, count(*) AS rows, sum(f.amount) AS total
+    FROM fin_receipts f JOIN fin_organizations o ON o.id = f.organization_id WHERE f.department_id = 8 GROUP BY 1
+    UNION ALL
+    SELECT o.name, 'expenses', count(*), sum(f.amount)
+    FROM fin_expenses f JOIN fin_organizations o ON o.id = f.organization_id WHERE f.department_id = 8 GROUP BY 1
+    UNION ALL
+    SELECT name, 'details', count(*), sum(amount) FROM lines GROUP BY 1
+    UNION ALL
+    SELECT name, 'principal', count(*), sum(amount) FROM lines WHERE payment_type = 'Погашение долга' GROUP BY 1
+    UNION ALL
+    SELECT name, 'interest', count(*), sum(amount) FROM lines WHERE payment_type = 'Уплата процентов' GROUP BY 1
+    UNION ALL
+    SELECT name, 'other', count(*), sum(amount) FROM lines
+    WHERE payment_type IS NULL OR payment_type NOT IN ('Погашение долга', 'Уплата процентов') GROUP BY 1
+"""
+BOOKED_BY_CONTRACT = """
+    SELECT o.name, '{kind}' AS kind, coalesce(k.contract_number, '') AS contract, sum(f.amount) AS total
+    FROM {table} f JOIN fin_organizations o ON o.id = f.organization_id
+    LEFT JOIN fin_contracts k ON k.id = f.contract_id WHERE f.department_id = 8 GROUP BY 1, 3
+"""
+
+
+def booked(sql, database):
+    """Rows and sum of each figure that the tables hold now, asked in plain SQL."""
+    found = defaultdict(lambda: (0, Decimal(0)))
+    return found | {(row["name"], row["figure"]): (row["rows"], row["total"]) for row in sql(database, BOOKED)}
+
+
+def booked_by_contract(sql, database):
+    """The same per contract."""
+    found = defaultdict(Decimal)
+    for kind in (Kind.RECEIPTS, Kind.EXPENSES):
+        for row in sql(database, BOOKED_BY_CONTRACT.format(kind=kind.value, table=kind.table)):
+            found[row["name"], row["kind"], row["contract"]] = row["total"]
+    return found
+
+
+def of_units(units):
+    """What reports of units say: counts per unit, and terms per organization and figure."""
+    published = [one for one in units if one.status is UnitStatus.PUBLISHED]
+    counts = {one.unit: {name: getattr(one, name) for name in COUNTS} for one in published}
+    sums = {
+        (one.unit.organization, bridge.kind.value): tuple(getattr(bridge, name) for name in TERMS)
+        for one in published
+        for bridge in one.bridges
+    }
+    return counts, sums
+
+
+def of_diff(found, units):
+    """The same, counted from the documents of a diff."""
+    counts = {unit: dict.fromkeys(COUNTS, 0) for unit in units}
+    names = {What.ADDED: "inserted", What.REMOVED: "removed", What.RETIMED: "retimed"}
+    for one in found.documents:
+        before, after = (
+            None if name is None else Unit(name, one.key.kind.group)
+            for name in (one.organization_before, one.organization_after)
+        )
+        if (home := after if after in counts else before) in counts:
+            counts[home][names.get(one.what, "updated")] += 1
+        if one.moved:
+            if after in counts:
+                counts[after]["moved_in"] += 1
+            if before in counts:
+                counts[before]["moved_out"] += 1
+    sums = {
+        (one.organization, one.kind.value): (
+            one.bridge.opening, one.added, one.removed, one.changed, one.bridge.closing
+        )
+        for one in found.sums if one.bridge is not None
+    }  # fmt: skip
+    assert not found.unexplained
+    return counts, sums
+
+
+def of_rows(sql, database, run):
+    """The same, as the database keeps it."""
+    rows = sql(database, f"SELECT * FROM cpimportd.run_unit WHERE run_id = {run} AND status = 'published'")
+    counts = {
+        Unit(row["organization"], Kind(row["kind"]).group): {
+            name: row["deleted" if name == "removed" else name] for name in COUNTS
+        }
+        for row in rows
+        if row["kind"] != "details"
+    }
+    sums = {(row["organization"], row["kind"]): tuple(row[name] for name in TERMS) for row in rows}
+    for row in sql(database, f"SELECT * FROM cpimportd.run_payment WHERE run_id = {run}"):
+        sums[row["organization"], row["figure"]] = tuple(row[name] for name in TERMS)
+    return counts, sums
+
+
+async def all_agree(connection, sql, database, published, run, before):
+    """Everybody who tells of a run tells the same, and what the tables held and hold.
+
+    Args:
+        connection: any.
+        sql: asks the database.
+        database: which.
+        published: what the run answered.
+        run: its number.
+        before: of ``booked``, before the run.
+
+    Returns:
+        What they tell, and the documents of the diff.
+    """
+    told = counts, sums = of_units(published.units)
+    after = booked(sql, database)
+    for (organization, figure), (opening, added, removed, changed, closing) in sums.items():
+        assert opening + added - removed + changed == closing, (run, organization, figure)
+        assert opening == before[organization, figure][1], (run, organization, figure)
+        assert closing == after[organization, figure][1], (run, organization, figure)
+    for report in published.units:
+        for bridge in report.bridges:
+            key = report.unit.organization, bridge.kind.value
+            assert (bridge.rows_before, bridge.rows_after) == (before[key][0], after[key][0]), (run, key)
+    for organization in {name for name, figure in sums if figure == "details"}:
+        parts = [sums[organization, figure] for figure in ("principal", "interest", "other")]
+        assert tuple(map(sum, zip(*parts, strict=True))) == sums[organization, "details"], (run, organization)
+    assert of_rows(sql, database, run) == told
+    found = await diff(connection, run)
+    assert of_diff(found, counts) == told
+    report = RunReport(run, published.status, datetime.now(UTC), 1.0, units=published.units)
+    await finish(connection, run, published.status.value, json.loads(json.dumps(report.as_json())))
+    shown = await show(connection, run)
+    assert of_units(stored_report(shown.report).units) == told
+    whole = {name: sum(one[name] for one in counts.values()) for name in COUNTS}
+    (line,) = await history(connection, department_id=8, limit=1)
+    named = {What.ADDED: "inserted", What.REMOVED: "removed", What.RETIMED: "retimed"}
+    of_run = Counter(named.get(one.what, "updated") for one in found.documents)
+    for name in ("inserted", "updated", "removed", "retimed"):
+        assert getattr(line, name) == whole[name] == of_run[name], (run, name)
+    return told, found
+
+
+async def week_agrees(connection, told):
+    """The weekly summary is what the runs told, added up."""
+    found = await weekly(connection, 8, datetime(2000, 1, 1, tzinfo=UTC), datetime.now(UTC))
+    counts, sums = defaultdict(Counter), defaultdict(list)
+    for of_units_, of_sums in told:
+        for unit, numbers in of_units_.items():
+            counts[unit.organization, unit.group.value].update(numbers)
+        for key, terms in of_sums.items():
+            sums[key].append(terms)
+    assert {(one.organization, one.kind.value) for one in found.moved} == sums.keys()
+    for one in found.moved:
+        key = one.organization, one.kind.value
+        every = sums[key]
+        assert (one.opening, one.added, one.taken, one.changed, one.closing) == (
+            every[0][0], *(sum(terms[place] for terms in every) for place in (1, 2, 3)), every[-1][4]
+        )  # fmt: skip
+        assert one.opening + one.added - one.taken + one.changed == one.closing
+        if one.kind in {Figure.RECEIPTS, Figure.EXPENSES}:
+            assert {name: getattr(one, name) for name in COUNTS} == {name: counts[key][name] for name in COUNTS}

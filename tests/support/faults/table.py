@@ -1,0 +1,137 @@
+"""The table of faults, made from the tests' own results: ``docs/faults.md``.
+
+A test tells the table what it broke and what came of it. Every run of the tests compares that with the page; with
+``--faults-table=write`` the rows of the test files that were run are replaced in it.
+"""
+
+import re
+from dataclasses import dataclass
+from enum import StrEnum
+from pathlib import Path
+from typing import Final
+
+import pytest
+
+PAGE: Final = Path(__file__).parents[3] / "docs" / "faults.md"
+
+_OPENING: Final = """# What was broken on purpose, and what came of it
+
+Made from the tests' own results by `pytest tests/faults --whole --faults-table=write`; every run of the tests compares
+its results with this page. "Books as before" means equal in every row and column to those before the run; "next run puts
+them right" means equal to those of a run that nothing disturbed. A code in `this type` is a problem whose text and way out
+are in `journalctl -x`.
+"""
+
+_ROW: Final = re.compile(r"\| (?P<fault>.*?) \| (?P<outcome>.*?) \| `(?P<test>[^`]*)` \|")
+
+
+class Chapter(StrEnum):
+    """What is broken."""
+
+    SERVER = "Real FTP servers"
+    LINE = "A bad line"
+    HOSTILE = "A hostile server or upload"
+    DATABASE = "A bad database"
+    MACHINE = "A bad machine"
+    SECRETS = "Secrets"
+    HOSTS = "Two hosts"
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class Row:
+    """One fault and its outcome, and the test file that has seen both."""
+
+    chapter: Chapter
+    test: str
+    fault: str
+    outcome: str
+
+
+class FaultTable:
+    """What the tests of this session have seen."""
+
+    def __init__(self) -> None:
+        self.seen: set[Row] = set()
+
+
+class Faults:
+    """One test's access to the table."""
+
+    def __init__(self, table: FaultTable, test: str, *, compare: bool) -> None:
+        self._table, self._test, self._compare = table, test, compare
+
+    def tell(self, chapter: Chapter, fault: str, outcome: str) -> None:
+        """Add a row.
+
+        Args:
+            chapter: what was broken.
+            fault: what was done to it, in words an administrator understands.
+            outcome: what the product made of it, taken from what really came: the same at every run.
+        """
+        row = Row(chapter, self._test, _cell(fault), _cell(outcome))
+        self._table.seen.add(row)
+        if self._compare:
+            assert row in read(PAGE), f"not in docs/faults.md: {row}; write it by pytest … --faults-table=write"
+
+
+def _cell(text: str) -> str:
+    assert text.strip(), "a cell of the table is empty"
+    return " ".join(text.replace("|", "¦").split())
+
+
+def read(page: Path) -> set[Row]:
+    """The rows of the page; none where there is no page."""
+    rows: set[Row] = set()
+    chapter = None
+    for line in page.read_text("utf-8").splitlines() if page.exists() else ():
+        if line.startswith("## "):
+            chapter = Chapter(line.removeprefix("## "))
+        elif chapter is not None and (match := _ROW.fullmatch(line)):
+            rows.add(Row(chapter, match["test"], match["fault"], match["outcome"]))
+    return rows
+
+
+def write(page: Path, rows: set[Row]) -> None:
+    """Write the page."""
+    parts = [_OPENING]
+    for chapter in Chapter:
+        lines = [f"| {row.fault} | {row.outcome} | `{row.test}` |" for row in sorted(rows) if row.chapter is chapter]
+        if lines:
+            parts.append("\n".join((f"## {chapter}\n", "| fault | outcome | seen by |", "|---|---|---|", *lines, "")))
+    page.write_text("\n".join(parts), "utf-8")
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    group = parser.getgroup("faults")
+    group.addoption("--whole", action="store_true", help="try every fault at every place, not a sample")
+    group.addoption(
+        "--faults-table", choices=("compare", "write"), default="compare", help="what to do with docs/faults.md"
+    )
+
+
+_TABLE: Final = pytest.StashKey[FaultTable]()
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    config.stash[_TABLE] = FaultTable()
+
+
+def pytest_sessionfinish(session: pytest.Session) -> None:
+    table = session.config.stash[_TABLE]
+    if session.config.getoption("--faults-table") == "write":
+        told = {row.test for row in table.seen}
+        kept = {row for row in read(PAGE) if row.test not in told}
+        write(PAGE, kept | table.seen)
+
+
+@pytest.fixture
+def faults(request: pytest.FixtureRequest) -> Faults:
+    """Tells ``docs/faults.md`` what this test broke and what came of it."""
+    table = request.config.stash[_TABLE]
+    return Faults(table, request.node.path.name, compare=request.config.getoption("--faults-table") == "compare")
+
+
+@pytest.fixture
+def whole(request: pytest.FixtureRequest) -> bool:
+    """Whether every place is to be tried, or a sample of them."""
+    return bool(request.config.getoption("--whole"))

@@ -1,0 +1,48 @@
+"""Workbooks made of the rows of others: several of one, one of several, the same under another name."""
+
+import os
+import time
+from pathlib import Path
+from typing import Any
+
+from python_calamine import load_workbook
+
+from cpimportd.demo.workbook import write_workbook
+
+Rows = tuple[list[str], list[list[Any]]]
+
+
+def rows_of(file: Path) -> Rows:
+    """A workbook's titles, and its documents without the row with the totals."""
+    titles, *rows, _total = load_workbook(str(file)).get_sheet_by_index(0).to_python(skip_empty_area=False)
+    return titles, [[None if cell == "" else cell for cell in row] for row in rows]
+
+
+def write(file: Path, found: Rows, title: str = "Сумма") -> Path:
+    """A workbook with these documents and a total that fits, uploaded two hours ago."""
+    titles, rows = found
+    write_workbook(file, titles, rows, {title: round(sum(row[titles.index(title)] for row in rows), 2)})
+    aged(file)
+    return file
+
+
+def aged(file: Path) -> None:
+    os.utime(file, (time.time() - 7200,) * 2)
+
+
+def split(file: Path, *parts: slice, title: str = "Сумма") -> list[Path]:
+    """Several workbooks in place of one."""
+    titles, rows = rows_of(file)
+    file.unlink()
+    return [
+        write(file.with_name(f"{file.stem} {number}.xlsx"), (titles, rows[part]), title)
+        for number, part in enumerate(parts, 1)
+    ]
+
+
+def shrink(file: Path, keep: int) -> None:
+    """Write the workbook anew with only its first documents, and a control total that fits."""
+    rows = load_workbook(str(file)).get_sheet_by_index(0).to_python(skip_empty_area=False)
+    titles, documents = rows[0], [[None if cell == "" else cell for cell in row] for row in rows[1 : keep + 1]]
+    amount = titles.index("Сумма")
+    write_workbook(file, titles, documents, {"Сумма": sum(row[amount] for row in documents)})

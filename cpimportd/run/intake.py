@@ -26,7 +26,7 @@ from cpimportd.core.problems import Effect, Problem, ProblemError, problem
 from cpimportd.core.time import moment
 from cpimportd.core.verdicts import UnitVerdict, Verdict
 from cpimportd.core.waiting import Wait, waiting
-from cpimportd.documents.names import kind_by_name
+from cpimportd.documents.header import kind_by_name
 from cpimportd.render.titles import title_of
 from cpimportd.run.earlier import earlier
 from cpimportd.run.spool import SpoolFolder

@@ -13,7 +13,7 @@ from cpimportd.books.publish.plan import Published
 from cpimportd.core.model import Kind, MissedFile, Served, Snapshot
 from cpimportd.core.problems import Problem, printable, problem
 from cpimportd.core.report import FileReport, FileStatus, HeldUnit, KindTotal, UnitReport, UnitStatus
-from cpimportd.documents.names import kind_by_name
+from cpimportd.documents.header import kind_by_name
 from cpimportd.run.intake import Intake
 
 

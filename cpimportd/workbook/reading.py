@@ -18,7 +18,7 @@ from cpimportd.core.model import FetchedFile, Progress, Snapshot
 from cpimportd.core.private import open_private
 from cpimportd.core.problems import ProblemError, problem
 from cpimportd.core.system import unusable
-from cpimportd.documents.names import kind_by_name
+from cpimportd.documents.header import kind_by_name
 from cpimportd.workbook.protocol import Job, Listener
 from cpimportd.workbook.sandbox import Start, run_limited, spawned
 

@@ -4,7 +4,7 @@ import re
 from urllib.parse import unquote
 
 from cpimportd.config.sources import ConfigFile, Found, place
-from cpimportd.core.logins import advice
+from cpimportd.core.addresses import advice
 from cpimportd.core.problems import problem
 
 _URL, _USER, _PASSWORD = ("source", "url"), ("source", "user"), ("source", "password")

@@ -2,10 +2,147 @@
 
 import contextlib
 import os
+import stat
 import tempfile
 from pathlib import Path
+from typing import Final, Literal
 
-from cpimportd.core.private import adopt
+from cpimportd.core.problems import Problem, ProblemError, problem
+
+FOLDER: Final = 0o700
+FILE: Final = 0o600
+
+_SERVICE: Final = "cpimportd"
+"""The user of the packaged unit."""
+
+_OURS: Final = ("daemon.lock", "daemon.json")
+"""What a daemon that works on a state folder leaves in it, see ``daemon/lock.py`` and ``daemon/store.py``."""
+
+
+def own_folder(path: Path, *, tighten: bool = False) -> None:
+    """Make a folder that is ours alone, with every level above it that is missing; one that is there must be ours.
+
+    Args:
+        path: of the folder.
+        tighten: whether one that is there, and that nobody else has any business in, is made private, too. Not for one
+            that an administrator chose: it may be shared with other things.
+
+    Raises:
+        ProblemError: ``state-foreign``.
+        OSError: it cannot be made.
+    """
+    make_folder(path)
+    if (found := foreign(path)) is not None:
+        raise ProblemError(found)
+    if tighten and stat.S_IMODE(path.stat().st_mode) & 0o077 and path.stat().st_uid == os.geteuid():
+        path.chmod(FOLDER)
+
+
+def make_folder(path: Path) -> None:
+    """Make a folder, and every level above it that is missing, each with mode 0700; what is there stays as it is.
+
+    Raises:
+        OSError: it cannot be made; also where the name is taken by something that is no folder.
+    """
+    missing = [path]
+    while not os.path.lexists(missing[-1].parent):
+        missing.append(missing[-1].parent)
+    for folder in reversed(missing):
+        try:
+            folder.mkdir(mode=FOLDER)
+        except FileExistsError:
+            if not folder.is_dir():
+                raise
+        else:
+            folder.chmod(FOLDER)  # an umask such as 0277 takes from the owner, too
+            adopt(folder)
+
+
+def open_private(path: Path, mode: Literal["wb", "ab"]) -> int:
+    """Open a file for writing that only its owner may read.
+
+    Args:
+        path: of the file; its folder exists.
+        mode: ``wb`` writes it anew, ``ab`` goes on at its end.
+
+    Returns:
+        A descriptor.
+
+    Raises:
+        OSError: it cannot be opened.
+    """
+    how = os.O_TRUNC if mode == "wb" else os.O_APPEND
+    handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_CLOEXEC | how, FILE)
+    try:
+        found = os.fstat(handle)
+        if stat.S_ISREG(found.st_mode) and stat.S_IMODE(found.st_mode) != FILE:
+            os.fchmod(handle, FILE)
+        adopt(path)
+    except BaseException:
+        os.close(handle)
+        raise
+    return handle
+
+
+def adopt(path: Path) -> None:
+    """Let what root has just made belong to whom the folder belongs to in which it lies.
+
+    Raises:
+        OSError: it cannot be given away.
+    """
+    if os.geteuid() != 0:
+        return
+    owner = path.parent.stat()
+    if owner.st_uid != 0:
+        os.chown(path, owner.st_uid, owner.st_gid, follow_symlinks=False)
+
+
+def foreign(path: Path) -> Problem | None:
+    """Why a folder that is there is not to be used: it, or the symbolic link to it, is in somebody else's hands.
+
+    Ours are our own, root's and, for root, those of the service's user.
+
+    Raises:
+        OSError: it cannot be looked at.
+    """
+    link, folder = path.lstat(), path.stat()
+    if stat.S_ISLNK(link.st_mode) and not _trusted(link.st_uid, path):
+        return _refused(path, f"is a symbolic link that belongs to user {_name(link.st_uid)}")
+    if not _trusted(folder.st_uid, path):
+        return _refused(path, f"belongs to user {_name(folder.st_uid)}")
+    return None
+
+
+def _refused(path: Path, reason: str) -> Problem:
+    return problem("state-foreign", path=str(path), reason=reason, user=_name(os.geteuid()))
+
+
+def _trusted(owner: int, folder: Path) -> bool:
+    if owner in (os.geteuid(), 0):
+        return True
+    return os.geteuid() == 0 and (_name(owner) == _SERVICE or _works_on(owner, folder))
+
+
+def _works_on(owner: int, folder: Path) -> bool:
+    """Whether a daemon of this user has worked on the state folder, be it this one or one above."""
+    for place in (folder, *folder.absolute().parents):
+        for name in _OURS:
+            try:
+                found = (place / name).lstat()
+            except OSError:
+                continue
+            if found.st_uid == owner and stat.S_ISREG(found.st_mode):
+                return True
+    return False
+
+
+def _name(user: int) -> str:
+    import pwd  # noqa: PLC0415 - only where something is wrong
+
+    try:
+        return pwd.getpwuid(user).pw_name
+    except KeyError:
+        return str(user)
 
 
 def write_whole(path: Path, text: str, *, lasting: bool = True) -> None:

@@ -16,7 +16,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Final
 
-from cpimportd.core.private import open_private
+from cpimportd.core.files import open_private
 
 LOCK: Final = "run.lock"
 """In a folder that a living process may work on."""

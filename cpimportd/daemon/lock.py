@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-from cpimportd.core.private import adopt
+from cpimportd.core.files import adopt
 from cpimportd.core.problems import ProblemError, problem
 from cpimportd.core.system import unusable
 

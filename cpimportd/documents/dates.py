@@ -7,7 +7,7 @@ from functools import lru_cache
 
 from cpimportd.core.folding import without_format_characters
 from cpimportd.core.model import Cell, CellError
-from cpimportd.core.years import FIRST_YEAR, LAST_YEAR, in_years
+from cpimportd.core.time import FIRST_YEAR, LAST_YEAR, in_years
 
 _MONTHS = (
     "января", "февраля", "марта", "апреля", "мая", "июня",

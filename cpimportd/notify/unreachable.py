@@ -9,7 +9,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import Final
 
-from cpimportd.core.private import adopt
+from cpimportd.core.files import adopt
 from cpimportd.notify.conditions import Remembered
 
 FILE: Final = "alerts.json"

@@ -29,7 +29,7 @@ from cpimportd.config.settings import Settings
 from cpimportd.core.model import Content, Kind, Progress
 from cpimportd.core.problems import Problem, ProblemError, problem
 from cpimportd.core.report import RunReport, RunStatus
-from cpimportd.core.uninterrupted import uninterrupted
+from cpimportd.core.system import uninterrupted
 from cpimportd.notify.measuring import leave_metrics
 from cpimportd.run import outcome
 from cpimportd.run.failure import told_of

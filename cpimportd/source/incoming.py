@@ -9,8 +9,8 @@ from pathlib import Path
 from types import TracebackType
 from typing import Final, Self
 
+from cpimportd.core.files import open_private, own_folder
 from cpimportd.core.model import FetchedFile
-from cpimportd.core.private import open_private, own_folder
 from cpimportd.core.problems import ProblemError, problem
 from cpimportd.core.system import unusable
 from cpimportd.source.contract import Entry, Look, PermanentError

@@ -14,8 +14,8 @@ from pathlib import Path
 
 import cpimportd
 from cpimportd.config.settings import Reader
+from cpimportd.core.files import open_private
 from cpimportd.core.model import FetchedFile, Progress, Snapshot
-from cpimportd.core.private import open_private
 from cpimportd.core.problems import ProblemError, problem
 from cpimportd.core.system import unusable
 from cpimportd.documents.header import kind_by_name

@@ -2,7 +2,7 @@
 
 import pytest
 
-from cpimportd.core.twins import are_one, numbered
+from cpimportd.core.identity import are_one, numbered
 
 NAME = "Списание с расчетного счета 0Л0Л-000001 от 22.04.2022 8:01:53"
 WIDE = {ord(digit): ord(digit) + 0xFEE0 for digit in "0123456789"}

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from cpimportd.core import private
+from cpimportd.core import files
 from cpimportd.core.problems import ProblemError, problem
 from cpimportd.core.system import require_replaceable, unusable
 
@@ -18,7 +18,7 @@ def make_folder(path: Path) -> None:
         ProblemError: ``disk``, ``machine-exhausted``.
     """
     try:
-        private.make_folder(path)
+        files.make_folder(path)
     except OSError as error:
         raise ProblemError(unusable(path, error)) from error
 

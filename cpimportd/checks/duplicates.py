@@ -48,8 +48,8 @@ def duplicate_documents(files: Sequence[AttributedFile]) -> Mapping[int, tuple[P
     """Documents that stand in two rows, of one file or of two files of one kind: per ``file_no``, the problems.
 
     Two documents are one if their names fold alike, or if they have one number and year in one organization
-    (:mod:`cpimportd.core.identity`). Either file may be the wrong one, so both are told. Details have no key of their own:
-    several lines of one document are what they are.
+    (:mod:`cpimportd.core.identity`). Either file may be the wrong one, so both are told. Details have no key of their
+    own: several lines of one document are what they are.
     """
     found: dict[int, dict[str, list[Problem]]] = {}
     for kind in (Kind.RECEIPTS, Kind.EXPENSES):

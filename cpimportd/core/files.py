@@ -1,9 +1,14 @@
-"""Small files that are there whole or not at all, whatever happens while they are written."""
+"""Files that are there whole or not at all, and nobody else's business: mode 0700 and 0600 whatever the umask.
 
-import contextlib
+What root makes in a folder of the service's user belongs to that user: a verb that an administrator tried must leave
+nothing that the daemon then cannot use. Imported by the daemon, and so imports nothing that is heavy.
+"""
+
 import os
 import stat
 import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Final, Literal
 
@@ -145,11 +150,51 @@ def _name(user: int) -> str:
         return str(user)
 
 
+@contextmanager
+def replacing(path: Path, *, force: bool = True) -> Iterator[Path]:
+    """A private file (mode 0600) beside another that takes its place once the block ends; one that failed is removed.
+
+    Args:
+        path: of the file to be replaced, or made; its folder exists.
+        force: whether a file of that name gives way.
+
+    Yields:
+        The new file, empty.
+
+    Raises:
+        OSError: it could not be made or renamed; what was there before still is.
+        FileExistsError: without ``force``, one is there.
+    """
+    handle, name = tempfile.mkstemp(prefix=_unfinished(path), dir=path.parent)
+    os.close(handle)
+    beside = Path(name)
+    try:
+        yield beside
+        _give_name(beside, path, force=force)
+    finally:
+        with suppress(OSError):
+            beside.unlink(missing_ok=True)
+
+
+def _give_name(beside: Path, path: Path, *, force: bool) -> None:
+    if not force:
+        try:
+            path.hardlink_to(beside)  # unlike a renaming, it never takes another file's place
+        except FileExistsError:
+            raise
+        except OSError:  # a file system without hard links
+            if os.path.lexists(path):
+                raise FileExistsError(path) from None
+        else:
+            return
+    beside.replace(path)
+
+
 def write_whole(path: Path, text: str, *, lasting: bool = True) -> None:
     """Replace a file's content in one step; only its owner may read it (mode 0600).
 
-    The new content is written beside it and renamed; with ``lasting`` both the file and the folder are on the disk
-    before this returns, so that a power cut leaves the old content or the new (rename(2), fsync(2)).
+    With ``lasting`` both the file and the folder are on the disk before this returns, so that a power cut leaves the
+    old content or the new (rename(2), fsync(2)).
 
     Args:
         path: of the file; its folder exists.
@@ -159,31 +204,33 @@ def write_whole(path: Path, text: str, *, lasting: bool = True) -> None:
     Raises:
         OSError: it could not be written; the old content is still there.
     """
-    handle, name = tempfile.mkstemp(prefix=f".{path.name}-", dir=path.parent)
-    try:
-        adopt(Path(name))
-        with os.fdopen(handle, "w", encoding="utf-8") as stream:
-            stream.write(text)
-            if lasting:
-                stream.flush()
-                os.fsync(stream.fileno())
-        Path(name).replace(path)
-    except BaseException:
-        with contextlib.suppress(OSError):
-            Path(name).unlink()
-        raise
+    with replacing(path) as beside:
+        adopt(beside)
+        beside.write_text(text, encoding="utf-8")
+        if lasting:
+            sync(beside)
     if lasting:
-        _sync_folder(path.parent)
+        sync(path.parent)
 
 
-def unfinished(path: Path) -> list[Path]:
-    """What writers of a file left beside it that were killed before its content had its name."""
-    return list(path.parent.glob(f".{path.name}-*"))
+def sync(path: Path) -> None:
+    """Have a file's content, or a folder's names, on the disk before this returns (fsync(2)).
 
-
-def _sync_folder(folder: Path) -> None:
-    handle = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+    Raises:
+        OSError: it is not there.
+    """
+    handle = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
     try:
         os.fsync(handle)
     finally:
         os.close(handle)
+
+
+def unfinished(path: Path) -> list[Path]:
+    """What writers of a file left beside it that were killed before its content had its name."""
+    return list(path.parent.glob(f"{_unfinished(path)}*"))
+
+
+def _unfinished(path: Path) -> str:
+    """How the names begin of a file's unfinished contents; short enough to be followed by a few letters."""
+    return f".{path.name[:100]}-"

@@ -1,4 +1,4 @@
-"""How texts are compared: the one folded form of titles, names and document ids, and how two that fold alike differ.
+"""How texts are compared: the one folded form of titles, names and document ids; how two differ; what a typo meant.
 
 Texts are stored as they came and compared folded: two that fold alike look alike to a human and mean the same thing.
 The look-alike letters are those among Unicode's confusables (UTS #39) that a Russian keyboard's user types by mistake:

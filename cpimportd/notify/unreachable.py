@@ -1,15 +1,12 @@
 """What was told while the database was away: a small file, so that a retried slot does not tell it twenty times."""
 
 import json
-import os
-import tempfile
 from collections.abc import Iterable
-from contextlib import suppress
 from datetime import datetime
 from pathlib import Path
 from typing import Final
 
-from cpimportd.core.files import adopt
+from cpimportd.core.files import write_whole
 from cpimportd.notify.conditions import Remembered
 
 FILE: Final = "alerts.json"
@@ -44,13 +41,4 @@ def write(folder: Path, told: Iterable[Remembered]) -> None:
     if not tree:
         (folder / FILE).unlink(missing_ok=True)
         return
-    handle, name = tempfile.mkstemp(prefix=f".{FILE}-", dir=folder)
-    try:
-        adopt(Path(name))
-        with os.fdopen(handle, "w", encoding="utf-8") as stream:
-            json.dump(tree, stream, ensure_ascii=False)
-        Path(name).replace(folder / FILE)
-    except BaseException:
-        with suppress(OSError):
-            Path(name).unlink()
-        raise
+    write_whole(folder / FILE, json.dumps(tree, ensure_ascii=False), lasting=False)

@@ -1,8 +1,5 @@
 """How metrics leave the program: a registry, the text format, a file for node_exporter's textfile collector."""
 
-import contextlib
-import os
-import tempfile
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -10,6 +7,7 @@ from typing import Any
 from prometheus_client import CollectorRegistry, generate_latest
 
 from cpimportd.books.reports.watched import Figures
+from cpimportd.core.files import replacing
 from cpimportd.core.system import require_replaceable
 from cpimportd.notify.metrics.families import ImportCollector
 
@@ -33,14 +31,7 @@ def write_textfile(path: Path, text: str) -> None:
         OSError: it could not be written; what was there before still is.
     """
     require_replaceable(path)
-    # The collector reads *.prom only, so the name of what is not finished ends otherwise.
-    handle, name = tempfile.mkstemp(prefix=f".{path.name}.", suffix=".tmp", dir=path.parent)
-    try:
-        with os.fdopen(handle, "w", encoding="utf-8") as stream:
-            stream.write(text)
-            os.fchmod(stream.fileno(), 0o644)
-        Path(name).replace(path)
-    except BaseException:
-        with contextlib.suppress(OSError):
-            Path(name).unlink()
-        raise
+    # The collector reads *.prom only, and so never what is not finished.
+    with replacing(path) as beside:
+        beside.write_text(text, encoding="utf-8")
+        beside.chmod(0o644)

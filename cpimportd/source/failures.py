@@ -12,11 +12,10 @@ import aioftp
 
 from cpimportd.core.problems import ProblemError, problem
 from cpimportd.core.waiting import silence
-from cpimportd.source.client import ImpostorError
+from cpimportd.source.client import ImpostorError, PassiveError
 from cpimportd.source.contract import InUseError, PermanentError, TooMuchError
 from cpimportd.source.control import TRANSPARENT, OtherProtocolError, TlsFromTheStartError, words
-from cpimportd.source.names import decode
-from cpimportd.source.passive import PassiveError
+from cpimportd.source.listing import decode
 from cpimportd.source.redaction import redact
 
 _LIMIT = re.compile(r"maximum|too many|limit|already connected|no more connections", re.IGNORECASE)

@@ -13,9 +13,8 @@ from cpimportd.source import address
 from cpimportd.source.contract import Entry, InUseError, Listing, Look, NotResumedError, PermanentError, Session, Source
 from cpimportd.source.folder import FolderSource
 from cpimportd.source.incoming import Incoming, Spool, too_large
-from cpimportd.source.patience import Patience
 from cpimportd.source.pool import FtpSource
-from cpimportd.source.settling import settle, what_changed
+from cpimportd.source.retry import Patience, settle, what_changed
 
 _log = logging.getLogger(__name__)
 

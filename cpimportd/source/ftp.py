@@ -11,7 +11,7 @@ import aioftp
 from cpimportd.config import settings
 from cpimportd.core.problems import ProblemError, problem
 from cpimportd.core.waiting import silence
-from cpimportd.source import certificate, listing, names
+from cpimportd.source import certificate, listing
 from cpimportd.source.address import Address
 from cpimportd.source.client import Client
 from cpimportd.source.contract import Entry, Listing, Look, PermanentError, TooMuchError
@@ -161,7 +161,7 @@ class FtpSession:
         """
         self.in_step = False
         async with self._understand.during(Phase.LIST, self._transfer_limit):
-            found = names.sort_out(await self._lines(), self._encoding)
+            found = listing.sort_out(await self._lines(), self._encoding)
             if not self._machine_listing:
                 found = replace(found, entries=tuple([await self._dated(entry) for entry in found.entries]))
         self.in_step = True
@@ -171,7 +171,7 @@ class FtpSession:
         """An entry of LIST with its time; without one where the server refuses to tell it."""
         return replace(entry, look=Look(entry.look.size, await self._modified(entry)))
 
-    async def _lines(self) -> Iterable[names.Line]:
+    async def _lines(self) -> Iterable[listing.Line]:
         if self._machine_listing:
             try:
                 return tuple(listing.parse_mlsd(await self._read_lines("MLSD")))

@@ -14,7 +14,7 @@ from cpimportd.core.model import FetchedFile
 from cpimportd.core.problems import ProblemError, problem
 from cpimportd.core.system import unusable
 from cpimportd.source.contract import Entry, Look, PermanentError
-from cpimportd.source.names import SUFFIXES
+from cpimportd.source.listing import SUFFIXES
 
 OVERLAP: Final = 16 * 1024
 """Bytes that are asked for once more where a download goes on."""

@@ -8,8 +8,17 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from cpimportd.source.contract import Look
-from cpimportd.source.listing import ListingError, parse_list, parse_mlsd, parse_time
-from cpimportd.source.names import Line, decode, is_workbook, refusal, sort_out
+from cpimportd.source.listing import (
+    Line,
+    ListingError,
+    decode,
+    is_workbook,
+    parse_list,
+    parse_mlsd,
+    parse_time,
+    refusal,
+    sort_out,
+)
 
 NO_LOOK = Look(None, None)
 

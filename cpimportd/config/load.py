@@ -10,9 +10,7 @@ from typing import NoReturn
 from pydantic import BaseModel, SecretStr, ValidationError
 
 from cpimportd.config.faults import faults
-from cpimportd.config.keys import SCHEDULE, KeyPath, all_keys, dotted, variable
-from cpimportd.config.login import split_login
-from cpimportd.config.masking import holds_secret
+from cpimportd.config.keys import SCHEDULE, KeyPath, all_keys, dotted, holds_secret, variable
 from cpimportd.config.predecessor import from_predecessor
 from cpimportd.config.settings import Settings
 from cpimportd.config.sources import (
@@ -24,6 +22,7 @@ from cpimportd.config.sources import (
     leaves,
     place_in,
     read_file,
+    split_login,
 )
 from cpimportd.config.surroundings import surroundings
 from cpimportd.core import statefolder

@@ -1,5 +1,7 @@
 """The variables in force: the process's own, those of the daemon's unit, those of a ``.env``; each with its place."""
 
+import io
+import logging
 import os
 import re
 import stat
@@ -8,12 +10,39 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Final
 
+from dotenv.main import DotEnv
+from dotenv.parser import Binding, parse_stream
+
 from cpimportd.config import unit
-from cpimportd.config.envfile import dotenv
 from cpimportd.config.filetext import decoded, read_bytes
 from cpimportd.config.sources import Found, unreadable
 from cpimportd.core.problems import Problem, ProblemError, problem
 from cpimportd.core.statefolder import ENV_FILE, env_file_beside
+from cpimportd.core.unitfile import Variable
+
+
+def dotenv(text: str) -> dict[str, Variable]:
+    """The variables of a ``.env``: the last of a name counts, ``${NAME}`` is replaced.
+
+    Raises:
+        ValueError: a line is no ``NAME=value``; the error names it and repeats nothing of it.
+    """
+    lines: dict[str, int] = {}
+    for found in parse_stream(io.StringIO(text)):
+        if found.error:
+            raise ValueError(f"line {_line(found)}: expected NAME=value, with quotes that are closed")
+        if found.key is not None:
+            lines[found.key] = _line(found)
+    logging.getLogger("dotenv").setLevel(logging.ERROR)  # what it would warn of was raised above
+    values = DotEnv(None, stream=io.StringIO(text)).dict()
+    return {name: Variable(value, lines[name]) for name, value in values.items() if value is not None}
+
+
+def _line(found: Binding) -> int:
+    """Where a variable stands; what the parser keeps of it begins with the empty lines above."""
+    text = found.original.string
+    return found.original.line + text[: len(text) - len(text.lstrip())].count("\n")
+
 
 _ORIGIN: Final = re.compile(r"environment (?P<names>[A-Za-z0-9_]+(?:, [A-Za-z0-9_]+)*)")
 

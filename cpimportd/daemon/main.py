@@ -30,7 +30,7 @@ from cpimportd.daemon.supervisor import Supervisor
 
 _ALERTS: Final = "alerts.json"
 _SPOOL: Final = "spool"
-"""In the state folder, written by runs: see ``notify/unreachable.py`` and ``config/settings.py``, never loaded here."""
+"""In the state folder, written by runs: see ``notify/delivery.py`` and ``config/settings.py``, never loaded here."""
 
 PRUNING_WITHIN: Final = 600.0
 """Seconds that removing old files and journal entries may take."""

@@ -1,9 +1,16 @@
-"""The way of an alert out of the queue: as one message to each address; what does not go stays in it."""
+"""The way of an alert out of the queue: as one message to each address; what does not go stays in it.
+
+What was told while the database was away is remembered in a small file, so that a retried slot does not tell it twenty
+times.
+"""
 
 import asyncio
+import json
 import re
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
 from contextlib import asynccontextmanager
+from datetime import datetime
+from pathlib import Path
 from typing import Final
 
 import asyncpg
@@ -11,9 +18,46 @@ import asyncpg
 from cpimportd.books.database.connection import connect, let_go
 from cpimportd.books.reports import alerts as queue
 from cpimportd.config.settings import Settings
+from cpimportd.core.files import write_whole
 from cpimportd.core.problems import Problem, ProblemError, problem
+from cpimportd.notify.conditions import Remembered
 from cpimportd.notify.sending import names_of, send
 from cpimportd.notify.texts import coalesced
+
+TOLD_FILE: Final = "alerts.json"
+"""In the state folder."""
+
+
+def read_told(folder: Path) -> dict[str, Remembered]:
+    """What was told without the database, by subject; a file that cannot be understood counts as none."""
+    try:
+        found = json.loads((folder / TOLD_FILE).read_text("utf-8"))
+        return {
+            subject: Remembered(
+                subject, one["state"], datetime.fromisoformat(one["since"]), datetime.fromisoformat(one["told_at"])
+            )
+            for subject, one in found.items()
+        }
+    except (OSError, ValueError, KeyError, TypeError, AttributeError):
+        return {}
+
+
+def write_told(folder: Path, told: Iterable[Remembered]) -> None:
+    """Remember what was told; nothing to remember removes the file.
+
+    Raises:
+        OSError: it could not be written.
+    """
+    tree = {
+        one.subject: {"state": one.state, "since": one.since.isoformat(), "told_at": one.told_at.isoformat()}
+        for one in told
+        if one.told_at is not None
+    }
+    if not tree:
+        (folder / TOLD_FILE).unlink(missing_ok=True)
+        return
+    write_whole(folder / TOLD_FILE, json.dumps(tree, ensure_ascii=False), lasting=False)
+
 
 AWAY: Final = (ProblemError, OSError, asyncpg.PostgresError, asyncpg.InterfaceError, TimeoutError)
 """What it looks like when the database is not there, or not ready."""

@@ -11,8 +11,7 @@ from enum import StrEnum
 from typing import Final
 
 from cpimportd.core.problems import Problem, problem
-from cpimportd.notify.bounded import bounded
-from cpimportd.notify.sending import struck
+from cpimportd.notify.sending import bounded, struck
 
 LIMIT: Final = 5.0
 """Seconds for one message, whatever it waits for."""

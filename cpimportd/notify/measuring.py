@@ -41,7 +41,7 @@ async def measure(
         asyncpg.PostgresError: the database refuses.
     """
     try:
-        from cpimportd.notify.metrics.output import registry_of  # noqa: PLC0415 - an extra
+        from cpimportd.notify.prometheus import registry_of  # noqa: PLC0415 - an extra
     except ModuleNotFoundError as error:
         if (error.name or "").startswith("cpimportd"):
             raise
@@ -65,7 +65,7 @@ async def metrics_text(
         asyncpg.PostgresError: as :func:`measure`.
     """
     registry = await measure(connection, department_id, daemon, told)
-    from cpimportd.notify.metrics.output import text_of  # noqa: PLC0415
+    from cpimportd.notify.prometheus import text_of  # noqa: PLC0415
 
     return text_of(registry)
 
@@ -86,7 +86,7 @@ def write_metrics(path: Path, text: str) -> None:
     Raises:
         OSError: the file could not be written.
     """
-    from cpimportd.notify.metrics.output import write_textfile  # noqa: PLC0415
+    from cpimportd.notify.prometheus import write_textfile  # noqa: PLC0415
 
     write_textfile(path, text)
 

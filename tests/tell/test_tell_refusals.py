@@ -7,8 +7,7 @@ import redis
 
 from cpimportd.config.settings import Cache
 from cpimportd.core.problems import ProblemError
-from cpimportd.notify.cache import clear_once, count_cached
-from cpimportd.notify.refusals import nobodys_key
+from cpimportd.notify.cache import clear_once, count_cached, nobodys_key
 
 OURS = "itbudget:cache:credit_portfolio:"
 

@@ -14,7 +14,9 @@ from cpimportd.books.database.connection import still_open
 from cpimportd.books.database.cursors import at_one_moment
 from cpimportd.books.publish.notices import Target, readers
 from cpimportd.config.settings import Settings
+from cpimportd.core.files import replacing
 from cpimportd.core.problems import Problem, ProblemError, problem
+from cpimportd.core.system import require_replaceable
 from cpimportd.daemon.lock import holder
 from cpimportd.daemon.status import read
 
@@ -80,15 +82,17 @@ def daemon_status(state_directory: Path) -> Mapping[str, Any] | None:
     return status if found is not None and status is not None and status["pid"] == found.pid else None
 
 
-def write_metrics(path: Path, text: str) -> None:
-    """Write them for node_exporter's textfile collector.
+def write_textfile(path: Path, text: str) -> None:
+    """Replace a file in one step, so that node_exporter never reads half of it; everybody may read it.
 
     Raises:
-        OSError: the file could not be written.
+        OSError: it could not be written; what was there before still is.
     """
-    from cpimportd.notify.prometheus import write_textfile  # noqa: PLC0415
-
-    write_textfile(path, text)
+    require_replaceable(path)
+    # The collector reads *.prom only, and so never what is not finished.
+    with replacing(path) as beside:
+        beside.write_text(text, encoding="utf-8")
+        beside.chmod(0o644)
 
 
 async def leave_metrics(connection: asyncpg.Connection, settings: Settings) -> tuple[Problem, ...]:
@@ -108,7 +112,7 @@ async def leave_metrics(connection: asyncpg.Connection, settings: Settings) -> t
         daemon = daemon_status(settings.state_directory)
         async with still_open(connection, settings.database) as usable:
             text = await metrics_text(usable, settings.department_id, daemon, readers(settings))
-        write_metrics(path, text)
+        write_textfile(path, text)
     except ProblemError as error:
         return tuple(_unwritten(path, found.message) for found in error.problems)
     except Exception as error:  # noqa: BLE001 - the import is done; what becomes of its metrics is told, and no more

@@ -2,7 +2,6 @@
 
 from collections.abc import Iterable, Iterator, Mapping
 from datetime import datetime
-from pathlib import Path
 from typing import Any, Final
 
 from prometheus_client import CollectorRegistry, generate_latest
@@ -11,9 +10,7 @@ from prometheus_client.registry import Collector
 
 from cpimportd import __version__
 from cpimportd.books.reports.watched import Figures
-from cpimportd.core.files import replacing
 from cpimportd.core.outcomes import ENDED
-from cpimportd.core.system import require_replaceable
 
 _FLOAT: Final = "A float by nature: to the kopeck are the books alone."
 
@@ -204,16 +201,3 @@ def registry_of(department: int, figures: Figures, daemon: Mapping[str, Any] | N
 def text_of(registry: CollectorRegistry) -> str:
     """The text format (https://prometheus.io/docs/instrumenting/exposition_formats/), in UTF-8 once it is encoded."""
     return generate_latest(registry).decode("utf-8")
-
-
-def write_textfile(path: Path, text: str) -> None:
-    """Replace a file in one step, so that node_exporter never reads half of it; everybody may read it.
-
-    Raises:
-        OSError: it could not be written; what was there before still is.
-    """
-    require_replaceable(path)
-    # The collector reads *.prom only, and so never what is not finished.
-    with replacing(path) as beside:
-        beside.write_text(text, encoding="utf-8")
-        beside.chmod(0o644)

@@ -23,7 +23,7 @@ from cpimportd.workbook.cluster.reply import head_line
 from cpimportd.workbook.reading import ReadJob, child_job, worker_command
 from cpimportd.workbook.sandbox import run_limited, spawned
 
-_READS = ("core", "documents", "workbook", "model.py", "problems.py", "workbook/worker.py")
+_READS = ("core", "documents", "workbook")
 
 
 @cache

@@ -15,8 +15,7 @@ from typing import IO
 
 from cpimportd.core.problems import ProblemError, problem
 from cpimportd.workbook.compound import is_protected
-from cpimportd.workbook.digests import ContentDigest
-from cpimportd.workbook.held import Workbook
+from cpimportd.workbook.held import ContentDigest, Workbook
 from cpimportd.workbook.memory import raise_if_memory_was_missing
 from cpimportd.workbook.package import MANIFEST, Package, fold_name, resolve
 from cpimportd.workbook.sight import ZIP, Role, Sight, suspicious

@@ -15,8 +15,7 @@ from typing import IO, Any, TypedDict
 
 from cpimportd.core.model import STAGED_COLUMNS, Kind, Progress
 from cpimportd.core.problems import CATALOG, Problem, printable, problem
-from cpimportd.workbook.copytext import amount_of
-from cpimportd.workbook.keys import KeyReader, Keys
+from cpimportd.workbook.copytext import KeyReader, Keys, amount_of
 
 LONGEST_LINE = 8 * 1024 * 1024
 """Bytes of one line; a row's texts are far shorter."""

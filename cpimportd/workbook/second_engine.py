@@ -12,13 +12,11 @@ from xml.etree.ElementTree import ParseError
 
 from cpimportd.core.problems import ProblemError, problem
 from cpimportd.workbook.held import Workbook
-from cpimportd.workbook.markup import as_problem
+from cpimportd.workbook.markup import as_problem, cell_formats, shared_texts
 from cpimportd.workbook.memory import raise_if_memory_was_missing
-from cpimportd.workbook.numberformats import cell_formats
 from cpimportd.workbook.package import Package
 from cpimportd.workbook.sheetmarkup import SheetError, SheetParser, Styles
 from cpimportd.workbook.sheets import Row, Sheet, shown_sheets
-from cpimportd.workbook.texts import shared_texts
 
 _PIECE = 64 * 1024
 _Read = TypeVar("_Read")

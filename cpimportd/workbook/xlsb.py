@@ -14,10 +14,9 @@ from xml.etree.ElementTree import fromstring
 
 from cpimportd.core.model import Cell
 from cpimportd.workbook.held import Workbook
-from cpimportd.workbook.numberformats import BUILT_IN, Shown
+from cpimportd.workbook.markup import BUILT_IN, Shown
 from cpimportd.workbook.package import fold_name
-from cpimportd.workbook.serials import cell_of_serial
-from cpimportd.workbook.sheets import Row, Sheet, error_value
+from cpimportd.workbook.sheets import Row, Sheet, cell_of_serial, error_value
 
 _BOOK, _RELATIONS = "xl/workbook.bin", "xl/_rels/workbook.bin.rels"
 _ROW, _RK, _ERROR, _BOOL, _REAL, _TEXT, _SHARED = 0, 2, 3, 4, 5, 6, 7

@@ -15,9 +15,9 @@ from openpyxl.reader import drawings
 
 from cpimportd.core.folding import fold
 from cpimportd.render.workbooks.rejects import Note, mark
-from cpimportd.workbook.canonical import with_declared_names
 from cpimportd.workbook.confine import confine, die_with_parent, import_codecs, import_whole
 from cpimportd.workbook.held import HeldFile
+from cpimportd.workbook.package import with_declared_names
 
 LINE = 60_000
 """Bytes of the workbook that go onto one line."""

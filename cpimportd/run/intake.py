@@ -130,7 +130,7 @@ class Asked:
     wait: bool = False
 
 
-async def take_in(
+async def fetch_and_check(
     connection: asyncpg.Connection,
     settings: Settings,
     asked: Asked,

@@ -143,7 +143,7 @@ class Output:
         self._lines.clear()
 
 
-class Listener:
+class OutputParser:
     """The parent's side: what the child has said so far, checked line by line.
 
     Attributes:
@@ -175,7 +175,7 @@ class Listener:
         self._ended = False
         self._keys: KeyReader | None = None
 
-    def hear(self, block: bytes) -> bytes:
+    def parse(self, block: bytes) -> bytes:
         """Take whole lines; give back those that are rows, as they are.
 
         Raises:

@@ -25,7 +25,7 @@ from cpimportd.core.system import unusable
 from cpimportd.core.waiting import silence
 from cpimportd.workbook.cluster.reply import read_head, read_lines
 from cpimportd.workbook.cluster.task import order, reader_identity
-from cpimportd.workbook.reading import ReadJob, Report, child_command, take_down
+from cpimportd.workbook.reading import ReadJob, Report, child_command, parse_reader_output
 
 logger = logging.getLogger(__name__)
 
@@ -95,7 +95,7 @@ class Cluster:
                 if head is not None and head.reader != reader_identity():
                     raise ProblemError(versions_differ(head.reader))
                 said = read_lines(stream, head, limits.max_unpacked)
-                return await take_down(said, file, file_no, limits, rows_folder, progress=progress)
+                return await parse_reader_output(said, file, file_no, limits, rows_folder, progress=progress)
         except OSError as error:
             raise ProblemError(unusable(reply, error)) from error
         finally:

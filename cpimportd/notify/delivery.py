@@ -62,7 +62,7 @@ def write_told(folder: Path, told: Iterable[Remembered]) -> None:
 AWAY: Final = (ProblemError, OSError, asyncpg.PostgresError, asyncpg.InterfaceError, TimeoutError)
 """What it looks like when the database is not there, or not ready."""
 
-DATABASE_PATIENCE: Final = 15.0
+DATABASE_TIMEOUT: Final = 15.0
 """Seconds that the database may take in all, beside the sending."""
 
 
@@ -74,7 +74,7 @@ async def database(settings: Settings) -> AsyncIterator[asyncpg.Connection]:
         ProblemError: there is none.
     """
     connection = await connect(settings.database)
-    limit = DATABASE_PATIENCE + 2 * settings.alerts.timeout.total_seconds()
+    limit = DATABASE_TIMEOUT + 2 * settings.alerts.timeout.total_seconds()
     cut = asyncio.get_running_loop().call_later(limit, connection.terminate)
     try:
         yield connection

@@ -217,38 +217,38 @@ def _last_success(
     for level, longest in limits:
         if longest is not None and now - success > longest:
             return Finding(level, f"{told}, older than {span(longest)}", "Look: cpimportd status, cpimportd history")
-        if late := _missed(settings, health, _patience(settings, level, longest), now, counting):
+        if late := _missed(settings, health, _allowed_delay(settings, level, longest), now, counting):
             return Finding(level, f"{late}; {told}", "Look: cpimportd status, then cpimportd trigger --wait")
     return Finding(Level.OK, told)
 
 
-def _patience(settings: Settings, level: Level, longest: timedelta | None) -> Callable[[Schedule], timedelta]:
+def _allowed_delay(settings: Settings, level: Level, longest: timedelta | None) -> Callable[[Schedule], timedelta]:
     """How long after its slot an import may not have succeeded yet, where a threshold is given so long.
 
     Else a slot is late when its run could have waited and been tried again to the end; and it is lost when nobody would
     even start it any more.
     """
 
-    def patience(schedule: Schedule) -> timedelta:
+    def allowed_delay(schedule: Schedule) -> timedelta:
         if longest is not None:
             return longest
         trying = schedule.wait_for_upload + settings.retry.within
         return trying + schedule.grace if level is Level.CRITICAL else trying
 
-    return patience
+    return allowed_delay
 
 
 def _missed(
     settings: Settings,
     health: Health,
-    patience: Callable[[Schedule], timedelta],
+    allowed_delay: Callable[[Schedule], timedelta],
     now: datetime,
     counting: Mapping[str, datetime],
 ) -> str | None:
     """The slot that should be done by now and is not, in words; None where there is none."""
     for name, schedule in _imports(settings):
         after = max(now - _FAR_BACK, counting.get(name, now - _FAR_BACK))
-        slot = newest_slot(schedule.at, settings.zone, after, now - patience(schedule))
+        slot = newest_slot(schedule.at, settings.zone, after, now - allowed_delay(schedule))
         success = health.last_success_of(name, _kinds(schedule))
         if slot is not None and (success is None or success < slot):
             return f"slot {moment(slot, settings.zone)} of {name} is not done"

@@ -15,8 +15,8 @@ from typing import Final
 import aioftp
 from aioftp.common import SSLSessionBoundContext
 
-from cpimportd.source.contract import NotResumedError
 from cpimportd.source.control import TRANSPARENT, Control, Stream, unread, words
+from cpimportd.source.interface import NotResumedError
 
 _EPSV: Final = (
     # (<d><net-prt><d><net-addr><d><tcp-port><d>): RFC 2428, section 3, has the first two empty, and any delimiter.

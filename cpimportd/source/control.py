@@ -8,7 +8,7 @@ from typing import Final
 import aioftp
 from aioftp.common import ThrottleStreamIO
 
-from cpimportd.source.contract import TooMuchError
+from cpimportd.source.interface import TooMuchError
 
 TRANSPARENT = "latin-1"
 """The encoding in which aioftp reads and writes lines: every byte is one character and comes back as the same byte, so

@@ -13,8 +13,8 @@ import aioftp
 from cpimportd.core.problems import ProblemError, problem
 from cpimportd.core.waiting import silence
 from cpimportd.source.client import ImpostorError, PassiveError
-from cpimportd.source.contract import InUseError, PermanentError, TooMuchError
 from cpimportd.source.control import TRANSPARENT, OtherProtocolError, TlsFromTheStartError, words
+from cpimportd.source.interface import InUseError, PermanentError, TooMuchError
 from cpimportd.source.listing import decode
 from cpimportd.source.redaction import redact
 

@@ -11,7 +11,7 @@ from cpimportd.config import settings
 from cpimportd.core.problems import ProblemError, problem
 from cpimportd.source import listing
 from cpimportd.source.address import Address
-from cpimportd.source.contract import Entry, Listing, Look, TooMuchError
+from cpimportd.source.interface import Entry, FileState, Listing, TooMuchError
 
 BLOCK = 1024 * 1024
 _NO_SURPRISES = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
@@ -81,7 +81,7 @@ class FolderSource:
                     continue  # it was renamed or removed while the folder was read
         return lines
 
-    async def look(self, entry: Entry) -> Look:
+    async def look(self, entry: Entry) -> FileState:
         """The file's size and modification time at this moment.
 
         Raises:
@@ -120,8 +120,8 @@ def _open_regular(path: bytes) -> int:
     return descriptor
 
 
-def _look(status: os.stat_result) -> Look:
-    return Look(status.st_size, datetime.fromtimestamp(status.st_mtime, UTC))
+def _look(status: os.stat_result) -> FileState:
+    return FileState(status.st_size, datetime.fromtimestamp(status.st_mtime, UTC))
 
 
 def _failed(entry: Entry, error: OSError) -> ProblemError:

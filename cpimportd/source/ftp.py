@@ -14,9 +14,9 @@ from cpimportd.core.waiting import silence
 from cpimportd.source import certificate, listing
 from cpimportd.source.address import Address
 from cpimportd.source.client import Client
-from cpimportd.source.contract import Entry, Listing, Look, PermanentError, TooMuchError
 from cpimportd.source.control import TRANSPARENT
 from cpimportd.source.failures import Interpreter, Phase, in_use
+from cpimportd.source.interface import Entry, FileState, Listing, PermanentError, TooMuchError
 
 BLOCK = 64 * 1024
 MOST_LINES = 100_000
@@ -104,8 +104,8 @@ class FtpSession:
                 distrusted = error
         if distrusted is not None:
             self._client.abort()
-            shown = await certificate.shown(self._address, self._connect_limit)
-            raise self._understand.untrusted(certificate.distrust(distrusted, shown)) from distrusted
+            shown = await certificate.presented_fingerprint(self._address, self._connect_limit)
+            raise self._understand.untrusted(certificate.explain_distrust(distrusted, shown)) from distrusted
         if self._pinned and (shown := certificate.fingerprint(self._client.certificate())) != self._pinned:
             self._client.abort()
             raise self._understand.untrusted(
@@ -169,7 +169,7 @@ class FtpSession:
 
     async def _dated(self, entry: Entry) -> Entry:
         """An entry of LIST with its time; without one where the server refuses to tell it."""
-        return replace(entry, look=Look(entry.look.size, await self._modified(entry)))
+        return replace(entry, look=FileState(entry.look.size, await self._modified(entry)))
 
     async def _lines(self) -> Iterable[listing.Line]:
         if self._machine_listing:
@@ -200,7 +200,7 @@ class FtpSession:
             raise ConnectionError("the listing broke off within a line")
         return lines
 
-    async def look(self, entry: Entry) -> Look:
+    async def look(self, entry: Entry) -> FileState:
         """The file's SIZE and MDTM (RFC 3659) at this moment; None for what the server does not tell.
 
         Where it tells no size the folder is listed anew: a size that stands still is the sign that nobody writes.
@@ -210,14 +210,14 @@ class FtpSession:
         """
         self.in_step = False
         async with self._understand.during(Phase.LOOK, self._command_limit, entry.name):
-            look = Look(await self._size(entry), await self._modified(entry))
+            look = FileState(await self._size(entry), await self._modified(entry))
             if look.size is None:
                 seen = await self._seen_in_listing(entry)
-                look = Look(seen.size, look.modified or seen.modified)
+                look = FileState(seen.size, look.modified or seen.modified)
         self.in_step = True
         return look
 
-    async def _seen_in_listing(self, entry: Entry) -> Look:
+    async def _seen_in_listing(self, entry: Entry) -> FileState:
         for line in await self._lines():
             if line.wire == entry.wire:
                 return line.look

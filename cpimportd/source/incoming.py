@@ -13,7 +13,7 @@ from cpimportd.core.files import open_private, own_folder
 from cpimportd.core.model import FetchedFile
 from cpimportd.core.problems import ProblemError, problem
 from cpimportd.core.system import unusable
-from cpimportd.source.contract import Entry, Look, PermanentError
+from cpimportd.source.interface import Entry, FileState, PermanentError
 from cpimportd.source.listing import SUFFIXES
 
 OVERLAP: Final = 16 * 1024
@@ -66,7 +66,7 @@ class Incoming:
         self._entry = entry
         self._largest = largest
         self._file: io.BufferedWriter | None = None
-        self._look: Look | None = None
+        self._look: FileState | None = None
         self._resumable = True
         self._forget()
 
@@ -84,7 +84,7 @@ class Incoming:
         return self._stored - len(self._awaited)
 
     @contextmanager
-    def attempt(self, look: Look) -> Iterator[int]:
+    def attempt(self, look: FileState) -> Iterator[int]:
         """One try.
 
         Args:
@@ -105,7 +105,7 @@ class Incoming:
         finally:
             self._close()
 
-    def _goes_on(self, look: Look) -> bool:
+    def _goes_on(self, look: FileState) -> bool:
         if look.size is None or look.modified is None or look != self._look:
             return False
         # More than there should be: most likely the server did not begin where it was asked to.
@@ -152,7 +152,7 @@ class Incoming:
         self._awaited = self._awaited[len(block) :]
         return block[again:]
 
-    def keep(self, look: Look) -> FetchedFile:
+    def keep(self, look: FileState) -> FetchedFile:
         """Give the file its final name: call it only when all of it is known to be there.
 
         Raises:

@@ -14,7 +14,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Final, Literal
 
 from cpimportd.core.problems import Problem, problem
-from cpimportd.source.contract import Entry, Listing, Look, TooMuchError
+from cpimportd.source.interface import Entry, FileState, Listing, TooMuchError
 
 SUFFIXES = (".xlsx", ".xls", ".xlsb")
 LONGEST = 255
@@ -36,7 +36,7 @@ class Line:
 
     wire: bytes
     kind: FileKind
-    look: Look
+    look: FileState
 
 
 def decode(wire: bytes, encoding: str) -> str:
@@ -180,7 +180,7 @@ def parse_mlsd(lines: Iterable[bytes]) -> Iterator[Line]:
         facts = {
             key.lower(): value for key, _, value in (fact.partition(b"=") for fact in facts_text.split(b";") if fact)
         }
-        look = Look(_whole(facts.get(b"size", b"")), parse_time(facts.get(b"modify", b"")))
+        look = FileState(_whole(facts.get(b"size", b"")), parse_time(facts.get(b"modify", b"")))
         yield Line(wire, _mlsd_kind(facts.get(b"type", b"file").lower()), look)
 
 
@@ -201,13 +201,13 @@ def parse_list(lines: Iterable[bytes]) -> Iterator[Line]:
         line = raw.rstrip(b"\r\n")
         if match := _UNIX.fullmatch(line):
             if match["type"] == b"l":
-                yield Line(match["name"].partition(b" -> ")[0], "link", Look(None, None))
+                yield Line(match["name"].partition(b" -> ")[0], "link", FileState(None, None))
             else:
                 kind: FileKind = "file" if match["type"] == b"-" else "other"
-                yield Line(match["name"], kind, Look(_whole(match["size"]), None))
+                yield Line(match["name"], kind, FileState(_whole(match["size"]), None))
         elif match := _DOS.fullmatch(line):
             size = match["size"]
-            look = Look(_whole(size.replace(b",", b"")) if size else None, None)
+            look = FileState(_whole(size.replace(b",", b"")) if size else None, None)
             yield Line(match["name"], "other" if match["dir"] else "file", look)
         elif line.strip().lower().endswith(tuple(suffix.encode() for suffix in SUFFIXES)):
             raise ListingError(f"a line of LIST that cannot be read: {_shown(line)}")

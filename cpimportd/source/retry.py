@@ -26,13 +26,13 @@ from tenacity import AsyncRetrying, RetryCallState, retry_if_exception, wait_exp
 from cpimportd.config import settings
 from cpimportd.core.problems import ProblemError, problem
 from cpimportd.core.waiting import SHOWN_AFTER, Wait, Waiting, waiting
-from cpimportd.source.contract import Entry, Look
+from cpimportd.source.interface import Entry, FileState
 
 _log = logging.getLogger(__name__)
 _T = TypeVar("_T")
 
 
-class Patience:
+class RetryBudget:
     """The time that ``retry.within`` grants, counted from here.
 
     What is under way when it ends is not cut short (its own time limits do that); nothing is begun anew.
@@ -53,23 +53,23 @@ class Patience:
         self._wait = wait_exponential(multiplier=first, max=max(first, longest - first)) + wait_random(0, first)
         self.first = first
 
-    def lasts(self, seconds: float) -> bool:
+    def allows(self, seconds: float) -> bool:
         """Whether one may still wait so long."""
         return self._clock() + seconds <= self._until
 
-    async def insist(self, attempt: Callable[[], Awaitable[_T]]) -> _T:
+    async def retry(self, attempt: Callable[[], Awaitable[_T]]) -> _T:
         """Do something again, after growing pauses, while it fails in a way that may pass.
 
         Raises:
             ProblemError: of the last attempt; of the first, if that cannot pass (a wrong password must not be tried
                 twice, or the account may be locked).
         """
-        somebody = Waiting()
+        waiter = Waiting()
 
         # tenacity awaits only what it sees to be a coroutine function, which a lambda around one is not.
         async def one_attempt() -> _T:
             # A try that lasts so long tells by itself what it does, or who is silent.
-            over = asyncio.get_running_loop().call_later(SHOWN_AFTER, somebody.over)
+            over = asyncio.get_running_loop().call_later(SHOWN_AFTER, waiter.over)
             try:
                 return await attempt()
             finally:
@@ -79,19 +79,19 @@ class Patience:
             return await AsyncRetrying(
                 retry=retry_if_exception(lambda error: isinstance(error, ProblemError) and error.passing),
                 wait=self._wait,
-                stop=lambda state: not self.lasts(state.upcoming_sleep),
-                before_sleep=lambda state: self._say(state, somebody),
+                stop=lambda state: not self.allows(state.upcoming_sleep),
+                before_sleep=lambda state: self._report_retry(state, waiter),
                 reraise=True,
             )(one_attempt)
         finally:
-            somebody.over()
+            waiter.over()
 
-    def _say(self, state: RetryCallState, somebody: Waiting) -> None:
+    def _report_retry(self, state: RetryCallState, waiter: Waiting) -> None:
         error = None if state.outcome is None else state.outcome.exception()
         if error is None:
             return
         again = datetime.now(UTC) + timedelta(seconds=state.upcoming_sleep)
-        somebody.says(Wait(self._waits_for, _why(error), again, self.ends))
+        waiter.says(Wait(self._waits_for, _why(error), again, self.ends))
         _log.warning(
             "trying again in %.0f s: %s",
             state.upcoming_sleep,
@@ -119,18 +119,18 @@ _SHORTEST_PAUSE = 0.05
 _YOUNG = "it is younger than source.stable_for"
 
 
-def age(look: Look, now: datetime) -> float | None:
+def age(look: FileState, now: datetime) -> float | None:
     """Seconds since the file was last written; None where the server does not tell, or what it tells cannot be."""
     if look.modified is None or not _EARLIEST <= look.modified <= now + _AHEAD:
         return None
     return max(0.0, (now - look.modified).total_seconds())
 
 
-async def settle(
+async def wait_until_stable(
     entry: Entry,
-    look: Callable[[], Awaitable[Look]],
+    look: Callable[[], Awaitable[FileState]],
     stable_for: float,
-    patience: Patience,
+    budget: RetryBudget,
     *,
     doubt: str | None = None,
 ) -> Entry:
@@ -140,7 +140,7 @@ async def settle(
         entry: the file as it was last seen.
         look: looks at it anew.
         stable_for: seconds without a change that count as the end.
-        patience: how long to wait at most.
+        budget: how long to wait at most.
         doubt: why its modification time is not to be believed; None if nothing speaks against it.
 
     Returns:
@@ -161,31 +161,31 @@ async def settle(
         if aged is not None:
             pause = stable_for - aged
         if pause <= 0:
-            return replace(entry, look=Look(seen.size, seen.modified or entry.look.modified))
+            return replace(entry, look=FileState(seen.size, seen.modified or entry.look.modified))
         pause = max(pause, _SHORTEST_PAUSE)
-        if not patience.lasts(pause):
+        if not budget.allows(pause):
             raise ProblemError(problem("still-uploading", file=entry.name, reason=why))
-        await _pause(pause, f"{entry.name}: {why}", patience, trouble=why != _YOUNG)
+        await _pause(pause, f"{entry.name}: {why}", budget, trouble=why != _YOUNG)
         now = await look()
         if now != seen:
-            why = what_changed(seen, now)
+            why = describe_change(seen, now)
             seen, since = now, clock()
 
 
-async def _pause(seconds: float, why: str, patience: Patience, *, trouble: bool) -> None:
-    """Wait, and say so; that a file is young is a usual morning, that it changes or is held somebody should know."""
+async def _pause(seconds: float, why: str, budget: RetryBudget, *, trouble: bool) -> None:
+    """Wait, and say so; that a file is young is a usual morning, that it changes or is held waiter should know."""
     again = datetime.now(UTC) + timedelta(seconds=seconds)
-    with waiting(Wait("upload", why, again, patience.ends, trouble=trouble)):
+    with waiting(Wait("upload", why, again, budget.ends, trouble=trouble)):
         await asyncio.sleep(seconds)
 
 
-def what_changed(before: Look, after: Look) -> str:
+def describe_change(before: FileState, after: FileState) -> str:
     """In words, what two looks at one file differ in."""
     if before.size != after.size:
         return f"it had {before.size} bytes, then {after.size}"
     return "it was written anew"
 
 
-def _old_enough(look: Look, stable_for: float) -> bool:
+def _old_enough(look: FileState, stable_for: float) -> bool:
     aged = age(look, datetime.now(UTC))
     return stable_for == 0 or (aged is not None and aged >= stable_for)

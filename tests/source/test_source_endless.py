@@ -16,8 +16,8 @@ from cpimportd.core.model import Progress
 from cpimportd.daemon.messages import Stage
 from cpimportd.daemon.progress import Progress as Followed
 from cpimportd.source import listing
-from cpimportd.source.contract import Look, TooMuchError
 from cpimportd.source.fetch import fetch
+from cpimportd.source.interface import FileState, TooMuchError
 from tests.faults.secrets import FTP
 from tests.faults.table import Chapter, Faults
 from tests.source.scripted import Conversation, Script, ScriptedServer
@@ -206,7 +206,7 @@ def test_as_many_workbooks_as_are_allowed_are_listed(name: str, monkeypatch: pyt
     monkeypatch.setattr(listing, "MOST", 3)
 
     def listed(count: int) -> int:
-        lines = [listing.Line(name.format(number).encode(), "file", Look(1, None)) for number in range(count)]
+        lines = [listing.Line(name.format(number).encode(), "file", FileState(1, None)) for number in range(count)]
         found = listing.sort_out(lines, "utf-8")
         return len(found.entries) + len(found.problems)
 

@@ -193,7 +193,7 @@ async def connected(engine: Engine, limits: Reader, *, look: bool = False) -> As
     Raises:
         ProblemError: ``cluster-not-installed``, ``cluster-unreachable``.
     """
-    patience = engine.scheduler_timeout.total_seconds()
+    timeout = engine.scheduler_timeout.total_seconds()
     with tempfile.TemporaryFile() as complaint:
         client = await asyncio.create_subprocess_exec(
             *child_command("cpimportd.workbook.cluster.client"), stdin=PIPE, stdout=PIPE, stderr=complaint,
@@ -202,10 +202,10 @@ async def connected(engine: Engine, limits: Reader, *, look: bool = False) -> As
         listening = None
         try:
             assert client.stdin is not None  # noqa: S101  asked for above
-            place = {"scheduler": engine.dask_scheduler, "timeout": patience, "look": look}
+            place = {"scheduler": engine.dask_scheduler, "timeout": timeout, "look": look}
             client.stdin.write(json.dumps(place).encode() + b"\n")
             cluster = Cluster(client, complaint, engine, limits)
-            found = await cluster.greeting(patience + _TO_START)
+            found = await cluster.greeting(timeout + _TO_START)
             logger.info("reading on the cluster: %d workers with %d threads", found.workers, found.threads)
             listening = asyncio.create_task(cluster.listen())
             yield cluster, found

@@ -60,7 +60,7 @@ def make_folder(path: Path) -> None:
                 raise
         else:
             folder.chmod(FOLDER)  # an umask such as 0277 takes from the owner, too
-            adopt(folder)
+            give_to_folder_owner(folder)
 
 
 def open_private(path: Path, mode: Literal["wb", "ab"]) -> int:
@@ -82,14 +82,14 @@ def open_private(path: Path, mode: Literal["wb", "ab"]) -> int:
         found = os.fstat(handle)
         if stat.S_ISREG(found.st_mode) and stat.S_IMODE(found.st_mode) != FILE:
             os.fchmod(handle, FILE)
-        adopt(path)
+        give_to_folder_owner(path)
     except BaseException:
         os.close(handle)
         raise
     return handle
 
 
-def adopt(path: Path) -> None:
+def give_to_folder_owner(path: Path) -> None:
     """Let what root has just made belong to whom the folder belongs to in which it lies.
 
     Raises:
@@ -205,7 +205,7 @@ def write_whole(path: Path, text: str, *, lasting: bool = True) -> None:
         OSError: it could not be written; the old content is still there.
     """
     with replacing(path) as beside:
-        adopt(beside)
+        give_to_folder_owner(beside)
         beside.write_text(text, encoding="utf-8")
         if lasting:
             sync(beside)

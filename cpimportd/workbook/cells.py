@@ -24,8 +24,8 @@ from cpimportd.core.problems import ProblemError, problem
 from cpimportd.workbook import second_engine, xls, xlsb
 from cpimportd.workbook.canonical import with_usual_names
 from cpimportd.workbook.guards import Contents
-from cpimportd.workbook.held import Workbook
 from cpimportd.workbook.memory import raise_if_memory_was_missing
+from cpimportd.workbook.openfile import Workbook
 from cpimportd.workbook.package import Package
 from cpimportd.workbook.sheets import Row, Sheet, shown_sheets
 

@@ -13,8 +13,8 @@ from io import BytesIO
 from urllib.parse import unquote, urlsplit
 
 from cpimportd.core.problems import ProblemError, problem
-from cpimportd.workbook.held import Workbook
 from cpimportd.workbook.markup import MAIN, Element, as_problem, start_tags
+from cpimportd.workbook.openfile import Workbook
 
 MANIFEST = "[content_types].xml"
 """The folded name of the part that says what every part is."""

@@ -11,9 +11,9 @@ from typing import TypeVar
 from xml.etree.ElementTree import ParseError
 
 from cpimportd.core.problems import ProblemError, problem
-from cpimportd.workbook.held import Workbook
 from cpimportd.workbook.markup import as_problem, cell_formats, shared_texts
 from cpimportd.workbook.memory import raise_if_memory_was_missing
+from cpimportd.workbook.openfile import Workbook
 from cpimportd.workbook.package import Package
 from cpimportd.workbook.sheetmarkup import SheetError, SheetParser, Styles
 from cpimportd.workbook.sheets import Row, Sheet, shown_sheets

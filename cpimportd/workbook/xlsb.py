@@ -13,8 +13,8 @@ from typing import NamedTuple
 from xml.etree.ElementTree import fromstring
 
 from cpimportd.core.model import Cell
-from cpimportd.workbook.held import Workbook
 from cpimportd.workbook.markup import BUILT_IN, Shown
+from cpimportd.workbook.openfile import Workbook
 from cpimportd.workbook.package import fold_name
 from cpimportd.workbook.sheets import Row, Sheet, cell_of_serial, error_value
 

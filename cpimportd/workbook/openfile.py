@@ -1,4 +1,8 @@
-"""A workbook that is held open, so that it can be read where no file may be opened any more."""
+"""A workbook that stays open, to be read where no file may be opened any more, and the digest of its content.
+
+The digest shows by which version of the reader it was made. A file that lies on the server as it lay yesterday is not
+even unpacked; so whether a newer reader is to look at it anew must be seen in the digest that is remembered.
+"""
 
 import hashlib
 import io
@@ -11,13 +15,13 @@ _PIECE = 64 * 1024
 
 
 class Workbook(Protocol):
-    """What an engine reads: a :class:`HeldFile`, or a path where files may be opened."""
+    """What an engine reads: a :class:`OpenFile`, or a path where files may be opened."""
 
     def open(self, mode: Literal["rb"], /) -> IO[bytes]:
         """The workbook from its beginning; each stream has a place of its own."""
 
 
-class HeldFile:
+class OpenFile:
     """A file that is opened once and read by whoever asks, any number of times; to be closed at the end of its block.
 
     Raises:

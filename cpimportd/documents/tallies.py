@@ -82,20 +82,20 @@ class Tallies:
             ("unconfirmed", self.unconfirmed, "unconfirmed_by_bank"),
         ):
             if tally.count:
-                yield self._told(code, tally, self._layout.title_of(field))
+                yield self._warning(code, tally, self._layout.title_of(field))
         for code, types in (
             ("operation-type-new", self._operation_types),
             ("payment-type-other", self._payment_types),
         ):
             every = list(types.items())
             for text, tally in every[:LISTED]:
-                yield self._told(code, tally, value=text)
+                yield self._warning(code, tally, value=text)
             yield from self._rest(code, len(every) - LISTED)
         for code, listed in self._listed.items():
             yield from listed
             yield from self._rest(code, self._unlisted.get(code, 0))
 
-    def _told(self, code: str, tally: Tally, column: str | None = None, value: str | None = None) -> Problem:
+    def _warning(self, code: str, tally: Tally, column: str | None = None, value: str | None = None) -> Problem:
         return problem(
             code,
             file=self._file,

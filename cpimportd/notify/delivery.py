@@ -24,14 +24,14 @@ from cpimportd.notify.conditions import Remembered
 from cpimportd.notify.sending import names_of, send
 from cpimportd.notify.texts import coalesced
 
-TOLD_FILE: Final = "alerts.json"
+NOTIFIED_FILE: Final = "alerts.json"
 """In the state folder."""
 
 
-def read_told(folder: Path) -> dict[str, Remembered]:
+def read_notified(folder: Path) -> dict[str, Remembered]:
     """What was told without the database, by subject; a file that cannot be understood counts as none."""
     try:
-        found = json.loads((folder / TOLD_FILE).read_text("utf-8"))
+        found = json.loads((folder / NOTIFIED_FILE).read_text("utf-8"))
         return {
             subject: Remembered(
                 subject, one["state"], datetime.fromisoformat(one["since"]), datetime.fromisoformat(one["told_at"])
@@ -42,7 +42,7 @@ def read_told(folder: Path) -> dict[str, Remembered]:
         return {}
 
 
-def write_told(folder: Path, told: Iterable[Remembered]) -> None:
+def write_notified(folder: Path, told: Iterable[Remembered]) -> None:
     """Remember what was told; nothing to remember removes the file.
 
     Raises:
@@ -54,9 +54,9 @@ def write_told(folder: Path, told: Iterable[Remembered]) -> None:
         if one.told_at is not None
     }
     if not tree:
-        (folder / TOLD_FILE).unlink(missing_ok=True)
+        (folder / NOTIFIED_FILE).unlink(missing_ok=True)
         return
-    write_whole(folder / TOLD_FILE, json.dumps(tree, ensure_ascii=False), lasting=False)
+    write_whole(folder / NOTIFIED_FILE, json.dumps(tree, ensure_ascii=False), lasting=False)
 
 
 AWAY: Final = (ProblemError, OSError, asyncpg.PostgresError, asyncpg.InterfaceError, TimeoutError)

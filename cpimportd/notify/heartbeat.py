@@ -11,7 +11,7 @@ from enum import StrEnum
 from typing import Final
 
 from cpimportd.core.problems import Problem, problem
-from cpimportd.notify.sending import bounded, struck
+from cpimportd.notify.sending import bounded, without_secrets
 
 LIMIT: Final = 5.0
 """Seconds for one message, whatever it waits for."""
@@ -48,7 +48,7 @@ async def beat(url: str, what: Beat, text: str = "") -> tuple[Problem, ...]:
         return (problem("heartbeat-unsent", reason=f"it answers {error.code}"),)
     except (OSError, ValueError, http.client.HTTPException, RuntimeError) as error:
         cause = getattr(error, "reason", None) or error
-        return (problem("heartbeat-unsent", reason=struck(f"{type(cause).__name__}: {cause}", url)),)
+        return (problem("heartbeat-unsent", reason=without_secrets(f"{type(cause).__name__}: {cause}", url)),)
     return ()
 
 

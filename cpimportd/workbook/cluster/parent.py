@@ -56,19 +56,19 @@ class Cluster:
 
     Args:
         client: the process.
-        complaint: what it writes to stderr.
+        stderr: what it writes to stderr.
         engine: where the cluster is.
         limits: of the readers.
     """
 
-    def __init__(self, client: Process, complaint: IO[bytes], engine: Engine, limits: Reader) -> None:
-        self._client, self._complaint = client, complaint
+    def __init__(self, client: Process, stderr: IO[bytes], engine: Engine, limits: Reader) -> None:
+        self._client, self._stderr = client, stderr
         self._address = str(engine.dask_scheduler)
         # A worker may be lost when it is nearly through, and another one begins anew.
         self._silence = 2 * limits.wall_time.total_seconds() + engine.scheduler_timeout.total_seconds()
         self._tickets = itertools.count()
         self._pending: dict[int, asyncio.Future[object]] = {}
-        self._heard = 0
+        self._received = 0
         self._turn = asyncio.Lock()
 
     async def read(
@@ -115,19 +115,19 @@ class Cluster:
                 with suppress(BrokenPipeError, ConnectionResetError):  # that it is gone is heard on its stdout
                     self._client.stdin.write(json.dumps({"ticket": ticket, **words}).encode() + b"\n")
                     await self._client.stdin.drain()
-            await self._patiently(answer, file)
+            await self._wait_for_reply(answer, file)
         finally:
             del self._pending[ticket]
         if (failed := answer.result()) is not None:
-            raise ProblemError(_told(failed, self._address, file))
+            raise ProblemError(_as_problem(failed, self._address, file))
 
-    async def _patiently(self, answer: "asyncio.Future[object]", file: str) -> None:
+    async def _wait_for_reply(self, answer: "asyncio.Future[object]", file: str) -> None:
         """Wait as long as anything at all comes back."""
         while not answer.done():
-            heard = self._heard
+            received = self._received
             async with silence("cluster", f"a worker reads {file}", self._silence, trouble=False, times=4):
                 await asyncio.wait({answer}, timeout=self._silence)
-            if not answer.done() and heard == self._heard:
+            if not answer.done() and received == self._received:
                 reason = f"nothing came back for {self._silence:.0f} s; twice reader.wall_time is waited for"
                 raise ProblemError(problem("cluster-failed", file=file, reason=reason))
 
@@ -141,7 +141,7 @@ class Cluster:
             async with asyncio.timeout(within), silence("cluster", f"no answer yet from {self._address}", within):
                 said = json.loads(await self._line())
             if "failed" in said:
-                raise ProblemError(_told(said["failed"], self._address))
+                raise ProblemError(_as_problem(said["failed"], self._address))
             ready = said["ready"]
             readers = tuple(printable(reader) for reader in ready["readers"])
             return Found(int(ready["workers"]), int(ready["threads"]), readers)
@@ -156,7 +156,7 @@ class Cluster:
         try:
             while line := await self._line():
                 said = json.loads(line)
-                self._heard += 1
+                self._received += 1
                 self._settle(said["ticket"], said.get("failed"))
             reason = f"its client ended: {self._last_words() or 'it said nothing'}"
         except (ValueError, LookupError, TypeError) as error:
@@ -176,8 +176,8 @@ class Cluster:
         return await self._client.stdout.readline()
 
     def _last_words(self) -> str:
-        size = os.fstat(self._complaint.fileno()).st_size
-        said = os.pread(self._complaint.fileno(), _STDERR_KEPT, max(0, size - _STDERR_KEPT))
+        size = os.fstat(self._stderr.fileno()).st_size
+        said = os.pread(self._stderr.fileno(), _STDERR_KEPT, max(0, size - _STDERR_KEPT))
         return printable(said.decode(errors="replace").strip().rpartition("\n")[2])
 
 
@@ -194,9 +194,9 @@ async def connected(engine: Engine, limits: Reader, *, look: bool = False) -> As
         ProblemError: ``cluster-not-installed``, ``cluster-unreachable``.
     """
     timeout = engine.scheduler_timeout.total_seconds()
-    with tempfile.TemporaryFile() as complaint:
+    with tempfile.TemporaryFile() as stderr:
         client = await asyncio.create_subprocess_exec(
-            *child_command("cpimportd.workbook.cluster.client"), stdin=PIPE, stdout=PIPE, stderr=complaint,
+            *child_command("cpimportd.workbook.cluster.client"), stdin=PIPE, stdout=PIPE, stderr=stderr,
             env=_environment(), start_new_session=True, limit=_PIECE,
         )  # fmt: skip
         listening = None
@@ -204,7 +204,7 @@ async def connected(engine: Engine, limits: Reader, *, look: bool = False) -> As
             assert client.stdin is not None  # noqa: S101  asked for above
             place = {"scheduler": engine.dask_scheduler, "timeout": timeout, "look": look}
             client.stdin.write(json.dumps(place).encode() + b"\n")
-            cluster = Cluster(client, complaint, engine, limits)
+            cluster = Cluster(client, stderr, engine, limits)
             found = await cluster.greeting(timeout + _TO_START)
             logger.info("reading on the cluster: %d workers with %d threads", found.workers, found.threads)
             listening = asyncio.create_task(cluster.listen())
@@ -228,7 +228,7 @@ def _environment() -> dict[str, str]:
     return {"LANG": "C.UTF-8", **kept}
 
 
-def _told(failed: Any, address: str, file: str | None = None) -> Problem:  # noqa: ANN401 - whatever JSON can hold
+def _as_problem(failed: Any, address: str, file: str | None = None) -> Problem:  # noqa: ANN401 - whatever JSON can hold
     """What the client says went wrong, in words of the catalog."""
     code, reason = failed["code"], printable(failed["reason"])
     if code not in _CODES:

@@ -48,7 +48,7 @@ _ORIGIN: Final = re.compile(r"environment (?P<names>[A-Za-z0-9_]+(?:, [A-Za-z0-9
 
 
 @dataclass(frozen=True, slots=True)
-class Surroundings:
+class Environment:
     """Variables, and where they stand.
 
     Attributes:
@@ -67,13 +67,13 @@ class Surroundings:
     mode: int = 0
     problems: tuple[Problem, ...] = ()
 
-    def told(self, found: Found) -> Found:
+    def with_places(self, found: Found) -> Found:
         """The same, with the places of variables that stand in a file."""
-        found.origins = {key: self._told(origin) for key, origin in found.origins.items()}
-        found.problems = [replace(one, message=self._told(one.message)) for one in found.problems]
+        found.origins = {key: self._with_places(origin) for key, origin in found.origins.items()}
+        found.problems = [replace(one, message=self._with_places(one.message)) for one in found.problems]
         return found
 
-    def _told(self, text: str) -> str:
+    def _with_places(self, text: str) -> str:
         return _ORIGIN.sub(lambda match: self._place(match["names"].split(", ")) or match[0], text)
 
     def _place(self, names: list[str]) -> str | None:
@@ -95,7 +95,7 @@ class Surroundings:
                 yield problem("config-readable", path=str(self.file), key=key, mode=mode)
 
 
-def surroundings(config: Path, environ: Mapping[str, str]) -> Surroundings:
+def read_environment(config: Path, environ: Mapping[str, str]) -> Environment:
     """Gather the variables that hold for a configuration file.
 
     Args:
@@ -105,7 +105,7 @@ def surroundings(config: Path, environ: Mapping[str, str]) -> Surroundings:
     of_the_unit = dict(unit.adopted()) if environ is os.environ else {}
     named = environ.get(ENV_FILE)
     file = Path(named) if named else env_file_beside(config)
-    found = Surroundings({})
+    found = Environment({})
     if file is not None:
         try:
             found = _read(file)
@@ -117,7 +117,7 @@ def surroundings(config: Path, environ: Mapping[str, str]) -> Surroundings:
     return replace(found, variables={name: text for name, (text, _) in given.items()} | own, places=places)
 
 
-def _read(file: Path) -> Surroundings:
+def _read(file: Path) -> Environment:
     try:
         text = decoded(read_bytes(file))
         mode = file.stat().st_mode
@@ -126,4 +126,4 @@ def _read(file: Path) -> Surroundings:
         raise ProblemError(unreadable(file, error)) from None
     values = {name: one.value for name, one in variables.items()}
     places = {name: f"{file}, line {one.line}: {name}" for name, one in variables.items()}
-    return Surroundings(values, places, file, text, mode)
+    return Environment(values, places, file, text, mode)

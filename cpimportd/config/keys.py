@@ -10,7 +10,8 @@ from typing import get_args
 from pydantic import SecretStr
 from pydantic.fields import FieldInfo
 
-from cpimportd.config.settings import Schedule, Section, Settings
+from cpimportd.config.sections import Section
+from cpimportd.config.settings import Schedule, Settings
 from cpimportd.core.statefolder import PREFIX
 
 KeyPath = tuple[str, ...]

@@ -13,7 +13,7 @@ from urllib.parse import parse_qs, unquote, urlsplit
 
 import tenacity
 
-from cpimportd.config.settings import Cache
+from cpimportd.config.sections import Cache
 from cpimportd.core.problems import Problem, ProblemError, problem
 from cpimportd.core.waiting import Wait, silence, waiting
 

@@ -55,6 +55,17 @@ def words(lines: Iterable[str]) -> str:
     return " ".join(line[1:].strip() for line in lines)
 
 
+def bytewise(text: str, encoding: str) -> str:
+    """Text as the client must be given it, so that the wire carries it in the server's encoding.
+
+    What that encoding cannot write goes in UTF-8 (RFC 2640): a login with question marks in it is never right.
+    """
+    try:
+        return text.encode(encoding).decode(TRANSPARENT)
+    except UnicodeEncodeError:
+        return text.encode().decode(TRANSPARENT)
+
+
 class Stream(ThrottleStreamIO):
     """A connection whose silence has a limit.
 

@@ -14,7 +14,7 @@ from cpimportd.core.waiting import silence
 from cpimportd.source import certificate, listing
 from cpimportd.source.address import Address
 from cpimportd.source.client import Client
-from cpimportd.source.control import TRANSPARENT
+from cpimportd.source.control import TRANSPARENT, bytewise
 from cpimportd.source.failures import Interpreter, Phase, in_use
 from cpimportd.source.interface import Entry, FileState, Listing, PermanentError, TooMuchError
 
@@ -125,7 +125,9 @@ class FtpSession:
         """
         async with self._understand.during(Phase.LOGIN, self._command_limit):
             answer = self._understand.readable(
-                await self._client.log_in(self._bytewise(self._user), self._bytewise(self._password))
+                await self._client.log_in(
+                    bytewise(self._user, self._encoding), bytewise(self._password, self._encoding)
+                )
             )
             await self._client.command("TYPE I", "2xx")
             if self._encoding.lower().replace("-", "").replace("_", "") == "utf8":
@@ -163,13 +165,10 @@ class FtpSession:
         async with self._understand.during(Phase.LIST, self._transfer_limit):
             found = listing.sort_out(await self._lines(), self._encoding)
             if not self._machine_listing:
-                found = replace(found, entries=tuple([await self._dated(entry) for entry in found.entries]))
+                dated = [(entry, FileState(entry.look.size, await self._modified(entry))) for entry in found.entries]
+                found = replace(found, entries=tuple(replace(entry, look=look) for entry, look in dated))
         self.in_step = True
         return found
-
-    async def _dated(self, entry: Entry) -> Entry:
-        """An entry of LIST with its time; without one where the server refuses to tell it."""
-        return replace(entry, look=FileState(entry.look.size, await self._modified(entry)))
 
     async def _lines(self) -> Iterable[listing.Line]:
         if self._machine_listing:
@@ -300,13 +299,3 @@ class FtpSession:
         except OSError as error:
             reason = f"source.tls_ca cannot be read: {error.strerror or error}"
             raise self._understand.untrusted(reason) from error
-
-    def _bytewise(self, text: str) -> str:
-        """Text as the client must be given it, so that the wire carries it in the server's encoding.
-
-        What that encoding cannot write goes in UTF-8 (RFC 2640): a login with question marks in it is never right.
-        """
-        try:
-            return text.encode(self._encoding).decode(TRANSPARENT)
-        except UnicodeEncodeError:
-            return text.encode().decode(TRANSPARENT)

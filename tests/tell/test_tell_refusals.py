@@ -5,7 +5,7 @@ import re
 import pytest
 import redis
 
-from cpimportd.config.settings import Cache
+from cpimportd.config.sections import Cache
 from cpimportd.core.problems import ProblemError
 from cpimportd.notify.cache import clear_once, count_cached, nobodys_key
 

@@ -19,8 +19,7 @@ from cpimportd.source.failures import Interpreter, Phase, in_use
 from cpimportd.source.interface import Entry, FileState, Listing, PermanentError, TooMuchError
 
 BLOCK = 64 * 1024
-MOST_LINES = 100_000
-MOST_BYTES = 16 * 1024**2
+MOST_LINES, MOST_BYTES = 100_000, 16 * 1024**2
 """Of a listing; a folder of exports has dozens of lines. More is a server that never ends."""
 
 _TLS_PROBE = 5.0

@@ -44,13 +44,14 @@ class Cache(Section):
         "itbudget:cache:credit_portfolio:*", description="Redis keys that match this pattern are deleted."
     )
     again_after: Span = Field(
-        timedelta(seconds=5), description="They are deleted twice: a request under way may write an old answer."
+        timedelta(seconds=5),
+        description="Keys are deleted again after this time: a request under way may write an old answer.",
     )
     timeout: PositiveSpan = Field(timedelta(seconds=5), description="How long Redis may be silent.")
 
 
 class Tell(Section):
-    """What is told after COMMIT."""
+    """What is notified after COMMIT."""
 
     channel: Channel = Field("cpimportd", description="PostgreSQL's NOTIFY channel; its payload is the run's number.")
     refresh_views: bool = Field(True, description="Refresh the materialized views that can be refreshed CONCURRENTLY.")
@@ -58,22 +59,23 @@ class Tell(Section):
 
 
 class Alerts(Section):
-    """Who is told when something is wrong, changes, or is well again; and who watches that runs take place at all."""
+    """Who is notified when something is wrong, changes, or is well again; and who watches that runs take place."""
 
     urls: AlertUrls = Field(
         (),
         description="Where alerts go: URLs of Apprise (mailtos://, tgram:// and many more), whole secrets; better a "
         "credential named alerts.urls, one a line.",
     )
-    language: Literal["ru", "en"] = Field("ru", description="Of the alerts: ru or en.")
+    language: Literal["ru", "en"] = Field("ru", description="Language of the alerts: ru or en.")
     remind_every: Span = Field(
-        timedelta(days=1), description="While it lasts; a run that comes up to a tenth early reminds, too. 0: never."
+        timedelta(days=1),
+        description="Time between reminders while a problem lasts; a run up to a tenth early reminds, too. 0: never.",
     )
     timeout: PositiveSpan = Field(timedelta(seconds=15), description="How long sending may hold up the end of a run.")
     heartbeat_url: HeartbeatUrl | None = Field(
         None,
-        description="A check of Healthchecks.io or its like, told when a scheduled run begins, ends or fails; a whole "
-        "secret, better a credential named alerts.heartbeat_url.",
+        description="A check of Healthchecks.io or its like, notified when a scheduled run begins, ends or fails; a "
+        "whole secret, better a credential named alerts.heartbeat_url.",
         examples=["https://hc-ping.com/00000000-0000-0000-0000-000000000000"],
     )
 
@@ -123,7 +125,7 @@ class Web(Section):
         False, description="Without a token: true lets every user of this machine in, on a loopback address only."
     )
     hosts: Annotated[tuple[HostName, ...], Words] = Field(
-        (), description="Names under which it is asked, beside IP addresses and localhost; others are refused."
+        (), description="Host names under which it is reached, beside IP addresses and localhost; others are refused."
     )
     database_url: DatabaseUrl | None = Field(
         None,

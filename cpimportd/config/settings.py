@@ -67,12 +67,14 @@ class Source(Section):
         description="ftp://, ftps:// (explicit TLS) or file://; user and password have keys of their own.",
         examples=["ftps://ftp.example.org/1c"],
     )
-    user: Line = Field("anonymous", description="Who logs in.")
+    user: Line = Field("anonymous", description="User name for the login.")
     password: Password | None = Field(
         None, description="Better a credential named source.password than a line here.", examples=["secret"]
     )
-    encoding: Encoding = Field("utf-8", description="Of the file names; an old Windows server may need cp1251.")
-    parallel: Annotated[Whole, Field(ge=1, le=16)] = Field(4, description="Connections at once.")
+    encoding: Encoding = Field(
+        "utf-8", description="Encoding of the file names; an old Windows server may need cp1251."
+    )
+    parallel: Annotated[Whole, Field(ge=1, le=16)] = Field(4, description="Simultaneous connections.")
     stable_for: Span = Field(
         timedelta(seconds=10), description="A file that grew within this time is still being uploaded."
     )
@@ -91,7 +93,7 @@ class Source(Section):
     command_timeout: PositiveSpan = Field(timedelta(seconds=30), description="How long the server may be silent.")
     transfer_timeout: PositiveSpan = Field(timedelta(minutes=10), description="How long one file may take.")
     stale_after: PositiveSpan = Field(
-        timedelta(hours=36), description="A workbook that 1C has not uploaded anew for so long is told of."
+        timedelta(hours=36), description="A workbook that 1C has not uploaded for so long is reported."
     )
     outbox: Line | None = Field(
         None,
@@ -103,20 +105,22 @@ class Source(Section):
 class Retry(Section):
     """How long passing faults (an FTP server that is away, a database that restarts) are tried again."""
 
-    within: Span = Field(timedelta(minutes=20), description="Since the run began; 0 tries once.")
-    wait_first: PositiveSpan = Field(timedelta(seconds=2), description="Before the second try; doubled each time.")
-    wait_longest: PositiveSpan = Field(timedelta(minutes=2), description="Between two tries.")
+    within: Span = Field(timedelta(minutes=20), description="Time for retries since the run began; 0: no retry.")
+    wait_first: PositiveSpan = Field(
+        timedelta(seconds=2), description="Pause before the second try; doubled each time."
+    )
+    wait_longest: PositiveSpan = Field(timedelta(minutes=2), description="Longest pause between two tries.")
 
 
 class Reader(Section):
     """Limits of the child process that reads one workbook, and of the zip it reads."""
 
     parallel: Annotated[Whole, Field(ge=1, le=64)] = Field(2, description="Workbooks read at once.")
-    memory: Size = Field(1024**3, description="Address space of one child.")
-    cpu_time: PositiveSpan = Field(timedelta(minutes=5), description="Of one child.")
-    wall_time: PositiveSpan = Field(timedelta(minutes=10), description="For one workbook.")
+    memory: Size = Field(1024**3, description="Address space of one child process.")
+    cpu_time: PositiveSpan = Field(timedelta(minutes=5), description="CPU time of one child process.")
+    wall_time: PositiveSpan = Field(timedelta(minutes=10), description="Time for one workbook.")
     max_entries: Annotated[Whole, Field(gt=0)] = Field(1000, description="Parts in a workbook's zip.")
-    max_unpacked: Size = Field(2 * 1024**3, description="Of all parts together.")
+    max_unpacked: Size = Field(2 * 1024**3, description="Unpacked size of all parts together.")
     max_ratio: Annotated[Whole, Field(gt=0)] = Field(400, description="Unpacked to packed size of one part.")
     max_problems: Annotated[Whole, Field(gt=0, le=1_000_000)] = Field(
         200, description="Problems of one kind in one workbook that are listed one by one; the rest is counted."
@@ -136,7 +140,7 @@ class Engine(Section):
         validate_default=True,
     )
     scheduler_timeout: PositiveSpan = Field(
-        timedelta(seconds=15), description="How long the scheduler may take to answer, also when its line was lost."
+        timedelta(seconds=15), description="How long the scheduler may take to answer, also after a lost connection."
     )
 
     @field_validator("dask_scheduler", mode="after")
@@ -153,13 +157,16 @@ class Guards(Section):
     removed_documents: Annotated[Whole, Field(ge=0)] = Field(
         3, description="Fewer or as many removed documents are always believed."
     )
-    removed_percent: Percent = Field(1.0, description="Of an organization's documents that may be removed.")
-    removed_sum_percent: Percent = Field(1.0, description="Of their sum that may be removed.")
+    removed_percent: Percent = Field(
+        1.0, description="Share of an organization's documents that may be removed, in percent."
+    )
+    removed_sum_percent: Percent = Field(1.0, description="Share of their sum that may be removed, in percent.")
     added_documents: Annotated[Whole, Field(ge=0)] = Field(
         20, description="Fewer or as many new documents are always believed."
     )
     added_times: Times = Field(
-        5.0, description="Of a busy day's documents that may come new, per day since the last ones; 0 asks nobody."
+        5.0,
+        description="New documents that are believed per day, as a multiple of a busy day's; 0 switches the guard off.",
     )
     closed_before: ClosedBefore | None = Field(
         None,
@@ -178,13 +185,15 @@ class Schedule(Section):
     )
     job: Literal["import", "report", "reconcile"] = Field("import", description="import, report or reconcile.")
     enabled: bool = Field(True, description="false leaves it out.")
-    grace: PositiveSpan = Field(timedelta(hours=1), description="A slot older than this is not started any more.")
-    catch_up: bool = Field(True, description="Whether a slot missed while the daemon was down is made up for.")
+    grace: PositiveSpan = Field(
+        timedelta(hours=1), description="A run that is overdue by more than this is not started."
+    )
+    catch_up: bool = Field(True, description="Whether a run missed while the daemon was down is started late.")
     only: Annotated[tuple[KindName, ...], Words] = Field(
-        (), description="Of receipts, expenses and details; empty means all."
+        (), description="Which of receipts, expenses and details; empty means all."
     )
     wait_for_upload: Span = Field(
-        timedelta(0), description="From the slot on, how long to look again while 1C has uploaded nothing new."
+        timedelta(0), description="How long after the slot to keep looking while 1C has uploaded nothing new."
     )
 
 
@@ -196,7 +205,7 @@ class Settings(Section):
     )
     timezone: Zone = Field(
         "Europe/Moscow",
-        description="In which 1C writes its moments and in which schedules are computed.",
+        description="Time zone of 1C's dates and times, and of the schedules.",
         validate_default=True,  # a machine may have no time zone data at all
     )
     state_directory: AbsolutePath = Field(

@@ -1,6 +1,6 @@
 """Which column of an export goes into which field: one table per kind of documents.
 
-A title is compared by :func:`~cpimportd.documents.columns.fold`, so case, ``ё`` and spaces do not matter. Columns that
+A title is compared by :func:`~cpimportd.core.folding.fold`, so case, ``ё`` and spaces do not matter. Columns that
 are not listed here are kept in ``extra``.
 """
 

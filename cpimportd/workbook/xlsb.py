@@ -176,7 +176,7 @@ def _dates(styles: bytes) -> dict[int, bool]:
 def shown_by(code: str) -> Shown:
     """As what a format's first section shows a number, as openpyxl judges it, without whose import a reader starts.
 
-    It differs from ``numberformats`` in rare codes; a workbook is to be read tomorrow as it was yesterday.
+    It differs from that of ``markup`` in rare codes; a workbook is to be read tomorrow as it was yesterday.
     """
     first = code.partition(";")[0]
     if not _MOMENT.search(_ASIDE.sub("", first)):

@@ -1,6 +1,6 @@
 """Reading on a Dask cluster, as the run sees it: workbooks go to workers, and what comes back is not trusted.
 
-The run speaks to a child process (``cluster_client``), the child to the scheduler, and the scheduler to workers, each
+The run speaks to a child process (``client``), the child to the scheduler, and the scheduler to workers, each
 of which reads in a limited child of its own (``cluster_task``). A reply meets the same doubts as the words of a child
 here.
 """

@@ -25,8 +25,8 @@ from cpimportd.daemon.client import as_rescheduled, trouble_of_run
 from cpimportd.daemon.lock import LOCK, holder
 from cpimportd.daemon.store import FILE as MEMORY
 from cpimportd.daemon.store import NOT_UNDERSTOOD, decode
-from cpimportd.notify.measuring import daemon_status
-from cpimportd.notify.plugin import Answer, Finding, Level, wrong_configuration
+from cpimportd.notify.metrics import daemon_status
+from cpimportd.notify.nagios_answer import Answer, Finding, Level, wrong_configuration
 from cpimportd.source.probe import probe
 from cpimportd.timetable.calendar import newest_slot, next_slot
 

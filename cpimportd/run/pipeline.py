@@ -30,7 +30,7 @@ from cpimportd.core.model import Content, Kind, Progress
 from cpimportd.core.problems import Problem, ProblemError, problem
 from cpimportd.core.report import RunReport, RunStatus
 from cpimportd.core.system import uninterrupted
-from cpimportd.notify.measuring import leave_metrics
+from cpimportd.notify.metrics import leave_metrics
 from cpimportd.run import outcome
 from cpimportd.run.failure import told_of
 from cpimportd.run.intake import Asked, Intake, fetch_and_check

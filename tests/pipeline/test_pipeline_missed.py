@@ -23,7 +23,7 @@ from cpimportd.notify.alerting import Occasion, watched
 from cpimportd.notify.conditions import Event, Look, compare, find
 from cpimportd.notify.heartbeat import Beat
 from cpimportd.notify.nagios import Level, Thresholds, judge
-from cpimportd.notify.plugin import Answer
+from cpimportd.notify.nagios_answer import Answer
 from cpimportd.notify.prometheus import registry_of, text_of
 from cpimportd.render.journal import summary_line
 from cpimportd.render.progress import of_report

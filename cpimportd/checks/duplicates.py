@@ -5,7 +5,7 @@ from typing import Final, NamedTuple
 
 from cpimportd.checks.attribution import AttributedFile
 from cpimportd.core.folding import describe_differences, fold, with_code_points
-from cpimportd.core.identity import are_one, numbered, parse_identity
+from cpimportd.core.identity import are_same_document, numbered, parse_identity
 from cpimportd.core.listing import capped
 from cpimportd.core.model import Document, Kind
 from cpimportd.core.problems import Problem, problem
@@ -109,7 +109,7 @@ def _one_amount(here: Document, there: Document) -> str | None:
     name, other = numbered(here.operation_id), numbered(there.operation_id)
     if name is None or other is None or (name.words, name.written) == (other.words, other.written):
         return None  # told by their number
-    return _one_number(here, there) if are_one(name, here.kopecks, other, there.kopecks) else None
+    return _one_number(here, there) if are_same_document(name, here.kopecks, other, there.kopecks) else None
 
 
 def _told(places: Sequence[_Place], why: _Why) -> Iterable[tuple[int, Problem]]:

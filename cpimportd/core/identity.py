@@ -132,7 +132,7 @@ def _whole(before: str, number: str) -> tuple[str, str]:
     return _SIGN.sub("", before), number.removeprefix("№").rstrip(",;")
 
 
-def are_one(here: Numbered, amount: Hashable, there: Numbered, other_amount: Hashable) -> bool:
+def are_same_document(here: Numbered, amount: Hashable, there: Numbered, other_amount: Hashable) -> bool:
     """Whether two documents with one organization, number and year are one.
 
     They are where the words before the number and the number itself are the same, be it in another case. Where a

@@ -86,7 +86,7 @@ async def clear_once(cache: Cache) -> Cleared:
     return Cleared(deleted)
 
 
-def misread(cache: Cache) -> str | None:
+def url_fault(cache: Cache) -> str | None:
     """Why redis-py cannot do what ``cache.url`` says, such as an option that it does not know; nobody is spoken to."""
     try:
         pool: Any = _client(cache).connection_pool
@@ -112,7 +112,7 @@ async def count_cached(cache: Cache) -> int:
         async with _client(cache) as client:
             async for batch in _batches(client, cache.pattern):
                 count += len(batch)
-            await client.unlink(nobodys_key(cache.pattern))
+            await client.unlink(unused_key(cache.pattern))
     except Exception as error:  # noqa: BLE001 - whatever it is, it is what `check` has to say
         raise ProblemError(
             problem("cache-unreachable", reason=_reason(error, cache), way=way_out(error, cache))
@@ -259,7 +259,7 @@ def way_out(error: Exception, cache: Cache) -> str:
     return _OTHERWISE
 
 
-def nobodys_key(pattern: str) -> str:
+def unused_key(pattern: str) -> str:
     """A key that fits a pattern of Redis and that nobody has: to delete it changes nothing.
 
     A pattern without a star fits few keys, any of which may be somebody's: then the key is its beginning and more.

@@ -1,6 +1,6 @@
 """The way of an alert out of the queue: as one message to each address; what does not go stays in it.
 
-What was told while the database was away is remembered in a small file, so that a retried slot does not tell it twenty
+What was reported while the database was away is kept in a small file, so that a retried slot does not repeat it twenty
 times.
 """
 
@@ -29,7 +29,7 @@ NOTIFIED_FILE: Final = "alerts.json"
 
 
 def read_notified(folder: Path) -> dict[str, Remembered]:
-    """What was told without the database, by subject; a file that cannot be understood counts as none."""
+    """What was reported without the database, by subject; a file that cannot be understood counts as none."""
     try:
         found = json.loads((folder / NOTIFIED_FILE).read_text("utf-8"))
         return {
@@ -42,15 +42,15 @@ def read_notified(folder: Path) -> dict[str, Remembered]:
         return {}
 
 
-def write_notified(folder: Path, told: Iterable[Remembered]) -> None:
-    """Remember what was told; nothing to remember removes the file.
+def write_notified(folder: Path, reported: Iterable[Remembered]) -> None:
+    """Remember what was reported; nothing to remember removes the file.
 
     Raises:
         OSError: it could not be written.
     """
     tree = {
         one.subject: {"state": one.state, "since": one.since.isoformat(), "told_at": one.told_at.isoformat()}
-        for one in told
+        for one in reported
         if one.told_at is not None
     }
     if not tree:

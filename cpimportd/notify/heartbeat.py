@@ -1,4 +1,4 @@
-"""A dead-man service is told that a run begins, ends well, or fails: Healthchecks.io's protocol.
+"""A dead-man service is notified that a run begins, ends well, or fails: Healthchecks.io's protocol.
 
 https://healthchecks.io/docs/http_api/: POST to the check's own address means success, to ``/start`` and ``/fail`` below
 it the rest; a body is kept, of which more than 100 kB are cut off there. The address is the key, and so a secret.
@@ -21,7 +21,7 @@ LONGEST_BODY: Final = 10_000
 
 
 class Beat(StrEnum):
-    """What is told, as the path below the check's address."""
+    """What is sent, as the path below the check's address."""
 
     START = "/start"
     SUCCESS = ""
@@ -29,7 +29,7 @@ class Beat(StrEnum):
 
 
 async def beat(url: str, what: Beat, text: str = "") -> tuple[Problem, ...]:
-    """Tell the service.
+    """Notify the service.
 
     Args:
         url: the check's address.
@@ -37,7 +37,7 @@ async def beat(url: str, what: Beat, text: str = "") -> tuple[Problem, ...]:
         text: sent along, cut to 10 kB.
 
     Returns:
-        ``heartbeat-unsent`` where it could not be told; nothing is ever raised for it.
+        ``heartbeat-unsent`` where it could not be sent; nothing is ever raised for it.
     """
     try:
         await bounded(lambda: _post(url + what, text), LIMIT)

@@ -1,4 +1,4 @@
-"""Metrics: what the database and the daemon tell, for `cpimportd metrics`, a run's end, and /metrics.
+"""Metrics: what the database and the daemon say, for `cpimportd metrics`, a run's end, and /metrics.
 
 The metrics room and prometheus_client are imported when they are needed: a run without ``metrics.textfile`` knows
 nothing of them.
@@ -28,7 +28,7 @@ async def measure(
     connection: asyncpg.Connection,
     department_id: int,
     daemon: Mapping[str, Any] | None,
-    told: Collection[str] = frozenset(Target),
+    notified: Collection[str] = frozenset(Target),
 ) -> "CollectorRegistry":
     """A registry with everything that is measured, of one moment; it is made anew for every scrape.
 
@@ -36,7 +36,7 @@ async def measure(
         connection: any; outside a transaction one is opened.
         department_id: whose books.
         daemon: its status, see :func:`daemon_status`; None leaves its metrics out.
-        told: who is to be told after COMMIT, see :func:`cpimportd.run.notifying.readers`.
+        notified: who is notified after COMMIT, see :func:`cpimportd.run.notifying.readers`.
 
     Raises:
         ProblemError: ``metrics-not-installed``.
@@ -51,14 +51,14 @@ async def measure(
     from cpimportd.books.reports.health import figures  # noqa: PLC0415
 
     async with at_one_moment(connection):
-        return registry_of(department_id, await figures(connection, department_id, told), daemon)
+        return registry_of(department_id, await figures(connection, department_id, notified), daemon)
 
 
 async def metrics_text(
     connection: asyncpg.Connection,
     department_id: int,
     daemon: Mapping[str, Any] | None,
-    told: Collection[str] = frozenset(Target),
+    notified: Collection[str] = frozenset(Target),
 ) -> str:
     """The same in Prometheus' text format.
 
@@ -66,7 +66,7 @@ async def metrics_text(
         ProblemError: as :func:`measure`.
         asyncpg.PostgresError: as :func:`measure`.
     """
-    registry = await measure(connection, department_id, daemon, told)
+    registry = await measure(connection, department_id, daemon, notified)
     from cpimportd.notify.prometheus import text_of  # noqa: PLC0415
 
     return text_of(registry)
@@ -115,7 +115,7 @@ async def leave_metrics(connection: asyncpg.Connection, settings: Settings) -> t
         write_textfile(path, text)
     except ProblemError as error:
         return tuple(_unwritten(path, found.message) for found in error.problems)
-    except Exception as error:  # noqa: BLE001 - the import is done; what becomes of its metrics is told, and no more
+    except Exception as error:  # noqa: BLE001 - the import is done; what becomes of its metrics is reported, and no more
         return (_unwritten(path, f"{type(error).__name__}: {error}"),)
     return ()
 

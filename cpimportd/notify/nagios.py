@@ -179,8 +179,8 @@ def judge(
         for file in health.files
         if file.modified is not None and now - file.modified > settings.source.stale_after
     ]
-    told = [one.explained(settings.zone) for one in health.outstanding]
-    findings += [Finding(Level.WARNING, str(found), found.way_out) for found in told]
+    outstanding = [one.explained(settings.zone) for one in health.outstanding]
+    findings += [Finding(Level.WARNING, str(found), found.way_out) for found in outstanding]
     findings += _first(held, "units are held") + _first(alone, "workbooks are held")
     findings += [_warned(found) for found in _without_slot(settings, now)]
     findings += [_not_done(job, settings) for job in health.undone]
@@ -212,14 +212,14 @@ def _last_success(
     if success is None:
         level = Level.WARNING if health.last_run is None else Level.CRITICAL
         return Finding(level, "no import has succeeded yet", "Import now: cpimportd trigger --wait")
-    told = f"last success {span(now - success)} ago ({moment(success, settings.zone)})"
+    last = f"last success {span(now - success)} ago ({moment(success, settings.zone)})"
     limits = ((Level.CRITICAL, thresholds.critical), (Level.WARNING, thresholds.warning))
     for level, longest in limits:
         if longest is not None and now - success > longest:
-            return Finding(level, f"{told}, older than {span(longest)}", "Look: cpimportd status, cpimportd history")
+            return Finding(level, f"{last}, older than {span(longest)}", "Look: cpimportd status, cpimportd history")
         if late := _missed(settings, health, _allowed_delay(settings, level, longest), now, counting):
-            return Finding(level, f"{late}; {told}", "Look: cpimportd status, then cpimportd trigger --wait")
-    return Finding(Level.OK, told)
+            return Finding(level, f"{late}; {last}", "Look: cpimportd status, then cpimportd trigger --wait")
+    return Finding(Level.OK, last)
 
 
 def _allowed_delay(settings: Settings, level: Level, longest: timedelta | None) -> Callable[[Schedule], timedelta]:

@@ -52,7 +52,7 @@ class Interpreter:
         secret: the password; struck out wherever a server repeats it.
         silence: seconds without a word after which the server counts as silent, whatever the limit of a phase.
         encrypted: whether the control connection is under TLS.
-        asked: tells the last command that was sent, for every problem names it; empty before the first.
+        asked: gives the last command that was sent, which every problem names; empty before the first.
     """
 
     label: str

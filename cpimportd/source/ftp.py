@@ -153,7 +153,7 @@ class FtpSession:
         self.in_step = True
 
     async def list(self) -> Listing:
-        """The workbooks in the folder, with size and, where the server tells it reliably, modification time.
+        """The workbooks in the folder, with size and, where the server gives it reliably, modification time.
 
         The time comes from MLSD or MDTM, never from LIST, whose times have no seconds and no zone.
 
@@ -199,9 +199,9 @@ class FtpSession:
         return lines
 
     async def look(self, entry: Entry) -> FileState:
-        """The file's SIZE and MDTM (RFC 3659) at this moment; None for what the server does not tell.
+        """The file's SIZE and MDTM (RFC 3659) at this moment; None for what the server does not say.
 
-        Where it tells no size the folder is listed anew: a size that stands still is the sign that nobody writes.
+        Where it gives no size the folder is listed anew: a size that stands still is the sign that nobody writes.
 
         Raises:
             ProblemError: download-failed.

@@ -68,9 +68,9 @@ class Incoming:
         self._file: io.BufferedWriter | None = None
         self._look: FileState | None = None
         self._resumable = True
-        self._forget()
+        self._reset()
 
-    def _forget(self) -> None:
+    def _reset(self) -> None:
         self._stored = 0
         self._digest = hashlib.sha256()
         self._tail = self._awaited = b""
@@ -96,8 +96,8 @@ class Incoming:
         Raises:
             ProblemError: disk, machine-exhausted.
         """
-        if not self._goes_on(look):
-            self._forget()
+        if not self._can_resume(look):
+            self._reset()
         self._look, self._awaited = look, self._tail
         self._open()
         try:
@@ -105,7 +105,7 @@ class Incoming:
         finally:
             self._close()
 
-    def _goes_on(self, look: FileState) -> bool:
+    def _can_resume(self, look: FileState) -> bool:
         if look.size is None or look.modified is None or look != self._look:
             return False
         # More than there should be: most likely the server did not begin where it was asked to.
@@ -120,7 +120,7 @@ class Incoming:
         """
         self._resumable = False
         self._close()
-        self._forget()
+        self._reset()
         self._open()
 
     def write(self, block: bytes) -> None:
@@ -130,7 +130,7 @@ class Incoming:
             ProblemError: file-too-large, disk; download-failed where it is not the file whose beginning is here.
         """
         assert self._file is not None  # noqa: S101 - within an attempt
-        block = self._compared(block)
+        block = self._without_overlap(block)
         if self._stored + len(block) > self._largest:
             raise too_large(self._entry, self._stored + len(block), self._largest)
         try:
@@ -142,7 +142,7 @@ class Incoming:
         self._digest.update(block)
         self._tail = (self._tail + block)[-OVERLAP:]
 
-    def _compared(self, block: bytes) -> bytes:
+    def _without_overlap(self, block: bytes) -> bytes:
         """What remains of a block beyond the bytes that are here already."""
         again = len(self._awaited)
         if block[:again] != self._awaited[: len(block)]:

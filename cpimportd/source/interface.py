@@ -14,8 +14,8 @@ class FileState:
     """What one look at a file showed.
 
     Attributes:
-        size: bytes; None where the server does not tell.
-        modified: when it was last written, in UTC; None where the server does not tell.
+        size: bytes; None where the server does not say.
+        modified: when it was last written, in UTC; None where the server does not say.
     """
 
     size: int | None

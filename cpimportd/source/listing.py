@@ -102,12 +102,12 @@ def sort_out(lines: Iterable[Line], encoding: str) -> Listing:
         if len(entries) + len(problems) > MOST:
             raise TooMuchError(f"it holds more than {MOST} workbooks")
     return Listing(
-        tuple(sorted(_told_apart(entries.values(), encoding), key=lambda e: (e.name, e.wire))),
+        tuple(sorted(_with_distinct_names(entries.values(), encoding), key=lambda e: (e.name, e.wire))),
         tuple(problems[wire] for wire in sorted(problems)),
     )
 
 
-def _told_apart(entries: Iterable[Entry], encoding: str) -> Iterable[Entry]:
+def _with_distinct_names(entries: Iterable[Entry], encoding: str) -> Iterable[Entry]:
     """Entries whose names read alike though their bytes differ: the one in the foreign encoding says so."""
     kept = list(entries)
     count = Counter(entry.name for entry in kept)
@@ -159,7 +159,7 @@ def parse_time(text: bytes) -> datetime | None:
 
 
 def parse_size(text: str) -> int | None:
-    """The bytes in an answer to SIZE, whatever follows them; None where it tells none."""
+    """The bytes in an answer to SIZE, whatever follows them; None where it holds none."""
     match = _SIZE.fullmatch(text)
     return int(match[1]) if match else None
 

@@ -42,7 +42,7 @@ async def probe(source: settings.Source, zone: tzinfo = UTC, *, read: bool = Tru
 
     Args:
         source: which.
-        zone: in which instants are told.
+        zone: in which instants are shown.
         read: whether a workbook is looked at and begun; a monitor that asks every minute need not.
 
     Returns:
@@ -105,7 +105,7 @@ async def _read_first_block(
     Args:
         session: a conversation.
         listing: what it showed.
-        zone: in which instants are told.
+        zone: in which instants are shown.
         refused: the session's answers to what it asked and was refused.
         server: how problems name it.
 

@@ -120,7 +120,7 @@ _YOUNG = "it is younger than source.stable_for"
 
 
 def age(look: FileState, now: datetime) -> float | None:
-    """Seconds since the file was last written; None where the server does not tell, or what it tells cannot be."""
+    """Seconds since the file was last written; None where the server does not say, or what it tells cannot be."""
     if look.modified is None or not _EARLIEST <= look.modified <= now + _AHEAD:
         return None
     return max(0.0, (now - look.modified).total_seconds())

@@ -132,11 +132,11 @@ def _of_xlsb(workbook: Workbook, file: str) -> Cells:
         book = xlsb.open_xlsb(workbook)
     except Exception as error:
         raise _unclear(error, file) from error
-    sheets = tuple(Sheet(sheet.name, partial(_surely, sheet.rows, file)) for sheet in book.sheets)
+    sheets = tuple(Sheet(sheet.name, partial(_rows_or_problem, sheet.rows, file)) for sheet in book.sheets)
     return Cells("xlsb", sheets, book.since_1904)
 
 
-def _surely(read: Callable[[], Iterator[Row]], file: str) -> Iterator[Row]:
+def _rows_or_problem(read: Callable[[], Iterator[Row]], file: str) -> Iterator[Row]:
     rows = read()
     while True:
         try:

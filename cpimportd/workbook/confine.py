@@ -2,7 +2,7 @@
 
 The limits on memory and time are set from outside (``sandbox``). Namespaces, Landlock and a filter of system calls are
 three walls, each of which may be refused by an old kernel, a container or the unit's own hardening: each is tried, and
-any of the last two is enough that no file can be opened. ``cpimportd check`` tells what is left (``trial``).
+any of the last two is enough that no file can be opened. ``cpimportd check`` reports what is left (``trial``).
 """
 
 import ctypes

@@ -28,7 +28,7 @@ class DoctypeError(ValueError):
 
 
 class Target:
-    """What a parser tells of elements and text; names are ``{namespace}name``, however the document binds prefixes."""
+    """What a parser calls for elements and text; names are ``{namespace}name``, however the document binds prefixes."""
 
     def start(self, name: str, attributes: dict[str, str]) -> None:
         """An element begins."""
@@ -52,7 +52,7 @@ class Target:
 
 
 def parser_for(target: Target) -> "XMLParser[Any]":
-    """A parser that tells a target; it raises ParseError for what is no XML, and :class:`DoctypeError`."""
+    """A parser that reports to a target; it raises ParseError for what is no XML, and :class:`DoctypeError`."""
     return XMLParser(target=target)  # noqa: S314 - a DTD is refused before its first entity
 
 

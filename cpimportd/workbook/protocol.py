@@ -31,7 +31,7 @@ class Job(TypedDict):
     """What the parent asks for.
 
     ``zip`` holds the fields of ZipLimits; ``limits`` how many characters the books have room for, per field;
-    ``most_problems`` how many of one code may be told.
+    ``most_problems`` how many of one code may be sent.
     """
 
     path: str
@@ -98,7 +98,7 @@ class Output:
 
     Args:
         stream: where to.
-        most_problems: of one code that are told; of what exceeds it only the number is.
+        most_problems: of one code that are sent; the rest is only counted.
     """
 
     def __init__(self, stream: IO[bytes], most_problems: int) -> None:
@@ -152,13 +152,13 @@ class OutputParser:
         sheet: the name of the sheet that it reads.
         columns: field → letters of the column that it comes from.
         documents: the keys of the rows so far.
-        problems: told by the child.
+        problems: reported by the child.
         trailer: its last words; an empty one until they came.
 
     Args:
         file: the workbook's name.
         file_no: its place among today's files.
-        progress: told from time to time how many rows there are.
+        progress: called from time to time with the number of rows so far.
         most_problems: of one code that the child was allowed.
     """
 
@@ -246,7 +246,7 @@ class OutputParser:
 
 
 def _problem(said: dict[str, Any], file: str) -> Problem:
-    """A problem as the child tells it: its code must exist, its texts are escaped anew, its file is the one we know."""
+    """A problem as the child sends it: its code must exist, its texts are escaped anew, its file is the one we know."""
     if said["code"] not in CATALOG:
         raise ValueError("it names a problem that does not exist")
     row = said["row"]

@@ -84,7 +84,7 @@ async def read(
         job: what to read it by.
         limits: of the child, and of the zip.
         rows_folder: where its understood rows go, as ``000.rows`` by file_no.
-        progress: told from time to time how many rows there are.
+        progress: called from time to time with the number of rows so far.
         start: what starts the child, where ``worker_command()`` is not to be started anew.
 
     Returns:
@@ -115,7 +115,7 @@ async def parse_reader_output(
         file_no: its place among today's files, from 0.
         limits: that were set to the reader.
         rows_folder: where the understood rows go, as ``000.rows`` by file_no.
-        progress: told from time to time how many rows there are.
+        progress: called from time to time with the number of rows so far.
 
     Raises:
         ProblemError: as of :func:`read`.

@@ -37,11 +37,11 @@ _CODES = ("cluster-not-installed", "cluster-unreachable", "cluster-versions", "c
 
 
 @dataclass(frozen=True, slots=True)
-class Found:
+class ClusterInfo:
     """What is there.
 
     Attributes:
-        workers: how many have told the scheduler of themselves.
+        workers: how many are known to the scheduler.
         threads: of all workers together; each reads one workbook at a time.
         readers: whatever readers the workers have, or why one cannot say; only where it was asked for.
     """
@@ -131,7 +131,7 @@ class Cluster:
                 reason = f"nothing came back for {self._silence:.0f} s; twice reader.wall_time is waited for"
                 raise ProblemError(problem("cluster-failed", file=file, reason=reason))
 
-    async def greeting(self, within: float) -> Found:
+    async def greeting(self, within: float) -> ClusterInfo:
         """The client's first words.
 
         Raises:
@@ -144,11 +144,11 @@ class Cluster:
                 raise ProblemError(_as_problem(said["failed"], self._address))
             ready = said["ready"]
             readers = tuple(printable(reader) for reader in ready["readers"])
-            return Found(int(ready["workers"]), int(ready["threads"]), readers)
+            return ClusterInfo(int(ready["workers"]), int(ready["threads"]), readers)
         except TimeoutError:
             reason = f"it did not answer within {within:.0f} s"
         except (ValueError, LookupError, TypeError) as error:
-            reason = self._last_words() or str(error)
+            reason = self._last_stderr_line() or str(error)
         raise ProblemError(problem("cluster-unreachable", value=self._address, reason=reason))
 
     async def listen(self) -> None:
@@ -158,7 +158,7 @@ class Cluster:
                 said = json.loads(line)
                 self._received += 1
                 self._settle(said["ticket"], said.get("failed"))
-            reason = f"its client ended: {self._last_words() or 'it said nothing'}"
+            reason = f"its client ended: {self._last_stderr_line() or 'it said nothing'}"
         except (ValueError, LookupError, TypeError) as error:
             reason = f"its client broke the protocol: {error}"
         while True:  # whoever asks from now on gets the same answer
@@ -175,14 +175,16 @@ class Cluster:
         assert self._client.stdout is not None  # noqa: S101  asked for below
         return await self._client.stdout.readline()
 
-    def _last_words(self) -> str:
+    def _last_stderr_line(self) -> str:
         size = os.fstat(self._stderr.fileno()).st_size
         said = os.pread(self._stderr.fileno(), _STDERR_KEPT, max(0, size - _STDERR_KEPT))
         return printable(said.decode(errors="replace").strip().rpartition("\n")[2])
 
 
 @asynccontextmanager
-async def connected(engine: Engine, limits: Reader, *, look: bool = False) -> AsyncIterator[tuple[Cluster, Found]]:
+async def connected(
+    engine: Engine, limits: Reader, *, look: bool = False
+) -> AsyncIterator[tuple[Cluster, ClusterInfo]]:
     """A cluster, for as long as the block lasts.
 
     Args:

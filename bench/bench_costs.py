@@ -37,7 +37,7 @@ from cpimportd.config.settings import Database, Reader
 from cpimportd.core.model import FetchedFile, Snapshot
 from cpimportd.demo.exports import ExportDay, Holding
 from cpimportd.demo.ledger import Changes
-from cpimportd.workbook.cluster.packed import Packer, unpack
+from cpimportd.workbook.cluster.reply import Packer, unpack
 from cpimportd.workbook.reading import ReadJob, child_job, read
 from tests.support.workbook.reading_all import read_all
 

@@ -5,11 +5,10 @@ from typing import Final, NamedTuple
 
 from cpimportd.checks.attribution import AttributedFile
 from cpimportd.core.folding import describe_differences, fold, with_code_points
-from cpimportd.core.identity import parse_identity
+from cpimportd.core.identity import are_same_document, numbered, parse_identity
 from cpimportd.core.listing import capped
 from cpimportd.core.model import Document, Kind
 from cpimportd.core.problems import Problem, problem
-from cpimportd.core.twins import are_one, numbered
 
 _Why = Callable[[Document, Document], str | None]
 """The code of why two documents are one; None where they are two."""
@@ -49,8 +48,8 @@ def duplicate_documents(files: Sequence[AttributedFile]) -> Mapping[int, tuple[P
     """Documents that stand in two rows, of one file or of two files of one kind: per ``file_no``, the problems.
 
     Two documents are one if their names fold alike, or if they have one number and year in one organization
-    (:mod:`cpimportd.core.twins`). Either file may be the wrong one, so both are told. Details have no key of their own:
-    several lines of one document are what they are.
+    (:mod:`cpimportd.core.identity`). Either file may be the wrong one, so both are told. Details have no key of their
+    own: several lines of one document are what they are.
     """
     found: dict[int, dict[str, list[Problem]]] = {}
     for kind in (Kind.RECEIPTS, Kind.EXPENSES):
@@ -110,7 +109,7 @@ def _one_amount(here: Document, there: Document) -> str | None:
     name, other = numbered(here.operation_id), numbered(there.operation_id)
     if name is None or other is None or (name.words, name.written) == (other.words, other.written):
         return None  # told by their number
-    return _one_number(here, there) if are_one(name, here.kopecks, other, there.kopecks) else None
+    return _one_number(here, there) if are_same_document(name, here.kopecks, other, there.kopecks) else None
 
 
 def _told(places: Sequence[_Place], why: _Why) -> Iterable[tuple[int, Problem]]:

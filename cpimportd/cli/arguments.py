@@ -225,7 +225,7 @@ def require_schedule(settings: "Settings", name: str, verb: str, *, enabled: boo
     Raises:
         ProblemError: ``wrong-use``; names those that there are.
     """
-    from cpimportd.core.near import near_hint
+    from cpimportd.core.folding import near_hint
     from cpimportd.core.problems import ProblemError, problem
 
     known = [one for one, schedule in settings.schedules.items() if schedule.enabled or not enabled]

@@ -43,6 +43,6 @@ def example() -> None:
     Example: `cpimportd config example > /etc/cpimportd/cpimportd.toml`; set database.url and source.url, then
     `cpimportd check`.
     """
-    from cpimportd.config.example import example as write_example
+    from cpimportd.config.show import example as write_example
 
     click.echo(write_example(), nl=False)

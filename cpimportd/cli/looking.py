@@ -68,7 +68,7 @@ def _nagios(config_file: Path | None, warning: str | None, critical: str | None,
 
     from cpimportd.core.problems import ProblemError
     from cpimportd.notify.nagios import Thresholds, ask
-    from cpimportd.notify.plugin import unknown, wrong_configuration
+    from cpimportd.notify.nagios_answer import unknown, wrong_configuration
     from cpimportd.render.layout import stdout_console
 
     try:

@@ -78,14 +78,14 @@ def metrics(textfile: Path | None, config_file: Path | None) -> None:
     lets every run do that by itself when it ends.
     """
     from cpimportd.core.problems import ProblemError, problem
-    from cpimportd.notify.measuring import write_metrics
+    from cpimportd.notify.metrics import write_textfile
 
     text = run_async(_metrics(load(config_file)))
     if textfile is None:
         click.echo(text, nl=False)
         return
     try:
-        write_metrics(textfile, text)
+        write_textfile(textfile, text)
     except OSError as error:
         reason = error.strerror or str(error)
         raise ProblemError(problem("disk", path=str(textfile), reason=reason)) from error
@@ -94,7 +94,7 @@ def metrics(textfile: Path | None, config_file: Path | None) -> None:
 async def _metrics(loaded: "Loaded") -> str:
     from cpimportd.books.publish.notices import readers
     from cpimportd.cli.looking import reading
-    from cpimportd.notify.measuring import daemon_status, metrics_text
+    from cpimportd.notify.metrics import daemon_status, metrics_text
 
     settings = loaded.settings
     daemon, told = daemon_status(settings.state_directory), readers(settings)

@@ -57,16 +57,16 @@ def _client(config_file: Path | None) -> "Client":
         ProblemError: what is wrong with the configuration, where no daemon lives.
     """
     from cpimportd.core.problems import ProblemError
-    from cpimportd.core.statefolder import told, unset
+    from cpimportd.core.statefolder import configured_state_folder, default_state_folder
     from cpimportd.daemon.client import Client
     from cpimportd.daemon.lock import holder
 
-    folder = told(config_file)
+    folder = configured_state_folder(config_file)
     if folder is None or holder(folder) is None:
         try:
             folder = load(config_file).settings.state_directory
         except ProblemError:
-            folder = unset()
+            folder = default_state_folder()
             if holder(folder) is None:
                 raise
     return Client(folder, say=_say_wait)

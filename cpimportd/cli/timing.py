@@ -103,7 +103,7 @@ def _expression(text: str, zone: ZoneInfo, config_file: Path | None) -> str:
         schedules = _schedules(config_file)
         if text in schedules:
             return schedules[text]
-        from cpimportd.core.near import near_hint
+        from cpimportd.core.folding import near_hint
 
         known = (
             f", and no schedule; configured: {', '.join(schedules)}{near_hint(text, schedules)}" if schedules else ""

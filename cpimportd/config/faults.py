@@ -6,8 +6,7 @@ from typing import Any
 
 from pydantic import TypeAdapter, ValidationError
 
-from cpimportd.config.keys import KeyPath, dotted, find, in_file, meant, variable
-from cpimportd.config.masking import MASK, masked
+from cpimportd.config.keys import MASK, KeyPath, dotted, find, in_file, masked, meant, variable
 from cpimportd.config.sources import ConfigFile, Found, origin_of, place, unknown
 from cpimportd.config.values import Calendar
 from cpimportd.core.problems import Problem, ProblemError, problem

@@ -1,5 +1,6 @@
-"""The tree of keys that Settings has: which there are, which are secret, and which one was meant."""
+"""The tree of keys that Settings has: which there are, what may be shown of their values, and which one was meant."""
 
+import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from difflib import get_close_matches
@@ -9,7 +10,8 @@ from typing import get_args
 from pydantic import SecretStr
 from pydantic.fields import FieldInfo
 
-from cpimportd.config.settings import Schedule, Section, Settings
+from cpimportd.config.sections import Section
+from cpimportd.config.settings import Schedule, Settings
 from cpimportd.core.statefolder import PREFIX
 
 KeyPath = tuple[str, ...]
@@ -102,3 +104,37 @@ def _nearest(path: KeyPath) -> list[KeyPath]:
     return [known[name] for name in get_close_matches(dotted(path), known, n=1, cutoff=0.8)] or [
         leaves[name] for name in get_close_matches(path[-1], leaves, n=1)
     ]
+
+
+MASK = "********"
+
+_WHOLE = frozenset({"alerts"})
+"""Sections whose secret URLs are secret in every part: a token may stand where others have a host."""
+
+# Greedy to the last @: a password with an unencoded / or @ is covered whole, at worst with a bit of what follows it.
+_LOGIN = re.compile(r"(://[^:/?#@]*:).*@", re.DOTALL)
+_PARAMETER = re.compile(r"([?&](?:ssl)?password=)[^&#]*", re.IGNORECASE)
+
+
+def mask_url(text: str) -> str:
+    """A URL without its password; user, host and path stay, so that a reader knows which server is meant."""
+    return _PARAMETER.sub(rf"\g<1>{MASK}", _LOGIN.sub(rf"\g<1>{MASK}@", text))
+
+
+def masked(path: KeyPath, value: object) -> object:
+    """A key's value as it may be shown: secrets hidden, passwords inside URLs too, whatever the key."""
+    text = value.get_secret_value() if isinstance(value, SecretStr) else value
+    key = find(path)
+    if key is not None and key.secret and path[0] in _WHOLE and text:
+        return MASK
+    if not isinstance(text, str):
+        return MASK if key is not None and key.secret and text is not None else text
+    login = "@" in text and path[-1].endswith("url")  # of a url whose scheme was forgotten
+    hidden = isinstance(value, SecretStr) or key is None or key.secret or login
+    return MASK if hidden and "://" not in text else mask_url(text)
+
+
+def holds_secret(path: KeyPath, value: object) -> bool:
+    """Whether a value of a file is one that others should not read."""
+    key = find(path)
+    return isinstance(value, str | list) and key is not None and (masked(path, value) != value)

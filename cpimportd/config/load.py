@@ -9,10 +9,9 @@ from typing import NoReturn
 
 from pydantic import BaseModel, SecretStr, ValidationError
 
+from cpimportd.config.environment import read_environment
 from cpimportd.config.faults import faults
-from cpimportd.config.keys import SCHEDULE, KeyPath, all_keys, dotted, variable
-from cpimportd.config.login import split_login
-from cpimportd.config.masking import holds_secret
+from cpimportd.config.keys import SCHEDULE, KeyPath, all_keys, dotted, holds_secret, variable
 from cpimportd.config.predecessor import from_predecessor
 from cpimportd.config.settings import Settings
 from cpimportd.config.sources import (
@@ -24,8 +23,8 @@ from cpimportd.config.sources import (
     leaves,
     place_in,
     read_file,
+    split_login,
 )
-from cpimportd.config.surroundings import surroundings
 from cpimportd.core import statefolder
 from cpimportd.core.problems import Problem, ProblemError, problem
 from cpimportd.core.statefolder import DEFAULT_PATH
@@ -87,10 +86,12 @@ def load(config: Path | None = None, environ: Mapping[str, str] = os.environ) ->
     path = named or DEFAULT_PATH
     wrong: list[Problem] = []
     file: ConfigFile | None = None
-    around = surroundings(path, environ)
-    environ = around.variables
-    places = [around.told(found(environ)) for found in (from_predecessor, from_credentials, from_environment)]
-    wrong.extend(around.problems)
+    environment = read_environment(path, environ)
+    environ = environment.variables
+    places = [
+        environment.with_places(found(environ)) for found in (from_predecessor, from_credentials, from_environment)
+    ]
+    wrong.extend(environment.problems)
     try:
         file = read_file(path)
         if file is None and (named or not any(place.values or place.problems for place in places)):
@@ -101,7 +102,7 @@ def load(config: Path | None = None, environ: Mapping[str, str] = os.environ) ->
         places.insert(1, file.found)
     warnings = (
         *(_warnings(file) if file else ()),
-        *around.readable_secrets(_SECRET_VARIABLES),
+        *environment.readable_secrets(_SECRET_VARIABLES),
     )  # a login inside source.url is still there
     for place in places:
         split_login(place, file)
@@ -118,7 +119,7 @@ def load(config: Path | None = None, environ: Mapping[str, str] = os.environ) ->
         warnings,
         tuple(note for place in places for note in place.notes),
         file.text if file else "",
-        around.text,
+        environment.text,
     )
 
 
@@ -151,7 +152,7 @@ def _base(environ: Mapping[str, str]) -> Found:
     """What is there without being asked for: the import's schedule, and a folder that this user can write to."""
     base = Found(values={"schedules": {SCHEDULE: {}}})
     origin = "environment STATE_DIRECTORY" if environ.get("STATE_DIRECTORY") else "default"
-    base.put(("state_directory",), str(statefolder.unset(environ)), origin)
+    base.put(("state_directory",), str(statefolder.default_state_folder(environ)), origin)
     return base
 
 

@@ -6,23 +6,18 @@ from pathlib import Path
 from typing import Annotated, Literal
 from zoneinfo import ZoneInfo
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationInfo, field_validator
+from pydantic import Field, ValidationInfo, field_validator
 
+from cpimportd.config.sections import Alerts, Cache, Daemon, Journal, Metrics, Section, Spool, Tell, Web
 from cpimportd.config.values import (
     AbsolutePath,
-    AlertUrls,
-    CacheUrl,
     Calendar,
-    Channel,
     ClosedBefore,
     DatabaseUrl,
     Encoding,
     Fingerprint,
-    HeartbeatUrl,
-    HostName,
     KindName,
     Line,
-    Listen,
     Password,
     Percent,
     PositiveSpan,
@@ -32,19 +27,11 @@ from cpimportd.config.values import (
     SourceUrl,
     Span,
     Times,
-    Token,
     Whole,
     Words,
     Zone,
 )
 from cpimportd.core import statefolder
-
-
-class Section(BaseModel):
-    """A part of the configuration: frozen, and closed to keys that nobody reads."""
-
-    # A part is validated with the whole only, so a validator of its own is not built before somebody asks for it.
-    model_config = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True, defer_build=True)
 
 
 class Database(Section):
@@ -80,12 +67,14 @@ class Source(Section):
         description="ftp://, ftps:// (explicit TLS) or file://; user and password have keys of their own.",
         examples=["ftps://ftp.example.org/1c"],
     )
-    user: Line = Field("anonymous", description="Who logs in.")
+    user: Line = Field("anonymous", description="User name for the login.")
     password: Password | None = Field(
         None, description="Better a credential named source.password than a line here.", examples=["secret"]
     )
-    encoding: Encoding = Field("utf-8", description="Of the file names; an old Windows server may need cp1251.")
-    parallel: Annotated[Whole, Field(ge=1, le=16)] = Field(4, description="Connections at once.")
+    encoding: Encoding = Field(
+        "utf-8", description="Encoding of the file names; an old Windows server may need cp1251."
+    )
+    parallel: Annotated[Whole, Field(ge=1, le=16)] = Field(4, description="Simultaneous connections.")
     stable_for: Span = Field(
         timedelta(seconds=10), description="A file that grew within this time is still being uploaded."
     )
@@ -104,7 +93,7 @@ class Source(Section):
     command_timeout: PositiveSpan = Field(timedelta(seconds=30), description="How long the server may be silent.")
     transfer_timeout: PositiveSpan = Field(timedelta(minutes=10), description="How long one file may take.")
     stale_after: PositiveSpan = Field(
-        timedelta(hours=36), description="A workbook that 1C has not uploaded anew for so long is told of."
+        timedelta(hours=36), description="A workbook that 1C has not uploaded for so long is reported."
     )
     outbox: Line | None = Field(
         None,
@@ -116,20 +105,22 @@ class Source(Section):
 class Retry(Section):
     """How long passing faults (an FTP server that is away, a database that restarts) are tried again."""
 
-    within: Span = Field(timedelta(minutes=20), description="Since the run began; 0 tries once.")
-    wait_first: PositiveSpan = Field(timedelta(seconds=2), description="Before the second try; doubled each time.")
-    wait_longest: PositiveSpan = Field(timedelta(minutes=2), description="Between two tries.")
+    within: Span = Field(timedelta(minutes=20), description="Time for retries since the run began; 0: no retry.")
+    wait_first: PositiveSpan = Field(
+        timedelta(seconds=2), description="Pause before the second try; doubled each time."
+    )
+    wait_longest: PositiveSpan = Field(timedelta(minutes=2), description="Longest pause between two tries.")
 
 
 class Reader(Section):
     """Limits of the child process that reads one workbook, and of the zip it reads."""
 
     parallel: Annotated[Whole, Field(ge=1, le=64)] = Field(2, description="Workbooks read at once.")
-    memory: Size = Field(1024**3, description="Address space of one child.")
-    cpu_time: PositiveSpan = Field(timedelta(minutes=5), description="Of one child.")
-    wall_time: PositiveSpan = Field(timedelta(minutes=10), description="For one workbook.")
+    memory: Size = Field(1024**3, description="Address space of one child process.")
+    cpu_time: PositiveSpan = Field(timedelta(minutes=5), description="CPU time of one child process.")
+    wall_time: PositiveSpan = Field(timedelta(minutes=10), description="Time for one workbook.")
     max_entries: Annotated[Whole, Field(gt=0)] = Field(1000, description="Parts in a workbook's zip.")
-    max_unpacked: Size = Field(2 * 1024**3, description="Of all parts together.")
+    max_unpacked: Size = Field(2 * 1024**3, description="Unpacked size of all parts together.")
     max_ratio: Annotated[Whole, Field(gt=0)] = Field(400, description="Unpacked to packed size of one part.")
     max_problems: Annotated[Whole, Field(gt=0, le=1_000_000)] = Field(
         200, description="Problems of one kind in one workbook that are listed one by one; the rest is counted."
@@ -149,7 +140,7 @@ class Engine(Section):
         validate_default=True,
     )
     scheduler_timeout: PositiveSpan = Field(
-        timedelta(seconds=15), description="How long the scheduler may take to answer, also when its line was lost."
+        timedelta(seconds=15), description="How long the scheduler may take to answer, also after a lost connection."
     )
 
     @field_validator("dask_scheduler", mode="after")
@@ -166,13 +157,16 @@ class Guards(Section):
     removed_documents: Annotated[Whole, Field(ge=0)] = Field(
         3, description="Fewer or as many removed documents are always believed."
     )
-    removed_percent: Percent = Field(1.0, description="Of an organization's documents that may be removed.")
-    removed_sum_percent: Percent = Field(1.0, description="Of their sum that may be removed.")
+    removed_percent: Percent = Field(
+        1.0, description="Share of an organization's documents that may be removed, in percent."
+    )
+    removed_sum_percent: Percent = Field(1.0, description="Share of their sum that may be removed, in percent.")
     added_documents: Annotated[Whole, Field(ge=0)] = Field(
         20, description="Fewer or as many new documents are always believed."
     )
     added_times: Times = Field(
-        5.0, description="Of a busy day's documents that may come new, per day since the last ones; 0 asks nobody."
+        5.0,
+        description="New documents that are believed per day, as a multiple of a busy day's; 0 switches the guard off.",
     )
     closed_before: ClosedBefore | None = Field(
         None,
@@ -183,114 +177,6 @@ class Guards(Section):
     strict: bool = Field(False, description="One held unit holds all.")
 
 
-class Cache(Section):
-    """The backend's Redis cache; without a url nothing is deleted and reports may be 5 minutes old."""
-
-    url: CacheUrl | None = Field(
-        None, description="redis://, rediss:// (TLS) or unix://", examples=["redis://redis.example.org:6379/0"]
-    )
-    password: Password | None = Field(
-        None, description="Better a credential named cache.password than a line here.", examples=["secret"]
-    )
-    pattern: Annotated[Line, Field(min_length=1)] = Field(
-        "itbudget:cache:credit_portfolio:*", description="Of the keys that are deleted."
-    )
-    again_after: Span = Field(
-        timedelta(seconds=5), description="They are deleted twice: a request under way may write an old answer."
-    )
-    timeout: PositiveSpan = Field(timedelta(seconds=5), description="How long Redis may be silent.")
-
-
-class Tell(Section):
-    """What is told after COMMIT."""
-
-    channel: Channel = Field("cpimportd", description="PostgreSQL's NOTIFY channel; its payload is the run's number.")
-    refresh_views: bool = Field(True, description="Refresh the materialized views that can be refreshed CONCURRENTLY.")
-    allow_blocking_refresh: bool = Field(False, description="Refresh the others too: readers wait meanwhile.")
-
-
-class Alerts(Section):
-    """Who is told when something is wrong, changes, or is well again; and who watches that runs take place at all."""
-
-    urls: AlertUrls = Field(
-        (),
-        description="Where alerts go: URLs of Apprise (mailtos://, tgram:// and many more), whole secrets; better a "
-        "credential named alerts.urls, one a line.",
-    )
-    language: Literal["ru", "en"] = Field("ru", description="Of the alerts: ru or en.")
-    remind_every: Span = Field(
-        timedelta(days=1), description="While it lasts; a run that comes up to a tenth early reminds, too. 0: never."
-    )
-    timeout: PositiveSpan = Field(timedelta(seconds=15), description="How long sending may hold up the end of a run.")
-    heartbeat_url: HeartbeatUrl | None = Field(
-        None,
-        description="A check of Healthchecks.io or its like, told when a scheduled run begins, ends or fails; a whole "
-        "secret, better a credential named alerts.heartbeat_url.",
-        examples=["https://hc-ping.com/00000000-0000-0000-0000-000000000000"],
-    )
-
-
-class Spool(Section):
-    """Where fetched files lie: in the folder spool of state_directory."""
-
-    keep: Span = Field(timedelta(days=30), description="Older ones are deleted.")
-
-
-class Journal(Section):
-    """The journal of changes in the database: what each run changed and removed, with what was before."""
-
-    keep: Span = Field(timedelta(0), description="Entries of runs longer ago are deleted; 0 keeps them for ever.")
-
-
-class Metrics(Section):
-    """Figures for Prometheus, which need the extra `metrics`."""
-
-    textfile: AbsolutePath | None = Field(
-        None,
-        description="Every run writes them here when it ends: a .prom file in the folder of node_exporter's textfile "
-        "collector.",
-        examples=["/var/lib/prometheus/node-exporter/cpimportd.prom"],
-    )
-
-
-class Daemon(Section):
-    """The clock that starts the runs."""
-
-    run_time_limit: PositiveSpan = Field(timedelta(hours=2), description="A run that takes longer is stopped.")
-    look_again: PositiveSpan = Field(
-        timedelta(minutes=5), description="Between two looks at a server on which 1C has uploaded nothing yet."
-    )
-
-
-class Web(Section):
-    """The interface over HTTP and the dashboard: `cpimportd web`, a process of its own. The daemon does not need it."""
-
-    listen: Listen = Field("127.0.0.1:8008", description="Address and port; a proxy in front of it does TLS.")
-    token: Token | None = Field(
-        None,
-        description="What every request has to show; better a credential named web.token than a line here.",
-        examples=["put-the-output-of-openssl-rand-here"],
-    )
-    open_on_loopback: bool = Field(
-        False, description="Without a token: true lets every user of this machine in, on a loopback address only."
-    )
-    hosts: Annotated[tuple[HostName, ...], Words] = Field(
-        (), description="Names under which it is asked, beside IP addresses and localhost; others are refused."
-    )
-    database_url: DatabaseUrl | None = Field(
-        None,
-        description="Of a role that may only read; else database.url, in sessions that may only read.",
-        examples=["postgresql://cpimportd_reader@db.example.org/backend"],
-    )
-    database_password: Password | None = Field(
-        None, description="Better a credential named web.database_password than a line here.", examples=["secret"]
-    )
-    statement_timeout: PositiveSpan = Field(timedelta(seconds=10), description="How long one query may take.")
-    page_limit: Annotated[Whole, Field(ge=10, le=10_000)] = Field(
-        500, description="The most entries that one answer holds."
-    )
-
-
 class Schedule(Section):
     """When a job runs. More schedules may stand beside this one, each in a section of its own name."""
 
@@ -299,13 +185,15 @@ class Schedule(Section):
     )
     job: Literal["import", "report", "reconcile"] = Field("import", description="import, report or reconcile.")
     enabled: bool = Field(True, description="false leaves it out.")
-    grace: PositiveSpan = Field(timedelta(hours=1), description="A slot older than this is not started any more.")
-    catch_up: bool = Field(True, description="Whether a slot missed while the daemon was down is made up for.")
+    grace: PositiveSpan = Field(
+        timedelta(hours=1), description="A run that is overdue by more than this is not started."
+    )
+    catch_up: bool = Field(True, description="Whether a run missed while the daemon was down is started late.")
     only: Annotated[tuple[KindName, ...], Words] = Field(
-        (), description="Of receipts, expenses and details; empty means all."
+        (), description="Which of receipts, expenses and details; empty means all."
     )
     wait_for_upload: Span = Field(
-        timedelta(0), description="From the slot on, how long to look again while 1C has uploaded nothing new."
+        timedelta(0), description="How long after the slot to keep looking while 1C has uploaded nothing new."
     )
 
 
@@ -317,7 +205,7 @@ class Settings(Section):
     )
     timezone: Zone = Field(
         "Europe/Moscow",
-        description="In which 1C writes its moments and in which schedules are computed.",
+        description="Time zone of 1C's dates and times, and of the schedules.",
         validate_default=True,  # a machine may have no time zone data at all
     )
     state_directory: AbsolutePath = Field(

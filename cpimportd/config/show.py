@@ -1,12 +1,14 @@
-"""The configuration as people and scripts see it: key, value, origin; secrets hidden."""
+"""The configuration as people and scripts see it, secrets hidden; and the annotated example of the file."""
 
+import json
 from datetime import timedelta
+from textwrap import wrap
 from typing import Literal, NamedTuple
 
-from cpimportd.config.keys import KeyPath, dotted, find
+from cpimportd.config.keys import Key, KeyPath, all_keys, dotted, find, masked
 from cpimportd.config.load import Loaded, values
-from cpimportd.config.masking import masked
 from cpimportd.config.values import format_size, format_span, parse_size
+from cpimportd.core.statefolder import DEFAULT_PATH
 
 
 class Row(NamedTuple):
@@ -77,3 +79,37 @@ def written(path: KeyPath, value: object) -> str:
 def _is_size(path: KeyPath) -> bool:
     key = find(path)
     return key is not None and any(getattr(part, "func", None) is parse_size for part in key.field.metadata)
+
+
+_HEAD = f"""\
+# {DEFAULT_PATH}: the configuration of cpimportd.
+#
+# Every key stands here with its default, commented out; a key without a default shows an example.
+# Each can also be set by an environment variable, CPIMPORTD_SECTION__KEY, and a secret by a systemd
+# credential named section.key. `cpimportd config show` says which value holds and where it comes from.
+"""
+
+
+def example() -> str:
+    """A TOML file that says what can be set: prose after ``# ``, keys after ``#`` alone.
+
+    Uncommenting every key that has a default changes nothing.
+    """
+    lines = [_HEAD.rstrip()]
+    section: KeyPath = ()
+    for key in all_keys().values():
+        if key.path[:-1] != section:
+            section = key.path[:-1]
+            lines += ["", *_prose(key.section.__doc__ or ""), f"[{dotted(section)}]"]
+        lines += ["", *_prose(key.field.description or ""), f"#{key.path[-1]} = {_value(key)}"]
+    return "\n".join(lines) + "\n"
+
+
+def _prose(text: str) -> list[str]:
+    return [f"# {line}" for line in wrap(" ".join(text.split()), 98)]
+
+
+def _value(key: Key) -> str:
+    default = key.field.get_default(call_default_factory=True)
+    value = (key.field.examples or [None])[0] if default is None else plain(key.path, default)
+    return json.dumps(value, ensure_ascii=False)  # texts, numbers, booleans and lists look alike in JSON and TOML

@@ -25,7 +25,7 @@ class YearOfSlots:
         job: what it starts.
         zone: in which it is computed.
         slots: the first of them.
-        count: how many there are; no more than counted are told.
+        count: how many there are; no more than were counted.
         irregular: dates on which a local time does not exist or comes twice.
     """
 

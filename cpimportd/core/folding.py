@@ -1,4 +1,4 @@
-"""How texts are compared: the one folded form of titles, names and document ids, and how two that fold alike differ.
+"""How texts are compared: the one folded form of titles, names and document ids; how two differ; what a typo meant.
 
 Texts are stored as they came and compared folded: two that fold alike look alike to a human and mean the same thing.
 The look-alike letters are those among Unicode's confusables (UTS #39) that a Russian keyboard's user types by mistake:
@@ -8,7 +8,7 @@ Latin and Greek letters for Cyrillic ones.
 import unicodedata
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
-from difflib import SequenceMatcher
+from difflib import SequenceMatcher, get_close_matches
 from typing import Final
 
 # By their case-folded forms: Latin B is a look-alike of В by its capital alone.
@@ -150,3 +150,32 @@ def _named(characters: str) -> str:
 def character_name(character: str) -> str:
     """A character by its number and name, in ASCII: it may stand where it cannot stand itself."""
     return f"U+{ord(character):04X} {unicodedata.name(character, 'without a name')}"
+
+
+def nearest(name: str, known: Iterable[str], *, likeness: float = 0.6) -> str | None:
+    """The known name that is most like one that is not known.
+
+    Args:
+        name: as somebody wrote it.
+        known: what there is.
+        likeness: how much of both has to be the same, from 0 to 1 (:meth:`difflib.SequenceMatcher.ratio`).
+
+    Returns:
+        The name as it is known; None where none is so much like it.
+    """
+    folded = {fold(one): one for one in known}
+    close = get_close_matches(fold(name), folded, n=1, cutoff=likeness)
+    return folded[close[0]] if close else None
+
+
+def did_you_mean(name: str, known: Iterable[str]) -> str:
+    """The same as a sentence, with a blank after it; "" where none is like it."""
+    found = nearest(name, known)
+    return "" if found is None else f"Did you mean «{found}»? "
+
+
+def near_hint(name: str, known: Iterable[str]) -> str:
+    """How the end of a sentence names what was probably meant, and how it differs if it looks the same; "" without."""
+    names = list(known)
+    found = nearest(name, names)
+    return lookalike_hint(name, names) or ("" if found is None else f"; did you mean «{found}»?")

@@ -16,7 +16,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Final
 
-from cpimportd.core.private import open_private
+from cpimportd.core.files import open_private
 
 LOCK: Final = "run.lock"
 """In a folder that a living process may work on."""
@@ -72,7 +72,7 @@ def abandoned(path: Path) -> Iterator[bool]:
         os.close(handle)
 
 
-def living(folder: Path) -> bool:
+def may_be_in_use(folder: Path) -> bool:
     """Whether a process may still work on a folder: its lock is there and cannot be had."""
     lock = folder / LOCK
     with abandoned(lock) as free:
@@ -94,32 +94,32 @@ def remove_abandoned(spool: Path) -> int:
     with suppress(FileNotFoundError, NotADirectoryError, PermissionError):
         for path in sorted(spool.iterdir()):
             if (named := _NAME.fullmatch(path.name)) and not path.is_symlink():
-                removed += _buried(path, named)
+                removed += _cleaned_up(path, named)
     return removed
 
 
-def _buried(path: Path, named: re.Match[str]) -> bool:
+def _cleaned_up(path: Path, named: re.Match[str]) -> bool:
     unfinished, began, process = named.groups()
     if unfinished:
         try:
             age = datetime.now(UTC) - datetime.strptime(began, STAMP).replace(tzinfo=UTC)
         except ValueError:  # no day of the calendar: it is none of ours
             return False
-        if age > _BEING_MADE and not living(path):
+        if age > _BEING_MADE and not may_be_in_use(path):
             shutil.rmtree(path, ignore_errors=True)
             return True
         return False
     with abandoned(path / LOCK) as free:
         if free:
-            _bury(path)
+            _clean_up(path)
             return True
-    if (path / LOCK).exists() or not (path / ROWS).is_dir() or _lives(int(process)):
+    if (path / LOCK).exists() or not (path / ROWS).is_dir() or _is_running(int(process)):
         return False
-    _bury(path)  # of a version that had no lock
+    _clean_up(path)  # of a version that had no lock
     return True
 
 
-def _bury(path: Path) -> None:
+def _clean_up(path: Path) -> None:
     if not (path / MANIFEST).exists():
         shutil.rmtree(path, ignore_errors=True)
         return
@@ -129,7 +129,7 @@ def _bury(path: Path) -> None:
             file.unlink(missing_ok=True)
 
 
-def _lives(process: int) -> bool:
+def _is_running(process: int) -> bool:
     try:
         os.kill(process, 0)
     except (ProcessLookupError, OverflowError):  # no process has a number so large

@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from typing import Final
 from urllib.parse import unquote
 
-from cpimportd.core.logins import advice
+from cpimportd.core.addresses import advice
 
 KEYWORDS: Final[Mapping[str, str]] = {
     "application_name": "PGAPPNAME",

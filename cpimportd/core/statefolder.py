@@ -36,7 +36,7 @@ def env_file_beside(config: Path) -> Path | None:
     return None
 
 
-def unset(environ: Mapping[str, str] = os.environ) -> Path:
+def default_state_folder(environ: Mapping[str, str] = os.environ) -> Path:
     """The state folder where nobody sets one."""
     if folders := environ.get("STATE_DIRECTORY"):  # systemd.exec(5): several are separated by colons
         return Path(folders.split(":")[0])
@@ -48,7 +48,7 @@ def unset(environ: Mapping[str, str] = os.environ) -> Path:
     return state / "cpimportd"
 
 
-def told(config: Path | None = None, environ: Mapping[str, str] = os.environ) -> Path | None:
+def configured_state_folder(config: Path | None = None, environ: Mapping[str, str] = os.environ) -> Path | None:
     """The state folder that the environment or the file says, as loading the configuration would have it.
 
     Args:
@@ -70,7 +70,7 @@ def told(config: Path | None = None, environ: Mapping[str, str] = os.environ) ->
         if name.startswith(PREFIX) and name.removeprefix(PREFIX).lower() == _KEY and text:
             found = text
     if found is None:
-        return unset(environ)
+        return default_state_folder(environ)
     # A relative one is a fault of the configuration, as is a value of another type: the whole of it says so.
     return Path(found) if isinstance(found, str) and Path(found).is_absolute() else None
 

@@ -1,9 +1,11 @@
 """What it means when the operating system refuses: a disk that cannot be used, or a machine with no more to give."""
 
+import asyncio
 import errno
 import stat
+from collections.abc import Coroutine
 from pathlib import Path
-from typing import Final
+from typing import Final, TypeVar
 
 from cpimportd.core.problems import Problem, problem
 
@@ -59,3 +61,28 @@ def require_replaceable(path: Path) -> None:
         return
     if not stat.S_ISREG(there.st_mode):
         raise OSError(errno.EINVAL, "this is no file that can be replaced; name another", str(path))
+
+
+_Result = TypeVar("_Result")
+
+
+async def uninterrupted(work: Coroutine[object, object, _Result]) -> _Result:
+    """Carry some work through to its end, whatever cancellations reach the calling task while it lasts.
+
+    From COMMIT on, a run is finished rather than given up: its outcome has to be recorded and told.
+
+    Raises:
+        Exception: whatever the work itself raises.
+    """
+    inner = asyncio.ensure_future(work)
+    while not inner.done():
+        try:
+            await asyncio.shield(inner)
+        except asyncio.CancelledError:
+            current = asyncio.current_task()
+            if inner.cancelled() or current is None:
+                raise
+            current.uncancel()
+        except BaseException:  # noqa: BLE001, S110 (raised again by result() below)
+            pass
+    return inner.result()

@@ -5,6 +5,7 @@ that stands in a document, without any clock, as 1C writes it. Scripts get ISO 8
 """
 
 from datetime import date, datetime, timedelta, tzinfo
+from typing import Final
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError, available_timezones
 
 
@@ -62,7 +63,17 @@ def parse_zone(name: str) -> ZoneInfo:
     except (ZoneInfoNotFoundError, ValueError, OSError) as error:
         if not available_timezones():
             raise ValueError("this machine has no time zone data: install the package tzdata") from error
-        from cpimportd.core.near import nearest  # noqa: PLC0415 - the daemon does without
+        from cpimportd.core.folding import nearest  # noqa: PLC0415 - the daemon does without
 
         meant = nearest(name, available_timezones(), likeness=0.8) or "Europe/Moscow"
         raise ValueError(f"expected a zone of this machine's tz database, such as {meant}") from error
+
+
+FIRST_YEAR: Final = 1990
+LAST_YEAR: Final = 2100
+"""What lies outside is a slip of the hand."""
+
+
+def in_years(day: date) -> bool:
+    """Whether a date lies in the years that are believed."""
+    return FIRST_YEAR <= day.year <= LAST_YEAR

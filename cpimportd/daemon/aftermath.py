@@ -9,7 +9,7 @@ from typing import Final
 from cpimportd.core.outcomes import PUBLISHED
 from cpimportd.core.problems import Problem, printable, problem
 from cpimportd.daemon.beginning import ours
-from cpimportd.daemon.process import accepted_environment, hear_out
+from cpimportd.daemon.process import accepted_environment, run_to_completion
 
 WITHIN: Final = 45.0
 """Seconds that the asking may take: a connection, and three times the usual wait for a lock."""
@@ -65,7 +65,7 @@ async def ask(configuration: Path, run: int) -> Aftermath:
     """
     argv = ours("cpimportd.run.aftermath", str(configuration), str(run))
     try:
-        _, said = await hear_out(argv, WITHIN, stdout=PIPE, stderr=DEVNULL, environ=accepted_environment())
+        _, said = await run_to_completion(argv, WITHIN, stdout=PIPE, stderr=DEVNULL, environ=accepted_environment())
         found = json.loads(said)
         if "problem" in found:
             return Aftermath(run, why=printable(found["problem"]))

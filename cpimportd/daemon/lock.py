@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-from cpimportd.core.private import adopt
+from cpimportd.core.files import give_to_folder_owner
 from cpimportd.core.problems import ProblemError, problem
 from cpimportd.core.system import unusable
 
@@ -44,7 +44,7 @@ def locked(state: Path, runtime: Path) -> Iterator[None]:
     path = state / LOCK
     try:
         handle = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
-        adopt(path)
+        give_to_folder_owner(path)
         _take(handle, state)
         os.ftruncate(handle, 0)
         os.pwrite(handle, json.dumps({"pid": os.getpid(), "runtime": str(runtime)}).encode(), 0)

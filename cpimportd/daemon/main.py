@@ -23,14 +23,14 @@ from cpimportd.daemon.exhaustion import Exhaustion
 from cpimportd.daemon.journal import tell, tell_problem
 from cpimportd.daemon.lock import locked
 from cpimportd.daemon.plan import COPY_PREFIX, RESCHEDULED, Plan, env_copy
-from cpimportd.daemon.process import accepted_environment, hear_out, launch
+from cpimportd.daemon.process import accepted_environment, launch, run_to_completion
 from cpimportd.daemon.service import Daemon
 from cpimportd.daemon.store import FILE, Store
 from cpimportd.daemon.supervisor import Supervisor
 
 _ALERTS: Final = "alerts.json"
 _SPOOL: Final = "spool"
-"""In the state folder, written by runs: see ``notify/unreachable.py`` and ``config/settings.py``, never loaded here."""
+"""In the state folder, written by runs: see ``notify/delivery.py`` and ``config/settings.py``, never loaded here."""
 
 PRUNING_WITHIN: Final = 600.0
 """Seconds that removing old files and journal entries may take."""
@@ -165,7 +165,7 @@ async def _apart(event: str, within: float, *arguments: str) -> None:
     """Do something in a process of its own; what it complains of is logged."""
     argv = ours("cpimportd", *arguments)
     try:
-        code, said = await hear_out(argv, within, stdout=DEVNULL, stderr=PIPE, environ=accepted_environment())
+        code, said = await run_to_completion(argv, within, stdout=DEVNULL, stderr=PIPE, environ=accepted_environment())
     except TimeoutError:
         raise ProblemError(problem("run-timeout", value=f"{within:g} s")) from None
     except (OSError, RuntimeError) as error:

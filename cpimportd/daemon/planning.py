@@ -9,7 +9,7 @@ from cpimportd.core.problems import Problem, ProblemError, problem
 from cpimportd.core.system import exhausted
 from cpimportd.daemon.beginning import command
 from cpimportd.daemon.plan import Plan, decode
-from cpimportd.daemon.process import hear_out
+from cpimportd.daemon.process import run_to_completion
 
 WITHIN: Final = 30.0
 """Seconds that reading the configuration may take."""
@@ -37,7 +37,7 @@ async def read_plan(configuration: Path | None) -> Plan:
         ProblemError: everything that is wrong with it.
     """
     try:
-        code, answer = await hear_out(command(configuration), WITHIN, stdout=PIPE, stderr=None)
+        code, answer = await run_to_completion(command(configuration), WITHIN, stdout=PIPE, stderr=None)
     except TimeoutError:
         raise ProblemError(_failed(f"no answer within {WITHIN:g} s")) from None
     except (OSError, RuntimeError) as error:

@@ -109,7 +109,7 @@ def accepted_environment() -> dict[str, str]:
     return {name: value for name, value in os.environ.items() if name not in _NOT_INHERITED}
 
 
-async def hear_out(
+async def run_to_completion(
     argv: list[str],
     within: float,
     *,

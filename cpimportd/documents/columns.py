@@ -1,6 +1,6 @@
 """Which column of an export goes into which field: one table per kind of documents.
 
-A title is compared by :func:`~cpimportd.documents.titles.fold`, so case, ``ё`` and spaces do not matter. Columns that
+A title is compared by :func:`~cpimportd.core.folding.fold`, so case, ``ё`` and spaces do not matter. Columns that
 are not listed here are kept in ``extra``.
 """
 
@@ -143,3 +143,13 @@ KNOWN_OPERATION_TYPES = frozenset(
 
 PRINCIPAL, INTEREST = "Погашение долга", "Уплата процентов"
 """The payment types by which reports tell debt from interest; they compare the text exactly."""
+
+
+def column_letter(index: int) -> str:
+    """What a spreadsheet program calls a column: ``A`` for 0, ``AA`` for 26."""
+    letters = ""
+    place = index + 1
+    while place:
+        place, rest = divmod(place - 1, 26)
+        letters = chr(ord("A") + rest) + letters
+    return letters

@@ -1,12 +1,43 @@
-"""Dates, however a workbook writes them."""
+"""Dates, however a workbook writes them, and the date of a contract, out of the text that names it."""
 
 import math
 import re
 from datetime import date, datetime, time, timedelta, tzinfo
+from functools import lru_cache
 
 from cpimportd.core.folding import without_format_characters
 from cpimportd.core.model import Cell, CellError
-from cpimportd.core.years import FIRST_YEAR, LAST_YEAR, in_years
+from cpimportd.core.time import FIRST_YEAR, LAST_YEAR, in_years
+
+_MONTHS = (
+    "января", "февраля", "марта", "апреля", "мая", "июня",
+    "июля", "августа", "сентября", "октября", "ноября", "декабря",
+)  # fmt: skip
+# `7/2020` is a number, and so is `1.2.23.09.2021`; `28.07.2020г.` is a date.
+_FIGURES = re.compile(r"(?<![0-9.])([0-9]{1,2})\.([0-9]{2})\.([0-9]{4})(?![0-9]|\.[0-9])")
+_WORDS = re.compile(rf"(?<![0-9])([0-9]{{1,2}})\s+({'|'.join(_MONTHS)})\s+([0-9]{{4}})(?![0-9])", re.IGNORECASE)
+
+
+@lru_cache(maxsize=16_384)
+def date_in_contract(text: str) -> date | None:
+    """The date inside a contract's text: 28 July 2020 in ``Договор займа № 7/2020 от 28.07.2020г.``, in words too.
+
+    Returns:
+        The date where the text holds exactly one; with several, nobody can say which is the contract's.
+    """
+    figures = [(match[1], int(match[2]), match[3]) for match in _FIGURES.finditer(text)]
+    words = [(match[1], _MONTHS.index(match[2].lower()) + 1, match[3]) for match in _WORDS.finditer(text)]
+    found = {found for parts in (*figures, *words) if (found := _day(*parts))}
+    return found.pop() if len(found) == 1 else None
+
+
+def _day(day: str, month: int, year: str) -> date | None:
+    try:
+        found = date(int(year), month, int(day))
+    except ValueError:
+        return None
+    return found if in_years(found) else None
+
 
 _DAY = re.compile(r"([0-9]{1,2})\.([0-9]{1,2})\.([0-9]{4})(?:\s?г\.?)?(?:\s+([0-9]{1,2}:[0-9]{2}(?::[0-9]{2})?))?")
 _ISO_DAY = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}(?:[ T].+)?")

@@ -7,9 +7,31 @@ from dataclasses import dataclass
 from cpimportd.core.folding import fold, visible, with_code_points
 from cpimportd.core.model import MAIN_AMOUNT, Cell, Kind
 from cpimportd.core.problems import Problem, problem
-from cpimportd.documents.columns import COLUMNS, IDENTIFYING, Column, Meaning, Presence
-from cpimportd.documents.titles import column_letter
+from cpimportd.documents.columns import COLUMNS, IDENTIFYING, Column, Meaning, Presence, column_letter
 from cpimportd.documents.values import is_blank
+
+_STEMS = (
+    (Kind.RECEIPTS, ("postupleni", "поступлени")),
+    (Kind.DETAILS, ("rasshifrovk", "расшифровк")),
+    (Kind.EXPENSES, ("spisani", "списани")),
+)
+
+
+def kind_by_name(name: str) -> Kind | None:
+    """The kind that a file's name speaks of, transliterated or in Cyrillic, in any case.
+
+    Args:
+        name: such as ``Most - spisanie(rasshifrovka) XLSX.xlsx``. Details of expenses name both words.
+
+    Returns:
+        The kind; None where the name says nothing, or both receipts and something else.
+    """
+    folded = fold(name)
+    kinds = [kind for kind, stems in _STEMS if any(fold(stem) in folded for stem in stems)]
+    if Kind.RECEIPTS in kinds and len(kinds) > 1:
+        return None
+    return kinds[0] if kinds else None
+
 
 HEADER_WITHIN = 50
 """In how many of a sheet's first rows the header is looked for."""

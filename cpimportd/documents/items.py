@@ -5,7 +5,9 @@ from dataclasses import dataclass, field
 from decimal import Decimal
 from typing import NamedTuple
 
-from cpimportd.core.model import Kind, Value
+from cpimportd.core.model import Cell, Kind, UncalculatedFormula, Value
+from cpimportd.core.problems import Problem, problem
+from cpimportd.documents.values import is_blank
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,3 +52,28 @@ class Totals:
     sums: Mapping[str, Decimal]
     rows: int
     rejected: int = 0
+
+
+_SHOWN = 80
+
+
+class Fault(NamedTuple):
+    """A cell that cannot be understood: its column's title, the cell, and what is wrong with it.
+
+    ``reason`` goes on a sentence that begins with the cell: «abc» *is no number*.
+    """
+
+    title: str
+    cell: Cell
+    reason: str
+
+    def reject(self, file: str, row: int) -> Problem:
+        """The fault as a problem of its row."""
+        if is_blank(self.cell):
+            return problem("reject", file=file, row=row, column=self.title, reason=self.reason)
+        text = str(self.cell)
+        shown = text if len(text) <= _SHOWN else f"{text[:_SHOWN]}…"
+        if isinstance(self.cell, UncalculatedFormula):
+            code = "formula-without-value"
+            return problem(code, file=file, row=row, column=self.title, value=text, formula=shown)
+        return problem("reject", file=file, row=row, column=self.title, value=text, reason=f"«{shown}» {self.reason}")

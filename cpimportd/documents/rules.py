@@ -6,11 +6,11 @@ from typing import Protocol, cast
 
 from cpimportd.core.identity import Identity
 from cpimportd.core.model import KOPECK, STAGED_COLUMNS, Kind, Value
-from cpimportd.documents.contracts import date_in_contract
-from cpimportd.documents.currencies import ROUBLE, is_rouble_account
-from cpimportd.documents.faults import Fault
+from cpimportd.documents.dates import date_in_contract
 from cpimportd.documents.header import Layout
+from cpimportd.documents.items import Fault
 from cpimportd.documents.tallies import Tallies
+from cpimportd.documents.values import ROUBLE, is_rouble_account
 
 Values = list[Value]
 

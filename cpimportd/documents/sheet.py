@@ -4,19 +4,203 @@ A total is the last one only when no other follows; a group's heading is one onl
 below the last total may be a leftover or the beginning of something cut off.
 """
 
+import re
 from collections.abc import Iterable, Iterator, Sequence
 from decimal import Decimal
+from enum import Enum, auto
+from typing import NamedTuple
 
-from cpimportd.core.model import Cell
+from cpimportd.core.folding import fold
+from cpimportd.core.identity import NOTHING, parse_identity
+from cpimportd.core.model import Cell, CellError
 from cpimportd.core.problems import Problem, problem
-from cpimportd.documents.groups import Groups, Waiting
+from cpimportd.documents.columns import IDENTIFYING, Meaning
 from cpimportd.documents.header import Layout
-from cpimportd.documents.items import DocumentRow, Totals
-from cpimportd.documents.lines import Classifier, LineKind, first_text
-from cpimportd.documents.numbers import MONEY_TOTAL, parse_number
+from cpimportd.documents.items import DocumentRow, Fault, Totals
+from cpimportd.documents.numbers import MONEY_TOTAL, RATE_TOTAL, is_sum_in_doubles, parse_number
 from cpimportd.documents.rows import RowReader
 from cpimportd.documents.tallies import Tally
-from cpimportd.documents.totals import Row, totals
+from cpimportd.documents.values import is_blank
+
+_TOTAL = re.compile(r"(?:общ(?:ий|ая|ее) )?(?:итого?|всего)\b[\s:.,(]*(.*?)[\s:.,)]*", re.DOTALL)
+# Words that name everything, and no part of it: whose total a row with them is, is not in doubt.
+_OF_EVERYTHING = re.compile(
+    r"(?:в целом )?по (?:всему |данному |настоящему )?отчету\b.*"
+    r"|по (?:всей )?(?:выгрузке|таблице)|по (?:всему )?(?:реестру|списку)"
+    r"|по (?:всем|всей) .+|в целом|за весь период|общ(?:ий|ая|ее)"
+    rf"|(?:в )?(?:руб|рублях|рублей|{fold('rub')})",
+    re.DOTALL,
+)
+
+
+class LineKind(Enum):
+    """What a row is."""
+
+    DOCUMENT = auto()
+    TOTAL = auto()
+    """``Итого``, ``Итого:`` or ``Всего``, and nothing more but that it is of everything: ``Итого по отчету``."""
+    SUBTOTAL = auto()
+    """The same with other words behind it: the total of something. A file that ends with one may be cut off."""
+    GROUP = auto()
+    """Something named, without anything but amounts: what 1C writes above the rows of a group."""
+    EMPTY = auto()
+    OTHER = auto()
+
+
+class Classifier:
+    """Tells the rows of one sheet apart."""
+
+    def __init__(self, layout: Layout) -> None:
+        name, amount = layout.find("operation_id"), layout.find("amount")
+        if name is None or amount is None:
+            raise ValueError("a layout without document or amount")
+        self._name, self._amount = name.index, amount.index
+        self._written = name.title
+        self._title = fold(IDENTIFYING[layout.kind])
+        self._not_telling = {self._name, *(known.index for known in layout.numeric)}
+
+    def classify(self, cells: Sequence[Cell]) -> LineKind:
+        """What a row is.
+
+        A document is a row whose name begins as 1C's names do and holds a number and a date, whatever else it lacks;
+        or one with an amount and more than amounts, if its name is text, empty or an error value.
+
+        Args:
+            cells: of the row, at least as many as the header has.
+        """
+        name = cells[self._name]
+        if type(name) is str and self._is_document_name(name):
+            return LineKind.DOCUMENT
+        filled = [index for index, cell in enumerate(cells) if not is_blank(cell)]
+        if not filled:
+            return LineKind.EMPTY
+        unnamed = is_blank(name)
+        first = cells[filled[0]] if unnamed else name
+        label = _TOTAL.fullmatch(fold(first)) if isinstance(first, str) else None
+        if label:
+            return LineKind.TOTAL if not label[1] or _OF_EVERYTHING.fullmatch(label[1]) else LineKind.SUBTOTAL
+        return self._unlabelled(name, unnamed, cells, filled)
+
+    def _unlabelled(self, name: Cell, unnamed: bool, cells: Sequence[Cell], filled: list[int]) -> LineKind:
+        if not unnamed and not isinstance(name, str):
+            return LineKind.OTHER
+        if not any(index not in self._not_telling for index in filled):
+            return LineKind.OTHER if unnamed or isinstance(name, CellError) else LineKind.GROUP
+        if is_blank(cells[self._amount]) or (isinstance(name, str) and fold(name) == self._title):
+            return LineKind.OTHER
+        return LineKind.DOCUMENT
+
+    def _is_document_name(self, name: str) -> bool:
+        if not name.lstrip().startswith(self._written) and not fold(name).startswith(self._title):
+            return False
+        return parse_identity(name) is not NOTHING
+
+
+def first_text(cells: Sequence[Cell]) -> str:
+    """What a human would look for to find a row: its first cell that is not empty."""
+    return next((str(cell).strip() for cell in cells if not is_blank(cell)), "")
+
+
+Waiting = tuple[int, str]
+"""A row and its text."""
+
+
+class _Open(NamedTuple):
+    row: int
+    text: str
+    documents: int
+
+
+class Groups:
+    """The headings of one sheet whose rows have not all been seen yet."""
+
+    def __init__(self) -> None:
+        self._headings: list[Waiting] = []
+        # By what the running sum must come to; so that no number of headings makes it slow.
+        self._open: dict[Decimal, list[_Open]] = {}
+        self._documents = 0
+
+    def heading(self, row: int, text: str, amount: Decimal | None, running: Decimal) -> None:
+        """Remember a heading.
+
+        Args:
+            row: the sheet's row.
+            text: what it says.
+            amount: the group's total, where it has one.
+            running: the sum of all documents so far.
+        """
+        self._close(running)
+        if amount is None:
+            self._headings.append((row, text))
+        else:
+            self._open.setdefault(running + amount, []).append(_Open(row, text, self._documents))
+
+    def document(self) -> None:
+        """A document: what stands above it was a heading."""
+        self._documents += 1
+        if self._headings:
+            self._headings.clear()
+
+    def end_of_block(self, running: Decimal) -> list[Waiting]:
+        """A total: gives the headings without an amount that no document followed."""
+        self._close(running)
+        lost, self._headings = self._headings, []
+        return lost
+
+    def end(self, running: Decimal) -> list[Waiting]:
+        """The end of the sheet: gives every heading that turned out to be none."""
+        lost = self.end_of_block(running)
+        return lost + [(one.row, one.text) for several in self._open.values() for one in several]
+
+    def _close(self, running: Decimal) -> None:
+        candidates = self._open.pop(running, [])
+        still_open = [one for one in candidates if one.documents == self._documents]
+        if still_open:
+            self._open[running] = still_open
+
+
+Row = tuple[int, tuple[Cell, ...]]
+"""A sheet's row: its number, from 1, and its cells."""
+
+
+def totals(layout: Layout, reader: RowReader, total: Row | None, file: str) -> Iterator[Problem | Totals]:
+    """What the rows sum to, and what the last ``Итого`` says of it.
+
+    An empty cell is no total. One that was added up in doubles counts as the exact sum. Columns without a field are
+    told only where the total is filled and every cell is a number.
+
+    Args:
+        layout: what the header says.
+        reader: through with all rows.
+        total: the last ``Итого``; None where there is none.
+        file: the workbook's name.
+
+    Yields:
+        A reject for each total that is no number, then the totals.
+    """
+    control: dict[str, Decimal] = {}
+    sums = {known.title: added for known, added in zip(layout.numeric, reader.sums, strict=True)}
+    if total is not None:
+        row, cells = total
+        for place, known in enumerate(layout.numeric):
+            cell = cells[known.index]
+            precision = MONEY_TOTAL if known.column.meaning is Meaning.MONEY else RATE_TOTAL
+            try:
+                if is_sum_in_doubles(cell, reader.sums[place], reader.turnovers[place], reader.rows):
+                    said: Decimal | None = reader.sums[place]
+                else:
+                    said = parse_number(cell, precision)
+            except ValueError as error:
+                yield Fault(known.title, cell, str(error)).reject(file, row)
+                continue
+            if said is not None:
+                control[known.title] = said
+        for index, title in layout.others:
+            both = reader.extra.control_total(index, cells[index], reader.rows)
+            if both is not None:
+                control[title], sums[title] = both
+    yield Totals(control, sums, reader.rows, reader.rejected)
+
 
 _Found = DocumentRow | Problem | Totals
 

@@ -1,4 +1,4 @@
-"""Warnings that are told once per file, not once per row: what was seen, how often, and for how much."""
+"""Warnings that are given once per file, not once per row: what was seen, how often, and for how much."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -10,7 +10,7 @@ from cpimportd.documents.columns import INTEREST, KNOWN_OPERATION_TYPES, PRINCIP
 from cpimportd.documents.header import Layout
 
 LISTED = 20
-"""As many of one kind are told one by one; the rest is counted."""
+"""As many of one kind are listed one by one; the rest is counted."""
 
 _KNOWN_TYPES = frozenset(fold(text) for text in KNOWN_OPERATION_TYPES)
 _NO_TEXT = "(empty)"
@@ -82,20 +82,20 @@ class Tallies:
             ("unconfirmed", self.unconfirmed, "unconfirmed_by_bank"),
         ):
             if tally.count:
-                yield self._told(code, tally, self._layout.title_of(field))
+                yield self._warning(code, tally, self._layout.title_of(field))
         for code, types in (
             ("operation-type-new", self._operation_types),
             ("payment-type-other", self._payment_types),
         ):
             every = list(types.items())
             for text, tally in every[:LISTED]:
-                yield self._told(code, tally, value=text)
+                yield self._warning(code, tally, value=text)
             yield from self._rest(code, len(every) - LISTED)
         for code, listed in self._listed.items():
             yield from listed
             yield from self._rest(code, self._unlisted.get(code, 0))
 
-    def _told(self, code: str, tally: Tally, column: str | None = None, value: str | None = None) -> Problem:
+    def _warning(self, code: str, tally: Tally, column: str | None = None, value: str | None = None) -> Problem:
         return problem(
             code,
             file=self._file,
@@ -107,7 +107,7 @@ class Tallies:
         )
 
     def _has_room(self, code: str) -> bool:
-        """Whether one more of a code is told one by one; else it is counted here."""
+        """Whether one more of a code is listed one by one; else it is counted here."""
         if len(self._listed.setdefault(code, [])) < LISTED:
             return True
         self._unlisted[code] = self._unlisted.get(code, 0) + 1

@@ -6,12 +6,10 @@ from zoneinfo import ZoneInfo
 from cpimportd.core.model import Cell, Kind
 from cpimportd.core.problems import Effect, Problem, problem
 from cpimportd.documents.columns import IDENTIFYING
-from cpimportd.documents.header import HEADER_WITHIN, Layout, kind_of_header, lay_out, layout_problems
+from cpimportd.documents.header import HEADER_WITHIN, Layout, kind_by_name, kind_of_header, lay_out, layout_problems
 from cpimportd.documents.items import DocumentRow, Header, Totals
-from cpimportd.documents.names import kind_by_name
 from cpimportd.documents.rows import RowReader
-from cpimportd.documents.sheet import SheetReader
-from cpimportd.documents.totals import Row
+from cpimportd.documents.sheet import Row, SheetReader
 
 
 def understand(

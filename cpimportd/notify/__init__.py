@@ -1,1 +1,1 @@
-"""Alerts: what is wrong now, what of it is told when, in which words, and how it is sent. It knows no database."""
+"""Who is notified after COMMIT and when something is wrong: cache, views, alerts, heartbeat, metrics, Nagios."""

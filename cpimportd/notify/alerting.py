@@ -22,7 +22,7 @@ from cpimportd.core.model import Kind
 from cpimportd.core.problems import Problem, ProblemError, problem
 from cpimportd.core.report import RunReport, RunStatus
 from cpimportd.core.texts.spoken import spoken
-from cpimportd.notify import unreachable
+from cpimportd.notify import delivery
 from cpimportd.notify.conditions import Change, Event, Found, Look, Remembered, compare, find, find_of_job
 from cpimportd.notify.delivery import AWAY, database, deliver, listed
 from cpimportd.notify.heartbeat import Beat, beat
@@ -197,7 +197,7 @@ async def _note(
 ) -> None:
     """Note what is wrong, and queue what is to be told, in one transaction."""
     run = None if report is None else report.run
-    told_without = unreachable.read(settings.state_directory)
+    told_without = delivery.read_notified(settings.state_directory)
     async with queue.noting(connection, settings.department_id) as notes:
         stored = await notes.conditions()
         before = {**told_without, **{one.subject: _remembered(one) for one in stored}}
@@ -217,7 +217,7 @@ async def _note(
             await notes.put(queue.StoredCondition(subject, one.state, one.since, one.told_at, run))
     if told_without:
         with suppress(OSError):  # it is noted now; a file that stays is understood again next time
-            unreachable.write(settings.state_directory, ())
+            delivery.write_notified(settings.state_directory, ())
 
 
 def _remembered(one: queue.StoredCondition) -> Remembered:
@@ -230,7 +230,7 @@ async def _tell_directly(
     """Tell without the database; what was told is remembered in a file, until the database is there again."""
     if not settings.alerts.urls:
         return ()
-    before = unreachable.read(settings.state_directory)
+    before = delivery.read_notified(settings.state_directory)
     changes = compare(before, found, now, settings.alerts.remind_every)
     if not changes:
         return ()
@@ -246,7 +246,7 @@ async def _tell_directly(
         told = {change.subject: Remembered(change.subject, change.state, change.since, now) for change in changes}
         over = {change.subject for change in changes if change.event is Event.OVER}
         try:
-            unreachable.write(
+            delivery.write_notified(
                 settings.state_directory, [one for name, one in {**before, **told}.items() if name not in over]
             )
         except OSError as error:

@@ -1,4 +1,4 @@
-"""What is wrong after a run, and what of it is to be told: what appeared, changed, lasts or is over. Pure."""
+"""What is wrong after a run, and what of it is reported: what appeared, changed, lasts or is over. Pure."""
 
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping
@@ -35,7 +35,7 @@ class Condition:
 
 @dataclass(frozen=True, slots=True)
 class Remembered:
-    """A condition as it was found by an earlier run, since when it lasts, and when it was last told of."""
+    """A condition as it was found by an earlier run, since when it lasts, and when it was last reported."""
 
     subject: str
     state: str
@@ -54,7 +54,7 @@ class Look:
         stale_after: a workbook that was not uploaded anew for so long is missing.
         known_upload: when the newest workbook was uploaded that was known before, where a newer one was waited for in
             vain.
-        zone: in which instants are told.
+        zone: in which instants are shown.
     """
 
     now: datetime
@@ -165,10 +165,10 @@ def _units(report: RunReport) -> Iterator[Condition]:
 
 def _files(report: RunReport) -> Iterator[Condition]:
     """Workbooks that hold no unit, because nobody knows whose they are."""
-    told = {found for unit in report.units for found in unit.problems}
+    reported = {found for unit in report.units for found in unit.problems}
     for file in report.files:
         wrong = tuple(found for found in file.problems if found.effect is not Effect.WARNS)
-        if held_alone(file.status.value, file.organizations) and not set(wrong) & told:
+        if held_alone(file.status.value, file.organizations) and not set(wrong) & reported:
             yield Condition(file.name, _state("held", wrong), wrong)
 
 
@@ -204,7 +204,7 @@ def _waited_in_vain(report: RunReport, look: Look) -> list[Problem]:
 
 
 class Event(StrEnum):
-    """Why something is told."""
+    """Why something is reported."""
 
     APPEARED = "appeared"
     CHANGED = "changed"
@@ -214,7 +214,7 @@ class Event(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Change:
-    """One thing to tell.
+    """One thing to report.
 
     Attributes:
         event: why.
@@ -234,7 +234,7 @@ class Change:
 def compare(
     remembered: Mapping[str, Remembered], found: Found, now: datetime, remind_every: timedelta
 ) -> tuple[Change, ...]:
-    """What is to be told: what appeared, changed or is over; and what lasts, once per ``remind_every`` (0: never)."""
+    """What is reported: what appeared, changed or is over; and what lasts, once per ``remind_every`` (0: never)."""
     return tuple(_changes(remembered, found, now, remind_every))
 
 
@@ -256,6 +256,6 @@ def _changes(
 
 
 def _due(before: Remembered, now: datetime, remind_every: timedelta) -> bool:
-    if before.told_at is None:  # found while there was nobody to tell
+    if before.told_at is None:  # found while nobody was to be notified
         return True
     return bool(remind_every) and now - before.told_at >= remind_every - remind_every / _EARLY

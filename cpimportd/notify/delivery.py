@@ -1,9 +1,16 @@
-"""The way of an alert out of the queue: as one message to each address; what does not go stays in it."""
+"""The way of an alert out of the queue: as one message to each address; what does not go stays in it.
+
+What was reported while the database was away is kept in a small file, so that a retried slot does not repeat it twenty
+times.
+"""
 
 import asyncio
+import json
 import re
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
 from contextlib import asynccontextmanager
+from datetime import datetime
+from pathlib import Path
 from typing import Final
 
 import asyncpg
@@ -11,14 +18,51 @@ import asyncpg
 from cpimportd.books.database.connection import connect, let_go
 from cpimportd.books.reports import alerts as queue
 from cpimportd.config.settings import Settings
+from cpimportd.core.files import write_whole
 from cpimportd.core.problems import Problem, ProblemError, problem
+from cpimportd.notify.conditions import Remembered
 from cpimportd.notify.sending import names_of, send
 from cpimportd.notify.texts import coalesced
+
+NOTIFIED_FILE: Final = "alerts.json"
+"""In the state folder."""
+
+
+def read_notified(folder: Path) -> dict[str, Remembered]:
+    """What was reported without the database, by subject; a file that cannot be understood counts as none."""
+    try:
+        found = json.loads((folder / NOTIFIED_FILE).read_text("utf-8"))
+        return {
+            subject: Remembered(
+                subject, one["state"], datetime.fromisoformat(one["since"]), datetime.fromisoformat(one["told_at"])
+            )
+            for subject, one in found.items()
+        }
+    except (OSError, ValueError, KeyError, TypeError, AttributeError):
+        return {}
+
+
+def write_notified(folder: Path, reported: Iterable[Remembered]) -> None:
+    """Remember what was reported; nothing to remember removes the file.
+
+    Raises:
+        OSError: it could not be written.
+    """
+    tree = {
+        one.subject: {"state": one.state, "since": one.since.isoformat(), "told_at": one.told_at.isoformat()}
+        for one in reported
+        if one.told_at is not None
+    }
+    if not tree:
+        (folder / NOTIFIED_FILE).unlink(missing_ok=True)
+        return
+    write_whole(folder / NOTIFIED_FILE, json.dumps(tree, ensure_ascii=False), lasting=False)
+
 
 AWAY: Final = (ProblemError, OSError, asyncpg.PostgresError, asyncpg.InterfaceError, TimeoutError)
 """What it looks like when the database is not there, or not ready."""
 
-DATABASE_PATIENCE: Final = 15.0
+DATABASE_TIMEOUT: Final = 15.0
 """Seconds that the database may take in all, beside the sending."""
 
 
@@ -30,7 +74,7 @@ async def database(settings: Settings) -> AsyncIterator[asyncpg.Connection]:
         ProblemError: there is none.
     """
     connection = await connect(settings.database)
-    limit = DATABASE_PATIENCE + 2 * settings.alerts.timeout.total_seconds()
+    limit = DATABASE_TIMEOUT + 2 * settings.alerts.timeout.total_seconds()
     cut = asyncio.get_running_loop().call_later(limit, connection.terminate)
     try:
         yield connection

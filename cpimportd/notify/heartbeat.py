@@ -1,4 +1,4 @@
-"""A dead-man service is told that a run begins, ends well, or fails: Healthchecks.io's protocol.
+"""A dead-man service is notified that a run begins, ends well, or fails: Healthchecks.io's protocol.
 
 https://healthchecks.io/docs/http_api/: POST to the check's own address means success, to ``/start`` and ``/fail`` below
 it the rest; a body is kept, of which more than 100 kB are cut off there. The address is the key, and so a secret.
@@ -11,8 +11,7 @@ from enum import StrEnum
 from typing import Final
 
 from cpimportd.core.problems import Problem, problem
-from cpimportd.notify.bounded import bounded
-from cpimportd.notify.sending import struck
+from cpimportd.notify.sending import bounded, without_secrets
 
 LIMIT: Final = 5.0
 """Seconds for one message, whatever it waits for."""
@@ -22,7 +21,7 @@ LONGEST_BODY: Final = 10_000
 
 
 class Beat(StrEnum):
-    """What is told, as the path below the check's address."""
+    """What is sent, as the path below the check's address."""
 
     START = "/start"
     SUCCESS = ""
@@ -30,7 +29,7 @@ class Beat(StrEnum):
 
 
 async def beat(url: str, what: Beat, text: str = "") -> tuple[Problem, ...]:
-    """Tell the service.
+    """Notify the service.
 
     Args:
         url: the check's address.
@@ -38,7 +37,7 @@ async def beat(url: str, what: Beat, text: str = "") -> tuple[Problem, ...]:
         text: sent along, cut to 10 kB.
 
     Returns:
-        ``heartbeat-unsent`` where it could not be told; nothing is ever raised for it.
+        ``heartbeat-unsent`` where it could not be sent; nothing is ever raised for it.
     """
     try:
         await bounded(lambda: _post(url + what, text), LIMIT)
@@ -49,7 +48,7 @@ async def beat(url: str, what: Beat, text: str = "") -> tuple[Problem, ...]:
         return (problem("heartbeat-unsent", reason=f"it answers {error.code}"),)
     except (OSError, ValueError, http.client.HTTPException, RuntimeError) as error:
         cause = getattr(error, "reason", None) or error
-        return (problem("heartbeat-unsent", reason=struck(f"{type(cause).__name__}: {cause}", url)),)
+        return (problem("heartbeat-unsent", reason=without_secrets(f"{type(cause).__name__}: {cause}", url)),)
     return ()
 
 

@@ -25,8 +25,8 @@ from cpimportd.daemon.client import as_rescheduled, trouble_of_run
 from cpimportd.daemon.lock import LOCK, holder
 from cpimportd.daemon.store import FILE as MEMORY
 from cpimportd.daemon.store import NOT_UNDERSTOOD, decode
-from cpimportd.notify.measuring import daemon_status
-from cpimportd.notify.plugin import Answer, Finding, Level, wrong_configuration
+from cpimportd.notify.metrics import daemon_status
+from cpimportd.notify.nagios_answer import Answer, Finding, Level, wrong_configuration
 from cpimportd.source.probe import probe
 from cpimportd.timetable.calendar import newest_slot, next_slot
 
@@ -179,8 +179,8 @@ def judge(
         for file in health.files
         if file.modified is not None and now - file.modified > settings.source.stale_after
     ]
-    told = [one.explained(settings.zone) for one in health.outstanding]
-    findings += [Finding(Level.WARNING, str(found), found.way_out) for found in told]
+    outstanding = [one.explained(settings.zone) for one in health.outstanding]
+    findings += [Finding(Level.WARNING, str(found), found.way_out) for found in outstanding]
     findings += _first(held, "units are held") + _first(alone, "workbooks are held")
     findings += [_warned(found) for found in _without_slot(settings, now)]
     findings += [_not_done(job, settings) for job in health.undone]
@@ -212,43 +212,43 @@ def _last_success(
     if success is None:
         level = Level.WARNING if health.last_run is None else Level.CRITICAL
         return Finding(level, "no import has succeeded yet", "Import now: cpimportd trigger --wait")
-    told = f"last success {span(now - success)} ago ({moment(success, settings.zone)})"
+    last = f"last success {span(now - success)} ago ({moment(success, settings.zone)})"
     limits = ((Level.CRITICAL, thresholds.critical), (Level.WARNING, thresholds.warning))
     for level, longest in limits:
         if longest is not None and now - success > longest:
-            return Finding(level, f"{told}, older than {span(longest)}", "Look: cpimportd status, cpimportd history")
-        if late := _missed(settings, health, _patience(settings, level, longest), now, counting):
-            return Finding(level, f"{late}; {told}", "Look: cpimportd status, then cpimportd trigger --wait")
-    return Finding(Level.OK, told)
+            return Finding(level, f"{last}, older than {span(longest)}", "Look: cpimportd status, cpimportd history")
+        if late := _missed(settings, health, _allowed_delay(settings, level, longest), now, counting):
+            return Finding(level, f"{late}; {last}", "Look: cpimportd status, then cpimportd trigger --wait")
+    return Finding(Level.OK, last)
 
 
-def _patience(settings: Settings, level: Level, longest: timedelta | None) -> Callable[[Schedule], timedelta]:
+def _allowed_delay(settings: Settings, level: Level, longest: timedelta | None) -> Callable[[Schedule], timedelta]:
     """How long after its slot an import may not have succeeded yet, where a threshold is given so long.
 
     Else a slot is late when its run could have waited and been tried again to the end; and it is lost when nobody would
     even start it any more.
     """
 
-    def patience(schedule: Schedule) -> timedelta:
+    def allowed_delay(schedule: Schedule) -> timedelta:
         if longest is not None:
             return longest
         trying = schedule.wait_for_upload + settings.retry.within
         return trying + schedule.grace if level is Level.CRITICAL else trying
 
-    return patience
+    return allowed_delay
 
 
 def _missed(
     settings: Settings,
     health: Health,
-    patience: Callable[[Schedule], timedelta],
+    allowed_delay: Callable[[Schedule], timedelta],
     now: datetime,
     counting: Mapping[str, datetime],
 ) -> str | None:
     """The slot that should be done by now and is not, in words; None where there is none."""
     for name, schedule in _imports(settings):
         after = max(now - _FAR_BACK, counting.get(name, now - _FAR_BACK))
-        slot = newest_slot(schedule.at, settings.zone, after, now - patience(schedule))
+        slot = newest_slot(schedule.at, settings.zone, after, now - allowed_delay(schedule))
         success = health.last_success_of(name, _kinds(schedule))
         if slot is not None and (success is None or success < slot):
             return f"slot {moment(slot, settings.zone)} of {name} is not done"

@@ -1,20 +1,59 @@
 """Sending by Apprise, to each address by itself: which took the message, and why the others did not.
 
 Every part of an address may be a secret: a token may stand where others have a host. So an address is named by its
-place in ``alerts.urls`` and its scheme, and whatever Apprise says is struck of all that the address holds.
+place in ``alerts.urls`` and its scheme, and whatever Apprise says is cleared of all that the address holds.
+
+What may hang is done in a thread that nobody waits for longer than a limit. A thread of asyncio's own would be waited
+for when the program ends; one that hangs in the silence of a name server or a mail server must hold up neither a run
+nor its end.
 """
 
 import asyncio
 import logging
 import re
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
-from typing import Any, Final
+import threading
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
+from typing import Any, Final, TypeVar
 from urllib.parse import unquote, unquote_plus
 
 from cpimportd.core.problems import ProblemError, printable, problem
 from cpimportd.core.waiting import silence
-from cpimportd.notify.bounded import bounded
+
+Result = TypeVar("Result")
+
+
+async def bounded(work: Callable[[], Result], seconds: float) -> Result:
+    """Do the work, for at most so long.
+
+    Raises:
+        TimeoutError: it takes longer; it is left to itself.
+        Exception: whatever the work raises.
+    """
+    loop = asyncio.get_running_loop()
+    done: asyncio.Future[Result] = loop.create_future()
+
+    def conclude(result: Result | None, error: BaseException | None) -> None:
+        if done.done():
+            return
+        if error is not None:
+            done.set_exception(error)
+        else:
+            done.set_result(result)  # type: ignore[arg-type]
+
+    def run() -> None:
+        result, failed = None, None
+        try:
+            result = work()
+        except Exception as error:  # noqa: BLE001 - handed to whoever waits
+            failed = error
+        with suppress(RuntimeError):  # the loop is closed: nobody waits any more
+            loop.call_soon_threadsafe(conclude, result, failed)
+
+    threading.Thread(target=run, name="alert", daemon=True).start()
+    async with asyncio.timeout(seconds):
+        return await done
+
 
 UNKNOWN: Final = "Apprise does not understand it; see https://appriseit.com for how it is written"
 
@@ -66,25 +105,25 @@ async def send(urls: Mapping[str, str], message: tuple[str, str], occasion: str,
     require_apprise()
     names = list(urls)
     async with silence("alerts", "no answer yet", seconds):
-        with _silent():
+        with _quiet_logs():
             reasons = await asyncio.gather(*(_send_one(urls[name], message, occasion, seconds) for name in names))
     return {name: reason for name, reason in zip(names, reasons, strict=True) if reason is not None}
 
 
 async def _send_one(url: str, message: tuple[str, str], occasion: str, seconds: float) -> str | None:
-    heard = _Heard()
+    log = _PluginLog()
     try:
-        went = await bounded(lambda: _notify(url, message, occasion, heard), seconds)
+        went = await bounded(lambda: _notify(url, message, occasion, log), seconds)
     except TimeoutError:
         return f"no answer within {seconds:g} s"
     except Exception as error:  # noqa: BLE001 - a plugin's defect is no reason for a run to fail
-        return struck(f"{type(error).__name__}: {error}", url)
-    return None if went else struck(heard.reason, url)
+        return without_secrets(f"{type(error).__name__}: {error}", url)
+    return None if went else without_secrets(log.reason, url)
 
 
 def understood(url: str) -> bool:
     """Whether Apprise knows the service and can take the address apart; nobody is spoken to."""
-    with _silent():
+    with _quiet_logs():
         return _plugin(url) is not None
 
 
@@ -96,21 +135,21 @@ def _plugin(url: str) -> Any:  # noqa: ANN401 - of Apprise's many classes
     return apprise.Apprise.instantiate(url, asset=asset, suppress_exceptions=True)
 
 
-def _notify(url: str, message: tuple[str, str], occasion: str, heard: "_Heard") -> bool:
+def _notify(url: str, message: tuple[str, str], occasion: str, log: "_PluginLog") -> bool:
     import apprise  # noqa: PLC0415
 
     plugin = _plugin(url)
     if plugin is None:
-        heard.last = UNKNOWN
+        log.last = UNKNOWN
         return False
-    plugin.logger = heard
+    plugin.logger = log
     if "overflow=" not in url:
         plugin.overflow_mode = apprise.OverflowMode.TRUNCATE  # the way out stands first, the end of a report last
     kind = _KINDS.get(occasion, "info")
     return bool(plugin.notify(body=message[1], title=message[0], notify_type=kind, body_format="text"))
 
 
-class _Heard(logging.Logger):
+class _PluginLog(logging.Logger):
     """What a plugin complains of; kept here, written nowhere."""
 
     def __init__(self) -> None:
@@ -134,7 +173,7 @@ class _Heard(logging.Logger):
 
 
 @contextmanager
-def _silent() -> Iterator[None]:
+def _quiet_logs() -> Iterator[None]:
     """Within it and after it, what may write secrets into a log is not heard, whatever level is asked for."""
     for name in _TALKATIVE:
         logger = logging.getLogger(name)
@@ -145,7 +184,7 @@ def _silent() -> Iterator[None]:
     yield
 
 
-def struck(reason: str, url: str) -> str:
+def without_secrets(reason: str, url: str) -> str:
     """A reason without anything that the address holds but its scheme."""
     rest = url.partition("://")[2]
     pieces = {rest, *re.split(r"[/?&=@:#,;+\s]", rest)}

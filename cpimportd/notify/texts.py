@@ -110,7 +110,7 @@ def of_changes(
         report: the run's report as people read it, plain; empty of a job, which has none.
         language: ``ru`` or ``en``.
         department: whose books.
-        zone: in which instants are told.
+        zone: in which instants are shown.
         explain: a problem in that language.
     """
     words = WORDS[language]
@@ -194,7 +194,7 @@ def coalesced(messages: Sequence[tuple[datetime, str, str]], *, language: str, z
     Args:
         messages: when each was made, its title and its body; at least one, the oldest first.
         language: ``ru`` or ``en``.
-        zone: in which instants are told.
+        zone: in which instants are shown.
     """
     words = WORDS[language]
     _, title, body = messages[-1]

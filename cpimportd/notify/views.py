@@ -8,7 +8,7 @@ from typing import Final
 
 import asyncpg
 
-from cpimportd.config.settings import Tell
+from cpimportd.config.sections import Tell
 from cpimportd.core.model import BACKEND_TABLES
 from cpimportd.core.problems import Problem, ProblemError, printable, problem
 from cpimportd.core.waiting import silence

@@ -26,12 +26,13 @@ from cpimportd.core.problems import Effect, Problem, ProblemError, problem
 from cpimportd.core.time import moment
 from cpimportd.core.verdicts import UnitVerdict, Verdict
 from cpimportd.core.waiting import Wait, waiting
-from cpimportd.documents.names import kind_by_name
+from cpimportd.documents.header import kind_by_name
 from cpimportd.render.titles import title_of
 from cpimportd.run.earlier import earlier
 from cpimportd.run.spool import SpoolFolder
 from cpimportd.source.fetch import fetch, open_source
-from cpimportd.workbook import digests, engine
+from cpimportd.workbook import engine
+from cpimportd.workbook.openfile import is_current
 from cpimportd.workbook.reading import ReadJob
 from cpimportd.workbook.sample import SUSPICIOUS, sample_fault
 
@@ -130,7 +131,7 @@ class Asked:
     wait: bool = False
 
 
-async def take_in(
+async def fetch_and_check(
     connection: asyncpg.Connection,
     settings: Settings,
     asked: Asked,
@@ -281,7 +282,7 @@ class _Reader:
         """
         known = [entry for entry in served if entry.whole]
         job = replace(self.job, known_digests=frozenset(entry.digest for entry in known))
-        as_they_lie = {entry.sha256: entry.digest for entry in known if digests.is_current(entry.digest)}
+        as_they_lie = {entry.sha256: entry.digest for entry in known if is_current(entry.digest)}
         changed = [file for file in self.files if file.sha256 not in as_they_lie]
         read_now = dict(zip(changed, await self._read(changed, job), strict=True))
         return tuple(

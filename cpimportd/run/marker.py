@@ -16,8 +16,8 @@ from openpyxl.reader import drawings
 from cpimportd.core.folding import fold
 from cpimportd.render.workbooks.rejects import Note, mark
 from cpimportd.workbook.confine import confine, die_with_parent, import_codecs, import_whole
-from cpimportd.workbook.held import HeldFile
-from cpimportd.workbook.parts import with_declared_names
+from cpimportd.workbook.openfile import OpenFile
+from cpimportd.workbook.package import with_declared_names
 
 LINE = 60_000
 """Bytes of the workbook that go onto one line."""
@@ -43,7 +43,7 @@ def main() -> None:
         return
     job: MarkJob = json.loads(asked)
     notes = [Note(*note) for note in job["notes"]]  # type: ignore[arg-type] # our own parent wrote them
-    with HeldFile(Path(job["path"])) as workbook:
+    with OpenFile(Path(job["path"])) as workbook:
         confine()
         source = with_declared_names(workbook)
     marked = mark(source, notes, sheet=job["sheet"], columns=job["columns"], fold=fold)

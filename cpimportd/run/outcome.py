@@ -13,7 +13,7 @@ from cpimportd.books.publish.plan import Published
 from cpimportd.core.model import Kind, MissedFile, Served, Snapshot
 from cpimportd.core.problems import Problem, printable, problem
 from cpimportd.core.report import FileReport, FileStatus, HeldUnit, KindTotal, UnitReport, UnitStatus
-from cpimportd.documents.names import kind_by_name
+from cpimportd.documents.header import kind_by_name
 from cpimportd.run.intake import Intake
 
 
@@ -52,10 +52,10 @@ async def books(
     totals = await memory.totals(connection, department_id)
     looked_at = {kind.group for kind in only}
     named = {(unit.organization, unit.group) for unit in intake.verdict.units}
-    strangers = [
-        stranger
-        for stranger in await memory.strangers(connection, department_id)
-        if stranger.group in looked_at and (stranger.organization, stranger.group) not in named
+    unattributed = [
+        documents
+        for documents in await memory.unattributed_documents(connection, department_id)
+        if documents.group in looked_at and (documents.organization, documents.group) not in named
     ]
     return Books(
         totals={kind: KindTotal(rows, total) for kind, (rows, total) in totals.kinds.items()},
@@ -63,17 +63,17 @@ async def books(
         interest=totals.interest,
         other=totals.other,
         held=tuple(await held_units(connection, department_id)),
-        problems=tuple(_stranger(stranger) for stranger in strangers),
+        problems=tuple(_unattributed(documents) for documents in unattributed),
     )
 
 
-def _stranger(stranger: memory.Stranger) -> Problem:
+def _unattributed(documents: memory.Unattributed) -> Problem:
     return problem(
         "not-in-snapshot",
-        organization=stranger.organization or "(no organization)",
-        value=stranger.group.value,
-        count=stranger.documents,
-        sum=f"{stranger.total:.2f}",
+        organization=documents.organization or "(no organization)",
+        value=documents.group.value,
+        count=documents.documents,
+        sum=f"{documents.total:.2f}",
     )
 
 

@@ -29,11 +29,11 @@ from cpimportd.config.settings import Settings
 from cpimportd.core.model import Content, Kind, Progress
 from cpimportd.core.problems import Problem, ProblemError, problem
 from cpimportd.core.report import RunReport, RunStatus
-from cpimportd.core.uninterrupted import uninterrupted
-from cpimportd.notify.measuring import leave_metrics
+from cpimportd.core.system import uninterrupted
+from cpimportd.notify.metrics import leave_metrics
 from cpimportd.run import outcome
 from cpimportd.run.failure import told_of
-from cpimportd.run.intake import Asked, Intake, take_in
+from cpimportd.run.intake import Asked, Intake, fetch_and_check
 from cpimportd.run.notifying import notify_readers
 from cpimportd.run.planning import plan_publication, today
 from cpimportd.run.session import UNREAD, open_books, store_report, surely, totals_unread
@@ -162,7 +162,7 @@ async def _import(run: _Run, connection: asyncpg.Connection) -> RunReport:
     spool = open_spool(settings.spool_directory, settings.spool.keep)
     kept: Intake | None = None
     try:
-        intake = await take_in(connection, settings, asked, spool, run.progress)
+        intake = await fetch_and_check(connection, settings, asked, spool, run.progress)
         if request.uploaded_after is not None:
             intake.require_upload(request.uploaded_after, settings.zone)
         intake.require_files(request.accepted_files)

@@ -15,7 +15,7 @@ from cpimportd.config.faults import check_expression
 from cpimportd.config.load import Loaded, load, require_database, require_source
 from cpimportd.config.settings import Settings
 from cpimportd.core.coredumps import forbid_core_dumps
-from cpimportd.core.private import own_folder
+from cpimportd.core.files import own_folder
 from cpimportd.core.problems import ProblemError
 from cpimportd.core.system import unusable
 from cpimportd.daemon.beginning import STARTING

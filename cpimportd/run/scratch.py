@@ -16,7 +16,7 @@ from cpimportd.books.database.embedded import EmbeddedPostgres, PostgresError
 from cpimportd.books.database.scratch import create_scratch, drop_scratch
 from cpimportd.config.settings import Database
 from cpimportd.core.problems import ProblemError, problem
-from cpimportd.core.uninterrupted import uninterrupted
+from cpimportd.core.system import uninterrupted
 
 logger = logging.getLogger(__name__)
 

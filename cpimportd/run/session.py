@@ -21,7 +21,7 @@ from cpimportd.books.schema.upgrade import require_current
 from cpimportd.config.settings import Database, Settings
 from cpimportd.core.problems import Problem, ProblemError, problem
 from cpimportd.core.report import RunReport
-from cpimportd.core.uninterrupted import uninterrupted
+from cpimportd.core.system import uninterrupted
 from cpimportd.core.waiting import silence
 
 logger = logging.getLogger(__name__)

@@ -24,10 +24,9 @@ from itertools import chain
 from pathlib import Path
 from typing import Any, Final
 
-from cpimportd.core.files import write_whole
-from cpimportd.core.leftovers import LOCK, MANIFEST, ROWS, STAMP, living, remove_abandoned, take_lock
+from cpimportd.core.files import make_folder, own_folder, write_whole
+from cpimportd.core.leftovers import LOCK, MANIFEST, ROWS, STAMP, may_be_in_use, remove_abandoned, take_lock
 from cpimportd.core.model import FetchedFile, Kind
-from cpimportd.core.private import make_folder, own_folder
 from cpimportd.core.problems import ProblemError
 from cpimportd.core.system import unusable
 
@@ -203,7 +202,7 @@ def prune_spool(root: Path, before: datetime) -> int:
         OSError: the spool cannot be listed.
     """
     remove_abandoned(root)
-    old = [folder for folder, began in run_folders(root) if began < before and not living(folder)]
+    old = [folder for folder, began in run_folders(root) if began < before and not may_be_in_use(folder)]
     for folder in old:
         shutil.rmtree(folder, ignore_errors=True)
     _forget_unused(root / _CONTENTS)

@@ -22,7 +22,7 @@ from cpimportd.config.settings import Settings
 from cpimportd.core.model import Progress
 from cpimportd.core.problems import problem
 from cpimportd.core.report import KindTotal, RunReport, RunStatus
-from cpimportd.core.uninterrupted import uninterrupted
+from cpimportd.core.system import uninterrupted
 from cpimportd.run.failure import told_of
 from cpimportd.run.notifying import notify_readers
 from cpimportd.run.session import UNREAD, open_books, store_report, surely, totals_unread

@@ -68,9 +68,9 @@ def need_faults(loaded: Loaded) -> Iterator[Problem]:
 
 
 def _cache(loaded: Loaded) -> Iterator[Problem]:
-    from cpimportd.notify.cache import misread  # noqa: PLC0415 - so that nobody without a cache loads its client
+    from cpimportd.notify.cache import url_fault  # noqa: PLC0415 - so that nobody without a cache loads its client
 
-    if loaded.settings.cache.url is not None and (reason := misread(loaded.settings.cache)) is not None:
+    if loaded.settings.cache.url is not None and (reason := url_fault(loaded.settings.cache)) is not None:
         yield problem("config-value", key="cache.url", place=loaded.place("cache.url"), reason=reason)
 
 

@@ -39,7 +39,7 @@ def fingerprint(certificate: bytes | None) -> str:
     return hashlib.sha256(certificate).digest().hex(":").upper() if certificate else ""
 
 
-async def shown(address: Address, seconds: float) -> str:
+async def presented_fingerprint(address: Address, seconds: float) -> str:
     """The fingerprint of the certificate that the server shows to everybody; no login, no password.
 
     Needed because a handshake that verification ended keeps the certificate to itself. Never raises.
@@ -84,7 +84,7 @@ async def speaks_tls(address: Address, seconds: float) -> bool:
     return True
 
 
-def distrust(error: ssl.SSLCertVerificationError, shown_fingerprint: str) -> str:
+def explain_distrust(error: ssl.SSLCertVerificationError, shown_fingerprint: str) -> str:
     """Why a certificate is not trusted, which it is, and how a human may trust it all the same.
 
     Args:

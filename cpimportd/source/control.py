@@ -8,7 +8,7 @@ from typing import Final
 import aioftp
 from aioftp.common import ThrottleStreamIO
 
-from cpimportd.source.contract import TooMuchError
+from cpimportd.source.interface import TooMuchError
 
 TRANSPARENT = "latin-1"
 """The encoding in which aioftp reads and writes lines: every byte is one character and comes back as the same byte, so
@@ -53,6 +53,17 @@ def unread(reader: asyncio.StreamReader) -> bytes:
 def words(lines: Iterable[str]) -> str:
     """The text of a reply: its lines less the character after the code."""
     return " ".join(line[1:].strip() for line in lines)
+
+
+def bytewise(text: str, encoding: str) -> str:
+    """Text as the client must be given it, so that the wire carries it in the server's encoding.
+
+    What that encoding cannot write goes in UTF-8 (RFC 2640): a login with question marks in it is never right.
+    """
+    try:
+        return text.encode(encoding).decode(TRANSPARENT)
+    except UnicodeEncodeError:
+        return text.encode().decode(TRANSPARENT)
 
 
 class Stream(ThrottleStreamIO):

@@ -12,11 +12,10 @@ import aioftp
 
 from cpimportd.core.problems import ProblemError, problem
 from cpimportd.core.waiting import silence
-from cpimportd.source.client import ImpostorError
-from cpimportd.source.contract import InUseError, PermanentError, TooMuchError
+from cpimportd.source.client import ImpostorError, PassiveError
 from cpimportd.source.control import TRANSPARENT, OtherProtocolError, TlsFromTheStartError, words
-from cpimportd.source.names import decode
-from cpimportd.source.passive import PassiveError
+from cpimportd.source.interface import InUseError, PermanentError, TooMuchError
+from cpimportd.source.listing import decode
 from cpimportd.source.redaction import redact
 
 _LIMIT = re.compile(r"maximum|too many|limit|already connected|no more connections", re.IGNORECASE)
@@ -53,7 +52,7 @@ class Interpreter:
         secret: the password; struck out wherever a server repeats it.
         silence: seconds without a word after which the server counts as silent, whatever the limit of a phase.
         encrypted: whether the control connection is under TLS.
-        asked: tells the last command that was sent, for every problem names it; empty before the first.
+        asked: gives the last command that was sent, which every problem names; empty before the first.
     """
 
     label: str

@@ -10,12 +10,20 @@ from cpimportd.config import settings
 from cpimportd.core.model import FetchedFile, MissedFile, Progress
 from cpimportd.core.problems import Effect, Problem, ProblemError, problem
 from cpimportd.source import address
-from cpimportd.source.contract import Entry, InUseError, Listing, Look, NotResumedError, PermanentError, Session, Source
 from cpimportd.source.folder import FolderSource
 from cpimportd.source.incoming import Incoming, Spool, too_large
-from cpimportd.source.patience import Patience
+from cpimportd.source.interface import (
+    Entry,
+    FileState,
+    InUseError,
+    Listing,
+    NotResumedError,
+    PermanentError,
+    Session,
+    Source,
+)
 from cpimportd.source.pool import FtpSource
-from cpimportd.source.settling import settle, what_changed
+from cpimportd.source.retry import RetryBudget, describe_change, wait_until_stable
 
 _log = logging.getLogger(__name__)
 
@@ -51,8 +59,8 @@ def open_source(source: settings.Source) -> Source:
     return FolderSource(place, source) if place.scheme == "file" else FtpSource(place, source)
 
 
-def _say_nothing(_: Progress) -> None:
-    """Nobody wants to know."""
+def _no_progress(_: Progress) -> None:
+    """Drops it."""
 
 
 async def fetch(
@@ -61,7 +69,7 @@ async def fetch(
     folder: Path,
     *,
     only_names: Callable[[str], bool] | None = None,
-    progress: Callable[[Progress], None] = _say_nothing,
+    progress: Callable[[Progress], None] = _no_progress,
 ) -> Fetched:
     """Bring today's workbooks into a folder of this run.
 
@@ -85,8 +93,8 @@ async def fetch(
     remote = open_source(source)
     try:
         spool = Spool(folder, source.max_file_size)
-        patience = Patience(retry, "folder" if isinstance(remote, FolderSource) else "source")
-        return await _Fetch(remote, source, patience, spool, progress).run(only_names)
+        budget = RetryBudget(retry, "folder" if isinstance(remote, FolderSource) else "source")
+        return await _Fetch(remote, source, budget, spool, progress).run(only_names)
     finally:
         await remote.close()
 
@@ -98,30 +106,30 @@ class _Fetch:
         self,
         remote: Source,
         source: settings.Source,
-        patience: Patience,
+        budget: RetryBudget,
         spool: Spool,
         progress: Callable[[Progress], None],
     ) -> None:
         self._remote = remote
         self._stable_for = source.stable_for.total_seconds()
         self._largest = source.max_file_size
-        self._patience = patience
+        self._budget = budget
         self._spool = spool
         self._progress = progress
         self._connection_lost: list[ProblemError] = []
-        self._wanted = self._through = 0
+        self._wanted = self._done = 0
 
     async def run(self, only_names: Callable[[str], bool] | None) -> Fetched:
-        listing = await self._patience.insist(self._list)
+        listing = await self._budget.retry(self._list)
         if not listing.entries and not listing.problems:
             raise ProblemError(problem("source-empty", server=self._remote.label, folder=self._remote.folder))
         wanted = [entry for entry in listing.entries if only_names is None or only_names(entry.name)]
         self._wanted = len(wanted)
-        self._tell_how_many()
+        self._report_count()
         refused = [
             missed for missed in map(_refused, listing.problems) if only_names is None or only_names(missed.name)
         ]
-        outcomes = await self._bring(wanted)
+        outcomes = await self._download_all(wanted)
         if wanted and len(self._connection_lost) == len(wanted):
             raise self._connection_lost[0]
         return Fetched(
@@ -133,10 +141,10 @@ class _Fetch:
         async with self._remote.session() as session:
             return await session.list()
 
-    async def _bring(self, wanted: list[Entry]) -> list[FetchedFile | MissedFile]:
+    async def _download_all(self, wanted: list[Entry]) -> list[FetchedFile | MissedFile]:
         try:
             async with asyncio.TaskGroup() as group:
-                tasks = [group.create_task(self._bring_and_tell(*numbered)) for numbered in enumerate(wanted)]
+                tasks = [group.create_task(self._download_and_report(*numbered)) for numbered in enumerate(wanted)]
         except ExceptionGroup as failures:
             for failure in failures.exceptions:
                 if isinstance(failure, ProblemError):
@@ -144,20 +152,20 @@ class _Fetch:
             raise
         return [task.result() for task in tasks]
 
-    def _tell_how_many(self) -> None:
+    def _report_count(self) -> None:
         """All files are named at once, for only a few of them are under way at a time."""
-        through = self._through == self._wanted
-        self._progress(Progress("fetch", None, self._through, self._wanted, finished=through))
+        done = self._done == self._wanted
+        self._progress(Progress("fetch", None, self._done, self._wanted, finished=done))
 
-    async def _bring_and_tell(self, number: int, entry: Entry) -> FetchedFile | MissedFile:
-        outcome = await self._bring_one(number, entry)
+    async def _download_and_report(self, number: int, entry: Entry) -> FetchedFile | MissedFile:
+        outcome = await self._download_one(number, entry)
         size = outcome.size if isinstance(outcome, FetchedFile) else 0
         self._progress(Progress("fetch", entry.name, size, size, finished=True))
-        self._through += 1
-        self._tell_how_many()
+        self._done += 1
+        self._report_count()
         return outcome
 
-    async def _bring_one(self, number: int, entry: Entry) -> FetchedFile | MissedFile:
+    async def _download_one(self, number: int, entry: Entry) -> FetchedFile | MissedFile:
         """One file, through all its tries.
 
         Raises:
@@ -178,22 +186,22 @@ class _Fetch:
     async def _wait_and_transfer(self, number: int, entry: Entry) -> FetchedFile:
         stable_for, doubt = self._stable_for, None
         while True:
-            entry = await settle(entry, lambda: self._look(entry), stable_for, self._patience, doubt=doubt)  # noqa: B023 - called before entry changes
+            entry = await wait_until_stable(entry, lambda: self._look(entry), stable_for, self._budget, doubt=doubt)  # noqa: B023 - called before entry changes
             try:
                 with self._spool.receive(number, entry) as incoming:
-                    return await self._patience.insist(lambda: self._transfer(entry, incoming))  # noqa: B023 - as above
+                    return await self._budget.retry(lambda: self._transfer(entry, incoming))  # noqa: B023 - as above
             except InUseError as error:
                 doubt = str(error)
                 # Even with stable_for = 0 the one that writes needs a moment.
-                stable_for = max(self._stable_for, self._patience.first)
+                stable_for = max(self._stable_for, self._budget.first)
                 _log.info("%s: %s", entry.name, doubt, extra={"action": "source.still_uploading"})
 
-    async def _look(self, entry: Entry) -> Look:
-        async def attempt() -> Look:
+    async def _look(self, entry: Entry) -> FileState:
+        async def attempt() -> FileState:
             async with self._remote.session() as session:
                 return await session.look(entry)
 
-        return await self._patience.insist(attempt)
+        return await self._budget.retry(attempt)
 
     async def _transfer(self, entry: Entry, incoming: Incoming) -> FetchedFile:
         """Download one file once, and believe it only if its size and time stood still and all bytes came.
@@ -218,14 +226,14 @@ class _Fetch:
                 await self._receive(session, entry, incoming, start, expected)
                 after = await session.look(entry)
                 if after != before:
-                    raise InUseError(f"it changed during the download ({what_changed(before, after)})")
+                    raise InUseError(f"it changed during the download ({describe_change(before, after)})")
                 if incoming.size != expected:
                     raise ProblemError(problem("download-short", file=entry.name, got=incoming.size, size=expected))
-                return incoming.keep(Look(expected, entry.look.modified or after.modified))
+                return incoming.keep(FileState(expected, entry.look.modified or after.modified))
 
     async def _receive(self, session: Session, entry: Entry, incoming: Incoming, start: int, expected: int) -> None:
         """Have the bytes sent from ``start`` on or, where the server does not do that, from the beginning."""
-        write = self._told(entry, expected, incoming)
+        write = self._reporting_write(entry, expected, incoming)
         if start:
             _log.info("%s: goes on at byte %d", entry.name, start, extra={"action": "source.resume"})
         try:
@@ -235,19 +243,19 @@ class _Fetch:
             incoming.restart()
             await session.download(entry, write)
 
-    def _told(self, entry: Entry, total: int, incoming: Incoming) -> Callable[[bytes], None]:
+    def _reporting_write(self, entry: Entry, total: int, incoming: Incoming) -> Callable[[bytes], None]:
         """``incoming.write``, with a word on the progress now and then."""
-        told = incoming.size
-        self._progress(Progress("fetch", entry.name, told, total))
+        reported = incoming.size
+        self._progress(Progress("fetch", entry.name, reported, total))
 
-        def write_and_tell(block: bytes) -> None:
-            nonlocal told
+        def write_and_report(block: bytes) -> None:
+            nonlocal reported
             incoming.write(block)
-            if abs(incoming.size - told) >= PROGRESS_EVERY:
-                told = incoming.size
-                self._progress(Progress("fetch", entry.name, told, total))
+            if abs(incoming.size - reported) >= PROGRESS_EVERY:
+                reported = incoming.size
+                self._progress(Progress("fetch", entry.name, reported, total))
 
-        return write_and_tell
+        return write_and_report
 
 
 def _refused(why: Problem) -> MissedFile:

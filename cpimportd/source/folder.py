@@ -9,9 +9,9 @@ from datetime import UTC, datetime
 
 from cpimportd.config import settings
 from cpimportd.core.problems import ProblemError, problem
-from cpimportd.source import names
+from cpimportd.source import listing
 from cpimportd.source.address import Address
-from cpimportd.source.contract import Entry, Listing, Look, TooMuchError
+from cpimportd.source.interface import Entry, FileState, Listing, TooMuchError
 
 BLOCK = 1024 * 1024
 _NO_SURPRISES = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
@@ -60,28 +60,28 @@ class FolderSource:
                 problem("source-listing", server=self.label, folder=self.folder, reason=reason)
             ) from error
         try:
-            return names.sort_out(lines, self._encoding)
+            return listing.sort_out(lines, self._encoding)
         except TooMuchError as error:
             raise ProblemError(
                 problem("source-listing", server=self.label, folder=self.folder, reason=str(error))
             ) from error
 
-    def _lines(self) -> Sequence[names.Line]:
+    def _lines(self) -> Sequence[listing.Line]:
         lines = []
         with os.scandir(self._path) as entries:
             for entry in entries:
-                kind: names.FileKind = "other"
+                kind: listing.FileKind = "other"
                 if entry.is_symlink():
                     kind = "link"
                 elif entry.is_file(follow_symlinks=False):
                     kind = "file"
                 try:
-                    lines.append(names.Line(entry.name, kind, _look(entry.stat(follow_symlinks=False))))
+                    lines.append(listing.Line(entry.name, kind, _look(entry.stat(follow_symlinks=False))))
                 except FileNotFoundError:
                     continue  # it was renamed or removed while the folder was read
         return lines
 
-    async def look(self, entry: Entry) -> Look:
+    async def look(self, entry: Entry) -> FileState:
         """The file's size and modification time at this moment.
 
         Raises:
@@ -120,8 +120,8 @@ def _open_regular(path: bytes) -> int:
     return descriptor
 
 
-def _look(status: os.stat_result) -> Look:
-    return Look(status.st_size, datetime.fromtimestamp(status.st_mtime, UTC))
+def _look(status: os.stat_result) -> FileState:
+    return FileState(status.st_size, datetime.fromtimestamp(status.st_mtime, UTC))
 
 
 def _failed(entry: Entry, error: OSError) -> ProblemError:

@@ -11,16 +11,15 @@ import aioftp
 from cpimportd.config import settings
 from cpimportd.core.problems import ProblemError, problem
 from cpimportd.core.waiting import silence
-from cpimportd.source import certificate, listing, names
+from cpimportd.source import certificate, listing
 from cpimportd.source.address import Address
 from cpimportd.source.client import Client
-from cpimportd.source.contract import Entry, Listing, Look, PermanentError, TooMuchError
-from cpimportd.source.control import TRANSPARENT
+from cpimportd.source.control import TRANSPARENT, bytewise
 from cpimportd.source.failures import Interpreter, Phase, in_use
+from cpimportd.source.interface import Entry, FileState, Listing, PermanentError, TooMuchError
 
 BLOCK = 64 * 1024
-MOST_LINES = 100_000
-MOST_BYTES = 16 * 1024**2
+MOST_LINES, MOST_BYTES = 100_000, 16 * 1024**2
 """Of a listing; a folder of exports has dozens of lines. More is a server that never ends."""
 
 _TLS_PROBE = 5.0
@@ -104,8 +103,8 @@ class FtpSession:
                 distrusted = error
         if distrusted is not None:
             self._client.abort()
-            shown = await certificate.shown(self._address, self._connect_limit)
-            raise self._understand.untrusted(certificate.distrust(distrusted, shown)) from distrusted
+            shown = await certificate.presented_fingerprint(self._address, self._connect_limit)
+            raise self._understand.untrusted(certificate.explain_distrust(distrusted, shown)) from distrusted
         if self._pinned and (shown := certificate.fingerprint(self._client.certificate())) != self._pinned:
             self._client.abort()
             raise self._understand.untrusted(
@@ -125,7 +124,9 @@ class FtpSession:
         """
         async with self._understand.during(Phase.LOGIN, self._command_limit):
             answer = self._understand.readable(
-                await self._client.log_in(self._bytewise(self._user), self._bytewise(self._password))
+                await self._client.log_in(
+                    bytewise(self._user, self._encoding), bytewise(self._password, self._encoding)
+                )
             )
             await self._client.command("TYPE I", "2xx")
             if self._encoding.lower().replace("-", "").replace("_", "") == "utf8":
@@ -152,7 +153,7 @@ class FtpSession:
         self.in_step = True
 
     async def list(self) -> Listing:
-        """The workbooks in the folder, with size and, where the server tells it reliably, modification time.
+        """The workbooks in the folder, with size and, where the server gives it reliably, modification time.
 
         The time comes from MLSD or MDTM, never from LIST, whose times have no seconds and no zone.
 
@@ -161,17 +162,14 @@ class FtpSession:
         """
         self.in_step = False
         async with self._understand.during(Phase.LIST, self._transfer_limit):
-            found = names.sort_out(await self._lines(), self._encoding)
+            found = listing.sort_out(await self._lines(), self._encoding)
             if not self._machine_listing:
-                found = replace(found, entries=tuple([await self._dated(entry) for entry in found.entries]))
+                dated = [(entry, FileState(entry.look.size, await self._modified(entry))) for entry in found.entries]
+                found = replace(found, entries=tuple(replace(entry, look=look) for entry, look in dated))
         self.in_step = True
         return found
 
-    async def _dated(self, entry: Entry) -> Entry:
-        """An entry of LIST with its time; without one where the server refuses to tell it."""
-        return replace(entry, look=Look(entry.look.size, await self._modified(entry)))
-
-    async def _lines(self) -> Iterable[names.Line]:
+    async def _lines(self) -> Iterable[listing.Line]:
         if self._machine_listing:
             try:
                 return tuple(listing.parse_mlsd(await self._read_lines("MLSD")))
@@ -200,24 +198,24 @@ class FtpSession:
             raise ConnectionError("the listing broke off within a line")
         return lines
 
-    async def look(self, entry: Entry) -> Look:
-        """The file's SIZE and MDTM (RFC 3659) at this moment; None for what the server does not tell.
+    async def look(self, entry: Entry) -> FileState:
+        """The file's SIZE and MDTM (RFC 3659) at this moment; None for what the server does not say.
 
-        Where it tells no size the folder is listed anew: a size that stands still is the sign that nobody writes.
+        Where it gives no size the folder is listed anew: a size that stands still is the sign that nobody writes.
 
         Raises:
             ProblemError: download-failed.
         """
         self.in_step = False
         async with self._understand.during(Phase.LOOK, self._command_limit, entry.name):
-            look = Look(await self._size(entry), await self._modified(entry))
+            look = FileState(await self._size(entry), await self._modified(entry))
             if look.size is None:
                 seen = await self._seen_in_listing(entry)
-                look = Look(seen.size, look.modified or seen.modified)
+                look = FileState(seen.size, look.modified or seen.modified)
         self.in_step = True
         return look
 
-    async def _seen_in_listing(self, entry: Entry) -> Look:
+    async def _seen_in_listing(self, entry: Entry) -> FileState:
         for line in await self._lines():
             if line.wire == entry.wire:
                 return line.look
@@ -300,13 +298,3 @@ class FtpSession:
         except OSError as error:
             reason = f"source.tls_ca cannot be read: {error.strerror or error}"
             raise self._understand.untrusted(reason) from error
-
-    def _bytewise(self, text: str) -> str:
-        """Text as the client must be given it, so that the wire carries it in the server's encoding.
-
-        What that encoding cannot write goes in UTF-8 (RFC 2640): a login with question marks in it is never right.
-        """
-        try:
-            return text.encode(self._encoding).decode(TRANSPARENT)
-        except UnicodeEncodeError:
-            return text.encode().decode(TRANSPARENT)

@@ -9,12 +9,12 @@ from pathlib import Path
 from types import TracebackType
 from typing import Final, Self
 
+from cpimportd.core.files import open_private, own_folder
 from cpimportd.core.model import FetchedFile
-from cpimportd.core.private import open_private, own_folder
 from cpimportd.core.problems import ProblemError, problem
 from cpimportd.core.system import unusable
-from cpimportd.source.contract import Entry, Look, PermanentError
-from cpimportd.source.names import SUFFIXES
+from cpimportd.source.interface import Entry, FileState, PermanentError
+from cpimportd.source.listing import SUFFIXES
 
 OVERLAP: Final = 16 * 1024
 """Bytes that are asked for once more where a download goes on."""
@@ -66,11 +66,11 @@ class Incoming:
         self._entry = entry
         self._largest = largest
         self._file: io.BufferedWriter | None = None
-        self._look: Look | None = None
+        self._look: FileState | None = None
         self._resumable = True
-        self._forget()
+        self._reset()
 
-    def _forget(self) -> None:
+    def _reset(self) -> None:
         self._stored = 0
         self._digest = hashlib.sha256()
         self._tail = self._awaited = b""
@@ -84,7 +84,7 @@ class Incoming:
         return self._stored - len(self._awaited)
 
     @contextmanager
-    def attempt(self, look: Look) -> Iterator[int]:
+    def attempt(self, look: FileState) -> Iterator[int]:
         """One try.
 
         Args:
@@ -96,8 +96,8 @@ class Incoming:
         Raises:
             ProblemError: disk, machine-exhausted.
         """
-        if not self._goes_on(look):
-            self._forget()
+        if not self._can_resume(look):
+            self._reset()
         self._look, self._awaited = look, self._tail
         self._open()
         try:
@@ -105,7 +105,7 @@ class Incoming:
         finally:
             self._close()
 
-    def _goes_on(self, look: Look) -> bool:
+    def _can_resume(self, look: FileState) -> bool:
         if look.size is None or look.modified is None or look != self._look:
             return False
         # More than there should be: most likely the server did not begin where it was asked to.
@@ -120,7 +120,7 @@ class Incoming:
         """
         self._resumable = False
         self._close()
-        self._forget()
+        self._reset()
         self._open()
 
     def write(self, block: bytes) -> None:
@@ -130,7 +130,7 @@ class Incoming:
             ProblemError: file-too-large, disk; download-failed where it is not the file whose beginning is here.
         """
         assert self._file is not None  # noqa: S101 - within an attempt
-        block = self._compared(block)
+        block = self._without_overlap(block)
         if self._stored + len(block) > self._largest:
             raise too_large(self._entry, self._stored + len(block), self._largest)
         try:
@@ -142,7 +142,7 @@ class Incoming:
         self._digest.update(block)
         self._tail = (self._tail + block)[-OVERLAP:]
 
-    def _compared(self, block: bytes) -> bytes:
+    def _without_overlap(self, block: bytes) -> bytes:
         """What remains of a block beyond the bytes that are here already."""
         again = len(self._awaited)
         if block[:again] != self._awaited[: len(block)]:
@@ -152,7 +152,7 @@ class Incoming:
         self._awaited = self._awaited[len(block) :]
         return block[again:]
 
-    def keep(self, look: Look) -> FetchedFile:
+    def keep(self, look: FileState) -> FetchedFile:
         """Give the file its final name: call it only when all of it is known to be there.
 
         Raises:

@@ -14,6 +14,7 @@ from cpimportd.config import settings
 from cpimportd.core.problems import ProblemError, problem
 from cpimportd.source.address import Address, parse
 from cpimportd.source.client import ImpostorError
+from cpimportd.source.control import bytewise
 from cpimportd.source.ftp import BLOCK, FtpSession
 from cpimportd.source.listing import parse_size
 
@@ -44,7 +45,7 @@ class _Outbox(FtpSession):
             OSError: the file cannot be read, or the line broke; also TimeoutError.
             ValueError: less arrived than was sent.
         """
-        name = self._bytewise(file.name)
+        name = bytewise(file.name, self._encoding)
         part = f"{name}{_PART}"
         async with asyncio.timeout(self._transfer_limit):
             async with self._client.data(f"STOR {part}") as stream:
@@ -72,7 +73,7 @@ class _Outbox(FtpSession):
     async def change_folder(self, folder: str) -> None:
         """Go to a folder, seen from the present one."""
         async with asyncio.timeout(self._command_limit):
-            await self._client.command(f"CWD {self._bytewise(folder)}", "2xx")
+            await self._client.command(f"CWD {bytewise(folder, self._encoding)}", "2xx")
 
     def words(self, error: Exception) -> str:
         """What went wrong, without the password."""

@@ -11,9 +11,9 @@ from cpimportd.core.figures import count
 from cpimportd.core.problems import Problem, ProblemError, printable, problem
 from cpimportd.core.time import moment
 from cpimportd.source import address
-from cpimportd.source.contract import InUseError, Listing, Session
 from cpimportd.source.folder import FolderSource
 from cpimportd.source.ftp import BLOCK, FtpSession
+from cpimportd.source.interface import InUseError, Listing, Session
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,7 +42,7 @@ async def probe(source: settings.Source, zone: tzinfo = UTC, *, read: bool = Tru
 
     Args:
         source: which.
-        zone: in which instants are told.
+        zone: in which instants are shown.
         read: whether a workbook is looked at and begun; a monitor that asks every minute need not.
 
     Returns:
@@ -74,7 +74,7 @@ async def _probe_server(session: FtpSession, place: address.Address, zone: tzinf
         steps.append(_listed(place.label, place.folder, listing, zone))
         if read and listing.entries:
             name = "read"
-            steps.extend(await _begun(session, listing, zone, session.refused, place.label))
+            steps.extend(await _read_first_block(session, listing, zone, session.refused, place.label))
         if session.in_step:
             await session.leave()
     except ProblemError as error:
@@ -91,13 +91,13 @@ async def _probe_folder(source: FolderSource, zone: tzinfo, *, read: bool) -> Se
         steps.append(_listed(source.label, os.fspath(source.folder), listing, zone))
         if read and listing.entries:
             name = "read"
-            steps.extend(await _begun(source, listing, zone, {}, source.label))
+            steps.extend(await _read_first_block(source, listing, zone, {}, source.label))
     except ProblemError as error:
         steps.append(Step(name, "", error.problems[0]))
     return steps
 
 
-async def _begun(
+async def _read_first_block(
     session: Session, listing: Listing, zone: tzinfo, refused: Mapping[str, str], server: str
 ) -> Sequence[Step]:
     """Look at the smallest workbook that is not empty, and fetch its first block.
@@ -105,7 +105,7 @@ async def _begun(
     Args:
         session: a conversation.
         listing: what it showed.
-        zone: in which instants are told.
+        zone: in which instants are shown.
         refused: the session's answers to what it asked and was refused.
         server: how problems name it.
 

@@ -11,7 +11,7 @@ from functools import lru_cache
 from html.entities import codepoint2name
 from typing import Final
 
-STRUCK: Final = "***"
+MASK: Final = "***"
 
 _HEAD: Final = 8
 """Characters of its beginning that count as the password: crypt(3) and old servers look at no more."""
@@ -30,7 +30,7 @@ def redact(text: str, secret: str) -> str:
         text: what a server said.
         secret: the password; empty if there is none.
     """
-    return _pattern(secret).sub(STRUCK, text) if secret else text
+    return _pattern(secret).sub(MASK, text) if secret else text
 
 
 @lru_cache(maxsize=8)

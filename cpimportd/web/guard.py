@@ -16,7 +16,7 @@ from starlette.datastructures import Headers, MutableHeaders
 from starlette.requests import Request
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from cpimportd.config.settings import Web
+from cpimportd.config.sections import Web
 from cpimportd.core.problems import Problem, printable, problem
 from cpimportd.web.connections import LARGEST_BODY
 from cpimportd.web.parameters import unreadable

@@ -15,7 +15,7 @@ async def metrics(here: Here) -> PlainTextResponse:
     from prometheus_client import CONTENT_TYPE_LATEST  # noqa: PLC0415 - only whoever scrapes needs it
 
     from cpimportd.books.publish.notices import readers  # noqa: PLC0415
-    from cpimportd.notify.measuring import metrics_text  # noqa: PLC0415
+    from cpimportd.notify.metrics import metrics_text  # noqa: PLC0415
 
     seen = await here.daemon.look()
     async with here.books.reading() as connection:

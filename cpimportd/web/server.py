@@ -11,7 +11,8 @@ from typing import Final
 import sdnotify
 import uvicorn
 
-from cpimportd.config.settings import Settings, Web
+from cpimportd.config.sections import Web
+from cpimportd.config.settings import Settings
 from cpimportd.core.problems import ProblemError, problem
 from cpimportd.web.application import make_application, make_place
 from cpimportd.web.connections import Connection

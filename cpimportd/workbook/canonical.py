@@ -5,7 +5,7 @@ from collections.abc import Iterable
 from html import escape
 from io import BytesIO
 
-from cpimportd.workbook.held import Workbook
+from cpimportd.workbook.openfile import Workbook
 from cpimportd.workbook.package import Package
 
 _MAIN = "http://schemas.openxmlformats.org/spreadsheetml/2006/main"

@@ -24,8 +24,8 @@ from cpimportd.core.problems import ProblemError, problem
 from cpimportd.workbook import second_engine, xls, xlsb
 from cpimportd.workbook.canonical import with_usual_names
 from cpimportd.workbook.guards import Contents
-from cpimportd.workbook.held import Workbook
 from cpimportd.workbook.memory import raise_if_memory_was_missing
+from cpimportd.workbook.openfile import Workbook
 from cpimportd.workbook.package import Package
 from cpimportd.workbook.sheets import Row, Sheet, shown_sheets
 
@@ -132,11 +132,11 @@ def _of_xlsb(workbook: Workbook, file: str) -> Cells:
         book = xlsb.open_xlsb(workbook)
     except Exception as error:
         raise _unclear(error, file) from error
-    sheets = tuple(Sheet(sheet.name, partial(_surely, sheet.rows, file)) for sheet in book.sheets)
+    sheets = tuple(Sheet(sheet.name, partial(_rows_or_problem, sheet.rows, file)) for sheet in book.sheets)
     return Cells("xlsb", sheets, book.since_1904)
 
 
-def _surely(read: Callable[[], Iterator[Row]], file: str) -> Iterator[Row]:
+def _rows_or_problem(read: Callable[[], Iterator[Row]], file: str) -> Iterator[Row]:
     rows = read()
     while True:
         try:

@@ -18,7 +18,7 @@ _RECORDS = 10_000
 def is_protected(whole: bytes) -> bool:
     """Whether a compound file's content is encrypted.
 
-    A file that is too damaged to say so is not: engines tell what is wrong with it.
+    A file that is too damaged to say so is not: engines say what is wrong with it.
     """
     try:
         streams = _Container(whole)

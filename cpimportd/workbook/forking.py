@@ -20,7 +20,7 @@ from typing import Self
 
 from cpimportd.workbook.forkserver import LONGEST
 from cpimportd.workbook.memory import ran_out_of_memory
-from cpimportd.workbook.sandbox import ENVIRONMENT, PIECE, last_words
+from cpimportd.workbook.sandbox import ENVIRONMENT, PIECE, last_line
 
 _SECONDS_TO_END = 1
 _SECONDS_TO_KILL = 5
@@ -68,7 +68,7 @@ class ForkServer:
         self._argv = argv
         self._process: Process | None = None
         self._control: socket.socket | None = None
-        self._complaint = b""
+        self._stderr = b""
         self._turn = asyncio.Lock()
         self._tickets = itertools.count()
         self._answers: dict[int, _Answers] = {}
@@ -127,7 +127,7 @@ class ForkServer:
             unless_started.pop_all()
         control.setblocking(False)
         self._control = control
-        asyncio.get_running_loop().add_reader(control, self._hear)
+        asyncio.get_running_loop().add_reader(control, self._receive)
 
     async def _end(self) -> None:
         """See to it that a process to which nobody talks any more ends, and keep what it complained of."""
@@ -142,7 +142,7 @@ class ForkServer:
             _kill(process)
         await process.wait()
         assert process.stderr is not None  # noqa: S101  asked for above
-        self._complaint = await process.stderr.read()
+        self._stderr = await process.stderr.read()
         self._process = None
 
     async def _failure(self) -> OSError:
@@ -150,9 +150,9 @@ class ForkServer:
         async with self._turn:
             if self._control is None:  # else it was started anew meanwhile
                 await self._end()
-        if ran_out_of_memory(self._complaint):
+        if ran_out_of_memory(self._stderr):
             return OSError(errno.ENOMEM, os.strerror(errno.ENOMEM))
-        return ChildProcessError(f"the process that forks it ended: {last_words(self._complaint)}")
+        return ChildProcessError(f"the process that forks it ended: {last_line(self._stderr)}")
 
     def _kill(self, ticket: int, answers: _Answers) -> None:
         self._send(b"kill %d" % ticket)
@@ -174,7 +174,7 @@ class ForkServer:
         else:
             self._answer_all()
 
-    def _hear(self) -> None:
+    def _receive(self) -> None:
         """Take an answer that has come."""
         assert self._control is not None  # noqa: S101  nobody calls without it
         try:

@@ -78,13 +78,13 @@ def _answer(control: socket.socket, tickets: dict[int, int]) -> int | None:
     try:
         forked = _fork(descriptors)
     except OSError as error:
-        _say(control, b"%d failed %d" % (int(ticket), error.errno or errno.EAGAIN))
+        _send(control, b"%d failed %d" % (int(ticket), error.errno or errno.EAGAIN))
     finally:
         for descriptor in descriptors:
             os.close(descriptor)
     if forked:
         tickets[forked] = int(ticket)
-        _say(control, b"%d born %d" % (int(ticket), forked))
+        _send(control, b"%d born %d" % (int(ticket), forked))
     return forked
 
 
@@ -121,9 +121,9 @@ def _reap(control: socket.socket, tickets: dict[int, int]) -> None:
         pid, status = os.waitpid(-1, os.WNOHANG)
         if pid == 0:
             break
-        _say(control, b"%d ended %d" % (tickets.pop(pid), os.waitstatus_to_exitcode(status)))
+        _send(control, b"%d ended %d" % (tickets.pop(pid), os.waitstatus_to_exitcode(status)))
 
 
-def _say(control: socket.socket, answer: bytes) -> None:
+def _send(control: socket.socket, answer: bytes) -> None:
     with suppress(BrokenPipeError, ConnectionResetError):  # the next request's end says that nobody asks any more
         control.send(answer)

@@ -15,11 +15,10 @@ from typing import IO
 
 from cpimportd.core.problems import ProblemError, problem
 from cpimportd.workbook.compound import is_protected
-from cpimportd.workbook.digests import ContentDigest
-from cpimportd.workbook.held import Workbook
 from cpimportd.workbook.memory import raise_if_memory_was_missing
+from cpimportd.workbook.openfile import ContentDigest, Workbook
 from cpimportd.workbook.package import MANIFEST, Package, fold_name, resolve
-from cpimportd.workbook.sight import ZIP, Role, Sight, suspicious
+from cpimportd.workbook.scanner import ZIP, PartScanner, Role, suspicious
 
 _PIECE = 1024 * 1024
 _OLE2 = bytes.fromhex("d0cf11e0a1b11ae1")
@@ -137,16 +136,16 @@ def _inspect_zip(handle: IO[bytes], limits: ZipLimits, file: str) -> Contents:
         needs_second_engine = odd_numbers = False
         places = size = 0
         for part in sorted(parts, key=lambda part: part.filename):
-            sight = Sight(part.filename, file, _role(part.filename, package))
+            scanner = PartScanner(part.filename, file, _role(part.filename, package))
             digested = ContentDigest() if _is_stamp(archive, part, package) else total
             digested.update(f"{part.filename}\0{part.file_size}\0".encode(errors="surrogatepass"))
             for piece in _unpacked(archive, part):
                 digested.update(piece)
-                sight.see(piece)
-            sight.end()
-            needs_second_engine = needs_second_engine or sight.needs_second_engine
-            odd_numbers = odd_numbers or sight.odd_numbers
-            places, size = places + sight.places, size + sight.size
+                scanner.scan(piece)
+            scanner.end()
+            needs_second_engine = needs_second_engine or scanner.needs_second_engine
+            odd_numbers = odd_numbers or scanner.odd_numbers
+            places, size = places + scanner.places, size + scanner.size
         # calamine keeps a table of all places; where few are filled, a cell lies far away.
         needs_second_engine = needs_second_engine or places > max(_ROOM, size // _BYTES_PER_PLACE)
     return Contents(

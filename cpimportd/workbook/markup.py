@@ -3,7 +3,9 @@
 By way of ElementTree's parser: that of ``xml.parsers.expat`` dies of a missing byte of memory (CPython 3.11).
 """
 
+import re
 from collections.abc import Callable, Collection, Mapping
+from enum import Enum, auto
 from typing import Any, NamedTuple, TypeVar
 from xml.etree.ElementTree import ParseError, XMLParser
 
@@ -26,7 +28,7 @@ class DoctypeError(ValueError):
 
 
 class Target:
-    """What a parser tells of elements and text; names are ``{namespace}name``, however the document binds prefixes."""
+    """What a parser calls for elements and text; names are ``{namespace}name``, however the document binds prefixes."""
 
     def start(self, name: str, attributes: dict[str, str]) -> None:
         """An element begins."""
@@ -50,7 +52,7 @@ class Target:
 
 
 def parser_for(target: Target) -> "XMLParser[Any]":
-    """A parser that tells a target; it raises ParseError for what is no XML, and :class:`DoctypeError`."""
+    """A parser that reports to a target; it raises ParseError for what is no XML, and :class:`DoctypeError`."""
     return XMLParser(target=target)  # noqa: S314 - a DTD is refused before its first entity
 
 
@@ -108,3 +110,151 @@ def as_problem(file: str, part: str, work: Callable[[], _Result]) -> _Result:
     except ParseError as error:
         raise_if_memory_was_missing(error)
         raise ProblemError(problem("file-damaged", file=file, reason=f"in {part}, {error}")) from error
+
+
+_NAMES = local_names({"si", "is", "t", "rPh"})
+_SPACE = "{http://www.w3.org/XML/1998/namespace}space"
+_ESCAPED = re.compile(r"_x([Dd][89ABab][0-9A-Fa-f]{2})__x([Dd][C-Fc-f][0-9A-Fa-f]{2})_|_x([0-9A-Fa-f]{4})_")
+_XML_BLANKS = " \t\r\n"
+
+
+def decoded(text: str) -> str:
+    """The text that is meant: ``_x0041_`` is A, and ``_x005F_x0041_`` is ``_x0041_`` itself.
+
+    Half of a UTF-16 pair, which is no character, and U+FFFE and U+FFFF stay as they are written.
+    """
+    return _ESCAPED.sub(_character, text) if "_x" in text else text
+
+
+def _character(match: re.Match[str]) -> str:
+    high, low, single = match.groups()
+    if single is None:
+        return chr(0x10000 + ((int(high, 16) - 0xD800) << 10) + int(low, 16) - 0xDC00)
+    code = int(single, 16)
+    return match[0] if 0xD800 <= code <= 0xDFFF or code >= 0xFFFE else chr(code)
+
+
+def text_of(content: str, *, preserved: bool) -> str:
+    """The text of a ``t`` element: blanks at its ends count only where ``xml:space`` says ``preserve``."""
+    return decoded(content if preserved else content.strip(_XML_BLANKS))
+
+
+class TextCollector(Target):
+    """The ``t`` elements of a shared or inline text, less those of phonetic runs, each decoded by itself."""
+
+    def __init__(self) -> None:
+        self._begin()
+
+    def _begin(self) -> None:
+        self._texts: list[str] = []
+        self._pieces: list[str] = []
+        self._phonetic = self._preserved = self._inside = False
+
+    def start(self, name: str, attributes: dict[str, str]) -> None:
+        """Begin a text, or one of its pieces."""
+        local = _NAMES.get(name)
+        if local in {"si", "is"}:
+            self._begin()
+        elif local == "rPh":
+            self._phonetic = True
+        elif local == "t" and not self._phonetic:
+            self._pieces, self._inside = [], True
+            self._preserved = attributes.get(_SPACE) == "preserve"
+
+    def data(self, text: str) -> None:
+        """Take what is a part of the text."""
+        if self._inside:
+            self._pieces.append(text)
+
+    def end(self, name: str) -> None:
+        """Decode the piece that ends."""
+        local = _NAMES.get(name)
+        if local == "rPh":
+            self._phonetic = False
+        elif local == "t" and self._inside:
+            self._inside = False
+            self._texts.append(text_of("".join(self._pieces), preserved=self._preserved))
+
+    def text(self) -> str:
+        """The whole text that ended last."""
+        return "".join(self._texts)
+
+
+class _SharedTexts(TextCollector):
+    def __init__(self) -> None:
+        super().__init__()
+        self.found: list[str] = []
+
+    def end(self, name: str) -> None:
+        super().end(name)
+        if _NAMES.get(name) == "si":
+            self.found.append(self.text())
+
+
+def shared_texts(content: bytes) -> list[str]:
+    """The shared texts of a workbook, in their order; hints of how to pronounce them are no part of them.
+
+    Raises:
+        ParseError: it is no XML.
+    """
+    target = _SharedTexts()
+    parser = parser_for(target)
+    parser.feed(content)
+    parser.close()
+    return target.found
+
+
+# A character that is shown as it stands (\x), a width (_x), a filling (*x), a text, a condition or colour, or a letter.
+_TOKEN = re.compile(r'[\\_*].|"[^"]*"?|\[[^\]]*\]?|.', re.DOTALL)
+_SPAN = re.compile(r"\[(h+|m+|s+)\]", re.IGNORECASE)
+
+
+class Shown(Enum):
+    """As what a number format shows a number."""
+
+    NUMBER = auto()
+    MOMENT = auto()
+    """A date, a time, or both."""
+    SPAN = auto()
+    """Hours, minutes or seconds beyond a day: ``[h]:mm``."""
+
+
+# The formats without a code in the file (18.8.30); those of East Asian locales are left out, as calamine does.
+BUILT_IN = {**dict.fromkeys((*range(14, 23), 45, 47), Shown.MOMENT), 46: Shown.SPAN}
+
+
+def shown_by(code: str) -> Shown:
+    """As what a format's first section, the one of positive numbers, shows a number."""
+    half_day = False
+    for token in _TOKEN.findall(code):
+        letter = token.casefold()
+        if letter == ";":
+            break
+        if _SPAN.fullmatch(token):
+            return Shown.SPAN
+        if (half_day and letter in {"p", "m", "/"}) or (not half_day and letter in set("dmhys")):
+            return Shown.MOMENT
+        half_day = half_day or letter == "a"
+    return Shown.NUMBER
+
+
+def cell_formats(styles: bytes) -> list[Shown]:
+    """Per cell format of a styles part, in its order, as what numbers are shown.
+
+    Raises:
+        ParseError: the part is no XML.
+    """
+    codes: dict[str, str] = {}
+    formats: list[Shown] = []
+    inside = ""
+    for tag in start_tags(styles, {"numFmt", "cellXfs", "cellStyleXfs", "cellStyles", "dxfs", "numFmts", "xf"}):
+        if tag.name == "numFmt":
+            if inside == "numFmts" and (code := tag.attributes.get("formatCode")):
+                codes[tag.attributes.get("numFmtId", "")] = code
+        elif tag.name != "xf":
+            inside = tag.name
+        elif inside == "cellXfs":
+            number = tag.attributes.get("numFmtId", "")
+            built_in = BUILT_IN.get(int(number), Shown.NUMBER) if number.isdecimal() else Shown.NUMBER
+            formats.append(shown_by(codes[number]) if number in codes else built_in)
+    return formats

@@ -6,12 +6,15 @@ names are compared without case (6.2.2.3). What guards and both engines look at 
 
 import posixpath
 import re
+import zipfile
 from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass
+from io import BytesIO
 from urllib.parse import unquote, urlsplit
 
 from cpimportd.core.problems import ProblemError, problem
 from cpimportd.workbook.markup import MAIN, Element, as_problem, start_tags
+from cpimportd.workbook.openfile import Workbook
 
 MANIFEST = "[content_types].xml"
 """The folded name of the part that says what every part is."""
@@ -245,3 +248,43 @@ class _Resolver:
 
     def _no_workbook(self, reason: str) -> ProblemError:
         return ProblemError(problem("file-not-workbook", file=self._file, reason=reason))
+
+
+_WELL_KNOWN = ("[Content_Types].xml", "_rels/.rels", "xl/_rels/workbook.xml.rels")
+_DECLARED = re.compile(r"""\bPartName\s*=\s*["']/([^"']+)["']""")
+_TARGET = re.compile(r"""\bTarget\s*=\s*["']([^"']+)["']""")
+
+
+def with_declared_names(workbook: Workbook) -> BytesIO:
+    """A copy of a workbook's zip, in memory, whose parts are named as its manifest and relationships name them.
+
+    Args:
+        workbook: a zip that the guards let pass.
+    """
+    copy = BytesIO()
+    with (
+        workbook.open("rb") as handle,
+        zipfile.ZipFile(handle) as package,
+        zipfile.ZipFile(copy, "w", zipfile.ZIP_DEFLATED, compresslevel=1) as target,
+    ):
+        found = {fold_name(name): name for name in package.namelist() if not name.endswith("/")}
+        for plain, written in _declared(package, found).items():
+            if plain in found:
+                with package.open(found.pop(plain)) as source, target.open(written, "w") as part:
+                    while piece := source.read(1024 * 1024):
+                        part.write(piece)
+        for name in found.values():
+            target.writestr(name.replace("\\", "/"), package.read(name))
+    copy.seek(0)
+    return copy
+
+
+def _declared(package: zipfile.ZipFile, found: dict[str, str]) -> dict[str, str]:
+    """Every part name that the package declares, by its form without case."""
+    manifest, _, relations = (_text(package, found.get(fold_name(name))) for name in _WELL_KNOWN)
+    targets = [posixpath.normpath(posixpath.join("/xl", target))[1:] for target in _TARGET.findall(relations)]
+    return {fold_name(name): name for name in (*_WELL_KNOWN, *_DECLARED.findall(manifest), *targets)}
+
+
+def _text(package: zipfile.ZipFile, name: str | None) -> str:
+    return "" if name is None else package.read(name).decode("utf-8-sig", errors="replace")

@@ -1,6 +1,6 @@
 """The process that forks a worker for every workbook, so that what they all need is imported once.
 
-It gets no job, opens no workbook and knows no secret; all that it does is told in ``workbook.forkserver``.
+It gets no job, opens no workbook and knows no secret; what it does is described in ``workbook.forkserver``.
 """
 
 import os

@@ -15,8 +15,7 @@ from typing import IO, Any, TypedDict
 
 from cpimportd.core.model import STAGED_COLUMNS, Kind, Progress
 from cpimportd.core.problems import CATALOG, Problem, printable, problem
-from cpimportd.workbook.copytext import amount_of
-from cpimportd.workbook.keys import KeyReader, Keys
+from cpimportd.workbook.copytext import KeyReader, Keys, amount_of
 
 LONGEST_LINE = 8 * 1024 * 1024
 """Bytes of one line; a row's texts are far shorter."""
@@ -32,7 +31,7 @@ class Job(TypedDict):
     """What the parent asks for.
 
     ``zip`` holds the fields of ZipLimits; ``limits`` how many characters the books have room for, per field;
-    ``most_problems`` how many of one code may be told.
+    ``most_problems`` how many of one code may be sent.
     """
 
     path: str
@@ -99,7 +98,7 @@ class Output:
 
     Args:
         stream: where to.
-        most_problems: of one code that are told; of what exceeds it only the number is.
+        most_problems: of one code that are sent; the rest is only counted.
     """
 
     def __init__(self, stream: IO[bytes], most_problems: int) -> None:
@@ -144,7 +143,7 @@ class Output:
         self._lines.clear()
 
 
-class Listener:
+class OutputParser:
     """The parent's side: what the child has said so far, checked line by line.
 
     Attributes:
@@ -153,13 +152,13 @@ class Listener:
         sheet: the name of the sheet that it reads.
         columns: field → letters of the column that it comes from.
         documents: the keys of the rows so far.
-        problems: told by the child.
+        problems: reported by the child.
         trailer: its last words; an empty one until they came.
 
     Args:
         file: the workbook's name.
         file_no: its place among today's files.
-        progress: told from time to time how many rows there are.
+        progress: called from time to time with the number of rows so far.
         most_problems: of one code that the child was allowed.
     """
 
@@ -176,7 +175,7 @@ class Listener:
         self._ended = False
         self._keys: KeyReader | None = None
 
-    def hear(self, block: bytes) -> bytes:
+    def parse(self, block: bytes) -> bytes:
         """Take whole lines; give back those that are rows, as they are.
 
         Raises:
@@ -247,7 +246,7 @@ class Listener:
 
 
 def _problem(said: dict[str, Any], file: str) -> Problem:
-    """A problem as the child tells it: its code must exist, its texts are escaped anew, its file is the one we know."""
+    """A problem as the child sends it: its code must exist, its texts are escaped anew, its file is the one we know."""
     if said["code"] not in CATALOG:
         raise ValueError("it names a problem that does not exist")
     row = said["row"]

@@ -14,12 +14,12 @@ from pathlib import Path
 
 import cpimportd
 from cpimportd.config.settings import Reader
+from cpimportd.core.files import open_private
 from cpimportd.core.model import FetchedFile, Progress, Snapshot
-from cpimportd.core.private import open_private
 from cpimportd.core.problems import ProblemError, problem
 from cpimportd.core.system import unusable
-from cpimportd.documents.names import kind_by_name
-from cpimportd.workbook.protocol import Job, Listener
+from cpimportd.documents.header import kind_by_name
+from cpimportd.workbook.protocol import Job, OutputParser
 from cpimportd.workbook.sandbox import Start, run_limited, spawned
 
 Report = Callable[[Progress], None]
@@ -84,7 +84,7 @@ async def read(
         job: what to read it by.
         limits: of the child, and of the zip.
         rows_folder: where its understood rows go, as ``000.rows`` by file_no.
-        progress: told from time to time how many rows there are.
+        progress: called from time to time with the number of rows so far.
         start: what starts the child, where ``worker_command()`` is not to be started anew.
 
     Returns:
@@ -95,10 +95,10 @@ async def read(
     """
     asked = json.dumps(child_job(file.path.resolve(), file.name, file_no, job, limits)).encode()
     said = run_limited(start or spawned(worker_command()), asked, limits, file=file.name)
-    return await take_down(said, file, file_no, limits, rows_folder, progress=progress)
+    return await parse_reader_output(said, file, file_no, limits, rows_folder, progress=progress)
 
 
-async def take_down(
+async def parse_reader_output(
     lines: AsyncGenerator[bytes, None],
     file: FetchedFile,
     file_no: int,
@@ -115,38 +115,38 @@ async def take_down(
         file_no: its place among today's files, from 0.
         limits: that were set to the reader.
         rows_folder: where the understood rows go, as ``000.rows`` by file_no.
-        progress: told from time to time how many rows there are.
+        progress: called from time to time with the number of rows so far.
 
     Raises:
         ProblemError: as of :func:`read`.
     """
-    listener = Listener(file.name, file_no, progress, limits.max_problems)
+    parser = OutputParser(file.name, file_no, progress, limits.max_problems)
     rows_path = rows_folder / f"{file_no:03}.rows"
     try:
-        await _hear(lines, listener, rows_path, file.name)
+        await _parse_into(lines, parser, rows_path, file.name)
     except OSError as error:
         raise ProblemError(unusable(rows_path, error)) from error
-    progress(Progress("read", file.name, len(listener.documents), len(listener.documents), finished=True))
-    said = listener.trailer
+    progress(Progress("read", file.name, len(parser.documents), len(parser.documents), finished=True))
+    said = parser.trailer
     return Snapshot(
         file=file,
         file_no=file_no,
         digest=said.digest,
-        kind=listener.kind or kind_by_name(file.name),
-        documents=listener.documents,
+        kind=parser.kind or kind_by_name(file.name),
+        documents=parser.documents,
         control_totals=said.control_totals,
         sums=said.sums,
-        problems=tuple(listener.problems),
+        problems=tuple(parser.problems),
         rows_path=rows_path,
         unchanged=said.unchanged,
-        engine=listener.engine,
-        sheet=listener.sheet,
-        columns=listener.columns,
+        engine=parser.engine,
+        sheet=parser.sheet,
+        columns=parser.columns,
         rejected=said.rejected,
     )
 
 
-async def _hear(lines: AsyncGenerator[bytes, None], listener: Listener, rows_path: Path, file: str) -> None:
+async def _parse_into(lines: AsyncGenerator[bytes, None], parser: OutputParser, rows_path: Path, file: str) -> None:
     """Take down what a child says; what is wrong with the child or its file is a problem of the file.
 
     Raises:
@@ -156,14 +156,14 @@ async def _hear(lines: AsyncGenerator[bytes, None], listener: Listener, rows_pat
         try:
             async with aclosing(lines):
                 async for block in lines:
-                    await asyncio.to_thread(rows.write, listener.hear(block))
-            listener.end()
+                    await asyncio.to_thread(rows.write, parser.parse(block))
+            parser.end()
         except ProblemError as error:
-            listener.problems.extend(error.problems)
+            parser.problems.extend(error.problems)
         except (ValueError, LookupError, TypeError, AttributeError, RecursionError) as error:
             # A child of ours speaks the language; one that does not was taken over, or is a defect.
             reason = f"its reader broke the protocol: {error or type(error).__name__}"
-            listener.problems.append(problem("reader-failed", file=file, reason=reason))
+            parser.problems.append(problem("reader-failed", file=file, reason=reason))
         await asyncio.to_thread(rows.flush)
 
 

@@ -1,6 +1,6 @@
 """A workbook of our own, read as a run reads those of 1C: what goes wrong with it is no fault of 1C's.
 
-A wrong version of a library that reads workbooks would else be told as a fault of the files, every day anew.
+A wrong version of a library that reads workbooks would otherwise be reported as a fault of the files, every day anew.
 """
 
 import asyncio

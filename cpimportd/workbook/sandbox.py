@@ -125,8 +125,8 @@ async def run_limited(start: Start, job: bytes, limits: Reader, *, file: str) ->
     """
     deadline = asyncio.get_running_loop().time() + limits.wall_time.total_seconds()
     child = await _started(start, deadline, limits, file)
-    complaint = bytearray()
-    listener = asyncio.create_task(_listen(child, complaint))
+    stderr_tail = bytearray()
+    stderr_reader = asyncio.create_task(_keep_stderr(child, stderr_tail))
     try:
         _limit(child.pid, limits)
         async with asyncio.timeout_at(deadline):
@@ -135,13 +135,13 @@ async def run_limited(start: Start, job: bytes, limits: Reader, *, file: str) ->
             yield block
         async with asyncio.timeout_at(deadline):
             status = await child.wait()
-            await listener
+            await stderr_reader
     except TimeoutError as error:
         raise _out_of_time(limits, file) from error
     finally:
-        await _end(child, listener)
+        await _end(child, stderr_reader)
     if status != 0:
-        raise _why(status, bytes(complaint), limits, file)
+        raise _why(status, bytes(stderr_tail), limits, file)
 
 
 async def _started(start: Start, deadline: float, limits: Reader, file: str) -> Child:
@@ -208,14 +208,14 @@ async def _piece(child: Child, deadline: float, file: str) -> bytes:
             return await child.stdout.read(PIECE)
 
 
-async def _listen(child: Child, complaint: bytearray) -> None:
+async def _keep_stderr(child: Child, stderr_tail: bytearray) -> None:
     """Keep the last that the child says on stderr; reading on keeps it from blocking."""
     while piece := await child.stderr.read(_STDERR_KEPT):
-        complaint += piece
-        del complaint[:-_STDERR_KEPT]
+        stderr_tail += piece
+        del stderr_tail[:-_STDERR_KEPT]
 
 
-async def _end(child: Child, listener: "asyncio.Task[None]") -> None:
+async def _end(child: Child, stderr_reader: "asyncio.Task[None]") -> None:
     """Leave no process behind; a child that is through by now is only reaped."""
     try:
         if child.returncode is None:
@@ -227,25 +227,25 @@ async def _end(child: Child, listener: "asyncio.Task[None]") -> None:
                     pass
                 await child.wait()
     finally:
-        listener.cancel()
+        stderr_reader.cancel()
         child.close()
 
 
-def _why(status: int, complaint: bytes, limits: Reader, file: str) -> ProblemError:
-    if ran_out_of_memory(complaint):
+def _why(status: int, stderr_tail: bytes, limits: Reader, file: str) -> ProblemError:
+    if ran_out_of_memory(stderr_tail):
         return _limit_hit(file, f"memory of {limits.memory} bytes")
     if status == -signal.SIGXCPU:
         return _limit_hit(file, f"CPU time of {limits.cpu_time}")
-    last = last_words(complaint)
+    last = last_line(stderr_tail)
     if status == -signal.SIGKILL:
         return _limit_hit(file, "its reader was killed from outside: the machine's memory, or CPU time")
     ended = f"died of {signal.Signals(-status).name}" if status < 0 else f"ended with status {status}"
     return _failed(file, f"its reader {ended}: {last}")
 
 
-def last_words(complaint: bytes) -> str:
+def last_line(stderr_tail: bytes) -> str:
     """The last line that a process said on stderr."""
-    return complaint.decode(errors="replace").strip().rpartition("\n")[2] or "it said nothing"
+    return stderr_tail.decode(errors="replace").strip().rpartition("\n")[2] or "it said nothing"
 
 
 def _out_of_time(limits: Reader, file: str) -> ProblemError:

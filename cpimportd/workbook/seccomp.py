@@ -80,7 +80,7 @@ ABIS: Final = {
 def program(abi: Abi, pid: int) -> list[Instruction]:
     """The filter for a process.
 
-    What it refuses fails with EPERM, which is told in words; a call in another architecture's way ends the process.
+    What it refuses fails with EPERM, which is reported in words; a call in another architecture's way ends the process.
 
     Args:
         abi: the architecture's.

@@ -11,14 +11,12 @@ from typing import TypeVar
 from xml.etree.ElementTree import ParseError
 
 from cpimportd.core.problems import ProblemError, problem
-from cpimportd.workbook.held import Workbook
-from cpimportd.workbook.markup import as_problem
+from cpimportd.workbook.markup import as_problem, cell_formats, shared_texts
 from cpimportd.workbook.memory import raise_if_memory_was_missing
-from cpimportd.workbook.numberformats import cell_formats
+from cpimportd.workbook.openfile import Workbook
 from cpimportd.workbook.package import Package
 from cpimportd.workbook.sheetmarkup import SheetError, SheetParser, Styles
 from cpimportd.workbook.sheets import Row, Sheet, shown_sheets
-from cpimportd.workbook.texts import shared_texts
 
 _PIECE = 64 * 1024
 _Read = TypeVar("_Read")
@@ -44,7 +42,7 @@ def sheets(workbook: Workbook, package: Package, file: str, reason: str = "") ->
     except ProblemError:
         raise
     except Exception as error:
-        raise _told(error, file, reason) from error
+        raise _file_damaged(error, file, reason) from error
     styles = Styles(formats, package.since_1904)
     return tuple(
         Sheet(sheet.name, partial(_rows, workbook, sheet.part, partial(SheetParser, texts, styles), file, reason))
@@ -64,10 +62,10 @@ def _rows(workbook: Workbook, part: str, start: Callable[[], SheetParser], file:
                 yield from parser.feed(piece)
             yield from parser.end_of_part()
     except Exception as error:
-        raise _told(error, file, reason, f"in {part}, ") from error
+        raise _file_damaged(error, file, reason, f"in {part}, ") from error
 
 
-def _told(error: Exception, file: str, reason: str, where: str = "") -> ProblemError:
+def _file_damaged(error: Exception, file: str, reason: str, where: str = "") -> ProblemError:
     raise_if_memory_was_missing(error)
     own = str(error) if isinstance(error, SheetError | ParseError) else f"{type(error).__name__}: {error}"
     return ProblemError(problem("file-damaged", file=file, reason=reason or f"{where}{own}"))

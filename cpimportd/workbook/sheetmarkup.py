@@ -6,11 +6,8 @@ from dataclasses import dataclass
 from datetime import date, datetime, time
 
 from cpimportd.core.model import Cell, CellError, UncalculatedFormula
-from cpimportd.workbook.markup import Target, local_names, parser_for
-from cpimportd.workbook.numberformats import Shown
-from cpimportd.workbook.serials import cell_of_serial
-from cpimportd.workbook.sheets import LAST_COLUMN, LAST_ROW, Row, column_number
-from cpimportd.workbook.texts import TextCollector, decoded
+from cpimportd.workbook.markup import Shown, Target, TextCollector, decoded, local_names, parser_for
+from cpimportd.workbook.sheets import LAST_COLUMN, LAST_ROW, Row, cell_of_serial, column_number
 
 _NAMES = local_names({"row", "c", "v", "f", "is", "t", "rPh"})
 _ADDRESS = re.compile(r"([A-Za-z]{1,3})([0-9]{1,7})")

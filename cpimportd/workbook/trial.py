@@ -40,11 +40,11 @@ class Trial:
 
 
 def attempt_all(walls: Walls, stream: IO[bytes]) -> None:
-    """Try everything and tell of it; where a program can be started, this one ends with that.
+    """Try everything and report it; where a program can be started, this one ends with that.
 
     Args:
         walls: by which means this process is confined.
-        stream: where it is told, for :func:`understand`.
+        stream: where it is reported, for :func:`understand`.
     """
     possible = [what for what, attempt in _ATTEMPTS.items() if _succeeds(attempt)]
     stream.write(json.dumps({"walls": asdict(walls), "possible": possible}).encode() + b"\n")

@@ -19,7 +19,7 @@ from cpimportd.workbook.cells import Cells, open_cells
 from cpimportd.workbook.confine import confine, die_with_parent, import_codecs
 from cpimportd.workbook.copytext import encode_row
 from cpimportd.workbook.guards import ZipLimits, inspect
-from cpimportd.workbook.held import HeldFile, Workbook
+from cpimportd.workbook.openfile import OpenFile, Workbook
 from cpimportd.workbook.protocol import LONGEST_LINE, Job, Output, Trailer
 from cpimportd.workbook.sheets import Sheet
 
@@ -114,7 +114,7 @@ def main() -> None:
         return
     job = json.loads(asked)
     if "path" in job:
-        with HeldFile(Path(job["path"])) as workbook:
+        with OpenFile(Path(job["path"])) as workbook:
             ZoneInfo(job["timezone"])  # is read from a file, and kept
             confine()
             work(job, workbook, Output(sys.stdout.buffer, job["most_problems"]))

@@ -16,10 +16,9 @@ import xlrd.sheet
 
 from cpimportd.core.model import Cell
 from cpimportd.core.problems import ProblemError, problem
-from cpimportd.workbook.held import Workbook
 from cpimportd.workbook.memory import raise_if_memory_was_missing
-from cpimportd.workbook.serials import cell_of_serial
-from cpimportd.workbook.sheets import Row, Sheet, error_value
+from cpimportd.workbook.openfile import Workbook
+from cpimportd.workbook.sheets import Row, Sheet, cell_of_serial, error_value
 
 _FIRST_UNICODE = 80
 """xlrd's number for BIFF8, whose texts need no code page."""

@@ -13,11 +13,10 @@ from typing import NamedTuple
 from xml.etree.ElementTree import fromstring
 
 from cpimportd.core.model import Cell
-from cpimportd.workbook.held import Workbook
-from cpimportd.workbook.numberformats import BUILT_IN, Shown
+from cpimportd.workbook.markup import BUILT_IN, Shown
+from cpimportd.workbook.openfile import Workbook
 from cpimportd.workbook.package import fold_name
-from cpimportd.workbook.serials import cell_of_serial
-from cpimportd.workbook.sheets import Row, Sheet, error_value
+from cpimportd.workbook.sheets import Row, Sheet, cell_of_serial, error_value
 
 _BOOK, _RELATIONS = "xl/workbook.bin", "xl/_rels/workbook.bin.rels"
 _ROW, _RK, _ERROR, _BOOL, _REAL, _TEXT, _SHARED = 0, 2, 3, 4, 5, 6, 7
@@ -177,7 +176,7 @@ def _dates(styles: bytes) -> dict[int, bool]:
 def shown_by(code: str) -> Shown:
     """As what a format's first section shows a number, as openpyxl judges it, without whose import a reader starts.
 
-    It differs from ``numberformats`` in rare codes; a workbook is to be read tomorrow as it was yesterday.
+    It differs from that of ``markup`` in rare codes; a workbook is to be read tomorrow as it was yesterday.
     """
     first = code.partition(";")[0]
     if not _MOMENT.search(_ASIDE.sub("", first)):

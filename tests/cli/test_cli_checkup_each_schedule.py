@@ -15,9 +15,9 @@ from cpimportd.daemon.slots import Slots
 from cpimportd.daemon.state import State
 from cpimportd.daemon.store import Finished, Record, decode, encode
 from cpimportd.daemon.wording import line, status_lines
-from cpimportd.notify.metrics.output import registry_of, text_of
 from cpimportd.notify.nagios import Level, Thresholds, judge
-from cpimportd.notify.plugin import Answer
+from cpimportd.notify.nagios_answer import Answer
+from cpimportd.notify.prometheus import registry_of, text_of
 from cpimportd.timetable.calendar import never_matches, next_slot
 from cpimportd.timetable.memory import Memory
 from cpimportd.web.daemon_view import Seen, light

@@ -16,7 +16,7 @@ from cpimportd.config.settings import Schedule, Settings
 from cpimportd.daemon.store import Record, Store
 from cpimportd.notify import nagios as nagios_page
 from cpimportd.notify.nagios import Thresholds, judge
-from cpimportd.notify.plugin import Answer, Finding, Level
+from cpimportd.notify.nagios_answer import Answer, Finding, Level
 from cpimportd.timetable.memory import Memory, Remembered
 
 NOW = datetime(2026, 11, 24, 12, tzinfo=UTC)  # 15:00 in Moscow; today's slot was at 03:00 UTC

@@ -15,8 +15,8 @@ from cpimportd.config.settings import Reader
 from cpimportd.core.model import STAGED_COLUMNS, FetchedFile, Kind
 from cpimportd.core.problems import ProblemError
 from cpimportd.workbook.cluster import parent
-from cpimportd.workbook.cluster.packed import Packer
 from cpimportd.workbook.cluster.parent import connected
+from cpimportd.workbook.cluster.reply import Packer
 from cpimportd.workbook.cluster.task import reader_identity
 from cpimportd.workbook.reading import ReadJob, child_command, read
 from tests.support.cluster import on_worker

@@ -185,7 +185,7 @@ def test_a_run_is_given_what_was_accepted_of_it(beside, tmp_path):
 
 def test_the_state_folder_is_not_guessed_where_the_file_may_say_it(beside):
     config = beside("CPIMPORTD_STATE_DIRECTORY=/state", "state_directory = '/file'")
-    assert statefolder.told(config, {}) is None
+    assert statefolder.configured_state_folder(config, {}) is None
     assert str(load(config, {}).settings.state_directory) == "/state"
 
 

@@ -6,11 +6,10 @@ from pathlib import Path
 
 import pytest
 
-from cpimportd.config.example import example
 from cpimportd.config.keys import all_keys
 from cpimportd.config.load import load
 from cpimportd.config.settings import Settings
-from cpimportd.config.show import as_json, render
+from cpimportd.config.show import as_json, example, render
 from cpimportd.config.values import format_size, format_span, parse_size, parse_span
 
 DOCUMENT = Path(__file__).parents[2] / "docs" / "configuration.md"

@@ -7,8 +7,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from cpimportd.config.keys import mask_url
 from cpimportd.config.load import load
-from cpimportd.config.masking import mask_url
 from cpimportd.config.show import as_json, render
 from cpimportd.core.problems import ProblemError
 

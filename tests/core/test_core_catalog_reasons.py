@@ -7,7 +7,7 @@ import pytest
 
 import cpimportd.documents
 from cpimportd.core.texts.russian_reasons import russian_reason
-from cpimportd.documents.faults import Fault
+from cpimportd.documents.items import Fault
 
 ROOM = Path(cpimportd.documents.__file__).parent
 

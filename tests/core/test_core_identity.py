@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from cpimportd.core.folding import visible
 from cpimportd.core.identity import NOTHING, parse_identity
 from cpimportd.core.model import Kind
-from cpimportd.documents.names import kind_by_name
+from cpimportd.documents.header import kind_by_name
 
 MOMENT = datetime(2022, 4, 22, 8, 1, 53)
 MIDNIGHT = datetime(2022, 4, 22)

@@ -10,8 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from cpimportd.core.files import write_whole
-from cpimportd.core.private import make_folder, open_private, own_folder
+from cpimportd.core.files import make_folder, open_private, own_folder, write_whole
 from cpimportd.core.problems import ProblemError
 from cpimportd.run.spool import open_spool
 
@@ -123,7 +122,7 @@ def test_an_ordinary_user_is_refused_another_ones_folder(tmp_path: Path) -> None
     folder.chmod(0o777)
     os.chown(folder, STRANGER, STRANGER)
     code = (
-        "import os, sys; from pathlib import Path; from cpimportd.core.private import foreign; folder = Path(sys.argv[1]); "
+        "import os, sys; from pathlib import Path; from cpimportd.core.files import foreign; folder = Path(sys.argv[1]); "
         f"os.chdir(folder); os.setresuid({SERVICE}, {SERVICE}, {SERVICE}); print(foreign(Path('.').absolute()))"
     )
     for parent in (tmp_path, *tmp_path.parents):

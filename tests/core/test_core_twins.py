@@ -2,7 +2,7 @@
 
 import pytest
 
-from cpimportd.core.twins import are_one, numbered
+from cpimportd.core.identity import are_same_document, numbered
 
 NAME = "Списание с расчетного счета 0Л0Л-000001 от 22.04.2022 8:01:53"
 WIDE = {ord(digit): ord(digit) + 0xFEE0 for digit in "0123456789"}
@@ -30,7 +30,7 @@ def test_a_name_that_a_hand_changed_is_that_document_whatever_its_amount(form):
     assert here is not None
     assert there is not None
     assert here.of_year("ЛОТОС ООО") == there.of_year("ЛОТОС ООО")
-    assert are_one(here, 100, there, 200)
+    assert are_same_document(here, 100, there, 200)
 
 
 @pytest.mark.parametrize(
@@ -53,8 +53,8 @@ def test_a_letter_of_the_number_that_only_looks_the_same_leaves_two_documents_un
     latin, cyrillic = numbered(NAME.replace("0Л0Л", "0M0M")), numbered(NAME.replace("0Л0Л", "0М0М"))
     assert latin is not None
     assert cyrillic is not None
-    assert not are_one(latin, 100, cyrillic, 200)
-    assert are_one(latin, 100, cyrillic, 100)
+    assert not are_same_document(latin, 100, cyrillic, 200)
+    assert are_same_document(latin, 100, cyrillic, 100)
 
 
 @pytest.mark.parametrize("text", ["Списание", "Списание от 22.04.2022", "Списание 5 от вчера", ""])

@@ -10,7 +10,7 @@ import pytest
 from cpimportd.config.load import load
 from cpimportd.core.problems import ProblemError
 from cpimportd.daemon import main
-from cpimportd.daemon.process import hear_out
+from cpimportd.daemon.process import run_to_completion
 from cpimportd.run.planner import make_plan
 
 
@@ -57,8 +57,8 @@ async def test_one_that_does_not_end_is_given_up_and_gone(plan, monkeypatch):
 @pytest.mark.asyncio
 async def test_what_a_short_process_wrote_comes_with_its_exit_code():
     argv = ["/bin/sh", "-c", "echo out; echo err >&2; exit 3"]
-    assert await hear_out(argv, 20, stdout=PIPE, stderr=DEVNULL) == (3, b"out\n")
-    assert await hear_out(argv, 20, stdout=DEVNULL, stderr=PIPE) == (3, b"err\n")
+    assert await run_to_completion(argv, 20, stdout=PIPE, stderr=DEVNULL) == (3, b"out\n")
+    assert await run_to_completion(argv, 20, stdout=DEVNULL, stderr=PIPE) == (3, b"err\n")
 
 
 @pytest.mark.asyncio
@@ -67,6 +67,6 @@ async def test_a_short_process_that_takes_too_long_is_gone_when_that_is_told(sai
     pid_file = tmp_path / "pid"
     argv = ["/bin/sh", "-c", f"echo $$ >{pid_file}; {said}exec sleep 600"]
     with pytest.raises(TimeoutError):
-        await hear_out(argv, 0.5, stdout=PIPE, stderr=DEVNULL)
+        await run_to_completion(argv, 0.5, stdout=PIPE, stderr=DEVNULL)
     with pytest.raises(ProcessLookupError):
         os.kill(int(pid_file.read_text()), 0)

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from cpimportd.core.model import CellError
 from cpimportd.documents import dates
-from cpimportd.documents.contracts import date_in_contract
+from cpimportd.documents.dates import date_in_contract
 
 DAY = date(2021, 9, 24)
 MOSCOW = ZoneInfo("Europe/Moscow")

@@ -6,8 +6,7 @@ import pytest
 from python_calamine import CalamineWorkbook
 
 from cpimportd.core.model import MAIN_AMOUNT, Kind
-from cpimportd.documents.header import has_header
-from cpimportd.documents.names import kind_by_name
+from cpimportd.documents.header import has_header, kind_by_name
 
 SAMPLES = Path(__file__).resolve().parents[1] / "samples"
 FILES = sorted(SAMPLES.glob("day*/*.xlsx"))

@@ -8,8 +8,15 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from cpimportd.core.model import CellError
-from cpimportd.documents.currencies import currency_code, is_rouble_account
-from cpimportd.documents.values import is_blank, json_value, parse_currency, parse_flag, parse_text
+from cpimportd.documents.values import (
+    currency_code,
+    is_blank,
+    is_rouble_account,
+    json_value,
+    parse_currency,
+    parse_flag,
+    parse_text,
+)
 
 
 @pytest.mark.parametrize(

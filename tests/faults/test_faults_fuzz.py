@@ -25,7 +25,7 @@ from cpimportd.config.settings import Reader
 from cpimportd.core.model import CellError, FetchedFile, Snapshot
 from cpimportd.demo.workbook import write_workbook
 from cpimportd.documents.columns import Meaning
-from cpimportd.workbook.protocol import Job, Listener, Output
+from cpimportd.workbook.protocol import Job, Output, OutputParser
 from cpimportd.workbook.reading import ReadJob, read
 from cpimportd.workbook.worker import work
 from tests.support.faults.harmless import assert_a_value, assert_one_line
@@ -70,7 +70,7 @@ def zipped(parts: dict[str, bytes]) -> bytes:
     return whole.getvalue()
 
 
-def understood(content: bytes, folder: Path) -> Listener | None:
+def understood(content: bytes, folder: Path) -> OutputParser | None:
     """What the child's own code says in a fork of this process, with the parent's doubts; None: it hit a limit.
 
     A fork, because whoever keeps a table of all cells asks for more memory than there is, and dies of it.
@@ -87,10 +87,10 @@ def understood(content: bytes, folder: Path) -> Listener | None:
     if status == MEMORY or (status == -signal.SIGABRT and "memory allocation of" in last) or status == -signal.SIGXCPU:
         return None
     assert status == 0, f"{status}: {last}"
-    listener = Listener("a.xlsx", 0, lambda _: None, 200)
-    listener.hear(said.read_bytes())
-    listener.end()
-    return listener
+    parser = OutputParser("a.xlsx", 0, lambda _: None, 200)
+    parser.parse(said.read_bytes())
+    parser.end()
+    return parser
 
 
 def _work_and_exit(path: Path, said: Path, complaint: Path) -> None:
@@ -122,21 +122,21 @@ def _work_and_exit(path: Path, said: Path, complaint: Path) -> None:
         os._exit(code)
 
 
-def judge(listener: Listener | None) -> None:
+def judge(parser: OutputParser | None) -> None:
     """A file is understood, or a problem says why not; nothing of it is left out in silence."""
-    if listener is None:
+    if parser is None:
         return
-    said = listener.trailer
-    stops = [found for found in listener.problems if found.effect != "warns"]
+    said = parser.trailer
+    stops = [found for found in parser.problems if found.effect != "warns"]
     assert said.digest or stops
-    for found in listener.problems:
+    for found in parser.problems:
         assert found.file == "a.xlsx"
         assert found.way_out
         assert_one_line(found.message)
     if not stops:
-        assert listener.kind is not None
+        assert parser.kind is not None
         assert said.rejected == 0
-        assert sum(document.amount for document in listener.documents) == said.sums["Сумма"]
+        assert sum(document.amount for document in parser.documents) == said.sums["Сумма"]
 
 
 @st.composite

@@ -13,7 +13,7 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 
 from cpimportd.books.database.connection import connect
-from cpimportd.config.settings import Cache, Tell
+from cpimportd.config.sections import Cache, Tell
 from cpimportd.run.notifying import tell_outstanding
 from tests.support.daemon.living_daemon import environment
 from tests.support.faults.machine import begin, configuration

@@ -15,7 +15,8 @@ from typing import Any
 import pytest
 from pydantic import SecretStr
 
-from cpimportd.config.settings import Alerts, Database, Settings, Source
+from cpimportd.config.sections import Alerts
+from cpimportd.config.settings import Database, Settings, Source
 from cpimportd.core.report import RunReport
 from cpimportd.demo.exports import ExportDay, Holding
 from cpimportd.notify.alerting import Occasion, watched

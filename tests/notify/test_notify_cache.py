@@ -8,7 +8,7 @@ import time
 import pytest
 from pydantic import ValidationError
 
-from cpimportd.config.settings import Cache
+from cpimportd.config.sections import Cache
 from cpimportd.core.problems import ProblemError
 from cpimportd.notify.cache import clear_cache, clear_once, count_cached
 from tests.support.secrets import REDIS, REDIS_WRONG, leaked

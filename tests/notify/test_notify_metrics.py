@@ -17,7 +17,7 @@ from cpimportd.books.reports.watched import Figures, Health, Held
 from cpimportd.core.model import Kind
 from cpimportd.core.report import RunStatus
 from cpimportd.notify.delivery import database as connected
-from cpimportd.notify.metrics.output import registry_of, text_of
+from cpimportd.notify.prometheus import registry_of, text_of
 from cpimportd.run.pipeline import RunRequest, run_once
 from tests.support.run.workplace import Workplace, make_workplace
 

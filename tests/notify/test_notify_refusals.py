@@ -5,10 +5,9 @@ import re
 import pytest
 import redis
 
-from cpimportd.config.settings import Cache
+from cpimportd.config.sections import Cache
 from cpimportd.core.problems import ProblemError
-from cpimportd.notify.cache import clear_once, count_cached
-from cpimportd.notify.refusals import nobodys_key
+from cpimportd.notify.cache import clear_once, count_cached, unused_key
 
 OURS = "itbudget:cache:credit_portfolio:"
 
@@ -112,5 +111,5 @@ async def test_tls_where_there_is_none(make_redis):
     ],
 )
 def test_the_key_that_is_deleted_to_know_fits_the_pattern_and_is_nobodys(pattern, fits):
-    assert re.fullmatch(fits, nobodys_key(pattern))
-    assert nobodys_key(pattern) != nobodys_key(pattern)
+    assert re.fullmatch(fits, unused_key(pattern))
+    assert unused_key(pattern) != unused_key(pattern)

@@ -5,7 +5,7 @@ import asyncio
 import asyncpg
 import pytest
 
-from cpimportd.config.settings import Tell
+from cpimportd.config.sections import Tell
 from cpimportd.notify.views import refresh_views
 
 SCHEMA = """

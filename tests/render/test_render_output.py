@@ -6,7 +6,7 @@ import stat
 import pytest
 
 from cpimportd.core.problems import ProblemError
-from cpimportd.notify.metrics.output import write_textfile
+from cpimportd.notify.metrics import write_textfile
 from cpimportd.render.workbooks.output import write_output
 
 

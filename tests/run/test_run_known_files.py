@@ -9,7 +9,7 @@ import pytest
 from cpimportd.config.settings import Settings
 from cpimportd.core.model import FetchedFile, Kind, Served
 from cpimportd.run.intake import _Reader
-from cpimportd.workbook import digests
+from cpimportd.workbook import openfile
 from cpimportd.workbook.reading import ReadJob
 
 EXPENSES = Path(__file__).resolve().parents[1] / "samples" / "day1" / "Lotos - Spisanie kredity XLSX.xlsx"
@@ -27,5 +27,5 @@ async def test_a_file_that_lies_as_it_lay_is_read_anew_by_another_version_of_the
     (first,) = await reader.changed(())
     (known,) = await reader.changed(served(first.digest))
     assert (known.unchanged, known.engine, known.digest) == (True, "", first.digest)
-    (anew,) = await reader.changed(served(f"{first.digest[:-2]}{digests.READER_VERSION - 1:02x}"))
+    (anew,) = await reader.changed(served(f"{first.digest[:-2]}{openfile.READER_VERSION - 1:02x}"))
     assert (anew.unchanged, anew.digest, len(anew.documents)) == (False, first.digest, 200)

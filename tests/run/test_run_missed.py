@@ -22,9 +22,9 @@ from cpimportd.demo.workbook import write_workbook
 from cpimportd.notify.alerting import Occasion, watched
 from cpimportd.notify.conditions import Event, Look, compare, find
 from cpimportd.notify.heartbeat import Beat
-from cpimportd.notify.metrics.output import registry_of, text_of
 from cpimportd.notify.nagios import Level, Thresholds, judge
-from cpimportd.notify.plugin import Answer
+from cpimportd.notify.nagios_answer import Answer
+from cpimportd.notify.prometheus import registry_of, text_of
 from cpimportd.render.journal import summary_line
 from cpimportd.render.progress import of_report
 from cpimportd.run.archive import archived_runs

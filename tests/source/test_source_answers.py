@@ -13,9 +13,9 @@ from pydantic import SecretStr
 
 from cpimportd.config import settings
 from cpimportd.core.problems import ProblemError
+from cpimportd.source.client import epsv_port, pasv_port
 from cpimportd.source.fetch import fetch
 from cpimportd.source.listing import parse_size
-from cpimportd.source.passive import epsv_port, pasv_port
 from cpimportd.source.probe import probe
 from tests.support.faults.table import Chapter, Faults
 from tests.support.secrets import FTP, FTP_WRONG

@@ -15,9 +15,9 @@ from cpimportd.config import settings
 from cpimportd.core.model import Progress
 from cpimportd.daemon.messages import Stage
 from cpimportd.daemon.progress import Progress as Followed
-from cpimportd.source import names
-from cpimportd.source.contract import Look, TooMuchError
+from cpimportd.source import listing
 from cpimportd.source.fetch import fetch
+from cpimportd.source.interface import FileState, TooMuchError
 from tests.support.faults.table import Chapter, Faults
 from tests.support.secrets import FTP
 from tests.support.source.scripted import Conversation, Script, ScriptedServer
@@ -203,11 +203,11 @@ async def test_a_folder_of_countless_workbooks_is_refused_with_their_number(spoo
 
 @pytest.mark.parametrize("name", ["{}.xlsx", "../{}.xlsx"])
 def test_as_many_workbooks_as_are_allowed_are_listed(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(names, "MOST", 3)
+    monkeypatch.setattr(listing, "MOST", 3)
 
     def listed(count: int) -> int:
-        lines = [names.Line(name.format(number).encode(), "file", Look(1, None)) for number in range(count)]
-        found = names.sort_out(lines, "utf-8")
+        lines = [listing.Line(name.format(number).encode(), "file", FileState(1, None)) for number in range(count)]
+        found = listing.sort_out(lines, "utf-8")
         return len(found.entries) + len(found.problems)
 
     assert listed(3) == 3

@@ -11,9 +11,9 @@ import pytest
 
 from cpimportd.config import settings
 from cpimportd.core.problems import ProblemError
-from cpimportd.source.contract import Entry, Look
 from cpimportd.source.fetch import fetch
 from cpimportd.source.incoming import Spool
+from cpimportd.source.interface import Entry, FileState
 from cpimportd.source.probe import probe
 from tests.support.source.serving import put, retry_for
 
@@ -58,7 +58,7 @@ async def test_a_suffix_that_only_resembles_a_workbooks_is_none(exports: Path, s
 
 
 def test_a_name_whose_bytes_are_no_ascii_is_stored_under_a_suffix_of_ours(spool: Path) -> None:
-    look = Look(7, None)
+    look = FileState(7, None)
     with (
         Spool(spool, 100).receive(0, Entry("a.xls", "a.xls".encode("cp037"), look)) as incoming,
         incoming.attempt(look),

@@ -7,11 +7,20 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from cpimportd.source.contract import Look
-from cpimportd.source.listing import ListingError, parse_list, parse_mlsd, parse_time
-from cpimportd.source.names import Line, decode, is_workbook, refusal, sort_out
+from cpimportd.source.interface import FileState
+from cpimportd.source.listing import (
+    Line,
+    ListingError,
+    decode,
+    is_workbook,
+    parse_list,
+    parse_mlsd,
+    parse_time,
+    refusal,
+    sort_out,
+)
 
-NO_LOOK = Look(None, None)
+NO_LOOK = FileState(None, None)
 
 
 def line(name: str | bytes, kind: str = "file") -> Line:
@@ -161,7 +170,7 @@ def test_a_line_of_mlsd_whose_facts_do_not_end_is_said(text: bytes) -> None:
 )
 def test_lines_of_list(text: str, name: str, kind: str, size: int | None) -> None:
     (found,) = parse_list([f"{text}\r\n".encode()])
-    assert (found.wire.decode(), found.kind, found.look) == (name, kind, Look(size, None))
+    assert (found.wire.decode(), found.kind, found.look) == (name, kind, FileState(size, None))
 
 
 def test_list_passes_over_what_names_no_workbook_and_says_what_it_cannot_read() -> None:

@@ -16,7 +16,7 @@ from pydantic import SecretStr
 from cpimportd.core.problems import ProblemError
 from cpimportd.source.fetch import fetch
 from cpimportd.source.probe import probe
-from cpimportd.source.redaction import STRUCK, redact
+from cpimportd.source.redaction import MASK, redact
 from tests.source.test_source_answers import failure_of, saying, source_at
 from tests.support.secrets import FTP, FTP_ASCII
 from tests.support.source.scripted import Conversation, ScriptedServer
@@ -57,9 +57,9 @@ FORMS: dict[str, Callable[[str], str]] = {
 def test_a_password_is_struck_out_in_every_form(form: str, secret: str) -> None:
     written = FORMS[form](secret)
     said = redact(f"530 '{written}' is wrong, finance.", secret)
-    assert STRUCK in said
+    assert MASK in said
     assert said.endswith("is wrong, finance.")
-    left = said.partition("'")[2].replace(STRUCK, "")
+    left = said.partition("'")[2].replace(MASK, "")
     assert len(left) < len("' is wrong, finance.") + 16  # what stands around it in base64
 
 
@@ -103,7 +103,7 @@ async def test_no_answer_to_any_command_shows_the_password(verb: str, spool: Pat
             problems = error.problems
     shown = f"{steps} {problems}"
     assert FTP_ASCII not in shown
-    assert verb in {"SIZE", "MDTM"} or STRUCK in shown
+    assert verb in {"SIZE", "MDTM"} or MASK in shown
 
 
 @pytest.mark.asyncio

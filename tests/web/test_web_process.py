@@ -13,7 +13,8 @@ from pydantic import ValidationError
 
 from cpimportd.books.database.embedded import EmbeddedPostgres
 from cpimportd.books.reports.reader import BooksReader
-from cpimportd.config.settings import Database, Web
+from cpimportd.config.sections import Web
+from cpimportd.config.settings import Database
 from cpimportd.core.problems import ProblemError
 from cpimportd.web.server import require_closed
 from tests.support.daemon.living_daemon import environment

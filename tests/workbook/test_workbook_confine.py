@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from cpimportd.core.problems import ProblemError
-from cpimportd.workbook import landlock, sandbox
+from cpimportd.workbook import confine, sandbox
 from tests.support.workbook.kernel import kernel_has_landlock
 from tests.support.workbook.prey import attack, prey
 
@@ -118,7 +118,7 @@ async def test_a_call_in_another_architectures_way_ends_the_reader(attacked, for
 @pytest.mark.parametrize("abi", range(1, 10))
 async def test_landlock_takes_every_right_that_its_version_knows_and_no_other(abi):
     fields = [
-        int.from_bytes(landlock.handled(abi)[at : at + 8], "little") for at in range(0, len(landlock.handled(abi)), 8)
+        int.from_bytes(confine.handled(abi)[at : at + 8], "little") for at in range(0, len(confine.handled(abi)), 8)
     ]
     rights = {1: 13, 2: 14, 3: 15, 4: 15}.get(abi, 16)
     expected = [(1 << rights) - 1, *([3] if abi >= 4 else []), *([3] if abi >= 6 else [])]

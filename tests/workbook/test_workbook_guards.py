@@ -7,7 +7,7 @@ from dataclasses import replace
 import pytest
 
 from cpimportd.core.problems import ProblemError
-from cpimportd.workbook import digests, guards
+from cpimportd.workbook import guards, openfile
 from cpimportd.workbook.guards import inspect
 from tests.support.workbook.binaries import write_xlsb
 
@@ -160,12 +160,12 @@ def test_the_digest_follows_the_content_and_not_the_stamps(changed, limits, simp
     assert inspect(again, limits, "a").digest == digest
     other = changed(simple, lambda part, content: (part, content.replace(b"<v>2.5</v>", b"<v>2.6</v>")))
     assert inspect(other, limits, "a").digest != digest
-    assert digests.is_current(digest)
-    monkeypatch.setattr(digests, "READER_VERSION", digests.READER_VERSION + 1)
-    assert not digests.is_current(digest)
+    assert openfile.is_current(digest)
+    monkeypatch.setattr(openfile, "READER_VERSION", openfile.READER_VERSION + 1)
+    assert not openfile.is_current(digest)
     again_anew = inspect(simple, limits, "a").digest
     assert again_anew[:-2] != digest[:-2]
-    assert digests.is_current(again_anew)
+    assert openfile.is_current(again_anew)
 
 
 def test_document_properties_do_not_count_for_the_digest(tmp_path, limits, simple):

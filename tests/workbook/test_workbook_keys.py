@@ -8,8 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from cpimportd.core.model import Document
-from cpimportd.workbook.copytext import NULL, encode_row
-from cpimportd.workbook.keys import KeyReader, Keys
+from cpimportd.workbook.copytext import NULL, KeyReader, Keys, encode_row
 
 TEXT = st.text(st.characters(codec="utf-8", exclude_characters="\0"))
 MOSCOW = timezone(timedelta(hours=3))

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from cpimportd.workbook.cluster.packed import Packer, unpack
+from cpimportd.workbook.cluster.reply import Packer, unpack
 
 MOST = 10 * 1024 * 1024
 

@@ -14,7 +14,7 @@ from cpimportd.config.settings import Reader
 from cpimportd.core.model import CellError
 from cpimportd.workbook import xlsb
 from cpimportd.workbook.forking import ForkServer
-from cpimportd.workbook.numberformats import BUILT_IN, Shown
+from cpimportd.workbook.markup import BUILT_IN, Shown
 from cpimportd.workbook.protocol import Output
 from cpimportd.workbook.reading import ReadJob, child_job, prefork_command, worker_command
 from cpimportd.workbook.sandbox import run_limited, spawned

@@ -23,9 +23,9 @@ from cpimportd.books.database.programs import Program
 from cpimportd.books.database.session import patient
 from cpimportd.books.database.target import Target
 from cpimportd.config.settings import Database
+from cpimportd.core.files import own_folder
 from cpimportd.core.leftovers import abandoned, take_lock
 from cpimportd.core.model import BACKEND_TABLES
-from cpimportd.core.private import own_folder
 from cpimportd.core.problems import ProblemError, printable, problem
 from cpimportd.core.waiting import silence
 

@@ -7,8 +7,7 @@ from typing import Final
 import asyncpg
 
 from cpimportd.books.database.queries import sql
-from cpimportd.core.folding import fold
-from cpimportd.core.near import did_you_mean
+from cpimportd.core.folding import did_you_mean, fold
 from cpimportd.core.problems import Problem, ProblemError, printable, problem
 
 _CANDIDATES: Final = 12

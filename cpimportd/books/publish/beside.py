@@ -10,8 +10,8 @@ from cpimportd.books.database.queries import sql
 from cpimportd.books.database.shapes import SHAPES, Shape
 from cpimportd.core.beside import NOTHING_BESIDE, Beside, Growth, Twin
 from cpimportd.core.folding import fold
+from cpimportd.core.identity import Numbered, are_same_document, numbered
 from cpimportd.core.model import Group, Unit
-from cpimportd.core.twins import Numbered, are_one, numbered
 
 
 async def beside_new(connection: asyncpg.Connection) -> Mapping[Unit, Beside]:
@@ -84,5 +84,5 @@ async def _same_numbers(connection: asyncpg.Connection, shape: Shape, outside: S
         for new in await connection.fetch(sql("facts", "new_documents", **shape.identifiers), alike)
         if (name := numbered(new["operation_id"]))
         for other, old in staying.get(name.of_year(new["organization"]), ())
-        if are_one(name, new["amount"], other, old["amount"])
+        if are_same_document(name, new["amount"], other, old["amount"])
     ]

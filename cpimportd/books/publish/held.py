@@ -11,8 +11,8 @@ import asyncpg
 from cpimportd.books.database.queries import sql
 from cpimportd.books.journal.memory import undone
 from cpimportd.books.publish.plan import NewName, Today
+from cpimportd.core.folding import near_hint
 from cpimportd.core.model import Content, Group, Unit
-from cpimportd.core.near import near_hint
 from cpimportd.core.problems import Problem, ProblemError, printable, problem
 from cpimportd.core.report import HeldUnit, UnitReport, UnitStatus
 

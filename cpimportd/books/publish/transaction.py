@@ -5,7 +5,7 @@ from collections.abc import Awaitable, Callable
 import asyncpg
 
 from cpimportd.books.publish.plan import Published
-from cpimportd.core.uninterrupted import uninterrupted
+from cpimportd.core.system import uninterrupted
 
 
 class CommitUncertainError(Exception):

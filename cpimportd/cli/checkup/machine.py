@@ -11,7 +11,7 @@ from typing import Final
 
 from cpimportd.cli.checkup.line import CheckLine, bad, good
 from cpimportd.config.settings import Settings
-from cpimportd.core.private import foreign
+from cpimportd.core.files import foreign
 from cpimportd.core.problems import problem
 from cpimportd.core.time import moment
 

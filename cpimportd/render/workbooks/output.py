@@ -1,12 +1,11 @@
 """A file that a user asked for: written whole or not at all, private, and never over another one unasked."""
 
 import os
-import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from cpimportd.core import private
+from cpimportd.core import files
 from cpimportd.core.problems import ProblemError, problem
 from cpimportd.core.system import require_replaceable, unusable
 
@@ -18,7 +17,7 @@ def make_folder(path: Path) -> None:
         ProblemError: ``disk``, ``machine-exhausted``.
     """
     try:
-        private.make_folder(path)
+        files.make_folder(path)
     except OSError as error:
         raise ProblemError(unusable(path, error)) from error
 
@@ -53,36 +52,13 @@ def opened_output(path: Path, *, force: bool = False) -> Iterator[Path]:
         raise _exists(path)
     try:
         require_replaceable(path)
-        descriptor, name = tempfile.mkstemp(prefix=f".{path.name[:100]}.", suffix=".part", dir=path.parent)
-    except OSError as error:
-        raise ProblemError(unusable(path, error)) from error
-    temporary = Path(name)
-    try:
-        os.close(descriptor)
-        yield temporary
-        with temporary.open("rb") as written:
-            os.fsync(written.fileno())
-        _give_name(temporary, path, force=force)
+        with files.replacing(path, force=force) as temporary:
+            yield temporary
+            files.sync(temporary)
     except FileExistsError as error:
         raise _exists(path) from error
     except OSError as error:
         raise ProblemError(unusable(path, error)) from error
-    finally:
-        temporary.unlink(missing_ok=True)
-
-
-def _give_name(temporary: Path, path: Path, *, force: bool) -> None:
-    if not force:
-        try:
-            path.hardlink_to(temporary)  # unlike a renaming, it never takes another file's place
-        except FileExistsError:
-            raise
-        except OSError:  # a file system without hard links
-            if os.path.lexists(path):
-                raise FileExistsError(path) from None
-        else:
-            return
-    temporary.replace(path)
 
 
 def _exists(path: Path) -> ProblemError:

@@ -33,13 +33,13 @@ _IDENTIFY = "__import__('cpimportd.workbook.cluster.task', fromlist=['*']).reade
 _LONGEST_REASON = 600
 
 
-class _Mouth:
-    """Says one line at a time to the parent, from whichever thread."""
+class _LineWriter:
+    """Writes one line at a time to the parent, from whichever thread."""
 
     def __init__(self, stream: IO[bytes]) -> None:
         self._stream, self._lock = stream, threading.Lock()
 
-    def say(self, **words: object) -> None:
+    def write(self, **words: object) -> None:
         with self._lock:
             self._stream.write(json.dumps(words).encode() + b"\n")
             self._stream.flush()
@@ -58,7 +58,7 @@ def _why(error: BaseException) -> str:
     return "cluster-failed"
 
 
-def _serve(client: "Client", orders: IO[bytes], mouth: _Mouth, threads: int) -> None:
+def _serve(client: "Client", orders: IO[bytes], writer: _LineWriter, threads: int) -> None:
     """Hand every order to the cluster, no more at once than keep it busy: their bytes lie in the scheduler's memory."""
     executor = client.get_executor(retries=_ATTEMPTS)
     turns = threading.BoundedSemaphore(max(4, 2 * threads))
@@ -66,9 +66,9 @@ def _serve(client: "Client", orders: IO[bytes], mouth: _Mouth, threads: int) -> 
     def done(order: Mapping[str, Any], future: "Future[bytes]") -> None:
         try:
             Path(order["reply"]).write_bytes(memoryview(future.result()))
-            mouth.say(ticket=order["ticket"])
+            writer.write(ticket=order["ticket"])
         except (Exception, asyncio.CancelledError) as error:  # noqa: BLE001 - whatever a cluster can raise
-            mouth.say(ticket=order["ticket"], failed=_failed(_why(error), error))
+            writer.write(ticket=order["ticket"], failed=_failed(_why(error), error))
         finally:
             turns.release()
 
@@ -79,11 +79,11 @@ def _serve(client: "Client", orders: IO[bytes], mouth: _Mouth, threads: int) -> 
         executor.submit(eval, _READ, words).add_done_callback(partial(done, order))
 
 
-def _introduce(client: "Client", mouth: _Mouth, *, look: bool) -> int:
+def _greet(client: "Client", writer: _LineWriter, *, look: bool) -> int:
     """Say what there is; gives the number of threads."""
     threads: dict[str, int] = client.nthreads()
     readers = client.run(eval, _IDENTIFY, on_error="return") if look and threads else {}
-    mouth.say(ready={"workers": len(threads), "threads": sum(threads.values()), "mine": reader_identity(),
+    writer.write(ready={"workers": len(threads), "threads": sum(threads.values()), "mine": reader_identity(),
                      "readers": sorted({str(reader) for reader in readers.values()})})  # fmt: skip
     return sum(threads.values())
 
@@ -92,22 +92,22 @@ def main() -> None:
     """Connect, serve until nothing more is asked for, and end."""
     forbid_core_dumps()
     ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, int(signal.SIGKILL), 0, 0, 0)
-    mouth = _Mouth(os.fdopen(os.dup(1), "wb"))
+    writer = _LineWriter(os.fdopen(os.dup(1), "wb"))
     os.dup2(2, 1)  # whatever a library prints is no word to the parent
     orders = sys.stdin.buffer
     place = json.loads(orders.readline())
     try:
         from distributed import Client  # noqa: PLC0415 - half a second, and an extra
     except ImportError as error:
-        mouth.say(failed=_failed("cluster-not-installed", error))
+        writer.write(failed=_failed("cluster-not-installed", error))
         return
     try:
         client = Client(place["scheduler"], timeout=place["timeout"], set_as_default=False)
-        threads = _introduce(client, mouth, look=place["look"])
+        threads = _greet(client, writer, look=place["look"])
     except Exception as error:  # noqa: BLE001 - addresses, certificates, versions: the parent tells
-        mouth.say(failed=_failed("cluster-unreachable", error))
+        writer.write(failed=_failed("cluster-unreachable", error))
     else:
-        _serve(client, orders, mouth, threads)
+        _serve(client, orders, writer, threads)
     os._exit(0)  # the parent wants nothing more; a scheduler forgets the tasks of a client that is gone
 
 

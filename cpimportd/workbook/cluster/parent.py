@@ -1,6 +1,6 @@
 """Reading on a Dask cluster, as the run sees it: workbooks go to workers, and what comes back is not trusted.
 
-The run speaks to a child process (``cluster_client``), the child to the scheduler, and the scheduler to workers, each
+The run speaks to a child process (``client``), the child to the scheduler, and the scheduler to workers, each
 of which reads in a limited child of its own (``cluster_task``). A reply meets the same doubts as the words of a child
 here.
 """
@@ -25,7 +25,7 @@ from cpimportd.core.system import unusable
 from cpimportd.core.waiting import silence
 from cpimportd.workbook.cluster.reply import read_head, read_lines
 from cpimportd.workbook.cluster.task import order, reader_identity
-from cpimportd.workbook.reading import ReadJob, Report, child_command, take_down
+from cpimportd.workbook.reading import ReadJob, Report, child_command, parse_reader_output
 
 logger = logging.getLogger(__name__)
 
@@ -37,11 +37,11 @@ _CODES = ("cluster-not-installed", "cluster-unreachable", "cluster-versions", "c
 
 
 @dataclass(frozen=True, slots=True)
-class Found:
+class ClusterInfo:
     """What is there.
 
     Attributes:
-        workers: how many have told the scheduler of themselves.
+        workers: how many are known to the scheduler.
         threads: of all workers together; each reads one workbook at a time.
         readers: whatever readers the workers have, or why one cannot say; only where it was asked for.
     """
@@ -56,19 +56,19 @@ class Cluster:
 
     Args:
         client: the process.
-        complaint: what it writes to stderr.
+        stderr: what it writes to stderr.
         engine: where the cluster is.
         limits: of the readers.
     """
 
-    def __init__(self, client: Process, complaint: IO[bytes], engine: Engine, limits: Reader) -> None:
-        self._client, self._complaint = client, complaint
+    def __init__(self, client: Process, stderr: IO[bytes], engine: Engine, limits: Reader) -> None:
+        self._client, self._stderr = client, stderr
         self._address = str(engine.dask_scheduler)
         # A worker may be lost when it is nearly through, and another one begins anew.
         self._silence = 2 * limits.wall_time.total_seconds() + engine.scheduler_timeout.total_seconds()
         self._tickets = itertools.count()
         self._pending: dict[int, asyncio.Future[object]] = {}
-        self._heard = 0
+        self._received = 0
         self._turn = asyncio.Lock()
 
     async def read(
@@ -95,7 +95,7 @@ class Cluster:
                 if head is not None and head.reader != reader_identity():
                     raise ProblemError(versions_differ(head.reader))
                 said = read_lines(stream, head, limits.max_unpacked)
-                return await take_down(said, file, file_no, limits, rows_folder, progress=progress)
+                return await parse_reader_output(said, file, file_no, limits, rows_folder, progress=progress)
         except OSError as error:
             raise ProblemError(unusable(reply, error)) from error
         finally:
@@ -115,23 +115,23 @@ class Cluster:
                 with suppress(BrokenPipeError, ConnectionResetError):  # that it is gone is heard on its stdout
                     self._client.stdin.write(json.dumps({"ticket": ticket, **words}).encode() + b"\n")
                     await self._client.stdin.drain()
-            await self._patiently(answer, file)
+            await self._wait_for_reply(answer, file)
         finally:
             del self._pending[ticket]
         if (failed := answer.result()) is not None:
-            raise ProblemError(_told(failed, self._address, file))
+            raise ProblemError(_as_problem(failed, self._address, file))
 
-    async def _patiently(self, answer: "asyncio.Future[object]", file: str) -> None:
+    async def _wait_for_reply(self, answer: "asyncio.Future[object]", file: str) -> None:
         """Wait as long as anything at all comes back."""
         while not answer.done():
-            heard = self._heard
+            received = self._received
             async with silence("cluster", f"a worker reads {file}", self._silence, trouble=False, times=4):
                 await asyncio.wait({answer}, timeout=self._silence)
-            if not answer.done() and heard == self._heard:
+            if not answer.done() and received == self._received:
                 reason = f"nothing came back for {self._silence:.0f} s; twice reader.wall_time is waited for"
                 raise ProblemError(problem("cluster-failed", file=file, reason=reason))
 
-    async def greeting(self, within: float) -> Found:
+    async def greeting(self, within: float) -> ClusterInfo:
         """The client's first words.
 
         Raises:
@@ -141,14 +141,14 @@ class Cluster:
             async with asyncio.timeout(within), silence("cluster", f"no answer yet from {self._address}", within):
                 said = json.loads(await self._line())
             if "failed" in said:
-                raise ProblemError(_told(said["failed"], self._address))
+                raise ProblemError(_as_problem(said["failed"], self._address))
             ready = said["ready"]
             readers = tuple(printable(reader) for reader in ready["readers"])
-            return Found(int(ready["workers"]), int(ready["threads"]), readers)
+            return ClusterInfo(int(ready["workers"]), int(ready["threads"]), readers)
         except TimeoutError:
             reason = f"it did not answer within {within:.0f} s"
         except (ValueError, LookupError, TypeError) as error:
-            reason = self._last_words() or str(error)
+            reason = self._last_stderr_line() or str(error)
         raise ProblemError(problem("cluster-unreachable", value=self._address, reason=reason))
 
     async def listen(self) -> None:
@@ -156,9 +156,9 @@ class Cluster:
         try:
             while line := await self._line():
                 said = json.loads(line)
-                self._heard += 1
+                self._received += 1
                 self._settle(said["ticket"], said.get("failed"))
-            reason = f"its client ended: {self._last_words() or 'it said nothing'}"
+            reason = f"its client ended: {self._last_stderr_line() or 'it said nothing'}"
         except (ValueError, LookupError, TypeError) as error:
             reason = f"its client broke the protocol: {error}"
         while True:  # whoever asks from now on gets the same answer
@@ -175,14 +175,16 @@ class Cluster:
         assert self._client.stdout is not None  # noqa: S101  asked for below
         return await self._client.stdout.readline()
 
-    def _last_words(self) -> str:
-        size = os.fstat(self._complaint.fileno()).st_size
-        said = os.pread(self._complaint.fileno(), _STDERR_KEPT, max(0, size - _STDERR_KEPT))
+    def _last_stderr_line(self) -> str:
+        size = os.fstat(self._stderr.fileno()).st_size
+        said = os.pread(self._stderr.fileno(), _STDERR_KEPT, max(0, size - _STDERR_KEPT))
         return printable(said.decode(errors="replace").strip().rpartition("\n")[2])
 
 
 @asynccontextmanager
-async def connected(engine: Engine, limits: Reader, *, look: bool = False) -> AsyncIterator[tuple[Cluster, Found]]:
+async def connected(
+    engine: Engine, limits: Reader, *, look: bool = False
+) -> AsyncIterator[tuple[Cluster, ClusterInfo]]:
     """A cluster, for as long as the block lasts.
 
     Args:
@@ -193,19 +195,19 @@ async def connected(engine: Engine, limits: Reader, *, look: bool = False) -> As
     Raises:
         ProblemError: ``cluster-not-installed``, ``cluster-unreachable``.
     """
-    patience = engine.scheduler_timeout.total_seconds()
-    with tempfile.TemporaryFile() as complaint:
+    timeout = engine.scheduler_timeout.total_seconds()
+    with tempfile.TemporaryFile() as stderr:
         client = await asyncio.create_subprocess_exec(
-            *child_command("cpimportd.workbook.cluster.client"), stdin=PIPE, stdout=PIPE, stderr=complaint,
+            *child_command("cpimportd.workbook.cluster.client"), stdin=PIPE, stdout=PIPE, stderr=stderr,
             env=_environment(), start_new_session=True, limit=_PIECE,
         )  # fmt: skip
         listening = None
         try:
             assert client.stdin is not None  # noqa: S101  asked for above
-            place = {"scheduler": engine.dask_scheduler, "timeout": patience, "look": look}
+            place = {"scheduler": engine.dask_scheduler, "timeout": timeout, "look": look}
             client.stdin.write(json.dumps(place).encode() + b"\n")
-            cluster = Cluster(client, complaint, engine, limits)
-            found = await cluster.greeting(patience + _TO_START)
+            cluster = Cluster(client, stderr, engine, limits)
+            found = await cluster.greeting(timeout + _TO_START)
             logger.info("reading on the cluster: %d workers with %d threads", found.workers, found.threads)
             listening = asyncio.create_task(cluster.listen())
             yield cluster, found
@@ -228,7 +230,7 @@ def _environment() -> dict[str, str]:
     return {"LANG": "C.UTF-8", **kept}
 
 
-def _told(failed: Any, address: str, file: str | None = None) -> Problem:  # noqa: ANN401 - whatever JSON can hold
+def _as_problem(failed: Any, address: str, file: str | None = None) -> Problem:  # noqa: ANN401 - whatever JSON can hold
     """What the client says went wrong, in words of the catalog."""
     code, reason = failed["code"], printable(failed["reason"])
     if code not in _CODES:

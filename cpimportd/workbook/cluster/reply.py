@@ -1,16 +1,151 @@
-"""A worker's reply: a head as one line of JSON, then what a Packer made of its reader's words.
+"""A worker's reply: a head as one line of JSON, then what its reader said, rows turned into columns and compressed.
 
-The worker writes it; the run reads it with every doubt.
+The worker writes it; the run reads it with every doubt. Texts of one column resemble each other, so columns are smaller
+than the rows they came from (by a fifth; three quarters of zlib's rows). The form, as xz: a line that begins with ``{``
+is a message, as the reader wrote it; a line ``ROWS COLUMNS`` is followed by that many lines, each of which holds one
+column's fields apart by tabs. Nothing is lost: a field of COPY's text format holds no tab and no line feed.
 """
 
 import asyncio
 import json
-from collections.abc import AsyncGenerator
+import lzma
+import re
+from collections.abc import AsyncGenerator, Iterable, Iterator
 from dataclasses import dataclass
-from typing import IO
+from itertools import islice
+from typing import IO, Final
 
 from cpimportd.core.problems import CATALOG, Problem, ProblemError, printable
-from cpimportd.workbook.cluster.packed import unpack
+from cpimportd.workbook.protocol import LONGEST_LINE
+
+# Fast, yet with a dictionary wider than zlib's 32 KiB; lc and pb as the manual of xz(1) advises for text.
+_FILTERS: Final = (
+    {
+        "id": lzma.FILTER_LZMA2,
+        "dict_size": 1024 * 1024,
+        "lc": 4,
+        "pb": 0,
+        "mode": lzma.MODE_FAST,
+        "mf": lzma.MF_HC4,
+        "nice_len": 128,
+    },
+)
+_GROUP = 1024 * 1024
+_LONGEST = LONGEST_LINE + 2 * _GROUP
+_MEMORY = 64 * 1024 * 1024
+_PIECE = 256 * 1024
+_HEAD = re.compile(rb"([1-9][0-9]{0,6}) ([1-9][0-9]{0,2})")
+
+
+class Packer:
+    """The cluster's side: takes lines and makes them small."""
+
+    def __init__(self) -> None:
+        self._xz = lzma.LZMACompressor(check=lzma.CHECK_CRC64, filters=_FILTERS)
+        self._packed: list[bytes] = []
+        self._rows: list[bytes] = []
+        self._tabs = self._size = 0
+
+    def feed(self, block: bytes) -> None:
+        """Take one or more whole lines.
+
+        Raises:
+            ValueError: the last line is not whole.
+        """
+        lines = block.split(b"\n")
+        if lines.pop():
+            raise ValueError("the last line is cut off")
+        for line in lines:
+            if line.startswith(b"{"):
+                self._turn()
+                self._packed.append(self._xz.compress(line + b"\n"))
+                continue
+            # Rows of a child that was taken over need not be a table; the listener shall see them as they are.
+            if self._rows and line.count(b"\t") != self._tabs:
+                self._turn()
+            if not self._rows:
+                self._tabs = line.count(b"\t")
+            self._rows.append(line)
+            self._size += len(line) + 1
+            if self._size >= _GROUP:
+                self._turn()
+
+    def end(self) -> bytes:
+        """Everything that was taken."""
+        self._turn()
+        return b"".join((*self._packed, self._xz.flush()))
+
+    def _turn(self) -> None:
+        if not self._rows:
+            return
+        columns = zip(*(row.split(b"\t") for row in self._rows), strict=True)
+        head = b"%d %d" % (len(self._rows), self._tabs + 1)
+        self._packed.append(self._xz.compress(b"\n".join((head, *map(b"\t".join, columns), b""))))
+        self._rows.clear()
+        self._size = 0
+
+
+def unpack(pieces: Iterable[bytes], most: int) -> Iterator[bytes]:
+    """The parent's side: the lines again, in blocks of one or more whole lines; with every doubt about their sender.
+
+    Args:
+        pieces: what a packer gave, in any pieces.
+        most: bytes that it may be when it is unpacked.
+
+    Raises:
+        ValueError: no packer wrote this.
+    """
+    lines = _lines(_unpacked(pieces, most))
+    for line in lines:
+        yield line + b"\n" if line.startswith(b"{") else _rows(line, lines)
+
+
+def _rows(head: bytes, lines: Iterator[bytes]) -> bytes:
+    match = _HEAD.fullmatch(head)
+    if match is None:
+        raise ValueError("a group of rows does not say how many they are")
+    count, width = int(match[1]), int(match[2])
+    columns, size = [], 0
+    for line in islice(lines, width):
+        size += len(line)
+        if line.count(b"\t") != count - 1 or size > 2 * _LONGEST:
+            raise ValueError("a column has not as many fields as there are rows")
+        columns.append(line.split(b"\t"))
+    if len(columns) != width:
+        raise ValueError("a group of rows is cut off")
+    return b"\n".join((*map(b"\t".join, zip(*columns, strict=True)), b""))
+
+
+def _lines(texts: Iterable[bytes]) -> Iterator[bytes]:
+    rest = b""
+    for text in texts:
+        *whole, rest = (rest + text).split(b"\n")
+        if len(rest) > _LONGEST:
+            raise ValueError("a line is too long")
+        yield from whole
+    if rest:
+        raise ValueError("the last line is cut off")
+
+
+def _unpacked(pieces: Iterable[bytes], most: int) -> Iterator[bytes]:
+    decoder = lzma.LZMADecompressor(lzma.FORMAT_XZ, memlimit=_MEMORY)
+    total = 0
+    try:
+        for piece in pieces:
+            more = piece
+            while True:
+                text = decoder.decompress(more, _PIECE)
+                more, total = b"", total + len(text)
+                if total > most:
+                    raise ValueError(f"it unpacks to more than {most} bytes (reader.max_unpacked)")
+                yield text
+                if decoder.eof or decoder.needs_input:
+                    break
+    except (lzma.LZMAError, EOFError) as error:
+        raise ValueError(f"it cannot be unpacked: {error or 'something follows its end'}") from error
+    if not decoder.eof or decoder.unused_data:
+        raise ValueError("it is cut off, or something follows its end")
+
 
 _LONGEST_HEAD = 64 * 1024
 _PIECE = 256 * 1024

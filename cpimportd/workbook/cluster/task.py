@@ -18,8 +18,7 @@ from typing import Any
 import cpimportd
 from cpimportd.config.settings import Reader
 from cpimportd.core.problems import Problem, ProblemError, problem
-from cpimportd.workbook.cluster.packed import Packer
-from cpimportd.workbook.cluster.reply import head_line
+from cpimportd.workbook.cluster.reply import Packer, head_line
 from cpimportd.workbook.reading import ReadJob, child_job, worker_command
 from cpimportd.workbook.sandbox import run_limited, spawned
 

@@ -1,5 +1,7 @@
 """The variables in force: the process's own, those of the daemon's unit, those of a ``.env``; each with its place."""
 
+import io
+import logging
 import os
 import re
 import stat
@@ -8,18 +10,45 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Final
 
+from dotenv.main import DotEnv
+from dotenv.parser import Binding, parse_stream
+
 from cpimportd.config import unit
-from cpimportd.config.envfile import dotenv
 from cpimportd.config.filetext import decoded, read_bytes
 from cpimportd.config.sources import Found, unreadable
 from cpimportd.core.problems import Problem, ProblemError, problem
 from cpimportd.core.statefolder import ENV_FILE, env_file_beside
+from cpimportd.core.unitfile import Variable
+
+
+def dotenv(text: str) -> dict[str, Variable]:
+    """The variables of a ``.env``: the last of a name counts, ``${NAME}`` is replaced.
+
+    Raises:
+        ValueError: a line is no ``NAME=value``; the error names it and repeats nothing of it.
+    """
+    lines: dict[str, int] = {}
+    for found in parse_stream(io.StringIO(text)):
+        if found.error:
+            raise ValueError(f"line {_line(found)}: expected NAME=value, with quotes that are closed")
+        if found.key is not None:
+            lines[found.key] = _line(found)
+    logging.getLogger("dotenv").setLevel(logging.ERROR)  # what it would warn of was raised above
+    values = DotEnv(None, stream=io.StringIO(text)).dict()
+    return {name: Variable(value, lines[name]) for name, value in values.items() if value is not None}
+
+
+def _line(found: Binding) -> int:
+    """Where a variable stands; what the parser keeps of it begins with the empty lines above."""
+    text = found.original.string
+    return found.original.line + text[: len(text) - len(text.lstrip())].count("\n")
+
 
 _ORIGIN: Final = re.compile(r"environment (?P<names>[A-Za-z0-9_]+(?:, [A-Za-z0-9_]+)*)")
 
 
 @dataclass(frozen=True, slots=True)
-class Surroundings:
+class Environment:
     """Variables, and where they stand.
 
     Attributes:
@@ -38,13 +67,13 @@ class Surroundings:
     mode: int = 0
     problems: tuple[Problem, ...] = ()
 
-    def told(self, found: Found) -> Found:
+    def with_places(self, found: Found) -> Found:
         """The same, with the places of variables that stand in a file."""
-        found.origins = {key: self._told(origin) for key, origin in found.origins.items()}
-        found.problems = [replace(one, message=self._told(one.message)) for one in found.problems]
+        found.origins = {key: self._with_places(origin) for key, origin in found.origins.items()}
+        found.problems = [replace(one, message=self._with_places(one.message)) for one in found.problems]
         return found
 
-    def _told(self, text: str) -> str:
+    def _with_places(self, text: str) -> str:
         return _ORIGIN.sub(lambda match: self._place(match["names"].split(", ")) or match[0], text)
 
     def _place(self, names: list[str]) -> str | None:
@@ -66,7 +95,7 @@ class Surroundings:
                 yield problem("config-readable", path=str(self.file), key=key, mode=mode)
 
 
-def surroundings(config: Path, environ: Mapping[str, str]) -> Surroundings:
+def read_environment(config: Path, environ: Mapping[str, str]) -> Environment:
     """Gather the variables that hold for a configuration file.
 
     Args:
@@ -76,7 +105,7 @@ def surroundings(config: Path, environ: Mapping[str, str]) -> Surroundings:
     of_the_unit = dict(unit.adopted()) if environ is os.environ else {}
     named = environ.get(ENV_FILE)
     file = Path(named) if named else env_file_beside(config)
-    found = Surroundings({})
+    found = Environment({})
     if file is not None:
         try:
             found = _read(file)
@@ -88,7 +117,7 @@ def surroundings(config: Path, environ: Mapping[str, str]) -> Surroundings:
     return replace(found, variables={name: text for name, (text, _) in given.items()} | own, places=places)
 
 
-def _read(file: Path) -> Surroundings:
+def _read(file: Path) -> Environment:
     try:
         text = decoded(read_bytes(file))
         mode = file.stat().st_mode
@@ -97,4 +126,4 @@ def _read(file: Path) -> Surroundings:
         raise ProblemError(unreadable(file, error)) from None
     values = {name: one.value for name, one in variables.items()}
     places = {name: f"{file}, line {one.line}: {name}" for name, one in variables.items()}
-    return Surroundings(values, places, file, text, mode)
+    return Environment(values, places, file, text, mode)

@@ -77,7 +77,7 @@ def _plain(text: str) -> str:
 
 
 def wrong_configuration(problems: tuple[Problem, ...]) -> Answer:
-    """Where nothing can be said, for the configuration does not tell what to look at."""
+    """Where nothing can be said, for the configuration does not say what to look at."""
     return Answer(tuple(Finding(Level.UNKNOWN, str(found), found.way_out) for found in problems), problems=problems)
 
 

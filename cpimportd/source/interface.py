@@ -1,4 +1,4 @@
-"""What every source of workbooks can do, and the words that it speaks."""
+"""What every source of workbooks can do, and the types that it gives and takes."""
 
 from collections.abc import Callable
 from contextlib import AbstractAsyncContextManager
@@ -10,12 +10,12 @@ from cpimportd.core.problems import Problem, ProblemError
 
 
 @dataclass(frozen=True, slots=True)
-class Look:
+class FileState:
     """What one look at a file showed.
 
     Attributes:
-        size: bytes; None where the server does not tell.
-        modified: when it was last written, in UTC; None where the server does not tell.
+        size: bytes; None where the server does not say.
+        modified: when it was last written, in UTC; None where the server does not say.
     """
 
     size: int | None
@@ -34,7 +34,7 @@ class Entry:
 
     name: str
     wire: bytes
-    look: Look
+    look: FileState
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,7 +54,7 @@ class Session(Protocol):
     async def list(self) -> Listing:
         """The workbooks in the folder."""
 
-    async def look(self, entry: Entry) -> Look:
+    async def look(self, entry: Entry) -> FileState:
         """How the file stands at this moment."""
 
     async def download(self, entry: Entry, write: Callable[[bytes], None], start: int = 0) -> None:

@@ -60,7 +60,7 @@ def suspicious(file: str, reason: str) -> ProblemError:
     return ProblemError(problem("zip-suspicious", file=file, reason=reason))
 
 
-class Sight:
+class PartScanner:
     """What is noticed in one part while its bytes pass by.
 
     Attributes:
@@ -80,7 +80,7 @@ class Sight:
         self._is_xml = self._is_prefixed = False
         self._seam = b""
 
-    def see(self, piece: bytes) -> None:
+    def scan(self, piece: bytes) -> None:
         """Look at the next piece of the part.
 
         Raises:

@@ -1,22 +1,27 @@
-"""A workbook that is held open, so that it can be read where no file may be opened any more."""
+"""A workbook that stays open, to be read where no file may be opened any more, and the digest of its content.
 
+The digest shows by which version of the reader it was made. A file that lies on the server as it lay yesterday is not
+even unpacked; so whether a newer reader is to look at it anew must be seen in the digest that is remembered.
+"""
+
+import hashlib
 import io
 import os
 from pathlib import Path
 from types import TracebackType
-from typing import IO, Literal, Protocol, Self
+from typing import IO, Final, Literal, Protocol, Self
 
 _PIECE = 64 * 1024
 
 
 class Workbook(Protocol):
-    """What an engine reads: a :class:`HeldFile`, or a path where files may be opened."""
+    """What an engine reads: a :class:`OpenFile`, or a path where files may be opened."""
 
     def open(self, mode: Literal["rb"], /) -> IO[bytes]:
         """The workbook from its beginning; each stream has a place of its own."""
 
 
-class HeldFile:
+class OpenFile:
     """A file that is opened once and read by whoever asks, any number of times; to be closed at the end of its block.
 
     Raises:
@@ -65,3 +70,24 @@ class _Place(io.RawIOBase):
 
     def tell(self) -> int:
         return self._at
+
+
+READER_VERSION: Final = 3
+"""Part of every digest: raise it when a file that did not change must be read anew; at most 255."""
+
+
+class ContentDigest:
+    """The SHA-256 of this reader's version and of a workbook's content."""
+
+    def __init__(self) -> None:
+        self._hash = hashlib.sha256(b"%d\0" % READER_VERSION)
+        self.update = self._hash.update
+
+    def text(self) -> str:
+        """64 hexadecimal digits, the last two of which are the version instead."""
+        return f"{self._hash.hexdigest()[:-2]}{READER_VERSION:02x}"
+
+
+def is_current(digest: str) -> bool:
+    """Whether a digest was made by this version of the reader."""
+    return digest.endswith(f"{READER_VERSION:02x}")

@@ -1,4 +1,4 @@
-"""Metrics: what the database and the daemon tell, for `cpimportd metrics`, a run's end, and /metrics.
+"""Metrics: what the database and the daemon say, for `cpimportd metrics`, a run's end, and /metrics.
 
 The metrics room and prometheus_client are imported when they are needed: a run without ``metrics.textfile`` knows
 nothing of them.
@@ -14,7 +14,9 @@ from cpimportd.books.database.connection import still_open
 from cpimportd.books.database.cursors import at_one_moment
 from cpimportd.books.publish.notices import Target, readers
 from cpimportd.config.settings import Settings
+from cpimportd.core.files import replacing
 from cpimportd.core.problems import Problem, ProblemError, problem
+from cpimportd.core.system import require_replaceable
 from cpimportd.daemon.lock import holder
 from cpimportd.daemon.status import read
 
@@ -26,7 +28,7 @@ async def measure(
     connection: asyncpg.Connection,
     department_id: int,
     daemon: Mapping[str, Any] | None,
-    told: Collection[str] = frozenset(Target),
+    notified: Collection[str] = frozenset(Target),
 ) -> "CollectorRegistry":
     """A registry with everything that is measured, of one moment; it is made anew for every scrape.
 
@@ -34,14 +36,14 @@ async def measure(
         connection: any; outside a transaction one is opened.
         department_id: whose books.
         daemon: its status, see :func:`daemon_status`; None leaves its metrics out.
-        told: who is to be told after COMMIT, see :func:`cpimportd.run.notifying.readers`.
+        notified: who is notified after COMMIT, see :func:`cpimportd.run.notifying.readers`.
 
     Raises:
         ProblemError: ``metrics-not-installed``.
         asyncpg.PostgresError: the database refuses.
     """
     try:
-        from cpimportd.notify.metrics.output import registry_of  # noqa: PLC0415 - an extra
+        from cpimportd.notify.prometheus import registry_of  # noqa: PLC0415 - an extra
     except ModuleNotFoundError as error:
         if (error.name or "").startswith("cpimportd"):
             raise
@@ -49,14 +51,14 @@ async def measure(
     from cpimportd.books.reports.health import figures  # noqa: PLC0415
 
     async with at_one_moment(connection):
-        return registry_of(department_id, await figures(connection, department_id, told), daemon)
+        return registry_of(department_id, await figures(connection, department_id, notified), daemon)
 
 
 async def metrics_text(
     connection: asyncpg.Connection,
     department_id: int,
     daemon: Mapping[str, Any] | None,
-    told: Collection[str] = frozenset(Target),
+    notified: Collection[str] = frozenset(Target),
 ) -> str:
     """The same in Prometheus' text format.
 
@@ -64,8 +66,8 @@ async def metrics_text(
         ProblemError: as :func:`measure`.
         asyncpg.PostgresError: as :func:`measure`.
     """
-    registry = await measure(connection, department_id, daemon, told)
-    from cpimportd.notify.metrics.output import text_of  # noqa: PLC0415
+    registry = await measure(connection, department_id, daemon, notified)
+    from cpimportd.notify.prometheus import text_of  # noqa: PLC0415
 
     return text_of(registry)
 
@@ -80,15 +82,17 @@ def daemon_status(state_directory: Path) -> Mapping[str, Any] | None:
     return status if found is not None and status is not None and status["pid"] == found.pid else None
 
 
-def write_metrics(path: Path, text: str) -> None:
-    """Write them for node_exporter's textfile collector.
+def write_textfile(path: Path, text: str) -> None:
+    """Replace a file in one step, so that node_exporter never reads half of it; everybody may read it.
 
     Raises:
-        OSError: the file could not be written.
+        OSError: it could not be written; what was there before still is.
     """
-    from cpimportd.notify.metrics.output import write_textfile  # noqa: PLC0415
-
-    write_textfile(path, text)
+    require_replaceable(path)
+    # The collector reads *.prom only, and so never what is not finished.
+    with replacing(path) as beside:
+        beside.write_text(text, encoding="utf-8")
+        beside.chmod(0o644)
 
 
 async def leave_metrics(connection: asyncpg.Connection, settings: Settings) -> tuple[Problem, ...]:
@@ -108,10 +112,10 @@ async def leave_metrics(connection: asyncpg.Connection, settings: Settings) -> t
         daemon = daemon_status(settings.state_directory)
         async with still_open(connection, settings.database) as usable:
             text = await metrics_text(usable, settings.department_id, daemon, readers(settings))
-        write_metrics(path, text)
+        write_textfile(path, text)
     except ProblemError as error:
         return tuple(_unwritten(path, found.message) for found in error.problems)
-    except Exception as error:  # noqa: BLE001 - the import is done; what becomes of its metrics is told, and no more
+    except Exception as error:  # noqa: BLE001 - the import is done; what becomes of its metrics is reported, and no more
         return (_unwritten(path, f"{type(error).__name__}: {error}"),)
     return ()
 

@@ -1,9 +1,10 @@
-"""Which metrics there are: each with its name, its labels, and what it means."""
+"""Metrics for Prometheus: which there are, each with its name, its labels and what it means, and their text format."""
 
 from collections.abc import Iterable, Iterator, Mapping
 from datetime import datetime
 from typing import Any, Final
 
+from prometheus_client import CollectorRegistry, generate_latest
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, InfoMetricFamily, Metric
 from prometheus_client.registry import Collector
 
@@ -188,3 +189,15 @@ class ImportCollector(Collector):
         for found, value in values:
             family.add_metric((self._department, *found), value)
         return family
+
+
+def registry_of(department: int, figures: Figures, daemon: Mapping[str, Any] | None) -> CollectorRegistry:
+    """A registry that holds the figures of one moment, and nothing of this process."""
+    registry = CollectorRegistry(auto_describe=False)
+    registry.register(ImportCollector(department, figures, daemon))
+    return registry
+
+
+def text_of(registry: CollectorRegistry) -> str:
+    """The text format (https://prometheus.io/docs/instrumenting/exposition_formats/), in UTF-8 once it is encoded."""
+    return generate_latest(registry).decode("utf-8")

@@ -1,1 +1,0 @@
-"""Figures as Prometheus understands them; names follow https://prometheus.io/docs/practices/naming/."""

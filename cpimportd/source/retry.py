@@ -1,0 +1,191 @@
+"""One budget of time for all retries of a fetch and all its waiting, and whether a file is written to the end.
+
+FTP has no word for "done". A file that was last written at least ``stable_for`` ago, by the server's clock against
+ours, is taken to be whole at once: usual mornings cost no waiting. Any other is looked at again:
+
+- younger: until it is old enough and two looks agree;
+- no time known (a server without MLSD and MDTM), or one that cannot be (before 2000, or more than a minute ahead of our
+  clock: a server that tells local time east of Greenwich): until two looks ``stable_for`` apart agree;
+- seen to change, or to be held by another program, though it seemed old (a clock that is wrong, local time west of
+  Greenwich): likewise, whatever its time says.
+
+All this only saves work: whether a file is whole is decided by its size before and after the transfer, and by the
+workbook in it.
+"""
+
+import asyncio
+import logging
+import os
+from collections.abc import Awaitable, Callable
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from typing import TypeVar
+
+from tenacity import AsyncRetrying, RetryCallState, retry_if_exception, wait_exponential, wait_random
+
+from cpimportd.config import settings
+from cpimportd.core.problems import ProblemError, problem
+from cpimportd.core.waiting import SHOWN_AFTER, Wait, Waiting, waiting
+from cpimportd.source.interface import Entry, FileState
+
+_log = logging.getLogger(__name__)
+_T = TypeVar("_T")
+
+
+class RetryBudget:
+    """The time that ``retry.within`` grants, counted from here.
+
+    What is under way when it ends is not cut short (its own time limits do that); nothing is begun anew.
+
+    Args:
+        retry: the time, and the pauses.
+        waits_for: the source, as :data:`cpimportd.core.waiting.WHAT` has it.
+    """
+
+    def __init__(self, retry: settings.Retry, waits_for: str = "source") -> None:
+        self._waits_for = waits_for
+        self.ends = datetime.now(UTC) + retry.within
+        """When nothing is begun anew any more, by the wall clock."""
+        self._clock = asyncio.get_running_loop().time
+        self._until = self._clock() + retry.within.total_seconds()
+        first, longest = retry.wait_first.total_seconds(), retry.wait_longest.total_seconds()
+        # The jitter keeps several transfers, and several hosts, from coming back all at the same moment.
+        self._wait = wait_exponential(multiplier=first, max=max(first, longest - first)) + wait_random(0, first)
+        self.first = first
+
+    def allows(self, seconds: float) -> bool:
+        """Whether one may still wait so long."""
+        return self._clock() + seconds <= self._until
+
+    async def retry(self, attempt: Callable[[], Awaitable[_T]]) -> _T:
+        """Do something again, after growing pauses, while it fails in a way that may pass.
+
+        Raises:
+            ProblemError: of the last attempt; of the first, if that cannot pass (a wrong password must not be tried
+                twice, or the account may be locked).
+        """
+        waiter = Waiting()
+
+        # tenacity awaits only what it sees to be a coroutine function, which a lambda around one is not.
+        async def one_attempt() -> _T:
+            # A try that lasts so long tells by itself what it does, or who is silent.
+            over = asyncio.get_running_loop().call_later(SHOWN_AFTER, waiter.over)
+            try:
+                return await attempt()
+            finally:
+                over.cancel()
+
+        try:
+            return await AsyncRetrying(
+                retry=retry_if_exception(lambda error: isinstance(error, ProblemError) and error.passing),
+                wait=self._wait,
+                stop=lambda state: not self.allows(state.upcoming_sleep),
+                before_sleep=lambda state: self._report_retry(state, waiter),
+                reraise=True,
+            )(one_attempt)
+        finally:
+            waiter.over()
+
+    def _report_retry(self, state: RetryCallState, waiter: Waiting) -> None:
+        error = None if state.outcome is None else state.outcome.exception()
+        if error is None:
+            return
+        again = datetime.now(UTC) + timedelta(seconds=state.upcoming_sleep)
+        waiter.says(Wait(self._waits_for, _why(error), again, self.ends))
+        _log.warning(
+            "trying again in %.0f s: %s",
+            state.upcoming_sleep,
+            error,
+            extra={"action": "source.retry", "attempt": state.attempt_number},
+        )
+
+
+def _why(error: BaseException) -> str:
+    """In few words, what is wrong: of the network, as the system calls it; else the problem's own."""
+    cause = error.__cause__
+    if isinstance(cause, OSError) and (cause.errno or 0) > 0:
+        return os.strerror(cause.errno or 0).lower()
+    found = error.problems[0] if isinstance(error, ProblemError) else None
+    if found is None:
+        return str(error)
+    if found.code == "source-unreachable":  # that it cannot be reached is what one waits for
+        return found.message.partition(": ")[2]
+    return found.message if found.file is None else f"{found.file} {found.message}"
+
+
+_EARLIEST = datetime(2000, 1, 1, tzinfo=UTC)
+_AHEAD = timedelta(minutes=1)
+_SHORTEST_PAUSE = 0.05
+_YOUNG = "it is younger than source.stable_for"
+
+
+def age(look: FileState, now: datetime) -> float | None:
+    """Seconds since the file was last written; None where the server does not say, or what it tells cannot be."""
+    if look.modified is None or not _EARLIEST <= look.modified <= now + _AHEAD:
+        return None
+    return max(0.0, (now - look.modified).total_seconds())
+
+
+async def wait_until_stable(
+    entry: Entry,
+    look: Callable[[], Awaitable[FileState]],
+    stable_for: float,
+    budget: RetryBudget,
+    *,
+    doubt: str | None = None,
+) -> Entry:
+    """Wait until a file seems to be written to the end.
+
+    Args:
+        entry: the file as it was last seen.
+        look: looks at it anew.
+        stable_for: seconds without a change that count as the end.
+        budget: how long to wait at most.
+        doubt: why its modification time is not to be believed; None if nothing speaks against it.
+
+    Returns:
+        The file as it was seen at the end.
+
+    Raises:
+        ProblemError: still-uploading, and whatever ``look`` raises.
+    """
+    if doubt is None and _old_enough(entry.look, stable_for):
+        return entry
+    clock = asyncio.get_running_loop().time
+    # The listing may have told another time than MDTM does; only looks of the same kind are compared.
+    seen, since = await look(), clock()
+    why = doubt or _YOUNG
+    while True:
+        pause = stable_for - (clock() - since)
+        aged = age(seen, datetime.now(UTC)) if doubt is None else None
+        if aged is not None:
+            pause = stable_for - aged
+        if pause <= 0:
+            return replace(entry, look=FileState(seen.size, seen.modified or entry.look.modified))
+        pause = max(pause, _SHORTEST_PAUSE)
+        if not budget.allows(pause):
+            raise ProblemError(problem("still-uploading", file=entry.name, reason=why))
+        await _pause(pause, f"{entry.name}: {why}", budget, trouble=why != _YOUNG)
+        now = await look()
+        if now != seen:
+            why = describe_change(seen, now)
+            seen, since = now, clock()
+
+
+async def _pause(seconds: float, why: str, budget: RetryBudget, *, trouble: bool) -> None:
+    """Wait, and say so; that a file is young is a usual morning, that it changes or is held waiter should know."""
+    again = datetime.now(UTC) + timedelta(seconds=seconds)
+    with waiting(Wait("upload", why, again, budget.ends, trouble=trouble)):
+        await asyncio.sleep(seconds)
+
+
+def describe_change(before: FileState, after: FileState) -> str:
+    """In words, what two looks at one file differ in."""
+    if before.size != after.size:
+        return f"it had {before.size} bytes, then {after.size}"
+    return "it was written anew"
+
+
+def _old_enough(look: FileState, stable_for: float) -> bool:
+    aged = age(look, datetime.now(UTC))
+    return stable_for == 0 or (aged is not None and aged >= stable_for)

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, TypeVar
 import click
 
 from cpimportd.cli.arguments import DAY, DEPARTMENT, RUN, require_order
-from cpimportd.cli.common import config_option, explained, guarded, json_option, load, print_json, run_async
+from cpimportd.cli.common import config_option, guarded, json_option, load, print_json, run_async
 from cpimportd.cli.streaming import print_json_lists, print_list
 
 if TYPE_CHECKING:
@@ -239,19 +239,11 @@ async def reading(
     Raises:
         ProblemError: the database is away, or not ready.
     """
-    import asyncpg
-
-    from cpimportd.books.database.connection import connect
+    from cpimportd.books.database.connection import opened
     from cpimportd.books.schema.upgrade import require_current
     from cpimportd.config.load import require_database
-    from cpimportd.core.problems import ProblemError
 
     require_database(loaded.settings, loaded.path)
-    connection = await connect(loaded.settings.database, direct=direct)
-    try:
+    async with opened(loaded.settings.database, direct=direct) as connection:
         await require_current(connection)
         return await read(connection)
-    except (asyncpg.PostgresError, asyncpg.InterfaceError, OSError) as error:
-        raise ProblemError(explained(error)) from error
-    finally:
-        await connection.close()

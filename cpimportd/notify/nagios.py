@@ -8,10 +8,7 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Any, Final
 
-import asyncpg
-
-from cpimportd.books.database.connection import connect, let_go
-from cpimportd.books.database.failures import translate
+from cpimportd.books.database.connection import opened
 from cpimportd.books.publish.notices import readers
 from cpimportd.books.reports.health import health as read_health
 from cpimportd.books.reports.watched import Health, UndoneJob
@@ -76,18 +73,13 @@ async def ask(loaded: Loaded, thresholds: Thresholds, now: datetime) -> Answer:
 async def _health(settings: Settings) -> Health | list[Finding]:
     try:
         async with asyncio.timeout(WITHIN.total_seconds()):
-            connection = await connect(settings.database, application_name="cpimportd check", read_only=True)
-            try:
+            async with opened(settings.database, application_name="cpimportd check", read_only=True) as connection:
                 await require_current(connection)
                 return await read_health(connection, settings.department_id, readers(settings))
-            finally:
-                await let_go(connection)
     except ProblemError as error:
         return [_critical(found) for found in error.problems]
     except TimeoutError:
         return [_critical(problem("database-unreachable", reason=f"no answer within {span(WITHIN)}"))]
-    except (asyncpg.PostgresError, asyncpg.InterfaceError, OSError) as error:
-        return [_critical(translate(error))]
 
 
 async def _source(settings: Settings) -> list[Finding]:

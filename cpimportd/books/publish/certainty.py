@@ -5,7 +5,7 @@ from datetime import UTC, datetime, timedelta
 import asyncpg
 import tenacity
 
-from cpimportd.books.database.connection import connect, let_go
+from cpimportd.books.database.connection import opened
 from cpimportd.books.database.queries import sql
 from cpimportd.books.database.session import relying
 from cpimportd.books.publish import runs
@@ -30,11 +30,9 @@ async def settled(database: Database, department_id: int, run_id: int) -> str | 
         ``running`` means that it did not publish, as does any status that no publication writes; None: it has no row.
 
     Raises:
-        ProblemError: as of :func:`~cpimportd.books.database.connection.connect`; ``database-locked``.
-        asyncpg.PostgresError: the database refuses.
+        ProblemError: as of :func:`~cpimportd.books.database.connection.opened`; ``database-locked``.
     """
-    connection = await connect(database, direct=True)
-    try:
+    async with opened(database, direct=True) as connection:
         for tries_left in reversed(range(LOCK_TRIES)):
             try:
                 async with relying(connection):
@@ -46,8 +44,6 @@ async def settled(database: Database, department_id: int, run_id: int) -> str | 
                     ) from None
             else:
                 return status
-    finally:
-        await let_go(connection)
     raise AssertionError("unreachable: the last try returns or raises")
 
 
@@ -71,18 +67,15 @@ async def was_committed(database: Database, retry: Retry, run_id: int) -> bool:
         somebody.says(Wait("commit", why, again, until))
 
     attempts = tenacity.AsyncRetrying(
-        retry=tenacity.retry_if_exception_type((ProblemError, OSError, asyncpg.PostgresError, asyncpg.InterfaceError)),
+        retry=tenacity.retry_if_exception_type((ProblemError, OSError)),
         wait=tenacity.wait_random_exponential(retry.wait_first.total_seconds(), retry.wait_longest.total_seconds()),
         stop=tenacity.stop_after_delay(retry.within.total_seconds()),
         before_sleep=say,
     )
 
     async def ask() -> bool:
-        connection = await connect(database, direct=True)
-        try:
+        async with opened(database, direct=True) as connection:
             return await runs.was_committed(connection, run_id)
-        finally:
-            await connection.close()
 
     with waiting() as somebody:
         try:

@@ -4,15 +4,14 @@ import asyncio
 import json
 import os
 import socket
-from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Sequence
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Callable, Collection, Sequence
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
 import asyncpg
 
 from cpimportd import __version__
-from cpimportd.books.database.connection import let_go
 from cpimportd.books.database.queries import sql
 from cpimportd.books.database.session import relying
 from cpimportd.core.model import Kind
@@ -62,7 +61,7 @@ class Trigger:
 async def locked(
     connection: asyncpg.Connection,
     department_id: int,
-    another: Callable[[], Awaitable[asyncpg.Connection]],
+    another: Callable[[], AbstractAsyncContextManager[asyncpg.Connection]],
     patience: timedelta,
 ) -> AsyncIterator[None]:
     """Hold the lock that answers a second run at once: the session's, or, behind a pooler, a transaction's.
@@ -83,17 +82,13 @@ async def locked(
         await lock(connection, department_id)
         yield
         return
-    holder = await another()
-    try:
-        async with holder.transaction():
-            await holder.execute("SET LOCAL idle_in_transaction_session_timeout = 0")
-            # Another key than the publishing transaction's: it must not wait for its own run.
-            if not await holder.fetchval(sql("runs", "lock_in_transaction"), LOCK_CLASS + 1, department_id):
-                raise ProblemError(problem("run-under-way", value=department_id))
-            await _still_served(connection, patience)
-            yield
-    finally:
-        await let_go(holder)
+    async with another() as holder, holder.transaction():
+        await holder.execute("SET LOCAL idle_in_transaction_session_timeout = 0")
+        # Another key than the publishing transaction's: it must not wait for its own run.
+        if not await holder.fetchval(sql("runs", "lock_in_transaction"), LOCK_CLASS + 1, department_id):
+            raise ProblemError(problem("run-under-way", value=department_id))
+        await _still_served(connection, patience)
+        yield
 
 
 async def _still_served(connection: asyncpg.Connection, patience: timedelta) -> None:

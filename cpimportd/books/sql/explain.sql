@@ -53,10 +53,6 @@ ORDER BY run_id, seq;
 -- When runs were.
 SELECT id, coalesce(finished_at, started_at) AS at FROM cpimportd.runs WHERE id = ANY ($1::bigint[]);
 
--- name: organizations
--- Whose documents the department's books may hold.
-SELECT name FROM fin_organizations WHERE department_id = $1 ORDER BY name;
-
 -- name: figure_documents
 -- Every document that a sum of receipts or expenses counts, with the row that it came from.
 SELECT f.operation_id, o.name AS organization, f.document_date, NULL::text AS payment_type,

@@ -10,8 +10,8 @@ from typing import Any, Final
 
 from cpimportd.books.database.connection import opened
 from cpimportd.books.publish.notices import readers
+from cpimportd.books.reports.health import Health, UndoneJob
 from cpimportd.books.reports.health import health as read_health
-from cpimportd.books.reports.watched import Health, UndoneJob
 from cpimportd.books.schema.upgrade import require_current
 from cpimportd.config.load import Loaded, require_database, require_source
 from cpimportd.config.settings import Schedule, Settings
@@ -164,7 +164,7 @@ def judge(
     if last is not None and last.status in {"failed", "abandoned"}:
         why = f": {last.problem}" if last.problem else ""
         findings.append(Finding(Level.WARNING, f"run {last.run} {last.status}{why}", last.way_out))
-    held = [_held(one.unit, one.codes) for one in health.held]
+    held = [_held(one.unit.name, one.codes) for one in health.held]
     alone = [_held(file.name, file.held_for, ", and nobody knows whose it is") for file in health.held_files]
     stale = [
         Finding(Level.WARNING, f"1C has not uploaded {file.name} for {span(now - file.modified)}")

@@ -9,7 +9,7 @@ from typing import Any
 
 from prometheus_client import CollectorRegistry, generate_latest
 
-from cpimportd.books.reports.watched import Figures
+from cpimportd.books.reports.health import Figures
 from cpimportd.core.system import require_replaceable
 from cpimportd.notify.metrics.families import ImportCollector
 

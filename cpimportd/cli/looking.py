@@ -190,14 +190,14 @@ async def _show(connection: "asyncpg.Connection", loaded: "Loaded", asked: _Aske
 
 
 async def _show_json(connection: "asyncpg.Connection", shown: "Shown", asked: _Asked) -> None:
-    from cpimportd.books.journal.bycontract import contract_bridges
+    from cpimportd.books.journal.contracts import bridges_of_run
     from cpimportd.books.reports.history import changes, inserted
 
-    moved = contract_bridges(connection, asked.run, organization=asked.organization)
+    moved = bridges_of_run(connection, asked.run, organization=asked.organization)
     changed = changes(connection, asked.run, organization=asked.organization)
     came = inserted(connection, asked.run, organization=asked.organization)
     lists = {
-        "contracts": (contract.as_json() async for contract in moved),
+        "contracts": (contract.of_run_as_json() async for contract in moved),
         "changes": (change.as_json() async for change in changed),
         "inserted": ({name: getattr(one, name) for name in one.__slots__} async for one in came),
     }
@@ -205,7 +205,7 @@ async def _show_json(connection: "asyncpg.Connection", shown: "Shown", asked: _A
 
 
 async def _show_text(connection: "asyncpg.Connection", shown: "Shown", asked: _Asked, zone: "ZoneInfo") -> None:
-    from cpimportd.books.journal import bycontract
+    from cpimportd.books.journal import contracts as by_contract
     from cpimportd.books.reports.history import changes, how_many, inserted
     from cpimportd.render.contracts import render_contracts
     from cpimportd.render.layout import stdout_console
@@ -214,8 +214,8 @@ async def _show_text(connection: "asyncpg.Connection", shown: "Shown", asked: _A
     console, number, organization = stdout_console(), asked.run, asked.organization
     render_stored(shown, zone, console, whole=asked.whole)
     if asked.by_contract:
-        contracts = bycontract.contract_bridges(connection, number, organization=organization)
-        every = await bycontract.how_many(connection, number, organization=organization)
+        contracts = by_contract.bridges_of_run(connection, number, organization=organization)
+        every = await by_contract.how_many(connection, number, organization=organization)
         await print_list(contracts, every, partial(render_contracts, console=console), whole=asked.whole)
     all_changed, all_came = await how_many(connection, number, organization=organization)
     if not all_changed and not all_came:

@@ -8,19 +8,12 @@ from typing import Final
 
 import asyncpg
 
+from cpimportd.books.database.queries import sql
 from cpimportd.core.model import Kind
 
 _RUNS: Final = """
     SELECT id, status, accepted, report->'units' AS units, report->'files' AS files FROM cpimportd.runs
     WHERE department_id = $1 AND id = ANY ($2::bigint[])
-"""
-
-# A unit that was held, or did not change, stays at what the last run left that published it.
-_CLOSINGS: Final = """
-    SELECT DISTINCT ON (u.organization, u.kind) u.organization, u.kind, u.closing
-    FROM cpimportd.run_unit u JOIN cpimportd.runs r ON r.id = u.run_id
-    WHERE r.department_id = $1 AND u.run_id <= $2 AND u.status = 'published' AND u.closing IS NOT NULL
-    ORDER BY u.organization, u.kind, u.run_id DESC
 """
 
 Closings = Mapping[tuple[str, Kind], Decimal]
@@ -69,5 +62,5 @@ def _past(row: asyncpg.Record) -> PastRun:
 
 async def closings(connection: asyncpg.Connection, department_id: int, run: int) -> Closings:
     """What the books held of each organization and kind when a run had ended."""
-    rows = await connection.fetch(_CLOSINGS, department_id, run)
+    rows = await connection.fetch(sql("past", "closings", recorded=sql("past", "recorded")), department_id, run)
     return {(row["organization"], Kind(row["kind"])): row["closing"] for row in rows}

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     import asyncpg
 
     from cpimportd.books.reports.history import Shown
-    from cpimportd.books.reports.summary import Summary
+    from cpimportd.books.reports.overview import Summary
     from cpimportd.config.load import Loaded
 
 Result = TypeVar("Result")
@@ -117,9 +117,9 @@ def summary(
     Examples: `cpimportd summary`; `cpimportd summary --since 2024-05-01 --until 2024-05-31`. Where a figure comes from:
     `cpimportd explain principal`.
     """
+    from cpimportd.books.journal.memory import Period
     from cpimportd.books.journal.names import require_department
-    from cpimportd.books.journal.period import Period
-    from cpimportd.books.reports.summary import summary as read_summary
+    from cpimportd.books.reports.overview import summary as read_summary
     from cpimportd.render.layout import stdout_console
     from cpimportd.render.lists import render_summary
 
@@ -173,7 +173,7 @@ class _Asked:
 
 
 async def _show(connection: "asyncpg.Connection", loaded: "Loaded", asked: _Asked) -> None:
-    from cpimportd.books.database.cursors import at_one_moment
+    from cpimportd.books.database.queries import at_one_moment
     from cpimportd.books.journal.names import chosen_organization, require_run
     from cpimportd.books.reports.history import show as read_run
 

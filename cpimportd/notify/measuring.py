@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import asyncpg
 
 from cpimportd.books.database.connection import reconnect_if_closed
-from cpimportd.books.database.cursors import at_one_moment
+from cpimportd.books.database.queries import at_one_moment
 from cpimportd.books.publish.notices import Target, readers
 from cpimportd.config.settings import Settings
 from cpimportd.core.problems import Problem, ProblemError, problem

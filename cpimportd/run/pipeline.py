@@ -20,10 +20,9 @@ from cpimportd.books.database.backup import backup
 from cpimportd.books.database.connection import reconnect_if_closed
 from cpimportd.books.journal import memory
 from cpimportd.books.publish import runs
-from cpimportd.books.publish.locks import naming_holders
 from cpimportd.books.publish.plan import Publication, Published
 from cpimportd.books.publish.publish import publish, settle
-from cpimportd.books.publish.statistics import catch_up
+from cpimportd.books.publish.transaction import catch_up, naming_holders
 from cpimportd.config.load import require_database, require_source
 from cpimportd.config.settings import Settings
 from cpimportd.core.model import Content, Kind, Progress

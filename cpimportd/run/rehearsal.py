@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Final
 
 from cpimportd.books.database.connection import opened
-from cpimportd.books.reports.pastruns import Closings, PastRun, closings, past_runs
+from cpimportd.books.reports.overview import Closings, PastRun, closings, past_runs
 from cpimportd.books.schema.upgrade import require_current, upgrade
 from cpimportd.config.settings import Database, Retry, Settings, Source
 from cpimportd.core.leftovers import temporary_folder

@@ -12,10 +12,8 @@ from cpimportd.books.database.connection import opened, reconnect_if_closed
 from cpimportd.books.database.failures import translate
 from cpimportd.books.database.session import relying
 from cpimportd.books.publish import runs
-from cpimportd.books.publish.certainty import was_committed
-from cpimportd.books.publish.locks import naming_holders
 from cpimportd.books.publish.plan import Published
-from cpimportd.books.publish.transaction import CommitUncertainError
+from cpimportd.books.publish.transaction import CommitUncertainError, naming_holders, was_committed
 from cpimportd.books.schema import rights
 from cpimportd.books.schema.upgrade import require_current
 from cpimportd.config.settings import Database, Settings

@@ -12,11 +12,9 @@ from cpimportd.books.database.connection import reconnect_if_closed
 from cpimportd.books.journal import memory
 from cpimportd.books.publish import runs
 from cpimportd.books.publish.held import held_units
-from cpimportd.books.publish.locks import naming_holders
 from cpimportd.books.publish.notices import readers
-from cpimportd.books.publish.statistics import catch_up
-from cpimportd.books.publish.undo import Undo, undo
-from cpimportd.books.publish.undoable import runs_to_undo
+from cpimportd.books.publish.transaction import catch_up, naming_holders
+from cpimportd.books.publish.undo import Undo, runs_to_undo, undo
 from cpimportd.config.load import require_database
 from cpimportd.config.settings import Settings
 from cpimportd.core.model import Progress

@@ -124,7 +124,7 @@ async def test_a_run_that_does_not_exist_is_said(two_days, connect):
 
 
 def test_every_field_has_the_workbooks_title():
-    from cpimportd.books.database.shapes import DETAIL_COLUMNS
+    from cpimportd.books.database.queries import DETAIL_COLUMNS
     from cpimportd.books.journal.states import field_names
 
     for kind in (Kind.RECEIPTS, Kind.EXPENSES):

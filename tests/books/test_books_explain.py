@@ -11,7 +11,7 @@ from cpimportd.books.journal.explain import explain
 from cpimportd.books.journal.movements import What
 from cpimportd.books.journal.names import find_organization
 from cpimportd.books.journal.summed import Month, explain_figure
-from cpimportd.books.reports.summary import summary
+from cpimportd.books.reports.overview import summary
 from cpimportd.core.model import Figure, Kind
 from cpimportd.core.problems import ProblemError
 from cpimportd.render.titles import title_of

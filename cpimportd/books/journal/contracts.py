@@ -8,9 +8,7 @@ from typing import Any, NamedTuple
 
 import asyncpg
 
-from cpimportd.books.database.cursors import at_one_moment, first, in_batches
-from cpimportd.books.database.queries import sql
-from cpimportd.books.database.shapes import SHAPES
+from cpimportd.books.database.queries import SHAPES, at_one_moment, first, in_batches, sql
 from cpimportd.books.journal.names import ambiguous
 from cpimportd.books.journal.origins import Origins, Place
 from cpimportd.core.folding import fold
@@ -162,7 +160,7 @@ async def explain_contract(connection: asyncpg.Connection, department_id: int, n
     """Explain a contract.
 
     Args:
-        connection: any; best :func:`cpimportd.books.database.cursors.at_one_moment` with what is asked of it next.
+        connection: any; best :func:`cpimportd.books.database.queries.at_one_moment` with what is asked of it next.
         department_id: whose books.
         number: its text, or a part of it that fits no other.
 
@@ -235,7 +233,7 @@ async def beginning(connection: asyncpg.Connection, found: ExplainedContract, mo
     """The first of each list, for people.
 
     Args:
-        connection: any; best :func:`cpimportd.books.database.cursors.at_one_moment` with what the contract was asked.
+        connection: any; best :func:`cpimportd.books.database.queries.at_one_moment` with what the contract was asked.
         found: the contract.
         most: how many of each.
     """

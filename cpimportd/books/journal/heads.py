@@ -11,11 +11,10 @@ from typing import Literal
 
 import asyncpg
 
-from cpimportd.books.database.queries import queries, sql
-from cpimportd.books.database.shapes import SHAPES
+from cpimportd.books.database.queries import SHAPES, queries, sql
+from cpimportd.books.journal.diff import moved, walked_back
 from cpimportd.books.journal.lives import Life, states_after
 from cpimportd.books.journal.movements import Movement, What, added, changed, compare_lines_extra, removed
-from cpimportd.books.journal.netting import moved, walked_back
 from cpimportd.books.journal.origins import Origins
 from cpimportd.books.journal.states import Entry, Key, State, entry, field_names, lines_of, put_right, undone, whole
 from cpimportd.core.model import Kind

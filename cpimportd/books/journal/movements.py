@@ -8,7 +8,7 @@ from decimal import Decimal
 from enum import StrEnum
 from typing import Any, Final
 
-from cpimportd.books.database.shapes import DETAIL_COLUMNS
+from cpimportd.books.database.queries import DETAIL_COLUMNS
 from cpimportd.books.journal.origins import Origin
 from cpimportd.books.journal.states import Key, Paid, State, Values, field_names, plain
 from cpimportd.core.model import PAYMENTS, Figure, Kind

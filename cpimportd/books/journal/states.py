@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 
 import asyncpg
 
-from cpimportd.books.database.shapes import DETAIL_COLUMNS, SHAPES, Shape
+from cpimportd.books.database.queries import DETAIL_COLUMNS, SHAPES, Shape
 from cpimportd.core.model import PAYMENTS, STAGED_COLUMNS, Figure, Kind
 
 Values = Mapping[str, Any]

@@ -6,8 +6,7 @@ from decimal import Decimal
 
 import asyncpg
 
-from cpimportd.books.database.queries import sql
-from cpimportd.books.database.shapes import EXPENSES, SHAPES, Shape
+from cpimportd.books.database.queries import EXPENSES, SHAPES, Shape, sql
 from cpimportd.core.model import PAYMENTS, Figure, Kind, Unit
 from cpimportd.core.problems import Problem, ProblemError, problem
 from cpimportd.core.report import TERMS, Bridge

@@ -12,8 +12,7 @@ from typing import Final
 
 import asyncpg
 
-from cpimportd.books.database.queries import sql
-from cpimportd.books.database.shapes import DETAIL_COLUMNS, LINE_COLUMNS, SHAPES
+from cpimportd.books.database.queries import DETAIL_COLUMNS, LINE_COLUMNS, SHAPES, sql
 from cpimportd.books.journal import memory
 from cpimportd.books.publish import stage
 from cpimportd.books.publish.account import Counts

@@ -8,8 +8,7 @@ from collections.abc import Mapping
 
 import asyncpg
 
-from cpimportd.books.database.queries import sql
-from cpimportd.books.database.shapes import EXPENSES, SHAPES
+from cpimportd.books.database.queries import EXPENSES, SHAPES, sql
 from cpimportd.books.publish.plan import Judgement
 from cpimportd.core.model import Unit
 

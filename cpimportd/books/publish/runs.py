@@ -8,6 +8,7 @@ from collections.abc import AsyncIterator, Callable, Collection, Sequence
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from typing import Final
 
 import asyncpg
 
@@ -195,3 +196,26 @@ async def withdraw(connection: asyncpg.Connection, run_id: int) -> None:
 async def was_committed(connection: asyncpg.Connection, run_id: int) -> bool:
     """Whether the run's publishing transaction took place: its row says so, because it was written in it."""
     return await connection.fetchval(sql("runs", "status"), run_id) in {"published", "partial", "held"}
+
+
+_BATCH: Final = 10_000
+
+
+async def prune_changes(connection: asyncpg.Connection, department_id: int, before: datetime) -> int:
+    """Remove the journal entries of runs that ended before an instant; the runs and their bridges stay.
+
+    Args:
+        connection: outside a transaction: each batch is committed by itself.
+        department_id: whose books.
+        before: entries of runs that ended earlier go.
+
+    Returns:
+        How many entries were removed.
+    """
+    removed = 0
+    while True:
+        status = await connection.execute(sql("retention", "prune_changes"), department_id, before, _BATCH)
+        batch = int(status.rpartition(" ")[2])  # "DELETE 123"
+        removed += batch
+        if batch < _BATCH:
+            return removed

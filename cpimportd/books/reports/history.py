@@ -9,8 +9,7 @@ from typing import Any, Final
 
 import asyncpg
 
-from cpimportd.books.database.queries import sql
-from cpimportd.books.database.shapes import SHAPES
+from cpimportd.books.database.queries import SHAPES, sql
 from cpimportd.books.journal.movements import Difference, compare_extra, compare_lines, compare_lines_extra
 from cpimportd.books.journal.states import Values, field_names, lines_of, parse, plain
 from cpimportd.core.model import Kind

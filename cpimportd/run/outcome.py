@@ -52,10 +52,10 @@ async def books(
     totals = await memory.totals(connection, department_id)
     looked_at = {kind.group for kind in only}
     named = {(unit.organization, unit.group) for unit in intake.verdict.units}
-    strangers = [
-        stranger
-        for stranger in await memory.strangers(connection, department_id)
-        if stranger.group in looked_at and (stranger.organization, stranger.group) not in named
+    unattributed = [
+        one
+        for one in await memory.unattributed(connection, department_id)
+        if one.group in looked_at and (one.organization, one.group) not in named
     ]
     return Books(
         totals={kind: KindTotal(rows, total) for kind, (rows, total) in totals.kinds.items()},
@@ -63,17 +63,17 @@ async def books(
         interest=totals.interest,
         other=totals.other,
         held=tuple(await held_units(connection, department_id)),
-        problems=tuple(_stranger(stranger) for stranger in strangers),
+        problems=tuple(_unattributed(one) for one in unattributed),
     )
 
 
-def _stranger(stranger: memory.Stranger) -> Problem:
+def _unattributed(one: memory.Unattributed) -> Problem:
     return problem(
         "not-in-snapshot",
-        organization=stranger.organization or "(no organization)",
-        value=stranger.group.value,
-        count=stranger.documents,
-        sum=f"{stranger.total:.2f}",
+        organization=one.organization or "(no organization)",
+        value=one.group.value,
+        count=one.documents,
+        sum=f"{one.total:.2f}",
     )
 
 

@@ -16,7 +16,7 @@ from cpimportd.books.journal.diff import moved, walked_back
 from cpimportd.books.journal.lives import Life, states_after
 from cpimportd.books.journal.movements import Movement, What, added, changed, compare_lines_extra, removed
 from cpimportd.books.journal.origins import Origins
-from cpimportd.books.journal.states import Entry, Key, State, entry, field_names, lines_of, put_right, undone, whole
+from cpimportd.books.journal.states import Entry, Key, State, entry, field_names, is_correction, lines_of, undone, whole
 from cpimportd.core.model import Kind
 
 
@@ -141,9 +141,9 @@ def _of_run(head: asyncpg.Record, told: _Told) -> Movement | None:
 
 
 def _kept(key: Key, entries: Sequence[Entry], after: State | None, origins: Origins, *, part: int) -> Movement:
-    """What one run did to a document; ``part`` 1 is what it put right of somebody else's writing first."""
+    """What one run did to a document; ``part`` 1 is what it corrected of somebody else's writing first."""
     first, *others = entries
-    if not (put_right(first) and others):
+    if not (is_correction(first) and others):
         return _changed(key, entries, after, origins)
     if part != 1:
         return _changed(key, others, after, origins)

@@ -14,9 +14,9 @@ from cpimportd.books.journal.states import (
     State,
     before,
     field_names,
+    is_correction,
     lines_of,
     parse,
-    put_right,
     shared,
     undone,
     whole,
@@ -204,7 +204,7 @@ def walk_back(key: Key, now: State | None, entries: Sequence[Entry]) -> list[Ste
             steps[-1].how = "rekeyed" if one.op == "rekey" else "changed"
             before = undone(last.state, one)
             key = before.key
-            if put_right(one):
+            if is_correction(one):
                 steps.append(Step(before, None, until, "foreign", None))
                 before = replace(last.state, lineage=one.lineage)
             steps.append(Step(before, None, until, "added", None))

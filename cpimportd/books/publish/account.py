@@ -56,7 +56,7 @@ async def bridge_contracts(connection: asyncpg.Connection, *, foreign: bool = Fa
 
     Args:
         connection: in the run's transaction.
-        foreign: what somebody else had written was put right in it: the bridges open with what lay there.
+        foreign: what somebody else had written was corrected in it: the bridges open with what lay there.
 
     Raises:
         ProblemError: ``sums-differ`` where that does not close.

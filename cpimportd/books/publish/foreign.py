@@ -1,4 +1,4 @@
-"""What somebody else wrote into the books, document by document: found, journaled and put right.
+"""What somebody else wrote into the books, document by document: found, journaled and corrected.
 
 That comes before anything of 1C's is compared. So the guards judge today's files against what we published, the journal
 tells the two apart, and no undo brings back what was never ours.
@@ -37,8 +37,8 @@ class Part:
 
     Attributes:
         difference: by how much the sum was off.
-        rows: how many rows there were too many, of what was put right.
-        opening: by how much the sum was off, of what was put right.
+        rows: how many rows there were too many, of what was corrected.
+        opening: by how much the sum was off, of what was corrected.
         added: sum of the documents that came back.
         removed: sum of the documents that went again.
         changed: by how much the others differ, with its sign.
@@ -59,7 +59,7 @@ class Foreign:
     Attributes:
         unit: which.
         documents: how many he added, changed or deleted.
-        stuck: how many of them could not be put right.
+        stuck: how many of them could not be corrected.
         parts: what he had made of each figure.
         sums_only: whether all that differs is amounts and lines, in one direction, so that the sums tell of it.
         inactive: contracts that he set inactive though documents name them, with how many.
@@ -134,7 +134,7 @@ class Foreign:
 
     @property
     def of_opening(self) -> Mapping[Kind, tuple[int, Decimal]]:
-        """Rows and sum of each kind that he had added to what we had published, and that were put right."""
+        """Rows and sum of each kind that he had added to what we had published, and that were corrected."""
         return {figure.kind: (part.rows, part.opening) for figure, part in self.parts.items() if figure not in PAYMENTS}
 
 
@@ -155,7 +155,7 @@ class Shift:
     difference: Decimal
 
 
-async def put_right(
+async def correct(
     connection: asyncpg.Connection,
     journal: Journal,
     department_id: int,
@@ -187,7 +187,7 @@ async def put_right(
         await connection.execute(sql("foreign", "find_forbidden"))
     await _references(connection, journal)
     await _documents(connection, journal)
-    await _require_put_right(connection)
+    await _require_corrected(connection)
     told = await _told(connection, written)
     known = [(unit.group.value, unit.organization) for unit, foreign in told.items() if foreign.known]
     await connection.executemany(sql("foreign", "trust"), known)
@@ -251,7 +251,7 @@ async def _documents(connection: asyncpg.Connection, journal: Journal) -> None:
     await connection.execute(sql("foreign", "insert_details", detail_columns=columns, record_columns=record_columns))
 
 
-async def _require_put_right(connection: asyncpg.Connection) -> None:
+async def _require_corrected(connection: asyncpg.Connection) -> None:
     """A trigger that changes what is put back would have its own value journaled as 1C's.
 
     Raises:

@@ -58,7 +58,7 @@ async def _publish(connection: asyncpg.Connection, publication: Publication) -> 
         journal = merge.Journal(connection)
         index = await details_unique_index(connection)
         concerned = publication.units.keys() | publication.held.keys()
-        written = await foreign.put_right(connection, journal, publication.department_id, concerned, index)
+        written = await foreign.correct(connection, journal, publication.department_id, concerned, index)
         if publication.units:
             judgements = await _judge(connection, publication, written, index)
             publication = _with_old_names(publication, judgements)

@@ -87,8 +87,8 @@ async def _undo(connection: asyncpg.Connection, request: Undo) -> Published:
             await _take_back(connection, journal, next(steps))
         was_undo = await connection.fetchval("SELECT undoes <> '{}' FROM cpimportd.runs WHERE id = $1", run_id)
         await connection.execute(sql("undo", "forget_undone" if was_undo else "remember_undone"), run_id)
-    await journal.write("references", "rest_contracts")
-    await journal.write("references", "wake_organizations")
+    await journal.write("references", "deactivate_contracts")
+    await journal.write("references", "reactivate_organizations")
     closing = await _booked(connection)
     _require_equal(before, closing)
     await undo_match.match(connection, request.run_id)
@@ -167,7 +167,7 @@ async def _take_back(connection: asyncpg.Connection, journal: Journal, step: int
     await connection.execute(sql("undo", "delete_details"))
     await journal.write("undo", "journal_references", step)
     await connection.execute(sql("undo", "restore_references"))
-    await connection.execute(sql("undo", "restore_rests"))
+    await connection.execute(sql("undo", "restore_deactivations"))
     for name in ("delete_documents", "restore_columns", "restore_keys", "restore_documents"):
         for shape in SHAPES:
             await connection.execute(sql("undo", name, **shape.identifiers))

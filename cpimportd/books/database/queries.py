@@ -70,6 +70,12 @@ DETAIL_COLUMNS = tuple(
 )
 """The columns of a detail line that are compared and shown, in the order of the journal's arrays."""
 
+FROM_JSON = {
+    "detail_columns": ", ".join(DETAIL_COLUMNS),
+    "record_columns": ", ".join(f"r.{column}" for column in DETAIL_COLUMNS),
+}
+"""For a query that writes lines from a record ``r`` made of JSON: the columns, and where each comes from."""
+
 LINE_COLUMNS = (*DETAIL_COLUMNS, "department_id")
 """All columns of a detail line that we write, less its key."""
 

@@ -35,22 +35,11 @@ class Life:
 
     def __init__(self, entries: Sequence[Entry]) -> None:
         self._by_key: dict[Key, list[Entry]] = defaultdict(list)
-        self._renamed: dict[Key, Key] = {}
         for one in entries:
             if one.op == "rekey" and one.paired_with is not None:
-                before = Key(one.key.kind, one.paired_with)
-                self._by_key[before].append(one)
-                self._renamed.setdefault(one.key, before)
+                self._by_key[Key(one.key.kind, one.paired_with)].append(one)
             else:
                 self._by_key[one.key].append(one)
-
-    def name_then(self, key: Key) -> Key:
-        """What a document that the books hold now was called then."""
-        seen = set()
-        while key in self._renamed and key not in seen:
-            seen.add(key)
-            key = self._renamed[key]
-        return key
 
     def of(self, key: Key) -> Iterator[Entry]:
         """What happened to a document from then on, until it went."""

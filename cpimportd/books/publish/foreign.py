@@ -12,7 +12,7 @@ from typing import Final
 
 import asyncpg
 
-from cpimportd.books.database.queries import DETAIL_COLUMNS, LINE_COLUMNS, SHAPES, sql
+from cpimportd.books.database.queries import FROM_JSON, LINE_COLUMNS, SHAPES, sql
 from cpimportd.books.journal import memory
 from cpimportd.books.publish import stage
 from cpimportd.books.publish.account import Counts
@@ -21,7 +21,7 @@ from cpimportd.core.figures import count as grouped
 from cpimportd.core.figures import signed
 from cpimportd.core.model import PAYMENTS, Figure, Group, Kind, Unit
 from cpimportd.core.problems import Problem, ProblemError, problem
-from cpimportd.core.report import Bridge
+from cpimportd.core.report import TERMS, Bridge
 
 _REFERENCES: Final = (
     {"reference": "organization", "references": "fin_organizations", "called": "name"},
@@ -29,6 +29,7 @@ _REFERENCES: Final = (
     {"reference": "contract", "references": "fin_contracts", "called": "contract_number"},
 )
 _ZERO: Final = Decimal(0)
+_COUNTED: Final = ("inserted", "removed", "updated", "put_right", "moved_in", "moved_out")
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,10 +127,7 @@ class Foreign:
         return replace(
             bridge,
             rows_before=bridge.rows_before + part.rows,
-            opening=bridge.opening + part.opening,
-            added=bridge.added + part.added,
-            removed=bridge.removed + part.removed,
-            changed=bridge.changed + part.changed,
+            **{name: getattr(bridge, name) + getattr(part, name) for name in TERMS[:-1]},
         )
 
     @property
@@ -246,9 +244,7 @@ async def _documents(connection: asyncpg.Connection, journal: Journal) -> None:
     for name in ("delete_documents", "update_documents", "insert_documents"):
         for shape in SHAPES:
             await connection.execute(sql("foreign", name, **shape.identifiers))
-    columns = ", ".join(DETAIL_COLUMNS)
-    record_columns = ", ".join(f"r.{column}" for column in DETAIL_COLUMNS)
-    await connection.execute(sql("foreign", "insert_details", detail_columns=columns, record_columns=record_columns))
+    await connection.execute(sql("foreign", "insert_details", **FROM_JSON))
 
 
 async def _require_corrected(connection: asyncpg.Connection) -> None:
@@ -299,12 +295,7 @@ async def counts(connection: asyncpg.Connection, merged: Mapping[Unit, Counts]) 
             one = merged.get(unit, Counts())
             together[unit] = replace(
                 one,
-                inserted=one.inserted + row["inserted"],
-                removed=one.removed + row["removed"],
-                updated=one.updated + row["updated"],
                 unchanged=one.unchanged - row["touched"],
-                put_right=one.put_right + row["put_right"],
-                moved_in=one.moved_in + row["moved_in"],
-                moved_out=one.moved_out + row["moved_out"],
+                **{name: getattr(one, name) + row[name] for name in _COUNTED},
             )
     return together

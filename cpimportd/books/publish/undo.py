@@ -11,7 +11,7 @@ from itertools import count
 import asyncpg
 
 from cpimportd.books.database.obstacles import naming_interference
-from cpimportd.books.database.queries import DETAIL_COLUMNS, SHAPES, sql
+from cpimportd.books.database.queries import FROM_JSON, SHAPES, sql
 from cpimportd.books.journal import memory
 from cpimportd.books.publish import account, held, notices, record, stage, undo_match
 from cpimportd.books.publish.merge import Journal
@@ -171,9 +171,7 @@ async def _take_back(connection: asyncpg.Connection, journal: Journal, step: int
     for name in ("delete_documents", "restore_columns", "restore_keys", "restore_documents"):
         for shape in SHAPES:
             await connection.execute(sql("undo", name, **shape.identifiers))
-    columns = ", ".join(DETAIL_COLUMNS)
-    record_columns = ", ".join(f"r.{column}" for column in DETAIL_COLUMNS)
-    await connection.execute(sql("undo", "restore_details", detail_columns=columns, record_columns=record_columns))
+    await connection.execute(sql("undo", "restore_details", **FROM_JSON))
     await connection.execute(sql("undo", "restore_lineage"))
 
 

@@ -195,9 +195,7 @@ async def correct(
 async def look(connection: asyncpg.Connection, department_id: int) -> tuple[Mapping[Unit, Foreign], Sequence[Shift]]:
     """What somebody else has written since our last publication, and what that does to the figures.
 
-    Args:
-        connection: in a transaction that may make temporary tables.
-        department_id: whose books.
+    The connection is in a transaction that may make temporary tables.
     """
     written = await memory.foreign_writes(connection, department_id)
     if not written:

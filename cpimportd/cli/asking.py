@@ -144,7 +144,7 @@ async def _diff(
     force: bool,
     as_json: bool,
 ) -> None:
-    from cpimportd.books.database.cursors import at_one_moment
+    from cpimportd.books.database.queries import at_one_moment
     from cpimportd.books.journal.diff import diff as read_diff
     from cpimportd.books.journal.diff import movements
     from cpimportd.books.journal.names import chosen_organization, require_run

@@ -105,7 +105,7 @@ def undo(config_file: Path | None, run: int, through: bool, yes: bool, as_json: 
     Example: cpimportd undo 42
     """
     from cpimportd.books.journal.names import require_run
-    from cpimportd.books.publish.undoable import runs_to_undo
+    from cpimportd.books.publish.undo import runs_to_undo
     from cpimportd.cli.looking import reading
     from cpimportd.core.shell import command
 

@@ -80,7 +80,7 @@ def _explain_document(loaded: "Loaded", name: str, *, as_json: bool) -> None:
 
 
 def _explain_contract(loaded: "Loaded", number: str, *, as_json: bool) -> None:
-    from cpimportd.books.database.cursors import at_one_moment
+    from cpimportd.books.database.queries import at_one_moment
     from cpimportd.books.journal.contracts import beginning, bridges_of, documents_of, explain_contract, left_of
     from cpimportd.render.explain import render_contract
     from cpimportd.render.layout import stdout_console
@@ -105,7 +105,7 @@ def _explain_contract(loaded: "Loaded", number: str, *, as_json: bool) -> None:
 def _explain_figure(
     loaded: "Loaded", figure: str, organization: str | None, month: str | None, *, as_json: bool
 ) -> None:
-    from cpimportd.books.database.cursors import at_one_moment
+    from cpimportd.books.database.queries import at_one_moment
     from cpimportd.books.journal.summed import Month, explain_figure, figure_parts
     from cpimportd.core.model import Figure
     from cpimportd.render.explain import render_figure

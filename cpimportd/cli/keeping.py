@@ -75,7 +75,7 @@ def prune(config_file: Path | None, as_json: bool) -> None:
 
 
 async def _prune_journal(loaded: "Loaded", before: "datetime") -> int:
-    from cpimportd.books.reports.retention import prune_changes
+    from cpimportd.books.publish.runs import prune_changes
     from cpimportd.cli.looking import reading
 
     department = loaded.settings.department_id

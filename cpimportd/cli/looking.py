@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, TypeVar
 import click
 
 from cpimportd.cli.arguments import DAY, DEPARTMENT, RUN, require_order
-from cpimportd.cli.common import config_option, explained, guarded, json_option, load, print_json, run_async
+from cpimportd.cli.common import config_option, guarded, json_option, load, print_json, run_async
 from cpimportd.cli.streaming import print_json_lists, print_list
 
 if TYPE_CHECKING:
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     import asyncpg
 
     from cpimportd.books.reports.history import Shown
-    from cpimportd.books.reports.summary import Summary
+    from cpimportd.books.reports.overview import Summary
     from cpimportd.config.load import Loaded
 
 Result = TypeVar("Result")
@@ -117,9 +117,9 @@ def summary(
     Examples: `cpimportd summary`; `cpimportd summary --since 2024-05-01 --until 2024-05-31`. Where a figure comes from:
     `cpimportd explain principal`.
     """
+    from cpimportd.books.journal.memory import Period
     from cpimportd.books.journal.names import require_department
-    from cpimportd.books.journal.period import Period
-    from cpimportd.books.reports.summary import summary as read_summary
+    from cpimportd.books.reports.overview import summary as read_summary
     from cpimportd.render.layout import stdout_console
     from cpimportd.render.lists import render_summary
 
@@ -173,7 +173,7 @@ class _Asked:
 
 
 async def _show(connection: "asyncpg.Connection", loaded: "Loaded", asked: _Asked) -> None:
-    from cpimportd.books.database.cursors import at_one_moment
+    from cpimportd.books.database.queries import at_one_moment
     from cpimportd.books.journal.names import chosen_organization, require_run
     from cpimportd.books.reports.history import show as read_run
 
@@ -190,14 +190,14 @@ async def _show(connection: "asyncpg.Connection", loaded: "Loaded", asked: _Aske
 
 
 async def _show_json(connection: "asyncpg.Connection", shown: "Shown", asked: _Asked) -> None:
-    from cpimportd.books.journal.bycontract import contract_bridges
+    from cpimportd.books.journal.contracts import bridges_of_run
     from cpimportd.books.reports.history import changes, inserted
 
-    moved = contract_bridges(connection, asked.run, organization=asked.organization)
+    moved = bridges_of_run(connection, asked.run, organization=asked.organization)
     changed = changes(connection, asked.run, organization=asked.organization)
     came = inserted(connection, asked.run, organization=asked.organization)
     lists = {
-        "contracts": (contract.as_json() async for contract in moved),
+        "contracts": (contract.of_run_as_json() async for contract in moved),
         "changes": (change.as_json() async for change in changed),
         "inserted": ({name: getattr(one, name) for name in one.__slots__} async for one in came),
     }
@@ -205,7 +205,7 @@ async def _show_json(connection: "asyncpg.Connection", shown: "Shown", asked: _A
 
 
 async def _show_text(connection: "asyncpg.Connection", shown: "Shown", asked: _Asked, zone: "ZoneInfo") -> None:
-    from cpimportd.books.journal import bycontract
+    from cpimportd.books.journal import contracts as by_contract
     from cpimportd.books.reports.history import changes, how_many, inserted
     from cpimportd.render.contracts import render_contracts
     from cpimportd.render.layout import stdout_console
@@ -214,8 +214,8 @@ async def _show_text(connection: "asyncpg.Connection", shown: "Shown", asked: _A
     console, number, organization = stdout_console(), asked.run, asked.organization
     render_stored(shown, zone, console, whole=asked.whole)
     if asked.by_contract:
-        contracts = bycontract.contract_bridges(connection, number, organization=organization)
-        every = await bycontract.how_many(connection, number, organization=organization)
+        contracts = by_contract.bridges_of_run(connection, number, organization=organization)
+        every = await by_contract.how_many(connection, number, organization=organization)
         await print_list(contracts, every, partial(render_contracts, console=console), whole=asked.whole)
     all_changed, all_came = await how_many(connection, number, organization=organization)
     if not all_changed and not all_came:
@@ -239,19 +239,11 @@ async def reading(
     Raises:
         ProblemError: the database is away, or not ready.
     """
-    import asyncpg
-
-    from cpimportd.books.database.connection import connect
+    from cpimportd.books.database.connection import opened
     from cpimportd.books.schema.upgrade import require_current
     from cpimportd.config.load import require_database
-    from cpimportd.core.problems import ProblemError
 
     require_database(loaded.settings, loaded.path)
-    connection = await connect(loaded.settings.database, direct=direct)
-    try:
+    async with opened(loaded.settings.database, direct=direct) as connection:
         await require_current(connection)
         return await read(connection)
-    except (asyncpg.PostgresError, asyncpg.InterfaceError, OSError) as error:
-        raise ProblemError(explained(error)) from error
-    finally:
-        await connection.close()

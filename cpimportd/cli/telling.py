@@ -137,20 +137,13 @@ def _do(
 
 
 async def _job(loaded: "Loaded", job: "JobName", since: datetime | None, *, send: bool, form: str) -> "Done":
-    import asyncpg
-
-    from cpimportd.books.database.failures import translate
     from cpimportd.config.load import require_database
-    from cpimportd.core.problems import ProblemError
     from cpimportd.core.waiting import told_to
     from cpimportd.notify.jobs import do
 
     require_database(loaded.settings, loaded.path)
-    try:
-        with told_to(_tell_waits) if form == "json" else nullcontext():
-            return await do(loaded.settings, job, since, send=send)
-    except (asyncpg.PostgresError, asyncpg.InterfaceError, OSError) as error:
-        raise ProblemError(translate(error)) from error
+    with told_to(_tell_waits) if form == "json" else nullcontext():
+        return await do(loaded.settings, job, since, send=send)
 
 
 def _tell_waits(waits: "tuple[Wait, ...]") -> None:

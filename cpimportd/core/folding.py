@@ -68,6 +68,15 @@ def fold(text: str) -> str:
     return " ".join(plain.split())
 
 
+def fold_case(text: str) -> str:
+    """The form in which a text equals what somebody typed by another habit, and nothing that only looks like it.
+
+    Case, ``ё`` for ``е``, composed marks, a BOM or spaces around it do not matter; a Latin letter
+    for a Cyrillic one does.
+    """
+    return unicodedata.normalize("NFC", text).strip("\ufeff ").casefold().replace("ё", "е")
+
+
 def visible(text: str) -> str:
     """A text as it looks: letters as they are (NFC), without invisible characters, every run of spaces one space."""
     return " ".join(unicodedata.normalize("NFC", text).translate(_VISIBLE).split())

@@ -5,6 +5,7 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime
 from decimal import Decimal
 from enum import StrEnum
+from typing import Final
 
 from cpimportd.core.model import Content, Figure, Kind, Unit
 from cpimportd.core.problems import CATALOG, Effect, Problem, message_id
@@ -78,30 +79,43 @@ class FileReport:
         }
 
 
+TERMS: Final = ("opening", "added", "removed", "changed", "closing")
+"""Of a bridge, in their order."""
+
+
 @dataclass(frozen=True, slots=True)
 class Bridge:
-    """From yesterday's sum to today's of one organization: opening + added − removed ± changed = closing.
+    """From one sum to a later one of one organization or contract: opening + added − removed ± changed = closing.
 
     ``kind`` is what is summed: receipts, expenses, details, or details by what was paid (principal, interest, other).
     Each term is a sum of its own over documents: one that changes hands is removed here and added there, one that stays
-    with its organization, re-timed or not, is changed.
+    with its organization, re-timed or not, is changed. Rows are 0 where nobody counts them, as in a contract's bridge.
     """
 
     kind: Figure
-    rows_before: int
-    rows_after: int
     opening: Decimal
     added: Decimal
     removed: Decimal
     changed: Decimal
     closing: Decimal
+    rows_before: int = 0
+    rows_after: int = 0
     control_total: Decimal | None = None
 
     @property
+    def gap(self) -> Decimal:
+        """What the movements do not explain, with its sign: 0.00."""
+        return self.opening + self.added - self.removed + self.changed - self.closing
+
+    @property
     def unexplained(self) -> Decimal:
-        """What the movements do not explain, plus what the control total, where there is one, lacks: 0.00."""
-        gap = abs(self.opening + self.added - self.removed + self.changed - self.closing)
+        """The size of the gap, plus what the control total, where there is one, lacks: 0.00."""
+        gap = abs(self.gap)
         return gap if self.control_total is None else gap + abs(self.closing - self.control_total)
+
+    def sums_as_json(self) -> dict[str, str]:
+        """The terms as scripts get them."""
+        return {name: money(getattr(self, name)) for name in TERMS}
 
     def as_json(self) -> dict[str, object]:
         """The bridge as in the run's JSON."""
@@ -109,11 +123,7 @@ class Bridge:
             "kind": self.kind.value,
             "rows_before": self.rows_before,
             "rows_after": self.rows_after,
-            "opening": money(self.opening),
-            "added": money(self.added),
-            "removed": money(self.removed),
-            "changed": money(self.changed),
-            "closing": money(self.closing),
+            **self.sums_as_json(),
             "control_total": None if self.control_total is None else money(self.control_total),
             "unexplained": money(self.unexplained),
         }

@@ -1,10 +1,9 @@
 """The row with the titles: where it is, which kind it speaks of, and what that means for every column below it."""
 
-import unicodedata
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from cpimportd.core.folding import fold, visible, with_code_points
+from cpimportd.core.folding import fold, fold_case, visible, with_code_points
 from cpimportd.core.model import MAIN_AMOUNT, Cell, Kind
 from cpimportd.core.problems import Problem, problem
 from cpimportd.documents.columns import COLUMNS, IDENTIFYING, Column, Meaning, Presence, column_letter
@@ -170,11 +169,7 @@ def layout_problems(layout: Layout, file: str) -> list[Problem]:
 
 def _is_plain(written: str, column: Column) -> bool:
     """Whether a title is one that 1C writes, whatever its case, its ``ё``, its spaces, a BOM or composed marks."""
-    return _plain(written) in {_plain(title) for title in column.titles}
-
-
-def _plain(title: str) -> str:
-    return unicodedata.normalize("NFC", title).strip("\ufeff ").casefold().replace("ё", "е")
+    return fold_case(written) in {fold_case(title) for title in column.titles}
 
 
 def _lookalike(written: str, known: KnownColumn, file: str, row: int) -> Problem:

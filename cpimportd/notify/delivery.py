@@ -15,7 +15,7 @@ from typing import Final
 
 import asyncpg
 
-from cpimportd.books.database.connection import connect, let_go
+from cpimportd.books.database.connection import opened
 from cpimportd.books.reports import alerts as queue
 from cpimportd.config.settings import Settings
 from cpimportd.core.files import write_whole
@@ -73,14 +73,13 @@ async def database(settings: Settings) -> AsyncIterator[asyncpg.Connection]:
     Raises:
         ProblemError: there is none.
     """
-    connection = await connect(settings.database)
     limit = DATABASE_TIMEOUT + 2 * settings.alerts.timeout.total_seconds()
-    cut = asyncio.get_running_loop().call_later(limit, connection.terminate)
-    try:
-        yield connection
-    finally:
-        cut.cancel()
-        await let_go(connection)
+    async with opened(settings.database) as connection:
+        cut = asyncio.get_running_loop().call_later(limit, connection.terminate)
+        try:
+            yield connection
+        finally:
+            cut.cancel()
 
 
 async def deliver(connection: asyncpg.Connection, settings: Settings) -> tuple[Problem, ...]:

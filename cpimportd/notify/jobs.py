@@ -8,7 +8,7 @@ from typing import Final, Literal
 
 from rich.console import Console
 
-from cpimportd.books.database.connection import connect, let_go
+from cpimportd.books.database.connection import opened
 from cpimportd.books.reports import alerts as queue
 from cpimportd.books.reports.reconciliation import Reconciliation, reconcile
 from cpimportd.books.reports.weekly import Weekly, weekly
@@ -77,8 +77,7 @@ async def do(settings: Settings, job: JobName, since: datetime | None = None, *,
     if send:
         require_urls(settings)
     now = datetime.now(UTC)
-    connection = await connect(settings.database)
-    try:
+    async with opened(settings.database) as connection:
         await require_current(connection)
         number = settings.department_id
         if job == "report":
@@ -92,8 +91,6 @@ async def do(settings: Settings, job: JobName, since: datetime | None = None, *,
             await notes.queue(occasion, job, _title(settings, done), _body(settings, done), None)
         unsent = await deliver(connection, settings)
         return Done(done.status, done.summary, done.document, done.render, (*done.problems, *unsent))
-    finally:
-        await let_go(connection)
 
 
 def require_urls(settings: Settings) -> None:

@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Any
 
 import asyncpg
 
-from cpimportd.books.database.connection import still_open
-from cpimportd.books.database.cursors import at_one_moment
+from cpimportd.books.database.connection import reconnect_if_closed
+from cpimportd.books.database.queries import at_one_moment
 from cpimportd.books.publish.notices import Target, readers
 from cpimportd.config.settings import Settings
 from cpimportd.core.files import replacing
@@ -110,7 +110,7 @@ async def leave_metrics(connection: asyncpg.Connection, settings: Settings) -> t
         return ()
     try:
         daemon = daemon_status(settings.state_directory)
-        async with still_open(connection, settings.database) as usable:
+        async with reconnect_if_closed(connection, settings.database) as usable:
             text = await metrics_text(usable, settings.department_id, daemon, readers(settings))
         write_textfile(path, text)
     except ProblemError as error:

@@ -8,13 +8,10 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Any, Final
 
-import asyncpg
-
-from cpimportd.books.database.connection import connect, let_go
-from cpimportd.books.database.failures import translate
+from cpimportd.books.database.connection import opened
 from cpimportd.books.publish.notices import readers
+from cpimportd.books.reports.health import Health, UndoneJob
 from cpimportd.books.reports.health import health as read_health
-from cpimportd.books.reports.watched import Health, UndoneJob
 from cpimportd.books.schema.upgrade import require_current
 from cpimportd.config.load import Loaded, require_database, require_source
 from cpimportd.config.settings import Schedule, Settings
@@ -76,18 +73,13 @@ async def ask(loaded: Loaded, thresholds: Thresholds, now: datetime) -> Answer:
 async def _health(settings: Settings) -> Health | list[Finding]:
     try:
         async with asyncio.timeout(WITHIN.total_seconds()):
-            connection = await connect(settings.database, application_name="cpimportd check", read_only=True)
-            try:
+            async with opened(settings.database, application_name="cpimportd check", read_only=True) as connection:
                 await require_current(connection)
                 return await read_health(connection, settings.department_id, readers(settings))
-            finally:
-                await let_go(connection)
     except ProblemError as error:
         return [_critical(found) for found in error.problems]
     except TimeoutError:
         return [_critical(problem("database-unreachable", reason=f"no answer within {span(WITHIN)}"))]
-    except (asyncpg.PostgresError, asyncpg.InterfaceError, OSError) as error:
-        return [_critical(translate(error))]
 
 
 async def _source(settings: Settings) -> list[Finding]:
@@ -172,7 +164,7 @@ def judge(
     if last is not None and last.status in {"failed", "abandoned"}:
         why = f": {last.problem}" if last.problem else ""
         findings.append(Finding(Level.WARNING, f"run {last.run} {last.status}{why}", last.way_out))
-    held = [_held(one.unit, one.codes) for one in health.held]
+    held = [_held(one.unit.name, one.codes) for one in health.held]
     alone = [_held(file.name, file.held_for, ", and nobody knows whose it is") for file in health.held_files]
     stale = [
         Finding(Level.WARNING, f"1C has not uploaded {file.name} for {span(now - file.modified)}")

@@ -9,7 +9,7 @@ from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, InfoM
 from prometheus_client.registry import Collector
 
 from cpimportd import __version__
-from cpimportd.books.reports.watched import Figures
+from cpimportd.books.reports.health import Figures
 from cpimportd.core.outcomes import ENDED
 
 _FLOAT: Final = "A float by nature: to the kopeck are the books alone."
@@ -105,7 +105,7 @@ class ImportCollector(Collector):
         yield self._gauge(
             "cpimportd_held_unit",
             "1 for each held unit and each code of why; journalctl -x explains the codes.",
-            [((one.organization, one.group, code), 1.0) for one in held for code in one.codes],
+            [((one.unit.organization, one.unit.group.value, code), 1.0) for one in held for code in one.codes],
             "organization",
             "kind",
             "code",

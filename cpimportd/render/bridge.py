@@ -8,7 +8,7 @@ from rich.console import Console
 from rich.text import Text
 
 from cpimportd.core.model import Figure
-from cpimportd.core.report import Bridge, UnitReport
+from cpimportd.core.report import TERMS, Bridge, UnitReport
 from cpimportd.render.layout import Column, foreign, print_heading, print_line, print_table
 from cpimportd.render.numbers import amount, count, signed
 from cpimportd.render.shortening import Weight, print_rest, shorten
@@ -23,7 +23,6 @@ COLUMNS: Final = (
     Column("= closing", number=True),
 )
 """Of a bridge: opening + added - removed ± changed = closing."""
-_SUMS: Final = ("opening", "added", "removed", "changed", "closing")
 _CHECKED = (*COLUMNS, Column("Итого", number=True), Column("Unexplained", number=True))
 
 
@@ -71,7 +70,7 @@ def added_up(units: Sequence[UnitReport]) -> Iterator[tuple[Bridge, int]]:
             kind=figure,
             rows_before=sum(bridge.rows_before for bridge in every),
             rows_after=sum(bridge.rows_after for bridge in every),
-            **{name: sum((getattr(bridge, name) for bridge in every), Decimal(0)) for name in _SUMS},
+            **{name: sum((getattr(bridge, name) for bridge in every), Decimal(0)) for name in TERMS},
             control_total=sum(totals, Decimal(0)) if len(totals) == len(every) else None,
         )
         yield whole, len(every)
@@ -91,11 +90,13 @@ def _sums(whose: str, bridge: Bridge) -> tuple[str | Text, ...]:
     return (
         foreign(whose),
         bridge.kind.value,
-        amount(bridge.opening),
-        amount(bridge.added),
-        amount(bridge.removed),
-        signed(bridge.changed),
-        amount(bridge.closing),
+        *terms(bridge),
         "" if bridge.control_total is None else amount(bridge.control_total),
         Text(f"{amount(gap)} (!)", style="bold red") if gap else amount(gap),
     )
+
+
+def terms(bridge: Bridge) -> tuple[str, ...]:
+    """Opening, added, removed, changed, closing."""
+    sums = (bridge.opening, bridge.added, bridge.removed)
+    return (*map(amount, sums), signed(bridge.changed), amount(bridge.closing))

@@ -6,13 +6,12 @@ from typing import TYPE_CHECKING
 from rich.console import Console
 from rich.text import Text
 
-from cpimportd.render.bridge import COLUMNS
+from cpimportd.render.bridge import COLUMNS, terms
 from cpimportd.render.layout import Column, foreign, print_heading, print_table
-from cpimportd.render.numbers import amount, signed
 from cpimportd.render.shortening import print_more
 
 if TYPE_CHECKING:
-    from cpimportd.books.journal.bycontract import ContractBridge
+    from cpimportd.books.journal.contracts import ContractBridge
 
 
 def render_contracts(
@@ -34,9 +33,7 @@ def render_contracts(
             foreign(one.organization),
             foreign(one.contract or "(without a contract)"),
             one.kind.value,
-            *(amount(sum_) for sum_ in (one.opening, one.added, one.removed)),
-            signed(one.changed),
-            amount(one.closing),
+            *terms(one),
         )
         for one in contracts
     ]

@@ -10,9 +10,9 @@ from rich.text import Text
 from cpimportd.core.model import Kind
 from cpimportd.core.time import day, document_day
 from cpimportd.render import fields
-from cpimportd.render.bridge import COLUMNS
+from cpimportd.render.bridge import COLUMNS, terms
 from cpimportd.render.layout import Column, foreign, print_heading, print_line, print_table
-from cpimportd.render.numbers import amount, clean, count, moment, signed
+from cpimportd.render.numbers import amount, clean, count, moment
 from cpimportd.render.titles import line_text, title_of
 
 if TYPE_CHECKING:
@@ -183,9 +183,7 @@ def render_contract(found: "ExplainedContract", shown: "Beginning", zone: tzinfo
                 moment(one.at, zone),
                 foreign(one.organization),
                 one.kind.value,
-                *(amount(value) for value in (one.opening, one.added, one.removed)),
-                signed(one.changed),
-                amount(one.closing),
+                *terms(one),
             )
             for one in shown.bridges
         ]

@@ -8,8 +8,9 @@ from rich.console import Console
 from rich.text import Text
 
 from cpimportd.core.model import Kind
+from cpimportd.render.bridge import terms
 from cpimportd.render.layout import Cell, Column, foreign, print_heading, print_line, print_table
-from cpimportd.render.numbers import amount, count, moment, signed
+from cpimportd.render.numbers import amount, count, moment
 from cpimportd.render.shortening import Weight, print_rest, shorten
 
 if TYPE_CHECKING:
@@ -47,18 +48,19 @@ def render_weekly(found: "Weekly", zone: tzinfo, console: Console) -> None:
     if found.moved:
         print_heading(console, "What changed, per organization")
         moved, left = shorten(
-            found.moved, lambda one: Weight(False, abs(one.added) + abs(one.taken) + abs(one.changed))
+            found.moved,
+            lambda one: Weight(False, abs(one.bridge.added) + abs(one.bridge.removed) + abs(one.bridge.changed)),
         )
         rows: list[Sequence[Cell]] = [
             (
-                *(foreign(one.organization), one.kind.value),
+                *(foreign(one.organization), one.bridge.kind.value),
                 *_documents(one),
-                *(amount(one.opening), amount(one.added), amount(one.taken), signed(one.changed), amount(one.closing)),
+                *terms(one.bridge),
             )
             for one in moved
         ]
         print_table(console, _MOVED, rows)
-        print_rest(console, (one.kind.value for one in left), "cpimportd report --json")
+        print_rest(console, (one.bridge.kind.value for one in left), "cpimportd report --json")
     if found.months:
         print_heading(console, "Sums by month")
         print_table(
@@ -79,7 +81,7 @@ def render_weekly(found: "Weekly", zone: tzinfo, console: Console) -> None:
 
 def _documents(one: "Moved") -> tuple[str, ...]:
     """Documents are counted in the rows of receipts and expenses; the others are sums of lines."""
-    if one.kind.kind is Kind.DETAILS:
+    if one.bridge.kind.kind is Kind.DETAILS:
         return ("",) * 4
     return tuple(count(number) for number in (one.inserted, one.updated, one.removed, one.retimed))
 

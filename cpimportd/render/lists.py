@@ -12,8 +12,8 @@ from cpimportd.render.layout import Column, foreign, print_heading, print_line, 
 from cpimportd.render.numbers import amount, clean, count, moment
 
 if TYPE_CHECKING:
-    from cpimportd.books.journal.period import Period
-    from cpimportd.books.reports.summary import Summary
+    from cpimportd.books.journal.memory import Period
+    from cpimportd.books.reports.overview import Summary
 
 _STYLES: Final = {"OK": "", "WARNING": "yellow", "FAILED": "bold red"}
 

@@ -12,6 +12,7 @@ from rich.text import Text
 from cpimportd.core.model import Figure, Kind, Unit
 from cpimportd.core.problems import CATALOG, Problem
 from cpimportd.core.report import (
+    TERMS,
     Bridge,
     FileReport,
     FileStatus,
@@ -62,7 +63,6 @@ _NUMBERS_OF_ROWS: Final = frozenset({"organization_id", "bank_account_id", "cont
 """What the database numbers and stamps: a document's organization, account and contract are told by their names."""
 _COUNTS: Final = ("inserted", "updated", "removed", "retimed", "unchanged", "normalised", "put_right", "moved_in",
                   "moved_out")  # fmt: skip
-_BRIDGE_SUMS: Final = ("opening", "added", "removed", "changed", "closing")
 
 
 def render_history(runs: "Sequence[RunLine]", zone: tzinfo, console: Console) -> None:
@@ -152,7 +152,7 @@ def _bridge(bridge: Mapping[str, Any]) -> Bridge:
         kind=Figure(bridge["kind"]),
         rows_before=bridge["rows_before"],
         rows_after=bridge["rows_after"],
-        **{name: Decimal(bridge[name]) for name in _BRIDGE_SUMS},
+        **{name: Decimal(bridge[name]) for name in TERMS},
         control_total=_sum(bridge["control_total"]),
     )
 

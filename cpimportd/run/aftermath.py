@@ -13,7 +13,7 @@ from pathlib import Path
 import asyncpg
 
 from cpimportd.books.database.failures import translate
-from cpimportd.books.publish.certainty import settled
+from cpimportd.books.publish.transaction import settled
 from cpimportd.config.load import load, require_database
 from cpimportd.core.coredumps import forbid_core_dumps
 from cpimportd.core.problems import ProblemError

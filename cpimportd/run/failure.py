@@ -11,7 +11,7 @@ from cpimportd.core.system import exhausted, unusable
 logger = logging.getLogger(__name__)
 
 
-def told_of(error: BaseException) -> tuple[Problem, ...]:
+def problems_from_exception(error: BaseException) -> tuple[Problem, ...]:
     """The problems that an exception, or a group of them, stands for, each once.
 
     A defect of ours is a problem too, ``internal``; its traceback is logged.

@@ -13,7 +13,6 @@ from typing import TypedDict
 import openpyxl
 from openpyxl.reader import drawings
 
-from cpimportd.core.folding import fold
 from cpimportd.render.workbooks.rejects import Note, mark
 from cpimportd.workbook.confine import confine, die_with_parent, import_codecs, import_whole
 from cpimportd.workbook.openfile import OpenFile
@@ -46,7 +45,7 @@ def main() -> None:
     with OpenFile(Path(job["path"])) as workbook:
         confine()
         source = with_declared_names(workbook)
-    marked = mark(source, notes, sheet=job["sheet"], columns=job["columns"], fold=fold)
+    marked = mark(source, notes, sheet=job["sheet"], columns=job["columns"])
     for start in range(0, len(marked), LINE):
         sys.stdout.buffer.write(base64.b64encode(marked[start : start + LINE]) + b"\n")
 

@@ -13,13 +13,12 @@ from datetime import UTC, datetime
 
 import asyncpg
 
-from cpimportd.books.database.connection import connect, still_open
-from cpimportd.books.database.failures import translate
+from cpimportd.books.database.connection import connect, reconnect_if_closed
 from cpimportd.books.publish import notices, runs
 from cpimportd.books.publish.notices import Outstanding, Target, readers
 from cpimportd.config.settings import Settings
 from cpimportd.core.model import Progress
-from cpimportd.core.problems import Problem, ProblemError
+from cpimportd.core.problems import Problem
 from cpimportd.notify.cache import clear_cache
 from cpimportd.notify.views import ALL_VIEWS, refresh_views
 from cpimportd.run.session import UNREAD, open_books
@@ -50,7 +49,7 @@ async def notify_readers(
         ``cache-stale``, ``views-stale``; never raises for them, nor for a database that is away.
     """
     try:
-        async with still_open(connection, settings.database) as usable:
+        async with reconnect_if_closed(connection, settings.database) as usable:
             found = await _look(usable, settings)
     except UNREAD as error:
         logger.warning("what is outstanding of cache and views could not be read: %s", error)
@@ -62,7 +61,7 @@ async def notify_readers(
     problems = await tell_them(settings, found)
     progress(Progress("tell", finished=True))
     try:
-        async with still_open(connection, settings.database) as usable:
+        async with reconnect_if_closed(connection, settings.database) as usable:
             await note(usable, settings.department_id, found, problems)
     except UNREAD as error:
         logger.warning("that cache and views are up to date could not be noted, so it is done again: %s", error)
@@ -131,10 +130,7 @@ async def tell_outstanding(
     async with open_books(settings) as connection:
         found = await _look(connection, settings)
         problems = await tell_them(settings, found)
-        try:
-            async with still_open(connection, settings.database) as usable:
-                await note(usable, settings.department_id, found, problems)
-                await runs.abandon(usable, settings.department_id)
-        except (OSError, asyncpg.InterfaceError, asyncpg.PostgresError) as error:
-            raise ProblemError(translate(error)) from error
+        async with reconnect_if_closed(connection, settings.database) as usable:
+            await note(usable, settings.department_id, found, problems)
+            await runs.abandon(usable, settings.department_id)
     return found, problems

@@ -17,13 +17,12 @@ from pathlib import Path
 import asyncpg
 
 from cpimportd.books.database.backup import backup
-from cpimportd.books.database.connection import still_open
+from cpimportd.books.database.connection import reconnect_if_closed
 from cpimportd.books.journal import memory
 from cpimportd.books.publish import runs
-from cpimportd.books.publish.locks import naming_holders
 from cpimportd.books.publish.plan import Publication, Published
 from cpimportd.books.publish.publish import publish, settle
-from cpimportd.books.publish.statistics import catch_up
+from cpimportd.books.publish.transaction import catch_up, naming_holders
 from cpimportd.config.load import require_database, require_source
 from cpimportd.config.settings import Settings
 from cpimportd.core.model import Content, Kind, Progress
@@ -32,11 +31,11 @@ from cpimportd.core.report import RunReport, RunStatus
 from cpimportd.core.system import uninterrupted
 from cpimportd.notify.metrics import leave_metrics
 from cpimportd.run import outcome
-from cpimportd.run.failure import told_of
+from cpimportd.run.failure import problems_from_exception
 from cpimportd.run.intake import Asked, Intake, fetch_and_check
 from cpimportd.run.notifying import notify_readers
 from cpimportd.run.planning import plan_publication, today
-from cpimportd.run.session import UNREAD, open_books, store_report, surely, totals_unread
+from cpimportd.run.session import UNREAD, confirm_commit, open_books, store_report, totals_unread
 from cpimportd.run.spool import SpoolFolder, open_spool
 from cpimportd.run.stages import Stages
 
@@ -119,7 +118,7 @@ async def run_once(
         async with open_books(settings) as connection:
             return await _with_row(run, connection)
     except Exception as error:  # noqa: BLE001 (whatever it is, it is told as a problem)
-        return run.report(RunStatus.FAILED, problems=told_of(error))
+        return run.report(RunStatus.FAILED, problems=problems_from_exception(error))
 
 
 async def _with_row(run: _Run, connection: asyncpg.Connection) -> RunReport:
@@ -141,7 +140,9 @@ async def _with_row(run: _Run, connection: asyncpg.Connection) -> RunReport:
         async with naming_holders(connection):
             report = await _import(run, connection)
     except Exception as error:  # noqa: BLE001 (as above)
-        report = run.report(RunStatus.FAILED, problems=(*told_of(error), *await _notify(run, connection)))
+        report = run.report(
+            RunStatus.FAILED, problems=(*problems_from_exception(error), *await _notify(run, connection))
+        )
     except asyncio.CancelledError:
         stopped = run.report(RunStatus.FAILED, problems=(problem("interrupted"),))
         await uninterrupted(store_report(connection, run.settings.database, stopped))
@@ -211,7 +212,7 @@ async def _back_up_first(run: _Run, connection: asyncpg.Connection) -> None:
 
 async def _publish(run: _Run, connection: asyncpg.Connection, publication: Publication) -> Published:
     publishing = publish(connection, publication, lambda: run.progress(Progress("commit")))
-    return await surely(publishing, run.settings, run.run_id)
+    return await confirm_commit(publishing, run.settings, run.run_id)
 
 
 async def _notify(run: _Run, connection: asyncpg.Connection, *, changed: bool = False) -> tuple[Problem, ...]:
@@ -231,7 +232,7 @@ async def _told(run: _Run, connection: asyncpg.Connection, intake: Intake, publi
         told = await _notify(run, connection, changed=published.changed_books)
     files, units = outcome.files(intake, published), outcome.units(intake, published)
     try:
-        async with still_open(connection, settings.database) as usable:
+        async with reconnect_if_closed(connection, settings.database) as usable:
             books = await outcome.books(usable, settings.department_id, intake, run.request.only)
     except UNREAD as error:
         told = (*told, totals_unread(error))

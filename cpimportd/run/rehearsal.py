@@ -13,11 +13,8 @@ from datetime import date, timedelta
 from pathlib import Path
 from typing import Final
 
-import asyncpg
-
-from cpimportd.books.database.connection import connect, let_go
-from cpimportd.books.database.failures import translate
-from cpimportd.books.reports.pastruns import Closings, PastRun, closings, past_runs
+from cpimportd.books.database.connection import opened
+from cpimportd.books.reports.overview import Closings, PastRun, closings, past_runs
 from cpimportd.books.schema.upgrade import require_current, upgrade
 from cpimportd.config.settings import Database, Retry, Settings, Source
 from cpimportd.core.files import make_folder
@@ -88,19 +85,15 @@ def _day(run: ArchivedRun, present: Settings) -> date:
 
 async def _past(present: Settings, archived: Sequence[ArchivedRun]) -> Mapping[int, _Past]:
     """What became of these runs, and what the books held after each."""
-    connection = await connect(present.database, application_name=_NAME)
-    try:
-        async with connection.transaction(isolation="repeatable_read", readonly=True):
-            await require_current(connection)
-            found = await past_runs(connection, present.department_id, [run.run for run in archived])
-            return {
-                number: (run, await closings(connection, present.department_id, number))
-                for number, run in found.items()
-            }
-    except (asyncpg.PostgresError, asyncpg.InterfaceError, OSError) as error:
-        raise ProblemError(translate(error)) from error
-    finally:
-        await let_go(connection)
+    async with (
+        opened(present.database, application_name=_NAME) as connection,
+        connection.transaction(isolation="repeatable_read", readonly=True),
+    ):
+        await require_current(connection)
+        found = await past_runs(connection, present.department_id, [run.run for run in archived])
+        return {
+            number: (run, await closings(connection, present.department_id, number)) for number, run in found.items()
+        }
 
 
 def _only_what_judges(proposed: Settings, database: Database, folder: Path) -> Settings:
@@ -180,11 +173,8 @@ class _Stage:
     async def _sums(self, report: RunReport, then: Closings) -> tuple[SumDiffers, ...]:
         if report.run is None:
             return ()
-        connection = await connect(self.settings.database, application_name=_NAME)
-        try:
+        async with opened(self.settings.database, application_name=_NAME) as connection:
             now = await closings(connection, self.settings.department_id, report.run)
-        finally:
-            await let_go(connection)
         held = self.held_then | self.held_now
         return tuple(
             SumDiffers(organization, kind, then[organization, kind], now[organization, kind])

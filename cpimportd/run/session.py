@@ -8,14 +8,12 @@ from typing import Final
 import asyncpg
 
 from cpimportd.books.database import obstacles
-from cpimportd.books.database.connection import connect, let_go, still_open
+from cpimportd.books.database.connection import opened, reconnect_if_closed
 from cpimportd.books.database.failures import translate
 from cpimportd.books.database.session import relying
 from cpimportd.books.publish import runs
-from cpimportd.books.publish.certainty import was_committed
-from cpimportd.books.publish.locks import naming_holders
 from cpimportd.books.publish.plan import Published
-from cpimportd.books.publish.transaction import CommitUncertainError
+from cpimportd.books.publish.transaction import CommitUncertainError, naming_holders, was_committed
 from cpimportd.books.schema import rights
 from cpimportd.books.schema.upgrade import require_current
 from cpimportd.config.settings import Database, Settings
@@ -34,20 +32,16 @@ async def open_books(settings: Settings) -> AsyncIterator[asyncpg.Connection]:
     Raises:
         ProblemError: the database is away or not ready, ``department-missing``, ``run-under-way``.
     """
-    connection = await connect(settings.database, direct=True)
-    try:
-        async with naming_holders(connection):
-            async with relying(connection), silence("database", "no answer yet to what a run begins with"):
-                await _require_ready(connection, settings)
-            async with runs.locked(
-                connection,
-                settings.department_id,
-                another=lambda: connect(settings.database, direct=True),
-                patience=settings.database.connect_timeout,
-            ):
-                yield connection
-    finally:
-        await let_go(connection)
+    async with opened(settings.database, direct=True) as connection, naming_holders(connection):
+        async with relying(connection), silence("database", "no answer yet to what a run begins with"):
+            await _require_ready(connection, settings)
+        async with runs.locked(
+            connection,
+            settings.department_id,
+            another=lambda: opened(settings.database, direct=True),
+            patience=settings.database.connect_timeout,
+        ):
+            yield connection
 
 
 async def _require_ready(connection: asyncpg.Connection, settings: Settings) -> None:
@@ -77,7 +71,7 @@ async def store_report(
         return
     for last in (False, True):  # that a connection is lost may turn out only here
         try:
-            async with still_open(connection, database) as usable:
+            async with reconnect_if_closed(connection, database) as usable:
                 await runs.finish(usable, number, report.status.value, report.as_json())
                 await _log_seconds(usable, number, logs)
         except (ProblemError, OSError, asyncpg.InterfaceError, asyncpg.PostgresError) as error:
@@ -98,7 +92,7 @@ async def _log_seconds(connection: asyncpg.Connection, run: int, logs: Sequence[
         logger.warning("the import log of run %s keeps the time up to its COMMIT: %s", run, error)
 
 
-async def surely(publishing: Awaitable[Published], settings: Settings, run_id: int | None) -> Published:
+async def confirm_commit(publishing: Awaitable[Published], settings: Settings, run_id: int | None) -> Published:
     """Wait for a publication; where the connection is lost during COMMIT, ask the database how it ended, never guess.
 
     Raises:

@@ -8,24 +8,22 @@ from datetime import UTC, datetime
 
 import asyncpg
 
-from cpimportd.books.database.connection import still_open
+from cpimportd.books.database.connection import reconnect_if_closed
 from cpimportd.books.journal import memory
 from cpimportd.books.publish import runs
 from cpimportd.books.publish.held import held_units
-from cpimportd.books.publish.locks import naming_holders
 from cpimportd.books.publish.notices import readers
-from cpimportd.books.publish.statistics import catch_up
-from cpimportd.books.publish.undo import Undo, undo
-from cpimportd.books.publish.undoable import runs_to_undo
+from cpimportd.books.publish.transaction import catch_up, naming_holders
+from cpimportd.books.publish.undo import Undo, runs_to_undo, undo
 from cpimportd.config.load import require_database
 from cpimportd.config.settings import Settings
 from cpimportd.core.model import Progress
 from cpimportd.core.problems import problem
 from cpimportd.core.report import KindTotal, RunReport, RunStatus
 from cpimportd.core.system import uninterrupted
-from cpimportd.run.failure import told_of
+from cpimportd.run.failure import problems_from_exception
 from cpimportd.run.notifying import notify_readers
-from cpimportd.run.session import UNREAD, open_books, store_report, surely, totals_unread
+from cpimportd.run.session import UNREAD, confirm_commit, open_books, store_report, totals_unread
 
 
 async def undo_once(
@@ -51,7 +49,9 @@ async def undo_once(
     started, began = datetime.now(UTC), time.monotonic()
 
     def failed(number: int | None, error: BaseException) -> RunReport:
-        problems = (problem("interrupted"),) if isinstance(error, asyncio.CancelledError) else told_of(error)
+        problems = (
+            (problem("interrupted"),) if isinstance(error, asyncio.CancelledError) else problems_from_exception(error)
+        )
         return RunReport(number, RunStatus.FAILED, started, time.monotonic() - began, problems=problems)
 
     try:
@@ -96,7 +96,7 @@ async def _undone(
     progress(Progress("publish"))
     await catch_up(connection)
     undoing = undo(connection, request, lambda: progress(Progress("commit")))
-    done = await surely(undoing, settings, request.run_id)
+    done = await confirm_commit(undoing, settings, request.run_id)
     progress(Progress("commit", finished=True))
     notifying = notify_readers(connection, settings, run=request.run_id, changed=True, progress=progress)
     told = await uninterrupted(notifying)
@@ -108,7 +108,7 @@ async def _undone(
 async def _with_totals(settings: Settings, connection: asyncpg.Connection, report: RunReport) -> RunReport:
     """What the books hold now; that they cannot be asked does not undo the undo."""
     try:
-        async with still_open(connection, settings.database) as usable:
+        async with reconnect_if_closed(connection, settings.database) as usable:
             totals = await memory.totals(usable, settings.department_id)
             held = await held_units(usable, settings.department_id)
     except UNREAD as error:

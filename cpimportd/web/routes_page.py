@@ -10,7 +10,7 @@ from fastapi.responses import FileResponse, StreamingResponse
 
 from cpimportd.books.publish.held import held_units
 from cpimportd.books.reports.overview import days, workbooks
-from cpimportd.books.reports.summary import summary as read_summary
+from cpimportd.books.reports.overview import summary as read_summary
 from cpimportd.web.daemon_view import light
 from cpimportd.web.events import Events
 from cpimportd.web.languages import all_told

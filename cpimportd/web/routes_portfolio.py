@@ -7,9 +7,9 @@ from typing import Annotated, Any, Final
 from fastapi import APIRouter, Query
 from pydantic import BeforeValidator
 
-from cpimportd.books.journal.period import Period
+from cpimportd.books.journal.memory import Period
 from cpimportd.books.reports.overview import import_logs, month_sums
-from cpimportd.books.reports.summary import summary as read_summary
+from cpimportd.books.reports.overview import summary as read_summary
 from cpimportd.core.problems import ProblemError, problem
 from cpimportd.web.place import Department, Here, Limit, Skip, bounded
 from cpimportd.web.problem_details import RESPONSES

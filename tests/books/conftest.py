@@ -15,8 +15,7 @@ from cpimportd.books.database.connection import connect
 from cpimportd.books.publish import runs
 from cpimportd.books.publish.plan import FilePlan, Judge, Judgement, Publication, Published, UnitPlan
 from cpimportd.books.publish.publish import publish
-from cpimportd.books.publish.undo import Undo, undo
-from cpimportd.books.publish.undoable import runs_to_undo
+from cpimportd.books.publish.undo import Undo, runs_to_undo, undo
 from cpimportd.config.settings import Database, Guards, Settings
 from cpimportd.core.model import (
     MAIN_AMOUNT,

@@ -78,12 +78,16 @@ async def test_an_old_run_is_told_as_it_was_then(two_days, connect):
 async def test_it_is_said_in_which_cell_a_document_came(two_days, connect):
     async with connect(two_days.url) as connection:
         found = await diff(connection, 2)
-    for one in found.of(What.CHANGED, What.RETIMED):
+        told = [
+            (one, await explain(connection, 8, one.key.operation_id)) for one in found.of(What.CHANGED, What.RETIMED)
+        ]
+    for one, explained in told:
+        (then,) = (version.state for version in explained.versions if version.since == 2)
         place = one.origin.document
         assert place.workbook.run == 2
         assert place.workbook.file.endswith("Spisanie kredity XLSX.xlsx")
         assert place.cell("amount") == f"{place.workbook.columns['amount']}{place.row}"
-        assert len(one.origin.lines) == one.line_count_after
+        assert len(one.origin.lines) == len(then.lines)
     for one in found.of(What.REMOVED):
         assert one.origin.document.workbook.run == 1
 
@@ -124,7 +128,7 @@ async def test_a_run_that_does_not_exist_is_said(two_days, connect):
 
 
 def test_every_field_has_the_workbooks_title():
-    from cpimportd.books.database.shapes import DETAIL_COLUMNS
+    from cpimportd.books.database.queries import DETAIL_COLUMNS
     from cpimportd.books.journal.states import field_names
 
     for kind in (Kind.RECEIPTS, Kind.EXPENSES):

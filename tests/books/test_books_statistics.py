@@ -2,7 +2,7 @@
 
 import pytest
 
-from cpimportd.books.publish.statistics import catch_up
+from cpimportd.books.publish.transaction import catch_up
 from cpimportd.books.schema.upgrade import upgrade
 from cpimportd.config.settings import Database
 

@@ -5,7 +5,7 @@ from decimal import Decimal
 
 import pytest
 
-from cpimportd.books.reports.summary import summary
+from cpimportd.books.reports.overview import summary
 from cpimportd.books.schema.upgrade import upgrade
 from cpimportd.config.settings import Database
 from cpimportd.core.model import Kind

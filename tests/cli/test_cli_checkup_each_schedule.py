@@ -6,8 +6,7 @@ import pytest
 from pydantic import ValidationError
 
 from cpimportd.books.database.connection import connect
-from cpimportd.books.reports.health import health
-from cpimportd.books.reports.watched import Figures, Health, Success
+from cpimportd.books.reports.health import Figures, Health, Success, health
 from cpimportd.cli.checkup.schedules import regular_slots
 from cpimportd.config.settings import Schedule, Settings
 from cpimportd.daemon.client import undone, verdict

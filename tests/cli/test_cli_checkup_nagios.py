@@ -11,8 +11,11 @@ from pathlib import Path
 
 import pytest
 
-from cpimportd.books.reports.watched import Health, Held, LastRun, Workbook
+from cpimportd.books.reports.health import Health, LastRun, Workbook
 from cpimportd.config.settings import Schedule, Settings
+from cpimportd.core.model import Group, Unit
+from cpimportd.core.problems import problem
+from cpimportd.core.report import HeldUnit
 from cpimportd.daemon.store import Record, Store
 from cpimportd.notify import nagios as nagios_page
 from cpimportd.notify.nagios import Thresholds, judge
@@ -29,6 +32,12 @@ def health(success: timedelta | None = timedelta(hours=9), **more) -> Health:
     parts = {"last_run": None if at is None else LastRun(7, "published", at, at, 1.0, {}, None, None), "last_success": at,
              "held": (), "files": (), "runs": {}}  # fmt: skip
     return Health(**{**parts, **more})
+
+
+def held_unit(organization: str) -> HeldUnit:
+    unit = Unit(organization, Group.EXPENSES)
+    facts = {"count": 12, "before": 100, "sum": "1200000.00", "limit": "3", "unit": unit.name}
+    return HeldUnit(unit, 7, 7, NOW, (problem("shrunk", organization=organization, **facts),))
 
 
 def level(found: Health, settings: Settings | None = None, **thresholds: timedelta) -> Level:
@@ -100,7 +109,7 @@ def test_before_the_first_run_somebody_is_told_and_after_a_failed_one_it_is_grav
 
 
 def test_held_units_and_stale_workbooks_are_warnings():
-    held = Held("ЛОТОС ООО/expenses", "ЛОТОС ООО", ("shrunk",))
+    held = held_unit("ЛОТОС ООО")
     assert level(health(held=(held,))) is Level.WARNING
     assert level(health(files=(Workbook("a.xlsx", "", NOW - timedelta(hours=35)),))) is Level.OK
     assert level(health(files=(Workbook("a.xlsx", "", NOW - timedelta(hours=37)),))) is Level.WARNING
@@ -108,7 +117,7 @@ def test_held_units_and_stale_workbooks_are_warnings():
 
 
 def test_of_hundreds_of_held_units_and_stale_workbooks_the_first_are_named_and_the_rest_counted():
-    held = tuple(Held(f"{number}/expenses", str(number), ("shrunk",)) for number in range(200))
+    held = tuple(held_unit(str(number)) for number in range(200))
     files = tuple(Workbook(f"{number}.xlsx", "", NOW - timedelta(days=3)) for number in range(600))
     texts = [found.text for found in judge(Settings(), health(held=held, files=files), Thresholds(), NOW)]
     assert len(texts) < 30

@@ -12,7 +12,7 @@ from contextlib import contextmanager, suppress
 
 import pytest
 
-from cpimportd.books.publish.certainty import was_committed
+from cpimportd.books.publish.transaction import was_committed
 from cpimportd.config.settings import Database, Retry
 from cpimportd.core.problems import ProblemError
 from cpimportd.core.waiting import Wait, told_to

@@ -11,11 +11,11 @@ from pathlib import Path
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
-from cpimportd.books.reports.health import health
+from cpimportd.books.reports.health import Figures, Health, health
 from cpimportd.books.reports.overview import workbooks
-from cpimportd.books.reports.watched import Figures, Health, Held
-from cpimportd.core.model import Kind
-from cpimportd.core.report import RunStatus
+from cpimportd.core.model import Group, Kind, Unit
+from cpimportd.core.problems import problem
+from cpimportd.core.report import HeldUnit, RunStatus
 from cpimportd.notify.delivery import database as connected
 from cpimportd.notify.prometheus import registry_of, text_of
 from cpimportd.run.pipeline import RunRequest, run_once
@@ -129,7 +129,10 @@ def test_names_keep_prometheus_conventions(metrics):
 
 def test_a_label_from_a_file_stays_one_label():
     evil = 'A"\\\n} cpimportd_held_units 99\n# TYPE x gauge'
-    health = Health(None, None, (Held(f"{evil}/expenses", evil, ("shrunk",)),), (), {})
+    facts = {"count": 12, "before": 100, "sum": "1200000.00", "limit": "3", "unit": "x"}
+    why = problem("shrunk", organization=evil, **facts)
+    held = HeldUnit(Unit(evil, Group.EXPENSES), 7, 7, datetime.now(UTC), (why,))
+    health = Health(None, None, (held,), (), {})
     found = parsed(text_of(registry_of(8, Figures(health, {(evil, Kind.RECEIPTS): (1, Decimal("0.01"))}, ()), None)))
     assert found["cpimportd_held_unit"] == {(evil, "expenses", "shrunk"): 1}
     assert found["cpimportd_held_units"] == {(): 1}

@@ -142,7 +142,7 @@ def test_the_level_follows_the_outcome(make_report, status, level):
 def test_an_unexplained_difference_is_critical_in_the_journal(make_report):
     unit = make_report().units[0]
     zero = Decimal(0)
-    broken = Bridge(unit.bridges[0].kind, 1, 1, zero, zero, zero, zero, Decimal("0.01"))
+    broken = Bridge(unit.bridges[0].kind, zero, zero, zero, zero, Decimal("0.01"), 1, 1)
     lines = journal_lines(make_report(units=(UnitReport(unit.unit, UnitStatus.PUBLISHED, bridges=(broken,)),)))
     assert max(line.level for line in lines) == logging.CRITICAL
 

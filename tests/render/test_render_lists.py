@@ -6,7 +6,7 @@ from decimal import Decimal
 from zoneinfo import ZoneInfo
 
 from cpimportd.books.reports.history import Change, Inserted, RunLine, Shown
-from cpimportd.books.reports.summary import CurrencyTotals, Summary
+from cpimportd.books.reports.overview import CurrencyTotals, Summary
 from cpimportd.cli.checkup import CheckLine
 from cpimportd.core.model import Kind
 from cpimportd.core.report import KindTotal

@@ -129,7 +129,7 @@ def test_the_bridge_comes_after_the_problems_and_closes_at_the_control_total(mak
 def test_an_unexplained_difference_is_loud(make_report, pipe, changes):
     zero = Decimal(0)
     good = make_report().units[0]
-    broken = Bridge(good.bridges[0].kind, 1, 1, Decimal("34.50"), zero, zero, zero, **changes)
+    broken = Bridge(good.bridges[0].kind, Decimal("34.50"), zero, zero, zero, rows_before=1, rows_after=1, **changes)
     render(make_report(units=(UnitReport(good.unit, UnitStatus.PUBLISHED, bridges=(broken,)),)), pipe.console)
     assert "1\u00a0165,50 (!)" in pipe.text
     assert f"NOT EXPLAINED: 1\u00a0165,50 in receipts of {LOTOS}" in pipe.text

@@ -5,10 +5,9 @@ from datetime import UTC, datetime, timedelta
 import pytest
 from pydantic import SecretStr
 
-from cpimportd.books.reports.health import health
+from cpimportd.books.reports.health import Figures, health
 from cpimportd.books.reports.history import history
 from cpimportd.books.reports.overview import workbooks
-from cpimportd.books.reports.watched import Figures
 from cpimportd.config.settings import Retry, Source
 from cpimportd.core.model import Kind
 from cpimportd.core.outcomes import JUDGED, SUCCEEDED, WELL

@@ -13,12 +13,9 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Final
 
-import asyncpg
-
 from cpimportd.books.database import dumped, programs
-from cpimportd.books.database.connection import SCHEMA, connect, let_go
+from cpimportd.books.database.connection import SCHEMA, opened
 from cpimportd.books.database.dumped import Relation
-from cpimportd.books.database.failures import translate
 from cpimportd.books.database.programs import Program
 from cpimportd.books.database.session import patient
 from cpimportd.books.database.target import Target
@@ -92,15 +89,10 @@ async def backup(
 
 async def _wanted(database: Database) -> tuple[tuple[Relation, ...], int, str]:
     """What a backup has to hold; the server's major version, and its encoding."""
-    connection = await connect(database, direct=True)
-    try:
+    async with opened(database, direct=True) as connection:
         wanted = await dumped.relations(connection, SCHEMA, ("departments", *BACKEND_TABLES))
         encoding = await connection.fetchval("SELECT current_setting('server_encoding')")
         return wanted, connection.get_server_version().major, encoding
-    except (asyncpg.PostgresError, asyncpg.InterfaceError, OSError) as error:
-        raise ProblemError(translate(error)) from error
-    finally:
-        await let_go(connection)
 
 
 async def _chosen(candidates: Sequence[Path], major: int) -> tuple[Program, Program]:

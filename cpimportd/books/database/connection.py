@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Final
 import asyncpg
 
 from cpimportd.books.database import remedies
-from cpimportd.books.database.failures import connecting_failed
+from cpimportd.books.database.failures import connecting_failed, failures_as_problems
 from cpimportd.books.database.session import NEWEST, Session, startup_settings
 from cpimportd.books.database.target import Target
 from cpimportd.config.settings import Database
@@ -20,6 +20,9 @@ if TYPE_CHECKING:
 
 SCHEMA: Final = "cpimportd"
 """Where our own tables are; the backend's are found by the search path."""
+
+_CLOSING: Final = 2.0
+"""Seconds that a server may take to close a connection."""
 
 
 async def connect(
@@ -100,27 +103,48 @@ def _keep_alive(connected: socket.socket, target: Target) -> None:
         connected.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, silence)
 
 
-async def let_go(connection: asyncpg.Connection) -> None:
-    """Close a connection of which nothing more is wanted; never raises for what becomes of it."""
+@asynccontextmanager
+async def opened(
+    database: Database, *, direct: bool = False, application_name: str = "cpimportd", read_only: bool = False
+) -> AsyncIterator[asyncpg.Connection]:
+    """A connection that is closed at the end, and whose failures are problems: everybody's way into the database.
+
+    Args:
+        database: url, password and timeouts.
+        direct: past the pooler, as of :func:`connect`.
+        application_name: as of :func:`connect`.
+        read_only: as of :func:`connect`.
+
+    Raises:
+        ProblemError: as of :func:`connect`; of what is done on the connection, as of
+            :func:`~cpimportd.books.database.failures.failures_as_problems`.
+    """
+    connection = await connect(database, direct=direct, application_name=application_name, read_only=read_only)
+    try:
+        with failures_as_problems():
+            yield connection
+    finally:
+        await close_quietly(connection)
+
+
+async def close_quietly(connection: asyncpg.Connection) -> None:
+    """Close a connection that is no longer needed; a failure to close it is ignored, for nothing depends on it."""
     with suppress(OSError, asyncpg.InterfaceError, asyncpg.PostgresError, TimeoutError):
-        await connection.close(timeout=5)
+        await connection.close(timeout=_CLOSING)
 
 
 @asynccontextmanager
-async def still_open(connection: asyncpg.Connection, database: Database) -> AsyncIterator[asyncpg.Connection]:
-    """A connection, or, where it was lost meanwhile, another one for a while.
+async def reconnect_if_closed(connection: asyncpg.Connection, database: Database) -> AsyncIterator[asyncpg.Connection]:
+    """The same connection, or another one for a while where it was lost.
 
     Raises:
-        ProblemError: as of :func:`connect`.
+        ProblemError: as of :func:`opened`, on another one.
     """
     if not connection.is_closed():
         yield connection
         return
-    other = await connect(database, direct=True)
-    try:
+    async with opened(database, direct=True) as other:
         yield other
-    finally:
-        await let_go(other)
 
 
 def engine(database: Database, *, direct: bool = False) -> "AsyncEngine":

@@ -6,7 +6,8 @@ shown.
 
 import os
 import ssl
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import Any, Final
 
 import asyncpg
@@ -54,6 +55,21 @@ def translate(error: BaseException, *, creating: bool = False) -> Problem:
                 return found
         cause = cause.__cause__
     return problem("internal", reason=f"{type(error).__name__}: {_text(error)}")
+
+
+@contextmanager
+def failures_as_problems() -> Iterator[None]:
+    """Whatever the driver or the server raises becomes a problem; what a file or the machine refuses is raised as is.
+
+    Raises:
+        ProblemError: as of :func:`translate`.
+    """
+    try:
+        yield
+    except (asyncpg.PostgresError, asyncpg.InterfaceError, OSError) as error:
+        if isinstance(error, OSError) and (error.filename or exhausted(error)):
+            raise
+        raise ProblemError(translate(error)) from error
 
 
 def _tls(error: BaseException, place: str) -> Problem:

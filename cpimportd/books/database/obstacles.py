@@ -8,8 +8,7 @@ from typing import Final
 import asyncpg
 
 from cpimportd.books.database.failures import translate
-from cpimportd.books.database.queries import sql
-from cpimportd.books.database.shapes import SHAPES
+from cpimportd.books.database.queries import SHAPES, sql
 from cpimportd.core.model import BACKEND_TABLES, Kind
 from cpimportd.core.problems import Problem, ProblemError, problem
 

@@ -6,10 +6,16 @@ parameters (``$1``).
 """
 
 import re
-from collections.abc import Mapping
+from collections.abc import AsyncIterator, Mapping
+from contextlib import AbstractAsyncContextManager, nullcontext
+from dataclasses import dataclass
 from functools import cache
 from importlib.resources import files
-from typing import NamedTuple
+from typing import Final, NamedTuple, TypeVar
+
+import asyncpg
+
+from cpimportd.core.model import STAGED_COLUMNS, Group, Kind
 
 _HEADER = re.compile(r"^-- name: *(\S+) *$", re.MULTILINE)
 
@@ -51,3 +57,117 @@ def sql(page: str, name: str, **identifiers: str) -> str:
     """
     text = queries(page)[name].text
     return f"/* cpimportd: {name} */ " + (text.format(**identifiers) if identifiers else text)
+
+
+_REFERENCES = ("organization", "bank_account", "contract")
+_PLAIN_REFERENCES = "o.name, b.account_number, k.contract_number"
+_NAMED_REFERENCES = "o.name AS organization, b.account_number AS bank_account, k.contract_number AS contract"
+
+DETAIL_COLUMNS = tuple(
+    "payment_amount" if column == "amount" else column
+    for column in STAGED_COLUMNS[Kind.DETAILS]
+    if column not in {"file_no", "row", "operation_id", "organization", "number", "moment", "extra"}
+)
+"""The columns of a detail line that are compared and shown, in the order of the journal's arrays."""
+
+FROM_JSON = {
+    "detail_columns": ", ".join(DETAIL_COLUMNS),
+    "record_columns": ", ".join(f"r.{column}" for column in DETAIL_COLUMNS),
+}
+"""For a query that writes lines from a record ``r`` made of JSON: the columns, and where each comes from."""
+
+LINE_COLUMNS = (*DETAIL_COLUMNS, "department_id")
+"""All columns of a detail line that we write, less its key."""
+
+
+@dataclass(frozen=True, slots=True)
+class Shape:
+    """One kind of documents as the database knows it.
+
+    Attributes:
+        kind: receipts or expenses.
+        counterparty: the column that names the other side.
+    """
+
+    kind: Kind
+    counterparty: str
+
+    @property
+    def group(self) -> Group:
+        """The group that the kind owns."""
+        return self.kind.group
+
+    @property
+    def columns(self) -> tuple[str, ...]:
+        """The columns that go into the table as they were staged: all less the key, the references and ``extra``."""
+        skipped = {"file_no", "row", "operation_id", "number", "moment", "extra", *_REFERENCES}
+        return tuple(column for column in STAGED_COLUMNS[self.kind] if column not in skipped)
+
+    @property
+    def identifiers(self) -> dict[str, str]:
+        """What stands in braces in the queries that serve both kinds.
+
+        ``content`` and ``line`` are a document and a detail line as one text, in the order of ``named_content`` and
+        ``LINE_COLUMNS``: ``cpimportd.published`` keeps them, so whoever adds a column migrates that table.
+        """
+        columns = self.columns
+        return {
+            "kind": self.kind.value,
+            "table": self.kind.table,
+            "stage": f"stage_{self.kind.value}",
+            "counterparty": self.counterparty,
+            "columns": ", ".join(columns),
+            "stage_columns": ", ".join(f"s.{c}" for c in columns),
+            "record_columns": ", ".join(f"r.{c}" for c in columns),
+            "table_columns": ", ".join(f"f.{c}" for c in columns),
+            "assignments": ", ".join(f"{c} = s.{c}" for c in columns),
+            "old_json": ", ".join(f"'{c}', f.{c}" for c in columns),
+            "new_json": ", ".join(f"'{c}', s.{c}" for c in columns),
+            "named_content": f"{_NAMED_REFERENCES}, f.is_active, {', '.join(f'f.{c}' for c in columns)}",
+            "content": f"ROW ({_PLAIN_REFERENCES}, f.is_active, {', '.join(f'f.{c}' for c in columns)})::text",
+            "line": f"ROW ({', '.join(f'x.{c}' for c in LINE_COLUMNS)})::text",
+        }
+
+
+RECEIPTS = Shape(Kind.RECEIPTS, "payer")
+EXPENSES = Shape(Kind.EXPENSES, "recipient")
+SHAPES = (RECEIPTS, EXPENSES)
+
+
+AT_ONCE: Final = 500
+"""Rows that are in memory at the same time."""
+
+Item = TypeVar("Item")
+
+
+def at_one_moment(connection: asyncpg.Connection) -> AbstractAsyncContextManager[object]:
+    """A transaction in which everything told is of one moment; nothing more where one is open already."""
+    if connection.is_in_transaction():
+        return nullcontext()
+    moment: AbstractAsyncContextManager[object] = connection.transaction(isolation="repeatable_read", readonly=True)
+    return moment
+
+
+async def in_batches(connection: asyncpg.Connection, query: str, *scope: object) -> AsyncIterator[list[asyncpg.Record]]:
+    """The rows of a query, out of a cursor.
+
+    Args:
+        connection: any; best :func:`at_one_moment` with what else is told. Between two batches it
+            may be used for other things.
+        query: its text.
+        scope: its parameters.
+    """
+    async with at_one_moment(connection):
+        cursor = await connection.cursor(query, *scope)
+        while rows := await cursor.fetch(AT_ONCE):
+            yield rows
+
+
+async def first(items: AsyncIterator[Item], most: int) -> tuple[Item, ...]:
+    """The first of what comes, at most so many."""
+    found: list[Item] = []
+    async for item in items:
+        found.append(item)
+        if len(found) == most:
+            break
+    return tuple(found)

@@ -8,7 +8,7 @@ from typing import Final
 import asyncpg
 from pydantic import SecretStr
 
-from cpimportd.books.database.connection import connect, let_go
+from cpimportd.books.database.connection import opened
 from cpimportd.books.database.target import Target
 from cpimportd.config.settings import Database
 
@@ -43,22 +43,20 @@ async def create_scratch(database: Database) -> Database | None:
     Raises:
         ProblemError: those of ``connect``.
     """
-    connection = await connect(database, direct=True, application_name="cpimportd rehearse")
-    try:
-        if not await connection.fetchval(_MAY):
+    async with opened(database, direct=True, application_name="cpimportd rehearse") as connection:
+        try:
+            if not await connection.fetchval(_MAY):
+                return None
+            await _drop_forgotten(connection)
+            name = f"{PREFIX}{datetime.now(UTC):{_STAMP}}_{secrets.token_hex(3)}"
+            like = await connection.fetchrow(_LIKE_THE_BOOKS)
+            await connection.execute(
+                f"CREATE DATABASE {name} TEMPLATE template0 ENCODING {_literal(like['encoding'])} "
+                f"LC_COLLATE {_literal(like['datcollate'])} LC_CTYPE {_literal(like['datctype'])}"
+            )
+        except (asyncpg.PostgresError, asyncpg.InterfaceError) as error:
+            logger.info("no database could be created beside the books: %s", error)
             return None
-        await _drop_forgotten(connection)
-        name = f"{PREFIX}{datetime.now(UTC):{_STAMP}}_{secrets.token_hex(3)}"
-        like = await connection.fetchrow(_LIKE_THE_BOOKS)
-        await connection.execute(
-            f"CREATE DATABASE {name} TEMPLATE template0 ENCODING {_literal(like['encoding'])} "
-            f"LC_COLLATE {_literal(like['datcollate'])} LC_CTYPE {_literal(like['datctype'])}"
-        )
-    except (asyncpg.PostgresError, asyncpg.InterfaceError) as error:
-        logger.info("no database could be created beside the books: %s", error)
-        return None
-    finally:
-        await let_go(connection)
     return _beside(database, name)
 
 
@@ -70,14 +68,10 @@ async def drop_scratch(database: Database, scratch: Database) -> None:
         scratch: as :func:`create_scratch` gave it.
 
     Raises:
-        ProblemError: those of ``connect``.
-        asyncpg.PostgresError: it could not be dropped.
+        ProblemError: those of ``connect``; it could not be dropped.
     """
-    connection = await connect(database, direct=True, application_name="cpimportd rehearse")
-    try:
+    async with opened(database, direct=True, application_name="cpimportd rehearse") as connection:
         await connection.execute(f"DROP DATABASE IF EXISTS {_name(scratch)} WITH (FORCE)")
-    finally:
-        await let_go(connection)
 
 
 async def _drop_forgotten(connection: asyncpg.Connection) -> None:

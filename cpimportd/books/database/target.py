@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any, Final
 from urllib.parse import quote, urlencode
 
-from cpimportd.books.database import libpq, unsupported
+from cpimportd.books.database import libpq
 from cpimportd.books.database.libpq import refused
 from cpimportd.config.settings import Database
 from cpimportd.core.problems import ProblemError, problem
@@ -86,7 +86,7 @@ class Target:
         user = found.get("user") or libpq.user_name()
         name = found.get("dbname") or user
         hosts = _hosts(found)
-        unsupported.refuse(found, named, on_network=any(not host.name.startswith("/") for host in hosts))
+        libpq.refuse_unsupported(found, named, on_network=any(not host.name.startswith("/") for host in hosts))
         _check_files(found)
         configured = None if database.password is None else database.password.get_secret_value()
         password = named.get("password") or configured or found.get("password")

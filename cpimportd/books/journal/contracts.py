@@ -8,15 +8,13 @@ from typing import Any, NamedTuple
 
 import asyncpg
 
-from cpimportd.books.database.cursors import at_one_moment, first, in_batches
-from cpimportd.books.database.queries import sql
-from cpimportd.books.database.shapes import SHAPES
+from cpimportd.books.database.queries import SHAPES, at_one_moment, first, in_batches, sql
 from cpimportd.books.journal.names import ambiguous
 from cpimportd.books.journal.origins import Origins, Place
 from cpimportd.core.folding import fold
-from cpimportd.core.model import Kind
+from cpimportd.core.model import Figure, Kind
 from cpimportd.core.problems import ProblemError, problem
-from cpimportd.core.report import money
+from cpimportd.core.report import Bridge, money
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,30 +68,33 @@ class Left:
         }
 
 
-@dataclass(frozen=True, slots=True)
-class ContractBridge:
-    """How a contract's sum moved in one run."""
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ContractBridge(Bridge):
+    """How the sum of one contract of one organization moved in one run.
+
+    What documents of another contract became adds to it, and what became another's is removed from it.
+
+    Attributes:
+        run: its number.
+        at: when it ended.
+        organization: whose documents.
+        contract: its number; empty for documents without one.
+    """
 
     run: int
     at: datetime
     organization: str
-    kind: Kind
-    opening: Decimal
-    added: Decimal
-    removed: Decimal
-    changed: Decimal
-    closing: Decimal
+    contract: str
 
     def as_json(self) -> dict[str, object]:
-        """The bridge as scripts get it."""
-        sums = ("opening", "added", "removed", "changed", "closing")
-        return {
-            "run": self.run,
-            "at": self.at.isoformat(),
-            "organization": self.organization,
-            "kind": self.kind.value,
-            **{name: money(getattr(self, name)) for name in sums},
-        }
+        """The bridge as scripts get it among those of its contract."""
+        head = {"run": self.run, "at": self.at.isoformat()}
+        return {**head, "organization": self.organization, "kind": self.kind.value, **self.sums_as_json()}
+
+    def of_run_as_json(self) -> dict[str, object]:
+        """The bridge as scripts get it among those of its run."""
+        head = {"organization": self.organization, "kind": self.kind.value, "contract": self.contract}
+        return {**head, **self.sums_as_json()}
 
 
 class Totals(NamedTuple):
@@ -159,7 +160,7 @@ async def explain_contract(connection: asyncpg.Connection, department_id: int, n
     """Explain a contract.
 
     Args:
-        connection: any; best :func:`cpimportd.books.database.cursors.at_one_moment` with what is asked of it next.
+        connection: any; best :func:`cpimportd.books.database.queries.at_one_moment` with what is asked of it next.
         department_id: whose books.
         number: its text, or a part of it that fits no other.
 
@@ -195,20 +196,50 @@ async def left_of(connection: asyncpg.Connection, found: ExplainedContract) -> A
 
 async def bridges_of(connection: asyncpg.Connection, found: ExplainedContract) -> AsyncIterator[ContractBridge]:
     """How a contract's sums moved, the latest run first; some are fetched at a time."""
-    async for rows in in_batches(connection, sql("explain", "contract_bridges"), found.department_id, found.number):
+    async for one in _bridges(connection, "runs_of_contract", found.department_id, found.number):
+        yield one
+
+
+async def bridges_of_run(
+    connection: asyncpg.Connection, run_id: int, *, organization: str | None = None
+) -> AsyncIterator[ContractBridge]:
+    """The contracts whose sum a run moved, by organization, kind and number; a first run moved every one.
+
+    Args:
+        connection: any; it may be used for other things between two bridges.
+        run_id: of which run.
+        organization: only its contracts.
+    """
+    async for one in _bridges(connection, "contracts_of_run", run_id, organization):
+        yield one
+
+
+async def how_many(connection: asyncpg.Connection, run_id: int, *, organization: str | None = None) -> int:
+    """How many :func:`bridges_of_run` there are."""
+    return int(await connection.fetchval(sql("past", "how_many_contracts"), run_id, organization))
+
+
+async def _bridges(connection: asyncpg.Connection, query: str, *scope: object) -> AsyncIterator[ContractBridge]:
+    async for rows in in_batches(connection, _bridges_query(query), *scope):
         for row in rows:
-            yield ContractBridge(row["run_id"], row["at"], row["organization"], Kind(row["kind"]), *_sums(row))
+            yield ContractBridge(**{**dict(row), "kind": Figure(row["kind"])})
+
+
+def _bridges_query(name: str) -> str:
+    return sql("past", name, contract_bridges=sql("past", "contract_bridges"))
 
 
 async def beginning(connection: asyncpg.Connection, found: ExplainedContract, most: int = 500) -> Beginning:
     """The first of each list, for people.
 
     Args:
-        connection: any; best :func:`cpimportd.books.database.cursors.at_one_moment` with what the contract was asked.
+        connection: any; best :func:`cpimportd.books.database.queries.at_one_moment` with what the contract was asked.
         found: the contract.
         most: how many of each.
     """
-    query = sql("explain", "contract_past", gone=_plain("contract_gone"), bridges=_plain("contract_bridges"))
+    query = sql(
+        "explain", "contract_past", gone=_plain("contract_gone"), bridges=_bridges_query("runs_of_contract").rstrip(";")
+    )
     async with at_one_moment(connection):
         past = await connection.fetchrow(query, found.department_id, found.number)
         return Beginning(
@@ -248,7 +279,3 @@ def _left(row: asyncpg.Record) -> Left:
     amount = row["amount_before"] or Decimal(0)
     head = (row["run_id"], Kind(row["kind"]), row["operation_id"], row["organization"])
     return Left(*head, row["op"] == "delete", amount, row["paired_with"])
-
-
-def _sums(row: asyncpg.Record) -> tuple[Decimal, ...]:
-    return tuple(row[name] for name in ("opening", "added", "removed", "changed", "closing"))

@@ -12,13 +12,16 @@ from decimal import Decimal
 
 import asyncpg
 
-from cpimportd.books.database.cursors import at_one_moment
-from cpimportd.books.database.queries import sql
+from cpimportd.books.database.queries import at_one_moment, sql
 from cpimportd.books.journal.heads import heads_query, movements_of, whole_sets
-from cpimportd.books.journal.movements import Movement, Sums, What
+from cpimportd.books.journal.movements import (
+    Movement,
+    Sums,
+    What,
+)
 from cpimportd.core.model import Figure
 from cpimportd.core.problems import ProblemError, problem
-from cpimportd.core.report import Bridge
+from cpimportd.core.report import TERMS, Bridge
 
 _ZERO = Decimal(0)
 _AT_ONCE = 200
@@ -37,7 +40,7 @@ class Diff:
         finished_at: when it ended.
         undoes: the runs that it undid.
         organization: whose documents alone; None: everybody's.
-        movements: how many there are of each kind; of a document that was put right and that 1C changed, both.
+        movements: how many there are of each kind; of a document that was corrected and that 1C changed, both.
         documents: the same, each document once: what 1C did, as the run counted it.
         moved: how many of these are of another organization now.
         sums: per organization and kind.
@@ -103,7 +106,7 @@ async def diff(connection: asyncpg.Connection, run: int, *, organization: str | 
         sums = [one for one in numbers if one["what"] is None]
         if organization is not None and not counts:
             await _require_part(connection, run, organization)
-        bridges = await connection.fetch(sql("past", "bridges"), run, organization)
+        bridges = await connection.fetch(sql("past", "bridges", recorded=sql("past", "recorded")), run, organization)
     return Diff(
         run=run,
         department_id=row["department_id"],
@@ -159,7 +162,7 @@ def _sums(found: Iterable[asyncpg.Record], bridges: Iterable[asyncpg.Record], *,
     for row in bridges:
         key = (row["organization"], Figure(row["kind"]))
         recorded[key] = _bridge(row)
-        if undo and row["moved_in"] is None:
+        if undo and row["gross"]:
             gross.add(key)
     order = list(Figure)
     told = []
@@ -170,5 +173,5 @@ def _sums(found: Iterable[asyncpg.Record], bridges: Iterable[asyncpg.Record], *,
 
 
 def _bridge(row: asyncpg.Record) -> Bridge:
-    sums = {name: row[name] or _ZERO for name in ("opening", "added", "removed", "changed", "closing")}
-    return Bridge(Figure(row["kind"]), row["rows_before"] or 0, row["rows_after"] or 0, **sums)
+    terms = {name: row[name] or _ZERO for name in TERMS}
+    return Bridge(Figure(row["kind"]), **terms, rows_before=row["rows_before"] or 0, rows_after=row["rows_after"] or 0)

@@ -7,14 +7,12 @@ from datetime import datetime
 
 import asyncpg
 
-from cpimportd.books.database.cursors import at_one_moment
-from cpimportd.books.database.queries import sql
-from cpimportd.books.journal.lives import present
+from cpimportd.books.database.queries import at_one_moment, sql
+from cpimportd.books.journal.lives import Step, last_name, pair_undone, present, walk_back
 from cpimportd.books.journal.movements import Movement, Title, What, changed
 from cpimportd.books.journal.names import ambiguous
 from cpimportd.books.journal.origins import Origin, Origins
 from cpimportd.books.journal.states import Entry, Key, State, entry, plain
-from cpimportd.books.journal.walking import Step, last_name, pair_undone, walk_back
 from cpimportd.core.folding import fold
 from cpimportd.core.identity import parse_identity
 from cpimportd.core.model import Kind

@@ -11,13 +11,11 @@ from typing import Literal
 
 import asyncpg
 
-from cpimportd.books.database.queries import queries, sql
-from cpimportd.books.database.shapes import SHAPES
+from cpimportd.books.database.queries import SHAPES, queries, sql
 from cpimportd.books.journal.lives import Life, states_after
-from cpimportd.books.journal.movements import Movement, What, added, changed, compare_lines_extra, removed
-from cpimportd.books.journal.netting import moved, walked_back
+from cpimportd.books.journal.movements import Difference, Movement, What, added, changed, compare_lines_extra, removed
 from cpimportd.books.journal.origins import Origins
-from cpimportd.books.journal.states import Entry, Key, State, entry, field_names, lines_of, put_right, undone, whole
+from cpimportd.books.journal.states import Entry, Key, State, entry, field_names, is_correction, lines_of, undone, whole
 from cpimportd.core.model import Kind
 
 
@@ -142,9 +140,9 @@ def _of_run(head: asyncpg.Record, told: _Told) -> Movement | None:
 
 
 def _kept(key: Key, entries: Sequence[Entry], after: State | None, origins: Origins, *, part: int) -> Movement:
-    """What one run did to a document; ``part`` 1 is what it put right of somebody else's writing first."""
+    """What one run did to a document; ``part`` 1 is what it corrected of somebody else's writing first."""
     first, *others = entries
-    if not (put_right(first) and others):
+    if not (is_correction(first) and others):
         return _changed(key, entries, after, origins)
     if part != 1:
         return _changed(key, others, after, origins)
@@ -182,3 +180,39 @@ def _of_undo(head: asyncpg.Record, told: _Told) -> Movement | None:
         return changed(What.RETIMED, went, came, why="undone", origin=told.origins.of(came.lineage))
     after = None if what is What.REMOVED else came
     return moved(walked_back(after, entries), after, entries, told.origins)
+
+
+# An undo takes back one run after the other in one transaction, so its journal may tell of a document several times:
+# what counts is how each was before the undo and how it is after.
+
+
+def walked_back(state: State | None, entries: Sequence[Entry]) -> State | None:
+    """A document as it was before entries of a run; None where it was not there."""
+    for one in reversed(entries):
+        if one.op == "delete":
+            state = whole(one.key, one.old, one.lineage)
+        elif one.op == "insert":
+            state = None
+        elif state is not None:
+            state = undone(state, one)
+    return state
+
+
+def moved(before: State | None, after: State | None, entries: Sequence[Entry], origins: Origins) -> Movement | None:
+    """What became of a document in an undo; None where it is as it was."""
+    if before is None or after is None:
+        if after is not None:
+            return added(after, "undone", origins.of(after.lineage))
+        return None if before is None else removed(before, "undone", origins.of(before.lineage))
+    what = What.CHANGED if before.key == after.key else What.REKEYED
+    origin = origins.of(after.lineage)
+    one = changed(what, before, after, why="undone", origin=origin, more=_lines_extra(entries))
+    differs = one.differences or one.lines_gone or one.lines_new or what is What.REKEYED
+    return one if differs else None
+
+
+def _lines_extra(entries: Sequence[Entry]) -> Iterable[Difference]:
+    """The lines' other columns, as the first line that says so had them and the last one that does has them."""
+    first = next((one.old for one in entries if "details_extra" in one.old), None)
+    last = next((one.new for one in reversed(entries) if "details_extra" in one.new), None)
+    return () if first is None or last is None else compare_lines_extra(first, last)

@@ -2,13 +2,25 @@
 
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, replace
 from typing import Final
 
 import asyncpg
 
-from cpimportd.books.database.queries import sql
-from cpimportd.books.database.shapes import SHAPES
-from cpimportd.books.journal.states import Entry, Key, State, before, field_names, lines_of, parse, shared, whole
+from cpimportd.books.database.queries import SHAPES, sql
+from cpimportd.books.journal.states import (
+    Entry,
+    Key,
+    State,
+    before,
+    field_names,
+    is_correction,
+    lines_of,
+    parse,
+    shared,
+    undone,
+    whole,
+)
 
 _AT_ONCE: Final = 2_000
 """Documents that are fetched at once."""
@@ -23,22 +35,11 @@ class Life:
 
     def __init__(self, entries: Sequence[Entry]) -> None:
         self._by_key: dict[Key, list[Entry]] = defaultdict(list)
-        self._renamed: dict[Key, Key] = {}
         for one in entries:
             if one.op == "rekey" and one.paired_with is not None:
-                before = Key(one.key.kind, one.paired_with)
-                self._by_key[before].append(one)
-                self._renamed.setdefault(one.key, before)
+                self._by_key[Key(one.key.kind, one.paired_with)].append(one)
             else:
                 self._by_key[one.key].append(one)
-
-    def name_then(self, key: Key) -> Key:
-        """What a document that the books hold now was called then."""
-        seen = set()
-        while key in self._renamed and key not in seen:
-            seen.add(key)
-            key = self._renamed[key]
-        return key
 
     def of(self, key: Key) -> Iterator[Entry]:
         """What happened to a document from then on, until it went."""
@@ -105,3 +106,130 @@ def _went(entries: Sequence[Entry]) -> bool:
 def _whole(deletion: Entry) -> State:
     """A document as its deletion kept it."""
     return whole(deletion.key, deletion.old, deletion.lineage)
+
+
+def pair_undone(entries: Sequence[Entry]) -> list[Entry]:
+    """The same journal, with a re-timing that an undo took back told as one that goes the other way.
+
+    An undo writes it as a document that goes and another that comes back. Earlier versions did not say that the two are
+    one.
+    """
+    pairs: set[tuple[Key, Key]] = set()
+    back = {(one.run, one.key) for one in entries if one.op == "insert"}
+    told: list[Entry] = []
+    for one in entries:
+        if one.op == "delete" and one.paired_with is not None:
+            other = Key(one.key.kind, one.paired_with)
+            pairs.add((one.key, other))
+            back.discard((one.run, other))
+        elif one.op == "delete":
+            first = next((old for old, new in pairs if new == one.key and (one.run, old) in back), None)
+            if first is not None:
+                back.discard((one.run, first))
+                pairs.add((one.key, first))
+                told.append(replace(one, paired_with=first.operation_id))
+                continue
+        told.append(one)
+    return [one for one in told if one.op != "insert" or (one.run, one.key) in back]
+
+
+def last_name(key: Key, entries: Sequence[Entry]) -> Key:
+    """What a document is called in the end: each re-timing and re-keying is followed, in the order of time."""
+    for one in entries:
+        if one.paired_with is None:
+            continue
+        other = Key(one.key.kind, one.paired_with)
+        if one.op == "delete" and one.key == key:
+            key = other
+        elif one.op == "rekey" and other == key:
+            key = one.key
+    return key
+
+
+@dataclass(slots=True)
+class Step:
+    """One version on the way back, before its origin is looked up."""
+
+    state: State | None
+    since: int | None
+    until: int | None
+    how: str
+    why: str | None
+
+
+def walk_back(key: Key, now: State | None, entries: Sequence[Entry]) -> list[Step]:
+    """The versions of a document, the newest first.
+
+    Args:
+        key: what it is called in the end.
+        now: as the books hold it; None where it is gone.
+        entries: what the journal says of it, in the order of time.
+    """
+    steps = [Step(now, None, None, "added", None)]
+    for one in reversed(entries):
+        last, other = steps[-1], None if one.paired_with is None else Key(one.key.kind, one.paired_with)
+        if one.key != key and not (one.op == "delete" and other == key):
+            continue
+        last.since, last.why = one.run, one.why
+        until = one.run
+        if one.key != key:  # it was re-timed: what went under another name
+            last.how, key = "retimed", one.key
+            steps.append(Step(whole(key, one.old, one.lineage), None, until, "added", None))
+        elif one.op == "delete":
+            if last.state is not None:  # it came back later, as a new document
+                came = (last.state.lineage or {}).get("first_run")
+                last.since, last.why = came, None
+                steps.append(Step(None, one.run, came, "removed", one.why))
+            else:
+                last.how = "removed"
+            steps.append(Step(whole(key, one.old, one.lineage), None, until, "added", None))
+        elif one.op == "insert":
+            last.how = "brought back"
+            steps.append(Step(None, None, until, "removed", None))
+        elif last.state is not None:
+            if one.op == "rekey" and last.until == one.run and len(steps) > 1:
+                steps.pop()  # what else changed in the same run: one version
+            steps[-1].since, steps[-1].why = one.run, one.why
+            steps[-1].how = "rekeyed" if one.op == "rekey" else "changed"
+            before = undone(last.state, one)
+            key = before.key
+            if is_correction(one):
+                steps.append(Step(before, None, until, "foreign", None))
+                before = replace(last.state, lineage=one.lineage)
+            steps.append(Step(before, None, until, "added", None))
+    oldest = steps[-1]
+    if oldest.state is not None and oldest.since is None:
+        oldest.since = (oldest.state.lineage or {}).get("first_run")
+    return steps
+
+
+@dataclass(frozen=True, slots=True)
+class Link:
+    """One document with two names.
+
+    Attributes:
+        old: its name before the run.
+        new: its name after it.
+        retimed: it went under one and came under the other; else its key changed in place.
+    """
+
+    old: Key
+    new: Key
+    retimed: bool
+
+
+def links(entries: Iterable[tuple[str, Key, str | None]]) -> list[Link]:
+    """The documents that have another name after a run than before it, over all that its journal says of them.
+
+    Args:
+        entries: ``op``, document and ``paired_with`` of each line, in the journal's order.
+    """
+    first: dict[Key, tuple[Key, bool]] = {}
+    for op, key, paired_with in entries:
+        if paired_with is None or op not in {"delete", "rekey"}:
+            continue
+        other = Key(key.kind, paired_with)
+        before, after = (key, other) if op == "delete" else (other, key)
+        old, retimed = first.pop(before, (before, False))
+        first[after] = (old, retimed or op == "delete")
+    return [Link(old, new, retimed) for new, (old, retimed) in first.items() if old != new]

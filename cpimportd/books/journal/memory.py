@@ -3,13 +3,13 @@
 from collections import defaultdict
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import date, datetime
 from decimal import Decimal
+from typing import Final, NamedTuple
 
 import asyncpg
 
 from cpimportd.books.database.queries import sql
-from cpimportd.books.journal.period import EVER
 from cpimportd.core.model import Content, Group, Kind, Served, Unit
 
 
@@ -168,3 +168,18 @@ def _keyed(rows: Iterable[asyncpg.Record]) -> Fingerprints:
     return {
         (Kind(row["kind"]), row["organization"]): Fingerprint(row["rows"], row["total"], row["marks"]) for row in rows
     }
+
+
+class Period(NamedTuple):
+    """From a day to a day, both included; None is without a bound: parameters 2 and 3 of queries over the books.
+
+    A document without a date belongs to no period but the one without any bound. A detail line has the date of its
+    expense.
+    """
+
+    first: date | None = None
+    last: date | None = None
+
+
+EVER: Final = Period()
+"""All documents, also those without a date."""

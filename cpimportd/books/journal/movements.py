@@ -8,7 +8,7 @@ from decimal import Decimal
 from enum import StrEnum
 from typing import Any, Final
 
-from cpimportd.books.database.shapes import DETAIL_COLUMNS
+from cpimportd.books.database.queries import DETAIL_COLUMNS
 from cpimportd.books.journal.origins import Origin
 from cpimportd.books.journal.states import Key, Paid, State, Values, field_names, plain
 from cpimportd.core.model import PAYMENTS, Figure, Kind
@@ -57,8 +57,6 @@ class Movement:
         lines_after: their sum after; None where it went.
         paid_before: what these pay; None where it is new.
         paid_after: what they pay after; None where it went.
-        line_count_before: how many lines it had.
-        line_count_after: how many it has.
         fields: all of its fields, after the run, or before it where it went.
         differences: the fields that differ; none of an added or removed document.
         lines_gone: detail lines that went, as a set.
@@ -78,8 +76,6 @@ class Movement:
     lines_after: Decimal | None
     paid_before: Paid | None
     paid_after: Paid | None
-    line_count_before: int
-    line_count_after: int
     fields: Values
     differences: tuple[Difference, ...]
     lines_gone: tuple[Values, ...]
@@ -231,7 +227,6 @@ def added(state: State, why: str | None, origin: Origin) -> Movement:
         organization_before=None, organization_after=state.organization,
         amount_before=None, amount_after=state.amount,
         lines_before=None, lines_after=state.lines_sum, paid_before=None, paid_after=state.paid,
-        line_count_before=0, line_count_after=len(state.lines),
         fields=state.fields, differences=(), lines_gone=(), lines_new=state.lines, why=why, origin=origin,
     )  # fmt: skip
 
@@ -243,7 +238,6 @@ def removed(state: State, why: str | None, origin: Origin) -> Movement:
         organization_before=state.organization, organization_after=None,
         amount_before=state.amount, amount_after=None,
         lines_before=state.lines_sum, lines_after=None, paid_before=state.paid, paid_after=None,
-        line_count_before=len(state.lines), line_count_after=0,
         fields=state.fields, differences=(), lines_gone=state.lines, lines_new=(), why=why, origin=origin,
     )  # fmt: skip
 
@@ -263,6 +257,5 @@ def changed(
         organization_before=before.organization, organization_after=after.organization,
         amount_before=before.amount, amount_after=after.amount,
         lines_before=before.lines_sum, lines_after=after.lines_sum, paid_before=before.paid, paid_after=after.paid,
-        line_count_before=len(before.lines), line_count_after=len(after.lines),
         fields=after.fields, differences=differences, lines_gone=gone, lines_new=new, why=why, origin=origin,
     )  # fmt: skip

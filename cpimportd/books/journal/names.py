@@ -30,18 +30,6 @@ class _Names:
         return f"{told}; and {rest} more" if rest > 0 else told
 
 
-async def as_written(connection: asyncpg.Connection, department_id: int, name: str | None) -> str | None:
-    """An organization's name as the books write it: this very name, else the only one that looks the same.
-
-    A name that the books do not know comes back as it is: a run may have held what is not in the books.
-    """
-    if name is None:
-        return None
-    known = [row["name"] for row in await connection.fetch(sql("explain", "organizations"), department_id)]
-    alike = [one for one in known if fold(one) == fold(name)]
-    return alike[0] if len(alike) == 1 and name not in known else name
-
-
 async def find_organization(connection: asyncpg.Connection, department_id: int, name: str) -> str:
     """An organization by its name, or by a part of it that fits no other.
 

@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 
 import asyncpg
 
-from cpimportd.books.database.shapes import DETAIL_COLUMNS, SHAPES, Shape
+from cpimportd.books.database.queries import DETAIL_COLUMNS, SHAPES, Shape
 from cpimportd.core.model import PAYMENTS, STAGED_COLUMNS, Figure, Kind
 
 Values = Mapping[str, Any]
@@ -171,14 +171,14 @@ def entry(row: asyncpg.Record) -> Entry:
 def before(state: State, key: Key, entries: Sequence[Entry]) -> State:
     """A state walked back over what happened since, to a time at which the document was called ``key``.
 
-    What somebody else had written was put right to what it had been: before that, it was so already.
+    What somebody else had written was corrected to what it had been: before that, it was so already.
     """
     for one in reversed(entries):
-        state = replace(state, lineage=one.lineage) if put_right(one) else undone(state, one)
+        state = replace(state, lineage=one.lineage) if is_correction(one) else undone(state, one)
     return State(key, state.fields, state.lines, state.extra, state.lineage)
 
 
-def put_right(one: Entry) -> bool:
+def is_correction(one: Entry) -> bool:
     """Whether a change only took back what somebody else had written since our last publication."""
     return one.op == "update" and one.why == "put-right" and one.lineage is not None
 

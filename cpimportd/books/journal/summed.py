@@ -13,8 +13,7 @@ from typing import Final
 
 import asyncpg
 
-from cpimportd.books.database.cursors import at_one_moment, in_batches
-from cpimportd.books.database.queries import sql
+from cpimportd.books.database.queries import at_one_moment, in_batches, sql
 from cpimportd.books.journal.names import find_organization
 from cpimportd.books.journal.origins import Origins, Place
 from cpimportd.books.journal.states import shape_of
@@ -159,7 +158,7 @@ async def figure_parts(
     """Every document or line that a figure counts, by date, fetched some at a time: that may be all of the books.
 
     Args:
-        connection: any; best :func:`cpimportd.books.database.cursors.at_one_moment` with what the figure was asked.
+        connection: any; best :func:`cpimportd.books.database.queries.at_one_moment` with what the figure was asked.
         department_id: whose books.
         found: the figure.
     """

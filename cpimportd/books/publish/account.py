@@ -6,11 +6,10 @@ from decimal import Decimal
 
 import asyncpg
 
-from cpimportd.books.database.queries import sql
-from cpimportd.books.database.shapes import EXPENSES, SHAPES, Shape
+from cpimportd.books.database.queries import EXPENSES, SHAPES, Shape, sql
 from cpimportd.core.model import PAYMENTS, Figure, Kind, Unit
 from cpimportd.core.problems import Problem, ProblemError, problem
-from cpimportd.core.report import Bridge
+from cpimportd.core.report import TERMS, Bridge
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,17 +56,17 @@ async def bridge_contracts(connection: asyncpg.Connection, *, foreign: bool = Fa
 
     Args:
         connection: in the run's transaction.
-        foreign: what somebody else had written was put right in it: the bridges open with what lay there.
+        foreign: what somebody else had written was corrected in it: the bridges open with what lay there.
 
     Raises:
         ProblemError: ``sums-differ`` where that does not close.
     """
     for shape in SHAPES:
         for row in await connection.fetch(_sql("bridge_contracts", shape, foreign=foreign)):
-            expected = row["opening"] + row["added"] - row["removed"] + row["changed"]
-            if row["closing"] != expected:
+            bridge = Bridge(Figure(shape.kind.value), **{name: row[name] for name in TERMS})
+            if bridge.gap:
                 scope = f"{row['organization']}, {row['contract'] or '(without a contract)'}"
-                raise ProblemError(_differ(scope, Figure(shape.kind.value), row["closing"], expected))
+                raise ProblemError(_differ(scope, bridge.kind, bridge.closing, bridge.closing + bridge.gap))
 
 
 async def booked(connection: asyncpg.Connection, shape: Shape) -> Mapping[tuple[Figure, str], tuple[int, Decimal]]:
@@ -104,18 +103,17 @@ async def _bridges(connection: asyncpg.Connection, shape: Shape) -> dict[tuple[F
 
 
 async def _terms(connection: asyncpg.Connection, name: str, shape: Shape) -> dict[tuple[Figure, str], Bridge]:
-    terms = ("rows_before", "rows_after", "opening", "added", "removed", "changed", "closing")
-    return {
-        (Figure(row["figure"]), row["organization"]): Bridge(
-            Figure(row["figure"]), **{term: row[term] for term in terms}
-        )
-        for row in await connection.fetch(_sql(name, shape))
-    }
+    found = {}
+    for row in await connection.fetch(_sql(name, shape)):
+        terms = dict(row)
+        figure, organization = Figure(terms.pop("figure")), terms.pop("organization")
+        found[figure, organization] = Bridge(figure, **terms)
+    return found
 
 
 def _nothing(figure: Figure) -> Bridge:
     """The bridge of an organization without a row, before and after."""
-    return Bridge(figure, 0, 0, *(Decimal(0),) * 5)
+    return Bridge(figure, *(Decimal(0),) * 5)
 
 
 def _require_closed(found: Mapping[tuple[Figure, str], Bridge]) -> None:
@@ -126,11 +124,10 @@ def _require_closed(found: Mapping[tuple[Figure, str], Bridge]) -> None:
     """
     for (figure, organization), bridge in found.items():
         if bridge.unexplained:
-            expected = bridge.opening + bridge.added - bridge.removed + bridge.changed
-            raise ProblemError(_differ(organization, figure, bridge.closing, expected))
+            raise ProblemError(_differ(organization, figure, bridge.closing, bridge.closing + bridge.gap))
         if figure is Figure.DETAILS:
             parts = [found[part, organization] for part in PAYMENTS]
-            for name in ("opening", "added", "removed", "changed", "closing"):
+            for name in TERMS:
                 paid = sum((getattr(part, name) for part in parts), Decimal(0))
                 if paid != getattr(bridge, name):
                     raise ProblemError(_differ(organization, figure, getattr(bridge, name), paid))

@@ -1,4 +1,4 @@
-"""What somebody else wrote into the books, document by document: found, journaled and put right.
+"""What somebody else wrote into the books, document by document: found, journaled and corrected.
 
 That comes before anything of 1C's is compared. So the guards judge today's files against what we published, the journal
 tells the two apart, and no undo brings back what was never ours.
@@ -12,8 +12,7 @@ from typing import Final
 
 import asyncpg
 
-from cpimportd.books.database.queries import sql
-from cpimportd.books.database.shapes import DETAIL_COLUMNS, LINE_COLUMNS, SHAPES
+from cpimportd.books.database.queries import FROM_JSON, LINE_COLUMNS, SHAPES, sql
 from cpimportd.books.journal import memory
 from cpimportd.books.publish import stage
 from cpimportd.books.publish.account import Counts
@@ -22,7 +21,7 @@ from cpimportd.core.figures import count as grouped
 from cpimportd.core.figures import signed
 from cpimportd.core.model import PAYMENTS, Figure, Group, Kind, Unit
 from cpimportd.core.problems import Problem, ProblemError, problem
-from cpimportd.core.report import Bridge
+from cpimportd.core.report import TERMS, Bridge
 
 _REFERENCES: Final = (
     {"reference": "organization", "references": "fin_organizations", "called": "name"},
@@ -30,6 +29,7 @@ _REFERENCES: Final = (
     {"reference": "contract", "references": "fin_contracts", "called": "contract_number"},
 )
 _ZERO: Final = Decimal(0)
+_COUNTED: Final = ("inserted", "removed", "updated", "put_right", "moved_in", "moved_out")
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,8 +38,8 @@ class Part:
 
     Attributes:
         difference: by how much the sum was off.
-        rows: how many rows there were too many, of what was put right.
-        opening: by how much the sum was off, of what was put right.
+        rows: how many rows there were too many, of what was corrected.
+        opening: by how much the sum was off, of what was corrected.
         added: sum of the documents that came back.
         removed: sum of the documents that went again.
         changed: by how much the others differ, with its sign.
@@ -60,7 +60,7 @@ class Foreign:
     Attributes:
         unit: which.
         documents: how many he added, changed or deleted.
-        stuck: how many of them could not be put right.
+        stuck: how many of them could not be corrected.
         parts: what he had made of each figure.
         sums_only: whether all that differs is amounts and lines, in one direction, so that the sums tell of it.
         inactive: contracts that he set inactive though documents name them, with how many.
@@ -127,15 +127,12 @@ class Foreign:
         return replace(
             bridge,
             rows_before=bridge.rows_before + part.rows,
-            opening=bridge.opening + part.opening,
-            added=bridge.added + part.added,
-            removed=bridge.removed + part.removed,
-            changed=bridge.changed + part.changed,
+            **{name: getattr(bridge, name) + getattr(part, name) for name in TERMS[:-1]},
         )
 
     @property
     def of_opening(self) -> Mapping[Kind, tuple[int, Decimal]]:
-        """Rows and sum of each kind that he had added to what we had published, and that were put right."""
+        """Rows and sum of each kind that he had added to what we had published, and that were corrected."""
         return {figure.kind: (part.rows, part.opening) for figure, part in self.parts.items() if figure not in PAYMENTS}
 
 
@@ -156,7 +153,7 @@ class Shift:
     difference: Decimal
 
 
-async def put_right(
+async def correct(
     connection: asyncpg.Connection,
     journal: Journal,
     department_id: int,
@@ -188,7 +185,7 @@ async def put_right(
         await connection.execute(sql("foreign", "find_forbidden"))
     await _references(connection, journal)
     await _documents(connection, journal)
-    await _require_put_right(connection)
+    await _require_corrected(connection)
     told = await _told(connection, written)
     known = [(unit.group.value, unit.organization) for unit, foreign in told.items() if foreign.known]
     await connection.executemany(sql("foreign", "trust"), known)
@@ -198,9 +195,7 @@ async def put_right(
 async def look(connection: asyncpg.Connection, department_id: int) -> tuple[Mapping[Unit, Foreign], Sequence[Shift]]:
     """What somebody else has written since our last publication, and what that does to the figures.
 
-    Args:
-        connection: in a transaction that may make temporary tables.
-        department_id: whose books.
+    The connection is in a transaction that may make temporary tables.
     """
     written = await memory.foreign_writes(connection, department_id)
     if not written:
@@ -247,12 +242,10 @@ async def _documents(connection: asyncpg.Connection, journal: Journal) -> None:
     for name in ("delete_documents", "update_documents", "insert_documents"):
         for shape in SHAPES:
             await connection.execute(sql("foreign", name, **shape.identifiers))
-    columns = ", ".join(DETAIL_COLUMNS)
-    record_columns = ", ".join(f"r.{column}" for column in DETAIL_COLUMNS)
-    await connection.execute(sql("foreign", "insert_details", detail_columns=columns, record_columns=record_columns))
+    await connection.execute(sql("foreign", "insert_details", **FROM_JSON))
 
 
-async def _require_put_right(connection: asyncpg.Connection) -> None:
+async def _require_corrected(connection: asyncpg.Connection) -> None:
     """A trigger that changes what is put back would have its own value journaled as 1C's.
 
     Raises:
@@ -300,12 +293,7 @@ async def counts(connection: asyncpg.Connection, merged: Mapping[Unit, Counts]) 
             one = merged.get(unit, Counts())
             together[unit] = replace(
                 one,
-                inserted=one.inserted + row["inserted"],
-                removed=one.removed + row["removed"],
-                updated=one.updated + row["updated"],
                 unchanged=one.unchanged - row["touched"],
-                put_right=one.put_right + row["put_right"],
-                moved_in=one.moved_in + row["moved_in"],
-                moved_out=one.moved_out + row["moved_out"],
+                **{name: getattr(one, name) + row[name] for name in _COUNTED},
             )
     return together

@@ -8,8 +8,7 @@ from collections.abc import Mapping
 
 import asyncpg
 
-from cpimportd.books.database.queries import sql
-from cpimportd.books.database.shapes import EXPENSES, SHAPES
+from cpimportd.books.database.queries import EXPENSES, SHAPES, sql
 from cpimportd.books.publish.plan import Judgement
 from cpimportd.core.model import Unit
 
@@ -52,10 +51,10 @@ async def merge(connection: asyncpg.Connection, journal: Journal, judgements: Ma
     for name in ("drop_lineage", "add_lineage", "update_lineage"):
         for shape in SHAPES:
             await connection.execute(sql("merge", name, **shape.identifiers))
-    await journal.write("references", "rest_contracts")
-    await journal.write("references", "wake_organizations")
+    await journal.write("references", "deactivate_contracts")
+    await journal.write("references", "reactivate_organizations")
     if old := _old_names(judgements):
-        await journal.write("references", "rest_organizations", old)
+        await journal.write("references", "deactivate_organizations", old)
 
 
 async def left_active(connection: asyncpg.Connection, judgements: Mapping[Unit, Judgement]) -> frozenset[str]:
@@ -85,7 +84,7 @@ async def _references(connection: asyncpg.Connection, journal: Journal) -> None:
     for name in ("add_organizations", "add_bank_accounts", "wanted", "find_contract_changes"):
         await connection.execute(sql("references", name))
     await journal.write("references", "journal_contracts")
-    for name in ("complete_contracts", "reactivated_contracts", "add_contracts"):
+    for name in ("complete_contracts", "note_reactivated_contracts", "add_contracts"):
         await connection.execute(sql("references", name))
     await connection.execute(sql("facts", "find_organizations"))
     for shape in SHAPES:

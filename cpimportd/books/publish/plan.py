@@ -159,6 +159,6 @@ class Published:
 
     @property
     def changed_books(self) -> bool:
-        """Whether readers have to be told; a run that holds everything may still have put right what others wrote."""
+        """Whether readers have to be told; a run that holds everything may still have corrected what others wrote."""
         published = self.status in {RunStatus.PUBLISHED, RunStatus.PARTIAL}
         return published or any(unit.put_right for unit in self.units)

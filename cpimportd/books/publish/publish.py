@@ -10,9 +10,8 @@ from cpimportd.books.database.queries import sql
 from cpimportd.books.journal import memory
 from cpimportd.books.publish import account, facts, foreign, held, merge, notices, record, runs, stage
 from cpimportd.books.publish.foreign import Foreign
-from cpimportd.books.publish.locks import fence, lock_books
 from cpimportd.books.publish.plan import Judgement, Publication, Published, Today, UnitPlan
-from cpimportd.books.publish.transaction import in_one_transaction
+from cpimportd.books.publish.transaction import fence, in_one_transaction, lock_books
 from cpimportd.books.schema.rights import details_unique_index
 from cpimportd.core.model import Figure, Unit
 from cpimportd.core.problems import problem
@@ -59,7 +58,7 @@ async def _publish(connection: asyncpg.Connection, publication: Publication) -> 
         journal = merge.Journal(connection)
         index = await details_unique_index(connection)
         concerned = publication.units.keys() | publication.held.keys()
-        written = await foreign.put_right(connection, journal, publication.department_id, concerned, index)
+        written = await foreign.correct(connection, journal, publication.department_id, concerned, index)
         if publication.units:
             judgements = await _judge(connection, publication, written, index)
             publication = _with_old_names(publication, judgements)

@@ -6,8 +6,7 @@ from decimal import Decimal
 
 import asyncpg
 
-from cpimportd.books.database.queries import sql
-from cpimportd.books.database.shapes import EXPENSES, SHAPES
+from cpimportd.books.database.queries import EXPENSES, SHAPES, sql
 from cpimportd.books.journal.memory import NOTHING, Fingerprints, fingerprints
 from cpimportd.books.publish.plan import Publication
 from cpimportd.core.model import PAYMENTS, Figure, Group, Kind, Unit

@@ -4,15 +4,15 @@ import asyncio
 import json
 import os
 import socket
-from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Sequence
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Callable, Collection, Sequence
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from typing import Final
 
 import asyncpg
 
 from cpimportd import __version__
-from cpimportd.books.database.connection import let_go
 from cpimportd.books.database.queries import sql
 from cpimportd.books.database.session import relying
 from cpimportd.core.model import Kind
@@ -62,7 +62,7 @@ class Trigger:
 async def locked(
     connection: asyncpg.Connection,
     department_id: int,
-    another: Callable[[], Awaitable[asyncpg.Connection]],
+    another: Callable[[], AbstractAsyncContextManager[asyncpg.Connection]],
     patience: timedelta,
 ) -> AsyncIterator[None]:
     """Hold the lock that answers a second run at once: the session's, or, behind a pooler, a transaction's.
@@ -83,17 +83,13 @@ async def locked(
         await lock(connection, department_id)
         yield
         return
-    holder = await another()
-    try:
-        async with holder.transaction():
-            await holder.execute("SET LOCAL idle_in_transaction_session_timeout = 0")
-            # Another key than the publishing transaction's: it must not wait for its own run.
-            if not await holder.fetchval(sql("runs", "lock_in_transaction"), LOCK_CLASS + 1, department_id):
-                raise ProblemError(problem("run-under-way", value=department_id))
-            await _still_served(connection, patience)
-            yield
-    finally:
-        await let_go(holder)
+    async with another() as holder, holder.transaction():
+        await holder.execute("SET LOCAL idle_in_transaction_session_timeout = 0")
+        # Another key than the publishing transaction's: it must not wait for its own run.
+        if not await holder.fetchval(sql("runs", "lock_in_transaction"), LOCK_CLASS + 1, department_id):
+            raise ProblemError(problem("run-under-way", value=department_id))
+        await _still_served(connection, patience)
+        yield
 
 
 async def _still_served(connection: asyncpg.Connection, patience: timedelta) -> None:
@@ -200,3 +196,26 @@ async def withdraw(connection: asyncpg.Connection, run_id: int) -> None:
 async def was_committed(connection: asyncpg.Connection, run_id: int) -> bool:
     """Whether the run's publishing transaction took place: its row says so, because it was written in it."""
     return await connection.fetchval(sql("runs", "status"), run_id) in {"published", "partial", "held"}
+
+
+_BATCH: Final = 10_000
+
+
+async def prune_changes(connection: asyncpg.Connection, department_id: int, before: datetime) -> int:
+    """Remove the journal entries of runs that ended before an instant; the runs and their bridges stay.
+
+    Args:
+        connection: outside a transaction: each batch is committed by itself.
+        department_id: whose books.
+        before: entries of runs that ended earlier go.
+
+    Returns:
+        How many entries were removed.
+    """
+    removed = 0
+    while True:
+        status = await connection.execute(sql("retention", "prune_changes"), department_id, before, _BATCH)
+        batch = int(status.rpartition(" ")[2])  # "DELETE 123"
+        removed += batch
+        if batch < _BATCH:
+            return removed

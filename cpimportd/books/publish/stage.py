@@ -4,8 +4,7 @@ from collections.abc import Mapping
 
 import asyncpg
 
-from cpimportd.books.database.queries import sql
-from cpimportd.books.database.shapes import SHAPES
+from cpimportd.books.database.queries import SHAPES, sql
 from cpimportd.books.publish.plan import Publication
 from cpimportd.core.model import STAGED_COLUMNS
 

@@ -1,11 +1,24 @@
-"""A transaction that takes place or does not, and never leaves anybody guessing which."""
+"""The publishing transaction: its locks, its COMMIT, whether that took place, and what the planner knows before it."""
 
-from collections.abc import Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from contextlib import asynccontextmanager
+from datetime import UTC, datetime, timedelta
+from typing import Final
 
 import asyncpg
+import tenacity
 
+from cpimportd.books.database.connection import opened
+from cpimportd.books.database.queries import sql
+from cpimportd.books.database.session import relying
+from cpimportd.books.publish import runs
 from cpimportd.books.publish.plan import Published
+from cpimportd.books.schema.rights import check_tables
+from cpimportd.config.settings import Database, Retry
+from cpimportd.core.model import BACKEND_TABLES
+from cpimportd.core.problems import ProblemError, problem
 from cpimportd.core.system import uninterrupted
+from cpimportd.core.waiting import Wait, Waiting, silence, waiting
 
 
 class CommitUncertainError(Exception):
@@ -58,3 +71,165 @@ async def in_one_transaction(
             raise
         raise CommitUncertainError(done) from error
     return done
+
+
+LOCK_TRIES: Final = 3
+"""How often a lock held by somebody else is waited for, each time as long as database.lock_timeout."""
+
+
+@asynccontextmanager
+async def naming_holders(connection: asyncpg.Connection) -> AsyncIterator[None]:
+    """Do something on a connection, outside any transaction; where a lock does not come, say who holds it.
+
+    Raises:
+        ProblemError: ``database-locked``.
+    """
+    try:
+        yield
+    except asyncpg.LockNotAvailableError as error:
+        holders = None
+        if not connection.is_closed() and not connection.is_in_transaction():
+            holders = await _holders(connection)
+        reason = holders or "the holder has gone meanwhile"
+        raise ProblemError(problem("database-locked", value="what we need", reason=reason)) from error
+
+
+async def fence(connection: asyncpg.Connection, run_id: int) -> None:
+    """Only a run that nobody has declared abandoned goes on; its row stays locked until COMMIT.
+
+    Raises:
+        ProblemError: ``run-superseded``.
+    """
+    if await connection.fetchval(sql("runs", "fence"), run_id) is None:
+        raise ProblemError(problem("run-superseded", value=str(run_id)))
+
+
+async def _holders(connection: asyncpg.Connection) -> str | None:
+    """Who else holds locks on what we work with; None where nobody does any more."""
+    found: str | None = await connection.fetchval(sql("runs", "lock_holders"), [*BACKEND_TABLES, "departments"])
+    return found
+
+
+async def lock_books(connection: asyncpg.Connection, department_id: int, run_id: int) -> None:
+    """From here to COMMIT we alone write; whoever reads is never blocked.
+
+    Raises:
+        ProblemError: ``run-superseded``; those of :func:`~cpimportd.books.schema.rights.check_tables`.
+        asyncpg.LockNotAvailableError: somebody else held the tables all the while.
+    """
+    async with silence("lock", "another run publishes, or was killed and its transaction is not over yet"):
+        await connection.execute(sql("runs", "serialize"), runs.LOCK_CLASS, department_id)
+        await fence(connection, run_id)
+    with waiting() as somebody:
+        for tries_left in reversed(range(LOCK_TRIES)):
+            try:
+                async with connection.transaction():
+                    await connection.execute(sql("runs", "lock_tables"))
+            except asyncpg.LockNotAvailableError:
+                if not tries_left:
+                    raise
+                await _say(connection, somebody, tries_left)
+            else:
+                break
+    # What was checked at the start of the run may have been migrated since; from here on nobody can.
+    await check_tables(connection)
+
+
+async def _say(connection: asyncpg.Connection, somebody: Waiting, tries_left: int) -> None:
+    """Say who holds what we wait for, and how long we go on."""
+    each = timedelta(milliseconds=await connection.fetchval(sql("runs", "lock_timeout")))
+    holders = await _holders(connection) or "the holder has gone meanwhile"
+    somebody.says(Wait("lock", holders, until=datetime.now(UTC) + tries_left * each))
+
+
+async def settled(database: Database, department_id: int, run_id: int) -> str | None:
+    """The status of a run whose process is dead, once its publishing transaction is over, if it had begun one.
+
+    A server notices only after a while that a client is gone, and may be carrying out its COMMIT meanwhile: that
+    transaction has the run's row locked, and is waited for.
+
+    Args:
+        database: where the run's row is.
+        department_id: whose books.
+        run_id: the run.
+
+    Returns:
+        ``running`` means that it did not publish, as does any status that no publication writes; None: it has no row.
+
+    Raises:
+        ProblemError: as of :func:`~cpimportd.books.database.connection.opened`; ``database-locked``.
+    """
+    async with opened(database, direct=True) as connection:
+        for tries_left in reversed(range(LOCK_TRIES)):
+            try:
+                async with relying(connection):
+                    status: str | None = await connection.fetchval(sql("runs", "settled"), run_id, department_id)
+            except asyncpg.LockNotAvailableError:
+                if not tries_left:
+                    raise ProblemError(
+                        problem("database-locked", value=f"run {run_id}", reason="its transaction is not over yet")
+                    ) from None
+            else:
+                return status
+    raise AssertionError("unreachable: the last try returns or raises")
+
+
+async def was_committed(database: Database, retry: Retry, run_id: int) -> bool:
+    """Whether the run's publishing transaction took place; asked until the database answers.
+
+    Args:
+        database: where the run's row is.
+        retry: how long, and at what intervals, to ask.
+        run_id: the run.
+
+    Raises:
+        ProblemError: ``commit-unknown`` where the database did not come back in time.
+    """
+    until = datetime.now(UTC) + retry.within
+
+    def say(state: tenacity.RetryCallState) -> None:
+        error = None if state.outcome is None else state.outcome.exception()
+        why = error.problems[0].message if isinstance(error, ProblemError) else str(error)
+        again = datetime.now(UTC) + timedelta(seconds=state.upcoming_sleep)
+        somebody.says(Wait("commit", why, again, until))
+
+    attempts = tenacity.AsyncRetrying(
+        retry=tenacity.retry_if_exception_type((ProblemError, OSError)),
+        wait=tenacity.wait_random_exponential(retry.wait_first.total_seconds(), retry.wait_longest.total_seconds()),
+        stop=tenacity.stop_after_delay(retry.within.total_seconds()),
+        before_sleep=say,
+    )
+
+    async def ask() -> bool:
+        async with opened(database, direct=True) as connection:
+            return await runs.was_committed(connection, run_id)
+
+    with waiting() as somebody:
+        try:
+            committed: bool = await attempts(ask)
+        except tenacity.RetryError as error:
+            raise ProblemError(problem("commit-unknown")) from error
+    return committed
+
+
+_JOINED: Final[Mapping[str, str]] = {
+    "cpimportd.lineage": "department_id, kind, operation_id",
+    "cpimportd.published": "department_id, kind, operation_id",
+    "fin_receipts": "department_id, operation_id, organization_id",
+    "fin_expenses": "department_id, operation_id, organization_id",
+    "fin_expense_details": "department_id, expense_operation_id",
+}
+"""Per table, the columns by which it is joined. Autovacuum's own count goes on: it starts anew only where all columns
+are looked at (analyze.c of PostgreSQL)."""
+
+
+async def catch_up(connection: asyncpg.Connection) -> None:
+    """Look anew at the tables that have grown by half or more since the planner knows them.
+
+    Another role's tables are left to their owner, and one that somebody else has locked to him: only time is at stake.
+
+    Args:
+        connection: the run's own, outside any transaction.
+    """
+    for row in await connection.fetch(sql("stage", "outgrown"), list(_JOINED)):
+        await connection.execute(f"ANALYZE (SKIP_LOCKED) {row['name']} ({_JOINED[row['name']]})")

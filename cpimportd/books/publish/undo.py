@@ -11,17 +11,15 @@ from itertools import count
 import asyncpg
 
 from cpimportd.books.database.obstacles import naming_interference
-from cpimportd.books.database.queries import sql
-from cpimportd.books.database.shapes import DETAIL_COLUMNS, SHAPES
+from cpimportd.books.database.queries import FROM_JSON, SHAPES, sql
 from cpimportd.books.journal import memory
 from cpimportd.books.publish import account, held, notices, record, stage, undo_match
-from cpimportd.books.publish.locks import lock_books
 from cpimportd.books.publish.merge import Journal
 from cpimportd.books.publish.plan import Published
-from cpimportd.books.publish.transaction import in_one_transaction
-from cpimportd.books.publish.undoable import refused
+from cpimportd.books.publish.transaction import in_one_transaction, lock_books
 from cpimportd.core.model import Kind, Unit
-from cpimportd.core.problems import ProblemError, problem
+from cpimportd.core.outcomes import PUBLISHED
+from cpimportd.core.problems import Problem, ProblemError, problem
 from cpimportd.core.report import RunStatus, UnitReport, UnitStatus
 
 
@@ -89,8 +87,8 @@ async def _undo(connection: asyncpg.Connection, request: Undo) -> Published:
             await _take_back(connection, journal, next(steps))
         was_undo = await connection.fetchval("SELECT undoes <> '{}' FROM cpimportd.runs WHERE id = $1", run_id)
         await connection.execute(sql("undo", "forget_undone" if was_undo else "remember_undone"), run_id)
-    await journal.write("references", "rest_contracts")
-    await journal.write("references", "wake_organizations")
+    await journal.write("references", "deactivate_contracts")
+    await journal.write("references", "reactivate_organizations")
     closing = await _booked(connection)
     _require_equal(before, closing)
     await undo_match.match(connection, request.run_id)
@@ -169,13 +167,11 @@ async def _take_back(connection: asyncpg.Connection, journal: Journal, step: int
     await connection.execute(sql("undo", "delete_details"))
     await journal.write("undo", "journal_references", step)
     await connection.execute(sql("undo", "restore_references"))
-    await connection.execute(sql("undo", "restore_rests"))
+    await connection.execute(sql("undo", "restore_deactivations"))
     for name in ("delete_documents", "restore_columns", "restore_keys", "restore_documents"):
         for shape in SHAPES:
             await connection.execute(sql("undo", name, **shape.identifiers))
-    columns = ", ".join(DETAIL_COLUMNS)
-    record_columns = ", ".join(f"r.{column}" for column in DETAIL_COLUMNS)
-    await connection.execute(sql("undo", "restore_details", detail_columns=columns, record_columns=record_columns))
+    await connection.execute(sql("undo", "restore_details", **FROM_JSON))
     await connection.execute(sql("undo", "restore_lineage"))
 
 
@@ -250,3 +246,53 @@ async def _record(connection: asyncpg.Connection, request: Undo, units: Sequence
     await connection.execute(sql("runs", "notify"), request.channel, str(request.run_id))
     await connection.execute(sql("runs", "conclude"), request.run_id, RunStatus.PUBLISHED.value)
     return logs
+
+
+async def runs_to_undo(
+    connection: asyncpg.Connection, department_id: int, run_id: int, *, through: bool
+) -> tuple[int, ...]:
+    """Which runs have to be taken back so that a run's books are as they were before it, the latest first.
+
+    Args:
+        connection: any.
+        department_id: whose books.
+        run_id: the run.
+        through: later runs that published the same units may be taken back with it.
+
+    Raises:
+        ProblemError: ``undo-refused``, with the reason.
+    """
+    runs = [row["run_id"] for row in await connection.fetch(sql("undo", "closure"), run_id, department_id)]
+    for one in reversed(runs):
+        await _require_undoable(connection, department_id, one)
+    if len(runs) > 1 and not through:
+        later = ", ".join(str(run) for run in sorted(runs)[1:])
+        raise ProblemError(
+            refused(run_id, f"run {later} published the same units since", f"cpimportd undo {run_id} --through")
+        )
+    return tuple(runs)
+
+
+async def _require_undoable(connection: asyncpg.Connection, department_id: int, run_id: int) -> None:
+    known = await connection.fetchrow(sql("undo", "about"), run_id, department_id)
+    if known is None:
+        raise ProblemError(refused(run_id, "there is no such run"))
+    if known["status"] not in PUBLISHED:
+        raise ProblemError(refused(run_id, f"it published nothing ({known['status']})"))
+    if known["before_this_version"]:
+        raise ProblemError(
+            refused(run_id, "it was made by an older version, which did not keep what was served before")
+        )
+    if known["without_steps"]:
+        raise ProblemError(
+            refused(run_id, "it is an undo by an older version, which did not keep the order of what it took back")
+        )
+    if known["pruned"]:
+        raise ProblemError(refused(run_id, "its journal is older than journal.keep and gone"))
+    if known["renamed"]:
+        raise ProblemError(refused(run_id, "a human let it rename an organization", "rename it back in 1C"))
+
+
+def refused(run_id: int, reason: str, way_out: str = "cpimportd history") -> Problem:
+    """Why a run cannot be undone, and what to do next."""
+    return problem("undo-refused", run=run_id, reason=reason, way=way_out)

@@ -8,9 +8,8 @@ from collections.abc import Iterable, Sequence
 
 import asyncpg
 
-from cpimportd.books.database.queries import sql
-from cpimportd.books.database.shapes import DETAIL_COLUMNS, SHAPES, Shape
-from cpimportd.books.journal.links import Link, links
+from cpimportd.books.database.queries import DETAIL_COLUMNS, SHAPES, Shape, sql
+from cpimportd.books.journal.lives import Link, links
 from cpimportd.books.journal.states import Key
 from cpimportd.core.model import Kind
 

@@ -9,10 +9,8 @@ from typing import Any, Final
 
 import asyncpg
 
-from cpimportd.books.database.queries import sql
-from cpimportd.books.database.shapes import SHAPES
+from cpimportd.books.database.queries import SHAPES, sql
 from cpimportd.books.journal.movements import Difference, compare_extra, compare_lines, compare_lines_extra
-from cpimportd.books.journal.names import as_written
 from cpimportd.books.journal.states import Values, field_names, lines_of, parse, plain
 from cpimportd.core.model import Kind
 from cpimportd.core.problems import ProblemError, problem
@@ -224,9 +222,8 @@ async def history(
         statuses: only runs that ended so.
         since: only runs that began then or later.
         until: only runs that began before it.
-        organization: only runs in which documents of it changed, or a unit of it was held.
+        organization: only runs in which documents of it, by its exact name, changed, or a unit of it was held.
     """
-    organization = await as_written(connection, department_id, organization)
     rows = await connection.fetch(_RUNS + _LATEST, department_id, before, statuses, limit, since, until, organization)
     return [_line(row) for row in rows]
 

@@ -1,14 +1,21 @@
 """What a page for people shows at a glance: runs day by day, what is held and why, workbooks, sums by month."""
 
+import json
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from decimal import Decimal
+from typing import Final
 from zoneinfo import ZoneInfo
 
 import asyncpg
 
-from cpimportd.books.database.queries import sql
-from cpimportd.core.report import money
+from cpimportd.books.database.queries import at_one_moment, sql
+from cpimportd.books.journal.memory import EVER, Period
+from cpimportd.books.reports.history import RunLine, history
+from cpimportd.core.model import Kind
+from cpimportd.core.outcomes import PUBLISHED
+from cpimportd.core.report import KindTotal, money
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,3 +104,164 @@ async def department_of(connection: asyncpg.Connection, run: int) -> int | None:
     """Whose books a run filled; None where there is no such run."""
     number: int | None = await connection.fetchval(sql("overview", "department_of"), run)
     return number
+
+
+_RUNS: Final = """
+    SELECT id, status, accepted, report->'units' AS units, report->'files' AS files FROM cpimportd.runs
+    WHERE department_id = $1 AND id = ANY ($2::bigint[])
+"""
+
+Closings = Mapping[tuple[str, Kind], Decimal]
+
+
+@dataclass(frozen=True, slots=True)
+class PastRun:
+    """One run that is over.
+
+    Attributes:
+        run: its number.
+        status: how it ended.
+        accepted: the units that a human accepted.
+        units: of each unit by name, whether it was held, and the codes of its problems; empty where the run left none.
+        held_files: workbooks that were held, by name.
+    """
+
+    run: int
+    status: str
+    accepted: tuple[str, ...]
+    units: Mapping[str, tuple[bool, tuple[str, ...]]]
+    held_files: frozenset[str] = frozenset()
+
+
+async def past_runs(
+    connection: asyncpg.Connection, department_id: int, numbers: Collection[int]
+) -> Mapping[int, PastRun]:
+    """These runs by number; those that the database does not know are left out."""
+    rows = await connection.fetch(_RUNS, department_id, list(numbers))
+    return {row["id"]: _past(row) for row in rows}
+
+
+def _past(row: asyncpg.Record) -> PastRun:
+    units = json.loads(row["units"]) if row["units"] else []
+    return PastRun(
+        row["id"],
+        row["status"],
+        tuple(row["accepted"]),
+        {
+            unit["unit"]: (unit["status"] == "held", tuple(found["code"] for found in unit["problems"]))
+            for unit in units
+        },
+        frozenset(file["name"] for file in json.loads(row["files"] or "[]") if file["status"] == "held"),
+    )
+
+
+async def closings(connection: asyncpg.Connection, department_id: int, run: int) -> Closings:
+    """What the books held of each organization and kind when a run had ended."""
+    rows = await connection.fetch(sql("past", "closings", recorded=sql("past", "recorded")), department_id, run)
+    return {(row["organization"], Kind(row["kind"])): row["closing"] for row in rows}
+
+
+@dataclass(frozen=True, slots=True)
+class CurrencyTotals:
+    """Receipts and expenses in one currency; "" where the backend's rows name none."""
+
+    currency: str
+    receipts: Decimal
+    expenses: Decimal
+
+
+@dataclass(frozen=True, slots=True)
+class Summary:
+    """The department's books; every sum is over all rows, in whatever currency they are (``currencies`` tells).
+
+    Attributes:
+        period: which documents are counted; contracts and runs are told as they are now, whatever the period.
+        documents: rows and sum per kind.
+        principal: of the detail lines with payment type ``Погашение долга``.
+        interest: of those with ``Уплата процентов``.
+        other: of all others; the three add up to the details.
+        active_contracts: contracts with ``is_active``.
+        unconfirmed: expenses that the bank's statement does not confirm; they are among the expenses.
+        currencies: receipts and expenses by currency.
+        last_run: the latest run, whatever came of it; None before the first.
+        last_published: the latest run that published something.
+    """
+
+    documents: Mapping[Kind, KindTotal]
+    principal: Decimal
+    interest: Decimal
+    other: Decimal
+    active_contracts: int
+    unconfirmed: KindTotal
+    currencies: tuple[CurrencyTotals, ...]
+    last_run: RunLine | None
+    last_published: RunLine | None
+    period: Period = EVER
+
+    @property
+    def total_receipts(self) -> Decimal:
+        """Sum of all receipts."""
+        return self.documents[Kind.RECEIPTS].sum
+
+    @property
+    def total_expenses(self) -> Decimal:
+        """Sum of all expenses."""
+        return self.documents[Kind.EXPENSES].sum
+
+    @property
+    def net_balance(self) -> Decimal:
+        """Receipts less expenses."""
+        return self.total_receipts - self.total_expenses
+
+    def as_json(self) -> dict[str, object]:
+        """The summary as scripts get it, and under the backend's names as its front end; sums have two decimals."""
+        first, last = self.period.first, self.period.last
+        sums = ("total_receipts", "total_expenses", "net_balance", "principal", "interest", "other")
+        return {
+            "date_from": None if first is None else first.isoformat(),
+            "date_to": None if last is None else last.isoformat(),
+            **{name: money(getattr(self, name)) for name in sums},
+            "total_principal": money(self.principal),
+            "total_interest": money(self.interest),
+            "active_contracts": self.active_contracts,
+            "active_contracts_count": self.active_contracts,
+            "documents": {kind.value: total.as_json() for kind, total in self.documents.items()},
+            "unconfirmed": self.unconfirmed.as_json(),
+            "currencies": {
+                c.currency: {"receipts": money(c.receipts), "expenses": money(c.expenses)} for c in self.currencies
+            },
+            "last_run": None if self.last_run is None else self.last_run.as_json(),
+            "last_published": None if self.last_published is None else self.last_published.as_json(),
+        }
+
+
+async def summary(connection: asyncpg.Connection, department_id: int, period: Period = EVER) -> Summary:
+    """Add up the department's books as they are at one moment.
+
+    Args:
+        connection: any; outside a transaction one is opened, so that all figures belong together.
+        department_id: whose books.
+        period: only documents of these days.
+    """
+    async with at_one_moment(connection):
+        totals = await connection.fetch(sql("memory", "totals"), department_id, *period)
+        payments = await connection.fetchrow(sql("memory", "payments"), department_id, *period)
+        unconfirmed = await connection.fetchrow(sql("memory", "unconfirmed"), department_id, *period)
+        currencies = await connection.fetch(sql("memory", "currencies"), department_id, *period)
+        return Summary(
+            documents={Kind(row["kind"]): KindTotal(row["rows"], row["total"]) for row in totals},
+            **dict(payments),
+            active_contracts=await connection.fetchval(
+                "SELECT count(*)::int FROM fin_contracts WHERE department_id = $1 AND is_active", department_id
+            ),
+            unconfirmed=KindTotal(unconfirmed["rows"], unconfirmed["total"]),
+            currencies=tuple(CurrencyTotals(**dict(row)) for row in currencies),
+            last_run=await _latest(connection, department_id),
+            last_published=await _latest(connection, department_id, published=True),
+            period=period,
+        )
+
+
+async def _latest(connection: asyncpg.Connection, department_id: int, *, published: bool = False) -> RunLine | None:
+    lines = await history(connection, department_id=department_id, limit=1, statuses=PUBLISHED if published else None)
+    return lines[0] if lines else None

@@ -8,8 +8,8 @@ from typing import Any, Final
 
 import asyncpg
 
-from cpimportd.books.database.connection import connect, let_go
-from cpimportd.books.database.failures import translate
+from cpimportd.books.database.connection import close_quietly, connect
+from cpimportd.books.database.failures import failures_as_problems
 from cpimportd.books.schema.upgrade import require_current
 from cpimportd.config.settings import Database
 from cpimportd.core.problems import ProblemError, problem
@@ -41,7 +41,7 @@ class BooksReader:
         try:
             await require_current(connection)
         except BaseException:
-            await let_go(connection)
+            await close_quietly(connection)
             raise
         return connection
 
@@ -59,19 +59,19 @@ class BooksReader:
         Raises:
             ProblemError: the database is away, not ready, busy, or refuses.
         """
-        try:
-            pool = await self._opened()
-            async with (
-                pool.acquire(timeout=self._patience) as connection,
-                connection.transaction(isolation="repeatable_read", readonly=True),
-            ):
-                milliseconds = round(self._database.statement_timeout.total_seconds() * 1000)
-                await connection.execute(f"SET LOCAL statement_timeout = {milliseconds}")
-                yield connection
-        except TimeoutError as error:
-            raise ProblemError(problem("database-unreachable", reason="no connection became free in time")) from error
-        except (asyncpg.PostgresError, asyncpg.InterfaceError, OSError) as error:
-            raise ProblemError(translate(error)) from error
+        with failures_as_problems():
+            try:
+                pool = await self._opened()
+                async with (
+                    pool.acquire(timeout=self._patience) as connection,
+                    connection.transaction(isolation="repeatable_read", readonly=True),
+                ):
+                    milliseconds = round(self._database.statement_timeout.total_seconds() * 1000)
+                    await connection.execute(f"SET LOCAL statement_timeout = {milliseconds}")
+                    yield connection
+            except TimeoutError as error:
+                reason = "no connection became free in time"
+                raise ProblemError(problem("database-unreachable", reason=reason)) from error
 
     async def close(self) -> None:
         """Close all connections; questions under way are broken off."""

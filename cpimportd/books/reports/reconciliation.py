@@ -5,7 +5,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, tzinfo
 from decimal import Decimal
-from typing import Any
+from typing import Any, NamedTuple
 
 import asyncpg
 
@@ -14,9 +14,9 @@ from cpimportd.books.journal.memory import NOTHING, fingerprints
 from cpimportd.books.publish import foreign
 from cpimportd.books.publish.foreign import Foreign, Shift
 from cpimportd.core.figures import signed
-from cpimportd.core.model import Kind, Unit
+from cpimportd.core.model import Figure, Kind, Unit
 from cpimportd.core.problems import Problem, problem
-from cpimportd.core.report import money
+from cpimportd.core.report import TERMS, Bridge, money
 
 MOST_FIGURES = 12
 """Of how many months, contracts and the like one line tells."""
@@ -25,24 +25,20 @@ Key = tuple[Kind, str]
 """Kind and organization."""
 
 
-@dataclass(frozen=True, slots=True)
-class Bridge:
-    """What one publication did to one organization's sum of one kind."""
+class Recorded(NamedTuple):
+    """What one publication did to one organization's sum of one kind.
+
+    Attributes:
+        run: its number.
+        at: when it began.
+        bridge: as it recorded it.
+        foreign_sum: what somebody else had added since the run before, which this one told and corrected.
+    """
 
     run: int
     at: datetime
-    opening: Decimal
-    added: Decimal
-    removed: Decimal
-    changed: Decimal
-    closing: Decimal
+    bridge: Bridge
     foreign_sum: Decimal
-    """What somebody else had added since the run before, which this one told and put right."""
-
-    @property
-    def open(self) -> Decimal:
-        """What its movements do not explain: 0.00."""
-        return self.opening + self.added - self.removed + self.changed - self.closing
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,10 +114,12 @@ async def reconcile(
         written, shifts = await foreign.look(connection, department_id)
         marks = await fingerprints(connection, department_id)
         served = await connection.fetch(sql("jobs", "control_totals", whole=sql("memory", "whole")), department_id)
-        bridges: dict[Key, list[Bridge]] = defaultdict(list)
-        for row in await connection.fetch(sql("jobs", "bridges"), department_id):
-            facts = {**row, "at": row["at"].astimezone(zone)}
-            bridges[Kind(facts.pop("kind")), facts.pop("organization")].append(Bridge(**facts))
+        bridges: dict[Key, list[Recorded]] = defaultdict(list)
+        query = sql("jobs", "bridges", recorded=sql("past", "recorded"))
+        for row in await connection.fetch(query, department_id):
+            bridge = Bridge(Figure(row["kind"]), **{name: row[name] for name in TERMS})
+            one = Recorded(row["run"], row["at"].astimezone(zone), bridge, row["foreign_sum"])
+            bridges[bridge.kind.kind, row["organization"]].append(one)
     groups = {(group.kind, name): group for group in grouped(served) for name in group.organizations}
     present = {key: (mark.rows, mark.total) for key, mark in marks.items() if key in groups or key in bridges}
     keys = sorted({*groups, *present}, key=lambda key: (key[1], list(Kind).index(key[0])))
@@ -137,7 +135,7 @@ async def reconcile(
             wrong += _written(
                 written.get(unit, Foreign(unit)), own, told=bool(moved) or _lines_moved(unit, present, bridges)
             )
-        closing, run = (past[-1].closing, past[-1].run) if past else (None, None)
+        closing, run = (past[-1].bridge.closing, past[-1].run) if past else (None, None)
         said = group.total if group else None
         accounts.append(Account(*key, rows, total, said, closing, run, tuple(wrong)))
     return Reconciliation(tuple(accounts))
@@ -178,8 +176,8 @@ def _apart(group: Group | None, present: Mapping[Key, tuple[int, Decimal]]) -> I
         )
 
 
-def _moved(key: Key, total: Decimal, past: Sequence[Bridge]) -> Iterator[Problem]:
-    if past and past[-1].closing != total:
+def _moved(key: Key, total: Decimal, past: Sequence[Recorded]) -> Iterator[Problem]:
+    if past and past[-1].bridge.closing != total:
         last = past[-1]
         yield problem(
             "books-moved",
@@ -187,16 +185,16 @@ def _moved(key: Key, total: Decimal, past: Sequence[Bridge]) -> Iterator[Problem
             value=money(total),
             kind=key[0].value,
             run=last.run,
-            total=money(last.closing),
+            total=money(last.bridge.closing),
             date=f"{last.at:%Y-%m-%d}",
         )
 
 
-def _lines_moved(unit: Unit, present: Mapping[Key, tuple[int, Decimal]], bridges: Mapping[Key, list[Bridge]]) -> bool:
+def _lines_moved(unit: Unit, present: Mapping[Key, tuple[int, Decimal]], bridges: Mapping[Key, list[Recorded]]) -> bool:
     """Whether the sum of the unit's detail lines alone is another: then that is told of them."""
     key = (unit.group.kinds[-1], unit.organization)
     past = bridges.get(key, [])
-    return bool(past) and past[-1].closing != present.get(key, (0, Decimal(0)))[1]
+    return bool(past) and past[-1].bridge.closing != present.get(key, (0, Decimal(0)))[1]
 
 
 def _written(theirs: Foreign, shifts: Sequence[Shift], *, told: bool) -> Iterator[Problem]:
@@ -229,19 +227,19 @@ def _figure(shift: Shift) -> str:
     return f"{shift.figure}{name} {signed(shift.difference)}"
 
 
-def _broken(key: Key, past: Sequence[Bridge], since: datetime) -> Iterator[Problem]:
-    for before, bridge in zip((None, *past), past, strict=False):
-        if bridge.at < since:
+def _broken(key: Key, past: Sequence[Recorded], since: datetime) -> Iterator[Problem]:
+    for before, one in zip((None, *past), past, strict=False):
+        if one.at < since:
             continue
-        where: dict[str, Any] = {"run": bridge.run, "date": f"{bridge.at:%Y-%m-%d}", "kind": key[0].value}
-        if bridge.open:
-            yield problem("journal-open", organization=key[1], value=money(bridge.open), **where)
-        if before is not None and before.closing + bridge.foreign_sum != bridge.opening:
+        where: dict[str, Any] = {"run": one.run, "date": f"{one.at:%Y-%m-%d}", "kind": key[0].value}
+        if one.bridge.gap:
+            yield problem("journal-open", organization=key[1], value=money(one.bridge.gap), **where)
+        if before is not None and before.bridge.closing + one.foreign_sum != one.bridge.opening:
             yield problem(
                 "journal-gap",
                 organization=key[1],
-                value=money(bridge.opening),
-                total=money(before.closing),
+                value=money(one.bridge.opening),
+                total=money(before.bridge.closing),
                 before=before.run,
                 **where,
             )

@@ -10,7 +10,7 @@ import asyncpg
 from cpimportd.books.database.queries import sql
 from cpimportd.books.reports.alerts import StoredCondition, wrong_now
 from cpimportd.core.model import Figure
-from cpimportd.core.report import money
+from cpimportd.core.report import TERMS, Bridge, money
 
 MONTHS = 12
 _COUNTS = ("inserted", "updated", "removed", "retimed", "moved_in", "moved_out")
@@ -34,25 +34,20 @@ class Moved:
     """
 
     organization: str
-    kind: Figure
+    bridge: Bridge
     inserted: int
     updated: int
     removed: int
     retimed: int
     moved_in: int
     moved_out: int
-    opening: Decimal
-    added: Decimal
-    taken: Decimal
-    changed: Decimal
-    closing: Decimal
 
     def as_json(self) -> dict[str, object]:
         """The movement as scripts get it."""
         counts = {name: getattr(self, name) for name in _COUNTS}
-        sums = ("opening", "added", "taken", "changed", "closing")
-        sums_json = {("removed_sum" if name == "taken" else name): money(getattr(self, name)) for name in sums}
-        return {"organization": self.organization, "kind": self.kind.value, **counts, **sums_json}
+        sums = self.bridge.sums_as_json()
+        sums["removed_sum"] = sums.pop("removed")
+        return {"organization": self.organization, "kind": self.bridge.kind.value, **counts, **sums}
 
 
 @dataclass(frozen=True, slots=True)
@@ -128,15 +123,20 @@ async def weekly(connection: asyncpg.Connection, department_id: int, since: date
     begin = datetime(first // 12, first % 12 + 1, 1).date()  # noqa: DTZ001 - the backend's dates have no zone
     async with connection.transaction(isolation="repeatable_read", readonly=True):
         runs = await connection.fetch(sql("jobs", "runs"), department_id, since)
-        moved = await connection.fetch(sql("jobs", "movements"), department_id, since)
+        moved = await connection.fetch(sql("jobs", "movements", recorded=sql("past", "recorded")), department_id, since)
         wrong = await wrong_now(connection, department_id)
         months = await connection.fetch(sql("jobs", "months"), department_id, begin)
         uploads = await connection.fetch(sql("health", "files", looked=sql("recent", "looked")), department_id)
     return Weekly(
         since,
         tuple(Ran(**dict(row)) for row in runs),
-        tuple(Moved(**{**dict(row), "kind": Figure(row["kind"])}) for row in moved),
+        tuple(map(_moved, moved)),
         tuple(wrong),
         tuple(Month(**dict(row)) for row in months),
         tuple(Upload(row["name"], row["kind"] or None, row["modified"], row["status"]) for row in uploads),
     )
+
+
+def _moved(row: asyncpg.Record) -> Moved:
+    terms = {name: row["removed_sum" if name == "removed" else name] for name in TERMS}
+    return Moved(row["organization"], Bridge(Figure(row["kind"]), **terms), **{name: row[name] for name in _COUNTS})

@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING, Final
 
 import asyncpg
 
-from cpimportd.books.database.connection import SCHEMA, connect, engine
-from cpimportd.books.database.failures import translate
+from cpimportd.books.database.connection import SCHEMA, engine, opened
+from cpimportd.books.database.failures import failures_as_problems, translate
 from cpimportd.config.settings import Database
 from cpimportd.core.problems import ProblemError, problem
 from cpimportd.core.waiting import silence
@@ -105,11 +105,8 @@ async def current(database: Database) -> str | None:
     Raises:
         ProblemError: those of ``connect``, ``database-rights``.
     """
-    connection = await connect(database, direct=True)
-    try:
+    async with opened(database, direct=True) as connection:
         return await _found(connection)
-    finally:
-        await connection.close()
 
 
 async def require_current(connection: asyncpg.Connection) -> None:
@@ -131,12 +128,10 @@ async def require_current(connection: asyncpg.Connection) -> None:
 
 
 async def _found(connection: asyncpg.Connection) -> str | None:
-    try:
+    with failures_as_problems():
         if not await connection.fetchval(_IS_THERE):
             return None
         found: str | None = await connection.fetchval(_VERSION)
-    except (asyncpg.PostgresError, asyncpg.InterfaceError, OSError) as error:
-        raise ProblemError(translate(error)) from error
     return found
 
 

@@ -155,7 +155,7 @@ CROSS JOIN LATERAL (VALUES
 ) x
 
 -- name: counts
--- Per organization, in documents, each once: added, removed, re-timed, changed (and of these normalised and put right),
+-- Per organization, in documents, each once: added, removed, re-timed, changed (and of these normalised and corrected),
 -- unchanged. One that changed hands counts where it is now, if that takes part; moved_in and moved_out tell of it on both
 -- sides.
 WITH {documents}, told AS (

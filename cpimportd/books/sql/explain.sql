@@ -53,10 +53,6 @@ ORDER BY run_id, seq;
 -- When runs were.
 SELECT id, coalesce(finished_at, started_at) AS at FROM cpimportd.runs WHERE id = ANY ($1::bigint[]);
 
--- name: organizations
--- Whose documents the department's books may hold.
-SELECT name FROM fin_organizations WHERE department_id = $1 ORDER BY name;
-
 -- name: figure_documents
 -- Every document that a sum of receipts or expenses counts, with the row that it came from.
 SELECT f.operation_id, o.name AS organization, f.document_date, NULL::text AS payment_type,
@@ -138,11 +134,3 @@ FROM cpimportd.change c
 WHERE c.department_id = $1 AND c.op IN ('delete', 'update') AND c.old ->> 'contract' = $2
   AND (c.op = 'delete' OR c.new ->> 'contract' IS DISTINCT FROM $2)
 ORDER BY c.run_id DESC, c.seq;
-
--- name: contract_bridges
--- How the contract's sums moved, run by run.
-SELECT n.run_id, coalesce(r.finished_at, r.started_at) AS at, n.organization, n.kind, n.opening, n.added, n.removed,
-       n.changed, n.closing
-FROM cpimportd.run_contract n JOIN cpimportd.runs r ON r.id = n.run_id
-WHERE r.department_id = $1 AND n.contract = $2
-ORDER BY n.run_id DESC, n.organization, n.kind;

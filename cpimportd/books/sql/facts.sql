@@ -251,7 +251,7 @@ SELECT organization FROM stage_unit WHERE kind = $1 ORDER BY 1;
 -- name: growth
 -- New documents of units that were published before, and what is usual: documents of the day that has most of them, in the
 -- last year of those that the books hold; and what one in ten of the last thirty publications exceeded. A document whose
--- lineage is known was removed by somebody else and comes back: that is no growth, nor is anything in a unit that is put right.
+-- lineage is known was removed by somebody else and comes back: that is no growth, nor is anything in a unit that is corrected.
 SELECT u.organization, a.documents::int AS documents, a.total,
        greatest(b.busiest, h.usual, 0)::int AS usual,
        greatest(1, round(extract(epoch FROM now() - h.last) / 86400))::int AS days

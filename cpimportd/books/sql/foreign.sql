@@ -160,7 +160,7 @@ SELECT scope.run_id, $1 + row_number() OVER (ORDER BY w.kind, w.key), scope.depa
 FROM foreign_reference w, stage_scope scope;
 
 -- name: add_references
--- References that the documents to be put right name, and that are there no longer; remembered as ours.
+-- References that the documents to be corrected name, and that are there no longer; remembered as ours.
 WITH added AS (
     INSERT INTO {references} ({called}, department_id, is_active, created_at, updated_at)
     SELECT DISTINCT d.published ->> '{reference}', scope.department_id, true, localtimestamp, localtimestamp
@@ -282,7 +282,7 @@ GROUP BY u.kind, u.organization, k.contract_number
 ORDER BY u.kind, u.organization, k.contract_number;
 
 -- name: told
--- Per organization, how many documents somebody else wrote, how many of them could not be put right, and what he had made
+-- Per organization, how many documents somebody else wrote, how many of them could not be corrected, and what he had made
 -- of each figure.
 SELECT figure, organization, count(*)::int AS documents, count(*) FILTER (WHERE stuck)::int AS stuck,
        coalesce(sum(rows) FILTER (WHERE NOT stuck), 0)::int AS rows, coalesce(sum(difference) FILTER (WHERE NOT stuck), 0) AS opening,

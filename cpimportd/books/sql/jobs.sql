@@ -1,9 +1,10 @@
 -- name: bridges
--- Every bridge that a publication left, in the order in which they happened.
+-- Every bridge of documents and lines that a publication left, in the order in which they happened.
 SELECT u.run_id AS run, r.started_at AS at, u.organization, u.kind, u.opening, u.added, u.removed, u.changed, u.closing,
-       coalesce(u.foreign_sum, 0) AS foreign_sum
-FROM cpimportd.run_unit u JOIN cpimportd.runs r ON r.id = u.run_id
-WHERE r.department_id = $1 AND u.status = 'published' AND u.closing IS NOT NULL
+       u.foreign_sum
+FROM {recorded} u
+JOIN cpimportd.runs r ON r.id = u.run_id
+WHERE r.department_id = $1 AND u.kind IN ('receipts', 'expenses', 'details') AND u.closing IS NOT NULL
 ORDER BY u.run_id;
 
 -- name: control_totals
@@ -22,21 +23,13 @@ WHERE department_id = $1 AND started_at >= $2 ORDER BY id;
 -- name: movements
 -- What the publications of a period changed, per organization and what is summed: documents, and the sum before and after.
 SELECT u.organization, u.kind, sum(u.inserted)::int AS inserted, sum(u.updated)::int AS updated,
-       sum(u.deleted)::int AS removed, sum(u.retimed)::int AS retimed, sum(u.moved_in)::int AS moved_in,
+       sum(u.removed_documents)::int AS removed, sum(u.retimed)::int AS retimed, sum(u.moved_in)::int AS moved_in,
        sum(u.moved_out)::int AS moved_out,
-       (array_agg(u.opening ORDER BY u.run_id))[1] AS opening, sum(u.added) AS added, sum(u.removed) AS taken,
+       (array_agg(u.opening ORDER BY u.run_id))[1] AS opening, sum(u.added) AS added, sum(u.removed) AS removed_sum,
        sum(u.changed) AS changed, (array_agg(u.closing ORDER BY u.run_id DESC))[1] AS closing
-FROM (
-    SELECT run_id, organization, kind, inserted, updated, deleted, retimed, coalesce(moved_in, 0) AS moved_in,
-           coalesce(moved_out, 0) AS moved_out, opening, added, removed, changed, closing
-    FROM cpimportd.run_unit
-    WHERE status = 'published' AND closing IS NOT NULL
-    UNION ALL
-    SELECT run_id, organization, figure, 0, 0, 0, 0, 0, 0, opening, added, removed, changed, closing
-    FROM cpimportd.run_payment
-) u
+FROM {recorded} u
 JOIN cpimportd.runs r ON r.id = u.run_id
-WHERE r.department_id = $1 AND r.started_at >= $2
+WHERE r.department_id = $1 AND r.started_at >= $2 AND u.closing IS NOT NULL
 GROUP BY u.organization, u.kind
 ORDER BY u.organization, array_position(ARRAY['receipts', 'expenses', 'details', 'principal', 'interest', 'other'], u.kind);
 

@@ -110,8 +110,8 @@ CASE WHEN s.has_lines THEN s.paid ELSE
      FROM fin_expense_details d WHERE s.kind = 'expenses' AND d.expense_operation_id = s.operation_id) END
 
 -- name: heads_of_run
--- To begin a query with: each document that a run added, removed or changed, once, and what it put right of it before. `part`:
--- 1 for what it put right, where it changed the document, too; `seqs`: all of the run's entries about it. Of one that kept
+-- To begin a query with: each document that a run added, removed or changed, once, and what it corrected of it before. `part`:
+-- 1 for what it corrected, where it changed the document, too; `seqs`: all of the run's entries about it. Of one that kept
 -- its lines they are empty.
 {entries}, together AS MATERIALIZED (
     SELECT kind, operation_id AS key, array_agg(seq ORDER BY seq) AS seqs,
@@ -380,7 +380,7 @@ LEFT JOIN (SELECT kind, key, array_agg(name) AS names FROM page_names GROUP BY k
 ORDER BY c.place;
 
 -- name: numbers
--- How many there are of each kind: all, and each document once (of one that was put right and that 1C changed, what 1C did);
+-- How many there are of each kind: all, and each document once (of one that was corrected and that 1C changed, what 1C did);
 -- and what they add up to, per organization and figure: a document that changed hands went from one and came to the other.
 {heads}, told_once AS MATERIALIZED (
     SELECT * FROM heads WHERE $3::text IS NULL OR $3 IN (organization_before, organization_after)

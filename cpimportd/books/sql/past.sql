@@ -2,16 +2,36 @@
 -- One run, and whose books it was for.
 SELECT id AS run, department_id, status, trigger, started_at, finished_at, undoes FROM cpimportd.runs WHERE id = $1;
 
+-- name: recorded
+-- To select from: every bridge that a publication or an undo recorded, of documents, of their lines, and of what these pay.
+(
+    SELECT run_id, organization, kind, rows_before, rows_after, opening, added, removed, changed, closing,
+           coalesce(foreign_sum, 0) AS foreign_sum, inserted, updated, deleted AS removed_documents, retimed,
+           coalesce(moved_in, 0) AS moved_in, coalesce(moved_out, 0) AS moved_out, moved_in IS NULL AS gross
+    FROM cpimportd.run_unit
+    WHERE status = 'published'
+    UNION ALL
+    SELECT run_id, organization, figure, rows_before, rows_after, opening, added, removed, changed, closing,
+           0, 0, 0, 0, 0, 0, 0, false
+    FROM cpimportd.run_payment
+)
+
 -- name: bridges
--- The bridges of a run's published units: what its documents must add up to.
-SELECT organization, kind, rows_before, rows_after, opening, added, removed, changed, closing, moved_in
-FROM cpimportd.run_unit
-WHERE run_id = $1 AND status = 'published' AND ($2::text IS NULL OR organization = $2)
-UNION ALL
-SELECT organization, figure, rows_before, rows_after, opening, added, removed, changed, closing, 0
-FROM cpimportd.run_payment
-WHERE run_id = $1 AND ($2::text IS NULL OR organization = $2)
+-- The bridges of a run's published units: what its documents must add up to. The older versions that counted in gross, a
+-- document that an undo moved twice for each time, knew nothing of documents that change hands.
+SELECT u.organization, u.kind, u.rows_before, u.rows_after, u.opening, u.added, u.removed, u.changed, u.closing, u.gross
+FROM {recorded} u
+WHERE u.run_id = $1 AND ($2::text IS NULL OR u.organization = $2)
 ORDER BY 1, 2;
+
+-- name: closings
+-- What the books held of each organization and kind when a run had ended: a unit that was held, or did not change, stays at
+-- what the last run left that published it.
+SELECT DISTINCT ON (u.organization, u.kind) u.organization, u.kind, u.closing
+FROM {recorded} u
+JOIN cpimportd.runs r ON r.id = u.run_id
+WHERE r.department_id = $1 AND u.run_id <= $2 AND u.kind IN ('receipts', 'expenses', 'details') AND u.closing IS NOT NULL
+ORDER BY u.organization, u.kind, u.run_id DESC;
 
 -- name: how_many
 -- How many lines the journal of a run has, and how many documents that it brought are still in the books.
@@ -64,8 +84,19 @@ SELECT DISTINCT organization FROM cpimportd.run_unit WHERE run_id = $1 ORDER BY 
 SELECT count(*) FROM cpimportd.run_contract WHERE run_id = $1 AND ($2::text IS NULL OR organization = $2);
 
 -- name: contract_bridges
+-- To begin a query with: bridges of contracts, of those whose sum a run moved.
+SELECT n.run_id AS run, coalesce(r.finished_at, r.started_at) AS at, n.organization, n.kind, n.contract, n.opening, n.added,
+       n.removed, n.changed, n.closing
+FROM cpimportd.run_contract n JOIN cpimportd.runs r ON r.id = n.run_id
+
+-- name: contracts_of_run
 -- The bridge of one run per contract.
-SELECT organization, kind, contract, opening, added, removed, changed, closing
-FROM cpimportd.run_contract
-WHERE run_id = $1 AND ($2::text IS NULL OR organization = $2)
-ORDER BY organization, kind, contract;
+{contract_bridges}
+WHERE n.run_id = $1 AND ($2::text IS NULL OR n.organization = $2)
+ORDER BY n.organization, n.kind, n.contract;
+
+-- name: runs_of_contract
+-- How one contract's sums moved, run by run.
+{contract_bridges}
+WHERE r.department_id = $1 AND n.contract = $2
+ORDER BY n.run_id DESC, n.organization, n.kind;

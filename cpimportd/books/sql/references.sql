@@ -124,8 +124,8 @@ SET contract_date = w.contract_date, counterparty = w.counterparty, organization
 FROM wanted_reference w
 WHERE c.id = w.id;
 
--- name: reactivated_contracts
--- A contract that is active again is no longer one that we laid to rest.
+-- name: note_reactivated_contracts
+-- A contract that is active again is no longer one that we deactivated.
 UPDATE cpimportd.created_reference r SET deactivated_by_us = false
 FROM wanted_contract w, stage_scope scope
 WHERE r.department_id = scope.department_id AND r.kind = 'contract' AND r.key = w.contract AND r.deactivated_by_us;
@@ -149,9 +149,9 @@ SELECT scope.department_id, 'contract', added.contract_number, added.id, scope.r
 ON CONFLICT (department_id, kind, key)
 DO UPDATE SET reference_id = excluded.reference_id, run_id = excluded.run_id, deactivated_by_us = false;
 
--- name: rest_contracts
+-- name: deactivate_contracts
 -- Contracts that we created and that no document names any more are set inactive; a human's is_active is not touched.
-WITH rested AS (
+WITH deactivated AS (
     UPDATE fin_contracts c SET is_active = false, updated_at = localtimestamp
     FROM cpimportd.created_reference r, stage_scope scope
     WHERE r.department_id = scope.department_id AND r.kind = 'contract' AND NOT r.deactivated_by_us
@@ -161,17 +161,17 @@ WITH rested AS (
     RETURNING c.contract_number
 ), remembered AS (
     UPDATE cpimportd.created_reference r SET deactivated_by_us = true
-    FROM rested, stage_scope scope
-    WHERE r.department_id = scope.department_id AND r.kind = 'contract' AND r.key = rested.contract_number
+    FROM deactivated, stage_scope scope
+    WHERE r.department_id = scope.department_id AND r.kind = 'contract' AND r.key = deactivated.contract_number
 )
 INSERT INTO cpimportd.change (run_id, seq, department_id, kind, op, operation_id, old, new, why)
 SELECT scope.run_id, $1 + row_number() OVER (ORDER BY contract_number), scope.department_id, 'contract', 'reference',
        contract_number, '{"is_active": true}', '{"is_active": false}', 'snapshot'
-FROM rested, stage_scope scope;
+FROM deactivated, stage_scope scope;
 
--- name: wake_organizations
+-- name: reactivate_organizations
 -- Names that we set inactive and that have documents again are active again. Where a human has made one active since, there
--- is nothing to write: it only is no longer one that we laid to rest.
+-- is nothing to write: it only is no longer one that we deactivated.
 WITH returned AS (
     SELECT o.id, o.name, o.is_active
     FROM fin_organizations o
@@ -181,7 +181,7 @@ WITH returned AS (
     WHERE r.deactivated_by_us
       AND (EXISTS (SELECT FROM fin_receipts f WHERE f.organization_id = o.id)
            OR EXISTS (SELECT FROM fin_expenses f WHERE f.organization_id = o.id))
-), woken AS (
+), reactivated AS (
     UPDATE fin_organizations o SET is_active = true, updated_at = localtimestamp
     FROM returned WHERE o.id = returned.id AND NOT returned.is_active
     RETURNING o.name
@@ -193,13 +193,13 @@ WITH returned AS (
 INSERT INTO cpimportd.change (run_id, seq, department_id, kind, op, operation_id, organization, old, new, why)
 SELECT scope.run_id, $1 + row_number() OVER (ORDER BY name), scope.department_id, 'organization', 'reference', name, name,
        '{"is_active": false}', '{"is_active": true}', 'snapshot'
-FROM woken, stage_scope scope;
+FROM reactivated, stage_scope scope;
 
--- name: rest_organizations
+-- name: deactivate_organizations
 -- Old names of organizations that were renamed, a human having accepted it: those that we created and that no document has
 -- any more are set inactive, so that the backend's list does not name an organization twice; a human's is_active is not
 -- touched.
-WITH rested AS (
+WITH deactivated AS (
     UPDATE fin_organizations o SET is_active = false, updated_at = localtimestamp
     FROM cpimportd.created_reference r, stage_scope scope
     WHERE r.department_id = scope.department_id AND r.kind = 'organization' AND NOT r.deactivated_by_us
@@ -209,13 +209,13 @@ WITH rested AS (
     RETURNING o.name
 ), remembered AS (
     UPDATE cpimportd.created_reference r SET deactivated_by_us = true
-    FROM rested, stage_scope scope
-    WHERE r.department_id = scope.department_id AND r.kind = 'organization' AND r.key = rested.name
+    FROM deactivated, stage_scope scope
+    WHERE r.department_id = scope.department_id AND r.kind = 'organization' AND r.key = deactivated.name
 )
 INSERT INTO cpimportd.change (run_id, seq, department_id, kind, op, operation_id, organization, old, new, why)
 SELECT scope.run_id, $1 + row_number() OVER (ORDER BY name), scope.department_id, 'organization', 'reference', name, name,
        '{"is_active": true}', '{"is_active": false}', 'accepted'
-FROM rested, stage_scope scope;
+FROM deactivated, stage_scope scope;
 
 -- name: left_active
 -- Of these old names, those that no document has any more and that stay active all the same: a human made them, or made

@@ -77,7 +77,7 @@ ORDER BY 1;
 
 -- name: steps
 -- The steps of a run, the last one first. What is in none comes before: all of a run that is no undo, and the contracts
--- that an undo laid to rest at its end.
+-- that an undo deactivated at its end.
 SELECT NULL::int AS step
 UNION
 SELECT step FROM cpimportd.change WHERE run_id = $1
@@ -319,7 +319,7 @@ WHERE c.op = 'reference' AND c.kind = 'contract' AND k.department_id = c.departm
       AND later.operation_id = c.operation_id AND later.run_id > c.run_id AND later.run_id <> scope.run_id
       AND later.run_id NOT IN (SELECT run_id FROM undo_run));
 
--- name: restore_rests
+-- name: restore_deactivations
 -- Whether we laid those contracts to rest.
 UPDATE cpimportd.created_reference t SET deactivated_by_us = NOT (c.old ->> 'is_active')::boolean
 FROM undo_change c, stage_scope scope

@@ -1,15 +1,15 @@
 """The database: reach, rights, schema, department, pooler, the predecessor, the clock."""
 
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
-from contextlib import AsyncExitStack, asynccontextmanager, suppress
+from collections.abc import Awaitable, Callable, Sequence
+from contextlib import AbstractAsyncContextManager, AsyncExitStack
 from datetime import UTC, datetime, timedelta, tzinfo
 from typing import Final
 
 import asyncpg
 
 from cpimportd.books.database import obstacles, programs
-from cpimportd.books.database.connection import connect
+from cpimportd.books.database.connection import opened
 from cpimportd.books.database.failures import translate
 from cpimportd.books.publish.notices import outstanding, readers
 from cpimportd.books.schema import rights
@@ -67,14 +67,8 @@ async def database(loaded: Loaded, within: timedelta) -> tuple[CheckLine, ...]:
         return (*lines, *await attempt("pooler", _translated(_pooler(settings.database)), within))
 
 
-@asynccontextmanager
-async def _connected(settings: Database, *, direct: bool) -> AsyncIterator[asyncpg.Connection]:
-    connection = await connect(settings, direct=direct, application_name="cpimportd check")
-    try:
-        yield connection
-    finally:
-        with suppress(OSError, asyncpg.InterfaceError, asyncpg.PostgresError, TimeoutError):
-            await connection.close(timeout=2)
+def _connected(settings: Database, *, direct: bool) -> AbstractAsyncContextManager[asyncpg.Connection]:
+    return opened(settings, direct=direct, application_name="cpimportd check")
 
 
 async def _looked_at(step: Step, connection: asyncpg.Connection) -> Sequence[CheckLine]:

@@ -6,7 +6,7 @@ conditional formats are left out. This runs in a child process with limits (:mod
 
 import warnings
 from collections import defaultdict
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import BinaryIO, Final, NamedTuple
 
@@ -19,6 +19,7 @@ from openpyxl.workbook.defined_name import DefinedNameDict
 from openpyxl.worksheet.datavalidation import DataValidationList
 from openpyxl.worksheet.hyperlink import Hyperlink
 
+from cpimportd.core.folding import fold
 from cpimportd.render.workbooks.cells import Book, Sheet, SomeCell, harmless, neutralize
 from cpimportd.render.workbooks.inmemory import drop_drawings, save_in_memory
 from cpimportd.render.workbooks.tables import Titled
@@ -68,7 +69,6 @@ def mark(
     *,
     sheet: str | None,
     columns: Mapping[str, str],
-    fold: Callable[[str], str] = str.casefold,
 ) -> bytes:
     """Colour and comment what is to be corrected.
 
@@ -77,7 +77,6 @@ def mark(
         notes: what is to be corrected.
         sheet: the sheet that was read; None: nobody knows, and the active one is taken.
         columns: field → letters of its column, as far as known.
-        fold: a title in the form in which titles are compared.
 
     Returns:
         The workbook that results.
@@ -90,7 +89,7 @@ def mark(
         book: Book = openpyxl.load_workbook(source, keep_vba=False, keep_links=False)
         _disarm(book)
         page = book[sheet] if sheet in book.sheetnames else book.active
-        at = _places(page, notes, columns, fold)
+        at = _places(page, notes, columns)
         merged = _merged(page)
         told = defaultdict(list)
         for note, cell in zip(notes, at, strict=True):
@@ -122,9 +121,7 @@ def _disarm(book: Book) -> None:
                     cell.hyperlink = None
 
 
-def _places(
-    page: Sheet, notes: Sequence[Note], columns: Mapping[str, str], fold: Callable[[str], str]
-) -> list[str | None]:
+def _places(page: Sheet, notes: Sequence[Note], columns: Mapping[str, str]) -> list[str | None]:
     """The cell of each note: that of its column, else the row's amount or its first that is filled."""
     titles: dict[str, str] = {}
     for row in page.iter_rows(min_row=1, max_row=_HEADER_ROWS):

@@ -166,13 +166,13 @@ async def week_agrees(connection, told):
             counts[unit.organization, unit.group.value].update(numbers)
         for key, terms in of_sums.items():
             sums[key].append(terms)
-    assert {(one.organization, one.kind.value) for one in found.moved} == sums.keys()
+    assert {(one.organization, one.bridge.kind.value) for one in found.moved} == sums.keys()
     for one in found.moved:
-        key = one.organization, one.kind.value
+        bridge, key = one.bridge, (one.organization, one.bridge.kind.value)
         every = sums[key]
-        assert (one.opening, one.added, one.taken, one.changed, one.closing) == (
+        assert (bridge.opening, bridge.added, bridge.removed, bridge.changed, bridge.closing) == (
             every[0][0], *(sum(terms[place] for terms in every) for place in (1, 2, 3)), every[-1][4]
         )  # fmt: skip
-        assert one.opening + one.added - one.taken + one.changed == one.closing
-        if one.kind in {Figure.RECEIPTS, Figure.EXPENSES}:
+        assert bridge.opening + bridge.added - bridge.removed + bridge.changed == bridge.closing
+        if bridge.kind in {Figure.RECEIPTS, Figure.EXPENSES}:
             assert {name: getattr(one, name) for name in COUNTS} == {name: counts[key][name] for name in COUNTS}

@@ -6,7 +6,7 @@ from typing import Any
 
 import asyncpg
 
-from cpimportd.books.database.cursors import at_one_moment
+from cpimportd.books.database.queries import at_one_moment
 from cpimportd.books.journal.diff import Diff, movements
 from cpimportd.books.journal.diff import diff as read_diff
 from cpimportd.books.journal.movements import Movement, Sums, Title, What

@@ -7,9 +7,9 @@ from typing import NamedTuple
 from cpimportd.checks.attribution import AttributedFile, KnownExpenses
 from cpimportd.checks.totals import money
 from cpimportd.core.folding import describe_differences, fold, with_code_points
-from cpimportd.core.listing import capped
 from cpimportd.core.model import Document, Kind, amount_of_kopecks
 from cpimportd.core.problems import Problem, problem
+from cpimportd.core.verdicts import capped
 
 
 @dataclass(frozen=True, slots=True)

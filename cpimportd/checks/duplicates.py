@@ -6,10 +6,10 @@ from typing import Final, NamedTuple
 from cpimportd.checks.attribution import AttributedFile
 from cpimportd.core.folding import describe_differences, fold, with_code_points
 from cpimportd.core.identity import parse_identity
-from cpimportd.core.listing import capped
 from cpimportd.core.model import Document, Kind
 from cpimportd.core.problems import Problem, problem
 from cpimportd.core.twins import are_one, numbered
+from cpimportd.core.verdicts import capped
 
 _Why = Callable[[Document, Document], str | None]
 """The code of why two documents are one; None where they are two."""

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from cpimportd.core.model import Served, UnitFacts
 from cpimportd.core.problems import Problem, problem
-from cpimportd.core.verdicts import PlausibilityVerdict
+from cpimportd.core.verdicts import Judgement
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,7 +25,7 @@ NOTHING = Earlier()
 """Of a unit whose workbooks are what is to be expected."""
 
 
-def earlier_problems(facts: UnitFacts, verdict: PlausibilityVerdict, earlier: Earlier) -> Iterator[Problem]:
+def earlier_problems(facts: UnitFacts, verdict: Judgement, earlier: Earlier) -> Iterator[Problem]:
     """What a human should look at.
 
     Documents that many workbooks held may come in one: then none of them is gone. Where as many are gone as the

@@ -2,9 +2,9 @@
 
 from decimal import Decimal
 
-from cpimportd.core.listing import stops
 from cpimportd.core.model import KOPECK, Snapshot, amount_of_kopecks
 from cpimportd.core.problems import Problem, problem
+from cpimportd.core.verdicts import stops
 
 
 def control_total_problems(snapshot: Snapshot) -> tuple[Problem, ...]:

@@ -8,10 +8,9 @@ from itertools import takewhile
 from cpimportd.checks.attribution import AttributedFile, Claim, Memory
 from cpimportd.checks.earlier import file_missing
 from cpimportd.core.folding import fold
-from cpimportd.core.listing import name_of, stops
 from cpimportd.core.model import Group, Kind, Served, Unit
 from cpimportd.core.problems import Problem, printable, problem
-from cpimportd.core.verdicts import EXPORT_HOURS
+from cpimportd.core.verdicts import EXPORT_HOURS, name_of, stops
 
 _NAMED = 3
 """Further files that a unit's problem names."""

@@ -395,7 +395,6 @@ class UnitFacts:
         before: documents in the books.
         after: documents in the snapshot.
         sum_before: their sum in the books.
-        sum_after: their sum in the snapshot.
         gone: documents that would be removed.
         new: documents that would be added.
         amount_changed: documents in both whose amount differs.
@@ -413,7 +412,6 @@ class UnitFacts:
     before: int
     after: int
     sum_before: Decimal
-    sum_after: Decimal
     gone: tuple[DocumentFact, ...] = ()
     new: tuple[DocumentFact, ...] = ()
     amount_changed: int = 0

@@ -97,7 +97,7 @@ def files(intake: Intake, published: Published) -> tuple[FileReport, ...]:
     for entry in intake.served:
         remembered[entry.kind, entry.digest].append(entry)
     for file_no, file in intake.verdict.files.items():
-        snapshot = intake.snapshots[file_no]
+        snapshot = file.snapshot
         fallback = FileStatus.IGNORED if file.ignored else FileStatus.UNCHANGED
         rows, total = _size(snapshot, remembered[file.kind, snapshot.digest])
         reports.append(

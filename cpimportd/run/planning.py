@@ -1,16 +1,16 @@
 """From the checks' verdict to the books' plan: which files and units go on, and how the guards are asked."""
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import date, datetime
 
 from cpimportd.books.publish.notices import readers
-from cpimportd.books.publish.plan import FilePlan, Judge, Judgement, NewName, Publication, Today, UnitPlan
+from cpimportd.books.publish.plan import Judge, NewName, Publication, Today
 from cpimportd.checks.closed import closed_before
 from cpimportd.checks.plausibility import plausibility
 from cpimportd.config.settings import Settings
 from cpimportd.core.model import Content, Unit, UnitFacts
-from cpimportd.core.problems import Effect, Problem, problem
-from cpimportd.core.verdicts import FileVerdict
+from cpimportd.core.problems import Effect
+from cpimportd.core.verdicts import Judgement
 from cpimportd.run.intake import Asked, Intake
 
 
@@ -28,28 +28,12 @@ def plan_publication(
     """
     verdict = intake.verdict
     first_open = closed_before(settings.guards.closed_before, datetime.now(settings.zone).date())
-    read = frozenset(found for snapshot in intake.snapshots for found in snapshot.problems)
-    files = {
-        file_no: FilePlan(intake.snapshots[file_no], file.kind, file.organizations, _own(file, read), file.ignored)
-        for file_no, file in verdict.files.items()
-        if not intake.snapshots[file_no].unchanged
-    }
-    units = {
-        unit: UnitPlan(
-            unit=unit,
-            file_nos=found.file_nos,
-            put_right=_only_put_right(intake, unit),
-            problems=found.problems,
-            accepted=found.accepted,
-        )
-        for unit, found in verdict.units.items()
-        if not found.held and not found.unchanged
-    }
+    units = {unit: found for unit, found in verdict.units.items() if not found.held and not found.unchanged}
     return Publication(
         run_id=run_id,
         department_id=settings.department_id,
         zone=settings.zone,
-        files=files,
+        files={file.snapshot.file_no: file for file in verdict.files.values() if not file.snapshot.unchanged},
         units=units,
         held={unit: found.problems for unit, found in verdict.units.items() if found.held},
         judge=_judge(settings, asked, intake, first_open),
@@ -60,6 +44,7 @@ def plan_publication(
         today=today(asked, intake),
         older=frozenset(unit for unit, found in intake.earlier.items() if found.older),
         problems=verdict.problems,
+        put_right=frozenset(unit for unit in units if _only_put_right(intake, unit)),
     )
 
 
@@ -92,11 +77,6 @@ def _new_names(intake: Intake, unit: Unit) -> Iterator[NewName]:
             yield NewName(entry.kind, entry.organization, entry.file, now.file.name, now.content)
 
 
-def _own(file: FileVerdict, read: frozenset[Problem]) -> tuple[Problem, ...]:
-    """A file's problems less those that its reader found, which its snapshot holds."""
-    return tuple(p for p in file.problems if p not in read)
-
-
 def _only_put_right(intake: Intake, unit: Unit) -> bool:
     """Whether the unit is published only because somebody else wrote to it: its files are those of last time."""
     if unit not in intake.foreign:
@@ -110,28 +90,16 @@ def _judge(settings: Settings, asked: Asked, intake: Intake, first_open: date | 
     """The guards, in the form in which the books ask them."""
     organizations = frozenset(unit.organization for unit, found in intake.verdict.units.items() if found.has_file)
 
-    def judge(facts: Sequence[UnitFacts]) -> dict[Unit, Judgement]:
-        found = plausibility(
+    def judge(facts: Sequence[UnitFacts]) -> Mapping[Unit, Judgement]:
+        return plausibility(
             facts,
             settings.guards,
             asked.accepted,
             organizations_today=organizations,
+            strict=asked.strict,
             first_open=first_open,
             undone=intake.undone,
             earlier=intake.earlier,
         )
-        one_holds_all = asked.strict and any(verdict.held for verdict in found.values())
-        judgements = {}
-        for unit, verdict in found.items():
-            late = (problem("strict", organization=unit.organization),) if one_holds_all and not verdict.held else ()
-            judgements[unit] = Judgement(
-                held=verdict.held or bool(late),
-                problems=(*verdict.problems, *late),
-                accepted=verdict.accepted,
-                retimed=verdict.retimed,
-                rekeyed=verdict.rekeyed,
-                renamed_from=verdict.renamed_from,
-            )
-        return judgements
 
     return judge

@@ -13,7 +13,7 @@ import pytest
 
 from cpimportd.books.database.connection import connect
 from cpimportd.books.publish import runs
-from cpimportd.books.publish.plan import FilePlan, Judge, Judgement, Publication, Published, UnitPlan
+from cpimportd.books.publish.plan import Judge, Publication, Published
 from cpimportd.books.publish.publish import publish
 from cpimportd.books.publish.undo import Undo, undo
 from cpimportd.books.publish.undoable import runs_to_undo
@@ -29,7 +29,7 @@ from cpimportd.core.model import (
     Unit,
     UnitFacts,
 )
-from cpimportd.core.verdicts import UnitVerdict, Verdict
+from cpimportd.core.verdicts import FileVerdict, Judgement, UnitVerdict, Verdict
 from cpimportd.run.intake import Asked, Intake
 from cpimportd.run.planning import plan_publication
 from cpimportd.workbook.copytext import encode_row
@@ -136,7 +136,7 @@ def plan(day: Day, folder: Path, run_id: int | None) -> Publication:
     ]
     organizations = {s.kind: tuple(sorted({d.organization for d in s.documents if d.organization})) for s in snapshots}
     files = {
-        s.file_no: FilePlan(s, s.kind, organizations[Kind.EXPENSES if s.kind is Kind.DETAILS else s.kind])  # type: ignore[index]
+        s.file_no: FileVerdict(s, s.kind, organizations[Kind.EXPENSES if s.kind is Kind.DETAILS else s.kind])  # type: ignore[index]
         for s in snapshots
     }
     units = {}
@@ -144,7 +144,7 @@ def plan(day: Day, folder: Path, run_id: int | None) -> Publication:
         nos = frozenset(no for no, f in files.items() if f.kind and f.kind.group is group)
         for organization in organizations.get(group.kinds[0], ()):
             unit = Unit(organization, group)
-            units[unit] = UnitPlan(unit, nos, put_right=day.put_right, accepted=day.accepted)
+            units[unit] = UnitVerdict(unit, nos, accepted=day.accepted)
 
     def judge(facts: Sequence[UnitFacts]) -> Mapping[Unit, Judgement]:
         day.facts.extend(facts)
@@ -160,6 +160,7 @@ def plan(day: Day, folder: Path, run_id: int | None) -> Publication:
         judge=judge,
         channel="cpimportd",
         closed_before=day.closed_before,
+        put_right=frozenset(units if day.put_right else ()),
     )
 
 

@@ -18,7 +18,7 @@ def document(name, amount="10.00", day=date(2024, 1, 15), shown="contract 1"):
 
 
 def judged(*closed, gone=(), new=(), first_open=date(2024, 2, 1), accepted=()):
-    facts = UnitFacts(UNIT, 100, 100, Decimal(1000), Decimal(1000), gone=gone, new=new, closed=closed)
+    facts = UnitFacts(UNIT, 100, 100, Decimal(1000), gone=gone, new=new, closed=closed)
     return plausibility(
         [facts],
         Guards(),

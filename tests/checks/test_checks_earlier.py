@@ -13,7 +13,7 @@ from cpimportd.core.model import DocumentFact, Group, Kind, Served, Unit, UnitFa
 from cpimportd.core.problems import problem
 
 UNIT = Unit("А", Group.RECEIPTS)
-FACTS = UnitFacts(UNIT, 100, 100, Decimal(100), Decimal(100))
+FACTS = UnitFacts(UNIT, 100, 100, Decimal(100))
 OLDER = problem("older-file", file="a.xlsx", organization="А", unit=UNIT.name, run=1, day="2026-11-24", later=2)
 
 

@@ -23,7 +23,7 @@ def fact(key, amount=100, number=None, year=2024, on=date(2024, 5, 1)):
 def facts(unit=A, *, before=1000, gone=(), new=(), sum_before=None, **more):
     after = before - len(gone) + len(new)
     total = Decimal(before * 100 if sum_before is None else sum_before)
-    return UnitFacts(unit, before, more.pop("after", after), total, total, tuple(gone), tuple(new), **more)
+    return UnitFacts(unit, before, more.pop("after", after), total, tuple(gone), tuple(new), **more)
 
 
 def judge(*several, guards=GUARDS, accepted=(), today=("А", "Б")):

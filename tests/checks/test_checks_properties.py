@@ -60,13 +60,18 @@ def days(draw):
     return files, served, known
 
 
+def unnumbered(snapshot):
+    return dataclasses.replace(snapshot, file_no=0)
+
+
 def by_name(files, verdict):
     names = {s.file_no: s.file.name for s in files}
     units = {
         unit: (frozenset(names[no] for no in v.file_nos), v.problems, v.unchanged, v.held)
         for unit, v in verdict.units.items()
     }
-    return units, {names[no]: v for no, v in verdict.files.items()}, verdict.problems
+    judged = {names[no]: dataclasses.replace(v, snapshot=unnumbered(v.snapshot)) for no, v in verdict.files.items()}
+    return units, judged, verdict.problems
 
 
 @given(days(), st.randoms(), st.booleans())

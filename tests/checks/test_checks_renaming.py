@@ -12,9 +12,7 @@ OLD, A, B, C = (Unit(name, Group.EXPENSES) for name in ("Старое имя", "
 
 
 def facts(unit, after, **more):
-    return UnitFacts(
-        unit, more.pop("before", 0), after, Decimal(more.pop("sum_before", 0)), Decimal(after * 100), **more
-    )
+    return UnitFacts(unit, more.pop("before", 0), after, Decimal(more.pop("sum_before", 0)), **more)
 
 
 def old_name(gone, before=100):

@@ -101,7 +101,6 @@ async def _gather(connection: asyncpg.Connection, shape: Shape, closed_before: d
             before=row["before"],
             after=row["after"],
             sum_before=row["sum_before"],
-            sum_after=row["sum_after"],
             gone=tuple(gone[row["organization"]]),
             new=tuple(new[row["organization"]]),
             amount_changed=row["amount_changed"],

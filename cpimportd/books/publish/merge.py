@@ -10,8 +10,8 @@ import asyncpg
 
 from cpimportd.books.database.queries import sql
 from cpimportd.books.database.shapes import EXPENSES, SHAPES
-from cpimportd.books.publish.plan import Judgement
 from cpimportd.core.model import Unit
+from cpimportd.core.verdicts import Judgement
 
 
 class Journal:

@@ -1,7 +1,7 @@
 """What is told of a run: its files, its units, what the books hold now, and what nobody's file accounts for."""
 
 from collections import Counter, defaultdict
-from collections.abc import Collection, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 
@@ -14,7 +14,8 @@ from cpimportd.core.model import Kind, MissedFile, Served, Snapshot
 from cpimportd.core.problems import Problem, printable, problem
 from cpimportd.core.report import FileReport, FileStatus, HeldUnit, KindTotal, UnitReport, UnitStatus
 from cpimportd.documents.names import kind_by_name
-from cpimportd.run.intake import Intake
+from cpimportd.run.checking import Intake
+from cpimportd.run.request import RunRequest
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,24 +39,21 @@ class Books:
     problems: tuple[Problem, ...] = ()
 
 
-async def books(
-    connection: asyncpg.Connection, department_id: int, intake: Intake, only: Collection[Kind] = frozenset(Kind)
-) -> Books:
+async def books(connection: asyncpg.Connection, department_id: int, intake: Intake, request: RunRequest) -> Books:
     """Read what the books hold now, and what in them nobody's file brings.
 
     Args:
         connection: any.
         department_id: whose books.
         intake: today's files.
-        only: the kinds that were asked for: whether a file brings others, nobody has looked.
+        request: what was asked for: whether a file brings other kinds, nobody has looked.
     """
     totals = await memory.totals(connection, department_id)
-    looked_at = {kind.group for kind in only}
     named = {(unit.organization, unit.group) for unit in intake.verdict.units}
     strangers = [
         stranger
         for stranger in await memory.strangers(connection, department_id)
-        if stranger.group in looked_at and (stranger.organization, stranger.group) not in named
+        if stranger.group in request.groups and (stranger.organization, stranger.group) not in named
     ]
     return Books(
         totals={kind: KindTotal(rows, total) for kind, (rows, total) in totals.kinds.items()},
@@ -80,7 +78,7 @@ def _stranger(stranger: memory.Stranger) -> Problem:
 def units(intake: Intake, published: Published) -> tuple[UnitReport, ...]:
     """Every unit of the run, those that did not change included."""
     rows = Counter[tuple[Kind, str]]()
-    for entry in intake.served:
+    for entry in intake.read.served:
         rows[entry.kind, entry.organization] += entry.rows
     unchanged = [
         UnitReport(unit=unit, status=UnitStatus.UNCHANGED, unchanged=rows[unit.group.kinds[0], unit.organization])
@@ -94,7 +92,7 @@ def files(intake: Intake, published: Published) -> tuple[FileReport, ...]:
     """Every workbook that was listed, and how it fared; those that were not fetched come last."""
     reports = []
     remembered: defaultdict[tuple[Kind | None, str], list[Served]] = defaultdict(list)
-    for entry in intake.served:
+    for entry in intake.read.served:
         remembered[entry.kind, entry.digest].append(entry)
     for file_no, file in intake.verdict.files.items():
         snapshot = file.snapshot
@@ -112,7 +110,7 @@ def files(intake: Intake, published: Published) -> tuple[FileReport, ...]:
                 modified=snapshot.file.modified,
             )
         )
-    return (*reports, *(_missed(missed, intake.served) for missed in intake.missed))
+    return (*reports, *(_missed(missed, intake.read.served) for missed in intake.missed))
 
 
 def _missed(missed: MissedFile, served: Sequence[Served]) -> FileReport:

@@ -29,7 +29,8 @@ from cpimportd.core.rehearsed import Rehearsal, RehearsedRun, SumDiffers
 from cpimportd.core.report import RunReport, RunStatus, UnitStatus
 from cpimportd.core.system import unusable
 from cpimportd.run.archive import ArchivedRun, archived_runs
-from cpimportd.run.pipeline import RunRequest, run_once
+from cpimportd.run.pipeline import run_once
+from cpimportd.run.request import RunRequest
 from cpimportd.run.scratch import scratch
 
 _STAGE: Final = "rehearse"

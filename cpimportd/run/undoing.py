@@ -23,9 +23,15 @@ from cpimportd.core.model import Progress
 from cpimportd.core.problems import problem
 from cpimportd.core.report import KindTotal, RunReport, RunStatus
 from cpimportd.core.uninterrupted import uninterrupted
-from cpimportd.run.failure import told_of
 from cpimportd.run.notifying import notify_readers
-from cpimportd.run.session import UNREAD, open_books, store_report, surely, totals_unread
+from cpimportd.run.session import (
+    UNREAD,
+    confirm_commit,
+    open_books,
+    problems_from_exception,
+    store_report,
+    totals_unread,
+)
 
 
 async def undo_once(
@@ -51,7 +57,9 @@ async def undo_once(
     started, began = datetime.now(UTC), time.monotonic()
 
     def failed(number: int | None, error: BaseException) -> RunReport:
-        problems = (problem("interrupted"),) if isinstance(error, asyncio.CancelledError) else told_of(error)
+        problems = (
+            (problem("interrupted"),) if isinstance(error, asyncio.CancelledError) else problems_from_exception(error)
+        )
         return RunReport(number, RunStatus.FAILED, started, time.monotonic() - began, problems=problems)
 
     try:
@@ -96,7 +104,7 @@ async def _undone(
     progress(Progress("publish"))
     await catch_up(connection)
     undoing = undo(connection, request, lambda: progress(Progress("commit")))
-    done = await surely(undoing, settings, request.run_id)
+    done = await confirm_commit(undoing, settings, request.run_id)
     progress(Progress("commit", finished=True))
     notifying = notify_readers(connection, settings, run=request.run_id, changed=True, progress=progress)
     told = await uninterrupted(notifying)

@@ -30,8 +30,10 @@ from cpimportd.core.model import (
     UnitFacts,
 )
 from cpimportd.core.verdicts import FileVerdict, Judgement, UnitVerdict, Verdict
-from cpimportd.run.intake import Asked, Intake
+from cpimportd.run.checking import Intake
 from cpimportd.run.planning import plan_publication
+from cpimportd.run.reading import ReadFiles
+from cpimportd.run.request import Run, RunRequest, StageTimes
 from cpimportd.workbook.copytext import encode_row
 
 ZONE = ZoneInfo("Europe/Moscow")
@@ -169,10 +171,10 @@ def guarded(
 ) -> Judge:
     """The real guards, on a day on which these units have files."""
     file = Snapshot(FetchedFile("e.xlsx", Path("e.xlsx"), 0, None, ""), 0)
-    intake = Intake((file,), Verdict({unit: UnitVerdict(unit, frozenset({0})) for unit in units}, {}), (), frozenset())
+    intake = Intake(ReadFiles((file,)), Verdict({unit: UnitVerdict(unit, frozenset({0})) for unit in units}, {}))
     settings = Settings(guards=Guards(closed_before=closed_before))
-    asked = Asked(accepted=frozenset(accepted), strict=strict)
-    return plan_publication(settings, asked, intake, None, lambda: 0.0).judge
+    request = RunRequest(accepted=tuple(accepted), strict=strict)
+    return plan_publication(Run(settings, request, StageTimes(lambda _: None)), intake).judge
 
 
 @pytest.fixture

@@ -18,7 +18,8 @@ from cpimportd.core.model import Kind
 from cpimportd.core.report import RunStatus
 from cpimportd.notify.delivery import database as connected
 from cpimportd.notify.metrics.output import registry_of, text_of
-from cpimportd.run.pipeline import RunRequest, run_once
+from cpimportd.run.pipeline import run_once
+from cpimportd.run.request import RunRequest
 from tests.pipeline.conftest import Workplace, make_workplace
 
 ROWS = """

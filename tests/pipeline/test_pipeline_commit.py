@@ -10,7 +10,8 @@ import pytest
 
 from cpimportd.config.settings import Database
 from cpimportd.core.report import RunStatus
-from cpimportd.run.pipeline import RunRequest, run_once
+from cpimportd.run.pipeline import run_once
+from cpimportd.run.request import RunRequest
 
 _SPEC = importlib.util.spec_from_file_location("commit_proxy", Path(__file__).with_name("commit_proxy.py"))
 commit_proxy = importlib.util.module_from_spec(_SPEC)

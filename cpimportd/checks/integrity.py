@@ -6,10 +6,16 @@ from typing import Final
 
 from cpimportd.checks.attribution import AttributedFile, Claim, KnownExpenses, Memory, attribute, expense_index
 from cpimportd.checks.crosscheck import DetailSums, ExpensesToday, orphan_details
-from cpimportd.checks.duplicates import copies, duplicate_documents
-from cpimportd.checks.earlier import file_missing
-from cpimportd.checks.totals import control_total_problems
-from cpimportd.checks.units import UnitParts, file_problems, first_of_each_code, gather, merged, partner_problems
+from cpimportd.checks.files import control_total_problems, copies, duplicate_documents
+from cpimportd.checks.units import (
+    UnitParts,
+    file_missing,
+    file_problems,
+    first_of_each_code,
+    gather,
+    merged,
+    partner_problems,
+)
 from cpimportd.core.model import Group, Kind, Served, Snapshot
 from cpimportd.core.near import near_hint
 from cpimportd.core.problems import Effect, Problem, printable, problem

@@ -7,14 +7,18 @@ from datetime import date
 from decimal import Decimal
 from types import MappingProxyType
 
-from cpimportd.checks.closed import closed_period
-from cpimportd.checks.earlier import NOTHING, Earlier, earlier_problems
-from cpimportd.checks.growth import growth
-from cpimportd.checks.organizations import organization_lookalikes
+from cpimportd.checks.files import money
+from cpimportd.checks.guards import (
+    NOTHING,
+    Earlier,
+    closed_period,
+    earlier_problems,
+    growth,
+    organization_lookalikes,
+    shrinkage,
+    twins_in_books,
+)
 from cpimportd.checks.pairs import rekeyed_pairs, retimed_pairs
-from cpimportd.checks.shrinkage import shrinkage
-from cpimportd.checks.totals import money
-from cpimportd.checks.twins import twins_in_books
 from cpimportd.config.settings import Guards
 from cpimportd.core.model import Unit, UnitFacts
 from cpimportd.core.problems import Effect, Problem, problem

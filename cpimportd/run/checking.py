@@ -7,7 +7,7 @@ from datetime import datetime, tzinfo
 import asyncpg
 
 from cpimportd.books.journal import memory
-from cpimportd.checks.earlier import Earlier
+from cpimportd.checks.guards import Earlier
 from cpimportd.checks.integrity import integrity
 from cpimportd.core.model import Content, Kind, MissedFile, Progress, Snapshot, Unit
 from cpimportd.core.problems import Problem, ProblemError, problem

@@ -5,7 +5,7 @@ from datetime import date, datetime
 
 from cpimportd.books.publish.notices import readers
 from cpimportd.books.publish.plan import Judge, NewName, Publication, Today
-from cpimportd.checks.closed import closed_before
+from cpimportd.checks.guards import closed_before
 from cpimportd.checks.plausibility import plausibility
 from cpimportd.core.model import Content, Unit, UnitFacts
 from cpimportd.core.problems import Effect

@@ -11,7 +11,7 @@ from cpimportd.books.database import encodings
 from cpimportd.books.journal import memory
 from cpimportd.books.schema.rights import text_limits
 from cpimportd.checks.attribution import KnownExpenses, unknown_expenses
-from cpimportd.checks.rereading import files_to_parse
+from cpimportd.checks.units import files_to_parse
 from cpimportd.config.settings import Settings
 from cpimportd.core.model import FetchedFile, Kind, Progress, Served, Snapshot, Unit
 from cpimportd.core.problems import ProblemError

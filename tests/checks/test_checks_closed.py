@@ -5,7 +5,7 @@ from decimal import Decimal
 
 import pytest
 
-from cpimportd.checks.closed import closed_before
+from cpimportd.checks.guards import closed_before
 from cpimportd.checks.plausibility import plausibility
 from cpimportd.config.settings import Guards
 from cpimportd.core.model import DocumentFact, Group, Unit, UnitFacts

@@ -6,7 +6,7 @@ from decimal import Decimal
 
 import pytest
 
-from cpimportd.checks.earlier import Earlier
+from cpimportd.checks.guards import Earlier
 from cpimportd.checks.plausibility import plausibility
 from cpimportd.config.settings import Guards
 from cpimportd.core.model import DocumentFact, Group, Kind, Served, Unit, UnitFacts

@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from cpimportd.checks.integrity import integrity
-from cpimportd.checks.rereading import files_to_parse
+from cpimportd.checks.units import files_to_parse
 from cpimportd.core.model import Document, FetchedFile, Kind, Served, Snapshot
 from cpimportd.core.problems import problem
 

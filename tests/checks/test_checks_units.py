@@ -4,7 +4,7 @@ from decimal import Decimal
 
 import pytest
 
-from cpimportd.checks.earlier import Earlier
+from cpimportd.checks.guards import Earlier
 from cpimportd.checks.integrity import integrity
 from cpimportd.checks.plausibility import plausibility
 from cpimportd.config.settings import Guards

@@ -7,10 +7,11 @@ from typing import Final, NamedTuple
 from cpimportd.checks.attribution import AttributedFile
 from cpimportd.core.folding import describe_differences, fold, with_code_points
 from cpimportd.core.identity import parse_identity
-from cpimportd.core.model import KOPECK, Document, Kind, Snapshot, amount_of_kopecks
+from cpimportd.core.model import KOPECK, Document, Kind, amount_of_kopecks
 from cpimportd.core.problems import Problem, problem
 from cpimportd.core.twins import are_one, numbered
 from cpimportd.core.verdicts import capped, stops
+from cpimportd.core.workbooks import Snapshot
 
 
 def control_total_problems(snapshot: Snapshot) -> tuple[Problem, ...]:

@@ -11,10 +11,12 @@ from cpimportd.checks.units import file_missing
 from cpimportd.config.settings import Guards
 from cpimportd.core.figures import amount
 from cpimportd.core.folding import describe_differences, fold, with_code_points
-from cpimportd.core.model import KOPECK, DocumentFact, Served, UnitFacts
+from cpimportd.core.model import KOPECK
 from cpimportd.core.problems import Problem, problem
 from cpimportd.core.time import document_day
+from cpimportd.core.unit_facts import DocumentFact, UnitFacts
 from cpimportd.core.verdicts import Judgement
+from cpimportd.core.workbooks import Served
 
 PREVIOUS_MONTH: Final = "previous-month"
 ZERO: Final = Decimal(0)

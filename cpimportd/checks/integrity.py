@@ -16,10 +16,11 @@ from cpimportd.checks.units import (
     merged,
     partner_problems,
 )
-from cpimportd.core.model import Group, Kind, Served, Snapshot
+from cpimportd.core.model import Group, Kind
 from cpimportd.core.near import near_hint
 from cpimportd.core.problems import Effect, Problem, printable, problem
 from cpimportd.core.verdicts import FileVerdict, UnitVerdict, Verdict, is_accepted, name_of, stops
+from cpimportd.core.workbooks import Served, Snapshot
 
 ALL_KINDS: Final = frozenset(Kind)
 

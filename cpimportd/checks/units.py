@@ -10,9 +10,10 @@ from types import MappingProxyType
 from cpimportd.checks.attribution import AttributedFile, Claim, Memory, attribute
 from cpimportd.checks.files import copies
 from cpimportd.core.folding import fold
-from cpimportd.core.model import Group, Kind, Served, Snapshot, Unit
+from cpimportd.core.model import Group, Kind, Unit
 from cpimportd.core.problems import Problem, printable, problem
 from cpimportd.core.verdicts import EXPORT_HOURS, name_of, stops
+from cpimportd.core.workbooks import Served, Snapshot
 
 _NAMED = 3
 """Further files that a unit's problem names."""

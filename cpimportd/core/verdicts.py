@@ -3,8 +3,9 @@
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 
-from cpimportd.core.model import Kind, Served, Snapshot, Unit
+from cpimportd.core.model import Kind, Unit
 from cpimportd.core.problems import Effect, Problem, printable, problem
+from cpimportd.core.workbooks import Served, Snapshot
 
 LIMIT = 20
 """As many of one kind are listed one by one; a file left on the server under its old name doubles thousands."""

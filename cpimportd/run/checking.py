@@ -9,10 +9,11 @@ import asyncpg
 from cpimportd.books.journal import memory
 from cpimportd.checks.guards import Earlier
 from cpimportd.checks.integrity import integrity
-from cpimportd.core.model import Content, Kind, MissedFile, Progress, Snapshot, Unit
+from cpimportd.core.model import Kind, Progress, Unit
 from cpimportd.core.problems import Problem, ProblemError, problem
 from cpimportd.core.time import day, moment
 from cpimportd.core.verdicts import Verdict
+from cpimportd.core.workbooks import Content, MissedFile, Snapshot
 from cpimportd.run.reading import ReadFiles
 from cpimportd.run.request import Run
 from cpimportd.source.fetch import open_source

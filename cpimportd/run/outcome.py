@@ -10,9 +10,10 @@ import asyncpg
 from cpimportd.books.journal import memory
 from cpimportd.books.publish.held import held_units
 from cpimportd.books.publish.plan import Published
-from cpimportd.core.model import Kind, MissedFile, Served, Snapshot
+from cpimportd.core.model import Kind
 from cpimportd.core.problems import Problem, printable, problem
 from cpimportd.core.report import FileReport, FileStatus, HeldUnit, KindTotal, UnitReport, UnitStatus
+from cpimportd.core.workbooks import MissedFile, Served, Snapshot
 from cpimportd.documents.names import kind_by_name
 from cpimportd.run.checking import Intake
 from cpimportd.run.request import RunRequest

@@ -7,9 +7,11 @@ from cpimportd.books.publish.notices import readers
 from cpimportd.books.publish.plan import Judge, NewName, Publication, Today
 from cpimportd.checks.guards import closed_before
 from cpimportd.checks.plausibility import plausibility
-from cpimportd.core.model import Content, Unit, UnitFacts
+from cpimportd.core.model import Unit
 from cpimportd.core.problems import Effect
+from cpimportd.core.unit_facts import UnitFacts
 from cpimportd.core.verdicts import Judgement
+from cpimportd.core.workbooks import Content
 from cpimportd.run.checking import Intake
 from cpimportd.run.request import Run, RunRequest
 

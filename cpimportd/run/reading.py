@@ -13,8 +13,9 @@ from cpimportd.books.schema.rights import text_limits
 from cpimportd.checks.attribution import KnownExpenses, unknown_expenses
 from cpimportd.checks.units import files_to_parse
 from cpimportd.config.settings import Settings
-from cpimportd.core.model import FetchedFile, Kind, Progress, Served, Snapshot, Unit
+from cpimportd.core.model import Kind, Progress, Unit
 from cpimportd.core.problems import ProblemError
+from cpimportd.core.workbooks import FetchedFile, Served, Snapshot
 from cpimportd.render.titles import title_of
 from cpimportd.run.request import Run
 from cpimportd.workbook import digests, engine

@@ -7,8 +7,9 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from cpimportd.config.settings import Settings
-from cpimportd.core.model import Content, Group, Kind, Progress
+from cpimportd.core.model import Group, Kind, Progress
 from cpimportd.core.report import RunReport, RunStatus
+from cpimportd.core.workbooks import Content
 from cpimportd.documents.names import kind_by_name
 
 

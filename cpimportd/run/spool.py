@@ -26,10 +26,11 @@ from typing import Any, Final
 
 from cpimportd.core.files import write_whole
 from cpimportd.core.leftovers import LOCK, MANIFEST, ROWS, STAMP, living, remove_abandoned, take_lock
-from cpimportd.core.model import FetchedFile, Kind
+from cpimportd.core.model import Kind
 from cpimportd.core.private import make_folder, own_folder
 from cpimportd.core.problems import ProblemError
 from cpimportd.core.system import unusable
+from cpimportd.core.workbooks import FetchedFile
 
 _CONTENTS: Final = "contents"
 logger = logging.getLogger(__name__)

@@ -9,10 +9,10 @@ from pathlib import Path
 from types import TracebackType
 from typing import Final, Self
 
-from cpimportd.core.model import FetchedFile
 from cpimportd.core.private import open_private, own_folder
 from cpimportd.core.problems import ProblemError, problem
 from cpimportd.core.system import unusable
+from cpimportd.core.workbooks import FetchedFile
 from cpimportd.source.contract import Entry, Look, PermanentError
 from cpimportd.source.names import SUFFIXES
 

@@ -14,10 +14,11 @@ from pathlib import Path
 
 import cpimportd
 from cpimportd.config.settings import Reader
-from cpimportd.core.model import FetchedFile, Progress, Snapshot
+from cpimportd.core.model import Progress
 from cpimportd.core.private import open_private
 from cpimportd.core.problems import ProblemError, problem
 from cpimportd.core.system import unusable
+from cpimportd.core.workbooks import FetchedFile, Snapshot
 from cpimportd.documents.names import kind_by_name
 from cpimportd.workbook.protocol import Job, Listener
 from cpimportd.workbook.sandbox import Start, run_limited, spawned

@@ -18,18 +18,10 @@ from cpimportd.books.publish.publish import publish
 from cpimportd.books.publish.undo import Undo, undo
 from cpimportd.books.publish.undoable import runs_to_undo
 from cpimportd.config.settings import Database, Guards, Settings
-from cpimportd.core.model import (
-    MAIN_AMOUNT,
-    STAGED_COLUMNS,
-    Document,
-    FetchedFile,
-    Group,
-    Kind,
-    Snapshot,
-    Unit,
-    UnitFacts,
-)
+from cpimportd.core.model import MAIN_AMOUNT, STAGED_COLUMNS, Document, Group, Kind, Unit
+from cpimportd.core.unit_facts import UnitFacts
 from cpimportd.core.verdicts import FileVerdict, Judgement, UnitVerdict, Verdict
+from cpimportd.core.workbooks import FetchedFile, Snapshot
 from cpimportd.run.checking import Intake
 from cpimportd.run.planning import plan_publication
 from cpimportd.run.reading import ReadFiles

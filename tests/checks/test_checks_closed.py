@@ -8,7 +8,8 @@ import pytest
 from cpimportd.checks.guards import closed_before
 from cpimportd.checks.plausibility import plausibility
 from cpimportd.config.settings import Guards
-from cpimportd.core.model import DocumentFact, Group, Unit, UnitFacts
+from cpimportd.core.model import Group, Unit
+from cpimportd.core.unit_facts import DocumentFact, UnitFacts
 
 UNIT = Unit("ЛОТОС ООО", Group.EXPENSES)
 

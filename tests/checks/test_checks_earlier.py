@@ -9,8 +9,10 @@ import pytest
 from cpimportd.checks.guards import Earlier
 from cpimportd.checks.plausibility import plausibility
 from cpimportd.config.settings import Guards
-from cpimportd.core.model import DocumentFact, Group, Kind, Served, Unit, UnitFacts
+from cpimportd.core.model import Group, Kind, Unit
 from cpimportd.core.problems import problem
+from cpimportd.core.unit_facts import DocumentFact, UnitFacts
+from cpimportd.core.workbooks import Served
 
 UNIT = Unit("А", Group.RECEIPTS)
 FACTS = UnitFacts(UNIT, 100, 100, Decimal(100))

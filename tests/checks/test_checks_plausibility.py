@@ -8,8 +8,9 @@ import pytest
 from cpimportd.checks.plausibility import plausibility
 from cpimportd.config.settings import Guards
 from cpimportd.core.figures import count
-from cpimportd.core.model import DocumentFact, Group, Unit, UnitFacts
+from cpimportd.core.model import Group, Unit
 from cpimportd.core.problems import problem
+from cpimportd.core.unit_facts import DocumentFact, UnitFacts
 
 A = Unit("А", Group.EXPENSES)
 B = Unit("Б", Group.EXPENSES)

@@ -7,8 +7,9 @@ from hypothesis import strategies as st
 
 from cpimportd.checks.integrity import integrity
 from cpimportd.checks.units import files_to_parse
-from cpimportd.core.model import Document, FetchedFile, Kind, Served, Snapshot
+from cpimportd.core.model import Document, Kind
 from cpimportd.core.problems import problem
+from cpimportd.core.workbooks import FetchedFile, Served, Snapshot
 
 ORGANIZATIONS = ("А", "Б", "В")
 NAMES = ("a.xlsx", "b.xlsx", "c.xlsx", "d.xlsx", "e.xlsx")

@@ -15,7 +15,9 @@ from cpimportd.checks.attribution import unknown_expenses
 from cpimportd.checks.integrity import integrity
 from cpimportd.checks.plausibility import plausibility
 from cpimportd.config.settings import Guards
-from cpimportd.core.model import Document, DocumentFact, FetchedFile, Group, Kind, Served, Snapshot, Unit, UnitFacts
+from cpimportd.core.model import Document, Group, Kind, Unit
+from cpimportd.core.unit_facts import DocumentFact, UnitFacts
+from cpimportd.core.workbooks import FetchedFile, Served, Snapshot
 
 SAMPLES = Path(__file__).parent.parent / "samples"
 NUMBER = re.compile(r"(\S+) от (\d{2})\.(\d{2})\.(\d{4})")

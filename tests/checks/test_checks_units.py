@@ -8,8 +8,9 @@ from cpimportd.checks.guards import Earlier
 from cpimportd.checks.integrity import integrity
 from cpimportd.checks.plausibility import plausibility
 from cpimportd.config.settings import Guards
-from cpimportd.core.model import DocumentFact, Group, Kind, Unit, UnitFacts
+from cpimportd.core.model import Group, Kind, Unit
 from cpimportd.core.problems import problem
+from cpimportd.core.unit_facts import DocumentFact, UnitFacts
 
 LOTOS_RECEIPTS = Unit("Лотос", Group.RECEIPTS)
 LOTOS_EXPENSES = Unit("Лотос", Group.EXPENSES)

@@ -7,7 +7,8 @@ from pathlib import Path
 import pytest
 
 from cpimportd.config.settings import Settings
-from cpimportd.core.model import FetchedFile, Kind, Served
+from cpimportd.core.model import Kind
+from cpimportd.core.workbooks import FetchedFile, Served
 from cpimportd.run.reading import Reader
 from cpimportd.workbook import digests
 from cpimportd.workbook.reading import ReadJob

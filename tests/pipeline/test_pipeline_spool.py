@@ -10,8 +10,9 @@ from pathlib import Path
 
 import pytest
 
-from cpimportd.core.model import FetchedFile, Kind
+from cpimportd.core.model import Kind
 from cpimportd.core.report import RunStatus
+from cpimportd.core.workbooks import FetchedFile
 from cpimportd.run.archive import archived_runs
 from cpimportd.run.spool import find_in_spool, open_spool, prune_spool
 

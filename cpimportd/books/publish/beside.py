@@ -8,10 +8,10 @@ import asyncpg
 
 from cpimportd.books.database.queries import sql
 from cpimportd.books.database.shapes import SHAPES, Shape
-from cpimportd.core.beside import NOTHING_BESIDE, Beside, Growth, Twin
 from cpimportd.core.folding import fold
 from cpimportd.core.model import Group, Unit
 from cpimportd.core.twins import Numbered, are_one, numbered
+from cpimportd.core.unit_facts import NOTHING_BESIDE, Beside, Growth, Twin
 
 
 async def beside_new(connection: asyncpg.Connection) -> Mapping[Unit, Beside]:

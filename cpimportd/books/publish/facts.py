@@ -11,9 +11,9 @@ from cpimportd.books.database.queries import sql
 from cpimportd.books.database.shapes import EXPENSES, SHAPES, Shape
 from cpimportd.books.publish.beside import beside_new
 from cpimportd.books.publish.stage import drop_other_units
-from cpimportd.core.beside import NOTHING_BESIDE
-from cpimportd.core.model import DocumentFact, Group, Unit, UnitFacts
+from cpimportd.core.model import Group, Unit
 from cpimportd.core.problems import Problem, problem
+from cpimportd.core.unit_facts import NOTHING_BESIDE, DocumentFact, UnitFacts
 
 
 async def compare(connection: asyncpg.Connection) -> None:

@@ -6,10 +6,12 @@ from datetime import date
 from typing import NamedTuple
 from zoneinfo import ZoneInfo
 
-from cpimportd.core.model import Content, Group, Kind, Unit, UnitFacts
+from cpimportd.core.model import Group, Kind, Unit
 from cpimportd.core.problems import Problem
 from cpimportd.core.report import FileStatus, RunStatus, UnitReport
+from cpimportd.core.unit_facts import UnitFacts
 from cpimportd.core.verdicts import FileVerdict, Judgement, UnitVerdict
+from cpimportd.core.workbooks import Content
 
 Judge = Callable[[Sequence[UnitFacts]], Mapping[Unit, Judgement]]
 

@@ -1,8 +1,14 @@
-"""Check today's workbooks: may they be believed, by themselves and by what is known of earlier days."""
+"""Check today's workbooks: may they be believed, by themselves and by what is known of earlier days.
 
+Where expenses and details were exported at different hours, the rest of the upload may be waited for.
+"""
+
+import asyncio
+import logging
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from datetime import datetime, tzinfo
+from datetime import UTC, datetime, timedelta, tzinfo
+from typing import Final
 
 import asyncpg
 
@@ -10,13 +16,21 @@ from cpimportd.books.journal import memory
 from cpimportd.checks.guards import Earlier
 from cpimportd.checks.integrity import integrity
 from cpimportd.core.model import Kind, Progress, Unit
-from cpimportd.core.problems import Problem, ProblemError, problem
+from cpimportd.core.problems import Effect, Problem, ProblemError, problem
 from cpimportd.core.time import day, moment
-from cpimportd.core.verdicts import Verdict
+from cpimportd.core.verdicts import UnitVerdict, Verdict
+from cpimportd.core.waiting import Wait, waiting
 from cpimportd.core.workbooks import Content, MissedFile, Snapshot
 from cpimportd.run.reading import ReadFiles
 from cpimportd.run.request import Run
 from cpimportd.source.fetch import open_source
+
+logger = logging.getLogger(__name__)
+
+LOOK_AGAIN: Final = 30.0
+"""Seconds between two looks at a server where expenses and details do not match yet."""
+
+_NO_MATCH: Final = "expenses and details do not match yet, and were uploaded a moment ago"
 
 
 @dataclass(frozen=True, slots=True)
@@ -178,3 +192,43 @@ def _older(unit: Unit, snapshot: Snapshot, known: memory.Superseded, zone: tzinf
         day=day(known.at, zone),
         later=known.later,
     )
+
+
+async def other_half_expected(run: Run, intake: Intake, remaining: float) -> bool:
+    """Whether the server is looked at again, after a while: the rest of an upload may be on its way.
+
+    Expenses and details that were exported at different hours do not match; only where that is all that is wrong, the
+    upload is fresh, and the caller wants to wait.
+
+    Args:
+        run: which run.
+        intake: what it found so far.
+        remaining: seconds of ``retry.within`` that are left.
+    """
+    if remaining <= 0 or not _upload_under_way(intake, run.settings.retry.within):
+        return False
+    if not run.request.waits:
+        logger.warning("%s; `cpimportd run --wait` waits for the other half", _NO_MATCH)
+        return False
+    seconds = min(LOOK_AGAIN, remaining)
+    logger.warning("%s: looking again in %.0f s, for at most %.0f s more", _NO_MATCH, seconds, remaining)
+    now = datetime.now(UTC)
+    again, until = now + timedelta(seconds=seconds), now + timedelta(seconds=remaining)
+    with waiting(Wait("other-half", "expenses and details do not match yet", again, until)):
+        await asyncio.sleep(seconds)
+    return True
+
+
+def _upload_under_way(intake: Intake, within: timedelta) -> bool:
+    """Whether the only fault is that two exports do not match yet, and 1C uploaded a moment ago, at different times."""
+    held = [unit for unit in intake.verdict.units.values() if unit.held and not _only_strict(unit)]
+    if not held or not all(unit.exports_disagree for unit in held):
+        return False
+    files = [snapshot.file for one in held for snapshot in intake.snapshots(one.unit)]
+    times = {file.modified for file in files if file.modified is not None}
+    return len(times) > 1 and datetime.now(UTC) - max(times) < within
+
+
+def _only_strict(unit: UnitVerdict) -> bool:
+    """Whether the unit is right in itself, and held only because another one is."""
+    return all(found.code == "strict" or found.effect is Effect.WARNS for found in unit.problems)

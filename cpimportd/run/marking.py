@@ -21,8 +21,7 @@ from cpimportd.core.problems import CATALOG, Effect, Problem, ProblemError, prin
 from cpimportd.core.texts.russian import TEXTS
 from cpimportd.core.texts.russian_reasons import russian_reason
 from cpimportd.render.workbooks.output import write_output
-from cpimportd.run.archive import archived_runs
-from cpimportd.run.spool import find_in_spool
+from cpimportd.run.spool import archived_runs, find_in_spool
 from cpimportd.workbook.reading import child_command
 from cpimportd.workbook.sandbox import run_limited, spawned
 

@@ -31,8 +31,7 @@ from cpimportd.core.report import RunReport, RunStatus
 from cpimportd.core.uninterrupted import uninterrupted
 from cpimportd.notify.measuring import leave_metrics
 from cpimportd.run import outcome
-from cpimportd.run.checking import Intake, check_workbooks
-from cpimportd.run.looking_again import other_half_expected
+from cpimportd.run.checking import Intake, check_workbooks, other_half_expected
 from cpimportd.run.notifying import notify_readers
 from cpimportd.run.planning import plan_publication, today
 from cpimportd.run.reading import read_workbooks

@@ -27,7 +27,7 @@ from cpimportd.notify.nagios import Level, Thresholds, judge
 from cpimportd.notify.plugin import Answer
 from cpimportd.render.journal import summary_line
 from cpimportd.render.progress import of_report
-from cpimportd.run.archive import archived_runs
+from cpimportd.run.spool import archived_runs
 from cpimportd.web.daemon_view import Seen as DaemonSeen
 from cpimportd.web.daemon_view import light
 from tests.daemon.test_daemon_attempts import PLAN, SCHEDULE

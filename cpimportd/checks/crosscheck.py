@@ -122,8 +122,8 @@ class DetailSums:
 
         Once every document that has details agrees with them, the totals can only differ by expenses that have none.
         A single one that explains the whole difference is a warning: it was entered and its details were not. Several
-        are not told from a details file that was cut off or exported for a shorter period, whose own ``Итого`` is
-        right all the same: the totals decide, as they do where 1C exports both in one go.
+        look the same as a details file that was cut off or exported for a shorter period, whose own ``Итого`` is right
+        all the same: the totals decide, as they do where 1C exports both in one go.
         """
         details, bare, wrong = 0, [], []
         for expense in expenses:

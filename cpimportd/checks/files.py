@@ -90,13 +90,13 @@ def duplicate_documents(files: Sequence[AttributedFile]) -> Mapping[int, tuple[P
     """Documents that stand in two rows, of one file or of two files of one kind: per ``file_no``, the problems.
 
     Two documents are one if their names fold alike, or if they have one number and year in one organization
-    (:mod:`cpimportd.core.twins`). Either file may be the wrong one, so both are told. Details have no key of their own:
-    several lines of one document are what they are.
+    (:mod:`cpimportd.core.twins`). Either file may be the wrong one, so both are reported. Details have no key of their
+    own: several lines of one document are allowed.
     """
     found: dict[int, dict[str, list[Problem]]] = {}
     for kind in (Kind.RECEIPTS, Kind.EXPENSES):
         for (why, *_), places in _repeated([file for file in files if file.kind is kind]).items():
-            for file_no, duplicate in _told(sorted(places), why):
+            for file_no, duplicate in _pairs_of(sorted(places), why):
                 found.setdefault(file_no, {}).setdefault(duplicate.code, []).append(duplicate)
     return {
         file_no: tuple(one for problems in by_code.values() for one in capped(problems))
@@ -150,21 +150,21 @@ def _one_number(here: Document, there: Document) -> str | None:
 def _one_amount(here: Document, there: Document) -> str | None:
     name, other = numbered(here.operation_id), numbered(there.operation_id)
     if name is None or other is None or (name.words, name.written) == (other.words, other.written):
-        return None  # told by their number
+        return None  # found by their number
     return _one_number(here, there) if are_one(name, here.kopecks, other, there.kopecks) else None
 
 
-def _told(places: Sequence[_Place], why: _Why) -> Iterable[tuple[int, Problem]]:
+def _pairs_of(places: Sequence[_Place], why: _Why) -> Iterable[tuple[int, Problem]]:
     """Every place whose document stands in an earlier one, too; and of that one, once for each other file."""
-    told: set[tuple[_Place, int]] = set()
+    reported: set[tuple[_Place, int]] = set()
     for at, place in enumerate(places):
         earlier = places[: min(at, _NUMBERS_COMPARED)]
         found = next(((other, code) for other in earlier if (code := why(place.document, other.document))), None)
         if found is None:
             continue
         other, code = found
-        if place.file_no != other.file_no and (other, place.file_no) not in told:
-            told.add((other, place.file_no))
+        if place.file_no != other.file_no and (other, place.file_no) not in reported:
+            reported.add((other, place.file_no))
             yield other.file_no, _duplicate(code, other, place)
         yield place.file_no, _duplicate(code, place, other)
 

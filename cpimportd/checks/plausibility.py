@@ -152,10 +152,11 @@ def _with_moves(
     accepted: frozenset[str],
     organizations_today: frozenset[str],
 ) -> dict[Unit, Judgement]:
-    """Hold both ends of a move of documents between organizations unless both are published, until it stands still.
+    """Hold both ends of a move of documents between organizations unless both are published.
 
-    Where only the new owner is published, the old one loses documents that no check of its own allowed; where only the
-    old one is, its documents stay in the books although its file lacks them, and its sums cannot come out right.
+    Repeated until nothing changes. Where only the new owner is published, the old one loses documents that no check of
+    its own allowed; where only the old one is, its documents stay in the books although its file lacks them, and its
+    sums cannot come out right.
     """
     moves = [
         (one, other, Unit(other, one.unit.group))
@@ -170,8 +171,8 @@ def _with_moves(
             target = one.unit
             source_published = source in verdicts and not verdicts[source].held
             incomplete = _elsewhere(one, other)
-            told = incomplete in verdicts[target].problems or verdicts[target].renamed_from == other
-            if not source_published and not told:
+            known = incomplete in verdicts[target].problems or verdicts[target].renamed_from == other
+            if not source_published and not known:
                 settled = False
                 verdicts[target] = _verdict(
                     target, verdicts[target], [*verdicts[target].problems, incomplete], accepted

@@ -229,9 +229,9 @@ def files_to_parse(
     """Say which of the files that were left unread as unchanged must be read in full after all.
 
     A unit is compared with the books as a whole: where one of its files changed, came or went, or somebody else wrote
-    into its books, its other files are needed too, and with them the other units that those hold, until it stands
-    still. Details name their organizations through their expenses, which may lie in files not read yet: read what
-    this gives and ask again, until it gives nothing.
+    into its books, its other files are needed too, and with them the other units that those hold, until nothing
+    more is needed. Details name their organizations through their expenses, which may lie in files not read yet: read
+    what this gives and ask again, until it gives nothing.
 
     Args:
         snapshots: today's files, the changed ones read in full.

@@ -79,7 +79,7 @@ class Figure(StrEnum):
 
     @classmethod
     def of_payment(cls, payment_type: str | None) -> "Figure":
-        """What a detail line pays: told by its payment type alone, never by an account (``account.sql``, ``paid``)."""
+        """What a detail line pays: known by its payment type alone, never by an account (``account.sql``, ``paid``)."""
         return next((figure for figure, name in PAYMENT_TYPES.items() if name == payment_type), cls.OTHER)
 
 
@@ -234,7 +234,7 @@ class Progress:
             steps.
         total: of the same; None where nobody knows.
         finished: whether this file or stage is through.
-        run: the run's number, told once, when it has its row in the database.
+        run: the run's number, given once, when it has its row in the database.
     """
 
     stage: str

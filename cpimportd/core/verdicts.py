@@ -49,7 +49,7 @@ EXPORT_HOURS = frozenset({"orphan-detail", "details-sum", "totals-disagree"})
 
 
 def is_accepted(unit: Unit, accepted: Collection[str]) -> bool:
-    """Whether a human accepts a unit: by its name, or as problems tell it, invisible characters escaped."""
+    """Whether a human accepts a unit: by its name, or as problems show it, with invisible characters escaped."""
     return unit.name in accepted or printable(unit.name) in accepted
 
 

@@ -70,7 +70,7 @@ class Intake:
 
         Args:
             after: when the newest workbook was uploaded that is known already.
-            zone: in which that instant is told.
+            zone: in which that instant is shown.
 
         Raises:
             ProblemError: ``upload-missing``.

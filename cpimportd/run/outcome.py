@@ -1,4 +1,4 @@
-"""What is told of a run: its files, its units, what the books hold now, and what nobody's file accounts for."""
+"""The parts of a run's report: its files, its units, what the books hold now, and the documents that no file brings."""
 
 from collections import Counter, defaultdict
 from collections.abc import Sequence
@@ -41,7 +41,7 @@ class Books:
 
 
 async def books(connection: asyncpg.Connection, department_id: int, intake: Intake, request: RunRequest) -> Books:
-    """Read what the books hold now, and what in them nobody's file brings.
+    """Read what the books hold now, and which of their documents no file brings.
 
     Args:
         connection: any.
@@ -51,10 +51,10 @@ async def books(connection: asyncpg.Connection, department_id: int, intake: Inta
     """
     totals = await memory.totals(connection, department_id)
     named = {(unit.organization, unit.group) for unit in intake.verdict.units}
-    strangers = [
-        stranger
-        for stranger in await memory.strangers(connection, department_id)
-        if stranger.group in request.groups and (stranger.organization, stranger.group) not in named
+    unattributed = [
+        found
+        for found in await memory.unattributed(connection, department_id)
+        if found.group in request.groups and (found.organization, found.group) not in named
     ]
     return Books(
         totals={kind: KindTotal(rows, total) for kind, (rows, total) in totals.kinds.items()},
@@ -62,17 +62,17 @@ async def books(connection: asyncpg.Connection, department_id: int, intake: Inta
         interest=totals.interest,
         other=totals.other,
         held=tuple(await held_units(connection, department_id)),
-        problems=tuple(_stranger(stranger) for stranger in strangers),
+        problems=tuple(map(_not_in_snapshot, unattributed)),
     )
 
 
-def _stranger(stranger: memory.Stranger) -> Problem:
+def _not_in_snapshot(found: memory.Unattributed) -> Problem:
     return problem(
         "not-in-snapshot",
-        organization=stranger.organization or "(no organization)",
-        value=stranger.group.value,
-        count=stranger.documents,
-        sum=f"{stranger.total:.2f}",
+        organization=found.organization or "(no organization)",
+        value=found.group.value,
+        count=found.documents,
+        sum=f"{found.total:.2f}",
     )
 
 

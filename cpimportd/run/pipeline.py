@@ -58,7 +58,7 @@ async def run_once(
     Args:
         settings: the effective settings.
         request: what is asked of this run.
-        progress: told how far it is.
+        progress: called with how far it is.
 
     Raises:
         asyncio.CancelledError: the run was stopped before COMMIT; nothing was published, the slot stays due.
@@ -168,7 +168,7 @@ async def _publish(run: Run, connection: asyncpg.Connection, intake: Intake) -> 
 
 
 async def _back_up_first(run: Run, connection: asyncpg.Connection) -> None:
-    """Before the first publication into books that somebody else filled, keep a copy of them.
+    """Before the first publication into books that another program filled, keep a copy of them.
 
     That run corrects whatever the predecessor left behind, and may be the largest change that the books ever see.
 

@@ -74,7 +74,7 @@ def _new_names(intake: Intake, unit: Unit) -> Iterator[NewName]:
 
 
 def _only_put_right(intake: Intake, unit: Unit) -> bool:
-    """Whether the unit is published only because somebody else wrote to it: its files are those of last time."""
+    """Whether the unit is published only because another program wrote to it: its files are those of last time."""
     if unit not in intake.read.foreign:
         return False
     then = {entry.digest for entry in intake.read.served if entry.organization == unit.organization

@@ -30,7 +30,7 @@ class ReadFiles:
     Attributes:
         snapshots: one per fetched file, by ``file_no``.
         served: what the books serve.
-        foreign: units in whose rows somebody else has written since our last publication.
+        foreign: units to whose rows somebody else has written since our last publication.
         known_expenses: what the books know of expenses that details name and today's expenses do not.
         similar_expenses: ids of expenses in the books that one of those that they do not know may only look like.
     """

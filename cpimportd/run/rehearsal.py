@@ -55,7 +55,7 @@ async def rehearse(
         present: whose spool and books are looked at; both are only read.
         proposed: what is to be judged by.
         days: the latest so many; None takes all that the spool has.
-        progress: told how far it is.
+        progress: called with how far it is.
 
     Raises:
         ProblemError: ``scratch-missing``; the spool or the database cannot be read.
@@ -112,7 +112,7 @@ async def _past(present: Settings, archived: Sequence[ArchivedRun]) -> Mapping[i
 
 
 def _only_what_judges(proposed: Settings, database: Database, folder: Path) -> Settings:
-    """Settings that reach nobody: a new key of the configuration has no effect here before somebody adds it."""
+    """Settings that reach no other system; a new key of the configuration has no effect until it is added here."""
     return Settings(
         department_id=proposed.department_id,
         timezone=proposed.timezone,
@@ -276,7 +276,7 @@ async def _make(books: Database) -> _Made:
 async def _remove(making: "asyncio.Future[_Made]") -> None:
     try:
         made = await making
-    except Exception:  # noqa: BLE001 - whoever waits for it is told; there is nothing to remove
+    except Exception:  # noqa: BLE001 - whoever waits for it gets the error; there is nothing to remove
         return
     try:
         await made.remove()

@@ -28,7 +28,7 @@ class RunRequest:
         schedule: whose slot this is; None for a run by hand.
         slot: the instant that was due.
         uploaded_after: where nothing is new and no workbook was uploaded after this instant, the run fails with
-            ``upload-missing`` and leaves no trace in ``runs``: somebody looks again later.
+            ``upload-missing`` and leaves no trace in ``runs``: the daemon looks again later.
         wait: the other half of an upload is waited for, as it is for a slot; without it the run is reported at once.
     """
 
@@ -68,7 +68,7 @@ class StageTimes:
     """Passes a run's progress on and keeps the time; a stage lasts until another one begins.
 
     Args:
-        notify: is told how far the run is.
+        notify: called with how far the run is.
         clock: seconds on a clock that is never set back.
     """
 
@@ -101,7 +101,7 @@ class Run:
     Attributes:
         settings: the effective ones.
         request: what is asked of it.
-        progress: is told how far it is.
+        progress: called with how far it is.
         started_at: when it began, in UTC.
         run_id: its number, once it has one; a dry run has none.
         logs: the lines of the backend's import log that it wrote.

@@ -120,7 +120,7 @@ UNREAD: Final = (ProblemError, OSError, asyncpg.InterfaceError, asyncpg.Postgres
 
 
 def totals_unread(error: Exception) -> Problem:
-    """That the books could not be read afterwards undoes nothing; it is told as a warning."""
+    """That the books could not be read afterwards undoes nothing; it is a warning."""
     reason = str(error.problems[0]) if isinstance(error, ProblemError) else translate(error).message
     return problem("totals-unread", reason=reason)
 

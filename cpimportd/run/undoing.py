@@ -49,7 +49,7 @@ async def undo_once(
         run_id: the run that is to be undone.
         through: later runs that published the same units are undone with it.
         requested_by: the human who asks for it, for the history.
-        progress: told how far it is.
+        progress: called with how far it is.
 
     Raises:
         asyncio.CancelledError: it was stopped before COMMIT; nothing was changed.
@@ -85,7 +85,7 @@ async def undo_once(
             except asyncio.CancelledError as error:
                 await uninterrupted(store_report(connection, settings.database, failed(number, error)))
                 raise
-            except Exception as error:  # noqa: BLE001 (whatever it is, it is told as a problem)
+            except Exception as error:  # noqa: BLE001 (whatever it is, it is reported as a problem)
                 report = failed(number, error)
             await uninterrupted(store_report(connection, settings.database, report, logs))
             return report
@@ -107,8 +107,8 @@ async def _undone(
     done = await confirm_commit(undoing, settings, request.run_id)
     progress(Progress("commit", finished=True))
     notifying = notify_readers(connection, settings, run=request.run_id, changed=True, progress=progress)
-    told = await uninterrupted(notifying)
-    report = RunReport(request.run_id, done.status, started, request.seconds(), units=done.units, problems=told)
+    problems = await uninterrupted(notifying)
+    report = RunReport(request.run_id, done.status, started, request.seconds(), units=done.units, problems=problems)
     report = await uninterrupted(_with_totals(settings, connection, report))
     return replace(report, seconds=request.seconds()), done.logs
 

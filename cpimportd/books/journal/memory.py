@@ -147,7 +147,7 @@ async def superseded(
 
 
 @dataclass(frozen=True, slots=True)
-class Stranger:
+class Unattributed:
     """Documents of one kind in the books that no file brings; None stands for those without an organization."""
 
     organization: str | None
@@ -156,11 +156,12 @@ class Stranger:
     total: Decimal
 
 
-async def strangers(connection: asyncpg.Connection, department_id: int) -> tuple[Stranger, ...]:
+async def unattributed(connection: asyncpg.Connection, department_id: int) -> tuple[Unattributed, ...]:
     """Documents in the books that no file accounts for: left untouched, but never unsaid."""
-    rows = await connection.fetch(sql("memory", "strangers"), department_id)
+    rows = await connection.fetch(sql("memory", "unattributed"), department_id)
     return tuple(
-        Stranger(row["organization"], Group(row["kind"]), row["documents"], row["total"] or Decimal(0)) for row in rows
+        Unattributed(row["organization"], Group(row["kind"]), row["documents"], row["total"] or Decimal(0))
+        for row in rows
     )
 
 

@@ -62,7 +62,7 @@ GROUP BY o.name;
 -- The same as our last publication left it.
 SELECT kind, organization, rows, total, marks FROM cpimportd.fingerprint WHERE department_id = $1;
 
--- name: strangers
+-- name: unattributed
 -- Per organization and kind, documents in the books that no file has ever brought: test data, or no longer exported.
 SELECT o.name AS organization, f.kind, sum(f.documents)::int AS documents, sum(f.total) AS total
 FROM (

@@ -20,7 +20,7 @@ from cpimportd.books.publish.undoable import runs_to_undo
 from cpimportd.config.load import require_database
 from cpimportd.config.settings import Settings
 from cpimportd.core.model import Progress
-from cpimportd.core.problems import problem
+from cpimportd.core.problems import Problem, problem
 from cpimportd.core.report import KindTotal, RunReport, RunStatus
 from cpimportd.core.uninterrupted import uninterrupted
 from cpimportd.run.notifying import notify_readers
@@ -55,42 +55,49 @@ async def undo_once(
         asyncio.CancelledError: it was stopped before COMMIT; nothing was changed.
     """
     started, began = datetime.now(UTC), time.monotonic()
-
-    def failed(number: int | None, error: BaseException) -> RunReport:
-        problems = (
-            (problem("interrupted"),) if isinstance(error, asyncio.CancelledError) else problems_from_exception(error)
-        )
-        return RunReport(number, RunStatus.FAILED, started, time.monotonic() - began, problems=problems)
-
     try:
         require_database(settings)
         async with open_books(settings) as connection:
             which = await runs_to_undo(connection, settings.department_id, run_id, through=through)
             trigger = runs.Trigger(undoes=which, requested_by=requested_by, began=started)
-            number = await runs.begin(connection, settings.department_id, trigger)
-            zone, channel = settings.timezone, settings.tell.channel
             request = Undo(
-                number,
+                await runs.begin(connection, settings.department_id, trigger),
                 settings.department_id,
                 which,
-                zone,
-                channel,
+                settings.timezone,
+                settings.tell.channel,
                 readers(settings),
                 seconds=lambda: time.monotonic() - began,
             )
-            logs: tuple[int, ...] = ()
-            try:
-                async with naming_holders(connection):
-                    report, logs = await _undone(settings, connection, request, progress, started)
-            except asyncio.CancelledError as error:
-                await uninterrupted(store_report(connection, settings.database, failed(number, error)))
-                raise
-            except Exception as error:  # noqa: BLE001 (whatever it is, it is reported as a problem)
-                report = failed(number, error)
-            await uninterrupted(store_report(connection, settings.database, report, logs))
-            return report
+            return await _recorded(settings, connection, request, progress, started)
+    except Exception as error:  # noqa: BLE001 (whatever it is, it is reported as a problem)
+        problems = problems_from_exception(error)
+        return RunReport(None, RunStatus.FAILED, started, time.monotonic() - began, problems=problems)
+
+
+async def _recorded(
+    settings: Settings,
+    connection: asyncpg.Connection,
+    request: Undo,
+    progress: Callable[[Progress], None],
+    started: datetime,
+) -> RunReport:
+    """The undo with its row in ``runs``, which says in the end how it went, whatever happened."""
+
+    def failed(*problems: Problem) -> RunReport:
+        return RunReport(request.run_id, RunStatus.FAILED, started, request.seconds(), problems=problems)
+
+    logs: tuple[int, ...] = ()
+    try:
+        async with naming_holders(connection):
+            report, logs = await _undone(settings, connection, request, progress, started)
+    except asyncio.CancelledError:
+        await uninterrupted(store_report(connection, settings.database, failed(problem("interrupted"))))
+        raise
     except Exception as error:  # noqa: BLE001 (as above)
-        return failed(None, error)
+        report = failed(*problems_from_exception(error))
+    await uninterrupted(store_report(connection, settings.database, report, logs))
+    return report
 
 
 async def _undone(

@@ -2,8 +2,8 @@
 
 from collections import Counter, defaultdict
 from collections.abc import Sequence
-from dataclasses import dataclass
 from decimal import Decimal
+from typing import TypedDict
 
 import asyncpg
 
@@ -19,60 +19,47 @@ from cpimportd.run.checking import Intake
 from cpimportd.run.request import RunRequest
 
 
-@dataclass(frozen=True, slots=True)
-class Books:
-    """What the department's books hold when a run ends.
+class Holdings(TypedDict, total=False):
+    """What the department's books hold when a run ends, as its report has it; empty where nobody could ask.
 
-    Attributes:
-        totals: rows and sum per kind.
-        principal: of the details; with interest and other it makes up their sum. None where nobody could ask.
-        interest: as above.
-        other: as above.
-        held: the units that are held; None where nobody could ask.
-        problems: documents that no file accounts for.
+    ``totals`` are rows and sum per kind; ``principal``, ``interest`` and ``other`` add up to the sum of the details;
+    ``held_now`` are the units that are held.
     """
 
     totals: dict[Kind, KindTotal]
-    principal: Decimal | None = None
-    interest: Decimal | None = None
-    other: Decimal | None = None
-    held: tuple[HeldUnit, ...] | None = None
-    problems: tuple[Problem, ...] = ()
+    principal: Decimal
+    interest: Decimal
+    other: Decimal
+    held_now: tuple[HeldUnit, ...]
 
 
-async def books(connection: asyncpg.Connection, department_id: int, intake: Intake, request: RunRequest) -> Books:
-    """Read what the books hold now, and which of their documents no file brings.
-
-    Args:
-        connection: any.
-        department_id: whose books.
-        intake: today's files.
-        request: what was asked for: whether a file brings other kinds, nobody has looked.
-    """
+async def holdings(connection: asyncpg.Connection, department_id: int) -> Holdings:
+    """Read what the books hold now."""
     totals = await memory.totals(connection, department_id)
-    named = {(unit.organization, unit.group) for unit in intake.verdict.units}
-    unattributed = [
-        found
-        for found in await memory.unattributed(connection, department_id)
-        if found.group in request.groups and (found.organization, found.group) not in named
-    ]
-    return Books(
+    return Holdings(
         totals={kind: KindTotal(rows, total) for kind, (rows, total) in totals.kinds.items()},
         principal=totals.principal,
         interest=totals.interest,
         other=totals.other,
-        held=tuple(await held_units(connection, department_id)),
-        problems=tuple(map(_not_in_snapshot, unattributed)),
+        held_now=tuple(await held_units(connection, department_id)),
     )
 
 
-def _not_in_snapshot(found: memory.Unattributed) -> Problem:
-    return problem(
-        "not-in-snapshot",
-        organization=found.organization or "(no organization)",
-        value=found.group.value,
-        count=found.documents,
-        sum=f"{found.total:.2f}",
+async def unattributed(
+    connection: asyncpg.Connection, department_id: int, intake: Intake, request: RunRequest
+) -> tuple[Problem, ...]:
+    """Documents in the books that no file brings; of kinds that were not asked for, no file was looked for."""
+    named = {(unit.organization, unit.group) for unit in intake.verdict.units}
+    return tuple(
+        problem(
+            "not-in-snapshot",
+            organization=found.organization or "(no organization)",
+            value=found.group.value,
+            count=found.documents,
+            sum=f"{found.total:.2f}",
+        )
+        for found in await memory.unattributed(connection, department_id)
+        if found.group in request.groups and (found.organization, found.group) not in named
     )
 
 

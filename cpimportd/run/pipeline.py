@@ -195,27 +195,19 @@ async def _notify_and_report(
 ) -> RunReport:
     """After COMMIT: nothing here can undo the import or call it failed."""
     settings, run.logs = run.settings, published.logs
-    problems: tuple[Problem, ...] = ()
+    notified: tuple[Problem, ...] = ()
     if not run.request.dry_run:
-        problems = await _notify(run, connection, changed=published.changed_books)
+        notified = await _notify(run, connection, changed=published.changed_books)
     files, units = outcome.files(intake, published), outcome.units(intake, published)
     try:
         async with still_open(connection, settings.database) as usable:
-            books = await outcome.books(usable, settings.department_id, intake, run.request)
+            unattributed = await outcome.unattributed(usable, settings.department_id, intake, run.request)
+            holdings = await outcome.holdings(usable, settings.department_id)
     except UNREAD as error:
-        problems = (*problems, totals_unread(error))
-        books = outcome.Books(totals={})
-    return run.report(
-        published.status,
-        files=files,
-        units=units,
-        totals=books.totals,
-        principal=books.principal,
-        interest=books.interest,
-        other=books.other,
-        problems=(*intake.verdict.problems, *books.problems, *problems),
-        held_now=books.held,
-    )
+        unattributed, holdings = (), outcome.Holdings()
+        notified = (*notified, totals_unread(error))
+    problems = (*intake.verdict.problems, *unattributed, *notified)
+    return run.report(published.status, files=files, units=units, problems=problems, **holdings)
 
 
 def _close_spool(run: Run, spool: SpoolFolder, kept: Intake | None) -> None:

@@ -9,9 +9,7 @@ from datetime import UTC, datetime
 import asyncpg
 
 from cpimportd.books.database.connection import still_open
-from cpimportd.books.journal import memory
 from cpimportd.books.publish import runs
-from cpimportd.books.publish.held import held_units
 from cpimportd.books.publish.locks import naming_holders
 from cpimportd.books.publish.notices import readers
 from cpimportd.books.publish.statistics import catch_up
@@ -21,9 +19,10 @@ from cpimportd.config.load import require_database
 from cpimportd.config.settings import Settings
 from cpimportd.core.model import Progress
 from cpimportd.core.problems import Problem, problem
-from cpimportd.core.report import KindTotal, RunReport, RunStatus
+from cpimportd.core.report import RunReport, RunStatus
 from cpimportd.core.uninterrupted import uninterrupted
 from cpimportd.run.notifying import notify_readers
+from cpimportd.run.outcome import holdings
 from cpimportd.run.session import (
     UNREAD,
     confirm_commit,
@@ -124,15 +123,6 @@ async def _with_totals(settings: Settings, connection: asyncpg.Connection, repor
     """What the books hold now; that they cannot be asked does not undo the undo."""
     try:
         async with still_open(connection, settings.database) as usable:
-            totals = await memory.totals(usable, settings.department_id)
-            held = await held_units(usable, settings.department_id)
+            return replace(report, **await holdings(usable, settings.department_id))
     except UNREAD as error:
         return report.with_problems((totals_unread(error),))
-    return replace(
-        report,
-        totals={kind: KindTotal(rows, total) for kind, (rows, total) in totals.kinds.items()},
-        principal=totals.principal,
-        interest=totals.interest,
-        other=totals.other,
-        held_now=tuple(held),
-    )

@@ -34,7 +34,7 @@ from cpimportd.books.database.embedded import EmbeddedPostgres
 from cpimportd.books.database.queries import sql
 from cpimportd.books.schema.upgrade import upgrade
 from cpimportd.config.settings import Database, Reader
-from cpimportd.core.model import FetchedFile, Snapshot
+from cpimportd.core.workbooks import FetchedFile, Snapshot
 from cpimportd.demo.exports import ExportDay, Holding
 from cpimportd.demo.ledger import Changes
 from cpimportd.workbook.cluster.reply import Packer, unpack

@@ -16,7 +16,7 @@ from random import Random
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 from cpimportd.config.settings import Reader
-from cpimportd.core.model import FetchedFile, Snapshot
+from cpimportd.core.workbooks import FetchedFile, Snapshot
 from cpimportd.demo.workbook import write_workbook
 from cpimportd.workbook.cells import open_cells
 from cpimportd.workbook.guards import ZipLimits, inspect

@@ -5,8 +5,9 @@ from dataclasses import dataclass
 from decimal import Decimal
 from typing import NamedTuple
 
-from cpimportd.core.model import Kind, Served, Snapshot, Unit
+from cpimportd.core.model import Kind, Unit
 from cpimportd.core.problems import printable
+from cpimportd.core.workbooks import Served, Snapshot
 
 KnownExpenses = Mapping[str, tuple[str, Decimal]]
 """What the books know of expenses: ``operation_id`` to (organization, amount)."""

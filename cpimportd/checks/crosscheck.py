@@ -5,11 +5,11 @@ from dataclasses import dataclass
 from typing import NamedTuple
 
 from cpimportd.checks.attribution import AttributedFile, KnownExpenses
-from cpimportd.checks.totals import money
+from cpimportd.checks.files import money
 from cpimportd.core.folding import describe_differences, fold, with_code_points
-from cpimportd.core.listing import capped
 from cpimportd.core.model import Document, Kind, amount_of_kopecks
 from cpimportd.core.problems import Problem, problem
+from cpimportd.core.verdicts import capped
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,8 +122,8 @@ class DetailSums:
 
         Once every document that has details agrees with them, the totals can only differ by expenses that have none.
         A single one that explains the whole difference is a warning: it was entered and its details were not. Several
-        are not told from a details file that was cut off or exported for a shorter period, whose own ``Итого`` is
-        right all the same: the totals decide, as they do where 1C exports both in one go.
+        look the same as a details file that was cut off or exported for a shorter period, whose own ``Итого`` is right
+        all the same: the totals decide, as they do where 1C exports both in one go.
         """
         details, bare, wrong = 0, [], []
         for expense in expenses:

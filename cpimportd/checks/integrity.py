@@ -6,15 +6,21 @@ from typing import Final
 
 from cpimportd.checks.attribution import AttributedFile, Claim, KnownExpenses, Memory, attribute, expense_index
 from cpimportd.checks.crosscheck import DetailSums, ExpensesToday, orphan_details
-from cpimportd.checks.duplicates import copies, duplicate_documents
-from cpimportd.checks.earlier import file_missing
-from cpimportd.checks.totals import control_total_problems
-from cpimportd.checks.units import UnitParts, file_problems, first_of_each_code, gather, merged, partner_problems
+from cpimportd.checks.files import control_total_problems, copies, duplicate_documents
+from cpimportd.checks.units import (
+    UnitParts,
+    file_missing,
+    file_problems,
+    first_of_each_code,
+    gather,
+    merged,
+    partner_problems,
+)
 from cpimportd.core.folding import near_hint
-from cpimportd.core.listing import name_of, stops
-from cpimportd.core.model import Group, Kind, Served, Snapshot, Unit
+from cpimportd.core.model import Group, Kind
 from cpimportd.core.problems import Effect, Problem, printable, problem
-from cpimportd.core.verdicts import FileVerdict, UnitVerdict, Verdict, is_accepted
+from cpimportd.core.verdicts import FileVerdict, UnitVerdict, Verdict, is_accepted, name_of, stops
+from cpimportd.core.workbooks import Served, Snapshot
 
 ALL_KINDS: Final = frozenset(Kind)
 
@@ -76,21 +82,16 @@ def integrity(
         files={file.file_no: _file_verdict(file, found, copied) for file in every},
         problems=(*fetch_problems, *unknown),
     )
-    return apply_strict(verdict) if strict else verdict
+    return _apply_strict(verdict) if strict else verdict
 
 
-def apply_strict(verdict: Verdict, held: Collection[Unit] = ()) -> Verdict:
-    """Hold every unit that has something to publish, if any unit or file is held.
-
-    Args:
-        verdict: what :func:`integrity` decided.
-        held: further units that were held since, as by :func:`plausibility`.
-    """
-    if not held and not verdict.anything_held:
+def _apply_strict(verdict: Verdict) -> Verdict:
+    """Hold every unit that has something to publish, if any unit or file is held."""
+    if not verdict.anything_held:
         return verdict
     units = {
         unit: one
-        if one.held or one.unchanged or unit in held
+        if one.held or one.unchanged
         else replace(one, problems=(*one.problems, problem("strict", organization=unit.organization)))
         for unit, one in verdict.units.items()
     }
@@ -232,6 +233,6 @@ def _file_verdict(file: AttributedFile, found: FileProblems, copied: Mapping[int
             problems, nothing = (*problems, problem("file-without-documents", file=file.name)), True
         else:
             nothing = False
-        return FileVerdict(file.kind, file.organizations, ignored=nothing, problems=problems)
+        return FileVerdict(file.snapshot, file.kind, file.organizations, ignored=nothing, problems=problems)
     warning = (copied[file.file_no],) if file.file_no in copied else ()
-    return FileVerdict(file.kind, file.organizations, ignored=True, problems=warning)
+    return FileVerdict(file.snapshot, file.kind, file.organizations, ignored=True, problems=warning)

@@ -4,7 +4,7 @@ from collections import Counter
 from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
 
 from cpimportd.core.folding import fold
-from cpimportd.core.model import DocumentFact, UnitFacts
+from cpimportd.core.unit_facts import DocumentFact, UnitFacts
 
 Key = Callable[[DocumentFact], Hashable | None]
 

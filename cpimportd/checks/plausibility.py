@@ -7,19 +7,23 @@ from datetime import date
 from decimal import Decimal
 from types import MappingProxyType
 
-from cpimportd.checks.closed import closed_period
-from cpimportd.checks.earlier import NOTHING, Earlier, earlier_problems
-from cpimportd.checks.growth import growth
-from cpimportd.checks.organizations import organization_lookalikes
+from cpimportd.checks.files import money
+from cpimportd.checks.guards import (
+    NOTHING,
+    Earlier,
+    closed_period,
+    earlier_problems,
+    growth,
+    organization_lookalikes,
+    shrinkage,
+    twins_in_books,
+)
 from cpimportd.checks.pairs import rekeyed_pairs, retimed_pairs
-from cpimportd.checks.shrinkage import shrinkage
-from cpimportd.checks.totals import money
-from cpimportd.checks.twins import twins_in_books
 from cpimportd.config.settings import Guards
-from cpimportd.core.listing import capped
-from cpimportd.core.model import Unit, UnitFacts
+from cpimportd.core.model import Unit
 from cpimportd.core.problems import Effect, Problem, problem
-from cpimportd.core.verdicts import PlausibilityVerdict, is_accepted
+from cpimportd.core.unit_facts import UnitFacts
+from cpimportd.core.verdicts import Judgement, capped, is_accepted
 
 
 def plausibility(
@@ -28,10 +32,11 @@ def plausibility(
     accepted: frozenset[str],
     *,
     organizations_today: frozenset[str],
+    strict: bool = False,
     first_open: date | None = None,
     undone: Mapping[Unit, int] = MappingProxyType({}),
     earlier: Mapping[Unit, Earlier] = MappingProxyType({}),
-) -> Mapping[Unit, PlausibilityVerdict]:
+) -> Mapping[Unit, Judgement]:
     """Decide which units, though their files are right, differ too much from the books to be believed unseen.
 
     Args:
@@ -40,6 +45,7 @@ def plausibility(
         guards: the limits.
         accepted: names of units that a human accepted for today; integrity problems stay.
         organizations_today: whom today's files name: an organization in the books that none names may be renamed.
+        strict: one held unit holds all.
         first_open: the first day that is in no closed period; None: nothing is closed.
         undone: units whose files of today are those that a human has undone, with the run that was undone.
         earlier: of units whose workbooks of earlier days have a say, what is known of them.
@@ -58,14 +64,24 @@ def plausibility(
         found = _judge(one, guards, organizations_today, first_open)
         again = _undone(unit, undone)
         before = earlier_problems(one, found, earlier.get(unit, NOTHING))
-        verdicts[unit] = _verdict(found, [*again, *before, *found.problems], accepted)
+        verdicts[unit] = _verdict(unit, found, [*again, *before, *found.problems], accepted)
     for old, heir in heirs.items():
-        verdicts[old] = PlausibilityVerdict(old, accepted=verdicts[heir].accepted)
+        verdicts[old] = Judgement(accepted=verdicts[heir].accepted)
     settled = _with_moves(dict(sorted(verdicts.items())), facts, accepted, organizations_today)
     for old, heir in heirs.items():
         if settled[old].held:
             settled[heir] = _without_pairs(settled[heir], of[old])
-    return settled
+    return _with_strict(settled) if strict and any(one.held for one in settled.values()) else settled
+
+
+def _with_strict(verdicts: Mapping[Unit, Judgement]) -> dict[Unit, Judgement]:
+    """Hold the others, too."""
+    return {
+        unit: one
+        if one.held
+        else replace(one, problems=(*one.problems, problem("strict", organization=unit.organization)))
+        for unit, one in verdicts.items()
+    }
 
 
 def _heirs(facts: Sequence[UnitFacts], organizations_today: frozenset[str]) -> Mapping[Unit, Unit]:
@@ -91,9 +107,7 @@ def _joined(heir: UnitFacts, old: UnitFacts) -> UnitFacts:
     )
 
 
-def _judge(
-    facts: UnitFacts, guards: Guards, organizations_today: frozenset[str], first_open: date | None
-) -> PlausibilityVerdict:
+def _judge(facts: UnitFacts, guards: Guards, organizations_today: frozenset[str], first_open: date | None) -> Judgement:
     rekeyed = rekeyed_pairs(facts, guards.removed_documents)
     gone = [document for document in facts.gone if document.operation_id not in rekeyed]
     renewed = set(rekeyed.values())
@@ -116,12 +130,10 @@ def _judge(
     problems.extend(growth(facts, guards, moved=len(rekeyed) + len(retimed)))
     problems.extend(twins_in_books(facts))
     problems.extend(organization_lookalikes(facts, organizations_today))
-    return PlausibilityVerdict(
-        facts.unit, problems=tuple(problems), rekeyed=rekeyed, retimed=retimed, renamed_from=renamed_from
-    )
+    return Judgement(tuple(problems), rekeyed=rekeyed, retimed=retimed, renamed_from=renamed_from)
 
 
-def _without_pairs(verdict: PlausibilityVerdict, old: UnitFacts) -> PlausibilityVerdict:
+def _without_pairs(verdict: Judgement, old: UnitFacts) -> Judgement:
     """Documents of an old name that is not published stay where they are: nothing has come in their place."""
     staying = {document.operation_id for document in old.gone}
     return replace(verdict, retimed={gone: new for gone, new in verdict.retimed.items() if gone not in staying})
@@ -135,15 +147,16 @@ def _undone(unit: Unit, undone: Mapping[Unit, int]) -> tuple[Problem, ...]:
 
 
 def _with_moves(
-    verdicts: dict[Unit, PlausibilityVerdict],
+    verdicts: dict[Unit, Judgement],
     facts: Sequence[UnitFacts],
     accepted: frozenset[str],
     organizations_today: frozenset[str],
-) -> dict[Unit, PlausibilityVerdict]:
-    """Hold both ends of a move of documents between organizations unless both are published, until it stands still.
+) -> dict[Unit, Judgement]:
+    """Hold both ends of a move of documents between organizations unless both are published.
 
-    Where only the new owner is published, the old one loses documents that no check of its own allowed; where only the
-    old one is, its documents stay in the books although its file lacks them, and its sums cannot come out right.
+    Repeated until nothing changes. Where only the new owner is published, the old one loses documents that no check of
+    its own allowed; where only the old one is, its documents stay in the books although its file lacks them, and its
+    sums cannot come out right.
     """
     moves = [
         (one, other, Unit(other, one.unit.group))
@@ -158,29 +171,23 @@ def _with_moves(
             target = one.unit
             source_published = source in verdicts and not verdicts[source].held
             incomplete = _elsewhere(one, other)
-            told = incomplete in verdicts[target].problems or verdicts[target].renamed_from == other
-            if not source_published and not told:
+            known = incomplete in verdicts[target].problems or verdicts[target].renamed_from == other
+            if not source_published and not known:
                 settled = False
-                verdicts[target] = _verdict(verdicts[target], [*verdicts[target].problems, incomplete], accepted)
+                verdicts[target] = _verdict(
+                    target, verdicts[target], [*verdicts[target].problems, incomplete], accepted
+                )
             left = _left(one, other)
             if source_published and verdicts[target].held:
                 settled = False
-                verdicts[source] = _verdict(verdicts[source], [*verdicts[source].problems, left], accepted)
+                verdicts[source] = _verdict(source, verdicts[source], [*verdicts[source].problems, left], accepted)
     return verdicts
 
 
-def _verdict(
-    verdict: PlausibilityVerdict, problems: Sequence[Problem], accepted: Collection[str]
-) -> PlausibilityVerdict:
+def _verdict(unit: Unit, verdict: Judgement, problems: Sequence[Problem], accepted: Collection[str]) -> Judgement:
     remarkable = sorted({found.code for found in problems if found.effect is Effect.PLAUSIBILITY})
-    return PlausibilityVerdict(
-        unit=verdict.unit,
-        problems=tuple(problems),
-        accepted=tuple(remarkable) if is_accepted(verdict.unit, accepted) else (),
-        rekeyed=verdict.rekeyed,
-        retimed=verdict.retimed,
-        renamed_from=verdict.renamed_from,
-    )
+    overridden = tuple(remarkable) if is_accepted(unit, accepted) else ()
+    return replace(verdict, problems=tuple(problems), accepted=overridden)
 
 
 def _renamed_from(facts: UnitFacts, organizations_today: frozenset[str]) -> str | None:

@@ -1,17 +1,19 @@
-"""What each unit is made of today, and what it lacks."""
+"""What each unit is made of today, what it lacks, and which of its unchanged files must be read all the same."""
 
 from collections import Counter
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
+from decimal import Decimal
 from itertools import takewhile
+from types import MappingProxyType
 
-from cpimportd.checks.attribution import AttributedFile, Claim, Memory
-from cpimportd.checks.earlier import file_missing
+from cpimportd.checks.attribution import AttributedFile, Claim, Memory, attribute
+from cpimportd.checks.files import copies
 from cpimportd.core.folding import fold
-from cpimportd.core.listing import name_of, stops
-from cpimportd.core.model import Group, Kind, Served, Unit
+from cpimportd.core.model import Group, Kind, Unit
 from cpimportd.core.problems import Problem, printable, problem
-from cpimportd.core.verdicts import EXPORT_HOURS
+from cpimportd.core.verdicts import EXPORT_HOURS, name_of, stops
+from cpimportd.core.workbooks import Served, Snapshot
 
 _NAMED = 3
 """Further files that a unit's problem names."""
@@ -206,3 +208,53 @@ def _most_alike_first(names: Sequence[str], files: Sequence[AttributedFile]) -> 
 
 def _same_beginning(one: str, other: str) -> int:
     return sum(1 for _ in takewhile(lambda pair: pair[0] == pair[1], zip(one, other, strict=False)))
+
+
+def file_missing(entry: Served) -> Problem:
+    """The problem of a workbook that is gone with its documents."""
+    unit = f"{entry.organization}/{entry.kind.group.value}"
+    return problem("file-missing", file=entry.file, organization=entry.organization, unit=unit)
+
+
+NOTHING_KNOWN: Mapping[str, tuple[str, Decimal]] = MappingProxyType({})
+
+
+def files_to_parse(
+    snapshots: Sequence[Snapshot],
+    served: Sequence[Served],
+    foreign_writes: frozenset[Unit] = frozenset(),
+    *,
+    known_expenses: Mapping[str, tuple[str, Decimal]] = NOTHING_KNOWN,
+) -> frozenset[int]:
+    """Say which of the files that were left unread as unchanged must be read in full after all.
+
+    A unit is compared with the books as a whole: where one of its files changed, came or went, or somebody else wrote
+    into its books, its other files are needed too, and with them the other units that those hold, until nothing
+    more is needed. Details name their organizations through their expenses, which may lie in files not read yet: read
+    what this gives and ask again, until it gives nothing.
+
+    Args:
+        snapshots: today's files, the changed ones read in full.
+        served: what the books serve.
+        foreign_writes: units whose books were changed by somebody else since.
+        known_expenses: what the books know of the ids that :func:`unknown_expenses` names.
+    """
+    files = attribute(snapshots, Memory(served), known_expenses)
+    copied = copies(files)
+    files = tuple(file for file in files if file.file_no not in copied)
+    changed = set(foreign_writes)
+    changed |= {unit for unit, parts in gather(files, (), served).items() if parts.gone}
+    # An unread file that the books know nothing of stands for nobody: it cannot be left unread.
+    needed = {file.file_no for file in files if not file.snapshot.unchanged or not file.today}
+    while True:
+        changed |= {unit for file in files if file.file_no in needed for unit in _units(file)}
+        further = {file.file_no for file in files if _units(file) & changed} - needed
+        if not further:
+            return frozenset(file.file_no for file in files if file.file_no in needed and file.snapshot.unchanged)
+        needed |= further
+
+
+def _units(file: AttributedFile) -> frozenset[Unit]:
+    """The units that a file belongs to; one that changed also those that it brought last time."""
+    claims = file.today if file.snapshot.unchanged else file.every
+    return frozenset(claim.unit for claim in claims)

@@ -34,7 +34,7 @@ def accept(config_file: Path | None, units: tuple[str, ...], run_id: int | None,
 
     Example: cpimportd accept "ЛОТОС ООО/expenses"
     """
-    from cpimportd.run.pipeline import RunRequest
+    from cpimportd.run.request import RunRequest
 
     loaded = load(config_file)
     if not units:

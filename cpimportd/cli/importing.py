@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from cpimportd.config.settings import Settings
     from cpimportd.core.problems import ProblemError
     from cpimportd.core.report import RunReport
-    from cpimportd.run.pipeline import RunRequest
+    from cpimportd.run.request import RunRequest
 
 _KINDS = ("receipts", "expenses", "details")
 
@@ -77,7 +77,7 @@ def run(
     from cpimportd.config.load import require_database, require_source
     from cpimportd.core.model import Kind
     from cpimportd.core.problems import ProblemError
-    from cpimportd.run.pipeline import RunRequest
+    from cpimportd.run.request import RunRequest
 
     if (slot is None) != (schedule is None):
         raise click.UsageError("--schedule and --slot go together")

@@ -75,10 +75,10 @@ def notify(config_file: Path | None, form: str, as_json: bool) -> int:
 
 async def _notify(loaded: "Loaded") -> "Told":
     from cpimportd.config.load import require_database
-    from cpimportd.run.notifying import tell_outstanding
+    from cpimportd.run.notifying import notify_outstanding
 
     require_database(loaded.settings, loaded.path)
-    return await tell_outstanding(loaded.settings)
+    return await notify_outstanding(loaded.settings)
 
 
 def _tell_daemon(code: int, summary: str, problems: "Sequence[Problem]") -> None:

@@ -1,18 +1,55 @@
 """What the checks decide: about each file, each unit, and the run as a whole."""
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 
-from cpimportd.core.listing import holds, stops
-from cpimportd.core.model import Kind, Served, Unit
-from cpimportd.core.problems import Effect, Problem, printable
+from cpimportd.core.model import Kind, Unit
+from cpimportd.core.problems import Effect, Problem, printable, problem
+from cpimportd.core.workbooks import Served, Snapshot
+
+LIMIT = 20
+"""As many of one kind are listed one by one; a file left on the server under its old name doubles thousands."""
+
+
+def capped(problems: Sequence[Problem], limit: int = LIMIT) -> tuple[Problem, ...]:
+    """The first ``limit`` problems of a list of one code, and a line that counts the rest."""
+    if len(problems) <= limit:
+        return tuple(problems)
+    first = problems[0]
+    rest = problem(
+        "and-more", file=first.file, organization=first.organization, value=first.code, count=len(problems) - limit
+    )
+    return (*problems[:limit], rest)
+
+
+def stops(found: Problem) -> bool:
+    """Whether a problem holds what it concerns and nobody can override it."""
+    return found.effect in (Effect.INTEGRITY, Effect.FAILS)
+
+
+def name_of(missed: Problem) -> str:
+    """The name of a workbook that was not fetched; one whose name was refused stands in no file's place."""
+    return missed.file or missed.value or ""
+
+
+def holds(problems: Sequence[Problem], accepted: Sequence[str] = ()) -> bool:
+    """Whether any of these problems holds what they concern.
+
+    Args:
+        problems: what was found.
+        accepted: codes of plausibility problems that a human overrode.
+    """
+    return any(
+        stops(found) or (found.effect is Effect.PLAUSIBILITY and found.code not in accepted) for found in problems
+    )
+
 
 EXPORT_HOURS = frozenset({"orphan-detail", "details-sum", "totals-disagree"})
 """What goes wrong where 1C wrote expenses and details at different hours, each file being right in itself."""
 
 
 def is_accepted(unit: Unit, accepted: Collection[str]) -> bool:
-    """Whether a human accepts a unit: by its name, or as problems tell it, invisible characters escaped."""
+    """Whether a human accepts a unit: by its name, or as problems show it, with invisible characters escaped."""
     return unit.name in accepted or printable(unit.name) in accepted
 
 
@@ -21,6 +58,7 @@ class FileVerdict:
     """What is thought of one workbook.
 
     Attributes:
+        snapshot: what was read of it.
         kind: which documents it holds; None where neither name, header nor memory says.
         organizations: whose documents it holds, sorted; of a file that names nobody, whose it held last time.
         ignored: it takes no part: a copy of another file, of a kind that was not asked for, or without any document and
@@ -28,8 +66,9 @@ class FileVerdict:
         problems: everything that was noticed about the file, by its reader and here.
     """
 
+    snapshot: Snapshot
     kind: Kind | None
-    organizations: tuple[str, ...]
+    organizations: tuple[str, ...] = ()
     ignored: bool = False
     problems: tuple[Problem, ...] = ()
 
@@ -37,6 +76,12 @@ class FileVerdict:
     def held(self) -> bool:
         """Whether the file is wrong, and so holds every unit that depends on it."""
         return not self.ignored and any(stops(found) for found in self.problems)
+
+    @property
+    def found_by_checks(self) -> tuple[Problem, ...]:
+        """Its problems less those that its reader noticed, which stand in the snapshot."""
+        read = frozenset(self.snapshot.problems)
+        return tuple(found for found in self.problems if found not in read)
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,26 +150,27 @@ class Verdict:
 
 
 @dataclass(frozen=True, slots=True)
-class PlausibilityVerdict:
-    """Whether a human should look before a unit is published.
+class Judgement:
+    """Whether a unit's difference to the books can be believed, or a human should look before it is published.
 
     Attributes:
-        unit: which unit.
         problems: what is remarkable, whether accepted or not.
         accepted: codes that a human overrode.
         rekeyed: old ``operation_id`` to new, where all documents come under new names with equal sums.
         retimed: old ``operation_id`` to new, where a document of the same number and year went and came.
-        renamed_from: the organization under which the books hold these documents, where 1C renamed it.
+        renamed_from: the organization without a file under which the books hold most of these documents. Its own rest
+            takes part where it is named: the guards are asked once more, and what they say of it is said of its unit.
+        stuck: rows that somebody else wrote to the unit could not be corrected, which holds it whatever else is found.
     """
 
-    unit: Unit
     problems: tuple[Problem, ...] = ()
     accepted: tuple[str, ...] = ()
     rekeyed: Mapping[str, str] = field(default_factory=dict)
     retimed: Mapping[str, str] = field(default_factory=dict)
     renamed_from: str | None = None
+    stuck: bool = False
 
     @property
     def held(self) -> bool:
         """Whether nothing of this unit is published today."""
-        return holds(self.problems, self.accepted)
+        return self.stuck or holds(self.problems, self.accepted)

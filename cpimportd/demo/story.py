@@ -29,7 +29,8 @@ from cpimportd.demo.books import prepare_database, read_books
 from cpimportd.demo.exports import ExportDay, Holding, Truth, books_after, upload
 from cpimportd.demo.ftp import LoopbackFtpServer
 from cpimportd.render.run import render
-from cpimportd.run.pipeline import RunRequest, run_once
+from cpimportd.run.pipeline import run_once
+from cpimportd.run.request import RunRequest
 
 Echo = Callable[[str], None]
 

@@ -154,9 +154,9 @@ class Groups:
 
     def _close(self, running: Decimal) -> None:
         candidates = self._open.pop(running, [])
-        still_open = [one for one in candidates if one.documents == self._documents]
-        if still_open:
-            self._open[running] = still_open
+        reconnect_if_closed = [one for one in candidates if one.documents == self._documents]
+        if reconnect_if_closed:
+            self._open[running] = reconnect_if_closed
 
 
 Row = tuple[int, tuple[Cell, ...]]

@@ -1,6 +1,6 @@
 """The workbooks of a run with what is to be corrected marked in them: asked of the books, found in the spool, marked.
 
-Each one is marked in a limited child process (``marker``), like the one that reads them: they are somebody else's.
+Each one is marked in a limited child process (``marker``), like the one that reads them: nobody knows what is in them.
 """
 
 import base64
@@ -21,8 +21,7 @@ from cpimportd.core.problems import CATALOG, Effect, Problem, ProblemError, prin
 from cpimportd.core.texts.russian import TEXTS
 from cpimportd.core.texts.russian_reasons import russian_reason
 from cpimportd.render.workbooks.output import write_output
-from cpimportd.run.archive import archived_runs
-from cpimportd.run.spool import find_in_spool
+from cpimportd.run.spool import archived_runs, find_in_spool
 from cpimportd.workbook.reading import child_command
 from cpimportd.workbook.sandbox import run_limited, spawned
 
@@ -92,14 +91,14 @@ async def faulty_workbooks(connection: asyncpg.Connection, run: int, spool: Path
         hint = "`cpimportd history` lists the runs."
         raise ProblemError(problem("nothing-found", what="run", value=str(run), hint=hint))
     report = json.loads(row["report"]) if row["report"] else {}
-    told = [*report.get("problems", ()), *(p for unit in report.get("units", ()) for p in unit["problems"])]
+    reported = [*report.get("problems", ()), *(p for unit in report.get("units", ()) for p in unit["problems"])]
     snapshots = {one["file"]: one for one in await connection.fetch(sql("past", "run_snapshots"), run)}
     listed = {one["name"]: one["problems"] for one in report.get("files", ())}
     found = []
     for name in dict.fromkeys((*snapshots, *listed)):
         snapshot = snapshots.get(name)
         own = json.loads(snapshot["problems"]) if snapshot else []
-        every = [*own, *listed.get(name, ()), *(p for p in told if p["file"] == printable(name))]
+        every = [*own, *listed.get(name, ()), *(p for p in reported if p["file"] == printable(name))]
         problems = tuple({json.dumps(one, sort_keys=True): one for one in every}.values())
         if any(one["row"] is not None for one in problems):
             sha256 = snapshot["sha256"] if snapshot else _archived(spool, run, name)
@@ -143,7 +142,7 @@ def marked_names(files: Iterable[str]) -> dict[str, str]:
     """What the marked copies of some workbooks are called; a name that a server sent is no path here.
 
     Two workbooks that differ only in what is left out (``a.xls`` and ``a.xlsx``, or far behind in a long name) have two
-    copies nevertheless, on a server that tells no capital letters apart, too; in whatever order they are given.
+    copies nevertheless, also on a server that does not tell capital letters apart, and whatever their order.
 
     Args:
         files: the workbooks' names, each once.

@@ -1,8 +1,8 @@
-"""After COMMIT: who serves the books to others is told that they changed, also of runs that could not do it themselves.
+"""After COMMIT: notify the cache and the views that the books changed, also of runs that could not do it themselves.
 
-What is to be told is noted in the run's own transaction (:mod:`notices`). A process that dies behind
-COMMIT, or a cache that is away, leaves it outstanding; whoever comes next does it: a run whatever becomes of it, an
-undo, `cpimportd notify`, which the daemon starts where a run died.
+A run's own transaction notes who has to be notified (:mod:`cpimportd.books.publish.notices`). If the process dies after
+COMMIT, or the cache is away, the notice stays outstanding. Whoever comes next sends it: a run, however it ends, an
+undo, or `cpimportd notify`, which the daemon starts where a run died.
 """
 
 import asyncio
@@ -34,16 +34,16 @@ async def notify_readers(
     changed: bool,
     progress: Callable[[Progress], None] = lambda _: None,
 ) -> tuple[Problem, ...]:
-    """Tell readers of every run that they have not been told of, the caller's own included; several are told at once.
+    """Notify readers of every run that they have not been notified of, the caller's own included; all at the same time.
 
-    What could not be told stays outstanding. Two that do this at one time do no harm: they do it twice.
+    What fails stays outstanding. If two processes do this at the same time, it is done twice, which does no harm.
 
     Args:
         connection: the run's own; where it was lost, another one is opened.
         settings: the effective settings.
         run: the caller's run, if it has one.
-        changed: whether it changed the books: then readers are told even where the database cannot be asked.
-        progress: told that there is somebody to be told, and that it is done.
+        changed: whether it changed the books: then readers are notified even where the database cannot be asked.
+        progress: called when there is somebody to notify, and when it is done.
 
     Returns:
         ``cache-stale``, ``views-stale``; never raises for them, nor for a database that is away.
@@ -58,18 +58,18 @@ async def notify_readers(
     if not found:
         return ()
     progress(Progress("tell"))
-    problems = await tell_them(settings, found)
+    problems = await notify_targets(settings, found)
     progress(Progress("tell", finished=True))
     try:
         async with reconnect_if_closed(connection, settings.database) as usable:
-            await note(usable, settings.department_id, found, problems)
+            await _record(usable, settings.department_id, found, problems)
     except UNREAD as error:
         logger.warning("that cache and views are up to date could not be noted, so it is done again: %s", error)
     for one in found:
         late = [number for number in one.runs if number != run]
         if late and not problems[one.target]:
             logger.info("%s", replace(one, runs=tuple(late)).done)
-    return tuple(dict.fromkeys(every for told in problems.values() for every in told))
+    return tuple(dict.fromkeys(every for found in problems.values() for every in found))
 
 
 async def _look(connection: asyncpg.Connection, settings: Settings) -> list[Outstanding]:
@@ -81,30 +81,30 @@ async def _look(connection: asyncpg.Connection, settings: Settings) -> list[Outs
     return [one for one in every if one.target in wanted]
 
 
-async def tell_them(settings: Settings, found: Sequence[Outstanding]) -> dict[str, tuple[Problem, ...]]:
-    """Tell these readers, all at the same time.
+async def notify_targets(settings: Settings, found: Sequence[Outstanding]) -> dict[str, tuple[Problem, ...]]:
+    """Notify these readers, all at the same time.
 
     Returns:
-        By target, why they could not be told; empty where they were.
+        By target, why it failed; empty where it did not.
     """
 
-    async def one_of_them(one: Outstanding) -> tuple[Problem, ...]:
+    async def notify_one(one: Outstanding) -> tuple[Problem, ...]:
         if one.target == Target.CACHE:
             return await clear_cache(settings.cache)
         only = None if one.views is None else frozenset(one.views)
         return await refresh_views(lambda: connect(settings.database, direct=True), settings.tell, only)
 
-    told = await asyncio.gather(*map(one_of_them, found))
-    return {one.target: problems for one, problems in zip(found, told, strict=True)}
+    outcomes = await asyncio.gather(*map(notify_one, found))
+    return {one.target: problems for one, problems in zip(found, outcomes, strict=True)}
 
 
-async def note(
+async def _record(
     connection: asyncpg.Connection,
     department_id: int,
     found: Sequence[Outstanding],
     problems: Mapping[str, tuple[Problem, ...]],
 ) -> None:
-    """Note of which runs readers have been told now, and of which not."""
+    """Record of which runs readers are notified now, and of which they are not."""
     for one in found:
         if not problems[one.target]:
             await notices.settle(connection, department_id, one)
@@ -114,10 +114,10 @@ async def note(
         await notices.fail(connection, department_id, replace(one, views=views), problems[one.target])
 
 
-async def tell_outstanding(
+async def notify_outstanding(
     settings: Settings,
 ) -> tuple[Sequence[Outstanding], Mapping[str, tuple[Problem, ...]]]:
-    """Tell readers now of what they have not been told of, holding the department's lock as a run does.
+    """Notify readers now of what they have not been notified of, holding the department's lock as a run does.
 
     A run whose process died is noted as such: monitors and the history would show it as under way until the next one.
 
@@ -129,8 +129,8 @@ async def tell_outstanding(
     """
     async with open_books(settings) as connection:
         found = await _look(connection, settings)
-        problems = await tell_them(settings, found)
+        problems = await notify_targets(settings, found)
         async with reconnect_if_closed(connection, settings.database) as usable:
-            await note(usable, settings.department_id, found, problems)
+            await _record(usable, settings.department_id, found, problems)
             await runs.abandon(usable, settings.department_id)
     return found, problems

@@ -1,86 +1,72 @@
-"""What is told of a run: its files, its units, what the books hold now, and what nobody's file accounts for."""
+"""The parts of a run's report: its files, its units, what the books hold now, and the documents that no file brings."""
 
 from collections import Counter, defaultdict
-from collections.abc import Collection, Sequence
-from dataclasses import dataclass
+from collections.abc import Sequence
 from decimal import Decimal
+from typing import TypedDict
 
 import asyncpg
 
 from cpimportd.books.journal import memory
 from cpimportd.books.publish.held import held_units
 from cpimportd.books.publish.plan import Published
-from cpimportd.core.model import Kind, MissedFile, Served, Snapshot
+from cpimportd.core.model import Kind
 from cpimportd.core.problems import Problem, printable, problem
 from cpimportd.core.report import FileReport, FileStatus, HeldUnit, KindTotal, UnitReport, UnitStatus
+from cpimportd.core.workbooks import MissedFile, Served, Snapshot
 from cpimportd.documents.header import kind_by_name
-from cpimportd.run.intake import Intake
+from cpimportd.run.checking import Intake
+from cpimportd.run.request import RunRequest
 
 
-@dataclass(frozen=True, slots=True)
-class Books:
-    """What the department's books hold when a run ends.
+class Holdings(TypedDict, total=False):
+    """What the department's books hold when a run ends, as its report has it; empty where nobody could ask.
 
-    Attributes:
-        totals: rows and sum per kind.
-        principal: of the details; with interest and other it makes up their sum. None where nobody could ask.
-        interest: as above.
-        other: as above.
-        held: the units that are held; None where nobody could ask.
-        problems: documents that no file accounts for.
+    ``totals`` are rows and sum per kind; ``principal``, ``interest`` and ``other`` add up to the sum of the details;
+    ``held_now`` are the units that are held.
     """
 
     totals: dict[Kind, KindTotal]
-    principal: Decimal | None = None
-    interest: Decimal | None = None
-    other: Decimal | None = None
-    held: tuple[HeldUnit, ...] | None = None
-    problems: tuple[Problem, ...] = ()
+    principal: Decimal
+    interest: Decimal
+    other: Decimal
+    held_now: tuple[HeldUnit, ...]
 
 
-async def books(
-    connection: asyncpg.Connection, department_id: int, intake: Intake, only: Collection[Kind] = frozenset(Kind)
-) -> Books:
-    """Read what the books hold now, and what in them nobody's file brings.
-
-    Args:
-        connection: any.
-        department_id: whose books.
-        intake: today's files.
-        only: the kinds that were asked for: whether a file brings others, nobody has looked.
-    """
+async def holdings(connection: asyncpg.Connection, department_id: int) -> Holdings:
+    """Read what the books hold now."""
     totals = await memory.totals(connection, department_id)
-    looked_at = {kind.group for kind in only}
-    named = {(unit.organization, unit.group) for unit in intake.verdict.units}
-    unattributed = [
-        documents
-        for documents in await memory.unattributed_documents(connection, department_id)
-        if documents.group in looked_at and (documents.organization, documents.group) not in named
-    ]
-    return Books(
+    return Holdings(
         totals={kind: KindTotal(rows, total) for kind, (rows, total) in totals.kinds.items()},
         principal=totals.principal,
         interest=totals.interest,
         other=totals.other,
-        held=tuple(await held_units(connection, department_id)),
-        problems=tuple(_unattributed(documents) for documents in unattributed),
+        held_now=tuple(await held_units(connection, department_id)),
     )
 
 
-def _unattributed(documents: memory.Unattributed) -> Problem:
-    return problem(
-        "not-in-snapshot",
-        organization=documents.organization or "(no organization)",
-        value=documents.group.value,
-        count=documents.documents,
-        sum=f"{documents.total:.2f}",
+async def unattributed(
+    connection: asyncpg.Connection, department_id: int, intake: Intake, request: RunRequest
+) -> tuple[Problem, ...]:
+    """Documents in the books that no file brings; of kinds that were not asked for, no file was looked for."""
+    named = {(unit.organization, unit.group) for unit in intake.verdict.units}
+    return tuple(
+        problem(
+            "not-in-snapshot",
+            organization=found.organization or "(no organization)",
+            value=found.group.value,
+            count=found.documents,
+            sum=f"{found.total:.2f}",
+        )
+        for found in await memory.unattributed_documents(connection, department_id)
+        if found.group in request.groups and (found.organization, found.group) not in named
     )
 
 
 def units(intake: Intake, published: Published) -> tuple[UnitReport, ...]:
     """Every unit of the run, those that did not change included."""
     rows = Counter[tuple[Kind, str]]()
-    for entry in intake.served:
+    for entry in intake.read.served:
         rows[entry.kind, entry.organization] += entry.rows
     unchanged = [
         UnitReport(unit=unit, status=UnitStatus.UNCHANGED, unchanged=rows[unit.group.kinds[0], unit.organization])
@@ -94,10 +80,10 @@ def files(intake: Intake, published: Published) -> tuple[FileReport, ...]:
     """Every workbook that was listed, and how it fared; those that were not fetched come last."""
     reports = []
     remembered: defaultdict[tuple[Kind | None, str], list[Served]] = defaultdict(list)
-    for entry in intake.served:
+    for entry in intake.read.served:
         remembered[entry.kind, entry.digest].append(entry)
     for file_no, file in intake.verdict.files.items():
-        snapshot = intake.snapshots[file_no]
+        snapshot = file.snapshot
         fallback = FileStatus.IGNORED if file.ignored else FileStatus.UNCHANGED
         rows, total = _size(snapshot, remembered[file.kind, snapshot.digest])
         reports.append(
@@ -112,7 +98,7 @@ def files(intake: Intake, published: Published) -> tuple[FileReport, ...]:
                 modified=snapshot.file.modified,
             )
         )
-    return (*reports, *(_missed(missed, intake.served) for missed in intake.missed))
+    return (*reports, *(_missed(missed, intake.read.served) for missed in intake.missed))
 
 
 def _missed(missed: MissedFile, served: Sequence[Served]) -> FileReport:

@@ -5,15 +5,22 @@ what judges is taken (department, time zone, reader, guards), all else is left a
 """
 
 import asyncio
+import logging
 import os
 import shutil
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
+from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from datetime import date, timedelta
 from pathlib import Path
 from typing import Final
 
+import asyncpg
+from pydantic import SecretStr
+
 from cpimportd.books.database.connection import opened
+from cpimportd.books.database.embedded import EmbeddedPostgres, PostgresError
+from cpimportd.books.database.scratch import create_scratch, drop_scratch
 from cpimportd.books.reports.overview import Closings, PastRun, closings, past_runs
 from cpimportd.books.schema.upgrade import require_current, upgrade
 from cpimportd.config.settings import Database, Retry, Settings, Source
@@ -21,13 +28,15 @@ from cpimportd.core.files import make_folder
 from cpimportd.core.leftovers import temporary_folder
 from cpimportd.core.model import Kind, Progress, Unit
 from cpimportd.core.outcomes import held_alone
-from cpimportd.core.problems import CATALOG, Effect, ProblemError
+from cpimportd.core.problems import CATALOG, Effect, ProblemError, problem
 from cpimportd.core.rehearsed import Rehearsal, RehearsedRun, SumDiffers
 from cpimportd.core.report import RunReport, RunStatus, UnitStatus
-from cpimportd.core.system import unusable
-from cpimportd.run.archive import ArchivedRun, archived_runs
-from cpimportd.run.pipeline import RunRequest, run_once
-from cpimportd.run.scratch import scratch
+from cpimportd.core.system import uninterrupted, unusable
+from cpimportd.run.pipeline import run_once
+from cpimportd.run.request import RunRequest
+from cpimportd.run.spool import ArchivedRun, archived_runs
+
+logger = logging.getLogger(__name__)
 
 _STAGE: Final = "rehearse"
 _NAME: Final = "cpimportd rehearse"
@@ -44,7 +53,7 @@ async def rehearse(
         present: whose spool and books are looked at; both are only read.
         proposed: what is to be judged by.
         days: the latest so many; None takes all that the spool has.
-        progress: told how far it is.
+        progress: called with how far it is.
 
     Raises:
         ProblemError: ``scratch-missing``; the spool or the database cannot be read.
@@ -97,7 +106,7 @@ async def _past(present: Settings, archived: Sequence[ArchivedRun]) -> Mapping[i
 
 
 def _only_what_judges(proposed: Settings, database: Database, folder: Path) -> Settings:
-    """Settings that reach nobody: a new key of the configuration has no effect here before somebody adds it."""
+    """Settings that reach no other system; a new key of the configuration has no effect until it is added here."""
     return Settings(
         department_id=proposed.department_id,
         timezone=proposed.timezone,
@@ -203,3 +212,64 @@ def _lay_out(run: ArchivedRun, folder: Path) -> None:
         shutil.copyfile(file.path, path)
         if file.modified is not None:
             os.utime(path, (file.modified.timestamp(),) * 2)
+
+
+@dataclass(frozen=True, slots=True)
+class Scratch:
+    """An empty database that nobody else uses.
+
+    Attributes:
+        database: how to get there.
+        place: what it is, in words for people.
+    """
+
+    database: Database
+    place: str
+
+
+@dataclass(frozen=True, slots=True)
+class _Made:
+    scratch: Scratch
+    remove: Callable[[], Awaitable[object]]
+
+
+@asynccontextmanager
+async def scratch(books: Database) -> AsyncIterator[Scratch]:
+    """An empty database for a while.
+
+    Args:
+        books: beside which it shall be.
+
+    Raises:
+        ProblemError: ``scratch-missing``: neither is to be had; those of ``connect``.
+    """
+    # Shielded: a Ctrl-C while it is being made must not leave it behind.
+    making = asyncio.ensure_future(_make(books))
+    try:
+        yield (await asyncio.shield(making)).scratch
+    finally:
+        await uninterrupted(_remove(making))
+
+
+async def _make(books: Database) -> _Made:
+    beside = await create_scratch(books)
+    if beside is not None:
+        return _Made(Scratch(beside, "a database of its own beside the books"), lambda: drop_scratch(books, beside))
+    try:
+        server = EmbeddedPostgres(fast=True)
+        await asyncio.to_thread(server.start)
+    except PostgresError as error:
+        raise ProblemError(problem("scratch-missing", reason=str(error))) from error
+    inside = Database(url=SecretStr(server.url()))
+    return _Made(Scratch(inside, "an embedded PostgreSQL"), lambda: asyncio.to_thread(server.stop))
+
+
+async def _remove(making: "asyncio.Future[_Made]") -> None:
+    try:
+        made = await making
+    except Exception:  # noqa: BLE001 - whoever waits for it gets the error; there is nothing to remove
+        return
+    try:
+        await made.remove()
+    except (ProblemError, asyncpg.PostgresError, asyncpg.InterfaceError, OSError, PostgresError) as error:
+        logger.warning("%s could not be removed: %s", made.scratch.place, error)

@@ -1,4 +1,4 @@
-"""What imports and undos have in common: connection, lock, the run's row, the certainty of COMMIT."""
+"""What imports and undos have in common: connection, lock, the run's row, the certainty of COMMIT, why they failed."""
 
 import logging
 from collections.abc import AsyncIterator, Awaitable, Sequence
@@ -19,7 +19,7 @@ from cpimportd.books.schema.upgrade import require_current
 from cpimportd.config.settings import Database, Settings
 from cpimportd.core.problems import Problem, ProblemError, problem
 from cpimportd.core.report import RunReport
-from cpimportd.core.system import uninterrupted
+from cpimportd.core.system import exhausted, uninterrupted, unusable
 from cpimportd.core.waiting import silence
 
 logger = logging.getLogger(__name__)
@@ -113,6 +113,34 @@ UNREAD: Final = (ProblemError, OSError, asyncpg.InterfaceError, asyncpg.Postgres
 
 
 def totals_unread(error: Exception) -> Problem:
-    """That the books could not be read afterwards undoes nothing; it is told as a warning."""
+    """That the books could not be read afterwards undoes nothing; it is a warning."""
     reason = str(error.problems[0]) if isinstance(error, ProblemError) else translate(error).message
     return problem("totals-unread", reason=reason)
+
+
+def problems_from_exception(error: BaseException) -> tuple[Problem, ...]:
+    """The problems that an exception, or a group of them, stands for, each once.
+
+    A defect of ours is a problem too, ``internal``; its traceback is logged.
+    """
+    return tuple(dict.fromkeys(found for leaf in _leaves(error) for found in _problems(leaf)))
+
+
+def _problems(leaf: BaseException) -> tuple[Problem, ...]:
+    if isinstance(leaf, ProblemError):
+        return leaf.problems
+    if isinstance(leaf, OSError) and leaf.filename:  # a file of ours, no connection
+        return (unusable(leaf.filename, leaf),)
+    if (found := exhausted(leaf)) is not None:
+        return (found,)
+    if isinstance(leaf, asyncpg.PostgresError | asyncpg.InterfaceError | OSError):
+        return (translate(leaf),)
+    logger.error("an unexpected error ended the run", exc_info=leaf)
+    return (problem("internal", reason=f"{type(leaf).__name__}: {leaf}"),)
+
+
+def _leaves(error: BaseException) -> list[BaseException]:
+    """The exceptions in a group of groups."""
+    if not isinstance(error, BaseExceptionGroup):
+        return [error]
+    return [leaf for inner in error.exceptions for leaf in _leaves(inner)]

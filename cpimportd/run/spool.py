@@ -5,8 +5,8 @@
     spool/contents/<sha256>                                  … the one copy of equal files of all runs
     spool/20261124T030004.118203Z-4711/rows, run.lock        while the run lives: its rows, and the lock that says so
 
-A file system that knows no hard links keeps a copy with each run. Folders of older versions have no ``files.json``;
-they are kept and removed like the others.
+A file system that knows no hard links keeps a copy with each run. A folder whose ``files.json`` could not be written is
+kept and removed like the others.
 """
 
 import filecmp
@@ -26,13 +26,14 @@ from typing import Any, Final
 
 from cpimportd.core.files import make_folder, own_folder, write_whole
 from cpimportd.core.leftovers import LOCK, MANIFEST, ROWS, STAMP, may_be_in_use, remove_abandoned, take_lock
-from cpimportd.core.model import FetchedFile, Kind
+from cpimportd.core.model import Kind
 from cpimportd.core.problems import ProblemError
 from cpimportd.core.system import unusable
+from cpimportd.core.workbooks import FetchedFile
 
-_CONTENTS: Final = "contents"
 logger = logging.getLogger(__name__)
 
+_CONTENTS: Final = "contents"
 _VERSION: Final = 1
 _SHA256: Final = re.compile(r"[0-9a-f]{64}")
 
@@ -117,7 +118,7 @@ def _share(file: Path, content: Path) -> None:
 
 
 def manifest(folder: Path) -> dict[str, Any] | None:
-    """What a run wrote down of its files; None in a folder of an older version, or of a run that is not over."""
+    """What a run wrote down of its files; None where it could not, or the run is not over."""
     try:
         tree: dict[str, Any] = json.loads((folder / MANIFEST).read_bytes())
     except (FileNotFoundError, ValueError):
@@ -145,7 +146,7 @@ def find_in_spool(root: Path, sha256: str) -> Path | None:
 
 
 def _stored(root: Path, sha256: str) -> Iterator[Path]:
-    """What else may be that file: where there are no hard links, or in folders of older versions, newest first."""
+    """What else may be that file: where there are no hard links, or no list of the files, newest first."""
     for folder, _ in reversed(run_folders(root)):
         tree = manifest(folder)
         if tree is None:
@@ -228,3 +229,51 @@ def _forget_unused(contents: Path) -> None:
             if _SHA256.fullmatch(content.name) and content.stat().st_nlink == 1:
                 content.unlink(missing_ok=True)
         contents.rmdir()  # if it is empty
+
+
+@dataclass(frozen=True, slots=True)
+class ArchivedRun:
+    """What one earlier run fetched.
+
+    Attributes:
+        path: its folder.
+        began: when it did, in UTC.
+        run: its number in the database.
+        only: the kinds that it was asked for.
+        files: all of them.
+    """
+
+    path: Path
+    began: datetime
+    run: int
+    only: tuple[str, ...]
+    files: tuple[FetchedFile, ...]
+
+
+def archived_runs(root: Path) -> tuple[ArchivedRun, ...]:
+    """The runs whose files are still there, in the order of time.
+
+    Raises:
+        OSError: the spool cannot be read.
+    """
+    found = (_archived(folder, began) for folder, began in run_folders(root))
+    return tuple(run for run in found if run is not None)
+
+
+def _archived(folder: Path, began: datetime) -> ArchivedRun | None:
+    tree = manifest(folder)
+    if tree is None or tree["run"] is None:
+        return None
+    files = tuple(
+        FetchedFile(
+            one["name"],
+            folder / "files" / one["stored"],
+            one["size"],
+            None if one["modified"] is None else datetime.fromisoformat(one["modified"]),
+            one["sha256"],
+        )
+        for one in tree["files"]
+    )
+    if not all(file.path.is_file() for file in files):
+        return None
+    return ArchivedRun(folder, began, tree["run"], tuple(tree["only"]), files)

@@ -9,21 +9,26 @@ from datetime import UTC, datetime
 import asyncpg
 
 from cpimportd.books.database.connection import reconnect_if_closed
-from cpimportd.books.journal import memory
 from cpimportd.books.publish import runs
-from cpimportd.books.publish.held import held_units
 from cpimportd.books.publish.notices import readers
 from cpimportd.books.publish.transaction import catch_up, naming_holders
 from cpimportd.books.publish.undo import Undo, runs_to_undo, undo
 from cpimportd.config.load import require_database
 from cpimportd.config.settings import Settings
 from cpimportd.core.model import Progress
-from cpimportd.core.problems import problem
-from cpimportd.core.report import KindTotal, RunReport, RunStatus
+from cpimportd.core.problems import Problem, problem
+from cpimportd.core.report import RunReport, RunStatus
 from cpimportd.core.system import uninterrupted
-from cpimportd.run.failure import problems_from_exception
 from cpimportd.run.notifying import notify_readers
-from cpimportd.run.session import UNREAD, confirm_commit, open_books, store_report, totals_unread
+from cpimportd.run.outcome import holdings
+from cpimportd.run.session import (
+    UNREAD,
+    confirm_commit,
+    open_books,
+    problems_from_exception,
+    store_report,
+    totals_unread,
+)
 
 
 async def undo_once(
@@ -41,48 +46,55 @@ async def undo_once(
         run_id: the run that is to be undone.
         through: later runs that published the same units are undone with it.
         requested_by: the human who asks for it, for the history.
-        progress: told how far it is.
+        progress: called with how far it is.
 
     Raises:
         asyncio.CancelledError: it was stopped before COMMIT; nothing was changed.
     """
     started, began = datetime.now(UTC), time.monotonic()
-
-    def failed(number: int | None, error: BaseException) -> RunReport:
-        problems = (
-            (problem("interrupted"),) if isinstance(error, asyncio.CancelledError) else problems_from_exception(error)
-        )
-        return RunReport(number, RunStatus.FAILED, started, time.monotonic() - began, problems=problems)
-
     try:
         require_database(settings)
         async with open_books(settings) as connection:
             which = await runs_to_undo(connection, settings.department_id, run_id, through=through)
             trigger = runs.Trigger(undoes=which, requested_by=requested_by, began=started)
-            number = await runs.begin(connection, settings.department_id, trigger)
-            zone, channel = settings.timezone, settings.tell.channel
             request = Undo(
-                number,
+                await runs.begin(connection, settings.department_id, trigger),
                 settings.department_id,
                 which,
-                zone,
-                channel,
+                settings.timezone,
+                settings.tell.channel,
                 readers(settings),
                 seconds=lambda: time.monotonic() - began,
             )
-            logs: tuple[int, ...] = ()
-            try:
-                async with naming_holders(connection):
-                    report, logs = await _undone(settings, connection, request, progress, started)
-            except asyncio.CancelledError as error:
-                await uninterrupted(store_report(connection, settings.database, failed(number, error)))
-                raise
-            except Exception as error:  # noqa: BLE001 (whatever it is, it is told as a problem)
-                report = failed(number, error)
-            await uninterrupted(store_report(connection, settings.database, report, logs))
-            return report
+            return await _recorded(settings, connection, request, progress, started)
+    except Exception as error:  # noqa: BLE001 (whatever it is, it is reported as a problem)
+        problems = problems_from_exception(error)
+        return RunReport(None, RunStatus.FAILED, started, time.monotonic() - began, problems=problems)
+
+
+async def _recorded(
+    settings: Settings,
+    connection: asyncpg.Connection,
+    request: Undo,
+    progress: Callable[[Progress], None],
+    started: datetime,
+) -> RunReport:
+    """The undo with its row in ``runs``, which says in the end how it went, whatever happened."""
+
+    def failed(*problems: Problem) -> RunReport:
+        return RunReport(request.run_id, RunStatus.FAILED, started, request.seconds(), problems=problems)
+
+    logs: tuple[int, ...] = ()
+    try:
+        async with naming_holders(connection):
+            report, logs = await _undone(settings, connection, request, progress, started)
+    except asyncio.CancelledError:
+        await uninterrupted(store_report(connection, settings.database, failed(problem("interrupted"))))
+        raise
     except Exception as error:  # noqa: BLE001 (as above)
-        return failed(None, error)
+        report = failed(*problems_from_exception(error))
+    await uninterrupted(store_report(connection, settings.database, report, logs))
+    return report
 
 
 async def _undone(
@@ -99,8 +111,8 @@ async def _undone(
     done = await confirm_commit(undoing, settings, request.run_id)
     progress(Progress("commit", finished=True))
     notifying = notify_readers(connection, settings, run=request.run_id, changed=True, progress=progress)
-    told = await uninterrupted(notifying)
-    report = RunReport(request.run_id, done.status, started, request.seconds(), units=done.units, problems=told)
+    problems = await uninterrupted(notifying)
+    report = RunReport(request.run_id, done.status, started, request.seconds(), units=done.units, problems=problems)
     report = await uninterrupted(_with_totals(settings, connection, report))
     return replace(report, seconds=request.seconds()), done.logs
 
@@ -109,15 +121,6 @@ async def _with_totals(settings: Settings, connection: asyncpg.Connection, repor
     """What the books hold now; that they cannot be asked does not undo the undo."""
     try:
         async with reconnect_if_closed(connection, settings.database) as usable:
-            totals = await memory.totals(usable, settings.department_id)
-            held = await held_units(usable, settings.department_id)
+            return replace(report, **await holdings(usable, settings.department_id))
     except UNREAD as error:
         return report.with_problems((totals_unread(error),))
-    return replace(
-        report,
-        totals={kind: KindTotal(rows, total) for kind, (rows, total) in totals.kinds.items()},
-        principal=totals.principal,
-        interest=totals.interest,
-        other=totals.other,
-        held_now=tuple(held),
-    )

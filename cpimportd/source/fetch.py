@@ -7,8 +7,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from cpimportd.config import settings
-from cpimportd.core.model import FetchedFile, MissedFile, Progress
+from cpimportd.core.model import Progress
 from cpimportd.core.problems import Effect, Problem, ProblemError, problem
+from cpimportd.core.workbooks import FetchedFile, MissedFile
 from cpimportd.source import address
 from cpimportd.source.folder import FolderSource
 from cpimportd.source.incoming import Incoming, Spool, too_large

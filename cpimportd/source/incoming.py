@@ -10,9 +10,9 @@ from types import TracebackType
 from typing import Final, Self
 
 from cpimportd.core.files import open_private, own_folder
-from cpimportd.core.model import FetchedFile
 from cpimportd.core.problems import ProblemError, problem
 from cpimportd.core.system import unusable
+from cpimportd.core.workbooks import FetchedFile
 from cpimportd.source.interface import Entry, FileState, PermanentError
 from cpimportd.source.listing import SUFFIXES
 

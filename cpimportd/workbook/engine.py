@@ -9,7 +9,7 @@ from typing import Any, ParamSpec, Protocol, TypeVar
 
 from cpimportd.config.libraries import READING, require_new_enough
 from cpimportd.config.settings import Reader, Settings
-from cpimportd.core.model import FetchedFile, Snapshot
+from cpimportd.core.workbooks import FetchedFile, Snapshot
 from cpimportd.workbook.forking import ForkServer
 from cpimportd.workbook.reading import ReadJob, Report, prefork_command, read
 

@@ -15,9 +15,10 @@ from pathlib import Path
 import cpimportd
 from cpimportd.config.settings import Reader
 from cpimportd.core.files import open_private
-from cpimportd.core.model import FetchedFile, Progress, Snapshot
+from cpimportd.core.model import Progress
 from cpimportd.core.problems import ProblemError, problem
 from cpimportd.core.system import unusable
+from cpimportd.core.workbooks import FetchedFile, Snapshot
 from cpimportd.documents.header import kind_by_name
 from cpimportd.workbook.protocol import Job, OutputParser
 from cpimportd.workbook.sandbox import Start, run_limited, spawned

@@ -13,24 +13,18 @@ import pytest
 
 from cpimportd.books.database.connection import connect
 from cpimportd.books.publish import runs
-from cpimportd.books.publish.plan import FilePlan, Judge, Judgement, Publication, Published, UnitPlan
+from cpimportd.books.publish.plan import Judge, Publication, Published
 from cpimportd.books.publish.publish import publish
 from cpimportd.books.publish.undo import Undo, runs_to_undo, undo
 from cpimportd.config.settings import Database, Guards, Settings
-from cpimportd.core.model import (
-    MAIN_AMOUNT,
-    STAGED_COLUMNS,
-    Document,
-    FetchedFile,
-    Group,
-    Kind,
-    Snapshot,
-    Unit,
-    UnitFacts,
-)
-from cpimportd.core.verdicts import UnitVerdict, Verdict
-from cpimportd.run.intake import Asked, Intake
+from cpimportd.core.model import MAIN_AMOUNT, STAGED_COLUMNS, Document, Group, Kind, Unit
+from cpimportd.core.unit_facts import UnitFacts
+from cpimportd.core.verdicts import FileVerdict, Judgement, UnitVerdict, Verdict
+from cpimportd.core.workbooks import FetchedFile, Snapshot
+from cpimportd.run.checking import Intake
 from cpimportd.run.planning import plan_publication
+from cpimportd.run.reading import ReadFiles
+from cpimportd.run.request import Run, RunRequest, StageTimes
 from cpimportd.workbook.copytext import encode_row
 
 ZONE = ZoneInfo("Europe/Moscow")
@@ -135,7 +129,7 @@ def plan(day: Day, folder: Path, run_id: int | None) -> Publication:
     ]
     organizations = {s.kind: tuple(sorted({d.organization for d in s.documents if d.organization})) for s in snapshots}
     files = {
-        s.file_no: FilePlan(s, s.kind, organizations[Kind.EXPENSES if s.kind is Kind.DETAILS else s.kind])  # type: ignore[index]
+        s.file_no: FileVerdict(s, s.kind, organizations[Kind.EXPENSES if s.kind is Kind.DETAILS else s.kind])  # type: ignore[index]
         for s in snapshots
     }
     units = {}
@@ -143,7 +137,7 @@ def plan(day: Day, folder: Path, run_id: int | None) -> Publication:
         nos = frozenset(no for no, f in files.items() if f.kind and f.kind.group is group)
         for organization in organizations.get(group.kinds[0], ()):
             unit = Unit(organization, group)
-            units[unit] = UnitPlan(unit, nos, put_right=day.put_right, accepted=day.accepted)
+            units[unit] = UnitVerdict(unit, nos, accepted=day.accepted)
 
     def judge(facts: Sequence[UnitFacts]) -> Mapping[Unit, Judgement]:
         day.facts.extend(facts)
@@ -159,6 +153,7 @@ def plan(day: Day, folder: Path, run_id: int | None) -> Publication:
         judge=judge,
         channel="cpimportd",
         closed_before=day.closed_before,
+        put_right=frozenset(units if day.put_right else ()),
     )
 
 
@@ -167,10 +162,10 @@ def guarded(
 ) -> Judge:
     """The real guards, on a day on which these units have files."""
     file = Snapshot(FetchedFile("e.xlsx", Path("e.xlsx"), 0, None, ""), 0)
-    intake = Intake((file,), Verdict({unit: UnitVerdict(unit, frozenset({0})) for unit in units}, {}), (), frozenset())
+    intake = Intake(ReadFiles((file,)), Verdict({unit: UnitVerdict(unit, frozenset({0})) for unit in units}, {}))
     settings = Settings(guards=Guards(closed_before=closed_before))
-    asked = Asked(accepted=frozenset(accepted), strict=strict)
-    return plan_publication(settings, asked, intake, None, lambda: 0.0).judge
+    request = RunRequest(accepted=tuple(accepted), strict=strict)
+    return plan_publication(Run(settings, request, StageTimes(lambda _: None)), intake).judge
 
 
 @pytest.fixture

@@ -6,7 +6,7 @@ from decimal import Decimal
 
 import pytest
 
-from cpimportd.books.publish.plan import Judgement
+from cpimportd.core.verdicts import Judgement
 
 BY_CONTRACT = """
     SELECT coalesce(k.contract_number, '') AS contract, sum(f.amount) AS total
@@ -107,7 +107,7 @@ async def test_a_run_keeps_what_was_served_before_it(database, publish_day, made
 async def test_a_held_unit_replaced_nothing(database, publish_day, made, sql):
     first, second = two_days(made)
     await publish_day(first)
-    held = replace(second, judge=lambda facts: {fact.unit: Judgement(held=True) for fact in facts})
+    held = replace(second, judge=lambda facts: {fact.unit: Judgement(stuck=True) for fact in facts})
     await publish_day(held)
     rows = sql(database, "SELECT served_before FROM cpimportd.run_unit WHERE run_id = 2")
     assert [row["served_before"] for row in rows] == [None, None]

@@ -7,10 +7,10 @@ from importlib import import_module
 
 import pytest
 
-from cpimportd.books.publish.plan import Judgement
 from cpimportd.core.model import Group, Unit
 from cpimportd.core.problems import problem
 from cpimportd.core.report import UnitStatus
+from cpimportd.core.verdicts import Judgement
 from tests.support.books.before_and_after import content
 
 INTEREST = "Уплата процентов"
@@ -118,7 +118,7 @@ async def test_what_lies_in_an_organization_that_got_another_name_is_found_there
     await publish_day(day)
     before = content(sql, database)
     sql(database, HAND_ADDED, "UPDATE fin_organizations SET name = 'x ' || name WHERE name = 'ЛОТОС ООО'")
-    held = {unit: Judgement(held=True, problems=(problem("strict", organization="ЛОТОС ООО"),)) for unit in UNITS}
+    held = {unit: Judgement(problems=(problem("strict", organization="ЛОТОС ООО"),)) for unit in UNITS}
     published = await publish_day(replace(day, judge=lambda _: held))
     assert {unit.status for unit in published.units} == {UnitStatus.HELD}
     assert content(sql, database) == before
@@ -202,7 +202,7 @@ async def test_a_unit_that_the_guards_hold_is_put_right_and_says_where_somebody_
     before = content(sql, database)
     sql(database, "UPDATE fin_expenses SET amount = amount + 7 WHERE amount = 100.50", HAND_ADDED)
     shrunk = problem("shrunk", organization="ЛОТОС ООО", count=2, before=3, sum="1", limit="1", unit=LOTOS.name)
-    held = {unit: Judgement(held=True, problems=(shrunk,)) for unit in (LOTOS, RECEIPTS)}
+    held = {unit: Judgement(problems=(shrunk,)) for unit in (LOTOS, RECEIPTS)}
     cut = replace(day, expenses=[day.expenses[0]], details=day.details[:2], judge=lambda _: held)
     published = await publish_day(cut)
     reports = {unit.unit: unit for unit in published.units}

@@ -7,8 +7,8 @@ import pytest
 
 from cpimportd.books.journal.explain import explain
 from cpimportd.books.journal.movements import What
-from cpimportd.books.publish.plan import Judgement
 from cpimportd.core.model import Group, Unit
+from cpimportd.core.verdicts import Judgement
 from tests.support.books.whole_diff import diff
 
 LOTOS, MOST = (Unit(name, Group.EXPENSES) for name in ("ЛОТОС ООО", "МОСТ АО"))

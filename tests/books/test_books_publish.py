@@ -7,10 +7,10 @@ from decimal import Decimal
 
 import pytest
 
-from cpimportd.books.publish.plan import Judgement
 from cpimportd.core.model import Group, Kind, Unit
 from cpimportd.core.problems import ProblemError, problem
 from cpimportd.core.report import RunStatus
+from cpimportd.core.verdicts import Judgement
 
 LOTOS = Unit("ЛОТОС ООО", Group.EXPENSES)
 SUMS = """SELECT (SELECT coalesce(sum(amount), 0) FROM fin_receipts) AS receipts,
@@ -171,7 +171,7 @@ async def test_a_unit_that_the_guards_hold_keeps_yesterdays_books(database, publ
             receipts=[made.receipt(9, "6000.00")],
             expenses=day.expenses[:1],
             details=day.details[:2],
-            judge=lambda _: {LOTOS: Judgement(held=True, problems=(held,))},
+            judge=lambda _: {LOTOS: Judgement(problems=(held,))},
         )
     )
     assert published.status is RunStatus.PARTIAL
@@ -315,7 +315,7 @@ async def test_another_departments_document_is_reported_to_the_guards(database, 
         "UPDATE fin_expenses SET department_id = 9 WHERE amount = 100.50",
     )
     again = replace(
-        day, judge=lambda facts: {f.unit: Judgement(held=bool(f.other_departments)) for f in facts}, facts=[]
+        day, judge=lambda facts: {f.unit: Judgement(stuck=bool(f.other_departments)) for f in facts}, facts=[]
     )
     await publish_day(again)
     facts = next(f for f in again.facts if f.unit == LOTOS)

@@ -6,10 +6,10 @@ from datetime import UTC, datetime
 import pytest
 
 from cpimportd.books.database.connection import connect
-from cpimportd.books.publish.plan import Judgement
 from cpimportd.books.reports.reconciliation import reconcile
 from cpimportd.config.settings import Database
 from cpimportd.core.model import Group, Unit
+from cpimportd.core.verdicts import Judgement
 from tests.books.test_books_foreign import FORMS, day_of
 
 LONG_AGO = datetime(2020, 1, 1, tzinfo=UTC)
@@ -64,7 +64,7 @@ async def test_the_figures_that_are_off_are_named(database, publish_day, made, s
 async def test_a_workbook_of_which_one_organization_is_held_vouches_for_neither(database, publish_day, made):
     one, other = made.receipt(1, "10.00"), made.receipt(2, "20.00", organization="МОСТ ООО")
     await publish_day(made.Day(receipts=[one, other]))
-    held = {Unit("МОСТ ООО", Group.RECEIPTS): Judgement(held=True)}
+    held = {Unit("МОСТ ООО", Group.RECEIPTS): Judgement(stuck=True)}
     changed = made.Day(receipts=[made.receipt(1, "11.00"), made.receipt(2, "22.00", organization="МОСТ ООО")])
     await publish_day(replace(changed, judge=lambda _: held))
     assert not await problems(database)

@@ -4,6 +4,8 @@ import asyncio
 
 import pytest
 
+from cpimportd.books.schema import needed
+from cpimportd.books.schema.backend import BACKEND_TABLES
 from cpimportd.books.schema.rights import (
     check_tables,
     department_exists,
@@ -121,6 +123,17 @@ async def test_a_backend_that_has_changed_is_told_by_table_and_column(
             await check_tables(connection)
     assert [p.code for p in caught.value.problems] == ["database-foreign"]
     assert reason in caught.value.problems[0].message
+
+
+def test_what_a_run_compares_with_is_what_the_backend_makes():
+    types = {"Integer": needed.INTEGER, "String": needed.TEXT, "Text": needed.TEXT, "Numeric": needed.NUMERIC,
+             "Date": needed.DATE, "DateTime": needed.TIME, "Boolean": needed.BOOLEAN}  # fmt: skip
+    made = {table.name: {one.name: types[type(one.type).__name__] for one in table.columns} for table in BACKEND_TABLES}
+    assert list(needed.NEEDED) == list(made)
+    for table, columns in made.items():
+        unused = needed.NOT_USED.get(table, frozenset())
+        assert unused <= columns.keys()
+        assert needed.NEEDED[table] == {name: of for name, of in columns.items() if name not in unused}
 
 
 @pytest.mark.asyncio

@@ -7,10 +7,10 @@ import pytest
 
 from cpimportd.books.database.connection import connect
 from cpimportd.books.journal.memory import foreign_writes, undone
-from cpimportd.books.publish.plan import Judgement
 from cpimportd.config.settings import Database
 from cpimportd.core.model import Group, Unit
 from cpimportd.core.problems import ProblemError
+from cpimportd.core.verdicts import Judgement
 from tests.support.books.before_and_after import books, three_days
 
 LOTOS = Unit("ЛОТОС ООО", Group.EXPENSES)

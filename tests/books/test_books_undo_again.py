@@ -7,9 +7,9 @@ from decimal import Decimal
 
 import pytest
 
-from cpimportd.books.publish.plan import Judgement
 from cpimportd.core.model import Group, Unit
 from cpimportd.core.problems import ProblemError
+from cpimportd.core.verdicts import Judgement
 from tests.support.books.before_and_after import books, three_days
 
 INTEREST = "Уплата процентов"

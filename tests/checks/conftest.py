@@ -9,8 +9,9 @@ from pathlib import Path
 
 import pytest
 
-from cpimportd.core.model import Document, FetchedFile, Kind, Served, Snapshot
+from cpimportd.core.model import Document, Kind
 from cpimportd.core.problems import Problem, problem
+from cpimportd.core.workbooks import FetchedFile, Served, Snapshot
 
 TITLES = {Kind.RECEIPTS: "Сумма", Kind.EXPENSES: "Сумма", Kind.DETAILS: "Сумма платежа"}
 

@@ -5,7 +5,7 @@ from decimal import Decimal
 import pytest
 
 from cpimportd.config.settings import Guards
-from cpimportd.core.beside import Beside, Growth, Twin
+from cpimportd.core.unit_facts import Beside, Growth, Twin
 from tests.checks.test_checks_plausibility import A, codes, fact, facts, judge
 
 

@@ -5,10 +5,11 @@ from decimal import Decimal
 
 import pytest
 
-from cpimportd.checks.closed import closed_before
+from cpimportd.checks.guards import closed_before
 from cpimportd.checks.plausibility import plausibility
 from cpimportd.config.settings import Guards
-from cpimportd.core.model import DocumentFact, Group, Unit, UnitFacts
+from cpimportd.core.model import Group, Unit
+from cpimportd.core.unit_facts import DocumentFact, UnitFacts
 
 UNIT = Unit("ЛОТОС ООО", Group.EXPENSES)
 
@@ -18,7 +19,7 @@ def document(name, amount="10.00", day=date(2024, 1, 15), shown="contract 1"):
 
 
 def judged(*closed, gone=(), new=(), first_open=date(2024, 2, 1), accepted=()):
-    facts = UnitFacts(UNIT, 100, 100, Decimal(1000), Decimal(1000), gone=gone, new=new, closed=closed)
+    facts = UnitFacts(UNIT, 100, 100, Decimal(1000), gone=gone, new=new, closed=closed)
     return plausibility(
         [facts],
         Guards(),

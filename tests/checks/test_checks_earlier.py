@@ -6,14 +6,16 @@ from decimal import Decimal
 
 import pytest
 
-from cpimportd.checks.earlier import Earlier
+from cpimportd.checks.guards import Earlier
 from cpimportd.checks.plausibility import plausibility
 from cpimportd.config.settings import Guards
-from cpimportd.core.model import DocumentFact, Group, Kind, Served, Unit, UnitFacts
+from cpimportd.core.model import Group, Kind, Unit
 from cpimportd.core.problems import problem
+from cpimportd.core.unit_facts import DocumentFact, UnitFacts
+from cpimportd.core.workbooks import Served
 
 UNIT = Unit("А", Group.RECEIPTS)
-FACTS = UnitFacts(UNIT, 100, 100, Decimal(100), Decimal(100))
+FACTS = UnitFacts(UNIT, 100, 100, Decimal(100))
 OLDER = problem("older-file", file="a.xlsx", organization="А", unit=UNIT.name, run=1, day="2026-11-24", later=2)
 
 

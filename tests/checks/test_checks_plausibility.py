@@ -8,8 +8,9 @@ import pytest
 from cpimportd.checks.plausibility import plausibility
 from cpimportd.config.settings import Guards
 from cpimportd.core.figures import count
-from cpimportd.core.model import DocumentFact, Group, Unit, UnitFacts
+from cpimportd.core.model import Group, Unit
 from cpimportd.core.problems import problem
+from cpimportd.core.unit_facts import DocumentFact, UnitFacts
 
 A = Unit("А", Group.EXPENSES)
 B = Unit("Б", Group.EXPENSES)
@@ -23,7 +24,7 @@ def fact(key, amount=100, number=None, year=2024, on=date(2024, 5, 1)):
 def facts(unit=A, *, before=1000, gone=(), new=(), sum_before=None, **more):
     after = before - len(gone) + len(new)
     total = Decimal(before * 100 if sum_before is None else sum_before)
-    return UnitFacts(unit, before, more.pop("after", after), total, total, tuple(gone), tuple(new), **more)
+    return UnitFacts(unit, before, more.pop("after", after), total, tuple(gone), tuple(new), **more)
 
 
 def judge(*several, guards=GUARDS, accepted=(), today=("А", "Б")):

@@ -6,9 +6,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from cpimportd.checks.integrity import integrity
-from cpimportd.checks.rereading import files_to_parse
-from cpimportd.core.model import Document, FetchedFile, Kind, Served, Snapshot
+from cpimportd.checks.units import files_to_parse
+from cpimportd.core.model import Document, Kind
 from cpimportd.core.problems import problem
+from cpimportd.core.workbooks import FetchedFile, Served, Snapshot
 
 ORGANIZATIONS = ("А", "Б", "В")
 NAMES = ("a.xlsx", "b.xlsx", "c.xlsx", "d.xlsx", "e.xlsx")
@@ -60,13 +61,18 @@ def days(draw):
     return files, served, known
 
 
+def unnumbered(snapshot):
+    return dataclasses.replace(snapshot, file_no=0)
+
+
 def by_name(files, verdict):
     names = {s.file_no: s.file.name for s in files}
     units = {
         unit: (frozenset(names[no] for no in v.file_nos), v.problems, v.unchanged, v.held)
         for unit, v in verdict.units.items()
     }
-    return units, {names[no]: v for no, v in verdict.files.items()}, verdict.problems
+    judged = {names[no]: dataclasses.replace(v, snapshot=unnumbered(v.snapshot)) for no, v in verdict.files.items()}
+    return units, judged, verdict.problems
 
 
 @given(days(), st.randoms(), st.booleans())

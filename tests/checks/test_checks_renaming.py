@@ -5,16 +5,15 @@ from decimal import Decimal
 
 from cpimportd.checks.plausibility import plausibility
 from cpimportd.config.settings import Guards
-from cpimportd.core.model import Group, Unit, UnitFacts
+from cpimportd.core.model import Group, Unit
+from cpimportd.core.unit_facts import UnitFacts
 from tests.checks.test_checks_plausibility import codes, fact
 
 OLD, A, B, C = (Unit(name, Group.EXPENSES) for name in ("Старое имя", "А", "Б", "В"))
 
 
 def facts(unit, after, **more):
-    return UnitFacts(
-        unit, more.pop("before", 0), after, Decimal(more.pop("sum_before", 0)), Decimal(after * 100), **more
-    )
+    return UnitFacts(unit, more.pop("before", 0), after, Decimal(more.pop("sum_before", 0)), **more)
 
 
 def old_name(gone, before=100):

@@ -3,7 +3,7 @@
 import pytest
 
 from cpimportd.checks.integrity import integrity
-from cpimportd.checks.rereading import files_to_parse
+from cpimportd.checks.units import files_to_parse
 from cpimportd.core.model import Group, Kind, Unit
 
 LOTOS_EXPENSES = Unit("Лотос", Group.EXPENSES)

@@ -4,12 +4,13 @@ from decimal import Decimal
 
 import pytest
 
-from cpimportd.checks.earlier import Earlier
-from cpimportd.checks.integrity import apply_strict, integrity
+from cpimportd.checks.guards import Earlier
+from cpimportd.checks.integrity import integrity
 from cpimportd.checks.plausibility import plausibility
 from cpimportd.config.settings import Guards
-from cpimportd.core.model import DocumentFact, Group, Kind, Unit, UnitFacts
+from cpimportd.core.model import Group, Kind, Unit
 from cpimportd.core.problems import problem
+from cpimportd.core.unit_facts import DocumentFact, UnitFacts
 
 LOTOS_RECEIPTS = Unit("Лотос", Group.RECEIPTS)
 LOTOS_EXPENSES = Unit("Лотос", Group.EXPENSES)
@@ -90,7 +91,7 @@ def test_one_of_an_organizations_two_files_that_does_not_come_is_missed(day, new
     assert not verdict.units[unit].problems  # the other one may hold its documents: the books have to be asked
     assert [entry.file for entry in verdict.units[unit].gone] == ["2024.xlsx"]
     lost = DocumentFact("П 1", "1", 2024, Decimal(1), None)
-    facts = UnitFacts(unit, 2, 2, Decimal(2), Decimal(2), gone=(lost,))
+    facts = UnitFacts(unit, 2, 2, Decimal(2), gone=(lost,))
     judged = plausibility(
         [facts],
         Guards(),
@@ -194,6 +195,12 @@ def test_strictness_holds_nothing_on_a_right_day(two):
 
 
 def test_what_is_held_after_comparing_with_the_books_holds_all_too(two):
-    verdict = apply_strict(judge(two), {LOTOS_EXPENSES})
-    assert held(verdict) == {"Лотос/receipts", "Север/receipts", "Север/expenses"}
-    assert codes(verdict.units[LOTOS_EXPENSES]) == []
+    facts = [UnitFacts(unit, 2, 2, Decimal(2)) for unit in judge(two).units]
+    undone = {LOTOS_EXPENSES: 7}
+    judged = plausibility(
+        facts, Guards(), frozenset(), organizations_today=frozenset({"Лотос", "Север"}), strict=True, undone=undone
+    )
+    others = {unit.name for unit, one in judged.items() if [found.code for found in one.problems] == ["strict"]}
+    assert others == {"Лотос/receipts", "Север/receipts", "Север/expenses"}
+    assert all(one.held for one in judged.values())
+    assert codes(judged[LOTOS_EXPENSES]) == ["undone"]

@@ -15,7 +15,8 @@ import pytest
 
 from cpimportd.config.settings import Engine, Settings
 from cpimportd.core.report import RunReport
-from cpimportd.run.pipeline import RunRequest, run_once
+from cpimportd.run.pipeline import run_once
+from cpimportd.run.request import RunRequest
 from tests.support.cluster import on_worker
 from tests.support.run.workplace import make_workplace
 

@@ -12,8 +12,9 @@ from pathlib import Path
 import pytest
 
 from cpimportd.config.settings import Reader
-from cpimportd.core.model import STAGED_COLUMNS, FetchedFile, Kind
+from cpimportd.core.model import STAGED_COLUMNS, Kind
 from cpimportd.core.problems import ProblemError
+from cpimportd.core.workbooks import FetchedFile
 from cpimportd.workbook.cluster import parent
 from cpimportd.workbook.cluster.parent import connected
 from cpimportd.workbook.cluster.reply import Packer

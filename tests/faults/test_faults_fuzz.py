@@ -22,7 +22,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from cpimportd.config.settings import Reader
-from cpimportd.core.model import CellError, FetchedFile, Snapshot
+from cpimportd.core.model import CellError
+from cpimportd.core.workbooks import FetchedFile, Snapshot
 from cpimportd.demo.workbook import write_workbook
 from cpimportd.documents.columns import Meaning
 from cpimportd.workbook.protocol import Job, Output, OutputParser

@@ -14,7 +14,7 @@ import pytest
 
 from cpimportd.books.database.connection import connect
 from cpimportd.config.sections import Cache, Tell
-from cpimportd.run.notifying import tell_outstanding
+from cpimportd.run.notifying import notify_outstanding
 from tests.support.daemon.living_daemon import environment
 from tests.support.faults.machine import begin, configuration
 from tests.support.faults.table import Chapter
@@ -260,7 +260,7 @@ async def test_of_views_only_those_that_are_left_are_refreshed_again(books, sql)
     assert [found.code for found in report.problems] == ["views-stale"]
     connection = await connect(settings.database)
     before = await connection.fetchval("SELECT at FROM good")
-    found, problems = await tell_outstanding(settings)
+    found, problems = await notify_outstanding(settings)
     assert (found[0].views, [one.value for one in problems["views"]]) == (
         ("cpimportd.without_key",),
         ["cpimportd.without_key"],
@@ -268,7 +268,7 @@ async def test_of_views_only_those_that_are_left_are_refreshed_again(books, sql)
     assert await connection.fetchval("SELECT at FROM good") == before
     await connection.execute("CREATE UNIQUE INDEX ON without_key (one)")
     stale = await connection.fetchval("SELECT at FROM without_key")
-    await tell_outstanding(settings)
+    await notify_outstanding(settings)
     assert await connection.fetchval("SELECT at FROM without_key") > stale
     assert await connection.fetchval("SELECT count(*) FROM cpimportd.notice WHERE outcome IS NULL") == 0
     await connection.close()

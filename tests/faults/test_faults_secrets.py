@@ -30,7 +30,8 @@ from cpimportd.config.load import load
 from cpimportd.config.settings import Database
 from cpimportd.core.problems import ProblemError
 from cpimportd.demo.ftp import LoopbackFtpServer
-from cpimportd.run.pipeline import RunRequest, run_once
+from cpimportd.run.pipeline import run_once
+from cpimportd.run.request import RunRequest
 from tests.support.daemon.living_daemon import environment
 from tests.support.daemon.notify_socket import NotifySocket
 from tests.support.daemon.other_user import NOBODY

@@ -20,7 +20,8 @@ from cpimportd.config.settings import Database, Settings, Source
 from cpimportd.core.report import RunReport
 from cpimportd.demo.exports import ExportDay, Holding
 from cpimportd.notify.alerting import Occasion, watched
-from cpimportd.run.pipeline import RunRequest, run_once
+from cpimportd.run.pipeline import run_once
+from cpimportd.run.request import RunRequest
 from cpimportd.workbook import reading
 from cpimportd.workbook.protocol import Output
 from cpimportd.workbook.worker import work

@@ -18,7 +18,8 @@ from cpimportd.core.problems import problem
 from cpimportd.core.report import HeldUnit, RunStatus
 from cpimportd.notify.delivery import database as connected
 from cpimportd.notify.prometheus import registry_of, text_of
-from cpimportd.run.pipeline import RunRequest, run_once
+from cpimportd.run.pipeline import run_once
+from cpimportd.run.request import RunRequest
 from tests.support.run.workplace import Workplace, make_workplace
 
 ROWS = """

@@ -10,7 +10,8 @@ import pytest
 
 from cpimportd.config.settings import Database
 from cpimportd.core.report import RunStatus
-from cpimportd.run.pipeline import RunRequest, run_once
+from cpimportd.run.pipeline import run_once
+from cpimportd.run.request import RunRequest
 
 _SPEC = importlib.util.spec_from_file_location(
     "commit_proxy", Path(__file__).parents[1] / "support" / "run" / "commit_proxy.py"

@@ -7,8 +7,9 @@ from pathlib import Path
 import pytest
 
 from cpimportd.config.settings import Settings
-from cpimportd.core.model import FetchedFile, Kind, Served
-from cpimportd.run.intake import _Reader
+from cpimportd.core.model import Kind
+from cpimportd.core.workbooks import FetchedFile, Served
+from cpimportd.run.reading import Reader
 from cpimportd.workbook import openfile
 from cpimportd.workbook.reading import ReadJob
 
@@ -19,7 +20,7 @@ EXPENSES = Path(__file__).resolve().parents[1] / "samples" / "day1" / "Lotos - S
 async def test_a_file_that_lies_as_it_lay_is_read_anew_by_another_version_of_the_reader(tmp_path: Path) -> None:
     sha256 = hashlib.sha256(EXPENSES.read_bytes()).hexdigest()
     file = FetchedFile(EXPENSES.name, EXPENSES, EXPENSES.stat().st_size, None, sha256)
-    reader = _Reader((file,), ReadJob("Europe/Moscow"), Settings(state_directory=tmp_path), tmp_path, lambda _: None)
+    reader = Reader((file,), ReadJob("Europe/Moscow"), Settings(state_directory=tmp_path), tmp_path, lambda _: None)
 
     def served(digest: str) -> tuple[Served, ...]:
         return (Served(Kind.EXPENSES, "ЛОТОС ООО", EXPENSES.name, digest, sha256, 200, Decimal(1)),)

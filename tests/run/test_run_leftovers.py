@@ -15,7 +15,8 @@ import pytest
 
 from cpimportd.config.settings import Reader
 from cpimportd.core.leftovers import LOCK, remove_abandoned, temporary_folder
-from cpimportd.core.model import FetchedFile, Kind
+from cpimportd.core.model import Kind
+from cpimportd.core.workbooks import FetchedFile
 from cpimportd.run.spool import SpoolFolder, open_spool, prune_spool
 from cpimportd.workbook.sample import sample_fault
 

@@ -26,7 +26,7 @@ from cpimportd.notify.nagios_answer import Answer
 from cpimportd.notify.prometheus import registry_of, text_of
 from cpimportd.render.journal import summary_line
 from cpimportd.render.progress import of_report
-from cpimportd.run.archive import archived_runs
+from cpimportd.run.spool import archived_runs
 from cpimportd.web.daemon_view import Seen as DaemonSeen
 from cpimportd.web.daemon_view import light
 from tests.run.test_run_held import asked

@@ -14,7 +14,7 @@ from cpimportd.books.database.embedded import EmbeddedPostgres
 from cpimportd.books.database.scratch import create_scratch, drop_scratch
 from cpimportd.config.settings import Database, Guards
 from cpimportd.core.problems import ProblemError
-from cpimportd.run import scratch as scratch_page
+from cpimportd.run import rehearsal
 from cpimportd.run.undoing import undo_once
 from tests.support.run.three_days import DAYS, until
 from tests.support.run.workplace import Workplace
@@ -210,7 +210,7 @@ def servers(monkeypatch):
             made.append(self)
             super().start()
 
-    monkeypatch.setattr(scratch_page, "EmbeddedPostgres", Recorded)
+    monkeypatch.setattr(rehearsal, "EmbeddedPostgres", Recorded)
     return made
 
 
@@ -220,7 +220,7 @@ async def test_ctrl_c_takes_the_embedded_server_along(books, servers, early):
     inside = asyncio.Event()
 
     async def play():
-        async with scratch_page.scratch(Database(url=books.url)):
+        async with rehearsal.scratch(Database(url=books.url)):
             inside.set()
             await asyncio.Event().wait()
 
@@ -237,7 +237,7 @@ async def test_ctrl_c_takes_the_embedded_server_along(books, servers, early):
 async def test_where_there_is_no_place_it_is_said_with_the_way_out(books, monkeypatch):
     monkeypatch.setattr("cpimportd.books.database.embedded._WHEEL", "not_installed_anywhere")
     with pytest.raises(ProblemError) as raised:
-        async with scratch_page.scratch(Database(url=books.url)):
+        async with rehearsal.scratch(Database(url=books.url)):
             pass
     (found,) = raised.value.problems
     assert found.code == "scratch-missing"

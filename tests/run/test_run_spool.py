@@ -10,10 +10,10 @@ from pathlib import Path
 
 import pytest
 
-from cpimportd.core.model import FetchedFile, Kind
+from cpimportd.core.model import Kind
 from cpimportd.core.report import RunStatus
-from cpimportd.run.archive import archived_runs
-from cpimportd.run.spool import find_in_spool, open_spool, prune_spool
+from cpimportd.core.workbooks import FetchedFile
+from cpimportd.run.spool import archived_runs, find_in_spool, open_spool, prune_spool
 
 KEEP = timedelta(days=30)
 UPLOADED = datetime(2026, 11, 24, 5, 30, tzinfo=UTC)

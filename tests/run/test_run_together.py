@@ -133,7 +133,8 @@ def test_a_run_that_was_killed_is_found_abandoned_and_done_again(workplace, sql)
 @pytest.mark.parametrize("moment", ["publish", "read"])
 async def test_a_database_that_cuts_the_connection_leaves_the_books_whole(workplace, superuser_url, moment):
     workplace.sample("day1")
-    from cpimportd.run.pipeline import RunRequest, run_once
+    from cpimportd.run.pipeline import run_once
+    from cpimportd.run.request import RunRequest
 
     def cut(progress) -> None:
         if progress.stage == moment:

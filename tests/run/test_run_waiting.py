@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from cpimportd.core.report import RunStatus
-from cpimportd.run import intake
+from cpimportd.run import checking
 
 SAMPLES = Path(__file__).parent.parent / "samples"
 
@@ -25,7 +25,7 @@ def arrive(workplace, day: str, part: str, seconds_ago: float) -> None:
 
 @pytest.mark.asyncio
 async def test_details_that_come_a_moment_later_are_waited_for(workplace, monkeypatch):
-    monkeypatch.setattr(intake, "LOOK_AGAIN", 0.5)
+    monkeypatch.setattr(checking, "LOOK_AGAIN", 0.5)
     workplace.sample("day1")
     await workplace.run()
     arrive(workplace, "day2", "Lotos - Spisanie kredity", 5)
@@ -52,7 +52,7 @@ async def test_an_old_upload_that_does_not_match_is_held_without_waiting(workpla
 
 @pytest.mark.asyncio
 async def test_waiting_ends_with_the_patience(workplace, monkeypatch):
-    monkeypatch.setattr(intake, "LOOK_AGAIN", 0.5)
+    monkeypatch.setattr(checking, "LOOK_AGAIN", 0.5)
     workplace.sample("day1")
     await workplace.run()
     arrive(workplace, "day2", "Lotos - Spisanie kredity", 1)

@@ -15,7 +15,8 @@ import pytest
 
 from cpimportd.config.settings import Database, Settings, Source
 from cpimportd.core.report import RunStatus
-from cpimportd.run.pipeline import RunRequest, run_once
+from cpimportd.run.pipeline import run_once
+from cpimportd.run.request import RunRequest
 from tests.support.web.served import TOKEN, Served, configure
 
 SAMPLES = Path(__file__).parent.parent / "samples"

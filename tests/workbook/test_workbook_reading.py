@@ -11,8 +11,9 @@ import psutil
 import pytest
 
 from cpimportd.config.settings import Reader
-from cpimportd.core.model import STAGED_COLUMNS, FetchedFile, Kind, Progress
+from cpimportd.core.model import STAGED_COLUMNS, Kind, Progress
 from cpimportd.core.problems import problem as make_problem
+from cpimportd.core.workbooks import FetchedFile
 from cpimportd.workbook.reading import ReadJob, read, worker_command
 from cpimportd.workbook.sandbox import spawned
 from tests.support.workbook.reading_all import read_all

@@ -17,8 +17,9 @@ from typing import Final
 import asyncpg
 
 from cpimportd.core.folding import character_name
-from cpimportd.core.model import KEY_COLUMNS, STAGED_COLUMNS, Kind, Snapshot
+from cpimportd.core.model import KEY_COLUMNS, STAGED_COLUMNS, Kind
 from cpimportd.core.problems import Problem, problem
+from cpimportd.core.workbooks import Snapshot
 
 UNIVERSAL: Final = frozenset({"UTF8", "SQL_ASCII"})
 """Encodings that take every text that we send: the second one looks at none."""

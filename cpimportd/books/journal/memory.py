@@ -10,7 +10,8 @@ from typing import Final, NamedTuple
 import asyncpg
 
 from cpimportd.books.database.queries import sql
-from cpimportd.core.model import Content, Group, Kind, Served, Unit
+from cpimportd.core.model import Group, Kind, Unit
+from cpimportd.core.workbooks import Content, Served
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,11 +9,11 @@ import asyncpg
 
 from cpimportd.books.database.queries import EXPENSES, SHAPES, Shape, sql
 from cpimportd.books.publish.stage import drop_other_units
-from cpimportd.core.beside import NOTHING_BESIDE, Beside, Growth, Twin
 from cpimportd.core.folding import fold
 from cpimportd.core.identity import Numbered, are_same_document, numbered
-from cpimportd.core.model import DocumentFact, Group, Unit, UnitFacts
+from cpimportd.core.model import Group, Unit
 from cpimportd.core.problems import Problem, problem
+from cpimportd.core.unit_facts import NOTHING_BESIDE, Beside, DocumentFact, Growth, Twin, UnitFacts
 
 
 async def compare(connection: asyncpg.Connection) -> None:
@@ -101,7 +101,6 @@ async def _gather(connection: asyncpg.Connection, shape: Shape, closed_before: d
             before=row["before"],
             after=row["after"],
             sum_before=row["sum_before"],
-            sum_after=row["sum_after"],
             gone=tuple(gone[row["organization"]]),
             new=tuple(new[row["organization"]]),
             amount_changed=row["amount_changed"],

@@ -12,9 +12,10 @@ from cpimportd.books.database.queries import sql
 from cpimportd.books.journal.memory import undone
 from cpimportd.books.publish.plan import NewName, Today
 from cpimportd.core.folding import near_hint
-from cpimportd.core.model import Content, Group, Unit
+from cpimportd.core.model import Group, Unit
 from cpimportd.core.problems import Problem, ProblemError, printable, problem
 from cpimportd.core.report import HeldUnit, UnitReport, UnitStatus
+from cpimportd.core.workbooks import Content
 
 
 async def held_units(connection: asyncpg.Connection, department_id: int) -> list[HeldUnit]:

@@ -9,8 +9,8 @@ from collections.abc import Mapping
 import asyncpg
 
 from cpimportd.books.database.queries import EXPENSES, SHAPES, sql
-from cpimportd.books.publish.plan import Judgement
 from cpimportd.core.model import Unit
+from cpimportd.core.verdicts import Judgement
 
 
 class Journal:

@@ -6,71 +6,12 @@ from datetime import date
 from typing import NamedTuple
 from zoneinfo import ZoneInfo
 
-from cpimportd.core.model import Content, Group, Kind, Snapshot, Unit, UnitFacts
+from cpimportd.core.model import Group, Kind, Unit
 from cpimportd.core.problems import Problem
 from cpimportd.core.report import FileStatus, RunStatus, UnitReport
-
-
-@dataclass(frozen=True, slots=True)
-class FilePlan:
-    """One workbook of today.
-
-    Attributes:
-        snapshot: what was read.
-        kind: of its documents; None where nobody can tell.
-        organizations: whose documents it holds, or held last time where it can say nothing today.
-        problems: what the checks found; they hold the file.
-        ignored: its content came twice.
-    """
-
-    snapshot: Snapshot
-    kind: Kind | None
-    organizations: tuple[str, ...] = ()
-    problems: tuple[Problem, ...] = ()
-    ignored: bool = False
-
-
-@dataclass(frozen=True, slots=True)
-class UnitPlan:
-    """One unit that may be published.
-
-    Attributes:
-        unit: which.
-        file_nos: the files it comes from; none where a human accepted that it has come to an end.
-        put_right: the files did not change since the last publication, so what differs was written by somebody else;
-            it counts only where the books do not remember how they were published (a version before 0005 did).
-        problems: warnings to be told.
-        accepted: codes of problems that a human accepted.
-    """
-
-    unit: Unit
-    file_nos: frozenset[int]
-    put_right: bool = False
-    problems: tuple[Problem, ...] = ()
-    accepted: tuple[str, ...] = ()
-
-
-@dataclass(frozen=True, slots=True)
-class Judgement:
-    """What a human or a guard says of one unit's difference to the books.
-
-    Attributes:
-        held: whether it stays out.
-        problems: why, or warnings.
-        accepted: codes that a human overrode.
-        retimed: removed operation id → added one, where the two are one document.
-        rekeyed: the same where every document came under a new id, and a human accepted it.
-        renamed_from: the organization without a file under which the books hold most of these documents. Its own rest
-            takes part where it is named: the guards are asked once more, and what they say of it is said of its unit.
-    """
-
-    held: bool = False
-    problems: tuple[Problem, ...] = ()
-    accepted: tuple[str, ...] = ()
-    retimed: Mapping[str, str] = field(default_factory=dict)
-    rekeyed: Mapping[str, str] = field(default_factory=dict)
-    renamed_from: str | None = None
-
+from cpimportd.core.unit_facts import UnitFacts
+from cpimportd.core.verdicts import FileVerdict, Judgement, UnitVerdict
+from cpimportd.core.workbooks import Content
 
 Judge = Callable[[Sequence[UnitFacts]], Mapping[Unit, Judgement]]
 
@@ -123,13 +64,15 @@ class Publication:
         today: what the run saw of all units.
         older: units with a workbook that was published before and superseded: whether it differs is asked.
         problems: of the run as a whole: files that could not be fetched among them.
+        put_right: units whose files did not change since the last publication, so that what differs was written by
+            somebody else; it counts only where the books do not remember how they were published.
     """
 
     run_id: int | None
     department_id: int
     zone: ZoneInfo
-    files: Mapping[int, FilePlan]
-    units: Mapping[Unit, UnitPlan]
+    files: Mapping[int, FileVerdict]
+    units: Mapping[Unit, UnitVerdict]
     held: Mapping[Unit, tuple[Problem, ...]]
     judge: Judge
     channel: str
@@ -139,6 +82,7 @@ class Publication:
     today: Today = field(default_factory=Today)
     older: frozenset[Unit] = frozenset()
     problems: tuple[Problem, ...] = ()
+    put_right: frozenset[Unit] = frozenset()
 
 
 @dataclass(frozen=True, slots=True)

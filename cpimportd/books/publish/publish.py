@@ -10,12 +10,13 @@ from cpimportd.books.database.queries import sql
 from cpimportd.books.journal import memory
 from cpimportd.books.publish import account, facts, foreign, held, merge, notices, record, runs, stage
 from cpimportd.books.publish.foreign import Foreign
-from cpimportd.books.publish.plan import Judgement, Publication, Published, Today, UnitPlan
+from cpimportd.books.publish.plan import Publication, Published, Today
 from cpimportd.books.publish.transaction import fence, in_one_transaction, lock_books
 from cpimportd.books.schema.rights import details_unique_index
 from cpimportd.core.model import Figure, Unit
 from cpimportd.core.problems import problem
 from cpimportd.core.report import Bridge, FileStatus, UnitReport, UnitStatus, run_status
+from cpimportd.core.verdicts import Judgement, UnitVerdict
 
 
 async def publish(
@@ -154,7 +155,7 @@ async def _judge(
     async def ask() -> dict[Unit, Judgement]:
         found = publication.judge(await facts.gather(connection, publication.closed_before, index, publication.older))
         stuck = {unit: found.get(unit, Judgement()) for unit, foreign in written.items() if foreign.stuck}
-        return {**found, **{unit: replace(judgement, held=True) for unit, judgement in stuck.items()}}
+        return {**found, **{unit: replace(judgement, stuck=True) for unit, judgement in stuck.items()}}
 
     await facts.compare(connection)
     judgements = await ask()
@@ -181,7 +182,7 @@ def _old_names(judgements: Mapping[Unit, Judgement]) -> set[Unit]:
 
 def _with_old_names(publication: Publication, judgements: Mapping[Unit, Judgement]) -> Publication:
     """An organization that goes on under another name comes to its end under the old one, and is waited for no more."""
-    ended = {unit: UnitPlan(unit, frozenset()) for unit in judgements.keys() - publication.units.keys()}
+    ended = {unit: UnitVerdict(unit, frozenset()) for unit in judgements.keys() - publication.units.keys()}
     held = {unit: problems for unit, problems in publication.held.items() if unit not in ended}
     return replace(publication, units={**publication.units, **ended}, held=held)
 

@@ -40,7 +40,7 @@ async def add_snapshots(connection: asyncpg.Connection, publication: Publication
             json.dumps(totals, ensure_ascii=False),
             snapshot.engine,
             "ignored" if plan.ignored else "read",
-            _json((*snapshot.problems, *plan.problems)),
+            _json((*snapshot.problems, *plan.found_by_checks)),
             list(plan.organizations),
             snapshot.sheet,
             json.dumps(dict(snapshot.columns)),
@@ -242,7 +242,7 @@ async def add_import_logs(
         plan = publication.files.get(file_no)
         if plan is None or outcome not in _LOG_STATUS or plan.kind is None:
             continue
-        problems = (*plan.problems, *plan.snapshot.problems)
+        problems = (*plan.found_by_checks, *plan.snapshot.problems)
         inserted, updated = written.get(file_no, (0, 0)) if outcome is FileStatus.PUBLISHED else (0, 0)
         ids.append(
             await connection.fetchval(

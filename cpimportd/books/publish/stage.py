@@ -26,7 +26,10 @@ async def create(connection: asyncpg.Connection, publication: Publication, run_i
     await lay_out(connection, publication.department_id, run_id, publication.zone.key)
     await connection.executemany(
         "INSERT INTO stage_unit (organization, kind, put_right, accepted) VALUES ($1, $2, $3, $4)",
-        [(p.unit.organization, p.unit.group.value, p.put_right, bool(p.accepted)) for p in publication.units.values()],
+        [
+            (unit.organization, unit.group.value, unit in publication.put_right, bool(found.accepted))
+            for unit, found in publication.units.items()
+        ],
     )
 
 

@@ -1,38 +1,16 @@
 """Whether the database lets us work: rights, the backend's tables and columns, lengths, the department."""
 
 from collections.abc import Iterable, Mapping
-from typing import TYPE_CHECKING, Any, Final
+from typing import Any, Final
 
 import asyncpg
 
 from cpimportd.books.database.connection import SCHEMA
+from cpimportd.books.schema.needed import NEEDED, NOT_USED
 from cpimportd.core.model import BACKEND_TABLES, STAGED_COLUMNS, Kind
 from cpimportd.core.problems import Problem, ProblemError, problem
 
-if TYPE_CHECKING:
-    from sqlalchemy import Table
-
 _DML: Final = ("SELECT", "INSERT", "UPDATE", "DELETE")
-
-# Columns of the backend that we neither read nor write.
-_NOT_USED: Final = frozenset(
-    {
-        "fin_organizations.inn",
-        "fin_contracts.contract_type",
-        *(f"departments.{name}" for name in ("name", "code", "is_active", "created_at", "updated_at")),
-    }
-)
-
-# What a column may be for our statements to work; the keys are the types that the backend gives it.
-_WORKABLE: Final[Mapping[str, tuple[str, ...]]] = {
-    "Integer": ("integer", "bigint"),
-    "String": ("character varying", "text"),
-    "Text": ("character varying", "text"),
-    "Numeric": ("numeric",),
-    "Date": ("date",),
-    "DateTime": ("timestamp without time zone", "timestamp with time zone"),
-    "Boolean": ("boolean",),
-}
 
 # Staged columns that do not go into a column of their own name.
 _ELSEWHERE: Final = {
@@ -127,34 +105,30 @@ async def check_tables(connection: asyncpg.Connection) -> None:
         ProblemError: ``database-foreign``: a table or column is missing, has another type, or a column that we do not
             know must be given; one problem for each.
     """
-    from cpimportd.books.schema.backend import BACKEND_TABLES  # noqa: PLC0415 - SQLAlchemy is heavy
-
     found: dict[str, dict[str, asyncpg.Record]] = {}
-    for row in await connection.fetch(_COLUMNS, [table.name for table in BACKEND_TABLES]):
+    for row in await connection.fetch(_COLUMNS, list(NEEDED)):
         found.setdefault(row["table"], {})[row["column"]] = row
-    reasons = [reason for table in BACKEND_TABLES for reason in _differences(table, found.get(table.name))]
+    reasons = [reason for table in NEEDED for reason in _differences(table, found.get(table))]
     if reasons:
         raise ProblemError(*(problem("database-foreign", reason=reason) for reason in reasons))
 
 
-def _differences(table: "Table", there: Mapping[str, Any] | None) -> Iterable[str]:
+def _differences(table: str, there: Mapping[str, Any] | None) -> Iterable[str]:
     if there is None:
-        yield f"{table.name} is missing"
+        yield f"{table} is missing"
         return
-    for column in table.columns:
-        name = f"{table.name}.{column.name}"
-        workable = _WORKABLE[type(column.type).__name__]
-        if name in _NOT_USED:
-            continue
-        if column.name not in there:
-            yield f"{name} is missing"
-        elif there[column.name]["generated"]:
-            yield f"{name} is generated, so nothing can be written to it"
-        elif there[column.name]["type"] not in workable:
-            yield f"{name} is {there[column.name]['type']}, expected {' or '.join(workable)}"
-    for column_name, row in there.items():
-        if row["must_be_given"] and column_name not in table.columns and table.name in BACKEND_TABLES:
-            yield f"{table.name}.{column_name} must be given, and this version does not know it"
+    needed = NEEDED[table]
+    for name, types in needed.items():
+        if name not in there:
+            yield f"{table}.{name} is missing"
+        elif there[name]["generated"]:
+            yield f"{table}.{name} is generated, so nothing can be written to it"
+        elif there[name]["type"] not in types:
+            yield f"{table}.{name} is {there[name]['type']}, expected {' or '.join(types)}"
+    known = needed.keys() | NOT_USED.get(table, frozenset())
+    for name, row in there.items():
+        if row["must_be_given"] and name not in known and table in BACKEND_TABLES:
+            yield f"{table}.{name} must be given, and this version does not know it"
 
 
 async def text_limits(connection: asyncpg.Connection) -> Mapping[Kind, Mapping[str, int]]:

@@ -47,18 +47,18 @@ FROM (
 GROUP BY operation_id;
 
 -- name: totals
--- Per unit: documents and sums before and after, and how many documents in both differ in their amount.
+-- Per unit: documents before and after, the sum before, and how many documents in both differ in their amount.
 SELECT u.organization,
        coalesce(b.documents, 0) AS before, coalesce(a.documents, 0) AS after,
-       coalesce(b.total, 0) AS sum_before, coalesce(a.total, 0) AS sum_after,
-       coalesce(a.amount_changed, 0) AS amount_changed, first_date.value AS first_date
+       coalesce(b.total, 0) AS sum_before, coalesce(a.amount_changed, 0) AS amount_changed,
+       first_date.value AS first_date
 FROM stage_unit u
 LEFT JOIN (
     SELECT organization_before AS organization, count(*) AS documents, sum(amount_before) AS total
     FROM match_{kind} WHERE id IS NOT NULL GROUP BY 1
 ) b USING (organization)
 LEFT JOIN (
-    SELECT organization_after AS organization, count(*) AS documents, sum(amount_after) AS total,
+    SELECT organization_after AS organization, count(*) AS documents,
            count(*) FILTER (WHERE id IS NOT NULL AND amount_before IS DISTINCT FROM amount_after) AS amount_changed
     FROM match_{kind} WHERE organization_after IS NOT NULL GROUP BY 1
 ) a USING (organization)

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from datetime import datetime, timedelta
 from typing import Final
 
-from cpimportd.checks.closed import closed_before
+from cpimportd.checks.guards import closed_before
 from cpimportd.cli.checkup.line import CheckLine, good
 from cpimportd.config.settings import Settings
 from cpimportd.core.time import document_day

@@ -19,10 +19,10 @@ from pathlib import Path
 from typing import IO, Any
 
 from cpimportd.config.settings import Engine, Reader
-from cpimportd.core.model import FetchedFile, Snapshot
 from cpimportd.core.problems import Problem, ProblemError, printable, problem
 from cpimportd.core.system import unusable
 from cpimportd.core.waiting import silence
+from cpimportd.core.workbooks import FetchedFile, Snapshot
 from cpimportd.workbook.cluster.reply import read_head, read_lines
 from cpimportd.workbook.cluster.task import order, reader_identity
 from cpimportd.workbook.reading import ReadJob, Report, child_command, parse_reader_output

@@ -15,7 +15,8 @@ import asyncpg
 from cpimportd.config.settings import Database, Retry, Settings, Source
 from cpimportd.core.model import BACKEND_TABLES, Progress
 from cpimportd.core.report import RunReport, RunStatus
-from cpimportd.run.pipeline import RunRequest, run_once
+from cpimportd.run.pipeline import run_once
+from cpimportd.run.request import RunRequest
 from tests.support.run.workplace import make_workplace
 
 _EXACT = " UNION ALL ".join(

@@ -16,7 +16,8 @@ import pytest
 
 from cpimportd.config.settings import Database, Settings, Source
 from cpimportd.core.report import RunReport
-from cpimportd.run.pipeline import RunRequest, run_once
+from cpimportd.run.pipeline import run_once
+from cpimportd.run.request import RunRequest
 
 SAMPLES = Path(__file__).parents[2] / "samples"
 

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from cpimportd.config.settings import Reader, Settings
-from cpimportd.core.model import FetchedFile, Snapshot
+from cpimportd.core.workbooks import FetchedFile, Snapshot
 from cpimportd.workbook import engine
 from cpimportd.workbook.reading import ReadJob
 

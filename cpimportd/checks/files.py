@@ -1,14 +1,55 @@
-"""The same thing twice: whole files under two names, and documents in two rows."""
+"""Each file by itself: does it add up, and is anything in it twice, in two rows or under two names."""
 
 from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
+from decimal import Decimal
 from typing import Final, NamedTuple
 
 from cpimportd.checks.attribution import AttributedFile
 from cpimportd.core.folding import describe_differences, fold, with_code_points
 from cpimportd.core.identity import are_same_document, numbered, parse_identity
-from cpimportd.core.listing import capped
-from cpimportd.core.model import Document, Kind
+from cpimportd.core.model import KOPECK, Document, Kind, amount_of_kopecks
 from cpimportd.core.problems import Problem, problem
+from cpimportd.core.verdicts import capped, stops
+from cpimportd.core.workbooks import Snapshot
+
+
+def control_total_problems(snapshot: Snapshot) -> tuple[Problem, ...]:
+    """What does not add up in a file that was read whole.
+
+    The main amount column must have a control total. 1C leaves the totals of other columns empty or fills them: an
+    empty one is none, a filled one must match, to the kopeck. A file whose reader already refused something is left
+    out: rows are missing from its sums, so that a difference says nothing further.
+    """
+    if snapshot.unchanged or any(stops(found) for found in snapshot.problems):
+        return ()
+    name = snapshot.file.name
+    if snapshot.kind is None:
+        return (problem("kind-unknown", file=name),)
+    main = snapshot.main_title
+    if main not in snapshot.control_totals:
+        return (problem("control-total-missing", file=name, column=main),)
+    return tuple(
+        problem("control-total", file=name, column=column, sum=money(wrong), total=money(total), difference=money(gap))
+        for column, total in snapshot.control_totals.items()
+        for wrong, gap in _differences(snapshot, column, total, main)
+    )
+
+
+def money(amount: Decimal) -> str:
+    """A sum as people read it: kopecks always, fractions of them only where there are any."""
+    exact = amount.quantize(KOPECK)
+    return f"{exact if exact == amount else amount.normalize():f}"
+
+
+def _differences(snapshot: Snapshot, column: str, total: Decimal, main: str) -> list[tuple[Decimal, Decimal]]:
+    sums = [snapshot.sums.get(column, Decimal(0))]
+    if column == main:
+        # The reader's own sum and the documents that are going to be published must both agree with Итого: a slip
+        # between the two would otherwise pass unseen.
+        sums.append(amount_of_kopecks(sum(document.kopecks for document in snapshot.documents)))
+    wrong = [(value, value - total) for value in sums if (value - total).quantize(KOPECK)]
+    return wrong[:1]
+
 
 _Why = Callable[[Document, Document], str | None]
 """The code of why two documents are one; None where they are two."""
@@ -48,13 +89,13 @@ def duplicate_documents(files: Sequence[AttributedFile]) -> Mapping[int, tuple[P
     """Documents that stand in two rows, of one file or of two files of one kind: per ``file_no``, the problems.
 
     Two documents are one if their names fold alike, or if they have one number and year in one organization
-    (:mod:`cpimportd.core.identity`). Either file may be the wrong one, so both are told. Details have no key of their
-    own: several lines of one document are what they are.
+    (`core.identity`). Either file may be the wrong one, so both are reported. Details have no key of their
+    own: several lines of one document are allowed.
     """
     found: dict[int, dict[str, list[Problem]]] = {}
     for kind in (Kind.RECEIPTS, Kind.EXPENSES):
         for (why, *_), places in _repeated([file for file in files if file.kind is kind]).items():
-            for file_no, duplicate in _told(sorted(places), why):
+            for file_no, duplicate in _pairs_of(sorted(places), why):
                 found.setdefault(file_no, {}).setdefault(duplicate.code, []).append(duplicate)
     return {
         file_no: tuple(one for problems in by_code.values() for one in capped(problems))
@@ -108,21 +149,21 @@ def _one_number(here: Document, there: Document) -> str | None:
 def _one_amount(here: Document, there: Document) -> str | None:
     name, other = numbered(here.operation_id), numbered(there.operation_id)
     if name is None or other is None or (name.words, name.written) == (other.words, other.written):
-        return None  # told by their number
+        return None  # found by their number
     return _one_number(here, there) if are_same_document(name, here.kopecks, other, there.kopecks) else None
 
 
-def _told(places: Sequence[_Place], why: _Why) -> Iterable[tuple[int, Problem]]:
+def _pairs_of(places: Sequence[_Place], why: _Why) -> Iterable[tuple[int, Problem]]:
     """Every place whose document stands in an earlier one, too; and of that one, once for each other file."""
-    told: set[tuple[_Place, int]] = set()
+    reported: set[tuple[_Place, int]] = set()
     for at, place in enumerate(places):
         earlier = places[: min(at, _NUMBERS_COMPARED)]
         found = next(((other, code) for other in earlier if (code := why(place.document, other.document))), None)
         if found is None:
             continue
         other, code = found
-        if place.file_no != other.file_no and (other, place.file_no) not in told:
-            told.add((other, place.file_no))
+        if place.file_no != other.file_no and (other, place.file_no) not in reported:
+            reported.add((other, place.file_no))
             yield other.file_no, _duplicate(code, other, place)
         yield place.file_no, _duplicate(code, place, other)
 

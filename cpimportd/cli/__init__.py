@@ -7,21 +7,23 @@ import sys
 import click
 
 from cpimportd import __version__
-from cpimportd.cli.asking import diff, history, rejects
+from cpimportd.cli import (
+    accept,
+    configuring,
+    daemon,
+    explain,
+    history,
+    maintenance,
+    notify,
+    rehearse,
+    report,
+    run,
+    schedule,
+    status,
+    web,
+)
 from cpimportd.cli.common import after_output
-from cpimportd.cli.configuring import config
-from cpimportd.cli.deciding import accept, undo
-from cpimportd.cli.explaining import explain
-from cpimportd.cli.importing import demo, run
-from cpimportd.cli.keeping import backup, db, prune
-from cpimportd.cli.looking import check, show, summary
-from cpimportd.cli.notifying import notify
-from cpimportd.cli.operating import completion, metrics, rehearse
 from cpimportd.cli.sections import Sections
-from cpimportd.cli.serving import daemon, reload, reschedule, status, trigger
-from cpimportd.cli.telling import alerts, reconcile, report
-from cpimportd.cli.timing import coming
-from cpimportd.cli.web import web
 from cpimportd.core import streams
 from cpimportd.core.coredumps import forbid_core_dumps
 
@@ -55,11 +57,12 @@ def cli() -> None:
 
 
 for verb in (
-    *(run, demo, check, summary, history, show, diff, explain, rejects),
-    *(accept, undo),
-    *(alerts, notify, report, reconcile),
-    *(daemon, status, coming, trigger, reload, reschedule, web),
-    *(backup, prune, db, config, rehearse, metrics, completion),
+    *(run.run, run.demo, status.check, status.summary, history.history, status.show, history.diff, explain.explain),
+    *(history.rejects, accept.accept, accept.undo),
+    *(report.alerts, notify.notify, report.report, report.reconcile),
+    *(daemon.daemon, daemon.status, schedule.coming, daemon.trigger, daemon.reload, daemon.reschedule, web.web),
+    *(maintenance.backup, maintenance.prune, maintenance.db, configuring.config, rehearse.rehearse, rehearse.metrics),
+    rehearse.completion,
 ):
     cli.add_command(verb)
 

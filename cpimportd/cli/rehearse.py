@@ -93,7 +93,7 @@ def metrics(textfile: Path | None, config_file: Path | None) -> None:
 
 async def _metrics(loaded: "Loaded") -> str:
     from cpimportd.books.publish.notices import readers
-    from cpimportd.cli.looking import reading
+    from cpimportd.cli.status import reading
     from cpimportd.notify.measuring import daemon_status, metrics_text
 
     settings = loaded.settings

@@ -7,8 +7,8 @@ import click
 
 from cpimportd.cli.arguments import NAME
 from cpimportd.cli.common import config_option, guarded, json_option, load, print_json, run_async
-from cpimportd.cli.looking import reading
-from cpimportd.cli.streaming import print_json_lists
+from cpimportd.cli.output import print_json_lists
+from cpimportd.cli.status import reading
 
 if TYPE_CHECKING:
     import asyncpg

@@ -20,8 +20,8 @@ from cpimportd.cli.common import (
     run_async,
     say,
 )
-from cpimportd.cli.looking import reading
-from cpimportd.cli.streaming import print_json_lists
+from cpimportd.cli.output import print_json_lists
+from cpimportd.cli.status import reading
 from cpimportd.core.outcomes import ENDED
 
 if TYPE_CHECKING:

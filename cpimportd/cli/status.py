@@ -10,7 +10,7 @@ import click
 
 from cpimportd.cli.arguments import DAY, DEPARTMENT, RUN, require_order
 from cpimportd.cli.common import config_option, explained, guarded, json_option, load, print_json, run_async
-from cpimportd.cli.streaming import print_json_lists, print_list
+from cpimportd.cli.output import print_json_lists, print_list
 
 if TYPE_CHECKING:
     from datetime import datetime, timedelta

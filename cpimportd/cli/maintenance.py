@@ -76,7 +76,7 @@ def prune(config_file: Path | None, as_json: bool) -> None:
 
 async def _prune_journal(loaded: "Loaded", before: "datetime") -> int:
     from cpimportd.books.reports.retention import prune_changes
-    from cpimportd.cli.looking import reading
+    from cpimportd.cli.status import reading
 
     department = loaded.settings.department_id
     return await reading(loaded, lambda connection: prune_changes(connection, department, before), direct=True)

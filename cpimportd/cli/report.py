@@ -256,7 +256,7 @@ def _test(settings: "Settings", *, as_json: bool) -> int:
 
 def _queue(loaded: "Loaded", *, as_json: bool, send: bool) -> int:
     from cpimportd.books.reports.alerts import latest, wrong_now
-    from cpimportd.cli.looking import reading
+    from cpimportd.cli.status import reading
     from cpimportd.notify.delivery import deliver
     from cpimportd.notify.jobs import require_urls
     from cpimportd.render.jobs import render_alerts, render_wrong

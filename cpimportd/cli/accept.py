@@ -10,7 +10,7 @@ import click
 from cpimportd.cli.arguments import NAME, RUN
 from cpimportd.cli.beside import tell_daemon
 from cpimportd.cli.common import config_option, guarded_deed, guarded_deed_with, json_option, load, run_async, who
-from cpimportd.cli.importing import do_run, show_report
+from cpimportd.cli.run import do_run, show_report
 
 if TYPE_CHECKING:
     import asyncpg
@@ -67,7 +67,7 @@ def _list(units: "Sequence[HeldUnit]", *, as_json: bool) -> int:
 
 async def _held(loaded: "Loaded") -> "list[HeldUnit]":
     from cpimportd.books.publish.held import held_units
-    from cpimportd.cli.looking import reading
+    from cpimportd.cli.status import reading
 
     return await reading(loaded, lambda connection: held_units(connection, loaded.settings.department_id))
 
@@ -75,7 +75,7 @@ async def _held(loaded: "Loaded") -> "list[HeldUnit]":
 async def _to_accept(loaded: "Loaded", units: Sequence[str], run_id: int | None) -> "list[HeldUnit]":
     from cpimportd.books.journal.names import require_run
     from cpimportd.books.publish.held import to_accept
-    from cpimportd.cli.looking import reading
+    from cpimportd.cli.status import reading
 
     department = loaded.settings.department_id
 
@@ -106,7 +106,7 @@ def undo(config_file: Path | None, run: int, through: bool, yes: bool, as_json: 
     """
     from cpimportd.books.journal.names import require_run
     from cpimportd.books.publish.undoable import runs_to_undo
-    from cpimportd.cli.looking import reading
+    from cpimportd.cli.status import reading
     from cpimportd.core.shell import command
 
     loaded = load(config_file)

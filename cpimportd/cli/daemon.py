@@ -129,7 +129,7 @@ def _held_by_books(config_file: Path | None) -> "tuple[list[str] | None, Problem
 
     from cpimportd.books.publish.held import held_units
     from cpimportd.books.publish.notices import outstanding, readers
-    from cpimportd.cli.looking import reading
+    from cpimportd.cli.status import reading
     from cpimportd.config.load import load as load_configuration
     from cpimportd.core.problems import ProblemError, problem
 

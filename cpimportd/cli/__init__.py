@@ -9,8 +9,8 @@ import click
 from cpimportd import __version__
 from cpimportd.cli import (
     accept,
-    configuring,
     daemon,
+    demo,
     explain,
     history,
     maintenance,
@@ -20,9 +20,8 @@ from cpimportd.cli import (
     run,
     schedule,
     status,
-    web,
 )
-from cpimportd.cli.common import after_output
+from cpimportd.cli.output import after_output
 from cpimportd.cli.sections import Sections
 from cpimportd.core import streams
 from cpimportd.core.coredumps import forbid_core_dumps
@@ -57,12 +56,12 @@ def cli() -> None:
 
 
 for verb in (
-    *(run.run, run.demo, status.check, status.summary, history.history, status.show, history.diff, explain.explain),
-    *(history.rejects, accept.accept, accept.undo),
-    *(report.alerts, notify.notify, report.report, report.reconcile),
-    *(daemon.daemon, daemon.status, schedule.coming, daemon.trigger, daemon.reload, daemon.reschedule, web.web),
-    *(maintenance.backup, maintenance.prune, maintenance.db, configuring.config, rehearse.rehearse, rehearse.metrics),
-    rehearse.completion,
+    *(run.run, accept.accept, accept.undo, demo.demo, rehearse.rehearse),
+    *(history.history, history.show, history.diff, explain.explain, explain.rejects),
+    *(status.status, status.check, status.summary),
+    *(schedule.coming, schedule.trigger, schedule.reload, schedule.reschedule, daemon.daemon, daemon.web),
+    *(notify.alerts, notify.notify, notify.metrics, report.report, report.reconcile),
+    *(maintenance.db, maintenance.backup, maintenance.prune, maintenance.config, maintenance.completion),
 ):
     cli.add_command(verb)
 
@@ -86,4 +85,4 @@ def main() -> None:
     except SystemExit as ended:
         # Of what click itself prints, such as --help, and of whatever was said after a verb's end.
         code = ended.code if isinstance(ended.code, int) else int(ended.code is not None)
-        sys.exit(after_output(code, did=False))
+        sys.exit(after_output(code, acted=False))

@@ -1,5 +1,6 @@
-"""``history``, ``diff`` and ``rejects``: the verbs with which an accountant asks what happened."""
+"""``history``, ``show`` and ``diff``: which runs there were, and what each of them did."""
 
+from collections.abc import Callable
 from datetime import date, datetime, timedelta
 from functools import partial
 from pathlib import Path
@@ -9,31 +10,18 @@ from zoneinfo import ZoneInfo
 import click
 
 from cpimportd.cli.arguments import DAY, RUN, FilePath, require_order
-from cpimportd.cli.common import (
-    config_option,
-    guarded,
-    guarded_deed,
-    guarded_deed_with,
-    json_option,
-    load,
-    print_json,
-    run_async,
-    say,
-)
-from cpimportd.cli.output import print_json_lists
-from cpimportd.cli.status import reading
+from cpimportd.cli.common import Call, config_option, json_option, verb
+from cpimportd.cli.output import Answer, print_json_lists, print_list
 from cpimportd.core.outcomes import ENDED
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Callable
+    from collections.abc import AsyncIterator
 
     import asyncpg
 
     from cpimportd.books.journal.diff import Diff
     from cpimportd.books.journal.movements import Movement
-    from cpimportd.books.reports.history import RunLine
-    from cpimportd.config.load import Loaded
-    from cpimportd.run.marking import Faulty, Marked
+    from cpimportd.books.reports.history import RunLine, Shown
 
 _STATUSES = ("running", *ENDED)
 
@@ -48,17 +36,16 @@ _STATUSES = ("running", *ENDED)
               help="Only runs that ended so (repeatable).")  # fmt: skip
 @click.option("--organization", metavar="NAME", help="Only runs that changed its documents, or held a unit of it.")
 @json_option
-@guarded
+@verb()
 def history(
-    config_file: Path | None,
+    call: Call,
     limit: int,
     before: int | None,
     since: datetime | None,
     until: datetime | None,
     statuses: tuple[str, ...],
     organization: str | None,
-    as_json: bool,
-) -> None:
+) -> Answer:
     """The latest runs, newest first: when, how they ended, what they changed.
 
     Days are those of the configured time zone.
@@ -67,12 +54,10 @@ def history(
     """
     from cpimportd.books.journal.names import chosen_organization
     from cpimportd.books.reports.history import history as read_history
-    from cpimportd.render.layout import stdout_console
     from cpimportd.render.past import render_history
 
     require_order(since, until)
-    loaded = load(config_file)
-    settings = loaded.settings
+    settings = call.settings
 
     async def read(connection: "asyncpg.Connection") -> "list[RunLine]":
         named = await chosen_organization(connection, settings.department_id, organization)
@@ -87,16 +72,15 @@ def history(
             organization=named,
         )
 
-    runs = run_async(reading(loaded, read))
-    if as_json:
-        print_json({"runs": [line.as_json() for line in runs]})
-        return
-    if not runs and (before or since or until or statuses or organization):
-        click.echo("No run is like that.")
-        return
-    render_history(runs, settings.zone, stdout_console())
-    if len(runs) == limit:
-        click.echo(f"Older ones: add --before {runs[-1].run}", err=True)
+    runs = call.read(read)
+    filtered = before or since or until or statuses or organization
+    return Answer(
+        lambda: {"runs": [line.as_json() for line in runs]},
+        "No run is like that."
+        if filtered and not runs
+        else lambda console: render_history(runs, settings.zone, console),
+        hint=f"Older ones: add --before {runs[-1].run}" if len(runs) == limit else "",
+    )
 
 
 def _midnight(day: datetime | None, zone: ZoneInfo, days: int = 0) -> datetime | None:
@@ -113,15 +97,96 @@ def _midnight(day: datetime | None, zone: ZoneInfo, days: int = 0) -> datetime |
 @click.command()
 @config_option
 @click.argument("run", type=RUN)
+@click.option("--organization", metavar="NAME", help="Only this organization's changes.")
+@click.option("--contracts", "by_contract", is_flag=True, help="The bridge per contract, too (always in --json).")
+@click.option(
+    "--whole", is_flag=True, help="Every row of the report's tables, also of hundreds of workbooks, and of the journal."
+)
+@json_option
+@verb()
+def show(call: Call, run: int, organization: str | None, by_contract: bool, whole: bool) -> None:
+    """One run: its report, and its journal of what was added, changed and removed, with what was before.
+
+    Of a large run the first 100 documents of each kind, and as many contracts; --whole and --json have all of them.
+
+    Example: `cpimportd show 42`; `cpimportd history` has the numbers, `cpimportd diff 42` each field old and new.
+    """
+    from cpimportd.books.database.cursors import at_one_moment
+    from cpimportd.books.journal.names import chosen_organization, require_run
+    from cpimportd.books.reports.history import show as read_run
+
+    department = call.settings.department_id
+
+    async def print_run(connection: "asyncpg.Connection") -> None:
+        await require_run(connection, department, run)
+        named = await chosen_organization(connection, department, organization)
+        async with at_one_moment(connection):
+            shown = await read_run(connection, run)
+            if call.as_json:
+                await _show_json(connection, shown, named)
+            else:
+                zone = call.settings.zone
+                await _show_text(connection, shown, named, zone, by_contract=by_contract, whole=whole)
+
+    call.read(print_run)
+
+
+async def _show_json(connection: "asyncpg.Connection", shown: "Shown", organization: str | None) -> None:
+    from cpimportd.books.journal.bycontract import contract_bridges
+    from cpimportd.books.reports.history import changes, inserted
+
+    run = shown.line.run
+    moved = contract_bridges(connection, run, organization=organization)
+    changed = changes(connection, run, organization=organization)
+    came = inserted(connection, run, organization=organization)
+    lists = {
+        "contracts": (contract.as_json() async for contract in moved),
+        "changes": (change.as_json() async for change in changed),
+        "inserted": ({name: getattr(one, name) for name in one.__slots__} async for one in came),
+    }
+    await print_json_lists({**shown.line.as_json(), "report": shown.report}, lists)
+
+
+async def _show_text(
+    connection: "asyncpg.Connection",
+    shown: "Shown",
+    organization: str | None,
+    zone: ZoneInfo,
+    *,
+    by_contract: bool,
+    whole: bool,
+) -> None:
+    from cpimportd.books.journal import bycontract
+    from cpimportd.books.reports.history import changes, how_many, inserted
+    from cpimportd.render.contracts import render_contracts
+    from cpimportd.render.layout import stdout_console
+    from cpimportd.render.past import render_changes, render_stored
+
+    console, number = stdout_console(), shown.line.run
+    render_stored(shown, zone, console, whole=whole)
+    if by_contract:
+        contracts = bycontract.contract_bridges(connection, number, organization=organization)
+        every = await bycontract.how_many(connection, number, organization=organization)
+        await print_list(contracts, every, partial(render_contracts, console=console), whole=whole)
+    all_changed, all_came = await how_many(connection, number, organization=organization)
+    if not all_changed and not all_came:
+        render_changes([], [], console)
+    lines = changes(connection, number, organization=organization)
+    await print_list(lines, all_changed, partial(render_changes, inserted=[], console=console), whole=whole)
+    documents = inserted(connection, number, organization=organization)
+    await print_list(documents, all_came, partial(render_changes, [], console=console), whole=whole)
+
+
+@click.command()
+@config_option
+@click.argument("run", type=RUN)
 @click.option("--organization", metavar="NAME", help="Only this organization's documents.")
 @click.option("--xlsx", type=FilePath(dir_okay=False), metavar="FILE",
               help="Write it into this workbook: Добавлено, Удалено, Изменено, Итоги.")  # fmt: skip
 @click.option("--force", is_flag=True, help="Overwrite FILE if it exists.")
 @json_option
-@guarded_deed_with("xlsx")
-def diff(
-    config_file: Path | None, run: int, organization: str | None, xlsx: Path | None, force: bool, as_json: bool
-) -> None:
+@verb(acts=("xlsx",))
+def diff(call: Call, run: int, organization: str | None, xlsx: Path | None, force: bool) -> None:
     """What a run made different: documents added, removed and changed, field by field, old and new.
 
     A document that 1C only gave another time is shown once, as re-timed. The sums agree with the run's bridge. A run
@@ -131,107 +196,51 @@ def diff(
     """
     if force and xlsx is None:
         raise click.UsageError("--force goes with --xlsx")
-    loaded = load(config_file)
-    run_async(reading(loaded, lambda connection: _diff(connection, loaded, run, organization, xlsx, force, as_json)))
+    call.read(lambda connection: _diff(connection, call, run, organization, xlsx, force))
 
 
 async def _diff(
     connection: "asyncpg.Connection",
-    loaded: "Loaded",
+    call: Call,
     run: int,
     organization: str | None,
     xlsx: Path | None,
     force: bool,
-    as_json: bool,
 ) -> None:
     from cpimportd.books.database.cursors import at_one_moment
     from cpimportd.books.journal.diff import diff as read_diff
     from cpimportd.books.journal.diff import movements
     from cpimportd.books.journal.names import chosen_organization, require_run
 
-    department = loaded.settings.department_id
+    department = call.settings.department_id
     await require_run(connection, department, run)
     organization = await chosen_organization(connection, department, organization)
     async with at_one_moment(connection):
         found = await read_diff(connection, run, organization=organization)
-        tell = partial(movements, connection, found)
+        moved = partial(movements, connection, found)
         if xlsx is not None:
             from cpimportd.render.workbooks.diff import write_diff
             from cpimportd.render.workbooks.output import opened_output
 
             with opened_output(xlsx, force=force) as path:
-                await write_diff(found, tell, path)
-        if as_json:
+                await write_diff(found, moved, path)
+        if call.as_json:
             from cpimportd.render.titles import title_of
 
             head = {**found.head(), "xlsx": None if xlsx is None else str(xlsx)}
-            await print_json_lists(head, {"documents": (one.as_json(title_of) async for one in tell())})
+            await print_json_lists(head, {"documents": (one.as_json(title_of) async for one in moved())})
         elif xlsx is not None:
             from cpimportd.core.figures import count
 
             click.echo(f"{xlsx}: {count(found.total)} documents", err=True)
         else:
-            await _print_diff(found, tell, loaded.settings.zone)
+            await _print_diff(found, moved, call.settings.zone)
 
 
-async def _print_diff(found: "Diff", tell: "Callable[..., AsyncIterator[Movement]]", zone: ZoneInfo) -> None:
+async def _print_diff(found: "Diff", moved: "Callable[..., AsyncIterator[Movement]]", zone: ZoneInfo) -> None:
     from cpimportd.books.journal.movements import What
     from cpimportd.render.diff import MOST_ROWS, render_diff
     from cpimportd.render.layout import stdout_console
 
-    documents = {what: [one async for one in tell(what, limit=MOST_ROWS)] for what in What if what in found.movements}
+    documents = {what: [one async for one in moved(what, limit=MOST_ROWS)] for what in What if what in found.movements}
     render_diff(found, documents, zone, stdout_console())
-
-
-@click.command()
-@config_option
-@click.argument("run", type=RUN)
-@click.option("--output", "folder", type=FilePath(file_okay=False), metavar="FOLDER", default=".",
-              help="Where the marked workbooks go; it is made if need be.  [default: the current folder]")  # fmt: skip
-@click.option("--force", is_flag=True, help="Overwrite what an earlier call wrote there.")
-@click.option("--upload", is_flag=True, help="Put them into source.outbox on 1C's server, too.")
-@json_option
-@guarded_deed
-def rejects(config_file: Path | None, run: int, folder: Path, force: bool, upload: bool, as_json: bool) -> int:
-    """The workbooks of a run as 1C sent them, with what is to be corrected coloured and explained in Russian.
-
-    For whoever looks after 1C: each cell has a comment with what is wrong and what to do, and the first sheet lists
-    everything with links. Exit code 1 where a workbook could not be marked or uploaded.
-
-    Example: cpimportd rejects 42 --output /tmp/to-correct --upload
-    """
-    from cpimportd.books.journal.names import require_run
-    from cpimportd.render.workbooks.output import make_folder
-    from cpimportd.run.marking import faulty_workbooks, mark_workbook, marked_names
-    from cpimportd.source.outbox import put, require_outbox
-
-    loaded = load(config_file)
-    settings = loaded.settings
-    if upload:
-        require_outbox(settings.source)
-
-    async def read(connection: "asyncpg.Connection") -> "list[Faulty]":
-        await require_run(connection, settings.department_id, run)
-        return await faulty_workbooks(connection, run, settings.spool_directory)
-
-    async def work() -> "list[Marked]":
-        found = await reading(loaded, read)
-        if found:
-            make_folder(folder)
-        copies = marked_names(one.file for one in found)
-        marked = [await mark_workbook(one, settings, run, folder / copies[one.file], force=force) for one in found]
-        if upload:
-            await put(settings.source, [one.path for one in marked if one.path is not None])
-        return marked
-
-    marked = run_async(work())
-    missing = tuple(one.problem for one in marked if one.problem is not None)
-    if as_json:
-        print_json({"run": run, "uploaded": upload, "workbooks": [one.as_json() for one in marked]})
-    elif not marked:
-        click.echo(f"In run {run} no row of any workbook has a problem; `cpimportd show {run}` shows the whole report.")
-    for one in marked:
-        if one.path is not None and not as_json:
-            click.echo(f"{one.path}: {one.count} to look at")
-    say(missing)
-    return 1 if missing else 0

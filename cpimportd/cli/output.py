@@ -1,48 +1,82 @@
-"""Output that is printed while it is read: nobody waits for the whole of it, and nothing has to hold it."""
+"""What verbs print: JSON or text on stdout, problems on stderr, and long lists while they are read."""
 
 import json
 import sys
-from collections.abc import AsyncIterator, Callable, Mapping
-from typing import TypeVar
+from collections.abc import AsyncIterator, Callable, Iterable, Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final, TypeVar
 
 import click
 
-from cpimportd.cli.common import note_printed
 from cpimportd.core.streams import loss
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+    from cpimportd.core.problems import Problem
+    from cpimportd.daemon.messages import Message
 
 Item = TypeVar("Item")
 
-
-async def batches(items: AsyncIterator[Item], size: int) -> AsyncIterator[list[Item]]:
-    """Items some at a time, as they come; the last time perhaps fewer."""
-    batch: list[Item] = []
-    async for item in items:
-        batch.append(item)
-        if len(batch) == size:
-            yield batch
-            batch = []
-    if batch:
-        yield batch
+_PRINTED: Final = "cpimportd.printed"
+"""In click's context: a JSON document was printed."""
 
 
-async def print_list(items: AsyncIterator[Item], every: int, render: Callable[..., None], *, whole: bool) -> None:
-    """Print a list for people as it comes, or the first of it and how many follow.
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """What a verb found out, for scripts and for people; only the form that was asked for is made.
 
-    Args:
-        items: the list.
-        every: how many there are.
-        render: prints some of them, with ``headed``: whether they are the first, and ``more``: how many are left out.
-        whole: print all of them.
+    Attributes:
+        document: makes the JSON document.
+        text: for people on stdout: the text, or what renders it on a console.
+        hint: for people on stderr, after it.
+        code: the verb's exit code.
     """
-    from cpimportd.render.shortening import MOST_PROBLEMS
 
-    seen = 0
-    async for some in batches(items, MOST_PROBLEMS):
-        seen += len(some)
-        more = 0 if whole else every - seen
-        render(some, headed=seen == len(some), more=more)
-        if more or loss(sys.stdout) is not None:
-            break
+    document: Callable[[], object]
+    text: "str | Callable[[Console], object]" = ""
+    hint: str = ""
+    code: int = 0
+
+    def print(self, *, as_json: bool) -> int:
+        """Print it; the exit code."""
+        if as_json:
+            print_json(self.document())
+            return self.code
+        if not isinstance(self.text, str):
+            from cpimportd.render.layout import stdout_console
+
+            self.text(stdout_console())
+        elif self.text:
+            click.echo(self.text)
+        if self.hint:
+            click.echo(self.hint, err=True)
+        return self.code
+
+
+def say(problems: "tuple[Problem, ...]") -> None:
+    """Show problems to a human, each with its way out, on stderr."""
+    for one in problems:
+        click.echo(f"cpimportd: {one}", err=True)
+        click.echo(f"  → {one.way_out}", err=True)
+
+
+def print_json(document: object) -> None:
+    """One JSON document on stdout, readable by people too."""
+    click.echo(json.dumps(document, ensure_ascii=False, indent=2))
+    _note_printed()
+
+
+def print_json_problems(problems: "Iterable[Problem]") -> None:
+    """What went wrong as the one JSON document of a verb; nothing where it has begun to print another."""
+    if (context := click.get_current_context(silent=True)) is None or _PRINTED not in context.meta:
+        print_json({"problems": [found.as_json() for found in problems]})
+
+
+def _note_printed() -> None:
+    """Note that a JSON document was begun: what goes wrong after it is no second one."""
+    if (context := click.get_current_context(silent=True)) is not None:
+        context.meta[_PRINTED] = True
 
 
 async def print_json_lists(head: Mapping[str, object], lists: Mapping[str, AsyncIterator[object]]) -> None:
@@ -54,7 +88,7 @@ async def print_json_lists(head: Mapping[str, object], lists: Mapping[str, Async
         head: the members before them, at least one; a list of the same name takes a member's place.
         lists: each item is printed as it comes.
     """
-    note_printed()
+    _note_printed()
     before = {name: value for name, value in head.items() if name not in lists}
     click.echo(json.dumps(before, ensure_ascii=False, indent=2).removesuffix("\n}"), nl=False)
     for name, items in lists.items():
@@ -67,3 +101,61 @@ async def print_json_lists(head: Mapping[str, object], lists: Mapping[str, Async
                 return
         click.echo("]", nl=False)
     click.echo("}")
+
+
+async def print_list(items: AsyncIterator[Item], total: int, render: Callable[..., None], *, whole: bool) -> None:
+    """Print a list for people as it comes, or the first of it and how many follow.
+
+    Args:
+        items: the list.
+        total: how many there are.
+        render: prints some of them, with ``headed``: whether they are the first, and ``more``: how many are left out.
+        whole: print all of them.
+    """
+    from cpimportd.render.shortening import MOST_PROBLEMS
+
+    seen = 0
+    async for some in _batches(items, MOST_PROBLEMS):
+        seen += len(some)
+        more = 0 if whole else total - seen
+        render(some, headed=seen == len(some), more=more)
+        if more or loss(sys.stdout) is not None:
+            break
+
+
+async def _batches(items: AsyncIterator[Item], size: int) -> AsyncIterator[list[Item]]:
+    batch: list[Item] = []
+    async for item in items:
+        batch.append(item)
+        if len(batch) == size:
+            yield batch
+            batch = []
+    if batch:
+        yield batch
+
+
+def send_messages(*messages: "Message") -> None:
+    """Let the daemon that started this verb hear these, a line each; it reads our stderr."""
+    from cpimportd.daemon.messages import encode
+
+    for message in messages:
+        sys.stderr.write(f"{encode(message)}\n")
+    sys.stderr.flush()
+
+
+def after_output(code: int, *, acted: bool) -> int:
+    """The exit code once everything is written: what could not be is said on stderr, where somebody would have read it.
+
+    Args:
+        code: how the verb itself ended.
+        acted: whether it did something, and was not only asked to show something.
+    """
+    from cpimportd.core.problems import problem
+    from cpimportd.core.streams import give_up, unread
+
+    lost = loss(sys.stdout)
+    if lost is None or unread(sys.stdout):
+        return code
+    give_up(sys.stdout)
+    say((problem("output-lost", reason=lost.strerror or str(lost)),))
+    return code if code or acted else 1

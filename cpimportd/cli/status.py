@@ -1,28 +1,96 @@
-"""``check``, ``summary`` and ``show``: the verbs that only look."""
+"""``status``, ``check`` and ``summary``: how the daemon, the machine and the books are now."""
 
-from collections.abc import Awaitable, Callable
-from dataclasses import dataclass, replace
-from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING, Final
 
 import click
 
-from cpimportd.cli.arguments import DAY, DEPARTMENT, RUN, require_order
-from cpimportd.cli.common import config_option, explained, guarded, json_option, load, print_json, run_async
-from cpimportd.cli.output import print_json_lists, print_list
+from cpimportd.cli.arguments import DAY, DEPARTMENT, require_order
+from cpimportd.cli.common import Call, config_option, json_option, verb
+from cpimportd.cli.connect import daemon_client, reading, run_async
+from cpimportd.cli.output import Answer, print_json, say
 
 if TYPE_CHECKING:
     from datetime import datetime, timedelta
-    from zoneinfo import ZoneInfo
 
     import asyncpg
+    from rich.console import Console
 
-    from cpimportd.books.reports.history import Shown
     from cpimportd.books.reports.summary import Summary
-    from cpimportd.config.load import Loaded
+    from cpimportd.core.problems import Problem
 
-Result = TypeVar("Result")
+_BOOKS_WITHIN: Final = 3.0
+"""Seconds in which the database says what is held; the daemon's own word comes at once."""
+
+
+@click.command()
+@config_option
+@json_option
+@verb()
+def status(call: Call) -> Answer | int:
+    """What the daemon does: running since when, next slots, the last run, the last good one, held units, workbooks.
+
+    Exit codes: 0 it runs and all is well · 1 it runs, but the last run failed, held something or found no upload, the
+    last job of a schedule failed, a schedule has no slot any more, a workbook is held or stale, a run or a slot waits
+    on trouble, readers were not told of a run, or a configuration was refused · 2 it does not run, and the
+    configuration has a fault · 3 it does not run. What is held the books say; where they cannot be asked, it is what
+    the daemon remembers, and said so.
+
+    Example: `cpimportd status --json | jq .well`. Why a unit is held: `cpimportd history`, then `cpimportd show RUN`.
+    """
+    from cpimportd.core.problems import ProblemError
+    from cpimportd.daemon.client import as_told, verdict, with_held
+
+    client = daemon_client(call.config_file)
+    try:
+        found = client.status()
+    except ProblemError as error:
+        if error.problems[0].code != "daemon-not-running":
+            raise
+        if call.as_json:
+            print_json({"running": False, "problems": [found.as_json() for found in error.problems]})
+        else:
+            say(error.problems)
+        return 3
+    found = with_held(found, *_held_by_books(call.config_file))
+    wrong = verdict(found)
+
+    def show(console: "Console") -> None:
+        from cpimportd.render.status import render_status
+
+        render_status(found, wrong, console)
+
+    return Answer(lambda: as_told(found), show, code=1 if wrong else 0)
+
+
+def _held_by_books(config_file: Path | None) -> "tuple[list[str] | None, Problem | None, list[Problem]]":
+    """The names of held units, or why the books could not be asked, and of what readers have not been told.
+
+    The status does without them.
+    """
+    import asyncio
+
+    from cpimportd.books.publish.held import held_units
+    from cpimportd.books.publish.notices import outstanding, readers
+    from cpimportd.config.load import load as load_configuration
+    from cpimportd.core.problems import ProblemError, problem
+
+    async def ask() -> "tuple[list[str], list[Problem]]":
+        async with asyncio.timeout(_BOOKS_WITHIN):
+            loaded = load_configuration(config_file)
+            settings, number = loaded.settings, loaded.settings.department_id
+            units = await reading(loaded, lambda connection: held_units(connection, number))
+            untold = await reading(loaded, lambda connection: outstanding(connection, number, readers(settings)))
+            return [one.unit.name for one in units], [one.explained(settings.zone) for one in untold]
+
+    try:
+        held, untold = run_async(ask())
+    except ProblemError as error:
+        return None, error.problems[0], []
+    except TimeoutError:
+        return None, problem("database-unreachable", reason=f"no answer within {_BOOKS_WITHIN:g} s"), []
+    else:
+        return held, None, untold
 
 
 @click.command()
@@ -33,8 +101,8 @@ Result = TypeVar("Result")
 @click.option("--critical", metavar="SPAN", help="The same for CRITICAL, such as 26h.  [default: by the slots]")
 @config_option
 @json_option
-@guarded
-def check(nagios: bool, warning: str | None, critical: str | None, config_file: Path | None, as_json: bool) -> int:
+@verb()
+def check(call: Call, nagios: bool, warning: str | None, critical: str | None) -> Answer | int:
     """Look whether everything that a run needs is there: one line each, with the way out.
 
     Tries the configuration, the source, the database with its rights and schema, the cache, the disk and the clock.
@@ -47,22 +115,22 @@ def check(nagios: bool, warning: str | None, critical: str | None, config_file: 
     Examples: `cpimportd check`; `cpimportd check --nagios --critical 26h`.
     """
     if nagios:
-        return _nagios(config_file, warning, critical, as_json=as_json)
+        return _nagios(call, warning, critical)
     if warning is not None or critical is not None:
         raise click.UsageError("--warning and --critical go with --nagios")
     from cpimportd.cli.checkup import checkup
-    from cpimportd.render.layout import stdout_console
     from cpimportd.render.lists import render_checks
 
-    lines = run_async(checkup(config_file))
-    if as_json:
-        print_json({"ok": all(line.ok for line in lines), "checks": [line.as_json() for line in lines]})
-    else:
-        render_checks(lines, stdout_console())
-    return 0 if all(line.ok for line in lines) else 1
+    lines = run_async(checkup(call.config_file))
+    well = all(line.ok for line in lines)
+    return Answer(
+        lambda: {"ok": well, "checks": [line.as_json() for line in lines]},
+        lambda console: render_checks(lines, console),
+        code=0 if well else 1,
+    )
 
 
-def _nagios(config_file: Path | None, warning: str | None, critical: str | None, *, as_json: bool) -> int:
+def _nagios(call: Call, warning: str | None, critical: str | None) -> int:
     """Whatever happens, a plugin answers: what it cannot know is UNKNOWN."""
     from datetime import UTC, datetime
 
@@ -73,12 +141,12 @@ def _nagios(config_file: Path | None, warning: str | None, critical: str | None,
 
     try:
         thresholds = Thresholds(_span(warning, "--warning"), _span(critical, "--critical"))
-        answer = run_async(ask(load(config_file), thresholds, datetime.now(UTC)))
+        answer = run_async(ask(call.loaded, thresholds, datetime.now(UTC)))
     except ProblemError as error:
         answer = wrong_configuration(error.problems)
     except Exception as error:  # noqa: BLE001 - exit code 1 would be read as WARNING
         answer = unknown(f"{type(error).__name__}: {error}")
-    if as_json:
+    if call.as_json:
         print_json(answer.as_json())
     else:
         stdout_console()  # whatever the encoding, no name makes it fail
@@ -105,10 +173,8 @@ def _span(text: str | None, option: str) -> "timedelta | None":
 @click.option("--since", type=DAY, metavar="DATE", help="Only documents of this day or later, as 2024-05-01.")
 @click.option("--until", type=DAY, metavar="DATE", help="Only documents of this day or earlier.")
 @json_option
-@guarded
-def summary(
-    config_file: Path | None, department: int | None, since: "datetime | None", until: "datetime | None", as_json: bool
-) -> None:
+@verb()
+def summary(call: Call, department: int | None, since: "datetime | None", until: "datetime | None") -> Answer:
     """Total receipts, expenses, balance, active contracts, principal and interest, as the books hold them now.
 
     A period is one of the documents' own dates, both days included, as in the backend's reports; documents without a
@@ -120,11 +186,10 @@ def summary(
     from cpimportd.books.journal.names import require_department
     from cpimportd.books.journal.period import Period
     from cpimportd.books.reports.summary import summary as read_summary
-    from cpimportd.render.layout import stdout_console
     from cpimportd.render.lists import render_summary
 
-    loaded = load(config_file)
-    number = loaded.settings.department_id if department is None else department
+    zone = call.settings.zone
+    number = call.settings.department_id if department is None else department
     require_order(since, until)
     period = Period(None if since is None else since.date(), None if until is None else until.date())
 
@@ -132,126 +197,8 @@ def summary(
         await require_department(connection, number)
         return await read_summary(connection, number, period)
 
-    found = run_async(reading(loaded, read))
-    if as_json:
-        print_json({"department_id": number, **found.as_json()})
-    else:
-        render_summary(found, number, loaded.settings.zone, stdout_console())
-
-
-@click.command()
-@config_option
-@click.argument("run", type=RUN)
-@click.option("--organization", metavar="NAME", help="Only this organization's changes.")
-@click.option("--contracts", "by_contract", is_flag=True, help="The bridge per contract, too (always in --json).")
-@click.option(
-    "--whole", is_flag=True, help="Every row of the report's tables, also of hundreds of workbooks, and of the journal."
-)
-@json_option
-@guarded
-def show(
-    config_file: Path | None, run: int, organization: str | None, by_contract: bool, whole: bool, as_json: bool
-) -> None:
-    """One run: its report, and its journal of what was added, changed and removed, with what was before.
-
-    Of a large run the first 100 documents of each kind, and as many contracts; --whole and --json have all of them.
-
-    Example: `cpimportd show 42`; `cpimportd history` has the numbers, `cpimportd diff 42` each field old and new.
-    """
-    loaded = load(config_file)
-    asked = _Asked(run, organization, by_contract=by_contract, whole=whole, as_json=as_json)
-    run_async(reading(loaded, lambda connection: _show(connection, loaded, asked)))
-
-
-@dataclass(frozen=True)
-class _Asked:
-    run: int
-    organization: str | None
-    by_contract: bool
-    whole: bool
-    as_json: bool
-
-
-async def _show(connection: "asyncpg.Connection", loaded: "Loaded", asked: _Asked) -> None:
-    from cpimportd.books.database.cursors import at_one_moment
-    from cpimportd.books.journal.names import chosen_organization, require_run
-    from cpimportd.books.reports.history import show as read_run
-
-    department = loaded.settings.department_id
-    await require_run(connection, department, asked.run)
-    organization = await chosen_organization(connection, department, asked.organization)
-    asked = replace(asked, organization=organization)
-    async with at_one_moment(connection):
-        shown = await read_run(connection, asked.run)
-        if asked.as_json:
-            await _show_json(connection, shown, asked)
-        else:
-            await _show_text(connection, shown, asked, loaded.settings.zone)
-
-
-async def _show_json(connection: "asyncpg.Connection", shown: "Shown", asked: _Asked) -> None:
-    from cpimportd.books.journal.bycontract import contract_bridges
-    from cpimportd.books.reports.history import changes, inserted
-
-    moved = contract_bridges(connection, asked.run, organization=asked.organization)
-    changed = changes(connection, asked.run, organization=asked.organization)
-    came = inserted(connection, asked.run, organization=asked.organization)
-    lists = {
-        "contracts": (contract.as_json() async for contract in moved),
-        "changes": (change.as_json() async for change in changed),
-        "inserted": ({name: getattr(one, name) for name in one.__slots__} async for one in came),
-    }
-    await print_json_lists({**shown.line.as_json(), "report": shown.report}, lists)
-
-
-async def _show_text(connection: "asyncpg.Connection", shown: "Shown", asked: _Asked, zone: "ZoneInfo") -> None:
-    from cpimportd.books.journal import bycontract
-    from cpimportd.books.reports.history import changes, how_many, inserted
-    from cpimportd.render.contracts import render_contracts
-    from cpimportd.render.layout import stdout_console
-    from cpimportd.render.past import render_changes, render_stored
-
-    console, number, organization = stdout_console(), asked.run, asked.organization
-    render_stored(shown, zone, console, whole=asked.whole)
-    if asked.by_contract:
-        contracts = bycontract.contract_bridges(connection, number, organization=organization)
-        every = await bycontract.how_many(connection, number, organization=organization)
-        await print_list(contracts, every, partial(render_contracts, console=console), whole=asked.whole)
-    all_changed, all_came = await how_many(connection, number, organization=organization)
-    if not all_changed and not all_came:
-        render_changes([], [], console)
-    lines = changes(connection, number, organization=organization)
-    await print_list(lines, all_changed, partial(render_changes, inserted=[], console=console), whole=asked.whole)
-    documents = inserted(connection, number, organization=organization)
-    await print_list(documents, all_came, partial(render_changes, [], console=console), whole=asked.whole)
-
-
-async def reading(
-    loaded: "Loaded", read: "Callable[[asyncpg.Connection], Awaitable[Result]]", *, direct: bool = False
-) -> Result:
-    """Read something from the books on a connection of its own.
-
-    Args:
-        loaded: the configuration.
-        read: what is done on the connection.
-        direct: past the pooler.
-
-    Raises:
-        ProblemError: the database is away, or not ready.
-    """
-    import asyncpg
-
-    from cpimportd.books.database.connection import connect
-    from cpimportd.books.schema.upgrade import require_current
-    from cpimportd.config.load import require_database
-    from cpimportd.core.problems import ProblemError
-
-    require_database(loaded.settings, loaded.path)
-    connection = await connect(loaded.settings.database, direct=direct)
-    try:
-        await require_current(connection)
-        return await read(connection)
-    except (asyncpg.PostgresError, asyncpg.InterfaceError, OSError) as error:
-        raise ProblemError(explained(error)) from error
-    finally:
-        await connection.close()
+    found = call.read(read)
+    return Answer(
+        lambda: {"department_id": number, **found.as_json()},
+        lambda console: render_summary(found, number, zone, console),
+    )

@@ -62,7 +62,7 @@ def _refuse(organization: str | None, month: str | None, what: str) -> None:
 
 def _explain_document(call: Call, name: str) -> Answer:
     from cpimportd.books.journal.explain import explain as read
-    from cpimportd.render.titles import title_of
+    from cpimportd.render.fields import title_of
 
     department, zone = call.settings.department_id, call.settings.zone
     found = call.read(lambda connection: read(connection, department, name))

@@ -158,7 +158,7 @@ async def _show_text(
 ) -> None:
     from cpimportd.books.journal import bycontract
     from cpimportd.books.reports.history import changes, how_many, inserted
-    from cpimportd.render.contracts import render_contracts
+    from cpimportd.render.bridge import render_contracts
     from cpimportd.render.layout import stdout_console
     from cpimportd.render.past import render_changes, render_stored
 
@@ -225,7 +225,7 @@ async def _diff(
             with opened_output(xlsx, force=force) as path:
                 await write_diff(found, moved, path)
         if call.as_json:
-            from cpimportd.render.titles import title_of
+            from cpimportd.render.fields import title_of
 
             head = {**found.head(), "xlsx": None if xlsx is None else str(xlsx)}
             await print_json_lists(head, {"documents": (one.as_json(title_of) async for one in moved())})

@@ -112,7 +112,7 @@ async def print_list(items: AsyncIterator[Item], total: int, render: Callable[..
         render: prints some of them, with ``headed``: whether they are the first, and ``more``: how many are left out.
         whole: print all of them.
     """
-    from cpimportd.render.shortening import MOST_PROBLEMS
+    from cpimportd.render.layout import MOST_PROBLEMS
 
     seen = 0
     async for some in _batches(items, MOST_PROBLEMS):

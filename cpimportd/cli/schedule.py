@@ -146,7 +146,7 @@ def _show(
     console: "Console",
 ) -> None:  # fmt: skip
     from cpimportd.core.time import moment, span
-    from cpimportd.render.timing import render_coming
+    from cpimportd.render.lists import render_coming
 
     slots = sorted((slot, name) for name, one in found.items() for slot in one.slots)
     rows = [(f"{slot.astimezone(zone):%a} {moment(slot, zone)}", name, span(slot - begin)) for slot, name in slots]

@@ -2,16 +2,28 @@
 
 from collections.abc import Iterator, Sequence
 from decimal import Decimal
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from rich.console import Console
 from rich.text import Text
 
+from cpimportd.core.figures import amount, count, signed
 from cpimportd.core.model import Figure
 from cpimportd.core.report import Bridge, UnitReport
-from cpimportd.render.layout import Column, foreign, print_heading, print_line, print_table
-from cpimportd.render.numbers import amount, count, signed
-from cpimportd.render.shortening import Weight, print_rest, shorten
+from cpimportd.render.layout import (
+    Column,
+    Weight,
+    foreign,
+    print_heading,
+    print_line,
+    print_more,
+    print_rest,
+    print_table,
+    shorten,
+)
+
+if TYPE_CHECKING:
+    from cpimportd.books.journal.bycontract import ContractBridge
 
 COLUMNS: Final = (
     Column("Organization"),
@@ -99,3 +111,32 @@ def _sums(whose: str, bridge: Bridge) -> tuple[str | Text, ...]:
         "" if bridge.control_total is None else amount(bridge.control_total),
         Text(f"{amount(gap)} (!)", style="bold red") if gap else amount(gap),
     )
+
+
+def render_contracts(
+    contracts: "Sequence[ContractBridge]", console: Console, *, headed: bool = True, more: int = 0
+) -> None:
+    """Print opening + added - removed ± changed = closing, a row per contract whose sum moved.
+
+    Args:
+        contracts: the rows, at least one.
+        console: where to.
+        headed: whether a heading stands above; not where it goes on with a list.
+        more: how many follow that are not shown.
+    """
+    if headed:
+        print_heading(console, "The bridge per contract, of those whose sum moved")
+    columns = (COLUMNS[0], Column("Contract"), *COLUMNS[1:])
+    rows: list[tuple[str | Text, ...]] = [
+        (
+            foreign(one.organization),
+            foreign(one.contract or "(without a contract)"),
+            one.kind.value,
+            *(amount(sum_) for sum_ in (one.opening, one.added, one.removed)),
+            signed(one.changed),
+            amount(one.closing),
+        )
+        for one in contracts
+    ]
+    print_table(console, columns, rows)
+    print_more(console, more)

@@ -7,12 +7,13 @@ from typing import TYPE_CHECKING, Final
 from rich.console import Console
 from rich.text import Text
 
+from cpimportd.core.figures import amount, count, signed
+from cpimportd.core.time import moment
 from cpimportd.render import fields
 from cpimportd.render.bridge import COLUMNS
 from cpimportd.render.explain import spot
+from cpimportd.render.fields import title_of
 from cpimportd.render.layout import Column, foreign, print_heading, print_line, print_table
-from cpimportd.render.numbers import amount, count, moment, signed
-from cpimportd.render.titles import title_of
 
 if TYPE_CHECKING:
     from cpimportd.books.journal.diff import Diff

@@ -7,13 +7,13 @@ from typing import TYPE_CHECKING, Final
 from rich.console import Console
 from rich.text import Text
 
+from cpimportd.core.figures import amount, count, signed
 from cpimportd.core.model import Kind
-from cpimportd.core.time import day, document_day
+from cpimportd.core.time import day, document_day, moment
 from cpimportd.render import fields
 from cpimportd.render.bridge import COLUMNS
-from cpimportd.render.layout import Column, foreign, print_heading, print_line, print_table
-from cpimportd.render.numbers import amount, clean, count, moment, signed
-from cpimportd.render.titles import line_text, title_of
+from cpimportd.render.fields import line_text, title_of
+from cpimportd.render.layout import Column, clean, foreign, print_heading, print_line, print_table
 
 if TYPE_CHECKING:
     from cpimportd.books.journal.contracts import Beginning, ExplainedContract

@@ -7,10 +7,20 @@ from typing import TYPE_CHECKING, Final
 from rich.console import Console
 from rich.text import Text
 
+from cpimportd.core.figures import amount, count, signed
 from cpimportd.core.model import Kind
-from cpimportd.render.layout import Cell, Column, foreign, print_heading, print_line, print_table
-from cpimportd.render.numbers import amount, count, moment, signed
-from cpimportd.render.shortening import Weight, print_rest, shorten
+from cpimportd.core.time import moment
+from cpimportd.render.layout import (
+    Cell,
+    Column,
+    Weight,
+    foreign,
+    print_heading,
+    print_line,
+    print_rest,
+    print_table,
+    shorten,
+)
 
 if TYPE_CHECKING:
     from cpimportd.books.reports.alerts import QueuedAlert, StoredCondition

@@ -4,6 +4,7 @@ import logging
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import NamedTuple
 
+from cpimportd.core.figures import amount, count
 from cpimportd.core.model import Kind
 from cpimportd.core.problems import Effect, Problem, printable
 from cpimportd.core.report import (
@@ -17,7 +18,7 @@ from cpimportd.core.report import (
     run_message_id,
 )
 from cpimportd.render.bridge import added_up, unexplained
-from cpimportd.render.numbers import amount, clean, count
+from cpimportd.render.layout import clean
 
 _NAMED_AT_MOST = 5
 _MOST_UNITS = 100

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, Final
 from rich.console import Console
 from rich.text import Text
 
+from cpimportd.core.figures import amount, count
 from cpimportd.core.model import Figure, Kind, Unit
 from cpimportd.core.problems import CATALOG, Problem
 from cpimportd.core.report import (
@@ -21,12 +22,11 @@ from cpimportd.core.report import (
     UnitReport,
     UnitStatus,
 )
+from cpimportd.core.time import moment
 from cpimportd.render import fields as values
-from cpimportd.render.layout import Column, foreign, print_heading, print_line, print_table
-from cpimportd.render.numbers import amount, clean, count, moment
+from cpimportd.render.fields import title_of
+from cpimportd.render.layout import Column, clean, foreign, print_heading, print_line, print_more, print_table
 from cpimportd.render.run import render
-from cpimportd.render.shortening import print_more
-from cpimportd.render.titles import title_of
 
 if TYPE_CHECKING:
     from cpimportd.books.reports.history import Change, Inserted, RunLine, Shown

@@ -20,14 +20,14 @@ from rich.progress import BarColumn, ProgressColumn, SpinnerColumn, Task, TaskID
 from rich.progress import Progress as Bars
 from rich.text import Text
 
+from cpimportd.core.figures import count
 from cpimportd.core.model import Progress
 from cpimportd.core.problems import Problem
 from cpimportd.core.report import RunReport
 from cpimportd.core.waiting import Wait, told, told_to
 from cpimportd.daemon.messages import Begun, Message, MessageHandler, Result, Said, Seen, Stage, Waits, encode
 from cpimportd.render.journal import journal_lines, summary_line
-from cpimportd.render.layout import make_console
-from cpimportd.render.numbers import clean, count
+from cpimportd.render.layout import clean, make_console
 
 _STAGES: Final = {
     "fetch": "Fetching",

@@ -5,9 +5,9 @@ from typing import TYPE_CHECKING, Final
 
 from rich.console import Console
 
+from cpimportd.core.figures import amount, count
 from cpimportd.core.time import moment
 from cpimportd.render.layout import Column, print_heading, print_line, print_table
-from cpimportd.render.numbers import amount, count
 
 if TYPE_CHECKING:
     from cpimportd.config.yearslots import ComparedSchedule, YearOfSlots

@@ -7,15 +7,27 @@ from decimal import Decimal
 from rich.console import Console
 from rich.text import Text
 
+from cpimportd.core.figures import amount, count
 from cpimportd.core.model import Kind
 from cpimportd.core.problems import Effect, Problem
 from cpimportd.core.report import FileReport, FileStatus, KindTotal, RunReport, RunStatus, UnitReport, UnitStatus
 from cpimportd.core.shell import command
+from cpimportd.core.time import moment
 from cpimportd.render.bridge import render_bridge
 from cpimportd.render.journal import summary_line
-from cpimportd.render.layout import Column, foreign, print_heading, print_line, print_table
-from cpimportd.render.numbers import amount, clean, count, moment
-from cpimportd.render.shortening import FEW_ROWS, MOST_PROBLEMS, Weight, print_rest, shorten
+from cpimportd.render.layout import (
+    FEW_ROWS,
+    MOST_PROBLEMS,
+    Column,
+    Weight,
+    clean,
+    foreign,
+    print_heading,
+    print_line,
+    print_rest,
+    print_table,
+    shorten,
+)
 
 _RUN_STYLES = {
     RunStatus.PUBLISHED: "bold green",

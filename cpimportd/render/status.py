@@ -11,8 +11,18 @@ from rich.console import Console
 from rich.text import Text
 
 from cpimportd.core.time import moment, span
-from cpimportd.render.layout import Column, foreign, make_console, print_heading, print_line, print_table
-from cpimportd.render.shortening import FEW_ROWS, Weight, print_rest, shorten
+from cpimportd.render.layout import (
+    FEW_ROWS,
+    Column,
+    Weight,
+    foreign,
+    make_console,
+    print_heading,
+    print_line,
+    print_rest,
+    print_table,
+    shorten,
+)
 
 _FILES: Final = (
     Column("Workbook"),

@@ -27,7 +27,7 @@ from cpimportd.core.time import moment
 from cpimportd.core.verdicts import UnitVerdict, Verdict
 from cpimportd.core.waiting import Wait, waiting
 from cpimportd.documents.names import kind_by_name
-from cpimportd.render.titles import title_of
+from cpimportd.render.fields import title_of
 from cpimportd.run.earlier import earlier
 from cpimportd.run.spool import SpoolFolder
 from cpimportd.source.fetch import fetch, open_source

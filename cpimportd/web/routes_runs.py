@@ -14,7 +14,7 @@ from cpimportd.books.reports.history import history as read_history
 from cpimportd.books.reports.history import show
 from cpimportd.books.reports.overview import department_of
 from cpimportd.core.problems import ProblemError, problem
-from cpimportd.render.titles import title_of
+from cpimportd.render.fields import title_of
 from cpimportd.web.languages import Language, all_told
 from cpimportd.web.place import Department, Here, Limit, Place, Skip, Spoken, bounded
 from cpimportd.web.problem_details import RESPONSES

@@ -10,7 +10,7 @@ from cpimportd.demo.exports import books_after
 from cpimportd.notify.alerting import as_text
 from cpimportd.notify.texts import LONGEST_BODY, LONGEST_TITLE
 from cpimportd.render.journal import journal_lines
-from cpimportd.render.shortening import FEW_ROWS, MOST_ROWS
+from cpimportd.render.layout import FEW_ROWS, MOST_ROWS
 
 ONE_BY_ONE = """
     SELECT o.name, 'receipts' AS kind, count(*)::int AS rows, sum(f.amount) AS sum

@@ -6,8 +6,8 @@ from decimal import Decimal
 import pytest
 
 from cpimportd.core.problems import problem
+from cpimportd.render.layout import FEW_ROWS, MOST_PROBLEMS, MOST_ROWS, Weight, shorten
 from cpimportd.render.run import render
-from cpimportd.render.shortening import FEW_ROWS, MOST_PROBLEMS, MOST_ROWS, Weight, shorten
 from cpimportd.render.status import render_status
 
 

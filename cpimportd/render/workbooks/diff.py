@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, Protocol
 
 from cpimportd.core.model import Figure
-from cpimportd.render.titles import line_text, title_of
+from cpimportd.render.fields import line_text, title_of
 from cpimportd.render.workbooks.tables import Table, Titled, write_tables
 
 if TYPE_CHECKING:

@@ -118,7 +118,7 @@ def check(call: Call, nagios: bool, warning: str | None, critical: str | None) -
         return _nagios(call, warning, critical)
     if warning is not None or critical is not None:
         raise click.UsageError("--warning and --critical go with --nagios")
-    from cpimportd.cli.checkup import checkup
+    from cpimportd.cli.checkup.checkup import checkup
     from cpimportd.render.lists import render_checks
 
     lines = run_async(checkup(call.config_file))

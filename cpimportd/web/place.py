@@ -1,14 +1,15 @@
 """What every route can reach: the settings, the books, the daemon, and the checks that requests share."""
 
 import asyncio
+from collections.abc import Iterator
 from dataclasses import dataclass, field
-from typing import Annotated
+from typing import Annotated, Any
 
 from fastapi import Depends, Query, Request
 
 from cpimportd.books.reports.reader import BooksReader
 from cpimportd.config.settings import Settings
-from cpimportd.core.problems import ProblemError, problem
+from cpimportd.core.problems import ProblemError, printable, problem
 from cpimportd.web.daemon_view import DaemonView
 from cpimportd.web.languages import Language, language_of
 
@@ -73,3 +74,31 @@ def bounded(here: Place, limit: int | None, usual: int = 100) -> int:
     if limit > most:
         raise ProblemError(problem("web-request", reason=f"limit: {limit} is more than web.page_limit ({most})"))
     return limit
+
+
+def refuse_unknown(request: Request) -> None:
+    """For every route, before it does anything: each parameter is one that it knows, and given once.
+
+    An answer that leaves a filter out looks just like one that has it.
+
+    Raises:
+        ProblemError: ``web-request``.
+    """
+    if not request.query_params:
+        return
+    known = sorted(set(_known(request.scope["route"].dependant)))
+    seen: set[str] = set()
+    for name, _ in request.query_params.multi_items():
+        if name not in known:
+            these = f"known: {', '.join(known)}" if known else "it takes none"
+            raise ProblemError(problem("web-request", reason=f"{printable(name)}: no such parameter here; {these}"))
+        if name in seen:
+            raise ProblemError(problem("web-request", reason=f"{name}: given more than once"))
+        seen.add(name)
+
+
+def _known(dependant: Any) -> Iterator[str]:  # noqa: ANN401 - FastAPI does not export its type
+    """The names of a route's query parameters, its dependencies' included."""
+    yield from (field.alias for field in dependant.query_params)
+    for one in dependant.dependencies:
+        yield from _known(one)

@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from cpimportd.demo.books import read_books
+from cpimportd.demo.story import read_books
 from tests.bench.contenders import Contender, Ours
 from tests.bench.environments import UnavailableError
 from tests.bench.laboratory import Laboratory

@@ -8,7 +8,7 @@ from pydantic import ValidationError
 from cpimportd.books.database.connection import connect
 from cpimportd.books.reports.health import health
 from cpimportd.books.reports.watched import Figures, Health, Success
-from cpimportd.cli.checkup.schedules import regular_slots
+from cpimportd.cli.checkup.machine import regular_slots
 from cpimportd.config.settings import Schedule, Settings
 from cpimportd.daemon.client import undone, verdict
 from cpimportd.daemon.slots import Slots

@@ -161,14 +161,10 @@ async def reader_confinement(limits: Reader) -> Sequence[CheckLine]:
     async with ForkServer(prefork_command()) as readers:
         said = b"".join([block async for block in run_limited(readers.fork, _TRIAL, limits, file="the trial")])
     trial = understand(said)
+    walls = _walls_in_words(trial.walls)
     if not trial.possible:
-        return (
-            good(
-                _CONFINEMENT, f"a reader can do nothing but read its workbook; held by {_walls_in_words(trial.walls)}"
-            ),
-        )
-    possible, walls = ", ".join(trial.possible), _walls_in_words(trial.walls)
-    return (bad(_CONFINEMENT, problem("reader-unconfined", value=possible, reason=walls)),)
+        return (good(_CONFINEMENT, f"a reader can do nothing but read its workbook; held by {walls}"),)
+    return (bad(_CONFINEMENT, problem("reader-unconfined", value=", ".join(trial.possible), reason=walls)),)
 
 
 def _walls_in_words(walls: Walls) -> str:

@@ -59,7 +59,7 @@ for verb in (
     *(run.run, accept.accept, accept.undo, demo.demo, rehearse.rehearse),
     *(history.history, history.show, history.diff, explain.explain, explain.rejects),
     *(status.status, status.check, status.summary),
-    *(schedule.coming, schedule.trigger, schedule.reload, schedule.reschedule, daemon.daemon, daemon.web),
+    *(schedule.next_slots, schedule.trigger, schedule.reload, schedule.reschedule, daemon.daemon, daemon.web),
     *(notify.alerts, notify.notify, notify.metrics, report.report, report.reconcile),
     *(maintenance.db, maintenance.backup, maintenance.prune, maintenance.config, maintenance.completion),
 ):

@@ -10,7 +10,7 @@ from cpimportd.cli.arguments import NAME, RUN
 from cpimportd.cli.common import Call, config_option, json_option, verb, who
 from cpimportd.cli.connect import run_async
 from cpimportd.cli.output import Answer
-from cpimportd.cli.run import answer_of, do_run, tell_daemon
+from cpimportd.cli.run import answer_of, do_run, notify_daemon
 
 if TYPE_CHECKING:
     import asyncpg
@@ -44,7 +44,7 @@ def accept(call: Call, units: tuple[str, ...], run_id: int | None) -> Answer:
         requested_by=who(),
     )
     report = run_async(do_run(call.settings, request, "auto", None, None))
-    tell_daemon(call.loaded, report)
+    notify_daemon(call.loaded, report)
     return answer_of(report, call.settings.zone)
 
 
@@ -106,7 +106,7 @@ def undo(call: Call, run: int, through: bool, yes: bool) -> int:
     if not yes:
         _confirm(which)
     report = run_async(_undo(call, run, through=through))
-    tell_daemon(call.loaded, report)
+    notify_daemon(call.loaded, report)
     code = call.print(answer_of(report, call.settings.zone))
     for unit in (one.unit.name for one in report.held_now or () if one.run == report.run):
         paste = command("accept", unit)

@@ -38,13 +38,13 @@ def run_demo(*, keep: bool, echo: Callable[[str], None]) -> int:
 
     try:
         from cpimportd.books.database.embedded import PostgresError
-        from cpimportd.demo.story import tell_story
+        from cpimportd.demo.story import run_story
     except ModuleNotFoundError as error:
         if (error.name or "").startswith("cpimportd"):
             raise
         raise ProblemError(problem("demo-not-installed", reason=str(error))) from error
     try:
-        return tell_story(keep=keep, echo=echo)
+        return run_story(keep=keep, echo=echo)
     except PostgresError as error:
         raise ProblemError(problem("demo-server", reason=str(error))) from error
     except KeyboardInterrupt:

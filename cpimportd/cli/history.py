@@ -54,7 +54,7 @@ def history(
     """
     from cpimportd.books.journal.names import chosen_organization
     from cpimportd.books.reports.history import history as read_history
-    from cpimportd.render.past import render_history
+    from cpimportd.render.history import render_history
 
     require_order(since, until)
     settings = call.settings
@@ -159,8 +159,8 @@ async def _show_text(
     from cpimportd.books.journal import bycontract
     from cpimportd.books.reports.history import changes, how_many, inserted
     from cpimportd.render.bridge import render_contracts
+    from cpimportd.render.history import render_changes, render_stored
     from cpimportd.render.layout import stdout_console
-    from cpimportd.render.past import render_changes, render_stored
 
     console, number = stdout_console(), shown.line.run
     render_stored(shown, zone, console, whole=whole)
@@ -239,8 +239,8 @@ async def _diff(
 
 async def _print_diff(found: "Diff", moved: "Callable[..., AsyncIterator[Movement]]", zone: ZoneInfo) -> None:
     from cpimportd.books.journal.movements import What
-    from cpimportd.render.diff import MOST_ROWS, render_diff
+    from cpimportd.render.diff import MAX_ROWS, render_diff
     from cpimportd.render.layout import stdout_console
 
-    documents = {what: [one async for one in moved(what, limit=MOST_ROWS)] for what in What if what in found.movements}
+    documents = {what: [one async for one in moved(what, limit=MAX_ROWS)] for what in What if what in found.movements}
     render_diff(found, documents, zone, stdout_console())

@@ -112,10 +112,10 @@ async def print_list(items: AsyncIterator[Item], total: int, render: Callable[..
         render: prints some of them, with ``headed``: whether they are the first, and ``more``: how many are left out.
         whole: print all of them.
     """
-    from cpimportd.render.layout import MOST_PROBLEMS
+    from cpimportd.render.layout import MAX_PROBLEMS
 
     seen = 0
-    async for some in _batches(items, MOST_PROBLEMS):
+    async for some in _batches(items, MAX_PROBLEMS):
         seen += len(some)
         more = 0 if whole else total - seen
         render(some, headed=seen == len(some), more=more)

@@ -108,7 +108,7 @@ def run(
         return answer_of(_refused(error, progress_form), UTC)  # nobody sees the zone: this one is told as JSON
     report = run_async(do_run(settings, request, progress_form, again_within, known_upload))
     if not dry_run and progress_form != "json":  # the daemon hears of its own run by these
-        tell_daemon(call.loaded, report, elsewhere=folder is not None, only=only)
+        notify_daemon(call.loaded, report, elsewhere=folder is not None, only=only)
     return answer_of(report, settings.zone)
 
 
@@ -162,7 +162,9 @@ def answer_of(report: "RunReport", zone: tzinfo) -> Answer:
     return Answer(report.as_json, show, code=report.code)
 
 
-def tell_daemon(loaded: "Loaded", report: "RunReport", *, elsewhere: bool = False, only: tuple[str, ...] = ()) -> None:
+def notify_daemon(
+    loaded: "Loaded", report: "RunReport", *, elsewhere: bool = False, only: tuple[str, ...] = ()
+) -> None:
     """Leave word of a run that came so far as to judge or change the books; what hinders it is said as a warning.
 
     Args:
@@ -176,11 +178,11 @@ def tell_daemon(loaded: "Loaded", report: "RunReport", *, elsewhere: bool = Fals
     from cpimportd.daemon.client import Client
     from cpimportd.daemon.elsewhere import Elsewhere
     from cpimportd.daemon.messages import Result, Seen
-    from cpimportd.render.progress import of_report
+    from cpimportd.render.progress import messages_of_report
 
     if report.status.value not in JUDGED:
         return
-    told = list(of_report(report))
+    told = list(messages_of_report(report))
     (result,) = (one for one in told if isinstance(one, Result))
     seen = () if elsewhere else tuple(one for one in told if isinstance(one, Seen))
     ended = report.started_at + timedelta(seconds=report.seconds)

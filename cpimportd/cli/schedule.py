@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True, slots=True)
-class _Coming:
+class _Slots:
     """What is to come of one schedule: its slots in UTC, and the irregular dates among them."""
 
     at: str
@@ -47,7 +47,7 @@ class _Coming:
 @config_option
 @json_option
 @verb()
-def coming(call: Call, expression: str | None, timezone: str | None, start: str | None, count: int) -> Answer:
+def next_slots(call: Call, expression: str | None, timezone: str | None, start: str | None, count: int) -> Answer:
     """The coming slots of the enabled schedules, or of any expression, in the order of time.
 
     What `cpimportd reschedule` gave a schedule counts, for as long as the daemon lives.
@@ -68,7 +68,7 @@ def coming(call: Call, expression: str | None, timezone: str | None, start: str 
         schedules = {name: schedule.at for name, schedule in settings.schedules.items() if schedule.enabled}
         changed, notes = _rescheduled(settings.state_directory, schedules)
     begin = _instant(start, zone)
-    found = {name: _coming(changed.get(name, at), zone, begin, count) for name, at in schedules.items()}
+    found = {name: _slots(changed.get(name, at), zone, begin, count) for name, at in schedules.items()}
     countdown = "In" if start is None else "After that instant"
     return Answer(
         lambda: _document(expression, found, zone, begin, changed),
@@ -77,7 +77,7 @@ def coming(call: Call, expression: str | None, timezone: str | None, start: str 
 
 
 def _document(
-    expression: str | None, found: Mapping[str, _Coming], zone: ZoneInfo, begin: datetime, changed: Mapping[str, str]
+    expression: str | None, found: Mapping[str, _Slots], zone: ZoneInfo, begin: datetime, changed: Mapping[str, str]
 ) -> dict[str, object]:
     common = {"timezone": zone.key, "from": begin.isoformat(timespec="seconds")}
     if expression is not None:
@@ -129,7 +129,7 @@ def _schedules(config_file: Path | None) -> dict[str, str]:
     return {name: schedule.at for name, schedule in schedules.items()}
 
 
-def _coming(at: str, zone: ZoneInfo, begin: datetime, count: int) -> _Coming:
+def _slots(at: str, zone: ZoneInfo, begin: datetime, count: int) -> _Slots:
     from itertools import islice
 
     from cpimportd.timetable.calendar import slots
@@ -138,15 +138,15 @@ def _coming(at: str, zone: ZoneInfo, begin: datetime, count: int) -> _Coming:
     found = tuple(islice(slots(at, zone, begin), count))
     # Where slots run out, the reason can be a local time that does not exist.
     end = found[-1] if len(found) == count else datetime.max.replace(tzinfo=UTC)
-    return _Coming(at, found, irregular_dates(at, zone, begin, end))
+    return _Slots(at, found, irregular_dates(at, zone, begin, end))
 
 
 def _show(
-    found: Mapping[str, _Coming], zone: ZoneInfo, begin: datetime, count: int, countdown: str, said: Sequence[str],
+    found: Mapping[str, _Slots], zone: ZoneInfo, begin: datetime, count: int, countdown: str, said: Sequence[str],
     console: "Console",
 ) -> None:  # fmt: skip
     from cpimportd.core.time import moment, span
-    from cpimportd.render.lists import render_coming
+    from cpimportd.render.lists import render_slots
 
     slots = sorted((slot, name) for name, one in found.items() for slot in one.slots)
     rows = [(f"{slot.astimezone(zone):%a} {moment(slot, zone)}", name, span(slot - begin)) for slot, name in slots]
@@ -157,7 +157,7 @@ def _show(
         if len(one.slots) < count:
             left = "no more slots" if one.slots else "no slot"
             notes.append(f"{name or one.at}: {left} before 2200, where systemd's calendar ends")
-    render_coming(rows, notes, console, named=any(found), countdown=countdown)
+    render_slots(rows, notes, console, named=any(found), countdown=countdown)
 
 
 def _usual_timezone(call: Call) -> str:
@@ -213,9 +213,9 @@ def trigger(call: Call, wait: bool) -> int:
         client.trigger()
         click.echo("asked; look with `cpimportd status` or `journalctl -u cpimportd -f`", err=True)
         return 0
-    from cpimportd.render.status import showing
+    from cpimportd.render.status import live_line
 
-    with showing() as show:
+    with live_line() as show:
         finished = client.trigger_and_wait(show)
     click.echo(finished["summary"])
     for line in (finished["problem"], finished["way_out"] and f"  → {finished['way_out']}"):

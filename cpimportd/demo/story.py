@@ -26,7 +26,7 @@ from cpimportd.config.settings import Database, Retry, Settings, Source
 from cpimportd.core.figures import amount
 from cpimportd.core.model import Kind
 from cpimportd.core.report import RunReport, RunStatus, UnitStatus
-from cpimportd.demo.board import BoardError, dashboard
+from cpimportd.demo.dashboard import DashboardError, dashboard
 from cpimportd.demo.exports import ExportDay, Holding, Truth, books_after, upload
 from cpimportd.demo.ftp import LoopbackFtpServer
 from cpimportd.render.run import render
@@ -46,7 +46,7 @@ _BY_PAYMENT_TYPE = """
 
 
 @dataclass(frozen=True)
-class _Stage:
+class _Servers:
     """Everything that stands while the story is told."""
 
     folder: Path
@@ -57,12 +57,12 @@ class _Stage:
     holding: Holding = field(default_factory=Holding)
 
 
-def tell_story(*, keep: bool, echo: Echo) -> int:
+def run_story(*, keep: bool, echo: Echo) -> int:
     """Tell it from the empty database to the comparison; see ``cpimportd demo``."""
-    with _ending_once(), _stage(echo) as stage:
-        holding = stage.holding
+    with _ending_once(), _start_servers(echo) as servers:
+        holding = servers.holding
         days = (holding.day(1), holding.day(2), holding.broken_day(3))
-        went_well = all(_morning(stage, days[: n + 1], echo) for n in range(len(days)))
+        went_well = all(_import_day(servers, days[: n + 1], echo) for n in range(len(days)))
         echo("")
         echo(
             "All three days went as told: the books agree with 1C to the kopeck, and nothing broken got in."
@@ -70,7 +70,7 @@ def tell_story(*, keep: bool, echo: Echo) -> int:
             else "Something did not go as told: see above. Please report this as a defect."
         )
         if keep:
-            _wait(stage, echo)
+            _wait(servers, echo)
     if keep:
         echo("The servers and their files are gone.")
     return 0 if went_well else 1
@@ -110,7 +110,7 @@ def _ending_once() -> Iterator[None]:
 
 
 @contextmanager
-def _stage(echo: Echo) -> Iterator[_Stage]:
+def _start_servers(echo: Echo) -> Iterator[_Servers]:
     with tempfile.TemporaryDirectory(prefix="cpimportd-demo-") as name:
         folder = Path(name)
         uploads = folder / "ftp"
@@ -128,17 +128,17 @@ def _stage(echo: Echo) -> Iterator[_Stage]:
             settings.state_directory.mkdir()
             asyncio.run(upgrade(settings.database, department_id=settings.department_id))
             echo(f"  {postgres.version}, {ftp.url}")
-            yield _Stage(folder, settings, url, postgres, ftp)
+            yield _Servers(folder, settings, url, postgres, ftp)
 
 
-def _morning(stage: _Stage, days: tuple[ExportDay, ...], echo: Echo) -> bool:
+def _import_day(servers: _Servers, days: tuple[ExportDay, ...], echo: Echo) -> bool:
     """One day: the upload, the import, the comparison; whether it went as told."""
     today = days[-1]
     _announce(today, echo)
-    upload(today, stage.folder / "ftp")
-    report = _run_import(stage.settings)
-    echo(_rendered(report, stage.settings.zone))
-    return _compare(report, today, books_after(days), asyncio.run(read_books(stage.database_url)), echo)
+    upload(today, servers.folder / "ftp")
+    report = _run_import(servers.settings)
+    echo(_rendered(report, servers.settings.zone))
+    return _compare(report, today, books_after(days), asyncio.run(read_books(servers.database_url)), echo)
 
 
 def _announce(day: ExportDay, echo: Echo) -> None:
@@ -191,15 +191,15 @@ def _names(units: frozenset[object]) -> str:
     return ", ".join(sorted(str(getattr(unit, "name", unit)) for unit in units)) or "nothing"
 
 
-def _wait(stage: _Stage, echo: Echo) -> None:
+def _wait(servers: _Servers, echo: Echo) -> None:
     try:
         try:
-            with dashboard(stage.folder, stage.settings) as address:
+            with dashboard(servers.folder, servers.settings) as address:
                 board = f"The dashboard, with a daemon that imports when you ask it there:\n\n  {address}"
-                echo(_invitation(stage, board))
+                echo(_invitation(servers, board))
                 _sleep()
-        except BoardError as error:
-            echo(_invitation(stage, f"The dashboard does not start: {error}"))
+        except DashboardError as error:
+            echo(_invitation(servers, f"The dashboard does not start: {error}"))
             _sleep()
     except KeyboardInterrupt:
         echo("")
@@ -210,22 +210,22 @@ def _sleep() -> None:
         signal.pause()
 
 
-def _invitation(stage: _Stage, board: str) -> str:
-    psql = stage.postgres.programs / "psql"
+def _invitation(servers: _Servers, board: str) -> str:
+    psql = servers.postgres.programs / "psql"
     # Another terminal has another PATH.
     verb = shlex.join([sys.executable, "-m", "cpimportd"])
     return (
         f"\nThe servers keep running. {board}\n\n"
         "Look at the books, in another terminal:\n\n"
-        f"  {shlex.quote(str(psql))} {shlex.quote(stage.database_url)}\n"
+        f"  {shlex.quote(str(psql))} {shlex.quote(servers.database_url)}\n"
         "      TABLE fin_receipts LIMIT 10;\n"
         "      TABLE cpimportd.runs;\n\n"
-        f"  export CPIMPORTD_CONFIG={shlex.quote(str(stage.folder / 'cpimportd.toml'))}\n"
+        f"  export CPIMPORTD_CONFIG={shlex.quote(str(servers.folder / 'cpimportd.toml'))}\n"
         f"  {verb} history\n"
         f"  {verb} summary\n"
         f"  {verb} status\n\n"
-        f"The files of day 3 lie in {stage.folder / 'ftp'}, and on {stage.ftp.url}\n"
-        f"for user {stage.ftp.user} with password {stage.ftp.password}.\n\n"
+        f"The files of day 3 lie in {servers.folder / 'ftp'}, and on {servers.ftp.url}\n"
+        f"for user {servers.ftp.user} with password {servers.ftp.password}.\n\n"
         "Ctrl-C ends the demo and removes everything."
     )
 

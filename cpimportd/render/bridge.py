@@ -13,7 +13,7 @@ from cpimportd.core.report import Bridge, UnitReport
 from cpimportd.render.layout import (
     Column,
     Weight,
-    foreign,
+    clean_cell,
     print_heading,
     print_line,
     print_more,
@@ -101,7 +101,7 @@ def _row(unit: UnitReport, bridge: Bridge) -> tuple[str | Text, ...]:
 def _sums(whose: str, bridge: Bridge) -> tuple[str | Text, ...]:
     gap = bridge.unexplained
     return (
-        foreign(whose),
+        clean_cell(whose),
         bridge.kind.value,
         amount(bridge.opening),
         amount(bridge.added),
@@ -129,8 +129,8 @@ def render_contracts(
     columns = (COLUMNS[0], Column("Contract"), *COLUMNS[1:])
     rows: list[tuple[str | Text, ...]] = [
         (
-            foreign(one.organization),
-            foreign(one.contract or "(without a contract)"),
+            clean_cell(one.organization),
+            clean_cell(one.contract or "(without a contract)"),
             one.kind.value,
             *(amount(sum_) for sum_ in (one.opening, one.added, one.removed)),
             signed(one.changed),

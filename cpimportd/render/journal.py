@@ -52,7 +52,7 @@ def summary_line(report: RunReport, number: Callable[[int], str] = count) -> str
     """
     if report.status is RunStatus.FAILED:
         return _failure(report)
-    parts = [_deed(report, number), *_held(report, number)]
+    parts = [_result(report, number), *_held(report, number)]
     if warnings := sum(p.effect is Effect.WARNS for p in report.all_problems):
         parts.append(_counted(warnings, "warning", number))
     return "; ".join(parts)
@@ -67,7 +67,7 @@ def journal_lines(report: RunReport) -> list[JournalLine]:
     _ORGANIZATION serve ``journalctl``. No text holds a control character.
     """
     run = {} if report.run is None else {"CPIMPORTD_RUN": str(report.run)}
-    level = logging.INFO if _stood_back(report) else _RUN_LEVELS.get(report.status, logging.INFO)
+    level = logging.INFO if _was_skipped(report) else _RUN_LEVELS.get(report.status, logging.INFO)
     head = {"MESSAGE_ID": run_message_id(report.status), "CPIMPORTD_STATUS": report.status.value}
     lines = [JournalLine(level, summary_line(report), {**head, **run})]
     told, well = _by_weight(report.units)
@@ -81,31 +81,31 @@ def journal_lines(report: RunReport) -> list[JournalLine]:
     return lines
 
 
-_TELL_OF_THE_BOOKS = frozenset({"commit-unknown", "run-crashed", "run-timeout"})
+_SAY_WHAT_WAS_PUBLISHED = frozenset({"commit-unknown", "run-crashed", "run-timeout"})
 """Codes of problems that say by themselves whether anything was published, or that nobody knows."""
 
 
 def _failure(report: RunReport) -> str:
     if not report.problems:
         return f"failed after {report.seconds:.1f} s; nothing was published"
-    gravest = report.problems[0]
+    worst = report.problems[0]
     more = len(report.problems) - 1
     rest = f", and {_counted(more, 'more problem', count)}" if more else ""
-    begin = "did nothing" if _stood_back(report) else f"failed after {report.seconds:.1f} s"
-    sentence = f"{begin}: {clean(gravest)}{rest}"
-    if gravest.code == "run-broken-off":
-        return clean(gravest)
-    said = gravest.code in _TELL_OF_THE_BOOKS or "nothing was published" in gravest.message or _stood_back(report)
+    begin = "did nothing" if _was_skipped(report) else f"failed after {report.seconds:.1f} s"
+    sentence = f"{begin}: {clean(worst)}{rest}"
+    if worst.code == "run-broken-off":
+        return clean(worst)
+    said = worst.code in _SAY_WHAT_WAS_PUBLISHED or "nothing was published" in worst.message or _was_skipped(report)
     return sentence if said else f"{sentence}; nothing was published"
 
 
-def _stood_back(report: RunReport) -> bool:
+def _was_skipped(report: RunReport) -> bool:
     """Whether a run that did nothing is no failure: somebody else is at it, or was, or 1C's upload is waited for."""
     waits = report.run is None and any(found.code == "upload-missing" for found in report.problems)
     return report.code in {4, 5} or waits
 
 
-def _deed(report: RunReport, number: Callable[[int], str]) -> str:
+def _result(report: RunReport, number: Callable[[int], str]) -> str:
     took = f"in {report.seconds:.1f} s"
     published = [unit for unit in report.units if unit.status is UnitStatus.PUBLISHED]
     files = [file for file in report.files if file.status is FileStatus.PUBLISHED]

@@ -29,13 +29,13 @@ _GAP: Final = 2
 
 _LONGEST_TEXT: Final = 10_000
 
-MOST_ROWS: Final = 60
+MAX_ROWS: Final = 60
 """Rows that a table shows whole: twenty organizations with three workbooks each. Of a longer one, the most it shows."""
 
 FEW_ROWS: Final = 20
 """Rows that a longer table shows, where fewer deserve a look."""
 
-MOST_PROBLEMS: Final = 100
+MAX_PROBLEMS: Final = 100
 """Problems that are told one by one; of the rest, how many of which code."""
 
 Row = TypeVar("Row")
@@ -169,13 +169,13 @@ def clean(text: object) -> str:
     return printable(text, limit=_LONGEST_TEXT)
 
 
-def foreign(text: object, style: str = "") -> Text:
+def clean_cell(text: object, style: str = "") -> Text:
     """A text from outside as a cell: cleaned, and taken literally."""
     return Text(clean(text), style=style)
 
 
 class Weight(NamedTuple):
-    """How much a row deserves to be seen: whether somebody should look at it, then how much it moved."""
+    """How much a row matters: whether it needs attention, then how much it moved."""
 
     notable: bool
     moved: Decimal = Decimal(0)
@@ -186,16 +186,16 @@ def shorten(rows: Sequence[Row], weigh: Callable[[Row], Weight], *, whole: bool 
 
     Args:
         rows: of a table.
-        weigh: how much a row deserves to be seen.
+        weigh: how much a row matters.
         whole: show all of them, however many there are.
 
     Returns:
-        All rows and none, where there are at most ``MOST_ROWS``; else the heaviest.
+        All rows and none, where there are at most ``MAX_ROWS``; else the heaviest.
     """
-    if whole or len(rows) <= MOST_ROWS:
+    if whole or len(rows) <= MAX_ROWS:
         return list(rows), []
     weights = [weigh(row) for row in rows]
-    room = min(MOST_ROWS, max(FEW_ROWS, sum(weight.notable for weight in weights)))
+    room = min(MAX_ROWS, max(FEW_ROWS, sum(weight.notable for weight in weights)))
     heaviest = set(sorted(range(len(rows)), key=weights.__getitem__, reverse=True)[:room])
     shown = [row for place, row in enumerate(rows) if place in heaviest]
     return shown, [row for place, row in enumerate(rows) if place not in heaviest]

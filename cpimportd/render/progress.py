@@ -125,7 +125,7 @@ class JsonProgress:
     def end(self, report: RunReport) -> None:
         """Tell everything about the run that is over."""
         with self._lock:
-            for message in of_report(report):
+            for message in messages_of_report(report):
                 self._send(message)
 
     def __enter__(self) -> Self:
@@ -254,7 +254,7 @@ class _HowFar(ProgressColumn):
 _UNTOLD: Final = frozenset({"cache-stale", "views-stale"})
 
 
-def of_report(report: RunReport) -> Iterator[Message]:
+def messages_of_report(report: RunReport) -> Iterator[Message]:
     """Everything that is told of a run when it ends: its lines for the journal, the workbooks, and how it ended."""
     for line in journal_lines(report):
         yield Said(line.level, line.text, line.fields)
@@ -262,7 +262,7 @@ def of_report(report: RunReport) -> Iterator[Message]:
         kind = None if file.kind is None else file.kind.value
         yield Seen(file.name, kind, file.organizations, file.modified, file.status.value)
     failed = report.failures
-    gravest = _gravest(report)
+    worst = _worst(report)
     yield Result(
         report.run,
         report.status.value,
@@ -271,12 +271,12 @@ def of_report(report: RunReport) -> Iterator[Message]:
         passing=bool(failed) and all(found.kind.passing for found in failed),
         codes=tuple(found.code for found in failed),
         held=None if report.held_now is None else tuple(one.unit.name for one in report.held_now),
-        problem=None if gravest is None else str(gravest),
-        way_out=None if gravest is None else gravest.way_out,
+        problem=None if worst is None else str(worst),
+        way_out=None if worst is None else worst.way_out,
         untold=any(found.code in _UNTOLD for found in report.problems),
     )
 
 
-def _gravest(report: RunReport) -> Problem | None:
+def _worst(report: RunReport) -> Problem | None:
     """What to name first to somebody who asks why; nothing where all was well."""
     return next(iter(report.all_problems), None) if report.code else None

@@ -17,11 +17,11 @@ from cpimportd.render.bridge import render_bridge
 from cpimportd.render.journal import summary_line
 from cpimportd.render.layout import (
     FEW_ROWS,
-    MOST_PROBLEMS,
+    MAX_PROBLEMS,
     Column,
     Weight,
     clean,
-    foreign,
+    clean_cell,
     print_heading,
     print_line,
     print_rest,
@@ -82,7 +82,7 @@ def render(report: RunReport, console: Console, *, whole: bool = False, zone: tz
         _units(units, console)
         print_rest(console, (unit.status.value for unit in rest), where)
     if problems := report.all_problems:
-        most = len(problems) if whole else MOST_PROBLEMS
+        most = len(problems) if whole else MAX_PROBLEMS
         taken = {found for unit in report.units for found in unit.problems if found.code in unit.accepted}
         _problems(problems[:most], taken, console)
         print_rest(console, (found.code for found in problems[most:]), where)
@@ -105,9 +105,9 @@ def _files(files: Sequence[FileReport], console: Console) -> None:
     print_heading(console, "Files")
     rows = [
         (
-            foreign(file.name),
+            clean_cell(file.name),
             file.kind.value if file.kind else "",
-            foreign(", ".join(file.organizations)),
+            clean_cell(", ".join(file.organizations)),
             count(file.rows),
             "" if file.control_total is None else amount(file.control_total),
             _status(file.status.value),
@@ -131,7 +131,7 @@ def _units(units: Sequence[UnitReport], console: Console) -> None:
     columns = (Column("Unit"), *(Column(title, number=True) for title in titles), Column("Status"))
     rows: list[tuple[str | Text, ...]] = [
         (
-            foreign(unit.unit.name),
+            clean_cell(unit.unit.name),
             *(count(n) for n in (unit.inserted, unit.updated, unit.removed, unit.retimed, unit.unchanged)),
             *(count(rare[title][place]) for title in shown),
             _status(unit.status.value, unit.accepted),

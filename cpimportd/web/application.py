@@ -18,9 +18,9 @@ from cpimportd.core.problems import ProblemError
 from cpimportd.daemon.client import Client
 from cpimportd.web import problem_details, routes_page, routes_runs
 from cpimportd.web.daemon_view import DaemonView
+from cpimportd.web.dependencies import Services, Shared, refuse_unknown
 from cpimportd.web.guard import Guard
 from cpimportd.web.methods import Methods
-from cpimportd.web.place import Here, Place, refuse_unknown
 
 PREFIX: Final = "/api/v1/credit-portfolio"
 _DAEMON_ANSWERS_WITHIN: Final = 10.0
@@ -46,20 +46,20 @@ def read_only_database(settings: Settings) -> Database:
     )
 
 
-def make_place(settings: Settings) -> Place:
+def make_services(settings: Settings) -> Services:
     """What the routes work with."""
     books = BooksReader(read_only_database(settings), settings.database.connect_timeout)
     jobs = {name: schedule.job for name, schedule in settings.schedules.items()}
-    return Place(settings, books, DaemonView(Client(settings.state_directory, _DAEMON_ANSWERS_WITHIN), jobs))
+    return Services(settings, books, DaemonView(Client(settings.state_directory, _DAEMON_ANSWERS_WITHIN), jobs))
 
 
-def make_application(place: Place) -> ASGIApp:
+def make_application(services: Services) -> ASGIApp:
     """Everything behind its guard, ready for a server."""
 
     @asynccontextmanager
     async def living(_: FastAPI) -> AsyncIterator[None]:
         yield
-        await place.books.close()
+        await services.books.close()
 
     app = FastAPI(
         title="cpimportd",
@@ -71,8 +71,8 @@ def make_application(place: Place) -> ASGIApp:
         lifespan=living,
         dependencies=[Depends(refuse_unknown)],
     )
-    app.state.place = place
-    app.state.health = _Health(place.books)
+    app.state.services = services
+    app.state.health = _Health(services.books)
     # It says in the description what the guard asks for; the guard has asked by then.
     known = [Security(HTTPBearer(auto_error=False, description="The token that web.token holds."))]
     for router in (routes_page.portfolio, routes_page.api):
@@ -84,7 +84,7 @@ def make_application(place: Place) -> ASGIApp:
     app.include_router(routes_page.router)
     app.mount("/static", StaticFiles(directory=routes_page.STATIC), name="static")
     problem_details.install(app)
-    return Guard(Methods(app, app.routes), place.settings.web)
+    return Guard(Methods(app, app.routes), services.settings.web)
 
 
 class _Health:
@@ -122,15 +122,15 @@ async def healthz(request: Request) -> JSONResponse:
 
 
 @routes.get("/metrics", summary="Metrics for Prometheus", response_class=PlainTextResponse)
-async def metrics(here: Here) -> PlainTextResponse:
+async def metrics(services: Shared) -> PlainTextResponse:
     """What ``cpimportd metrics`` prints, of this moment."""
     from prometheus_client import CONTENT_TYPE_LATEST  # noqa: PLC0415 - only whoever scrapes needs it
 
     from cpimportd.books.publish.notices import readers  # noqa: PLC0415
     from cpimportd.notify.measuring import metrics_text  # noqa: PLC0415
 
-    seen = await here.daemon.look()
-    async with here.books.reading() as connection:
-        told = readers(here.settings)
-        text = await metrics_text(connection, here.settings.department_id, seen.status, told)
+    seen = await services.daemon.look()
+    async with services.books.reading() as connection:
+        told = readers(services.settings)
+        text = await metrics_text(connection, services.settings.department_id, seen.status, told)
     return PlainTextResponse(text, media_type=CONTENT_TYPE_LATEST)

@@ -11,10 +11,10 @@ from starlette.types import Receive, Scope, Send
 
 from cpimportd.core.problems import problem
 from cpimportd.web.daemon_view import FRESH
-from cpimportd.web.place import Place
+from cpimportd.web.dependencies import Services
 from cpimportd.web.problem_details import response
 
-MOST_WATCHERS: Final = 16
+MAX_WATCHERS: Final = 16
 _QUIET: Final = 15.0
 """Seconds of silence after which a stream says that it is still there: a proxy ends one that says nothing."""
 _AS_IT_COMES: Final = {"X-Accel-Buffering": "no", "Cache-Control": "no-store, no-transform"}
@@ -27,19 +27,19 @@ class Events(StreamingResponse):
     A place is taken when the answer begins and given back when it ends, however it ends.
 
     Args:
-        here: the place.
+        services: the place.
     """
 
     media_type = "text/event-stream"
 
-    def __init__(self, here: Place) -> None:
-        super().__init__(_changes(here), headers=_AS_IT_COMES)
-        self._here = here
+    def __init__(self, services: Services) -> None:
+        super().__init__(_changes(services), headers=_AS_IT_COMES)
+        self._here = services
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer."""
-        if self._here.watchers >= MOST_WATCHERS:
-            refused = response(Request(scope), problem("web-too-many", value=MOST_WATCHERS))
+        if self._here.watchers >= MAX_WATCHERS:
+            refused = response(Request(scope), problem("web-too-many", value=MAX_WATCHERS))
             await refused(scope, receive, send)
             return
         self._here.watchers += 1  # nothing is awaited in between
@@ -49,11 +49,11 @@ class Events(StreamingResponse):
             self._here.watchers -= 1
 
 
-async def _changes(here: Place) -> AsyncIterator[str]:
+async def _changes(services: Services) -> AsyncIterator[str]:
     """One event whenever the daemon's status changes; starlette breaks it off when the watcher goes."""
     shown, quiet = "", 0.0
-    while not here.stopping.is_set():
-        seen = (await here.daemon.look()).as_json()
+    while not services.stopping.is_set():
+        seen = (await services.daemon.look()).as_json()
         line = json.dumps(seen, ensure_ascii=False)
         if line != shown:
             shown, quiet = line, 0.0
@@ -62,6 +62,6 @@ async def _changes(here: Place) -> AsyncIterator[str]:
             quiet = 0.0
             yield ": still here\n\n"
         try:
-            await asyncio.wait_for(here.stopping.wait(), FRESH)
+            await asyncio.wait_for(services.stopping.wait(), FRESH)
         except TimeoutError:
             quiet += FRESH

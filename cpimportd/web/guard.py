@@ -1,4 +1,4 @@
-"""Who may ask what, before anything else looks at a request; and what every answer says to a browser.
+"""Which requests are let through, before anything else handles them; and the headers of every answer.
 
 Rebinding a name to this address (a page of another site whose host name suddenly means us) is met by the list of host
 names; a page that sends a request across sites by Sec-Fetch-Site and Origin, because a server without a token has

@@ -15,10 +15,10 @@ from cpimportd.books.publish.held import held_units
 from cpimportd.books.reports.overview import days, import_logs, month_sums, workbooks
 from cpimportd.books.reports.summary import summary as read_summary
 from cpimportd.core.problems import ProblemError, problem
-from cpimportd.web.daemon_view import light
+from cpimportd.web.daemon_view import traffic_light
+from cpimportd.web.dependencies import Department, Limit, Shared, Skip, SpokenLanguage, bounded
 from cpimportd.web.events import Events
 from cpimportd.web.languages import all_told
-from cpimportd.web.place import Department, Here, Limit, Skip, Spoken, bounded
 from cpimportd.web.problem_details import RESPONSES
 
 STATIC: Final = Path(str(files("cpimportd.web") / "static"))
@@ -54,22 +54,22 @@ async def page() -> FileResponse:
 
 
 @api.get("/import/overview", summary="Everything at a glance")
-async def overview(here: Here, department: Department, language: Spoken) -> dict[str, Any]:
+async def overview(services: Shared, department: Department, language: SpokenLanguage) -> dict[str, Any]:
     """What the dashboard shows: traffic light, the last 30 days, what is held and why, workbooks, the summary."""
-    now, zone = datetime.now(UTC), here.settings.zone
-    stale_after = here.settings.source.stale_after
-    async with here.books.reading() as connection:
+    now, zone = datetime.now(UTC), services.settings.zone
+    stale_after = services.settings.source.stale_after
+    async with services.books.reading() as connection:
         summary = await read_summary(connection, department)
         held = await held_units(connection, department)
         books = await workbooks(connection, department, now=now, stale_after=stale_after)
         month = await days(connection, department, today=now.astimezone(zone).date(), zone=zone)
-    seen = await here.daemon.look()
+    seen = await services.daemon.look()
     last = None if summary.last_run is None else summary.last_run.status
     return {
         "now": now.isoformat(),
-        "timezone": here.settings.timezone,
+        "timezone": services.settings.timezone,
         "department_id": department,
-        "light": light(seen, held, books, last),
+        "light": traffic_light(seen, held, books, last),
         "live": {**seen.as_json(), **({"held": [one.unit.name for one in held]} if seen.status else {})},
         "summary": summary.as_json(),
         "days": month,
@@ -82,20 +82,20 @@ async def overview(here: Here, department: Department, language: Spoken) -> dict
 
 
 @api.get("/import/events", summary="What goes on now, as server-sent events", response_class=StreamingResponse)
-async def events(here: Here) -> Events:
+async def events(services: Shared) -> Events:
     """A stream of ``status`` events, one whenever the daemon's status changes; a comment every 15 s otherwise."""
-    return Events(here)
+    return Events(services)
 
 
 @portfolio.post("/import/trigger", status_code=202, summary="Import now")
-async def trigger(here: Here, department: Department) -> dict[str, Any]:
+async def trigger(services: Shared, department: Department) -> dict[str, Any]:
     """Ask the daemon for an import, and return when it has counted that.
 
     While a run is under way, one more follows it, however often it is asked for (``queued``). 503 where no daemon runs.
     """
-    before = await here.daemon.look()
-    await here.daemon.trigger()
-    after = await here.daemon.look()
+    before = await services.daemon.look()
+    await services.daemon.trigger()
+    after = await services.daemon.look()
     return {
         "status": "accepted",
         "department_id": department,
@@ -106,7 +106,7 @@ async def trigger(here: Here, department: Department) -> dict[str, Any]:
 
 @portfolio.get("/summary", summary="The books in a few figures")
 async def summary(
-    here: Here, department: Department, date_from: DateFrom = None, date_to: DateTo = None
+    services: Shared, department: Department, date_from: DateFrom = None, date_to: DateTo = None
 ) -> dict[str, Any]:
     """Sums over the department's documents of these days, or over all of them where no day is given.
 
@@ -117,27 +117,27 @@ async def summary(
     """
     if date_from is not None and date_to is not None and date_from > date_to:
         raise ProblemError(problem("web-request", reason=f"date_from: {date_from} is after date_to, {date_to}"))
-    async with here.books.reading() as connection:
+    async with services.books.reading() as connection:
         found = await read_summary(connection, department, Period(date_from, date_to))
     return {"department_id": department, **found.as_json()}
 
 
 @portfolio.get("/import-logs", summary="The backend's log of imports, by its other name")
 @portfolio.get("/import/logs", summary="The backend's log of imports")
-async def logs(here: Here, department: Department, skip: Skip = 0, limit: Limit = None) -> list[dict[str, Any]]:
+async def logs(services: Shared, department: Department, skip: Skip = 0, limit: Limit = None) -> list[dict[str, Any]]:
     """Rows of ``fin_import_logs``, one per workbook and run, the latest first."""
-    number = bounded(here, limit)
-    async with here.books.reading() as connection:
+    number = bounded(services, limit)
+    async with services.books.reading() as connection:
         return await import_logs(connection, department, skip=skip, limit=number)
 
 
 @portfolio.get("/import/months", summary="Principal and interest by month")
 async def by_month(
-    here: Here,
+    services: Shared,
     department: Department,
     months: Annotated[int, Query(ge=1, le=240, description="Back from the month of the latest expense.")] = 24,
 ) -> dict[str, Any]:
     """What each organization paid in each month: principal and interest by the payment type of the detail lines."""
-    async with here.books.reading() as connection:
+    async with services.books.reading() as connection:
         found = await month_sums(connection, department, months)
     return {"department_id": department, "months": [one.as_json() for one in found]}

@@ -15,7 +15,7 @@ from cpimportd.web.languages import Language, language_of
 
 
 @dataclass
-class Place:
+class Services:
     """Made once, when the process starts.
 
     Attributes:
@@ -33,23 +33,23 @@ class Place:
     watchers: int = 0
 
 
-def _place(request: Request) -> Place:
-    place: Place = request.app.state.place
-    return place
+def _services(request: Request) -> Services:
+    services: Services = request.app.state.services
+    return services
 
 
-Here = Annotated[Place, Depends(_place)]
-"""The place, as a parameter of a route."""
+Shared = Annotated[Services, Depends(_services)]
+"""The services, as a parameter of a route."""
 
-Spoken = Annotated[Language, Depends(language_of)]
+SpokenLanguage = Annotated[Language, Depends(language_of)]
 """The language of whoever asks."""
 
 
 def _department(
-    here: Here,
+    services: Shared,
     department_id: Annotated[int | None, Query(ge=1, lt=2**31, description="Ours, or none.")] = None,
 ) -> int:
-    ours = here.settings.department_id
+    ours = services.settings.department_id
     if department_id not in {None, ours}:
         raise ProblemError(problem("web-not-found", value=f"department {department_id}"))
     return ours
@@ -62,13 +62,13 @@ Skip = Annotated[int, Query(ge=0, le=10_000_000, description="How many entries t
 Limit = Annotated[int | None, Query(ge=1, le=10_000, description="How many entries; web.page_limit is the most.")]
 
 
-def bounded(here: Place, limit: int | None, usual: int = 100) -> int:
+def bounded(services: Services, limit: int | None, usual: int = 100) -> int:
     """How many entries to give: as many as asked for, where web.page_limit allows it.
 
     Raises:
         ProblemError: ``web-request``: more are asked for.
     """
-    most = here.settings.web.page_limit
+    most = services.settings.web.page_limit
     if limit is None:
         return min(usual, most)
     if limit > most:

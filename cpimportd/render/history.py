@@ -25,7 +25,7 @@ from cpimportd.core.report import (
 from cpimportd.core.time import moment
 from cpimportd.render import fields as values
 from cpimportd.render.fields import title_of
-from cpimportd.render.layout import Column, clean, foreign, print_heading, print_line, print_more, print_table
+from cpimportd.render.layout import Column, clean, clean_cell, print_heading, print_line, print_more, print_table
 from cpimportd.render.run import render
 
 if TYPE_CHECKING:
@@ -75,7 +75,7 @@ def render_history(runs: "Sequence[RunLine]", zone: tzinfo, console: Console) ->
             str(line.run),
             moment(line.started_at, zone),
             "" if line.seconds is None else f"{line.seconds:.1f}",
-            foreign(_why(line, zone)),
+            clean_cell(_why(line, zone)),
             *(count(number) for number in (line.inserted, line.updated, line.removed, line.retimed, line.held)),
             Text(line.status, style=_STYLES.get(line.status, "bold red")),
         )
@@ -201,7 +201,7 @@ def render_changes(
         if headed:
             print_heading(console, "Inserted, and still in the books")
         rows: list[tuple[str | Text, ...]] = [
-            (one.kind, *(foreign(text) for text in (one.organization, one.operation_id, one.file)), str(one.row))
+            (one.kind, *(clean_cell(text) for text in (one.organization, one.operation_id, one.file)), str(one.row))
             for one in inserted
         ]
         print_table(console, _INSERTED, rows)

@@ -1,6 +1,9 @@
 """What the dashboard is made of: its files, what it shows at a glance, what goes on now, the predecessor's paths."""
 
+import asyncio
+import json
 import re
+from collections.abc import AsyncIterator
 from datetime import UTC, date, datetime
 from importlib.resources import files
 from pathlib import Path
@@ -9,20 +12,27 @@ from typing import Annotated, Any, Final
 from fastapi import APIRouter, Query
 from fastapi.responses import FileResponse, StreamingResponse
 from pydantic import BeforeValidator
+from starlette.requests import Request
+from starlette.types import Receive, Scope, Send
 
 from cpimportd.books.journal.period import Period
 from cpimportd.books.publish.held import held_units
 from cpimportd.books.reports.overview import days, import_logs, month_sums, workbooks
 from cpimportd.books.reports.summary import summary as read_summary
 from cpimportd.core.problems import ProblemError, problem
-from cpimportd.web.daemon_view import traffic_light
-from cpimportd.web.dependencies import Department, Limit, Shared, Skip, SpokenLanguage, bounded
-from cpimportd.web.events import Events
+from cpimportd.web.daemon_view import FRESH, traffic_light
+from cpimportd.web.dependencies import Department, Limit, Services, Shared, Skip, SpokenLanguage, bounded
 from cpimportd.web.languages import all_told
-from cpimportd.web.problem_details import RESPONSES
+from cpimportd.web.problem_details import RESPONSES, response
 
 STATIC: Final = Path(str(files("cpimportd.web") / "static"))
 """The page's own files; it loads no others."""
+
+MAX_WATCHERS: Final = 16
+_QUIET: Final = 15.0
+"""Seconds of silence after which a stream says that it is still there: a proxy ends one that says nothing."""
+_AS_IT_COMES: Final = {"X-Accel-Buffering": "no", "Cache-Control": "no-store, no-transform"}
+"""To proxies: nginx would collect a stream, others would compress it, and so hold it back."""
 
 router = APIRouter()
 api = APIRouter(responses=RESPONSES)
@@ -81,10 +91,56 @@ async def overview(services: Shared, department: Department, language: SpokenLan
     }
 
 
+class _Events(StreamingResponse):
+    """A stream of ``status`` events, or a refusal where there are enough of them.
+
+    A place is taken when the answer begins and given back when it ends, however it ends.
+
+    Args:
+        services: the place.
+    """
+
+    media_type = "text/event-stream"
+
+    def __init__(self, services: Services) -> None:
+        super().__init__(_changes(services), headers=_AS_IT_COMES)
+        self._here = services
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer."""
+        if self._here.watchers >= MAX_WATCHERS:
+            refused = response(Request(scope), problem("web-too-many", value=MAX_WATCHERS))
+            await refused(scope, receive, send)
+            return
+        self._here.watchers += 1  # nothing is awaited in between
+        try:
+            await super().__call__(scope, receive, send)
+        finally:
+            self._here.watchers -= 1
+
+
+async def _changes(services: Services) -> AsyncIterator[str]:
+    """One event whenever the daemon's status changes; starlette breaks it off when the watcher goes."""
+    shown, quiet = "", 0.0
+    while not services.stopping.is_set():
+        seen = (await services.daemon.look()).as_json()
+        line = json.dumps(seen, ensure_ascii=False)
+        if line != shown:
+            shown, quiet = line, 0.0
+            yield f"event: status\ndata: {line}\n\n"
+        elif quiet >= _QUIET:
+            quiet = 0.0
+            yield ": still here\n\n"
+        try:
+            await asyncio.wait_for(services.stopping.wait(), FRESH)
+        except TimeoutError:
+            quiet += FRESH
+
+
 @api.get("/import/events", summary="What goes on now, as server-sent events", response_class=StreamingResponse)
-async def events(services: Shared) -> Events:
+async def events(services: Shared) -> _Events:
     """A stream of ``status`` events, one whenever the daemon's status changes; a comment every 15 s otherwise."""
-    return Events(services)
+    return _Events(services)
 
 
 @portfolio.post("/import/trigger", status_code=202, summary="Import now")

@@ -115,7 +115,7 @@ def undo(call: Call, run: int, through: bool, yes: bool) -> int:
 
 
 def _confirm(which: Sequence[int]) -> None:
-    # A question that goes into a file, or nowhere, is seen by nobody; whoever waits for its answer waits in vain.
+    # Without a terminal nobody sees the question, and waiting for an answer would never end.
     if not (sys.stdin.isatty() and sys.stderr.isatty()):
         raise click.UsageError("nobody is there to be asked: say --yes")
     runs = ", ".join(str(run) for run in sorted(which))

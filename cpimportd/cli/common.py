@@ -123,13 +123,13 @@ Work = Callable[..., Answer | int | None]
 def verb(*, acts: bool | tuple[str, ...] = False) -> "Callable[[Work], Callable[..., NoReturn]]":
     """Make a function a verb: it is given its call and its options, and what it returns or raises ends the process.
 
-    An answer is printed; a problem is told with its way out; nobody is ever shown a traceback. A defect of ours is a
-    problem like any other to the user; its traceback goes to the log at level debug.
+    An answer is printed; a problem is printed with its way out. A traceback is never shown: that of a defect goes to
+    the log at level debug.
 
     Args:
         acts: whether the verb does something, or the names of the options with one of which it does: its exit code
-            tells how that went, whatever became of its output. A verb that only shows something fails where that
-            cannot be written; nobody reading it is no failure.
+            reports how that went, whatever became of its output. A verb that only shows something fails if its
+            output cannot be written, but not if the reader has gone.
     """
 
     def decorate(work: Work) -> Callable[..., NoReturn]:
@@ -156,15 +156,15 @@ def _ended(work: Callable[[], Answer | int | None], *, as_json: bool) -> int:
     except (click.ClickException, click.exceptions.Exit, click.Abort):
         raise
     except KeyboardInterrupt:
-        if sys.stderr.isatty():  # to whoever pressed Ctrl-C; everybody else goes by the exit code
+        if sys.stderr.isatty():  # for the person who pressed Ctrl-C; scripts read the exit code
             click.echo("interrupted", err=True)
         return INTERRUPTED
-    except Exception as error:  # noqa: BLE001 - a defect is told as a problem
+    except Exception as error:  # noqa: BLE001 - a defect is reported as a problem
         return _failed(error, as_json=as_json)
 
 
 def _failed(error: Exception, *, as_json: bool) -> int:
-    """Tell why a verb failed; its exit code."""
+    """Print why a verb failed; its exit code."""
     import logging
 
     from cpimportd.core.problems import ProblemError
@@ -181,7 +181,7 @@ def _failed(error: Exception, *, as_json: bool) -> int:
 
 
 def who() -> str:
-    """The human at the terminal, for the history: who became somebody else by sudo is told by his own name."""
+    """The person at the terminal, for the history: under sudo, the user who called it."""
     import getpass
     import os
     import socket

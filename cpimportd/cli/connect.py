@@ -93,14 +93,14 @@ def daemon_client(config_file: Path | None) -> "Client":
 
 
 def say_wait(wait: "Wait") -> None:
-    """A daemon that is busy or stopped lets whoever asked it wait; he is told so, at a terminal or not."""
+    """Print on stderr that the daemon is busy or stopped, at a terminal or not."""
     from datetime import UTC, datetime
 
     click.echo(f"cpimportd: waiting for {wait.told(None, datetime.now(UTC))}", err=True)
 
 
 def _say_waits(waits: "tuple[Wait, ...]") -> None:
-    """Whoever sits before a terminal is told what a verb waits for; a log or a script is not."""
+    """Print at a terminal what a verb waits for; a log or a script does not get it."""
     from datetime import UTC, datetime
 
     from cpimportd.core.waiting import told
@@ -110,7 +110,7 @@ def _say_waits(waits: "tuple[Wait, ...]") -> None:
 
 
 def _without_exhaustion(loop: "asyncio.AbstractEventLoop", context: "dict[str, Any]") -> None:
-    """Leave out what asyncio would show with a traceback, and the verb itself ends with as a problem."""
+    """Suppress asyncio's traceback of an exhausted machine: the verb reports that as a problem."""
     from cpimportd.core.system import exhausted
 
     error = context.get("exception")
@@ -152,7 +152,7 @@ def run_async(work: Coroutine[Any, Any, Result]) -> Result:
 
 
 def problem_from_exception(error: Exception) -> "Problem":
-    """What an exception means that nobody expected: a file or the database refuses, or a defect of ours."""
+    """The problem that an unexpected exception stands for: a file or the database refuses, or a defect of ours."""
     from cpimportd.core.problems import problem
     from cpimportd.core.system import exhausted, unusable
 

@@ -1,4 +1,4 @@
-"""``alerts``, ``notify`` and ``metrics``: what people, caches and Prometheus are told."""
+"""``alerts``, ``notify`` and ``metrics``: messages to people, caches, views and Prometheus."""
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -138,7 +138,7 @@ def notify(call: Call, form: str) -> int:
         found, problems = run_async(_notify(call))
     except ProblemError as error:
         if form == "json":
-            # The next run tells of a database that is away; another run that is under way tells readers itself.
+            # The next run reports a database that is away; a run that is under way notifies the readers itself.
             silent = error.passing or error.exit_code == _UNDER_WAY
             _report_to_daemon(error.exit_code, "", () if silent else error.problems)
         if form == "json" or call.as_json:
@@ -169,7 +169,7 @@ async def _notify(call: Call) -> "Told":
 
 
 def _report_to_daemon(code: int, summary: str, problems: "Sequence[Problem]") -> None:
-    """What the daemon hears: a line for its journal each, and how it ended."""
+    """Send the daemon the lines for its journal, and how it ended."""
     import logging
 
     from cpimportd.daemon.messages import Result, Said, said

@@ -135,7 +135,7 @@ async def _batches(items: AsyncIterator[Item], size: int) -> AsyncIterator[list[
 
 
 def send_messages(*messages: "Message") -> None:
-    """Let the daemon that started this verb hear these, a line each; it reads our stderr."""
+    """Send these to the daemon that started this verb, a line each; it reads our stderr."""
     from cpimportd.daemon.messages import encode
 
     for message in messages:
@@ -144,7 +144,7 @@ def send_messages(*messages: "Message") -> None:
 
 
 def after_output(code: int, *, acted: bool) -> int:
-    """The exit code once everything is written: what could not be is said on stderr, where somebody would have read it.
+    """The exit code once everything is written; output that was lost is reported on stderr if anybody was reading it.
 
     Args:
         code: how the verb itself ended.

@@ -88,7 +88,7 @@ def _do(call: Call, job: "JobName", options: _Options) -> int:
         require_past(begin, datetime.now(UTC))
         done = run_async(_job(call, job, begin, options))
     except ProblemError as error:
-        if options.form != "json":  # whoever asked for it by hand reads why at the terminal
+        if options.form != "json":  # a person reads the reason at the terminal
             raise
         untold: tuple[Problem, ...] = ()
         if loaded is not None:
@@ -131,7 +131,7 @@ async def _job(call: Call, job: "JobName", since: datetime | None, options: _Opt
 
 
 def _send_waits(waits: "tuple[Wait, ...]") -> None:
-    """Let the daemon know what a job waits for."""
+    """Send the daemon what a job waits for."""
     from cpimportd.daemon.messages import Waits
 
     send_messages(Waits(waits))
@@ -140,7 +140,7 @@ def _send_waits(waits: "tuple[Wait, ...]") -> None:
 def _report_to_daemon(
     job: str, code: int, done: "Done | None", problems: "tuple[Problem, ...]", untold: "tuple[Problem, ...]" = ()
 ) -> None:
-    """What the daemon hears of a job: a line for its journal each, and how it ended."""
+    """Send the daemon a job's lines for the journal, and how it ended."""
     import logging
 
     from cpimportd.daemon.messages import Result, Said, said

@@ -105,7 +105,7 @@ def run(
     except ProblemError as error:
         if not call.as_json:
             raise
-        return answer_of(_refused(error, progress_form), UTC)  # nobody sees the zone: this one is told as JSON
+        return answer_of(_refused(error, progress_form), UTC)  # the zone is not used: this report is printed as JSON
     report = run_async(do_run(settings, request, progress_form, again_within, known_upload))
     if not dry_run and progress_form != "json":  # the daemon hears of its own run by these
         notify_daemon(call.loaded, report, elsewhere=folder is not None, only=only)
@@ -165,7 +165,7 @@ def answer_of(report: "RunReport", zone: tzinfo) -> Answer:
 def notify_daemon(
     loaded: "Loaded", report: "RunReport", *, elsewhere: bool = False, only: tuple[str, ...] = ()
 ) -> None:
-    """Leave word of a run that came so far as to judge or change the books; what hinders it is said as a warning.
+    """Leave the daemon a notice of a run that judged or changed the books; if it cannot be left, print why.
 
     Args:
         loaded: the configuration.

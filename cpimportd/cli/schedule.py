@@ -87,7 +87,7 @@ def _document(
 
 
 def _rescheduled(state: Path, schedules: Mapping[str, str]) -> tuple[dict[str, str], list[str]]:
-    """Expressions that hold until the daemon's next start, by schedule, and what people are told of them."""
+    """Expressions that hold until the daemon's next start, by schedule, and a note on each for people."""
     from cpimportd.core.problems import ProblemError
     from cpimportd.daemon.client import rescheduled
 
@@ -100,7 +100,7 @@ def _rescheduled(state: Path, schedules: Mapping[str, str]) -> tuple[dict[str, s
 
 
 def _expression(text: str, zone: ZoneInfo, config_file: Path | None) -> str:
-    """What somebody asks for: an expression, or that of the schedule that he names instead of one."""
+    """The expression that was given, or that of the schedule whose name was given instead."""
     from cpimportd.timetable.calendar import ExpressionError, next_slot
 
     try:
@@ -237,7 +237,7 @@ def reload(call: Call) -> int:
     """
     from cpimportd.core.problems import problem
 
-    # A file with a fault, too: the daemon refuses it, and its journal says so.
+    # Even a file with a fault is sent: the daemon refuses it and writes why into its journal.
     refused = daemon_client(call.config_file).reload()
     if refused:
         say((*refused, problem("config-refused")))
@@ -280,7 +280,7 @@ def reschedule(call: Call, name: str, expression: str | None, reset: bool) -> in
     if refused:
         say((*refused, problem("config-refused")))
         return 2
-    # The daemon's status still tells the old slot while a run is under way.
+    # The daemon's status still shows the old slot while a run is under way.
     slot = next_slot(expression or usual, settings.zone, datetime.now(UTC))
     due = "no time any more" if slot is None else moment(slot, settings.zone)
     later = "; this takes effect when the run under way is over" if client.status()["running"] is not None else ""

@@ -64,7 +64,7 @@ def status(call: Call) -> Answer | int:
 
 
 def _held_by_books(config_file: Path | None) -> "tuple[list[str] | None, Problem | None, list[Problem]]":
-    """The names of held units, or why the books could not be asked, and of what readers have not been told.
+    """The names of held units, or why the books could not be read, and the runs that readers were not notified of.
 
     The status does without them.
     """

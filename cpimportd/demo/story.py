@@ -1,4 +1,4 @@
-"""The demo's story: three mornings of a holding, told while they happen."""
+"""The demo: three days of a holding, imported and compared with the truth."""
 
 import asyncio
 import shlex
@@ -47,7 +47,7 @@ _BY_PAYMENT_TYPE = """
 
 @dataclass(frozen=True)
 class _Servers:
-    """Everything that stands while the story is told."""
+    """The servers and settings of one demo."""
 
     folder: Path
     settings: Settings
@@ -58,7 +58,7 @@ class _Servers:
 
 
 def run_story(*, keep: bool, echo: Echo) -> int:
-    """Tell it from the empty database to the comparison; see ``cpimportd demo``."""
+    """Run the demo from the empty database to the comparison; its exit code: 0 where all days went as announced."""
     with _ending_once(), _start_servers(echo) as servers:
         holding = servers.holding
         days = (holding.day(1), holding.day(2), holding.broken_day(3))
@@ -132,7 +132,7 @@ def _start_servers(echo: Echo) -> Iterator[_Servers]:
 
 
 def _import_day(servers: _Servers, days: tuple[ExportDay, ...], echo: Echo) -> bool:
-    """One day: the upload, the import, the comparison; whether it went as told."""
+    """One day: the upload, the import, the comparison; whether it went as announced."""
     today = days[-1]
     _announce(today, echo)
     upload(today, servers.folder / "ftp")

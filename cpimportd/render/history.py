@@ -59,7 +59,7 @@ _DONE: Final = {
     "insert": "brought back",
 }
 _NUMBERS_OF_ROWS: Final = frozenset({"organization_id", "bank_account_id", "contract_id", "created_at", "updated_at"})
-"""What the database numbers and stamps: a document's organization, account and contract are told by their names."""
+"""What the database numbers and stamps: a document's organization, account and contract are shown by their names."""
 _COUNTS: Final = ("inserted", "updated", "removed", "retimed", "unchanged", "normalised", "put_right", "moved_in",
                   "moved_out")  # fmt: skip
 _BRIDGE_SUMS: Final = ("opening", "added", "removed", "changed", "closing")

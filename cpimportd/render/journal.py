@@ -82,7 +82,7 @@ def journal_lines(report: RunReport) -> list[JournalLine]:
 
 
 _SAY_WHAT_WAS_PUBLISHED = frozenset({"commit-unknown", "run-crashed", "run-timeout"})
-"""Codes of problems that say by themselves whether anything was published, or that nobody knows."""
+"""Codes of problems whose message says whether anything was published, or that it is unknown."""
 
 
 def _failure(report: RunReport) -> str:
@@ -100,7 +100,7 @@ def _failure(report: RunReport) -> str:
 
 
 def _was_skipped(report: RunReport) -> bool:
-    """Whether a run that did nothing is no failure: somebody else is at it, or was, or 1C's upload is waited for."""
+    """Whether the run was skipped, which is no failure: another run does or did it, or 1C's upload is awaited."""
     waits = report.run is None and any(found.code == "upload-missing" for found in report.problems)
     return report.code in {4, 5} or waits
 
@@ -134,7 +134,7 @@ def _contents(files: Sequence[FileReport], number: Callable[[int], str]) -> str:
 
 
 def _changes(units: Sequence[UnitReport], number: Callable[[int], str]) -> str:
-    """What became of documents, each told once; some of them, on top of that, changed hands."""
+    """How many documents changed in which way, each counted once; moved ones are counted again."""
     whole = len(units) > 1
     moved_in, moved_out = sum(u.moved_in for u in units), sum(u.moved_out for u in units)
     counts = (
@@ -177,7 +177,7 @@ def _counted(count: int, noun: str, number: Callable[[int], str]) -> str:
 
 
 def _by_weight(units: Sequence[UnitReport]) -> tuple[list[UnitReport], list[UnitReport]]:
-    """The units that have lines of their own, and those told together."""
+    """The units that have lines of their own, and those that share lines."""
     well = [
         unit
         for unit in units

@@ -36,7 +36,7 @@ FEW_ROWS: Final = 20
 """Rows that a longer table shows, where fewer deserve a look."""
 
 MAX_PROBLEMS: Final = 100
-"""Problems that are told one by one; of the rest, how many of which code."""
+"""Problems that are shown one by one; the rest is counted by code."""
 
 Row = TypeVar("Row")
 

@@ -1,7 +1,7 @@
 """How far a run is: bars for a person at a terminal, JSON lines for the daemon, nothing for everybody else.
 
 Each is called with every :class:`Progress` and used as a context manager around the run, in which it
-hears what is waited for, too. None of them can stop a run: a reader that went away is no reason to publish nothing.
+hears what is waited for, too. None of them can stop a run, even if its reader has gone.
 """
 
 import logging
@@ -48,12 +48,12 @@ Key = tuple[str, str | None]
 def choose_progress(
     form: str = "auto", stream: IO[str] | None = None, zone: tzinfo | None = None
 ) -> "NoProgress | JsonProgress | TerminalProgress":
-    """Choose who is told.
+    """Choose how progress is shown.
 
     Args:
         form: ``json``, ``none``, or ``auto``: bars if the stream is a terminal, else nothing.
         stream: where to; standard error if none is given, because standard output belongs to the report.
-        zone: in which people are told until when something is waited for; that of the machine if none is given.
+        zone: in which the end of a wait is shown; that of the machine if none is given.
 
     Raises:
         ValueError: there is no such form.
@@ -68,7 +68,7 @@ def choose_progress(
 
 
 class NoProgress:
-    """Tells nobody."""
+    """Shows nothing."""
 
     def __call__(self, progress: Progress) -> None:
         """Do nothing."""
@@ -123,7 +123,7 @@ class JsonProgress:
             self._write(progress)
 
     def end(self, report: RunReport) -> None:
-        """Tell everything about the run that is over."""
+        """Write everything about the run that has ended."""
         with self._lock:
             for message in messages_of_report(report):
                 self._send(message)
@@ -168,7 +168,7 @@ class TerminalProgress:
 
     Args:
         console: a terminal, standard error as a rule.
-        zone: in which instants are told; None: that of the machine.
+        zone: in which instants are shown; None: that of the machine.
     """
 
     def __init__(self, console: Console, zone: tzinfo | None = None) -> None:
@@ -255,7 +255,7 @@ _UNTOLD: Final = frozenset({"cache-stale", "views-stale"})
 
 
 def messages_of_report(report: RunReport) -> Iterator[Message]:
-    """Everything that is told of a run when it ends: its lines for the journal, the workbooks, and how it ended."""
+    """The messages when a run ends: its lines for the journal, the workbooks, and how it ended."""
     for line in journal_lines(report):
         yield Said(line.level, line.text, line.fields)
     for file in report.files:
@@ -278,5 +278,5 @@ def messages_of_report(report: RunReport) -> Iterator[Message]:
 
 
 def _worst(report: RunReport) -> Problem | None:
-    """What to name first to somebody who asks why; nothing where all was well."""
+    """The problem to name first; None where all was well."""
     return next(iter(report.all_problems), None) if report.code else None

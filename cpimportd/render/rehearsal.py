@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 _RUNS: Final = (Column("Day"), Column("Run", number=True), Column("Was"), Column("Would be"), Column("Different"))
 _TOLD: Final = 3
-"""Problems of one unit that are told in full."""
+"""Problems of one unit that are shown in full."""
 
 
 def render_rehearsal(found: "Rehearsal", schedules: Sequence["ComparedSchedule"], console: Console) -> None:

@@ -147,7 +147,7 @@ def _status(status: str, accepted: Sequence[str] = ()) -> Text:
 
 
 def _problems(problems: Sequence[Problem], taken: Collection[Problem], console: Console) -> None:
-    """Each problem with its way out; of those that somebody accepted there is none."""
+    """Each problem with its way out; an accepted one has none."""
     print_heading(console, "Problems")
     for found in problems:
         label, style = ("accepted", "yellow") if found in taken else _EFFECTS[found.effect]
@@ -195,7 +195,7 @@ def _next(report: RunReport, console: Console) -> None:
 
 
 def _staying(units: Sequence[UnitReport]) -> str:
-    """What the books hold of units that are held: what was published last, whatever somebody else had written."""
+    """What the books hold of units that are held: what was published last, whatever others have written."""
     written = [unit for unit in units if any(found.code == "foreign-writes" for found in unit.problems)]
     if any(not unit.put_right or any(p.code == "foreign-stays" for p in unit.problems) for unit in written):
         return "Of the held units the books are NOT as they were published: what somebody else wrote is still there."

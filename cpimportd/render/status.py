@@ -1,4 +1,4 @@
-"""The daemon's status as people read it, and its progress while somebody waits for a run."""
+"""The daemon's status as people read it, and its progress while a verb waits for a run."""
 
 import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -135,7 +135,7 @@ def _files(files: Sequence[Mapping[str, Any]], now: datetime, zone: ZoneInfo, co
 
 @contextmanager
 def live_line() -> Iterator[Callable[[str], None]]:
-    """Something to show a line with that changes: in place in a terminal, a new line for each change elsewhere."""
+    """A line that changes: updated in place in a terminal, a new line for each change elsewhere."""
     console = make_console(sys.stderr)
     if console.is_terminal:
         with console.status("Waiting for the daemon") as status:

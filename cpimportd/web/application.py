@@ -1,4 +1,4 @@
-"""The application: routes, errors and the guard put together; and what those ask who watch over it."""
+"""The application: routes, errors and the guard put together; health and metrics for monitoring."""
 
 import asyncio
 import time
@@ -124,7 +124,7 @@ async def healthz(request: Request) -> JSONResponse:
 @routes.get("/metrics", summary="Metrics for Prometheus", response_class=PlainTextResponse)
 async def metrics(services: Shared) -> PlainTextResponse:
     """What ``cpimportd metrics`` prints, of this moment."""
-    from prometheus_client import CONTENT_TYPE_LATEST  # noqa: PLC0415 - only whoever scrapes needs it
+    from prometheus_client import CONTENT_TYPE_LATEST  # noqa: PLC0415 - only a scrape needs it
 
     from cpimportd.books.publish.notices import readers  # noqa: PLC0415
     from cpimportd.notify.measuring import metrics_text  # noqa: PLC0415

@@ -1,4 +1,4 @@
-"""One connection over HTTP that is given up where it dawdles, and that takes nobody else's place.
+"""One HTTP connection with deadlines, so that a slow client cannot take the place of others.
 
 uvicorn's own timeout begins after the first answer, and its limit counts connections that never asked for anything. So
 a request has to be whole within some seconds, an answer has to be taken, and where connections are too many, the one
@@ -29,7 +29,7 @@ LARGEST_BODY: Final = 64 * 1024
 
 _READ_WITHIN: Final = 20.0
 _SLOWEST: Final = 1024
-"""Bytes a second that whoever waits for an answer has to take."""
+"""Bytes a second that a client has to read of its answer."""
 _DEAD_AFTER: Final = 30
 """Seconds after which a machine that confirms nothing of what it is sent counts as gone."""
 _CHECK_EVERY: Final = 1.0
@@ -89,7 +89,7 @@ class Connection(H11Protocol):
         self._count_chunks(len(data))
 
     def _count_chunks(self, size: int) -> None:
-        """Of a body in chunks no header tells the length; nobody reads it, so it is counted as it comes."""
+        """No header has the length of a chunked body; it is not read, only counted as it comes."""
         chunked = self.conn.their_state is h11.SEND_BODY and any(
             name == b"transfer-encoding" for name, _ in self.headers
         )
@@ -193,7 +193,7 @@ def _address(host: str) -> str:
 
 
 def _detect_dead_peer(transport: Transport) -> None:
-    """A machine that was switched off sends no end of its connection: the kernel is to tell."""
+    """Let the kernel detect a peer that was switched off: it does not close its connection."""
     connected = transport.get_extra_info("socket")
     if connected is not None and hasattr(socket, "TCP_USER_TIMEOUT"):
         connected.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, _DEAD_AFTER * 1000)

@@ -42,7 +42,7 @@ Shared = Annotated[Services, Depends(_services)]
 """The services, as a parameter of a route."""
 
 SpokenLanguage = Annotated[Language, Depends(language_of)]
-"""The language of whoever asks."""
+"""The language that the client asks for."""
 
 
 def _department(

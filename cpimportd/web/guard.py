@@ -79,7 +79,7 @@ class Guard:
         finally:
             client = request.client.host if request.client else "somebody"
             took = round((time.monotonic() - began) * 1000)
-            # Without the query: a token that somebody put there stays out of the log.
+            # Without the query: a token in it must not reach the log.
             logger.info("%s %s %s: %s, %d ms", client, scope["method"], printable(scope["path"]), status, took)
 
     def _refused(self, request: Request) -> tuple[Problem, int | None] | None:
@@ -117,7 +117,7 @@ class Guard:
 
 
 def _from_elsewhere(headers: Headers, host: str) -> bool:
-    """Whether a page of another origin sends this; a program that is no browser tells neither header."""
+    """Whether a page of another origin sends this; a program that is no browser sends neither header."""
     if headers.get("sec-fetch-site", "none") not in {"none", "same-origin"}:
         return True
     origin = headers.get("origin")

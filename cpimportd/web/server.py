@@ -1,4 +1,4 @@
-"""The process: a socket, uvicorn on it, systemd told, and a clean end on SIGTERM."""
+"""The process: a socket, uvicorn on it, notices to systemd, and a clean end on SIGTERM."""
 
 import asyncio
 import signal

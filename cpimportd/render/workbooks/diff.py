@@ -94,7 +94,7 @@ async def write_diff(found: "Diff", movements: Movements, path: Path) -> None:
 
 def tables_of(found: "Diff", movements: Movements) -> Iterable[Table]:
     """The four sheets."""
-    from cpimportd.books.journal.movements import What  # noqa: PLC0415 - the room is loaded by whoever has a diff
+    from cpimportd.books.journal.movements import What  # noqa: PLC0415 - a caller with a diff has loaded the room
 
     for title, what in (("Добавлено", What.ADDED), ("Удалено", What.REMOVED)):
         yield Table(title, _DOCUMENT, _documents(movements(what)))

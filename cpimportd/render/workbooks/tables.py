@@ -110,7 +110,7 @@ def harmless(text: object) -> str:
 
 
 def neutralize(cell: SomeCell) -> None:
-    """Make a text cell stay text, whatever it begins with, also once somebody edits it.
+    """Make a text cell stay text, whatever it begins with, also after it is edited.
 
     Stored as a string and marked with the quote prefix (ECMA-376, 18.8.45), which is how a spreadsheet program itself
     keeps a text that looks like a formula.
@@ -121,7 +121,7 @@ def neutralize(cell: SomeCell) -> None:
 
 
 def text_cell(sheet: Sheet, text: object) -> SomeCell:
-    """A cell with a text of somebody else's."""
+    """A cell with a text from outside."""
     cell = WriteOnlyCell(sheet, harmless(text))
     neutralize(cell)
     cell.alignment = _TOP

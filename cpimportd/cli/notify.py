@@ -12,9 +12,11 @@ from cpimportd.cli.connect import run_async
 from cpimportd.cli.output import Answer, print_json, say, send_messages
 
 if TYPE_CHECKING:
+    import asyncpg
     from rich.console import Console
 
     from cpimportd.books.publish.notices import Outstanding
+    from cpimportd.books.reports.alerts import QueuedAlert, StoredCondition
     from cpimportd.config.settings import Settings
     from cpimportd.core.problems import Problem
 
@@ -96,9 +98,14 @@ def _queue(call: Call, *, send: bool) -> Answer:
     if send:
         require_urls(settings)
     number = settings.department_id
-    unsent = call.read(lambda connection: deliver(connection, settings)) if send else ()
-    wrong = call.read(lambda connection: wrong_now(connection, number))
-    queued = call.read(lambda connection: latest(connection, number))
+
+    async def read(
+        connection: "asyncpg.Connection",
+    ) -> "tuple[Sequence[Problem], Sequence[StoredCondition], Sequence[QueuedAlert]]":
+        unsent = await deliver(connection, settings) if send else ()
+        return unsent, await wrong_now(connection, number), await latest(connection, number)
+
+    unsent, wrong, queued = call.read(read)
 
     def show(console: "Console") -> None:
         render_wrong(wrong, settings.zone, console)

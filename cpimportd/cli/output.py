@@ -54,7 +54,7 @@ class Answer:
         return self.code
 
 
-def say(problems: "tuple[Problem, ...]") -> None:
+def say(problems: "Iterable[Problem]") -> None:
     """Show problems to a human, each with its way out, on stderr."""
     for one in problems:
         click.echo(f"cpimportd: {one}", err=True)

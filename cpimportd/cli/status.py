@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from rich.console import Console
 
     from cpimportd.books.reports.summary import Summary
+    from cpimportd.config.settings import Settings
     from cpimportd.core.problems import Problem
 
 _BOOKS_WITHIN: Final = 3.0
@@ -78,10 +79,12 @@ def _held_by_books(config_file: Path | None) -> "tuple[list[str] | None, Problem
     async def ask() -> "tuple[list[str], list[Problem]]":
         async with asyncio.timeout(_BOOKS_WITHIN):
             loaded = load_configuration(config_file)
-            settings, number = loaded.settings, loaded.settings.department_id
-            units = await reading(loaded, lambda connection: held_units(connection, number))
-            untold = await reading(loaded, lambda connection: outstanding(connection, number, readers(settings)))
-            return [one.unit.name for one in units], [one.explained(settings.zone) for one in untold]
+            return await reading(loaded, lambda connection: look(connection, loaded.settings))
+
+    async def look(connection: "asyncpg.Connection", settings: "Settings") -> "tuple[list[str], list[Problem]]":
+        units = await held_units(connection, settings.department_id)
+        untold = await outstanding(connection, settings.department_id, readers(settings))
+        return [one.unit.name for one in units], [one.explained(settings.zone) for one in untold]
 
     try:
         held, untold = run_async(ask())

@@ -3,7 +3,7 @@
 import time
 from collections.abc import Callable
 from contextlib import nullcontext
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any, Final
 
@@ -38,14 +38,6 @@ _OPTIONS: Final = (
 """Of both verbs."""
 
 
-@dataclass(frozen=True, slots=True)
-class _Options:
-    since: datetime | None
-    send: bool
-    form: str
-    again_within: timedelta | None
-
-
 def _job_verb(work: Callable[..., int]) -> click.Command:
     """Make a function the verb of a job."""
     made: Callable[..., object] = verb(acts=("send",))(work)
@@ -55,17 +47,17 @@ def _job_verb(work: Callable[..., int]) -> click.Command:
 
 
 @_job_verb
-def report(call: Call, **options: Any) -> int:  # noqa: ANN401 - those of _Options
+def report(call: Call, **options: Any) -> int:  # noqa: ANN401 - those of _OPTIONS
     """What the last week brought: runs, what changed per organization, what is wrong, sums by month, workbooks.
 
     For a month: `cpimportd report --since 2026-11-01`. Every Monday, sent by the daemon: a section [schedules.weekly]
     with job = "report" and at = "Mon 08:00".
     """
-    return _do(call, "report", _Options(**options))
+    return _do(call, "report", **options)
 
 
 @_job_verb
-def reconcile(call: Call, **options: Any) -> int:  # noqa: ANN401 - those of _Options
+def reconcile(call: Call, **options: Any) -> int:  # noqa: ANN401 - those of _OPTIONS
     """Compare the books with the control totals of their workbooks and with the journal, per organization.
 
     Says where they differ, after which run it broke, and what to do. Breaks of the journal are told for the last 40
@@ -74,33 +66,35 @@ def reconcile(call: Call, **options: Any) -> int:  # noqa: ANN401 - those of _Op
     Example: `cpimportd reconcile --since 2026-11-01`. On the first of every month, sent by the daemon: a section
     [schedules.monthly] with job = "reconcile" and at = "*-*-01 08:00".
     """
-    return _do(call, "reconcile", _Options(**options))
+    return _do(call, "reconcile", **options)
 
 
-def _do(call: Call, job: "JobName", options: _Options) -> int:
+def _do(
+    call: Call, job: "JobName", *, since: datetime | None, send: bool, form: str, again_within: timedelta | None
+) -> int:
     from cpimportd.core.problems import ProblemError
     from cpimportd.notify.alerting import tell_of_job
 
     began, loaded = time.monotonic(), None
     try:
         loaded = call.loaded
-        begin = None if options.since is None else options.since.replace(tzinfo=loaded.settings.zone)
+        begin = None if since is None else since.replace(tzinfo=loaded.settings.zone)
         require_past(begin, datetime.now(UTC))
-        done = run_async(_job(call, job, begin, options))
+        done = run_async(_job(call, job, begin, send=send, form=form))
     except ProblemError as error:
-        if options.form != "json":  # a person reads the reason at the terminal
+        if form != "json":  # a person reads the reason at the terminal
             raise
         untold: tuple[Problem, ...] = ()
         if loaded is not None:
             seconds = time.monotonic() - began
             untold = run_async(
-                tell_of_job(loaded.settings, job, error.problems, seconds=seconds, again_within=options.again_within)
+                tell_of_job(loaded.settings, job, error.problems, seconds=seconds, again_within=again_within)
             )
         _report_to_daemon(job, error.exit_code, None, error.problems, untold)
         return error.exit_code
-    if options.send:
+    if send:
         done = replace(done, problems=(*done.problems, *run_async(tell_of_job(loaded.settings, job, ()))))
-    if options.form == "json":
+    if form == "json":
         _report_to_daemon(job, done.code, done, done.problems)
     unsent = tuple(found for found in done.problems if found.code.startswith("alert"))
 
@@ -108,13 +102,13 @@ def _do(call: Call, job: "JobName", options: _Options) -> int:
         done.render(console)
         say(unsent)
 
-    if call.as_json or options.form == "none":
+    if call.as_json or form == "none":
         more = {"unsent": [found.as_json() for found in unsent]} if unsent else {}
         call.print(Answer(lambda: {**done.document, **more}, show))
     return done.code
 
 
-async def _job(call: Call, job: "JobName", since: datetime | None, options: _Options) -> "Done":
+async def _job(call: Call, job: "JobName", since: datetime | None, *, send: bool, form: str) -> "Done":
     import asyncpg
 
     from cpimportd.books.database.failures import translate
@@ -124,8 +118,8 @@ async def _job(call: Call, job: "JobName", since: datetime | None, options: _Opt
 
     settings = call.require_database()
     try:
-        with told_to(_send_waits) if options.form == "json" else nullcontext():
-            return await do(settings, job, since, send=options.send)
+        with told_to(_send_waits) if form == "json" else nullcontext():
+            return await do(settings, job, since, send=send)
     except (asyncpg.PostgresError, asyncpg.InterfaceError, OSError) as error:
         raise ProblemError(translate(error)) from error
 

@@ -12,7 +12,7 @@ from bench.environments import UnavailableError
 from bench.laboratory import Laboratory
 from bench.measuring import Measured, RunFailedError, reaped
 from bench.workload import CELL, FIRST, NEXT, SIZES, Workload
-from cpimportd.demo.books import read_books
+from cpimportd.demo.story import read_books
 
 OUR_STEPS = {"first import": FIRST, "same day again": FIRST, "next day": NEXT, "one changed cell": CELL}
 STATUS = {"same day again": "unchanged"}

@@ -7,21 +7,22 @@ import sys
 import click
 
 from cpimportd import __version__
-from cpimportd.cli.asking import diff, history, rejects
-from cpimportd.cli.common import after_output
-from cpimportd.cli.configuring import config
-from cpimportd.cli.deciding import accept, undo
-from cpimportd.cli.explaining import explain
-from cpimportd.cli.importing import demo, run
-from cpimportd.cli.keeping import backup, db, prune
-from cpimportd.cli.looking import check, show, summary
-from cpimportd.cli.notifying import notify
-from cpimportd.cli.operating import completion, metrics, rehearse
+from cpimportd.cli import (
+    accept,
+    daemon,
+    demo,
+    explain,
+    history,
+    maintenance,
+    notify,
+    rehearse,
+    report,
+    run,
+    schedule,
+    status,
+)
+from cpimportd.cli.output import after_output
 from cpimportd.cli.sections import Sections
-from cpimportd.cli.serving import daemon, reload, reschedule, status, trigger
-from cpimportd.cli.telling import alerts, reconcile, report
-from cpimportd.cli.timing import coming
-from cpimportd.cli.web import web
 from cpimportd.core import streams
 from cpimportd.core.coredumps import forbid_core_dumps
 
@@ -55,11 +56,12 @@ def cli() -> None:
 
 
 for verb in (
-    *(run, demo, check, summary, history, show, diff, explain, rejects),
-    *(accept, undo),
-    *(alerts, notify, report, reconcile),
-    *(daemon, status, coming, trigger, reload, reschedule, web),
-    *(backup, prune, db, config, rehearse, metrics, completion),
+    *(run.run, accept.accept, accept.undo, demo.demo, rehearse.rehearse),
+    *(history.history, history.show, history.diff, explain.explain, explain.rejects),
+    *(status.status, status.check, status.summary),
+    *(schedule.next_slots, schedule.trigger, schedule.reload, schedule.reschedule, daemon.daemon, daemon.web),
+    *(notify.alerts, notify.notify, notify.metrics, report.report, report.reconcile),
+    *(maintenance.db, maintenance.backup, maintenance.prune, maintenance.config, maintenance.completion),
 ):
     cli.add_command(verb)
 
@@ -83,4 +85,4 @@ def main() -> None:
     except SystemExit as ended:
         # Of what click itself prints, such as --help, and of whatever was said after a verb's end.
         code = ended.code if isinstance(ended.code, int) else int(ended.code is not None)
-        sys.exit(after_output(code, did=False))
+        sys.exit(after_output(code, acted=False))

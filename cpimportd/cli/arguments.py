@@ -1,4 +1,4 @@
-"""What the verbs' arguments may be: numbers, days, spans, names and files, refused in the same words by every verb."""
+"""The types of the verbs' arguments: numbers, days, spans, names and files, refused in the same words by every verb."""
 
 import os
 import re
@@ -169,7 +169,7 @@ SECONDS: Final = _Seconds()
 
 
 class _Name(_Text):
-    """What somebody calls a unit, a document, a contract or a schedule."""
+    """The name of a unit, a document, a contract or a schedule."""
 
     name = "name"
 

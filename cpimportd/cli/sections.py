@@ -87,7 +87,7 @@ class Sections(click.Group):
 
 
 def _print_wrong_use(reason: str, within: click.Context) -> None:
-    from cpimportd.cli.common import print_json_problems
+    from cpimportd.cli.output import print_json_problems
     from cpimportd.core.problems import problem
 
     found = problem("wrong-use", reason=reason, verb=within.command_path.partition(" ")[2])

@@ -237,7 +237,7 @@ def _rows(ledger: Ledger, kind: Kind) -> Iterator[list[Cell]]:
 
 
 def upload(day: ExportDay, folder: Path) -> None:
-    """Write a day's files as 1C would have an hour ago, so that nobody takes them for half an upload."""
+    """Write a day's files as 1C would have an hour ago, so that they are not taken for half an upload."""
     for path in day.write(folder):
         an_hour_ago = path.stat().st_mtime - 3600
         os.utime(path, (an_hour_ago, an_hour_ago))

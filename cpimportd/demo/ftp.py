@@ -1,4 +1,4 @@
-"""An FTP server that serves one folder: for the demo and the tests, on the loopback interface unless told otherwise."""
+"""An FTP server that serves one folder: for the demo and the tests, on the loopback interface by default."""
 
 import logging
 import secrets

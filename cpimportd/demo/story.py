@@ -1,4 +1,4 @@
-"""The demo's story: three mornings of a holding, told while they happen."""
+"""The demo: three days of a holding, imported and compared with the truth."""
 
 import asyncio
 import shlex
@@ -11,10 +11,12 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import timedelta, tzinfo
+from decimal import Decimal
 from io import StringIO
 from pathlib import Path
 from types import FrameType
 
+import asyncpg
 from pydantic import SecretStr
 from rich.console import Console
 
@@ -24,8 +26,7 @@ from cpimportd.config.settings import Database, Retry, Settings, Source
 from cpimportd.core.figures import amount
 from cpimportd.core.model import Kind
 from cpimportd.core.report import RunReport, RunStatus, UnitStatus
-from cpimportd.demo.board import BoardError, dashboard
-from cpimportd.demo.books import prepare_database, read_books
+from cpimportd.demo.dashboard import DashboardError, dashboard
 from cpimportd.demo.exports import ExportDay, Holding, Truth, books_after, upload
 from cpimportd.demo.ftp import LoopbackFtpServer
 from cpimportd.render.run import render
@@ -37,10 +38,17 @@ Echo = Callable[[str], None]
 _SECONDS_TO_SIGNAL_AGAIN = 0.01
 _DATABASE, _ROLE = "credit_portfolio", "cpimportd"
 
+_AMOUNTS = {Kind.RECEIPTS: "amount", Kind.EXPENSES: "amount", Kind.DETAILS: "payment_amount"}
+_BY_PAYMENT_TYPE = """
+    SELECT coalesce(sum(payment_amount) FILTER (WHERE payment_type = 'Погашение долга'), 0) AS principal,
+           coalesce(sum(payment_amount) FILTER (WHERE payment_type = 'Уплата процентов'), 0) AS interest
+    FROM fin_expense_details
+"""
+
 
 @dataclass(frozen=True)
-class _Stage:
-    """Everything that stands while the story is told."""
+class _Servers:
+    """The servers and settings of one demo."""
 
     folder: Path
     settings: Settings
@@ -50,12 +58,12 @@ class _Stage:
     holding: Holding = field(default_factory=Holding)
 
 
-def tell_story(*, keep: bool, echo: Echo) -> int:
-    """Tell it from the empty database to the comparison; see :func:`cpimportd.demo.run_demo`."""
-    with _ending_once(), _stage(echo) as stage:
-        holding = stage.holding
+def run_story(*, keep: bool, echo: Echo) -> int:
+    """Run the demo from the empty database to the comparison; its exit code: 0 where all days went as announced."""
+    with _ending_once(), _start_servers(echo) as servers:
+        holding = servers.holding
         days = (holding.day(1), holding.day(2), holding.broken_day(3))
-        went_well = all(_morning(stage, days[: n + 1], echo) for n in range(len(days)))
+        went_well = all(_import_day(servers, days[: n + 1], echo) for n in range(len(days)))
         echo("")
         echo(
             "All three days went as told: the books agree with 1C to the kopeck, and nothing broken got in."
@@ -63,7 +71,7 @@ def tell_story(*, keep: bool, echo: Echo) -> int:
             else "Something did not go as told: see above. Please report this as a defect."
         )
         if keep:
-            _wait(stage, echo)
+            _wait(servers, echo)
     if keep:
         echo("The servers and their files are gone.")
     return 0 if went_well else 1
@@ -103,14 +111,14 @@ def _ending_once() -> Iterator[None]:
 
 
 @contextmanager
-def _stage(echo: Echo) -> Iterator[_Stage]:
+def _start_servers(echo: Echo) -> Iterator[_Servers]:
     with tempfile.TemporaryDirectory(prefix="cpimportd-demo-") as name:
         folder = Path(name)
         uploads = folder / "ftp"
         uploads.mkdir()
         echo("Starting a PostgreSQL and an FTP server of our own, in temporary folders ...")
         with EmbeddedPostgres() as postgres, LoopbackFtpServer(uploads) as ftp:
-            asyncio.run(prepare_database(postgres.url(), _DATABASE, _ROLE))
+            asyncio.run(_prepare_database(postgres.url(), _DATABASE, _ROLE))
             url = postgres.url(_DATABASE, _ROLE)
             settings = Settings(
                 state_directory=folder / "state",
@@ -121,17 +129,17 @@ def _stage(echo: Echo) -> Iterator[_Stage]:
             settings.state_directory.mkdir()
             asyncio.run(upgrade(settings.database, department_id=settings.department_id))
             echo(f"  {postgres.version}, {ftp.url}")
-            yield _Stage(folder, settings, url, postgres, ftp)
+            yield _Servers(folder, settings, url, postgres, ftp)
 
 
-def _morning(stage: _Stage, days: tuple[ExportDay, ...], echo: Echo) -> bool:
-    """One day: the upload, the import, the comparison; whether it went as told."""
+def _import_day(servers: _Servers, days: tuple[ExportDay, ...], echo: Echo) -> bool:
+    """One day: the upload, the import, the comparison; whether it went as announced."""
     today = days[-1]
     _announce(today, echo)
-    upload(today, stage.folder / "ftp")
-    report = _run_import(stage.settings)
-    echo(_rendered(report, stage.settings.zone))
-    return _compare(report, today, books_after(days), asyncio.run(read_books(stage.database_url)), echo)
+    upload(today, servers.folder / "ftp")
+    report = _run_import(servers.settings)
+    echo(_rendered(report, servers.settings.zone))
+    return _compare(report, today, books_after(days), asyncio.run(read_books(servers.database_url)), echo)
 
 
 def _announce(day: ExportDay, echo: Echo) -> None:
@@ -184,15 +192,15 @@ def _names(units: frozenset[object]) -> str:
     return ", ".join(sorted(str(getattr(unit, "name", unit)) for unit in units)) or "nothing"
 
 
-def _wait(stage: _Stage, echo: Echo) -> None:
+def _wait(servers: _Servers, echo: Echo) -> None:
     try:
         try:
-            with dashboard(stage.folder, stage.settings) as address:
+            with dashboard(servers.folder, servers.settings) as address:
                 board = f"The dashboard, with a daemon that imports when you ask it there:\n\n  {address}"
-                echo(_invitation(stage, board))
+                echo(_invitation(servers, board))
                 _sleep()
-        except BoardError as error:
-            echo(_invitation(stage, f"The dashboard does not start: {error}"))
+        except DashboardError as error:
+            echo(_invitation(servers, f"The dashboard does not start: {error}"))
             _sleep()
     except KeyboardInterrupt:
         echo("")
@@ -203,21 +211,53 @@ def _sleep() -> None:
         signal.pause()
 
 
-def _invitation(stage: _Stage, board: str) -> str:
-    psql = stage.postgres.programs / "psql"
+def _invitation(servers: _Servers, board: str) -> str:
+    psql = servers.postgres.programs / "psql"
     # Another terminal has another PATH.
     verb = shlex.join([sys.executable, "-m", "cpimportd"])
     return (
         f"\nThe servers keep running. {board}\n\n"
         "Look at the books, in another terminal:\n\n"
-        f"  {shlex.quote(str(psql))} {shlex.quote(stage.database_url)}\n"
+        f"  {shlex.quote(str(psql))} {shlex.quote(servers.database_url)}\n"
         "      TABLE fin_receipts LIMIT 10;\n"
         "      TABLE cpimportd.runs;\n\n"
-        f"  export CPIMPORTD_CONFIG={shlex.quote(str(stage.folder / 'cpimportd.toml'))}\n"
+        f"  export CPIMPORTD_CONFIG={shlex.quote(str(servers.folder / 'cpimportd.toml'))}\n"
         f"  {verb} history\n"
         f"  {verb} summary\n"
         f"  {verb} status\n\n"
-        f"The files of day 3 lie in {stage.folder / 'ftp'}, and on {stage.ftp.url}\n"
-        f"for user {stage.ftp.user} with password {stage.ftp.password}.\n\n"
+        f"The files of day 3 lie in {servers.folder / 'ftp'}, and on {servers.ftp.url}\n"
+        f"for user {servers.ftp.user} with password {servers.ftp.password}.\n\n"
         "Ctrl-C ends the demo and removes everything."
     )
+
+
+async def _prepare_database(superuser_url: str, database: str, role: str) -> None:
+    """Create an empty database that belongs to a role of its own, who is no superuser.
+
+    Args:
+        superuser_url: where, and as whom.
+        database: its name.
+        role: whose it is; created too.
+    """
+    connection = await asyncpg.connect(superuser_url)
+    try:
+        await connection.execute(f'CREATE ROLE "{role}" LOGIN')
+        await connection.execute(f'CREATE DATABASE "{database}" OWNER "{role}"')
+    finally:
+        await connection.close()
+
+
+async def read_books(url: str) -> Truth:
+    """What the backend's tables hold, by SQL of the demo's own: a witness that is not the product judging itself."""
+    connection = await asyncpg.connect(url)
+    try:
+        rows: dict[Kind, int] = {}
+        sums: dict[Kind, Decimal] = {}
+        for kind, amount in _AMOUNTS.items():
+            query = f"SELECT count(*) AS rows, coalesce(sum({amount}), 0) AS sum FROM {kind.table}"  # noqa: S608  our names
+            found = await connection.fetchrow(query)
+            rows[kind], sums[kind] = found["rows"], found["sum"]
+        by_type = await connection.fetchrow(_BY_PAYMENT_TYPE)
+    finally:
+        await connection.close()
+    return Truth(rows, sums, by_type["principal"], by_type["interest"])

@@ -2,16 +2,28 @@
 
 from collections.abc import Iterator, Sequence
 from decimal import Decimal
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from rich.console import Console
 from rich.text import Text
 
+from cpimportd.core.figures import amount, count, signed
 from cpimportd.core.model import Figure
 from cpimportd.core.report import TERMS, Bridge, UnitReport
-from cpimportd.render.layout import Column, foreign, print_heading, print_line, print_table
-from cpimportd.render.numbers import amount, count, signed
-from cpimportd.render.shortening import Weight, print_rest, shorten
+from cpimportd.render.layout import (
+    Column,
+    Weight,
+    clean_cell,
+    print_heading,
+    print_line,
+    print_more,
+    print_rest,
+    print_table,
+    shorten,
+)
+
+if TYPE_CHECKING:
+    from cpimportd.books.journal.contracts import ContractBridge
 
 COLUMNS: Final = (
     Column("Organization"),
@@ -88,7 +100,7 @@ def _row(unit: UnitReport, bridge: Bridge) -> tuple[str | Text, ...]:
 def _sums(whose: str, bridge: Bridge) -> tuple[str | Text, ...]:
     gap = bridge.unexplained
     return (
-        foreign(whose),
+        clean_cell(whose),
         bridge.kind.value,
         *terms(bridge),
         "" if bridge.control_total is None else amount(bridge.control_total),
@@ -100,3 +112,30 @@ def terms(bridge: Bridge) -> tuple[str, ...]:
     """Opening, added, removed, changed, closing."""
     sums = (bridge.opening, bridge.added, bridge.removed)
     return (*map(amount, sums), signed(bridge.changed), amount(bridge.closing))
+
+
+def render_contracts(
+    contracts: "Sequence[ContractBridge]", console: Console, *, headed: bool = True, more: int = 0
+) -> None:
+    """Print opening + added - removed ± changed = closing, a row per contract whose sum moved.
+
+    Args:
+        contracts: the rows, at least one.
+        console: where to.
+        headed: whether a heading stands above; not where it goes on with a list.
+        more: how many follow that are not shown.
+    """
+    if headed:
+        print_heading(console, "The bridge per contract, of those whose sum moved")
+    columns = (COLUMNS[0], Column("Contract"), *COLUMNS[1:])
+    rows: list[tuple[str | Text, ...]] = [
+        (
+            clean_cell(one.organization),
+            clean_cell(one.contract or "(without a contract)"),
+            one.kind.value,
+            *terms(one),
+        )
+        for one in contracts
+    ]
+    print_table(console, columns, rows)
+    print_more(console, more)

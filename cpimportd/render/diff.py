@@ -7,18 +7,19 @@ from typing import TYPE_CHECKING, Final
 from rich.console import Console
 from rich.text import Text
 
+from cpimportd.core.figures import amount, count, signed
+from cpimportd.core.time import moment
 from cpimportd.render import fields
 from cpimportd.render.bridge import COLUMNS
 from cpimportd.render.explain import spot
-from cpimportd.render.layout import Column, foreign, print_heading, print_line, print_table
-from cpimportd.render.numbers import amount, count, moment, signed
-from cpimportd.render.titles import title_of
+from cpimportd.render.fields import title_of
+from cpimportd.render.layout import Column, clean_cell, print_heading, print_line, print_table
 
 if TYPE_CHECKING:
     from cpimportd.books.journal.diff import Diff
     from cpimportd.books.journal.movements import Movement, What
 
-MOST_ROWS: Final = 500
+MAX_ROWS: Final = 500
 """Documents of one table that are shown; a first import brings all of them."""
 
 _TITLES: Final = {
@@ -43,7 +44,7 @@ def render_diff(found: "Diff", documents: "Mapping[What, Sequence[Movement]]", z
 
     Args:
         found: the diff.
-        documents: of each kind the first ``MOST_ROWS``.
+        documents: of each kind the first ``MAX_ROWS``.
         zone: in which instants are told.
         console: where to.
     """
@@ -72,7 +73,7 @@ def _sums(found: "Diff", console: Console) -> None:
         bridge = one.bridge
         rows.append(
             (
-                foreign(one.organization),
+                clean_cell(one.organization),
                 one.kind.value,
                 "" if bridge is None else amount(bridge.opening),
                 amount(one.added),
@@ -99,10 +100,10 @@ def _documents(movements: "Sequence[Movement]", zone: tzinfo, console: Console) 
         total = one.amount_after if one.amount_after is not None else one.amount_before
         rows.append(
             (
-                *(foreign(text) for text in (one.organization, one.key.operation_id, counterparty)),
-                foreign(one.fields.get("contract") or ""),
+                *(clean_cell(text) for text in (one.organization, one.key.operation_id, counterparty)),
+                clean_cell(one.fields.get("contract") or ""),
                 "" if total is None else amount(total),
-                foreign(place(one, zone)),
+                clean_cell(place(one, zone)),
             )
         )
     print_table(console, _DOCUMENTS, rows)

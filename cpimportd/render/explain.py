@@ -7,13 +7,13 @@ from typing import TYPE_CHECKING, Final
 from rich.console import Console
 from rich.text import Text
 
+from cpimportd.core.figures import amount, count
 from cpimportd.core.model import Kind
-from cpimportd.core.time import day, document_day
+from cpimportd.core.time import day, document_day, moment
 from cpimportd.render import fields
 from cpimportd.render.bridge import COLUMNS, terms
-from cpimportd.render.layout import Column, foreign, print_heading, print_line, print_table
-from cpimportd.render.numbers import amount, clean, count, moment
-from cpimportd.render.titles import line_text, title_of
+from cpimportd.render.fields import line_text, title_of
+from cpimportd.render.layout import Column, clean, clean_cell, print_heading, print_line, print_table
 
 if TYPE_CHECKING:
     from cpimportd.books.journal.contracts import Beginning, ExplainedContract
@@ -138,9 +138,9 @@ def render_figure(found: "ExplainedFigure", zone: tzinfo, console: Console) -> N
     rows: list[tuple[str | Text, ...]] = [
         (
             _day(part.document_date),
-            *(foreign(text or "") for text in (part.organization, part.operation_id, part.payment_type)),
+            *(clean_cell(text or "") for text in (part.organization, part.operation_id, part.payment_type)),
             amount(part.amount),
-            foreign(spot(part.place, zone)),
+            clean_cell(spot(part.place, zone)),
         )
         for part in found.parts
     ]
@@ -165,8 +165,8 @@ def render_contract(found: "ExplainedContract", shown: "Beginning", zone: tzinfo
         for one in shown.documents:
             sums = (one.principal, one.interest, one.other) if one.kind is Kind.EXPENSES else ()
             told = [amount(value) for value in sums] or [""] * 3
-            head = (_day(one.document_date), one.kind.value, foreign(one.operation_id), amount(one.amount))
-            rows.append((*head, *told, foreign(spot(one.place, zone))))
+            head = (_day(one.document_date), one.kind.value, clean_cell(one.operation_id), amount(one.amount))
+            rows.append((*head, *told, clean_cell(spot(one.place, zone))))
         print_table(console, _CONTRACT, rows)
         _rest(console, documents - len(shown.documents))
     if shown.left:
@@ -181,7 +181,7 @@ def render_contract(found: "ExplainedContract", shown: "Beginning", zone: tzinfo
             (
                 str(one.run),
                 moment(one.at, zone),
-                foreign(one.organization),
+                clean_cell(one.organization),
                 one.kind.value,
                 *terms(one),
             )

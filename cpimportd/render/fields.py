@@ -2,16 +2,61 @@
 
 import json
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from decimal import Decimal
 from typing import Any, Final
 
-from cpimportd.render.numbers import amount, clean
-from cpimportd.render.titles import line_text
+from cpimportd.core.figures import amount
+from cpimportd.core.model import Kind
+from cpimportd.core.problems import printable
+from cpimportd.documents.columns import COLUMNS
 
 _DATE: Final = re.compile(r"(\d{4})-(\d{2})-(\d{2})")
 _RATES: Final = frozenset({"settlement_rate"})
 _FLAGS: Final = {True: "да", False: "нет"}
+_LONGEST: Final = 10_000
+
+_OTHERS: Final = {"payment_amount": "amount"}
+"""Fields of the backend's tables that are staged under another name."""
+
+_OURS: Final = {
+    "is_active": "Действует",
+    "details_extra": "Прочие колонки расшифровки",
+    "extra": "Прочие колонки",
+}
+"""What no workbook has a column for."""
+
+TITLES: Final[Mapping[Kind, Mapping[str, str]]] = {
+    kind: {column.field: column.titles[0] for column in columns if column.field != "extra"}
+    for kind, columns in COLUMNS.items()
+}
+"""Per kind, a field's name in ``STAGED_COLUMNS`` → the title of its column."""
+
+_EXTRA: Final = "extra."
+
+
+def title_of(kind: Kind, field: str) -> str:
+    """The title of a field, as the workbook writes it; of a column without a field the column's own.
+
+    Args:
+        kind: of the document.
+        field: its name in ``STAGED_COLUMNS`` or in the backend's table, or ``extra.`` and a column's title.
+    """
+    if field.startswith(_EXTRA):
+        return field.removeprefix(_EXTRA)
+    return TITLES[kind].get(_OTHERS.get(field, field)) or _OURS.get(field, field)
+
+
+def line_text(line: Mapping[str, Any], show: Callable[[str, object], str]) -> str:
+    """A detail line in one sentence: its filled fields with their titles, the payment type and the sum first.
+
+    Args:
+        line: fields by their names in the backend's table.
+        show: how a field's value is written.
+    """
+    order = ("payment_type", "payment_amount", *line)
+    filled = (name for name in dict.fromkeys(order) if line.get(name) not in {None, ""})
+    return "; ".join(f"{title_of(Kind.DETAILS, name)} {show(name, line[name])}" for name in filled)
 
 
 def value(field: str, found: object) -> str:
@@ -26,7 +71,7 @@ def value(field: str, found: object) -> str:
         return _written(_parsed(found))
     if field.endswith("_date") and (day := _DATE.fullmatch(str(found))):
         return ".".join(reversed(day.groups()))
-    return clean(found)
+    return _clean(found)
 
 
 def _parsed(found: object) -> object:
@@ -40,7 +85,7 @@ def _parsed(found: object) -> object:
 def _written(found: object) -> str:
     """What JSON holds, in words, without the quotes and brackets of programs."""
     if isinstance(found, Mapping):
-        return "; ".join(f"{clean(name)} {value('', one)}" for name, one in found.items()) or "—"
+        return "; ".join(f"{_clean(name)} {value('', one)}" for name, one in found.items()) or "—"
     if isinstance(found, list | tuple):
         return " / ".join(_written(one) for one in found) or "—"
     return value("", found)
@@ -52,3 +97,8 @@ def lines(gone: tuple[Mapping[str, Any], ...], new: tuple[Mapping[str, Any], ...
         yield f"− {line_text(one, value)}"
     for one in new:
         yield f"+ {line_text(one, value)}"
+
+
+def _clean(text: object) -> str:
+    # Not layout's, which loads rich: the web interface needs the titles alone.
+    return printable(text, limit=_LONGEST)

@@ -7,11 +7,21 @@ from typing import TYPE_CHECKING, Final
 from rich.console import Console
 from rich.text import Text
 
+from cpimportd.core.figures import amount, count
 from cpimportd.core.model import Kind
+from cpimportd.core.time import moment
 from cpimportd.render.bridge import terms
-from cpimportd.render.layout import Cell, Column, foreign, print_heading, print_line, print_table
-from cpimportd.render.numbers import amount, count, moment
-from cpimportd.render.shortening import Weight, print_rest, shorten
+from cpimportd.render.layout import (
+    Cell,
+    Column,
+    Weight,
+    clean_cell,
+    print_heading,
+    print_line,
+    print_rest,
+    print_table,
+    shorten,
+)
 
 if TYPE_CHECKING:
     from cpimportd.books.reports.alerts import QueuedAlert, StoredCondition
@@ -53,7 +63,7 @@ def render_weekly(found: "Weekly", zone: tzinfo, console: Console) -> None:
         )
         rows: list[Sequence[Cell]] = [
             (
-                *(foreign(one.organization), one.bridge.kind.value),
+                *(clean_cell(one.organization), one.bridge.kind.value),
                 *_documents(one),
                 *terms(one.bridge),
             )
@@ -72,7 +82,12 @@ def render_weekly(found: "Weekly", zone: tzinfo, console: Console) -> None:
         print_heading(console, "Workbooks")
         uploads, rest = shorten(found.uploads, lambda one: Weight(one.status not in {"published", "unchanged"}))
         rows = [
-            (foreign(u.name), u.kind or "", "" if u.modified is None else moment(u.modified, zone), foreign(u.status))
+            (
+                clean_cell(u.name),
+                u.kind or "",
+                "" if u.modified is None else moment(u.modified, zone),
+                clean_cell(u.status),
+            )
             for u in uploads
         ]
         print_table(console, _UPLOADS, rows)
@@ -94,7 +109,7 @@ def render_wrong(wrong: "Sequence[StoredCondition]", zone: tzinfo, console: Cons
     print_heading(console, "Wrong now")
     rows = [
         (
-            *(foreign(one.subject), foreign(one.state), moment(one.since, zone)),
+            *(clean_cell(one.subject), clean_cell(one.state), moment(one.since, zone)),
             "not yet" if one.told_at is None else moment(one.told_at, zone),
         )
         for one in wrong
@@ -110,7 +125,7 @@ def render_reconciliation(found: "Reconciliation", console: Console) -> None:
     shown, left = shorten(found.accounts, lambda one: Weight(bool(one.problems)))
     rows: list[Sequence[Cell]] = [
         (
-            *(foreign(one.organization), one.kind.value, count(one.rows), amount(one.books)),
+            *(clean_cell(one.organization), one.kind.value, count(one.rows), amount(one.books)),
             *("" if value is None else amount(value) for value in (one.control_total, one.journal)),
             Text("NO", style="bold red") if one.problems else Text("yes", style="green"),
         )
@@ -135,9 +150,9 @@ def render_alerts(alerts: "Sequence[QueuedAlert]", zone: tzinfo, console: Consol
     print_heading(console, "Alerts")
     rows = [
         (
-            *(str(one.id), moment(one.created_at, zone), one.occasion, foreign(one.title)),
+            *(str(one.id), moment(one.created_at, zone), one.occasion, clean_cell(one.title)),
             "waits" if one.sent_at is None else moment(one.sent_at, zone),
-            *(count(one.tries), foreign(one.error or "")),
+            *(count(one.tries), clean_cell(one.error or "")),
         )
         for one in alerts
     ]

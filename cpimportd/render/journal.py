@@ -4,6 +4,7 @@ import logging
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import NamedTuple
 
+from cpimportd.core.figures import amount, count
 from cpimportd.core.model import Kind
 from cpimportd.core.problems import Effect, Problem, printable
 from cpimportd.core.report import (
@@ -17,7 +18,7 @@ from cpimportd.core.report import (
     run_message_id,
 )
 from cpimportd.render.bridge import added_up, unexplained
-from cpimportd.render.numbers import amount, clean, count
+from cpimportd.render.layout import clean
 
 _NAMED_AT_MOST = 5
 _MOST_UNITS = 100
@@ -51,7 +52,7 @@ def summary_line(report: RunReport, number: Callable[[int], str] = count) -> str
     """
     if report.status is RunStatus.FAILED:
         return _failure(report)
-    parts = [_deed(report, number), *_held(report, number)]
+    parts = [_result(report, number), *_held(report, number)]
     if warnings := sum(p.effect is Effect.WARNS for p in report.all_problems):
         parts.append(_counted(warnings, "warning", number))
     return "; ".join(parts)
@@ -66,7 +67,7 @@ def journal_lines(report: RunReport) -> list[JournalLine]:
     _ORGANIZATION serve ``journalctl``. No text holds a control character.
     """
     run = {} if report.run is None else {"CPIMPORTD_RUN": str(report.run)}
-    level = logging.INFO if _stood_back(report) else _RUN_LEVELS.get(report.status, logging.INFO)
+    level = logging.INFO if _was_skipped(report) else _RUN_LEVELS.get(report.status, logging.INFO)
     head = {"MESSAGE_ID": run_message_id(report.status), "CPIMPORTD_STATUS": report.status.value}
     lines = [JournalLine(level, summary_line(report), {**head, **run})]
     told, well = _by_weight(report.units)
@@ -80,31 +81,31 @@ def journal_lines(report: RunReport) -> list[JournalLine]:
     return lines
 
 
-_TELL_OF_THE_BOOKS = frozenset({"commit-unknown", "run-crashed", "run-timeout"})
-"""Codes of problems that say by themselves whether anything was published, or that nobody knows."""
+_SAY_WHAT_WAS_PUBLISHED = frozenset({"commit-unknown", "run-crashed", "run-timeout"})
+"""Codes of problems whose message says whether anything was published, or that it is unknown."""
 
 
 def _failure(report: RunReport) -> str:
     if not report.problems:
         return f"failed after {report.seconds:.1f} s; nothing was published"
-    gravest = report.problems[0]
+    worst = report.problems[0]
     more = len(report.problems) - 1
     rest = f", and {_counted(more, 'more problem', count)}" if more else ""
-    begin = "did nothing" if _stood_back(report) else f"failed after {report.seconds:.1f} s"
-    sentence = f"{begin}: {clean(gravest)}{rest}"
-    if gravest.code == "run-broken-off":
-        return clean(gravest)
-    said = gravest.code in _TELL_OF_THE_BOOKS or "nothing was published" in gravest.message or _stood_back(report)
+    begin = "did nothing" if _was_skipped(report) else f"failed after {report.seconds:.1f} s"
+    sentence = f"{begin}: {clean(worst)}{rest}"
+    if worst.code == "run-broken-off":
+        return clean(worst)
+    said = worst.code in _SAY_WHAT_WAS_PUBLISHED or "nothing was published" in worst.message or _was_skipped(report)
     return sentence if said else f"{sentence}; nothing was published"
 
 
-def _stood_back(report: RunReport) -> bool:
-    """Whether a run that did nothing is no failure: somebody else is at it, or was, or 1C's upload is waited for."""
+def _was_skipped(report: RunReport) -> bool:
+    """Whether the run was skipped, which is no failure: another run does or did it, or 1C's upload is awaited."""
     waits = report.run is None and any(found.code == "upload-missing" for found in report.problems)
     return report.code in {4, 5} or waits
 
 
-def _deed(report: RunReport, number: Callable[[int], str]) -> str:
+def _result(report: RunReport, number: Callable[[int], str]) -> str:
     took = f"in {report.seconds:.1f} s"
     published = [unit for unit in report.units if unit.status is UnitStatus.PUBLISHED]
     files = [file for file in report.files if file.status is FileStatus.PUBLISHED]
@@ -133,7 +134,7 @@ def _contents(files: Sequence[FileReport], number: Callable[[int], str]) -> str:
 
 
 def _changes(units: Sequence[UnitReport], number: Callable[[int], str]) -> str:
-    """What became of documents, each told once; some of them, on top of that, changed hands."""
+    """How many documents changed in which way, each counted once; moved ones are counted again."""
     whole = len(units) > 1
     moved_in, moved_out = sum(u.moved_in for u in units), sum(u.moved_out for u in units)
     counts = (
@@ -176,7 +177,7 @@ def _counted(count: int, noun: str, number: Callable[[int], str]) -> str:
 
 
 def _by_weight(units: Sequence[UnitReport]) -> tuple[list[UnitReport], list[UnitReport]]:
-    """The units that have lines of their own, and those told together."""
+    """The units that have lines of their own, and those that share lines."""
     well = [
         unit
         for unit in units

@@ -1,11 +1,16 @@
-"""Tables for people: framed by space in a terminal, plain aligned text in a pipe, never a cell cut off."""
+"""Tables for people: framed by space in a terminal, plain aligned text in a pipe, never a cell cut off.
+
+Long tables are made short: what needs attention stays, then what moved most; the rest is counted.
+"""
 
 import sys
 import textwrap
-from collections.abc import Iterator, Sequence
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import IO, Final
+from decimal import Decimal
+from typing import IO, Final, NamedTuple, TypeVar
 
 from rich import box
 from rich.cells import cell_len
@@ -13,13 +18,27 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from cpimportd.render.numbers import clean
+from cpimportd.core.figures import count
+from cpimportd.core.problems import printable
 
 _ENDLESS: Final = 100_000
 """Columns of a pipe: no line of ours is longer, so nothing is ever wrapped there."""
 
 _NARROWEST_TEXT: Final = 16
 _GAP: Final = 2
+
+_LONGEST_TEXT: Final = 10_000
+
+MAX_ROWS: Final = 60
+"""Rows that a table shows whole: twenty organizations with three workbooks each. Of a longer one, the most it shows."""
+
+FEW_ROWS: Final = 20
+"""Rows that a longer table shows, where fewer deserve a look."""
+
+MAX_PROBLEMS: Final = 100
+"""Problems that are shown one by one; the rest is counted by code."""
+
+Row = TypeVar("Row")
 
 Cell = str | Text
 
@@ -145,6 +164,59 @@ def _print_stacked(console: Console, columns: Sequence[Column], rows: Sequence[S
             )
 
 
-def foreign(text: object, style: str = "") -> Text:
+def clean(text: object) -> str:
+    """A text from a file or a server, whole, on one line, its control characters escaped."""
+    return printable(text, limit=_LONGEST_TEXT)
+
+
+def clean_cell(text: object, style: str = "") -> Text:
     """A text from outside as a cell: cleaned, and taken literally."""
     return Text(clean(text), style=style)
+
+
+class Weight(NamedTuple):
+    """How much a row matters: whether it needs attention, then how much it moved."""
+
+    notable: bool
+    moved: Decimal = Decimal(0)
+
+
+def shorten(rows: Sequence[Row], weigh: Callable[[Row], Weight], *, whole: bool = False) -> tuple[list[Row], list[Row]]:
+    """The rows to show and those that are only counted, both in their own order.
+
+    Args:
+        rows: of a table.
+        weigh: how much a row matters.
+        whole: show all of them, however many there are.
+
+    Returns:
+        All rows and none, where there are at most ``MAX_ROWS``; else the heaviest.
+    """
+    if whole or len(rows) <= MAX_ROWS:
+        return list(rows), []
+    weights = [weigh(row) for row in rows]
+    room = min(MAX_ROWS, max(FEW_ROWS, sum(weight.notable for weight in weights)))
+    heaviest = set(sorted(range(len(rows)), key=weights.__getitem__, reverse=True)[:room])
+    shown = [row for place, row in enumerate(rows) if place in heaviest]
+    return shown, [row for place, row in enumerate(rows) if place not in heaviest]
+
+
+def print_rest(console: Console, names: Iterable[str], where: str) -> None:
+    """Say what was left out: how many of each name, and where all of it is; nothing where nothing was.
+
+    Args:
+        console: where to.
+        names: of each row that is not shown, what it is, such as its status.
+        where: what has all of them.
+    """
+    counted = Counter(names)
+    if total := sum(counted.values()):
+        parts = ", ".join(f"{count(number)} {name}" for name, number in counted.most_common())
+        print_line(console, f"… and {count(total)} more ({parts}): {where} has all of them.")
+
+
+def print_more(console: Console, more: int) -> None:
+    """Say how many of a run's list follow that are not shown, and how to see them; nothing where none does."""
+    if more:
+        told = "--whole or --json has all of them, --organization NAME those of one organization."
+        print_line(console, f"… and {count(more)} more: {told}")

@@ -1,4 +1,4 @@
-"""Lists of the other verbs: check, summary, config show."""
+"""Lists of the other verbs: check, summary, next, config show."""
 
 from collections.abc import Iterable, Sequence
 from datetime import tzinfo
@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING, Final, Literal, Protocol
 from rich.console import Console
 from rich.text import Text
 
-from cpimportd.core.time import document_day
-from cpimportd.render.layout import Column, foreign, print_heading, print_line, print_table
-from cpimportd.render.numbers import amount, clean, count, moment
+from cpimportd.core.figures import amount, count
+from cpimportd.core.time import document_day, moment
+from cpimportd.render.layout import Column, clean, clean_cell, print_heading, print_line, print_table
 
 if TYPE_CHECKING:
     from cpimportd.books.journal.memory import Period
@@ -54,7 +54,9 @@ def render_summary(found: "Summary", department_id: int, zone: tzinfo, console: 
     if len(found.currencies) > 1:
         print_heading(console, "By currency: the sums above add unlike currencies")
         columns = (Column("Currency"), Column("Receipts", number=True), Column("Expenses", number=True))
-        by_currency = [(foreign(c.currency or "?"), amount(c.receipts), amount(c.expenses)) for c in found.currencies]
+        by_currency = [
+            (clean_cell(c.currency or "?"), amount(c.receipts), amount(c.expenses)) for c in found.currencies
+        ]
         print_table(console, columns, by_currency)
     for title, run in (("Last run", found.last_run), ("Last published", found.last_published)):
         said = "none yet" if run is None else f"run {run.run}, {run.status}, began {moment(run.started_at, zone)}"
@@ -87,3 +89,24 @@ def render_check(line: Checked, console: Console) -> None:
     print_line(console, text, style=_STYLES[line.status])
     if line.way_out and line.status != "OK":
         print_line(console, line.way_out, indent=4)
+
+
+def render_slots(
+    rows: Sequence[tuple[str, str, str]], notes: Sequence[str], console: Console, *, named: bool, countdown: str
+) -> None:
+    """Print the coming slots, then what is remarkable about them.
+
+    Args:
+        rows: when, of which schedule, and how long until then, in the order of time.
+        notes: whole sentences.
+        console: where to.
+        named: whether the schedules' names are shown.
+        countdown: the title of the last column.
+    """
+    if rows:
+        columns = (Column("Slot"), Column("Schedule"), Column(countdown))
+        cells = [(clean_cell(when), clean_cell(schedule), clean_cell(until)) for when, schedule, until in rows]
+        shown = [0, 1, 2] if named else [0, 2]
+        print_table(console, [columns[place] for place in shown], [[row[place] for place in shown] for row in cells])
+    for note in notes:
+        print_line(console, note)

@@ -1,7 +1,7 @@
 """How far a run is: bars for a person at a terminal, JSON lines for the daemon, nothing for everybody else.
 
 Each is called with every :class:`Progress` and used as a context manager around the run, in which it
-hears what is waited for, too. None of them can stop a run: a reader that went away is no reason to publish nothing.
+hears what is waited for, too. None of them can stop a run, even if its reader has gone.
 """
 
 import logging
@@ -20,14 +20,14 @@ from rich.progress import BarColumn, ProgressColumn, SpinnerColumn, Task, TaskID
 from rich.progress import Progress as Bars
 from rich.text import Text
 
+from cpimportd.core.figures import count
 from cpimportd.core.model import Progress
 from cpimportd.core.problems import Problem
 from cpimportd.core.report import RunReport
 from cpimportd.core.waiting import Wait, told, told_to
 from cpimportd.daemon.messages import Begun, Message, MessageHandler, Result, Said, Seen, Stage, Waits, encode
 from cpimportd.render.journal import journal_lines, summary_line
-from cpimportd.render.layout import make_console
-from cpimportd.render.numbers import clean, count
+from cpimportd.render.layout import clean, make_console
 
 _STAGES: Final = {
     "fetch": "Fetching",
@@ -48,12 +48,12 @@ Key = tuple[str, str | None]
 def choose_progress(
     form: str = "auto", stream: IO[str] | None = None, zone: tzinfo | None = None
 ) -> "NoProgress | JsonProgress | TerminalProgress":
-    """Choose who is told.
+    """Choose how progress is shown.
 
     Args:
         form: ``json``, ``none``, or ``auto``: bars if the stream is a terminal, else nothing.
         stream: where to; standard error if none is given, because standard output belongs to the report.
-        zone: in which people are told until when something is waited for; that of the machine if none is given.
+        zone: in which the end of a wait is shown; that of the machine if none is given.
 
     Raises:
         ValueError: there is no such form.
@@ -68,7 +68,7 @@ def choose_progress(
 
 
 class NoProgress:
-    """Tells nobody."""
+    """Shows nothing."""
 
     def __call__(self, progress: Progress) -> None:
         """Do nothing."""
@@ -123,9 +123,9 @@ class JsonProgress:
             self._write(progress)
 
     def end(self, report: RunReport) -> None:
-        """Tell everything about the run that is over."""
+        """Write everything about the run that has ended."""
         with self._lock:
-            for message in of_report(report):
+            for message in messages_of_report(report):
                 self._send(message)
 
     def __enter__(self) -> Self:
@@ -168,7 +168,7 @@ class TerminalProgress:
 
     Args:
         console: a terminal, standard error as a rule.
-        zone: in which instants are told; None: that of the machine.
+        zone: in which instants are shown; None: that of the machine.
     """
 
     def __init__(self, console: Console, zone: tzinfo | None = None) -> None:
@@ -254,15 +254,15 @@ class _HowFar(ProgressColumn):
 _UNTOLD: Final = frozenset({"cache-stale", "views-stale"})
 
 
-def of_report(report: RunReport) -> Iterator[Message]:
-    """Everything that is told of a run when it ends: its lines for the journal, the workbooks, and how it ended."""
+def messages_of_report(report: RunReport) -> Iterator[Message]:
+    """The messages when a run ends: its lines for the journal, the workbooks, and how it ended."""
     for line in journal_lines(report):
         yield Said(line.level, line.text, line.fields)
     for file in report.files:
         kind = None if file.kind is None else file.kind.value
         yield Seen(file.name, kind, file.organizations, file.modified, file.status.value)
     failed = report.failures
-    gravest = _gravest(report)
+    worst = _worst(report)
     yield Result(
         report.run,
         report.status.value,
@@ -271,12 +271,12 @@ def of_report(report: RunReport) -> Iterator[Message]:
         passing=bool(failed) and all(found.kind.passing for found in failed),
         codes=tuple(found.code for found in failed),
         held=None if report.held_now is None else tuple(one.unit.name for one in report.held_now),
-        problem=None if gravest is None else str(gravest),
-        way_out=None if gravest is None else gravest.way_out,
+        problem=None if worst is None else str(worst),
+        way_out=None if worst is None else worst.way_out,
         untold=any(found.code in _UNTOLD for found in report.problems),
     )
 
 
-def _gravest(report: RunReport) -> Problem | None:
-    """What to name first to somebody who asks why; nothing where all was well."""
+def _worst(report: RunReport) -> Problem | None:
+    """The problem to name first; None where all was well."""
     return next(iter(report.all_problems), None) if report.code else None

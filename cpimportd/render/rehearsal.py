@@ -5,9 +5,9 @@ from typing import TYPE_CHECKING, Final
 
 from rich.console import Console
 
+from cpimportd.core.figures import amount, count
 from cpimportd.core.time import moment
 from cpimportd.render.layout import Column, print_heading, print_line, print_table
-from cpimportd.render.numbers import amount, count
 
 if TYPE_CHECKING:
     from cpimportd.config.yearslots import ComparedSchedule, YearOfSlots
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 _RUNS: Final = (Column("Day"), Column("Run", number=True), Column("Was"), Column("Would be"), Column("Different"))
 _TOLD: Final = 3
-"""Problems of one unit that are told in full."""
+"""Problems of one unit that are shown in full."""
 
 
 def render_rehearsal(found: "Rehearsal", schedules: Sequence["ComparedSchedule"], console: Console) -> None:

@@ -7,15 +7,27 @@ from decimal import Decimal
 from rich.console import Console
 from rich.text import Text
 
+from cpimportd.core.figures import amount, count
 from cpimportd.core.model import Kind
 from cpimportd.core.problems import Effect, Problem
 from cpimportd.core.report import FileReport, FileStatus, KindTotal, RunReport, RunStatus, UnitReport, UnitStatus
 from cpimportd.core.shell import command
+from cpimportd.core.time import moment
 from cpimportd.render.bridge import render_bridge
 from cpimportd.render.journal import summary_line
-from cpimportd.render.layout import Column, foreign, print_heading, print_line, print_table
-from cpimportd.render.numbers import amount, clean, count, moment
-from cpimportd.render.shortening import FEW_ROWS, MOST_PROBLEMS, Weight, print_rest, shorten
+from cpimportd.render.layout import (
+    FEW_ROWS,
+    MAX_PROBLEMS,
+    Column,
+    Weight,
+    clean,
+    clean_cell,
+    print_heading,
+    print_line,
+    print_rest,
+    print_table,
+    shorten,
+)
 
 _RUN_STYLES = {
     RunStatus.PUBLISHED: "bold green",
@@ -70,7 +82,7 @@ def render(report: RunReport, console: Console, *, whole: bool = False, zone: tz
         _units(units, console)
         print_rest(console, (unit.status.value for unit in rest), where)
     if problems := report.all_problems:
-        most = len(problems) if whole else MOST_PROBLEMS
+        most = len(problems) if whole else MAX_PROBLEMS
         taken = {found for unit in report.units for found in unit.problems if found.code in unit.accepted}
         _problems(problems[:most], taken, console)
         print_rest(console, (found.code for found in problems[most:]), where)
@@ -93,9 +105,9 @@ def _files(files: Sequence[FileReport], console: Console) -> None:
     print_heading(console, "Files")
     rows = [
         (
-            foreign(file.name),
+            clean_cell(file.name),
             file.kind.value if file.kind else "",
-            foreign(", ".join(file.organizations)),
+            clean_cell(", ".join(file.organizations)),
             count(file.rows),
             "" if file.control_total is None else amount(file.control_total),
             _status(file.status.value),
@@ -119,7 +131,7 @@ def _units(units: Sequence[UnitReport], console: Console) -> None:
     columns = (Column("Unit"), *(Column(title, number=True) for title in titles), Column("Status"))
     rows: list[tuple[str | Text, ...]] = [
         (
-            foreign(unit.unit.name),
+            clean_cell(unit.unit.name),
             *(count(n) for n in (unit.inserted, unit.updated, unit.removed, unit.retimed, unit.unchanged)),
             *(count(rare[title][place]) for title in shown),
             _status(unit.status.value, unit.accepted),
@@ -135,7 +147,7 @@ def _status(status: str, accepted: Sequence[str] = ()) -> Text:
 
 
 def _problems(problems: Sequence[Problem], taken: Collection[Problem], console: Console) -> None:
-    """Each problem with its way out; of those that somebody accepted there is none."""
+    """Each problem with its way out; an accepted one has none."""
     print_heading(console, "Problems")
     for found in problems:
         label, style = ("accepted", "yellow") if found in taken else _EFFECTS[found.effect]
@@ -183,7 +195,7 @@ def _next(report: RunReport, console: Console) -> None:
 
 
 def _staying(units: Sequence[UnitReport]) -> str:
-    """What the books hold of units that are held: what was published last, whatever somebody else had written."""
+    """What the books hold of units that are held: what was published last, whatever others have written."""
     written = [unit for unit in units if any(found.code == "foreign-writes" for found in unit.problems)]
     if any(not unit.put_right or any(p.code == "foreign-stays" for p in unit.problems) for unit in written):
         return "Of the held units the books are NOT as they were published: what somebody else wrote is still there."

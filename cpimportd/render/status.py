@@ -1,4 +1,4 @@
-"""The daemon's status as people read it, and its progress while somebody waits for a run."""
+"""The daemon's status as people read it, and its progress while a verb waits for a run."""
 
 import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -11,8 +11,18 @@ from rich.console import Console
 from rich.text import Text
 
 from cpimportd.core.time import moment, span
-from cpimportd.render.layout import Column, foreign, make_console, print_heading, print_line, print_table
-from cpimportd.render.shortening import FEW_ROWS, Weight, print_rest, shorten
+from cpimportd.render.layout import (
+    FEW_ROWS,
+    Column,
+    Weight,
+    clean_cell,
+    make_console,
+    print_heading,
+    print_line,
+    print_rest,
+    print_table,
+    shorten,
+)
 
 _FILES: Final = (
     Column("Workbook"),
@@ -31,7 +41,7 @@ def render_status(status: Mapping[str, Any], wrong: Sequence[str], console: Cons
 
     Args:
         status: as it writes it.
-        wrong: what somebody should look at.
+        wrong: what needs attention.
         console: where to.
     """
     now, zone = datetime.now(UTC), ZoneInfo(status["timezone"])
@@ -67,7 +77,7 @@ def _schedules(schedules: Sequence[Mapping[str, Any]], now: datetime, zone: Zone
         at = one["at"] + (" (until the next start)" if one["rescheduled"] else "")
         slot = None if one["next"] is None else datetime.fromisoformat(one["next"])
         when = ("never again", "") if slot is None else (moment(slot, zone), span(slot - now))
-        rows.append((one["name"], foreign(at), *when))
+        rows.append((one["name"], clean_cell(at), *when))
     console.print()
     print_table(console, _SCHEDULES, rows)
     for one in schedules:
@@ -116,7 +126,7 @@ def _files(files: Sequence[Mapping[str, Any]], now: datetime, zone: ZoneInfo, co
         style = "bold red" if one["stale"] or one["status"] == "held" else ""
         good = "never" if one["good"] is None else f"{span(now - datetime.fromisoformat(one['good']))} ago"
         told = one["status"] + (", stale" if one["stale"] else "")
-        rows.append((foreign(one["name"]), one["kind"] or "", *when, good, Text(told, style=style)))
+        rows.append((clean_cell(one["name"]), one["kind"] or "", *when, good, Text(told, style=style)))
     print_table(console, _FILES, rows)
     print_rest(
         console, (one["status"] + (", stale" if one["stale"] else "") for one in left), "cpimportd status --json"
@@ -124,8 +134,8 @@ def _files(files: Sequence[Mapping[str, Any]], now: datetime, zone: ZoneInfo, co
 
 
 @contextmanager
-def showing() -> Iterator[Callable[[str], None]]:
-    """Something to show a line with that changes: in place in a terminal, a new line for each change elsewhere."""
+def live_line() -> Iterator[Callable[[str], None]]:
+    """A line that changes: updated in place in a terminal, a new line for each change elsewhere."""
     console = make_console(sys.stderr)
     if console.is_terminal:
         with console.status("Waiting for the daemon") as status:

@@ -16,7 +16,7 @@ from cpimportd.config.settings import Settings
 from cpimportd.core.model import Kind, Progress, Unit
 from cpimportd.core.problems import ProblemError
 from cpimportd.core.workbooks import FetchedFile, Served, Snapshot
-from cpimportd.render.titles import title_of
+from cpimportd.render.fields import title_of
 from cpimportd.run.request import Run
 from cpimportd.workbook import engine
 from cpimportd.workbook.openfile import is_current

@@ -1,4 +1,4 @@
-"""One connection over HTTP that is given up where it dawdles, and that takes nobody else's place.
+"""One HTTP connection with deadlines, so that a slow client cannot take the place of others.
 
 uvicorn's own timeout begins after the first answer, and its limit counts connections that never asked for anything. So
 a request has to be whole within some seconds, an answer has to be taken, and where connections are too many, the one
@@ -17,23 +17,23 @@ from typing import Any, ClassVar, Final
 import h11
 from uvicorn.protocols.http.h11_impl import H11Protocol
 
-REQUEST_WITHIN: Final = 10.0
+REQUEST_TIMEOUT: Final = 10.0
 """Seconds within which a request has to be whole, its body included, from the connection or its first byte on."""
-MOST: Final = 200
+MAX_CONNECTIONS: Final = 200
 """Connections at once."""
-MOST_OF_ONE: Final = 100
+MAX_PER_ADDRESS: Final = 100
 """Connections of one address at once: behind a proxy that is everybody."""
 
 LARGEST_BODY: Final = 64 * 1024
 """Bytes of a request's body; no request needs one."""
 
-_TAKEN_WITHIN: Final = 20.0
+_READ_WITHIN: Final = 20.0
 _SLOWEST: Final = 1024
-"""Bytes a second that whoever waits for an answer has to take."""
-_GONE_AFTER: Final = 30
+"""Bytes a second that a client has to read of its answer."""
+_DEAD_AFTER: Final = 30
 """Seconds after which a machine that confirms nothing of what it is sent counts as gone."""
-_LOOK: Final = 1.0
-_TOLD_EVERY: Final = 60.0
+_CHECK_EVERY: Final = 1.0
+_WARN_EVERY: Final = 60.0
 _NETWORK: Final = 64
 """Bits of an IPv6 address that are one customer's: the rest he chooses himself."""
 
@@ -49,8 +49,8 @@ logger = logging.getLogger("cpimportd.web")
 class Connection(H11Protocol):
     """uvicorn's protocol with deadlines and bounds."""
 
-    told_at: ClassVar[float] = float("-inf")
-    """When the log last had a word of too many."""
+    warned_at: ClassVar[float] = float("-inf")
+    """When the log last warned of too many connections."""
 
     def __init__(self, *args: Any, **options: Any) -> None:  # noqa: ANN401 - uvicorn's own
         super().__init__(*args, **options)
@@ -58,23 +58,23 @@ class Connection(H11Protocol):
         self._heard = False
         self._body = 0
         self._answer: tuple[float, int] | None = None
-        self._next_look: TimerHandle | None = None
+        self._next_check: TimerHandle | None = None
         self.given_up = False
         self.address = ""
 
     def connection_made(self, transport: Transport) -> None:  # type: ignore[override]
-        """Count it among the others; where they are too many, one goes."""
+        """Count it among the others; where they are too many, one is closed."""
         super().connection_made(transport)
         self.address = _address(self.client[0] if self.client else "")
-        _notice_the_gone(transport)
-        self._next_look = self.loop.call_later(_LOOK, self._look)
+        _detect_dead_peer(transport)
+        self._next_check = self.loop.call_later(_CHECK_EVERY, self._check_deadlines)
         self._make_room()
 
     def connection_lost(self, exc: Exception | None) -> None:
-        """Stop looking at it."""
+        """Stop checking its deadlines."""
         self.given_up = True
-        if self._next_look is not None:
-            self._next_look.cancel()
+        if self._next_check is not None:
+            self._next_check.cancel()
         super().connection_lost(exc)
 
     def data_received(self, data: bytes) -> None:
@@ -89,7 +89,7 @@ class Connection(H11Protocol):
         self._count_chunks(len(data))
 
     def _count_chunks(self, size: int) -> None:
-        """Of a body in chunks no header tells the length; nobody reads it, so it is counted as it comes."""
+        """No header has the length of a chunked body; it is not read, only counted as it comes."""
         chunked = self.conn.their_state is h11.SEND_BODY and any(
             name == b"transfer-encoding" for name, _ in self.headers
         )
@@ -119,16 +119,16 @@ class Connection(H11Protocol):
         """When its present request, or its silence, began."""
         return self._since
 
-    def give_up(self, words: bytes = b"") -> None:
+    def give_up(self, farewell: bytes = b"") -> None:
         """Close it now, whatever it has not taken yet.
 
         Args:
-            words: the last ones.
+            farewell: the last ones.
         """
         self.given_up = True
         self._unset_keepalive_if_required()
-        if words and not self.transport.get_write_buffer_size():
-            self.transport.write(words)
+        if farewell and not self.transport.get_write_buffer_size():
+            self.transport.write(farewell)
             self.transport.close()
         else:
             self.transport.abort()
@@ -136,21 +136,21 @@ class Connection(H11Protocol):
     def _make_room(self) -> None:
         there = [one for one in self.connections if isinstance(one, Connection) and not one.given_up]
         by_address = Counter(one.address for one in there)
-        if by_address[self.address] > MOST_OF_ONE:
+        if by_address[self.address] > MAX_PER_ADDRESS:
             crowd = self.address
-        elif len(there) > MOST:
+        elif len(there) > MAX_CONNECTIONS:
             crowd = by_address.most_common(1)[0][0]
         else:
             return
         _refuse_one([one for one in there if one.address == crowd and one.waiting] or [self], self)
 
-    def _look(self) -> None:
-        self._next_look = self.loop.call_later(_LOOK, self._look)
+    def _check_deadlines(self) -> None:
+        self._next_check = self.loop.call_later(_CHECK_EVERY, self._check_deadlines)
         now = time.monotonic()
-        if self._incomplete and now - self._since > REQUEST_WITHIN:
+        if self._incomplete and now - self._since > REQUEST_TIMEOUT:
             started = self.cycle is not None and self.cycle.response_started and not self.cycle.response_complete
             self.give_up(b"" if started or not self._heard else _TOO_LATE)
-        elif not self._is_taken(now):
+        elif not self._is_read(now):
             self.give_up()
 
     @property
@@ -159,14 +159,14 @@ class Connection(H11Protocol):
             return True
         return self.conn.their_state is h11.IDLE and (self._heard or self.cycle is None)
 
-    def _is_taken(self, now: float) -> bool:
+    def _is_read(self, now: float) -> bool:
         """Whether what was written is read, slowly perhaps."""
         left = self.transport.get_write_buffer_size()
         if not left:
             self._answer = None
         elif self._answer is None:
             self._answer = (now, left)
-        elif now - self._answer[0] > _TAKEN_WITHIN:
+        elif now - self._answer[0] > _READ_WITHIN:
             began, before = self._answer
             self._answer = (now, left)
             return before - left >= _SLOWEST * (now - began)
@@ -175,8 +175,8 @@ class Connection(H11Protocol):
 
 def _refuse_one(idle: Collection[Connection], new: Connection) -> None:
     victim = min(idle, key=lambda one: one.since)
-    if time.monotonic() - Connection.told_at > _TOLD_EVERY:
-        Connection.told_at = time.monotonic()
+    if time.monotonic() - Connection.warned_at > _WARN_EVERY:
+        Connection.warned_at = time.monotonic()
         logger.warning("too many connections, the most from %s: those that ask for nothing are closed", victim.address)
     victim.give_up(_TOO_MANY if victim is new else b"")
 
@@ -192,8 +192,8 @@ def _address(host: str) -> str:
     return str(mapped or ip_network((address, _NETWORK), strict=False))
 
 
-def _notice_the_gone(transport: Transport) -> None:
-    """A machine that was switched off sends no end of its connection: the kernel is to tell."""
+def _detect_dead_peer(transport: Transport) -> None:
+    """Let the kernel detect a peer that was switched off: it does not close its connection."""
     connected = transport.get_extra_info("socket")
     if connected is not None and hasattr(socket, "TCP_USER_TIMEOUT"):
-        connected.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, _GONE_AFTER * 1000)
+        connected.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, _DEAD_AFTER * 1000)

@@ -1,4 +1,4 @@
-"""The daemon as the page sees it: its status as it is now, how far a run is, and what somebody should look at."""
+"""The daemon as the page sees it: its status as it is now, how far a run is, and what needs attention."""
 
 import asyncio
 import re
@@ -22,7 +22,7 @@ _PROGRESS: Final = re.compile(r"(?P<stage>[a-z ]+?)(?: (?P<done>\d+)/(?P<files>\
 
 
 @dataclass(frozen=True, slots=True)
-class Seen:
+class DaemonState:
     """The daemon at one moment: its status, or why there is none; and which job each of its schedules does."""
 
     status: Mapping[str, Any] | None
@@ -78,17 +78,17 @@ class DaemonView:
         self._client = client
         self._jobs = jobs
         self._lock = asyncio.Lock()
-        self._seen = Seen(None, None, jobs)
+        self._seen = DaemonState(None, None, jobs)
         self._at = float("-inf")
 
-    async def look(self) -> Seen:
+    async def look(self) -> DaemonState:
         """The daemon as it is now, or was less than half a second ago."""
         async with self._lock:
             if time.monotonic() - self._at > FRESH:
                 try:
-                    self._seen = Seen(await run_in_threadpool(self._client.status), None, self._jobs)
+                    self._seen = DaemonState(await run_in_threadpool(self._client.status), None, self._jobs)
                 except ProblemError as error:
-                    self._seen = Seen(None, error.problems[0], self._jobs)
+                    self._seen = DaemonState(None, error.problems[0], self._jobs)
                 self._at = time.monotonic()
         return self._seen
 
@@ -114,7 +114,9 @@ class DaemonView:
         return as_told(with_held(dict(seen.status), held, unasked, outstanding))
 
 
-def light(seen: Seen, held: Sequence[object], files: Sequence[Mapping[str, Any]], last: str | None) -> dict[str, Any]:
+def traffic_light(
+    seen: DaemonState, held: Sequence[object], files: Sequence[Mapping[str, Any]], last: str | None
+) -> dict[str, Any]:
     """The traffic light: one colour, and why.
 
     Args:
@@ -143,13 +145,13 @@ def light(seen: Seen, held: Sequence[object], files: Sequence[Mapping[str, Any]]
     if stale := sum(bool(one["stale"]) for one in files):
         yellow.append({"code": "stale", "count": stale})
     if seen.status is not None:
-        yellow += _daemons_troubles(seen.status)
+        yellow += _daemon_problems(seen.status)
     state = "red" if red else "yellow" if yellow else "green"
     return {"state": state, "reasons": [*red, *yellow] or [{"code": "all-well"}]}
 
 
-def _daemons_troubles(status: Mapping[str, Any]) -> list[dict[str, Any]]:
-    """What the daemon itself says that somebody should look at."""
+def _daemon_problems(status: Mapping[str, Any]) -> list[dict[str, Any]]:
+    """What the daemon itself says that needs attention."""
     counted = {"waiting": sum(map(waits_in_trouble, status["schedules"])), "slotless": len(slotless(status))}
     found: list[dict[str, Any]] = [{"code": code, "count": count} for code, count in counted.items() if count]
     if trouble_of_run(status):

@@ -1,4 +1,4 @@
-"""Who may ask what, before anything else looks at a request; and what every answer says to a browser.
+"""Which requests are let through, before anything else handles them; and the headers of every answer.
 
 Rebinding a name to this address (a page of another site whose host name suddenly means us) is met by the list of host
 names; a page that sends a request across sites by Sec-Fetch-Site and Origin, because a server without a token has
@@ -11,6 +11,7 @@ import secrets
 import time
 from ipaddress import ip_address
 from typing import Final
+from urllib.parse import unquote_to_bytes
 
 from starlette.datastructures import Headers, MutableHeaders
 from starlette.requests import Request
@@ -19,7 +20,6 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from cpimportd.config.sections import Web
 from cpimportd.core.problems import Problem, printable, problem
 from cpimportd.web.connections import LARGEST_BODY
-from cpimportd.web.parameters import unreadable
 from cpimportd.web.problem_details import response
 
 _WITHOUT_TOKEN: Final = frozenset({"/", "/healthz", "/openapi.json"})
@@ -79,7 +79,7 @@ class Guard:
         finally:
             client = request.client.host if request.client else "somebody"
             took = round((time.monotonic() - began) * 1000)
-            # Without the query: a token that somebody put there stays out of the log.
+            # Without the query: a token in it must not reach the log.
             logger.info("%s %s %s: %s, %d ms", client, scope["method"], printable(scope["path"]), status, took)
 
     def _refused(self, request: Request) -> tuple[Problem, int | None] | None:
@@ -92,7 +92,7 @@ class Guard:
         length = headers.get("content-length", "0")
         if not length.isascii() or not length.isdigit() or int(length) > LARGEST_BODY:
             return problem("web-request", reason=f"its body is larger than {LARGEST_BODY} bytes"), 413
-        if (reason := unreadable(request.scope)) is not None:
+        if (reason := _unreadable(request.scope)) is not None:
             return problem("web-request", reason=reason), None
         if path in _WITHOUT_TOKEN or path.startswith(_STATIC) or self._shows_token(headers):
             return None
@@ -117,11 +117,27 @@ class Guard:
 
 
 def _from_elsewhere(headers: Headers, host: str) -> bool:
-    """Whether a page of another origin sends this; a program that is no browser tells neither header."""
+    """Whether a page of another origin sends this; a program that is no browser sends neither header."""
     if headers.get("sec-fetch-site", "none") not in {"none", "same-origin"}:
         return True
     origin = headers.get("origin")
     return origin is not None and origin.partition("://")[2].lower() != host.lower()
+
+
+def _unreadable(scope: Scope) -> str | None:
+    """Why an address is no text that a database or a file system could take; None where it is one.
+
+    A NUL is a character to Python and to nobody else; half of a surrogate pair, or a byte that is not UTF-8, is none.
+    """
+    for name, encoded in (("path", scope["raw_path"]), ("query", scope["query_string"])):
+        written = unquote_to_bytes(encoded)
+        if b"\0" in written:
+            return f"its {name} holds a NUL (%00)"
+        try:
+            written.decode("utf-8")
+        except UnicodeDecodeError:
+            return f"its {name} is not UTF-8"
+    return None
 
 
 def _add_headers(headers: MutableHeaders, path: str) -> None:

@@ -14,9 +14,9 @@ from cpimportd.books.reports.history import history as read_history
 from cpimportd.books.reports.history import show
 from cpimportd.books.reports.overview import department_of
 from cpimportd.core.problems import ProblemError, problem
-from cpimportd.render.titles import title_of
+from cpimportd.render.fields import title_of
+from cpimportd.web.dependencies import Department, Limit, Services, Shared, Skip, SpokenLanguage, bounded
 from cpimportd.web.languages import Language, all_told
-from cpimportd.web.place import Department, Here, Limit, Place, Skip, Spoken, bounded
 from cpimportd.web.problem_details import RESPONSES
 
 router = APIRouter(responses=RESPONSES)
@@ -27,37 +27,39 @@ Before = Annotated[int | None, Query(ge=1, lt=2**63, description="Only runs with
 
 
 @router.get("/history", summary="The latest runs")
-async def history(here: Here, department: Department, limit: Limit = None, before: Before = None) -> dict[str, Any]:
+async def history(
+    services: Shared, department: Department, limit: Limit = None, before: Before = None
+) -> dict[str, Any]:
     """Runs, the newest first; units and documents are counted, detail lines are not."""
-    number = bounded(here, limit, 20)
-    async with here.books.reading() as connection:
+    number = bounded(services, limit, 20)
+    async with services.books.reading() as connection:
         found = await read_history(connection, department_id=department, limit=number, before=before)
     return {"runs": [line.as_json() for line in found]}
 
 
 @router.get("/status", summary="What the daemon does")
-async def status(here: Here) -> dict[str, Any]:
+async def status(services: Shared) -> dict[str, Any]:
     """As ``cpimportd status --json`` prints it; ``daemon`` is false where none runs."""
     try:
-        async with here.books.reading() as connection:
-            held = [one.unit.name for one in await held_units(connection, here.settings.department_id)]
-            untold = await outstanding(connection, here.settings.department_id, readers(here.settings))
+        async with services.books.reading() as connection:
+            held = [one.unit.name for one in await held_units(connection, services.settings.department_id)]
+            untold = await outstanding(connection, services.settings.department_id, readers(services.settings))
     except ProblemError as error:
-        return await here.daemon.told(None, error.problems[0])
-    return await here.daemon.told(held, None, [one.explained(here.settings.zone) for one in untold])
+        return await services.daemon.told(None, error.problems[0])
+    return await services.daemon.told(held, None, [one.explained(services.settings.zone) for one in untold])
 
 
 @router.get("/runs/{run}", summary="One run and its report")
-async def one_run(here: Here, run: RunNumber, language: Spoken) -> dict[str, Any]:
+async def one_run(services: Shared, run: RunNumber, language: SpokenLanguage) -> dict[str, Any]:
     """The run's line and its report; each problem has ``sentence`` and ``way_out`` in the language asked for."""
-    async with here.books.reading() as connection:
-        await _require_ours(connection, run, here)
+    async with services.books.reading() as connection:
+        await _require_ours(connection, run, services)
         shown = await show(connection, run)
     return {**shown.line.as_json(), "report": None if shown.report is None else _spoken(shown.report, language)}
 
 
-async def _require_ours(connection: asyncpg.Connection, run: int, here: Place) -> None:
-    if await department_of(connection, run) != here.settings.department_id:
+async def _require_ours(connection: asyncpg.Connection, run: int, services: Services) -> None:
+    if await department_of(connection, run) != services.settings.department_id:
         raise ProblemError(problem("web-not-found", value=f"run {run}"))
 
 
@@ -71,15 +73,15 @@ def _spoken(report: Mapping[str, Any], language: Language) -> dict[str, Any]:
 
 @router.get("/runs/{run}/diff", summary="What a run made different")
 async def diff(
-    here: Here, run: RunNumber, organization: OfOrganization = None, skip: Skip = 0, limit: Limit = None
+    services: Shared, run: RunNumber, organization: OfOrganization = None, skip: Skip = 0, limit: Limit = None
 ) -> dict[str, Any]:
     """Documents added, removed and changed, field by field, with sums that agree with the run's bridges.
 
     ``documents`` is the page that was asked for, ``counts`` and ``sums`` are those of all of them.
     """
-    number = bounded(here, limit)
-    async with here.books.reading() as connection:
-        await _require_ours(connection, run, here)
+    number = bounded(services, limit)
+    async with services.books.reading() as connection:
+        await _require_ours(connection, run, services)
         found = await read_diff(connection, run, organization=organization)
         page = [one.as_json(title_of) async for one in movements(connection, found, skip=skip, limit=number)]
     return {**found.head(), "documents": page, "skip": skip, "total": found.total}

@@ -1,4 +1,4 @@
-"""The process: a socket, uvicorn on it, systemd told, and a clean end on SIGTERM."""
+"""The process: a socket, uvicorn on it, notices to systemd, and a clean end on SIGTERM."""
 
 import asyncio
 import signal
@@ -14,12 +14,12 @@ import uvicorn
 from cpimportd.config.sections import Web
 from cpimportd.config.settings import Settings
 from cpimportd.core.problems import ProblemError, problem
-from cpimportd.web.application import make_application, make_place
+from cpimportd.web.application import make_application, make_services
 from cpimportd.web.connections import Connection
-from cpimportd.web.place import Place
+from cpimportd.web.dependencies import Services
 
 _BACKLOG: Final = 128
-_PATIENCE: Final = 5
+_SHUTDOWN_TIMEOUT: Final = 5
 """Seconds that requests under way have to end when the process is asked to."""
 _KEEP_ALIVE: Final = 15
 
@@ -95,7 +95,7 @@ def serve(settings: Settings, ready: Callable[[str], None]) -> None:
 
 
 async def _serve(settings: Settings, listening: socket.socket, ready: Callable[[str], None]) -> None:
-    place, systemd = make_place(settings), sdnotify.SystemdNotifier()
+    services, systemd = make_services(settings), sdnotify.SystemdNotifier()
     host, port = listening.getsockname()[:2]
     address = f"http://[{host}]:{port}/" if ":" in host else f"http://{host}:{port}/"
 
@@ -103,11 +103,11 @@ async def _serve(settings: Settings, listening: socket.socket, ready: Callable[[
         systemd.notify(f"READY=1\nSTATUS=Answering at {address}")
         ready(address)
 
-    server = _Server(_config(place), told)
+    server = _Server(_config(services), told)
 
     def stop() -> None:
         systemd.notify("STOPPING=1")
-        place.stopping.set()  # streams end of themselves
+        services.stopping.set()  # streams end of themselves
         server.should_exit = True
 
     for number in (signal.SIGTERM, signal.SIGINT):
@@ -115,9 +115,9 @@ async def _serve(settings: Settings, listening: socket.socket, ready: Callable[[
     await server.serve([listening])
 
 
-def _config(place: Place) -> uvicorn.Config:
+def _config(services: Services) -> uvicorn.Config:
     return uvicorn.Config(
-        make_application(place),
+        make_application(services),
         log_config=None,
         access_log=False,  # the guard's, which leaves out what may hold a token
         server_header=False,
@@ -128,5 +128,5 @@ def _config(place: Place) -> uvicorn.Config:
         lifespan="on",
         backlog=_BACKLOG,
         timeout_keep_alive=_KEEP_ALIVE,
-        timeout_graceful_shutdown=_PATIENCE,
+        timeout_graceful_shutdown=_SHUTDOWN_TIMEOUT,
     )

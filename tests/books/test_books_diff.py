@@ -13,7 +13,7 @@ from cpimportd.config.settings import Database
 from cpimportd.core.model import Kind
 from cpimportd.core.problems import ProblemError
 from cpimportd.core.report import RunStatus
-from cpimportd.render.titles import title_of
+from cpimportd.render.fields import title_of
 from cpimportd.run.undoing import undo_once
 from tests.support.books.whole_diff import diff
 from tests.support.database import run_apart

@@ -14,7 +14,7 @@ from cpimportd.books.journal.summed import Month, explain_figure
 from cpimportd.books.reports.overview import summary
 from cpimportd.core.model import Figure, Kind
 from cpimportd.core.problems import ProblemError
-from cpimportd.render.titles import title_of
+from cpimportd.render.fields import title_of
 from tests.support.books.whole_diff import diff
 
 SEVERNAYA = 'ООО "СЕВЕРНАЯ"'  # published four times; of the other one run 4's expenses are held

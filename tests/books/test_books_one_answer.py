@@ -13,10 +13,10 @@ from cpimportd.books.reports.weekly import weekly
 from cpimportd.core.model import Group, Unit
 from cpimportd.core.report import RunReport
 from cpimportd.render.diff import render_diff
+from cpimportd.render.fields import title_of
 from cpimportd.render.jobs import render_weekly
 from cpimportd.render.layout import make_console
 from cpimportd.render.run import render
-from cpimportd.render.titles import title_of
 from cpimportd.render.workbooks.diff import tables_of
 from tests.books.test_books_undo_random import ORGANIZATIONS, Ledger, edit_by_hand
 from tests.support.books.tellers import all_agree, booked, booked_by_contract, of_units, week_agrees

@@ -11,9 +11,9 @@ from pathlib import Path
 
 import pytest
 
-from cpimportd.cli.checkup import checkup
-from cpimportd.cli.checkup.confinement import reader_confinement
+from cpimportd.cli.checkup.checkup import checkup
 from cpimportd.cli.checkup.line import attempt
+from cpimportd.cli.checkup.machine import reader_confinement
 from cpimportd.config.load import load
 from cpimportd.config.settings import Reader
 
@@ -216,7 +216,7 @@ async def test_a_check_changes_nothing_in_the_database(database, write_configura
 
 CONFINEMENT = """
 import asyncio, json
-from cpimportd.cli.checkup.confinement import reader_confinement
+from cpimportd.cli.checkup.machine import reader_confinement
 from cpimportd.config.settings import Reader
 print(json.dumps([line.as_json() for line in asyncio.run(reader_confinement(Reader()))]))
 """
@@ -263,6 +263,6 @@ def test_what_namespaces_hold_back_is_not_told_as_possible():
 
 
 def test_a_reader_that_does_not_start_is_told_by_the_line(monkeypatch):
-    monkeypatch.setattr("cpimportd.cli.checkup.confinement.prefork_command", lambda: ("/nowhere/python",))
+    monkeypatch.setattr("cpimportd.cli.checkup.machine.prefork_command", lambda: ("/nowhere/python",))
     found = asyncio.run(attempt("reader confinement", reader_confinement(Reader()), timedelta(seconds=20)))
     assert [(line.status, line.code) for line in found] == [("FAILED", "reader-failed")]

@@ -4,7 +4,7 @@ from datetime import UTC, date, datetime
 
 import pytest
 
-from cpimportd.cli.checkup.closing import first_open_day
+from cpimportd.cli.checkup.machine import first_open_day
 from cpimportd.config.settings import Guards, Settings
 
 NOW = datetime(2026, 11, 30, 21, 30, tzinfo=UTC)

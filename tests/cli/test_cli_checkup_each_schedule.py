@@ -7,7 +7,7 @@ from pydantic import ValidationError
 
 from cpimportd.books.database.connection import connect
 from cpimportd.books.reports.health import Figures, Health, Success, health
-from cpimportd.cli.checkup.schedules import regular_slots
+from cpimportd.cli.checkup.machine import regular_slots
 from cpimportd.config.settings import Schedule, Settings
 from cpimportd.daemon.client import undone, verdict
 from cpimportd.daemon.slots import Slots
@@ -19,7 +19,7 @@ from cpimportd.notify.nagios_answer import Answer
 from cpimportd.notify.prometheus import registry_of, text_of
 from cpimportd.timetable.calendar import never_matches, next_slot
 from cpimportd.timetable.memory import Memory
-from cpimportd.web.daemon_view import Seen, light
+from cpimportd.web.daemon_view import DaemonState, traffic_light
 from tests.support.daemon.plans import plan
 
 NOW = datetime(2026, 11, 24, 12, tzinfo=UTC)  # 15:00 in Moscow
@@ -101,7 +101,7 @@ def test_the_daemon_tells_of_the_daily_failure_though_the_hourly_run_came_after_
     assert decode(encode(record)).undone == record.undone
     state = State(plan(**TWO), Slots(Memory()), record, NOW)
     assert any(text.startswith("not done: the last job of daily") for text in status_lines(state, "", NOW))
-    lamp = light(Seen(told(record, **TWO), None, {}), [], [], "published")
+    lamp = traffic_light(DaemonState(told(record, **TWO), None, {}), [], [], "published")
     assert lamp == {"state": "red", "reasons": [{"code": "schedule-failed", "count": 1}]}
     assert undone(told(Record().ended(finished("daily", status)), **TWO)) == []  # it is the last run: told once
     later = record.ended(finished("daily", "published", 2))
@@ -190,7 +190,7 @@ def test_a_schedule_that_has_no_slot_any_more_is_told_of_everywhere(at, job, cap
     assert [one.level for one in found if "[slot-none]" in one.text] == [Level.WARNING]
     status = told(Record(), once=at)
     assert verdict(status) == ["once has no slot any more: nothing starts it by itself"]
-    lamp = light(Seen(status, None, {}), [], [], "published")
+    lamp = traffic_light(DaemonState(status, None, {}), [], [], "published")
     assert lamp == {"state": "yellow", "reasons": [{"code": "slotless", "count": 1}]}
     state = State(plan(once=at), Slots(Memory()), Record(), NOW)
     state.slots.enforce(state.plan, NOW)

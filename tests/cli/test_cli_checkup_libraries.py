@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from cpimportd.cli.checkup import checkup
+from cpimportd.cli.checkup.checkup import checkup
 from cpimportd.config import libraries
 from cpimportd.config.libraries import READING, too_old
 from cpimportd.config.load import load

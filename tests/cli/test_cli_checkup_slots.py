@@ -4,8 +4,8 @@ from datetime import UTC, datetime
 
 import pytest
 
-from cpimportd.cli.checkup import checkup
-from cpimportd.cli.checkup.schedules import regular_slots
+from cpimportd.cli.checkup.checkup import checkup
+from cpimportd.cli.checkup.machine import regular_slots
 from cpimportd.config.settings import Schedule, Settings
 
 NOW = datetime(2026, 11, 24, 11, tzinfo=UTC)

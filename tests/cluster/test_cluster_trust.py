@@ -174,7 +174,7 @@ async def test_a_package_that_is_missing_is_named_with_the_command_that_installs
 
 
 def test_who_reads_here_loads_nothing_of_dask():
-    code = "import sys, cpimportd.cli, cpimportd.run.pipeline, cpimportd.cli.checkup; print(*sys.modules)"
+    code = "import sys, cpimportd.cli, cpimportd.run.pipeline, cpimportd.cli.checkup.checkup; print(*sys.modules)"
     loaded = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout.split()
     assert not {"distributed", "dask", "cpimportd.workbook.cluster.parent", "cpimportd.workbook.cluster.task"} & set(
         loaded

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from cpimportd.cli.checkup import checkup
+from cpimportd.cli.checkup.checkup import checkup
 from cpimportd.config.load import load
 from cpimportd.core.problems import ProblemError
 from cpimportd.run.planner import make_plan

@@ -12,7 +12,7 @@ from cpimportd.core.problems import problem
 from cpimportd.core.report import FileReport, FileStatus, RunReport, RunStatus
 from cpimportd.core.waiting import Wait
 from cpimportd.daemon.messages import Begun, Result, Said, Seen, Stage, Waits, decode, encode
-from cpimportd.render.progress import of_report
+from cpimportd.render.progress import messages_of_report
 
 NO_OFFSET = b'{"waits": [{"for": "x", "why": "y", "next": "2026-11-24T03:00", "until": null, "trouble": true}]}'
 BEGAN = datetime(2026, 11, 24, 3, tzinfo=UTC)
@@ -74,7 +74,7 @@ def report(status: RunStatus, *problems) -> RunReport:
 
 
 def test_a_report_ends_in_its_result_and_names_what_it_saw():
-    *_, seen, result = of_report(report(RunStatus.UNCHANGED))
+    *_, seen, result = messages_of_report(report(RunStatus.UNCHANGED))
     assert seen == Seen("a.xlsx", "receipts", ("ЛОТОС ООО",), BEGAN, "unchanged")
     assert (result.run, result.status, result.code, result.passing, result.problem) == (7, "unchanged", 0, False, None)
 
@@ -85,6 +85,6 @@ def test_a_report_ends_in_its_result_and_names_what_it_saw():
 )
 def test_a_failure_passes_only_where_all_of_it_may(codes, passing):
     facts = {"reason": "away", "path": "/x", "way": "Correct it."}
-    *_, result = of_report(report(RunStatus.FAILED, *(problem(code, **facts) for code in codes)))
+    *_, result = messages_of_report(report(RunStatus.FAILED, *(problem(code, **facts) for code in codes)))
     assert (result.passing, list(result.codes), result.code) == (passing, codes, 1)
     assert result.way_out

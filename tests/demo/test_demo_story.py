@@ -16,7 +16,7 @@ PROJECT = Path(__file__).parents[2]
 # A shell's background job ignores SIGINT; a user's terminal does not.
 CODE = """
 import signal, sys
-from cpimportd.demo import run_demo
+from cpimportd.cli.demo import run_demo
 signal.signal(signal.SIGINT, signal.default_int_handler)
 sys.exit(run_demo(keep={keep}, echo=lambda text: print(text, flush=True)))
 """

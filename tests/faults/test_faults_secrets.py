@@ -25,7 +25,7 @@ from cpimportd.books.database import programs
 from cpimportd.books.database.embedded import EmbeddedPostgres
 from cpimportd.books.schema.upgrade import upgrade
 from cpimportd.cli import cli
-from cpimportd.cli.checkup import checkup
+from cpimportd.cli.checkup.checkup import checkup
 from cpimportd.config.load import load
 from cpimportd.config.settings import Database
 from cpimportd.core.problems import ProblemError

@@ -10,7 +10,7 @@ from cpimportd.demo.exports import books_after
 from cpimportd.notify.alerting import as_text
 from cpimportd.notify.texts import LONGEST_BODY, LONGEST_TITLE
 from cpimportd.render.journal import journal_lines
-from cpimportd.render.shortening import FEW_ROWS, MOST_ROWS
+from cpimportd.render.layout import FEW_ROWS, MAX_ROWS
 
 ONE_BY_ONE = """
     SELECT o.name, 'receipts' AS kind, count(*)::int AS rows, sum(f.amount) AS sum
@@ -105,7 +105,7 @@ def test_summaries_for_people_stay_short_and_the_books_reconcile(imported):
     wrong = weekly[weekly.index("\nWrong now\n") : weekly.index("\nWhat changed")].splitlines()[3:]
     assert {line.split("  ")[0] for line in wrong if line} == {unit.name for unit in imported.days[1].held}
     reconciled = command(imported, "reconcile")
-    assert len(reconciled.splitlines()) < MOST_ROWS
+    assert len(reconciled.splitlines()) < MAX_ROWS
     assert f"… and {600 - FEW_ROWS} more ({600 - FEW_ROWS} equal)" in reconciled.replace("\N{NO-BREAK SPACE}", "")
     assert json.loads(command(imported, "reconcile", "--json"))["equal"] is True
 

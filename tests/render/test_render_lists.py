@@ -7,11 +7,11 @@ from zoneinfo import ZoneInfo
 
 from cpimportd.books.reports.history import Change, Inserted, RunLine, Shown
 from cpimportd.books.reports.overview import CurrencyTotals, Summary
-from cpimportd.cli.checkup import CheckLine
+from cpimportd.cli.checkup.line import CheckLine
 from cpimportd.core.model import Kind
 from cpimportd.core.report import KindTotal
+from cpimportd.render.history import render_changes, render_history, render_stored, stored_report
 from cpimportd.render.lists import render_checks, render_config, render_summary
-from cpimportd.render.past import render_changes, render_history, render_stored, stored_report
 
 MOSCOW = ZoneInfo("Europe/Moscow")
 BEGAN = datetime(2025, 3, 1, 3, 0, 1, tzinfo=UTC)

@@ -6,13 +6,13 @@ from decimal import Decimal
 import pytest
 
 from cpimportd.core.problems import problem
+from cpimportd.render.layout import FEW_ROWS, MAX_PROBLEMS, MAX_ROWS, Weight, shorten
 from cpimportd.render.run import render
-from cpimportd.render.shortening import FEW_ROWS, MOST_PROBLEMS, MOST_ROWS, Weight, shorten
 from cpimportd.render.status import render_status
 
 
 def test_a_table_of_at_most_so_many_rows_stays_whole():
-    rows = list(range(MOST_ROWS))
+    rows = list(range(MAX_ROWS))
     assert shorten(rows, lambda _: Weight(False)) == (rows, [])
 
 
@@ -27,7 +27,7 @@ def test_of_a_longer_one_the_notable_rows_stay_and_then_those_that_moved_most_in
 @pytest.mark.parametrize("notable", [FEW_ROWS + 5, 150])
 def test_of_many_notable_rows_as_many_are_shown_as_a_whole_table_has(notable):
     shown, left = shorten(list(range(200)), lambda row: Weight(row < notable))
-    assert shown == list(range(min(notable, MOST_ROWS)))
+    assert shown == list(range(min(notable, MAX_ROWS)))
     assert len(left) == 200 - len(shown)
 
 
@@ -37,7 +37,7 @@ def test_all_rows_are_shown_if_asked_for():
 
 
 def test_the_gravest_problems_are_told_and_the_rest_counted_by_code(make_report, pipe):
-    told = tuple(problem("amount-zero", file=f"{number}.xlsx", row=7, count=1) for number in range(MOST_PROBLEMS + 20))
+    told = tuple(problem("amount-zero", file=f"{number}.xlsx", row=7, count=1) for number in range(MAX_PROBLEMS + 20))
     grave = problem(
         "control-total", file="last.xlsx", row=9, column="Сумма", sum="1.00", total="2.00", difference="1.00"
     )

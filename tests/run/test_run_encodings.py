@@ -10,7 +10,7 @@ from pydantic import SecretStr
 from cpimportd.books.database.connection import connect
 from cpimportd.books.database.encodings import fitting, lacking_characters
 from cpimportd.books.schema.upgrade import upgrade
-from cpimportd.cli.checkup import checkup
+from cpimportd.cli.checkup.checkup import checkup
 from cpimportd.config.load import Loaded
 from cpimportd.config.settings import Database
 from cpimportd.core.problems import ProblemError

@@ -14,7 +14,7 @@ from cpimportd.core.problems import ProblemError
 from cpimportd.core.report import RunStatus
 from cpimportd.daemon.messages import Result
 from cpimportd.demo.workbook import write_workbook
-from cpimportd.render.progress import of_report
+from cpimportd.render.progress import messages_of_report
 from cpimportd.run.undoing import undo_once
 from tests.support.run.workbooks import rows_of, shrink
 
@@ -48,7 +48,7 @@ async def told(workplace):
 
 def heard(report):
     """What the daemon hears of a run."""
-    (result,) = (one for one in of_report(report) if isinstance(one, Result))
+    (result,) = (one for one in messages_of_report(report) if isinstance(one, Result))
     return result.held
 
 

@@ -25,10 +25,9 @@ from cpimportd.notify.nagios import Level, Thresholds, judge
 from cpimportd.notify.nagios_answer import Answer
 from cpimportd.notify.prometheus import registry_of, text_of
 from cpimportd.render.journal import summary_line
-from cpimportd.render.progress import of_report
+from cpimportd.render.progress import messages_of_report
 from cpimportd.run.spool import archived_runs
-from cpimportd.web.daemon_view import Seen as DaemonSeen
-from cpimportd.web.daemon_view import light
+from cpimportd.web.daemon_view import DaemonState, traffic_light
 from tests.run.test_run_held import asked
 from tests.support.daemon.plans import PLAN, SCHEDULE
 from tests.support.run.workbooks import aged, rows_of, split
@@ -51,12 +50,12 @@ def refuses(*names):
 
 async def whoever_watches(workplace, report):
     """What each of those says who derive success from a run; the words are the same for all of them."""
-    result = next(one for one in of_report(report) if isinstance(one, Result))
+    result = next(one for one in messages_of_report(report) if isinstance(one, Result))
     found = await asked(workplace, health)
     line = (await asked(workplace, lambda connection, department: history(connection, department_id=department)))[0]
     books = await asked(workplace, lambda c, d: workbooks(c, d, now=NOW, stale_after=timedelta(days=9)))
     record = Record().ended(Finished.of(result, result.status, job=1, work=(None, None), began=NOW, ended=NOW))
-    seen = tuple(one for one in of_report(report) if isinstance(one, Seen))
+    seen = tuple(one for one in messages_of_report(report) if isinstance(one, Seen))
     files = [
         {"name": one.name, "status": one.status, "organizations": one.organizations, "stale": False}
         for one in record.saw(seen, NOW).uploads.values()
@@ -75,7 +74,7 @@ async def whoever_watches(workplace, report):
         "good": record.last_good is not None,
         "nagios": Answer(tuple(judge(workplace.settings, found, Thresholds(timedelta(days=9), timedelta(days=9)), NOW))).level,
         "daemon": verdict(status),
-        "light": light(DaemonSeen(None, None, {}), [], books, line.status)["reasons"],
+        "light": traffic_light(DaemonState(None, None, {}), [], books, line.status)["reasons"],
         "metrics": f'status="{report.status.value}"}} 1.0' in metrics and "cpimportd_held_file{" in metrics,
         "alerts": sorted(one.state for one in find(report, Look(NOW)).conditions),
     }  # fmt: skip
@@ -250,7 +249,7 @@ async def test_a_slot_that_another_run_did_and_held_is_not_well_for_who_comes_ne
     assert (await workplace.run(**slot)).status is RunStatus.PARTIAL
     report = await workplace.run(**slot)
     assert (report.code, [found.code for found in report.problems]) == (5, ["slot-done-held"])
-    (result,) = [one for one in of_report(report) if isinstance(one, Result)]
+    (result,) = [one for one in messages_of_report(report) if isinstance(one, Result)]
     done = attempts.judge(Ended(5, result), Attempt(NOW, 0.0, 0.0, runs=1), SCHEDULE, PLAN, now=NOW, monotonic=0.0)
     assert done == Done("held")
     beats = []

@@ -3,7 +3,7 @@
 import pytest
 
 from cpimportd.books.schema.upgrade import upgrade
-from cpimportd.cli.checkup import checkup
+from cpimportd.cli.checkup.checkup import checkup
 from cpimportd.config.load import Loaded
 from cpimportd.config.settings import Database
 from cpimportd.core.report import RunStatus

@@ -10,7 +10,7 @@ from pydantic import SecretStr
 from cpimportd.books.database.backup import backup
 from cpimportd.books.database.connection import connect
 from cpimportd.books.schema.upgrade import upgrade
-from cpimportd.cli.checkup import checkup
+from cpimportd.cli.checkup.checkup import checkup
 from cpimportd.config.load import Loaded
 from cpimportd.config.settings import Database
 from cpimportd.core.report import RunStatus

@@ -9,7 +9,7 @@ from urllib.parse import urlsplit
 
 import pytest
 
-from cpimportd.web.connections import MOST_OF_ONE
+from cpimportd.web.connections import MAX_PER_ADDRESS
 from tests.support.polling import until
 from tests.support.web.served import API, TOKEN, Served
 
@@ -63,7 +63,7 @@ def test_a_good_client_is_served_while_two_hundred_hang(serve, shared_books, man
     for path in ("/", f"{API}/summary", f"{API}/import/overview"):
         assert process.ask(path).status_code == 200
     # No more than the bound are kept, and those are the latest.
-    until(lambda: sum(map(is_closed, hanging)) >= 200 - MOST_OF_ONE, "hanging connections closed")
+    until(lambda: sum(map(is_closed, hanging)) >= 200 - MAX_PER_ADDRESS, "hanging connections closed")
     assert not is_closed(hanging[-1])
 
 
@@ -72,7 +72,7 @@ def test_whoever_works_is_never_put_out(serve, shared_books, many):
     stream = many.enter_context(dial(process))
     stream.sendall(head(EVENTS))
     assert status_of(stream) == 200
-    for _ in range(MOST_OF_ONE + 20):
+    for _ in range(MAX_PER_ADDRESS + 20):
         many.enter_context(dial(process))
     assert process.ask("/healthz").status_code == 200
     assert not is_closed(stream)

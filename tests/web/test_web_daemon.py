@@ -11,7 +11,7 @@ import pytest
 
 from cpimportd.daemon.messages import Stage
 from cpimportd.daemon.progress import Progress
-from cpimportd.web.daemon_view import Seen, progress
+from cpimportd.web.daemon_view import DaemonState, progress
 from tests.support.daemon.fixtures import notify, place
 from tests.support.polling import until
 from tests.support.web.served import API, TOKEN, Served
@@ -87,7 +87,7 @@ def test_what_an_import_waits_for_and_a_refused_file_are_told(place, served):
 def test_a_report_is_no_import():
     status = {"running": {"schedule": "weekly", "progress": "reading"}, "schedules": [{"name": "weekly"}, {"name": "import"}],
               "jobs": [], **dict.fromkeys(("status", "since", "last", "last_good", "held"))}  # fmt: skip
-    told = Seen(status, None, {"weekly": "report", "import": "import"}).as_json()
+    told = DaemonState(status, None, {"weekly": "report", "import": "import"}).as_json()
     assert told["running"] is None
     assert [one["job"] for one in told["schedules"]] == ["report", "import"]
 

@@ -154,7 +154,7 @@ async def _predecessor(connection: asyncpg.Connection, department_id: int, zone:
 
 
 async def _readers(connection: asyncpg.Connection, settings: Settings) -> Sequence[CheckLine]:
-    """Whether caches and views have been told of every run that changed the books."""
+    """Whether caches and views were notified of every run that changed the books."""
     untold = await outstanding(connection, settings.department_id, readers(settings))
     found = [bad("readers", one.explained(settings.zone)) for one in untold]
     return found or [good("readers", "cache and views are up to date with every run that changed the books")]

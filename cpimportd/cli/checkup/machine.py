@@ -1,25 +1,42 @@
-"""The machine: the state folder, its disk, the time zone's rules, and the programs that we call."""
+"""The machine and its clock: state folder, disk, the reader's walls, time zone, slots, closed period."""
 
 import os
 import stat
 import zoneinfo
 from collections.abc import Iterator, Sequence
-from datetime import datetime
+from datetime import datetime, timedelta
 from importlib import metadata
 from pathlib import Path
 from typing import Final
 
+from cpimportd.checks.guards import closed_before
 from cpimportd.cli.checkup.line import CheckLine, bad, good
-from cpimportd.config.settings import Settings
+from cpimportd.config.settings import Reader, Settings
 from cpimportd.core.files import foreign
 from cpimportd.core.problems import problem
-from cpimportd.core.time import moment
+from cpimportd.core.time import day, document_day, moment
+from cpimportd.timetable.calendar import next_slot
+from cpimportd.timetable.irregular import irregular_dates
+from cpimportd.workbook.confine import Walls
+from cpimportd.workbook.forking import ForkServer
+from cpimportd.workbook.reading import prefork_command
+from cpimportd.workbook.sandbox import run_limited
+from cpimportd.workbook.trial import understand
 
 NEEDED: Final = 500 * 1024**2
 """Bytes that shall be free: a month of snapshots, and seven backups."""
 
 _STATE: Final = "state folder"
 _FREE: Final = "disk space"
+
+COMING: Final = timedelta(days=365)
+"""How far the check of the slots looks ahead."""
+
+_CONFINEMENT: Final = "reader confinement"
+_TRIAL: Final = b'{"try": "what is possible besides reading"}'
+_SLOTS: Final = "slots"
+_CLOSED: Final = "closed period"
+_DAY: Final = timedelta(days=1)
 
 
 def state_folder(settings: Settings) -> Sequence[CheckLine]:
@@ -84,3 +101,77 @@ def _versions(folder: Path) -> Iterator[str]:
     if (compact := folder / "tzdata.zi").is_file():  # "# version 2025b", zic(8)
         with compact.open() as lines:
             yield next(lines, "").removeprefix("# version ").strip()
+
+
+def regular_slots(settings: Settings, now: datetime) -> Sequence[CheckLine]:
+    """A warning for each schedule without any slot, and for each coming date on which a local time is none or two.
+
+    Args:
+        settings: whose enabled schedules are looked at.
+        now: an aware instant, from which a year is looked at.
+    """
+    until = now + COMING
+    over = [
+        bad(_SLOTS, problem("slot-none", schedule=name, at=schedule.at))
+        for name, schedule in settings.schedules.items()
+        if schedule.enabled and next_slot(schedule.at, settings.zone, now) is None
+    ]
+    irregular = [
+        bad(
+            _SLOTS,
+            problem(
+                "slot-irregular", schedule=name, value=found.day.isoformat(), reason=found.describe(settings.timezone)
+            ),
+        )
+        for name, schedule in settings.schedules.items()
+        if schedule.enabled
+        for found in irregular_dates(schedule.at, settings.zone, now, until)
+    ]
+    return [*over, *irregular] or (good(_SLOTS, f"no clock change until {day(until, settings.zone)} touches one"),)
+
+
+def first_open_day(settings: Settings, now: datetime) -> Sequence[CheckLine]:
+    """Say which day is the first open one; warn where the last day of a month was surely meant to be closed, too.
+
+    Args:
+        settings: the effective settings.
+        now: an aware instant.
+    """
+    first = closed_before(settings.guards.closed_before, now.astimezone(settings.zone).date())
+    if first is None:
+        return (good(_CLOSED, "none: guards.closed_before is not set"),)
+    text = f"the first open day is {document_day(first)}; earlier documents change only if a human accepts it"
+    following = first + _DAY
+    if following.day != 1:
+        return (good(_CLOSED, text),)
+    way_out = f"To close {document_day(first)} as well: guards.closed_before = {following.isoformat()}"
+    return (CheckLine(_CLOSED, ok=True, warning=True, text=text, way_out=way_out),)
+
+
+async def reader_confinement(limits: Reader) -> Sequence[CheckLine]:
+    """Whether who takes a reader over by its workbook gets anything more than that workbook.
+
+    Args:
+        limits: as a run sets them.
+
+    Raises:
+        ProblemError: ``reader-failed``, ``reader-limit``: there is no reader to be had.
+        OSError: the machine has no process to give.
+    """
+    async with ForkServer(prefork_command()) as readers:
+        said = b"".join([block async for block in run_limited(readers.fork, _TRIAL, limits, file="the trial")])
+    trial = understand(said)
+    walls = _walls_in_words(trial.walls)
+    if not trial.possible:
+        return (good(_CONFINEMENT, f"a reader can do nothing but read its workbook; held by {walls}"),)
+    return (bad(_CONFINEMENT, problem("reader-unconfined", value=", ".join(trial.possible), reason=walls)),)
+
+
+def _walls_in_words(walls: Walls) -> str:
+    """By which means a reader is confined, such as ``Landlock 7, seccomp``."""
+    there = {
+        "seccomp": walls.seccomp,
+        f"Landlock (ABI {walls.landlock})": walls.landlock > 0,
+        "namespaces": walls.namespaces,
+    }
+    return ", ".join(name for name, stands in there.items() if stands) or "nothing"

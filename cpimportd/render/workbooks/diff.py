@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, Protocol
 
 from cpimportd.core.model import Figure
-from cpimportd.render.titles import line_text, title_of
+from cpimportd.render.fields import line_text, title_of
 from cpimportd.render.workbooks.tables import Table, Titled, write_tables
 
 if TYPE_CHECKING:
@@ -71,44 +71,44 @@ _SUMS: Final = (
 )
 
 
-class Tell(Protocol):
-    """Gives the documents of a diff that something became of, one after another."""
+class Movements(Protocol):
+    """Reads the documents of a diff, one after another."""
 
     def __call__(self, *what: "What") -> "AsyncIterator[Movement]":
         """Those of some kinds."""
 
 
-async def write_diff(found: "Diff", tell: Tell, path: Path) -> None:
+async def write_diff(found: "Diff", movements: Movements, path: Path) -> None:
     """Write a diff into a file.
 
     Args:
         found: what a run made different.
-        tell: gives its documents.
+        movements: reads its documents.
         path: where to; it is overwritten.
 
     Raises:
         OSError: it cannot be written.
     """
-    await write_tables(path, tables_of(found, tell))
+    await write_tables(path, tables_of(found, movements))
 
 
-def tables_of(found: "Diff", tell: Tell) -> Iterable[Table]:
+def tables_of(found: "Diff", movements: Movements) -> Iterable[Table]:
     """The four sheets."""
-    from cpimportd.books.journal.movements import What  # noqa: PLC0415 - the room is loaded by whoever has a diff
+    from cpimportd.books.journal.movements import What  # noqa: PLC0415 - a caller with a diff has loaded the room
 
     for title, what in (("Добавлено", What.ADDED), ("Удалено", What.REMOVED)):
-        yield Table(title, _DOCUMENT, _documents(tell(what)))
-    yield Table("Изменено", _CHANGED, _all_changes(tell(What.CHANGED, What.RETIMED, What.REKEYED)))
+        yield Table(title, _DOCUMENT, _documents(movements(what)))
+    yield Table("Изменено", _CHANGED, _all_changes(movements(What.CHANGED, What.RETIMED, What.REKEYED)))
     yield Table("Итоги", _SUMS, (_total(sums) for sums in found.sums))
 
 
-async def _documents(told: "AsyncIterator[Movement]") -> AsyncIterator[tuple[Any, ...]]:
-    async for one in told:
+async def _documents(movements: "AsyncIterator[Movement]") -> AsyncIterator[tuple[Any, ...]]:
+    async for one in movements:
         yield _document(one)
 
 
-async def _all_changes(told: "AsyncIterator[Movement]") -> AsyncIterator[tuple[Any, ...]]:
-    async for one in told:
+async def _all_changes(movements: "AsyncIterator[Movement]") -> AsyncIterator[tuple[Any, ...]]:
+    async for one in movements:
         for row in _changes(one):
             yield row
 

@@ -4,25 +4,30 @@ Nothing in it executes: formulas are turned into the texts that they are written
 conditional formats are left out. This runs in a child process with limits (:mod:`cpimportd.run.marker`).
 """
 
+# ruff: noqa: SLF001 - what a subclass of openpyxl's writer has to touch has no public name
+
+import io
 import warnings
+import zipfile
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import BinaryIO, Final, NamedTuple
+from typing import Any, BinaryIO, Final, NamedTuple
 
 import openpyxl
 from openpyxl.comments import Comment
+from openpyxl.drawing.spreadsheet_drawing import SpreadsheetDrawing
 from openpyxl.formatting.formatting import ConditionalFormattingList
 from openpyxl.styles import Alignment, Font, PatternFill
 from openpyxl.utils import column_index_from_string, get_column_letter
 from openpyxl.workbook.defined_name import DefinedNameDict
+from openpyxl.worksheet._writer import WorksheetWriter
 from openpyxl.worksheet.datavalidation import DataValidationList
 from openpyxl.worksheet.hyperlink import Hyperlink
+from openpyxl.writer.excel import ExcelWriter
 
 from cpimportd.core.folding import fold
-from cpimportd.render.workbooks.cells import Book, Sheet, SomeCell, harmless, neutralize
-from cpimportd.render.workbooks.inmemory import drop_drawings, save_in_memory
-from cpimportd.render.workbooks.tables import Titled
+from cpimportd.render.workbooks.tables import Book, Sheet, SomeCell, Titled, harmless, neutralize
 
 LIST: Final = "Что исправить"
 _AUTHOR: Final = "cpimportd"
@@ -98,7 +103,7 @@ def mark(
         for coordinate, here in told.items():
             _comment(page[coordinate], here)
         _list(book, page, notes, at, columns.get("operation_id"))
-        return save_in_memory(book)
+        return _save_in_memory(book)
 
 
 def _disarm(book: Book) -> None:
@@ -108,7 +113,7 @@ def _disarm(book: Book) -> None:
         sheet.defined_names = DefinedNameDict()
         sheet.data_validations = DataValidationList()
         sheet.conditional_formatting = ConditionalFormattingList()
-        drop_drawings(sheet)
+        _drop_drawings(sheet)
         for row in sheet.iter_rows():
             for cell in row:
                 if cell.data_type == "f":
@@ -202,3 +207,33 @@ def _put(cell: SomeCell, text: object) -> SomeCell:
         neutralize(cell)
     cell.alignment = _WRAPPED
     return cell
+
+
+class _InMemory(ExcelWriter):
+    """openpyxl's writer without its temporary files: the child process that marks a workbook may not write any."""
+
+    _archive: zipfile.ZipFile
+
+    def write_worksheet(self, ws: Sheet) -> None:
+        """Write one sheet into the archive, as the class above it does."""
+        ws._drawing = SpreadsheetDrawing()
+        ws._drawing.charts, ws._drawing.images = ws._charts, ws._images
+        out = io.BytesIO()
+        writer: Any = WorksheetWriter(ws, out)
+        writer.write()
+        ws._rels = writer._rels
+        self._archive.writestr(ws.path[1:], out.getvalue())
+        self.manifest.append(ws)
+
+
+def _save_in_memory(book: Book) -> bytes:
+    """The workbook's bytes."""
+    result = io.BytesIO()
+    with zipfile.ZipFile(result, "w", zipfile.ZIP_DEFLATED, allowZip64=True) as archive:
+        _InMemory(book, archive).write_data()
+    return result.getvalue()
+
+
+def _drop_drawings(sheet: Sheet) -> None:
+    """Leave out charts, images and pivot tables, whose data may come from elsewhere."""
+    sheet._charts, sheet._images, sheet._pivots = [], [], []

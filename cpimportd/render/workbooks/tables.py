@@ -1,16 +1,36 @@
-"""A workbook of plain tables: a sheet each, with titles that stay in sight."""
+"""A workbook of plain tables: a sheet each, with titles that stay in sight.
+
+Cells hold what they say: texts stay texts, sums are numbers, dates are dates.
+"""
 
 import contextlib
 from collections.abc import AsyncIterable, AsyncIterator, Iterable, Sequence
+from datetime import date
+from decimal import Decimal
 from pathlib import Path
-from typing import Any, Final, NamedTuple
+from typing import Any, Final, NamedTuple, TypeAlias
 
 from openpyxl import Workbook
-from openpyxl.styles import Font
+from openpyxl.cell import WriteOnlyCell
+from openpyxl.styles import Alignment, Font
 from openpyxl.utils import get_column_letter
 
-from cpimportd.render.workbooks.cells import Sheet, cell_of, text_cell
+from cpimportd.core.problems import printable
 
+Book: TypeAlias = Any
+Sheet: TypeAlias = Any
+SomeCell: TypeAlias = Any
+"""What openpyxl's type stubs tell apart too finely, or do not know: its sheets and cells have many kinds."""
+
+SUM_FORMAT: Final = "#,##0.00"
+DATE_FORMAT: Final = "DD.MM.YYYY"
+_LONGEST: Final = 30_000
+"""Characters of a text; a cell holds 32,767."""
+
+_ACTIVE: Final = ("=", "+", "-", "@", "\t", "\r")
+"""What a spreadsheet program may take for the beginning of a formula (OWASP, "CSV Injection")."""
+
+_TOP: Final = Alignment(vertical="top", wrap_text=True)
 _BOLD: Final = Font(bold=True)
 
 
@@ -82,3 +102,43 @@ def _add_sheet(book: Workbook, title: str, columns: Sequence[Titled]) -> Sheet:
         header.append(cell)
     sheet.append(header)
     return sheet
+
+
+def harmless(text: object) -> str:
+    """A text from a file or a server as a cell may hold it: control characters escaped, its lines kept."""
+    return "\n".join(printable(line, _LONGEST) for line in str(text)[: 2 * _LONGEST].split("\n"))[:_LONGEST]
+
+
+def neutralize(cell: SomeCell) -> None:
+    """Make a text cell stay text, whatever it begins with, also after it is edited.
+
+    Stored as a string and marked with the quote prefix (ECMA-376, 18.8.45), which is how a spreadsheet program itself
+    keeps a text that looks like a formula.
+    """
+    cell.data_type = "s"
+    if cell.value.startswith(_ACTIVE):
+        cell.quotePrefix = True
+
+
+def text_cell(sheet: Sheet, text: object) -> SomeCell:
+    """A cell with a text from outside."""
+    cell = WriteOnlyCell(sheet, harmless(text))
+    neutralize(cell)
+    cell.alignment = _TOP
+    return cell
+
+
+def cell_of(sheet: Sheet, value: object) -> SomeCell:
+    """A cell with a value of the books: sums as numbers with a format, dates as dates, all else as text."""
+    if value is None:
+        return None
+    if isinstance(value, bool):
+        return text_cell(sheet, "да" if value else "нет")
+    if isinstance(value, Decimal | int | date):
+        cell = WriteOnlyCell(sheet, value)  # type: ignore[arg-type] # it takes more than its stub says
+        cell.number_format = (
+            SUM_FORMAT if isinstance(value, Decimal) else DATE_FORMAT if isinstance(value, date) else "0"
+        )
+        cell.alignment = Alignment(vertical="top")
+        return cell
+    return text_cell(sheet, value)

@@ -11,7 +11,7 @@ from cpimportd.books.reports.history import history, show
 from cpimportd.books.reports.weekly import weekly
 from cpimportd.core.model import Figure, Kind, Unit
 from cpimportd.core.report import RunReport, UnitStatus
-from cpimportd.render.past import stored_report
+from cpimportd.render.history import stored_report
 from tests.support.books.whole_diff import diff
 
 COUNTS = ("inserted", "updated", "removed", "retimed", "moved_in", "moved_out")

@@ -2,20 +2,19 @@
 
 import sys
 from collections.abc import Sequence
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 
 from cpimportd.cli.arguments import NAME, RUN
-from cpimportd.cli.beside import tell_daemon
-from cpimportd.cli.common import config_option, guarded_deed, guarded_deed_with, json_option, load, run_async, who
-from cpimportd.cli.importing import do_run, show_report
+from cpimportd.cli.common import Call, config_option, json_option, verb, who
+from cpimportd.cli.connect import run_async
+from cpimportd.cli.output import Answer
+from cpimportd.cli.run import answer_of, do_run, notify_daemon
 
 if TYPE_CHECKING:
     import asyncpg
 
-    from cpimportd.config.load import Loaded
     from cpimportd.core.report import HeldUnit, RunReport
 
 
@@ -24,8 +23,8 @@ if TYPE_CHECKING:
 @click.argument("units", nargs=-1, type=NAME, metavar="[UNIT]...")
 @click.option("--run", "run_id", type=RUN, metavar="RUN", help="The run that held them, where it was not the last one.")
 @json_option
-@guarded_deed_with("units")
-def accept(config_file: Path | None, units: tuple[str, ...], run_id: int | None, as_json: bool) -> int:
+@verb(acts=("units",))
+def accept(call: Call, units: tuple[str, ...], run_id: int | None) -> Answer:
     """Publish units that were held because they looked implausible: you have looked, and they are right.
 
     Holds for the files that were held: if 1C has uploaded others since, nothing is published. What the integrity checks
@@ -36,55 +35,44 @@ def accept(config_file: Path | None, units: tuple[str, ...], run_id: int | None,
     """
     from cpimportd.run.request import RunRequest
 
-    loaded = load(config_file)
     if not units:
-        return _list(run_async(_held(loaded)), as_json=as_json)
-    held = run_async(_to_accept(loaded, units, run_id))
+        return _list(call)
+    held = _to_accept(call, units, run_id)
     request = RunRequest(
         accepted=tuple(one.unit.name for one in held),
         accepted_files={one.unit.name: one.contents for one in held},
         requested_by=who(),
     )
-    report = run_async(do_run(loaded.settings, request, "auto", None, None))
-    tell_daemon(loaded, report)
-    show_report(report, loaded.settings.zone, as_json=as_json)
-    return report.code
+    report = run_async(do_run(call.settings, request, "auto", None, None))
+    notify_daemon(call.loaded, report)
+    return answer_of(report, call.settings.zone)
 
 
-def _list(units: "Sequence[HeldUnit]", *, as_json: bool) -> int:
-    from cpimportd.cli.common import print_json
-
-    if as_json:
-        print_json({"held": [one.unit.name for one in units], "units": [one.as_json() for one in units]})
-    elif units:
-        for one in units:
-            click.echo(one.unit.name)
-        click.echo("`cpimportd history` names the runs that held them, `cpimportd show RUN` says why.", err=True)
-    else:
-        click.echo("no unit is held")
-    return 0
-
-
-async def _held(loaded: "Loaded") -> "list[HeldUnit]":
+def _list(call: Call) -> Answer:
     from cpimportd.books.publish.held import held_units
-    from cpimportd.cli.looking import reading
 
-    return await reading(loaded, lambda connection: held_units(connection, loaded.settings.department_id))
+    department = call.settings.department_id
+    units = call.read(lambda connection: held_units(connection, department))
+    names = [one.unit.name for one in units]
+    return Answer(
+        lambda: {"held": names, "units": [one.as_json() for one in units]},
+        "\n".join(names) or "no unit is held",
+        hint="`cpimportd history` names the runs that held them, `cpimportd show RUN` says why." if units else "",
+    )
 
 
-async def _to_accept(loaded: "Loaded", units: Sequence[str], run_id: int | None) -> "list[HeldUnit]":
+def _to_accept(call: Call, units: Sequence[str], run_id: int | None) -> "list[HeldUnit]":
     from cpimportd.books.journal.names import require_run
     from cpimportd.books.publish.held import to_accept
-    from cpimportd.cli.looking import reading
 
-    department = loaded.settings.department_id
+    department = call.settings.department_id
 
     async def read(connection: "asyncpg.Connection") -> "list[HeldUnit]":
         if run_id is not None:
             await require_run(connection, department, run_id)
         return await to_accept(connection, department, units, run_id)
 
-    return await reading(loaded, read)
+    return call.read(read)
 
 
 @click.command()
@@ -93,8 +81,8 @@ async def _to_accept(loaded: "Loaded", units: Sequence[str], run_id: int | None)
 @click.option("--through", is_flag=True, help="Undo the later runs that published the same units as well.")
 @click.option("--yes", is_flag=True, help="Do not ask.")
 @json_option
-@guarded_deed
-def undo(config_file: Path | None, run: int, through: bool, yes: bool, as_json: bool) -> int:
+@verb(acts=True)
+def undo(call: Call, run: int, through: bool, yes: bool) -> int:
     """Make the books of a run's units what they were before it.
 
     In one transaction, checked against the sums of that time; refused where a later run published the same units
@@ -106,30 +94,28 @@ def undo(config_file: Path | None, run: int, through: bool, yes: bool, as_json: 
     """
     from cpimportd.books.journal.names import require_run
     from cpimportd.books.publish.undo import runs_to_undo
-    from cpimportd.cli.looking import reading
     from cpimportd.core.shell import command
 
-    loaded = load(config_file)
-    department = loaded.settings.department_id
+    department = call.settings.department_id
 
     async def read(connection: "asyncpg.Connection") -> tuple[int, ...]:
         await require_run(connection, department, run)
         return await runs_to_undo(connection, department, run, through=through)
 
-    which = run_async(reading(loaded, read))
+    which = call.read(read)
     if not yes:
         _confirm(which)
-    report = run_async(_undo(loaded, run, through=through))
-    tell_daemon(loaded, report)
-    show_report(report, loaded.settings.zone, as_json=as_json)
+    report = run_async(_undo(call, run, through=through))
+    notify_daemon(call.loaded, report)
+    code = call.print(answer_of(report, call.settings.zone))
     for unit in (one.unit.name for one in report.held_now or () if one.run == report.run):
         paste = command("accept", unit)
         click.echo(f"held until 1C uploads other files: {unit}\n  → to take those of now: {paste}", err=True)
-    return report.code
+    return code
 
 
 def _confirm(which: Sequence[int]) -> None:
-    # A question that goes into a file, or nowhere, is seen by nobody; whoever waits for its answer waits in vain.
+    # Without a terminal nobody sees the question, and waiting for an answer would never end.
     if not (sys.stdin.isatty() and sys.stderr.isatty()):
         raise click.UsageError("nobody is there to be asked: say --yes")
     runs = ", ".join(str(run) for run in sorted(which))
@@ -140,11 +126,11 @@ def _confirm(which: Sequence[int]) -> None:
         raise
 
 
-async def _undo(loaded: "Loaded", run: int, *, through: bool) -> "RunReport":
+async def _undo(call: Call, run: int, *, through: bool) -> "RunReport":
     from cpimportd.render.progress import choose_progress
     from cpimportd.run.undoing import undo_once
 
     with choose_progress("auto") as progress:
-        report = await undo_once(loaded.settings, run, through=through, requested_by=who(), progress=progress)
+        report = await undo_once(call.settings, run, through=through, requested_by=who(), progress=progress)
         progress.end(report)
         return report

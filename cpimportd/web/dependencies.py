@@ -1,20 +1,21 @@
 """What every route can reach: the settings, the books, the daemon, and the checks that requests share."""
 
 import asyncio
+from collections.abc import Iterator
 from dataclasses import dataclass, field
-from typing import Annotated
+from typing import Annotated, Any
 
 from fastapi import Depends, Query, Request
 
 from cpimportd.books.reports.reader import BooksReader
 from cpimportd.config.settings import Settings
-from cpimportd.core.problems import ProblemError, problem
+from cpimportd.core.problems import ProblemError, printable, problem
 from cpimportd.web.daemon_view import DaemonView
 from cpimportd.web.languages import Language, language_of
 
 
 @dataclass
-class Place:
+class Services:
     """Made once, when the process starts.
 
     Attributes:
@@ -32,23 +33,23 @@ class Place:
     watchers: int = 0
 
 
-def _place(request: Request) -> Place:
-    place: Place = request.app.state.place
-    return place
+def _services(request: Request) -> Services:
+    services: Services = request.app.state.services
+    return services
 
 
-Here = Annotated[Place, Depends(_place)]
-"""The place, as a parameter of a route."""
+Shared = Annotated[Services, Depends(_services)]
+"""The services, as a parameter of a route."""
 
-Spoken = Annotated[Language, Depends(language_of)]
-"""The language of whoever asks."""
+SpokenLanguage = Annotated[Language, Depends(language_of)]
+"""The language that the client asks for."""
 
 
 def _department(
-    here: Here,
+    services: Shared,
     department_id: Annotated[int | None, Query(ge=1, lt=2**31, description="Ours, or none.")] = None,
 ) -> int:
-    ours = here.settings.department_id
+    ours = services.settings.department_id
     if department_id not in {None, ours}:
         raise ProblemError(problem("web-not-found", value=f"department {department_id}"))
     return ours
@@ -61,15 +62,43 @@ Skip = Annotated[int, Query(ge=0, le=10_000_000, description="How many entries t
 Limit = Annotated[int | None, Query(ge=1, le=10_000, description="How many entries; web.page_limit is the most.")]
 
 
-def bounded(here: Place, limit: int | None, usual: int = 100) -> int:
+def bounded(services: Services, limit: int | None, usual: int = 100) -> int:
     """How many entries to give: as many as asked for, where web.page_limit allows it.
 
     Raises:
         ProblemError: ``web-request``: more are asked for.
     """
-    most = here.settings.web.page_limit
+    most = services.settings.web.page_limit
     if limit is None:
         return min(usual, most)
     if limit > most:
         raise ProblemError(problem("web-request", reason=f"limit: {limit} is more than web.page_limit ({most})"))
     return limit
+
+
+def refuse_unknown(request: Request) -> None:
+    """For every route, before it does anything: each parameter is one that it knows, and given once.
+
+    An answer that leaves a filter out looks just like one that has it.
+
+    Raises:
+        ProblemError: ``web-request``.
+    """
+    if not request.query_params:
+        return
+    known = sorted(set(_known(request.scope["route"].dependant)))
+    seen: set[str] = set()
+    for name, _ in request.query_params.multi_items():
+        if name not in known:
+            these = f"known: {', '.join(known)}" if known else "it takes none"
+            raise ProblemError(problem("web-request", reason=f"{printable(name)}: no such parameter here; {these}"))
+        if name in seen:
+            raise ProblemError(problem("web-request", reason=f"{name}: given more than once"))
+        seen.add(name)
+
+
+def _known(dependant: Any) -> Iterator[str]:  # noqa: ANN401 - FastAPI does not export its type
+    """The names of a route's query parameters, its dependencies' included."""
+    yield from (field.alias for field in dependant.query_params)
+    for one in dependant.dependencies:
+        yield from _known(one)

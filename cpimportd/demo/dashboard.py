@@ -17,11 +17,11 @@ from cpimportd.daemon.client import Client
 
 _NOT_INHERITED: Final = ("CPIMPORTD_", "CREDENTIALS_DIRECTORY", "STATE_DIRECTORY", "RUNTIME_DIRECTORY", "NOTIFY_SOCKET")
 """What would configure our processes otherwise than the demo's file does."""
-_PATIENCE: Final = 60.0
+_TIMEOUT: Final = 60.0
 """Seconds for a process to start or to end."""
 
 
-class BoardError(Exception):
+class DashboardError(Exception):
     """The dashboard does not start; the text is what its process said."""
 
 
@@ -37,7 +37,7 @@ def dashboard(folder: Path, settings: Settings) -> Iterator[str]:
         The dashboard's address, with a token of its own after the ``#``, which no browser sends anywhere.
 
     Raises:
-        BoardError: the web process ended at once, as it does where its libraries are not installed.
+        DashboardError: the web process ended at once, as it does where its libraries are not installed.
     """
     settings.state_directory.chmod(0o700)
     config = _configuration(folder / "cpimportd.toml", settings)
@@ -89,7 +89,7 @@ def _process(folder: Path, verb: str, config: Path, *options: str, **environ: st
     finally:
         process.terminate()
         try:
-            process.communicate(timeout=_PATIENCE)
+            process.communicate(timeout=_TIMEOUT)
         except subprocess.TimeoutExpired:
             process.kill()
             process.communicate()
@@ -100,7 +100,7 @@ def _address(process: "subprocess.Popen[str]", log: Path) -> str:
     try:
         return str(json.loads(said)["address"])
     except (ValueError, KeyError):
-        raise BoardError(log.read_text(encoding="utf-8").strip()) from None
+        raise DashboardError(log.read_text(encoding="utf-8").strip()) from None
 
 
 def _document(lines: IO[str] | None) -> Iterator[str]:
@@ -113,7 +113,7 @@ def _document(lines: IO[str] | None) -> Iterator[str]:
 
 def _wait_for_daemon(state: Path) -> None:
     """Let the daemon come up, so that the page does not begin with the news that none runs."""
-    deadline = time.monotonic() + _PATIENCE / 4
+    deadline = time.monotonic() + _TIMEOUT / 4
     while time.monotonic() < deadline:
         with suppress(ProblemError):
             Client(state).status()

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, Final
 from rich.console import Console
 from rich.text import Text
 
+from cpimportd.core.figures import amount, count
 from cpimportd.core.model import Figure, Kind, Unit
 from cpimportd.core.problems import CATALOG, Problem
 from cpimportd.core.report import (
@@ -22,12 +23,11 @@ from cpimportd.core.report import (
     UnitReport,
     UnitStatus,
 )
+from cpimportd.core.time import moment
 from cpimportd.render import fields as values
-from cpimportd.render.layout import Column, foreign, print_heading, print_line, print_table
-from cpimportd.render.numbers import amount, clean, count, moment
+from cpimportd.render.fields import title_of
+from cpimportd.render.layout import Column, clean, clean_cell, print_heading, print_line, print_more, print_table
 from cpimportd.render.run import render
-from cpimportd.render.shortening import print_more
-from cpimportd.render.titles import title_of
 
 if TYPE_CHECKING:
     from cpimportd.books.reports.history import Change, Inserted, RunLine, Shown
@@ -60,7 +60,7 @@ _DONE: Final = {
     "insert": "brought back",
 }
 _NUMBERS_OF_ROWS: Final = frozenset({"organization_id", "bank_account_id", "contract_id", "created_at", "updated_at"})
-"""What the database numbers and stamps: a document's organization, account and contract are told by their names."""
+"""What the database numbers and stamps: a document's organization, account and contract are shown by their names."""
 _COUNTS: Final = ("inserted", "updated", "removed", "retimed", "unchanged", "normalised", "put_right", "moved_in",
                   "moved_out")  # fmt: skip
 
@@ -75,7 +75,7 @@ def render_history(runs: "Sequence[RunLine]", zone: tzinfo, console: Console) ->
             str(line.run),
             moment(line.started_at, zone),
             "" if line.seconds is None else f"{line.seconds:.1f}",
-            foreign(_why(line, zone)),
+            clean_cell(_why(line, zone)),
             *(count(number) for number in (line.inserted, line.updated, line.removed, line.retimed, line.held)),
             Text(line.status, style=_STYLES.get(line.status, "bold red")),
         )
@@ -201,7 +201,7 @@ def render_changes(
         if headed:
             print_heading(console, "Inserted, and still in the books")
         rows: list[tuple[str | Text, ...]] = [
-            (one.kind, *(foreign(text) for text in (one.organization, one.operation_id, one.file)), str(one.row))
+            (one.kind, *(clean_cell(text) for text in (one.organization, one.operation_id, one.file)), str(one.row))
             for one in inserted
         ]
         print_table(console, _INSERTED, rows)

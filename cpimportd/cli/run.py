@@ -1,4 +1,4 @@
-"""``run`` and ``demo``: the verbs that import."""
+"""``run``: import today's workbooks; and what every verb that makes a run needs."""
 
 from datetime import UTC, datetime, timedelta, tzinfo
 from pathlib import Path
@@ -7,10 +7,14 @@ from typing import TYPE_CHECKING
 import click
 
 from cpimportd.cli.arguments import INSTANT, NAME, SECONDS, FilePath, require_schedule
-from cpimportd.cli.beside import tell_daemon
-from cpimportd.cli.common import config_option, guarded_deed, json_option, load, print_json, run_async, say, who
+from cpimportd.cli.common import Call, config_option, json_option, verb, who
+from cpimportd.cli.connect import run_async
+from cpimportd.cli.output import Answer, say
 
 if TYPE_CHECKING:
+    from rich.console import Console
+
+    from cpimportd.config.load import Loaded
     from cpimportd.config.settings import Settings
     from cpimportd.core.problems import ProblemError
     from cpimportd.core.report import RunReport
@@ -48,9 +52,9 @@ _KINDS = ("receipts", "expenses", "details")
 @click.option("--progress", "progress_form", type=click.Choice(["auto", "json", "none"]), default="auto",
               show_default=True, help="How progress is shown on stderr.")  # fmt: skip
 @json_option
-@guarded_deed
+@verb(acts=True)
 def run(
-    config_file: Path | None,
+    call: Call,
     folder: Path | None,
     dry_run: bool,
     only: tuple[str, ...],
@@ -63,8 +67,7 @@ def run(
     again_within: timedelta | None,
     known_upload: datetime | None,
     progress_form: str,
-    as_json: bool,
-) -> int:
+) -> Answer:
     """Import today's workbooks now.
 
     Fetches, reads and checks every workbook, and publishes what adds up in one transaction. What does not is held:
@@ -74,7 +77,7 @@ def run(
     Examples: `cpimportd run --dry-run` shows what would change; `cpimportd run --from /srv/1c-exports` takes a folder.
     Afterwards: `cpimportd summary`, `cpimportd diff RUN`. Where a daemon runs, `cpimportd trigger --wait` does it, too.
     """
-    from cpimportd.config.load import require_database, require_source
+    from cpimportd.config.load import require_source
     from cpimportd.core.model import Kind
     from cpimportd.core.problems import ProblemError
     from cpimportd.run.request import RunRequest
@@ -93,25 +96,20 @@ def run(
         uploaded_after=uploaded_after,
         wait=wait,
     )
-    zone: tzinfo
     try:
-        loaded = load(config_file)
-        require_database(loaded.settings, loaded.path)
+        settings = call.require_database()
         if folder is None:
-            require_source(loaded.settings, loaded.path)
+            require_source(settings, call.loaded.path)
         if schedule is not None:
-            require_schedule(loaded.settings, schedule, "run", enabled=False)
+            require_schedule(settings, schedule, "run", enabled=False)
     except ProblemError as error:
-        if not as_json:
+        if not call.as_json:
             raise
-        zone, report = UTC, _refused(error, progress_form)  # nobody sees the zone: this one is told as JSON
-    else:
-        zone = loaded.settings.zone
-        report = run_async(do_run(loaded.settings, request, progress_form, again_within, known_upload))
-        if not dry_run and progress_form != "json":  # the daemon hears of its own run by these
-            tell_daemon(loaded, report, elsewhere=folder is not None, only=only)
-    show_report(report, zone, as_json=as_json)
-    return report.code
+        return answer_of(_refused(error, progress_form), UTC)  # the zone is not used: this report is printed as JSON
+    report = run_async(do_run(settings, request, progress_form, again_within, known_upload))
+    if not dry_run and progress_form != "json":  # the daemon hears of its own run by these
+        notify_daemon(call.loaded, report, elsewhere=folder is not None, only=only)
+    return answer_of(report, settings.zone)
 
 
 def _refused(error: "ProblemError", progress_form: str) -> "RunReport":
@@ -151,31 +149,45 @@ async def do_run(
         return report
 
 
-def show_report(report: "RunReport", zone: tzinfo, *, as_json: bool) -> None:
-    """The report on stdout, as people or scripts want it; instants for people in the given zone."""
-    if as_json:
-        print_json(report.as_json())
-        return
-    from cpimportd.render.layout import stdout_console
-    from cpimportd.render.run import render
+def answer_of(report: "RunReport", zone: tzinfo) -> Answer:
+    """The report as people or scripts want it; instants for people in the given zone."""
+
+    def show(console: "Console") -> None:
+        from cpimportd.render.run import render
+
+        render(report, console, zone=zone)
 
     if report.run is None and not report.files:
-        say(report.problems)
-    else:
-        render(report, stdout_console(), zone=zone)
+        return Answer(report.as_json, lambda _: say(report.problems), code=report.code)
+    return Answer(report.as_json, show, code=report.code)
 
 
-@click.command()
-@click.option("--keep", is_flag=True, help="Leave all of it running, with a daemon and the dashboard, to look around.")
-@guarded_deed
-def demo(keep: bool) -> int:
-    """Show the product on generated exports: day 1, day 2 and a broken day.
+def notify_daemon(
+    loaded: "Loaded", report: "RunReport", *, elsewhere: bool = False, only: tuple[str, ...] = ()
+) -> None:
+    """Leave the daemon a notice of a run that judged or changed the books; if it cannot be left, print why.
 
-    Needs nothing but the extra `demo`: an embedded PostgreSQL and a loopback FTP server are started,
-    and are gone afterwards.
-
-    Example: `cpimportd demo --keep`, then look around at what it prints.
+    Args:
+        loaded: the configuration.
+        report: of the run.
+        elsewhere: its workbooks were not those on the server.
+        only: the kinds that it was to import; empty means all.
     """
-    from cpimportd.demo import run_demo
+    from cpimportd.core.outcomes import JUDGED
+    from cpimportd.core.problems import ProblemError
+    from cpimportd.daemon.client import Client
+    from cpimportd.daemon.elsewhere import Elsewhere
+    from cpimportd.daemon.messages import Result, Seen
+    from cpimportd.render.progress import messages_of_report
 
-    return run_demo(keep=keep, echo=click.echo)
+    if report.status.value not in JUDGED:
+        return
+    told = list(messages_of_report(report))
+    (result,) = (one for one in told if isinstance(one, Result))
+    seen = () if elsewhere else tuple(one for one in told if isinstance(one, Seen))
+    ended = report.started_at + timedelta(seconds=report.seconds)
+    try:
+        word = Elsewhere(report.started_at, ended, result, seen, only)
+        Client(loaded.settings.state_directory).leave_word(word)
+    except ProblemError as error:
+        say(error.problems)

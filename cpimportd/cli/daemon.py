@@ -1,0 +1,76 @@
+"""``daemon`` and ``web``: the two that stay."""
+
+from typing import TYPE_CHECKING
+
+import click
+
+from cpimportd.cli.common import Call, config_option, json_option, verb
+from cpimportd.cli.output import Answer
+
+if TYPE_CHECKING:
+    from cpimportd.daemon.journal import Form
+
+
+@click.command()
+@config_option
+@click.option("--log-format", "form", type=click.Choice(["auto", "text", "json", "journal"]), default="auto",
+              show_default=True, help="Of log lines; auto: the journal under systemd, else text.")  # fmt: skip
+@verb(acts=True)
+def daemon(call: Call, form: "Form") -> int:
+    """Stay, and import whenever a schedule is due; systemd starts this.
+
+    Signals: SIGUSR1 imports now, SIGHUP reads the configuration again, SIGUSR2 writes the status into the journal,
+    SIGTERM ends: a run before its COMMIT is rolled back and its slot stays due. Under systemd:
+    `systemctl kill --kill-who=main -s SIGUSR2 cpimportd`.
+
+    Example: `systemctl start cpimportd`; by hand, to try it: `cpimportd daemon --log-format text`. It asks for nothing:
+    look with `cpimportd status` from another terminal.
+    """
+    import signal
+
+    from cpimportd.daemon.beginning import begin
+
+    # Until the loop listens to them, they would end the process: signal(7).
+    for number in (signal.SIGHUP, signal.SIGUSR1, signal.SIGUSR2):
+        signal.signal(number, signal.SIG_IGN)
+    path = None if call.config_file is None else call.config_file.absolute()
+    child = begin(path)  # it reads the configuration while we import what we need
+    from cpimportd.daemon.main import main
+
+    return main(path, form, child)
+
+
+@click.command()
+@config_option
+@json_option
+@verb(acts=True)
+def web(call: Call) -> int:
+    """Serve the dashboard and the interface over HTTP until SIGTERM or Ctrl-C.
+
+    It only reads the books, and asks the daemon where somebody wants an import. Who asks shows a token: web.token, best
+    as a credential. --json prints the address as a document when it answers. systemd starts it as the unit
+    cpimportd-web.service. Needs the extra `web`.
+
+    Example: `export CPIMPORTD_WEB__TOKEN=$(openssl rand -hex 32)`, `echo $CPIMPORTD_WEB__TOKEN`, `cpimportd web`; then
+    open the address that it prints, and give the token there.
+    """
+    from cpimportd.core.problems import ProblemError, problem
+    from cpimportd.daemon.journal import set_up, tell_in
+
+    settings = call.settings
+    if settings.web.database_url is None:
+        call.require_database()
+    try:
+        from cpimportd.web.server import serve
+    except ModuleNotFoundError as error:
+        if (error.name or "").startswith("cpimportd"):
+            raise
+        raise ProblemError(problem("web-not-installed", reason=str(error))) from error
+
+    def ready(address: str) -> None:
+        call.print(Answer(lambda: {"address": address}, hint=f"answering at {address}"))
+
+    set_up()
+    tell_in(settings.zone)
+    serve(settings, ready)
+    return 0

@@ -1,0 +1,218 @@
+"""``alerts``, ``notify`` and ``metrics``: messages to people, caches, views and Prometheus."""
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Final
+
+import click
+
+from cpimportd.cli.arguments import FilePath
+from cpimportd.cli.common import Call, config_option, json_option, verb
+from cpimportd.cli.connect import run_async
+from cpimportd.cli.output import Answer, print_json, say, send_messages
+
+if TYPE_CHECKING:
+    import asyncpg
+    from rich.console import Console
+
+    from cpimportd.books.publish.notices import Outstanding
+    from cpimportd.books.reports.alerts import QueuedAlert, StoredCondition
+    from cpimportd.config.settings import Settings
+    from cpimportd.core.problems import Problem
+
+    Told = tuple[Sequence[Outstanding], Mapping[str, tuple[Problem, ...]]]
+
+_DEATHS: Final = ("run-crashed", "run-broken-off", "run-timeout", "job-died")
+_UNDER_WAY: Final = 4
+
+
+@click.command()
+@config_option
+@click.option("--test", is_flag=True, help="Send a test message to every url, and say for each whether it went.")
+@click.option("--send", is_flag=True, help="Send what is queued.")
+@click.option("--died", type=(click.Choice(_DEATHS), str), metavar="CODE TEXT",
+              hidden=True, help="Tell of a run that can do so no more; the daemon says this.")  # fmt: skip
+@click.option("--job", type=click.Choice(["import", "report", "reconcile"]), default="import", hidden=True,
+              help="What the one that died was to do.")  # fmt: skip
+@json_option
+@verb(acts=("test", "send", "died"))
+def alerts(call: Call, test: bool, send: bool, died: tuple[str, str] | None, job: str) -> Answer | int:
+    """What is wrong now, and the queue of alerts: what waits, and what was sent last.
+
+    Alerts go to alerts.urls when something becomes wrong, changes, or is well again, and once a day while it lasts.
+    After a change of alerts.urls try `cpimportd alerts --test`. Exit code 1 where a test, or something queued, did not
+    go.
+    """
+    if test and send:
+        raise click.UsageError("give --test or --send, not both")
+    if died is not None:
+        return _report_death(call.settings, *died, job)
+    if test:
+        return _test(call.settings)
+    return _queue(call, send=send)
+
+
+def _report_death(settings: "Settings", code: str, text: str, job: str) -> int:
+    from datetime import UTC, datetime
+
+    from cpimportd.core.problems import CATALOG, Problem, printable
+    from cpimportd.core.report import RunReport, RunStatus
+    from cpimportd.core.time import span
+    from cpimportd.notify.alerting import Occasion, tell, tell_of_job
+
+    limit = span(settings.daemon.run_time_limit) if code == "run-timeout" else None
+    found = Problem(code, printable(text), CATALOG[code].way_out, value=limit if job == "import" else job)
+    if job == "import":
+        dead = RunReport(None, RunStatus.FAILED, datetime.now(UTC), 0, problems=(found,))
+        untold = run_async(tell(settings, Occasion(), dead)).problems[1:]
+    else:
+        untold = run_async(tell_of_job(settings, job, (found,)))
+    say(untold)
+    return 1 if untold else 0
+
+
+def _test(settings: "Settings") -> Answer:
+    from cpimportd.notify.jobs import require_urls
+    from cpimportd.notify.sending import names_of
+    from cpimportd.notify.sending import send as send_to
+    from cpimportd.notify.texts import test_title
+
+    require_urls(settings)
+    urls = names_of([url.get_secret_value() for url in settings.alerts.urls])
+    title = test_title(settings.alerts.language, settings.department_id)
+    failed = run_async(send_to(urls, (title, title), "test", settings.alerts.timeout.total_seconds()))
+    return Answer(
+        lambda: {"urls": [{"url": name, "sent": name not in failed, "error": failed.get(name)} for name in urls]},
+        "\n".join(f"{name}: {failed[name]}" if name in failed else f"{name}: sent" for name in urls),
+        code=1 if failed else 0,
+    )
+
+
+def _queue(call: Call, *, send: bool) -> Answer:
+    from cpimportd.books.reports.alerts import latest, wrong_now
+    from cpimportd.notify.delivery import deliver
+    from cpimportd.notify.jobs import require_urls
+    from cpimportd.render.jobs import render_alerts, render_wrong
+
+    settings = call.settings
+    if send:
+        require_urls(settings)
+    number = settings.department_id
+
+    async def read(
+        connection: "asyncpg.Connection",
+    ) -> "tuple[Sequence[Problem], Sequence[StoredCondition], Sequence[QueuedAlert]]":
+        unsent = await deliver(connection, settings) if send else ()
+        return unsent, await wrong_now(connection, number), await latest(connection, number)
+
+    unsent, wrong, queued = call.read(read)
+
+    def show(console: "Console") -> None:
+        render_wrong(wrong, settings.zone, console)
+        render_alerts(queued, settings.zone, console)
+        say(unsent)
+
+    return Answer(
+        lambda: {
+            "wrong": [one.as_json() for one in wrong],
+            "alerts": [one.as_json() for one in queued],
+            "problems": [found.as_json() for found in unsent],
+        },
+        show,
+        code=1 if unsent else 0,
+    )
+
+
+@click.command()
+@config_option
+@click.option("--progress", "form", type=click.Choice(["json", "none"]), default="none", hidden=True,
+              help="How the daemon is told.")  # fmt: skip
+@json_option
+@verb(acts=True)
+def notify(call: Call, form: str) -> int:
+    """Clear caches and refresh views for runs that could not do it.
+
+    Every run does that itself after its COMMIT. Where its process died before, or the cache was away, it is
+    outstanding: `cpimportd status` and `cpimportd check` say so. The daemon and the next run try again by themselves;
+    this does it now. Exit code 1 where something is still outstanding, 4 where a run is under way, which does it.
+
+    Example: `cpimportd notify`, after Redis was started again.
+    """
+    from cpimportd.core.problems import ProblemError
+
+    _ = call.loaded  # a configuration that cannot be used ends it as it ends every verb
+    try:
+        found, problems = run_async(_notify(call))
+    except ProblemError as error:
+        if form == "json":
+            # The next run reports a database that is away; a run that is under way notifies the readers itself.
+            silent = error.passing or error.exit_code == _UNDER_WAY
+            _report_to_daemon(error.exit_code, "", () if silent else error.problems)
+        if form == "json" or call.as_json:
+            print_json({"told": [], "problems": [every.as_json() for every in error.problems]})
+            return error.exit_code
+        raise
+    untold = tuple(dict.fromkeys(every for why in problems.values() for every in why))
+    told = [one for one in found if not problems[one.target]]
+    said = "; ".join(one.done for one in told)
+    if form == "json":
+        known = {every for one in found for every in one.problems}  # the journal has them already
+        _report_to_daemon(1 if untold else 0, said, tuple(new for new in untold if new not in known))
+    if call.as_json:
+        print_json({
+            "told": [{"target": one.target, "runs": one.runs} for one in told],
+            "problems": [every.as_json() for every in untold],
+        })  # fmt: skip
+    elif form == "none":
+        click.echo(said or ("nothing was outstanding" if not found else "nothing could be done"))
+        say(untold)
+    return 1 if untold else 0
+
+
+async def _notify(call: Call) -> "Told":
+    from cpimportd.run.notifying import notify_outstanding
+
+    return await notify_outstanding(call.require_database())
+
+
+def _report_to_daemon(code: int, summary: str, problems: "Sequence[Problem]") -> None:
+    """Send the daemon the lines for its journal, and how it ended."""
+    import logging
+
+    from cpimportd.daemon.messages import Result, Said, said
+
+    lines = [Said(logging.INFO, summary)] if summary else []
+    lines += [said(found, found.effect.level) for found in problems]
+    result = Result(None, "failed" if code else "done", code, summary, untold=bool(code))
+    send_messages(*lines, result)
+
+
+@click.command()
+@click.option("--textfile", type=FilePath(dir_okay=False), metavar="PATH",
+              help="Write them there in one step, for node_exporter's textfile collector; print nothing.")  # fmt: skip
+@config_option
+@verb(acts=("textfile",))
+def metrics(call: Call, textfile: Path | None) -> None:
+    """Print what Prometheus can watch: last success, durations, rows and sums, held units, freshness, missed slots.
+
+    Needs the extra `metrics`. Where `cpimportd web` runs, the same is at /metrics. Sums are floats here:
+    to the kopeck are the books alone (`cpimportd summary`).
+
+    Example: `cpimportd metrics --textfile /var/lib/prometheus/node-exporter/cpimportd.prom`. The key metrics.textfile
+    lets every run do that by itself when it ends.
+    """
+    from cpimportd.books.publish.notices import readers
+    from cpimportd.core.problems import ProblemError, problem
+    from cpimportd.notify.metrics import daemon_status, metrics_text, write_textfile
+
+    settings = call.settings
+    daemon, told = daemon_status(settings.state_directory), readers(settings)
+    text = call.read(lambda connection: metrics_text(connection, settings.department_id, daemon, told))
+    if textfile is None:
+        click.echo(text, nl=False)
+        return
+    try:
+        write_textfile(textfile, text)
+    except OSError as error:
+        reason = error.strerror or str(error)
+        raise ProblemError(problem("disk", path=str(textfile), reason=reason)) from error

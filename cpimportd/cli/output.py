@@ -1,0 +1,161 @@
+"""What verbs print: JSON or text on stdout, problems on stderr, and long lists while they are read."""
+
+import json
+import sys
+from collections.abc import AsyncIterator, Callable, Iterable, Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final, TypeVar
+
+import click
+
+from cpimportd.core.streams import loss
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+    from cpimportd.core.problems import Problem
+    from cpimportd.daemon.messages import Message
+
+Item = TypeVar("Item")
+
+_PRINTED: Final = "cpimportd.printed"
+"""In click's context: a JSON document was printed."""
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """What a verb found out, for scripts and for people; only the form that was asked for is made.
+
+    Attributes:
+        document: makes the JSON document.
+        text: for people on stdout: the text, or what renders it on a console.
+        hint: for people on stderr, after it.
+        code: the verb's exit code.
+    """
+
+    document: Callable[[], object]
+    text: "str | Callable[[Console], object]" = ""
+    hint: str = ""
+    code: int = 0
+
+    def print(self, *, as_json: bool) -> int:
+        """Print it; the exit code."""
+        if as_json:
+            print_json(self.document())
+            return self.code
+        if not isinstance(self.text, str):
+            from cpimportd.render.layout import stdout_console
+
+            self.text(stdout_console())
+        elif self.text:
+            click.echo(self.text)
+        if self.hint:
+            click.echo(self.hint, err=True)
+        return self.code
+
+
+def say(problems: "Iterable[Problem]") -> None:
+    """Show problems to a human, each with its way out, on stderr."""
+    for one in problems:
+        click.echo(f"cpimportd: {one}", err=True)
+        click.echo(f"  → {one.way_out}", err=True)
+
+
+def print_json(document: object) -> None:
+    """One JSON document on stdout, readable by people too."""
+    click.echo(json.dumps(document, ensure_ascii=False, indent=2))
+    _note_printed()
+
+
+def print_json_problems(problems: "Iterable[Problem]") -> None:
+    """What went wrong as the one JSON document of a verb; nothing where it has begun to print another."""
+    if (context := click.get_current_context(silent=True)) is None or _PRINTED not in context.meta:
+        print_json({"problems": [found.as_json() for found in problems]})
+
+
+def _note_printed() -> None:
+    """Note that a JSON document was begun: what goes wrong after it is no second one."""
+    if (context := click.get_current_context(silent=True)) is not None:
+        context.meta[_PRINTED] = True
+
+
+async def print_json_lists(head: Mapping[str, object], lists: Mapping[str, AsyncIterator[object]]) -> None:
+    """One JSON document on stdout whose last members are lists that may be too long to be made at once.
+
+    It ends early where stdout takes no more: nobody gets the rest, which may be long.
+
+    Args:
+        head: the members before them, at least one; a list of the same name takes a member's place.
+        lists: each item is printed as it comes.
+    """
+    _note_printed()
+    before = {name: value for name, value in head.items() if name not in lists}
+    click.echo(json.dumps(before, ensure_ascii=False, indent=2).removesuffix("\n}"), nl=False)
+    for name, items in lists.items():
+        click.echo(f",\n  {json.dumps(name)}: [", nl=False)
+        first = True
+        async for item in items:
+            click.echo(("" if first else ",") + "\n" + json.dumps(item, ensure_ascii=False), nl=False)
+            first = False
+            if loss(sys.stdout) is not None:
+                return
+        click.echo("]", nl=False)
+    click.echo("}")
+
+
+async def print_list(items: AsyncIterator[Item], total: int, render: Callable[..., None], *, whole: bool) -> None:
+    """Print a list for people as it comes, or the first of it and how many follow.
+
+    Args:
+        items: the list.
+        total: how many there are.
+        render: prints some of them, with ``headed``: whether they are the first, and ``more``: how many are left out.
+        whole: print all of them.
+    """
+    from cpimportd.render.layout import MAX_PROBLEMS
+
+    seen = 0
+    async for some in _batches(items, MAX_PROBLEMS):
+        seen += len(some)
+        more = 0 if whole else total - seen
+        render(some, headed=seen == len(some), more=more)
+        if more or loss(sys.stdout) is not None:
+            break
+
+
+async def _batches(items: AsyncIterator[Item], size: int) -> AsyncIterator[list[Item]]:
+    batch: list[Item] = []
+    async for item in items:
+        batch.append(item)
+        if len(batch) == size:
+            yield batch
+            batch = []
+    if batch:
+        yield batch
+
+
+def send_messages(*messages: "Message") -> None:
+    """Send these to the daemon that started this verb, a line each; it reads our stderr."""
+    from cpimportd.daemon.messages import encode
+
+    for message in messages:
+        sys.stderr.write(f"{encode(message)}\n")
+    sys.stderr.flush()
+
+
+def after_output(code: int, *, acted: bool) -> int:
+    """The exit code once everything is written; output that was lost is reported on stderr if anybody was reading it.
+
+    Args:
+        code: how the verb itself ended.
+        acted: whether it did something, and was not only asked to show something.
+    """
+    from cpimportd.core.problems import problem
+    from cpimportd.core.streams import give_up, unread
+
+    lost = loss(sys.stdout)
+    if lost is None or unread(sys.stdout):
+        return code
+    give_up(sys.stdout)
+    say((problem("output-lost", reason=lost.strerror or str(lost)),))
+    return code if code or acted else 1

@@ -18,6 +18,7 @@ from cpimportd.notify import nagios as nagios_page
 from cpimportd.notify.nagios import Thresholds, judge
 from cpimportd.notify.plugin import Answer, Finding, Level
 from cpimportd.timetable.memory import Memory, Remembered
+from tests import launcher
 
 NOW = datetime(2026, 11, 24, 12, tzinfo=UTC)  # 15:00 in Moscow; today's slot was at 03:00 UTC
 # The guidelines' grammar: 'label'=value[UOM];[warn];[crit];[min];[max]
@@ -132,10 +133,7 @@ def test_a_name_from_a_file_begins_neither_a_line_nor_performance_data():
 
 
 def nagios(config: Path, *arguments: str, **environ: str) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(
-        [sys.executable, "-m", "cpimportd", "check", "--nagios", *arguments, "--config", str(config)],
-        capture_output=True, text=True, timeout=120, check=False, env={**os.environ, **environ},
-    )  # fmt: skip
+    return launcher.run("check", "--nagios", *arguments, "--config", str(config), env={**os.environ, **environ})
 
 
 def config(two_days, folder: Path, **changes: str) -> Path:

@@ -9,13 +9,12 @@ from pathlib import Path
 
 import pytest
 
+from tests import launcher
+
 
 def coming(*arguments: str, **environ: str) -> subprocess.CompletedProcess[str]:
     clean = {k: v for k, v in os.environ.items() if not k.startswith("CPIMPORTD_") and k != "DATABASE_URL"}
-    return subprocess.run(
-        [sys.executable, "-m", "cpimportd", "next", *arguments],
-        capture_output=True, text=True, timeout=60, check=False, env={**clean, **environ},
-    )  # fmt: skip
+    return launcher.run("next", *arguments, env={**clean, **environ})
 
 
 @pytest.fixture

@@ -15,6 +15,7 @@ import pytest
 from cpimportd.books.database.connection import connect
 from cpimportd.config.settings import Cache, Tell
 from cpimportd.run.notifying import tell_outstanding
+from tests import launcher
 from tests.daemon.living_daemon import environment
 from tests.daemon.polling import until
 from tests.faults.machine import begin, configuration
@@ -57,8 +58,7 @@ class Readers:
         return [row for row in self.outcomes if row[2] is None]
 
     def verb(self, *arguments):
-        argv = [sys.executable, "-m", "cpimportd", *arguments, "--config", str(self.file)]
-        return subprocess.run(argv, capture_output=True, text=True, check=False, env=environment(), timeout=60)
+        return launcher.run(*arguments, "--config", str(self.file), env=environment())
 
 
 @pytest.fixture

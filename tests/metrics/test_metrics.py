@@ -19,6 +19,7 @@ from cpimportd.core.report import RunStatus
 from cpimportd.notify.delivery import database as connected
 from cpimportd.notify.metrics.output import registry_of, text_of
 from cpimportd.run.pipeline import RunRequest, run_once
+from tests import launcher
 from tests.pipeline.conftest import Workplace, make_workplace
 
 ROWS = """
@@ -40,10 +41,7 @@ PAID = """
 
 
 def cpimportd(*arguments: str, environ: dict[str, str] | None = None) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(
-        [sys.executable, "-m", "cpimportd", *arguments],
-        capture_output=True, text=True, timeout=120, check=False, env={**os.environ, **(environ or {})},
-    )  # fmt: skip
+    return launcher.run(*arguments, env={**os.environ, **(environ or {})})
 
 
 def parsed(text: str) -> dict[str, dict[tuple[str, ...], float]]:

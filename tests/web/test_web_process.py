@@ -16,6 +16,7 @@ from cpimportd.books.reports.reader import BooksReader
 from cpimportd.config.settings import Database, Web
 from cpimportd.core.problems import ProblemError
 from cpimportd.web.server import require_closed
+from tests import launcher
 from tests.daemon.living_daemon import environment
 from tests.daemon.notify_socket import NotifySocket
 from tests.daemon.polling import until
@@ -31,8 +32,7 @@ def refused(web_folder, shared_books):
         config = configure(
             web_folder / "c.toml", {"state_directory": str(web_folder), "database.url": shared_books, **named}
         )
-        argv = [sys.executable, "-m", "cpimportd", "web", "--config", str(config)]
-        done = subprocess.run(argv, capture_output=True, text=True, timeout=60, env=environment(), check=False)
+        done = launcher.run("web", "--config", str(config), env=environment())
         return done.returncode, done.stderr
 
     return start

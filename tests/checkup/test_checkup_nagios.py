@@ -208,14 +208,14 @@ os.setgroups([]); os.setgid(65534); os.setuid(65534)
 print(nagios._daemon(Path({str(two_days.folder / "state")!r})))
 """
     (two_days.folder / "state").chmod(0o700)
-    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True, timeout=60)
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True, timeout=120)
     assert "the daemon was not asked" in done.stdout
     assert "Level.OK" in done.stdout
 
 
 def test_thresholds_without_nagios_are_wrong_use(two_days):
     verb = [sys.executable, "-m", "cpimportd", "check", "--critical", "1h", "--config", str(two_days.config)]
-    assert subprocess.run(verb, capture_output=True, check=False, timeout=60).returncode == 2
+    assert subprocess.run(verb, capture_output=True, check=False, timeout=120).returncode == 2
 
 
 def test_a_daemon_that_should_run_and_does_not_is_a_warning(tmp_path):

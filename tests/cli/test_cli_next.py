@@ -56,7 +56,7 @@ def test_the_configuration_is_not_even_looked_at_where_the_zone_is_given():
     watched = (
         f"import atexit, sys; atexit.register(lambda: print('pydantic' in sys.modules, file=sys.stderr)); {program}"
     )
-    found = subprocess.run([sys.executable, "-c", watched], capture_output=True, text=True, check=True, timeout=60)
+    found = subprocess.run([sys.executable, "-c", watched], capture_output=True, text=True, check=True, timeout=120)
     assert found.stderr == "False\n"
 
 

@@ -234,4 +234,4 @@ def test_without_the_package_the_way_out_is_named_and_a_run_needs_it_not(two_day
     assert "'.[metrics]'" in done.stderr
     assert cpimportd("run", "--help", environ=hidden).returncode == 0
     program = "import cpimportd.run.pipeline, sys; sys.exit('prometheus_client' in sys.modules)"
-    assert subprocess.run([sys.executable, "-c", program], check=False, timeout=60).returncode == 0
+    assert subprocess.run([sys.executable, "-c", program], check=False, timeout=120).returncode == 0

@@ -95,7 +95,7 @@ def test_without_the_extra_the_way_out_is_said(web_folder, shared_books):
     )
     hidden = "import sys; sys.modules['uvicorn'] = None; from cpimportd.cli import main; main()"
     argv = [sys.executable, "-c", hidden, "web", "--config", str(config)]
-    done = subprocess.run(argv, capture_output=True, text=True, timeout=60, env=environment(), check=False)
+    done = subprocess.run(argv, capture_output=True, text=True, timeout=120, env=environment(), check=False)
     assert done.returncode == 2
     assert "pip install -c constraints.txt '.[web]'" in done.stderr
 

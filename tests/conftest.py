@@ -1,5 +1,7 @@
 """A real PostgreSQL for every test that needs one, and fresh databases from templates (tests/support/database.py)."""
 
+import os
+import sys
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import AbstractAsyncContextManager, asynccontextmanager, suppress
 
@@ -8,11 +10,15 @@ import pytest
 from hypothesis import HealthCheck, settings
 
 from cpimportd.books.database.embedded import EmbeddedPostgres, PostgresError
-from tests.support.database import MakeDatabase, Templates, chosen_postgres, run_sql
+from tests.support.database import MakeDatabase, Templates, chosen_postgres, run_apart, run_sql
 
 # Where other processes compute, an example may take longer than 200 ms, and no example is slow for that.
 settings.register_profile("busy", deadline=None, suppress_health_check=[HealthCheck.too_slow])
 settings.load_profile("busy")
+
+# Whatever this machine says: the many processes that tests start need not compile all modules each.
+os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
+sys.dont_write_bytecode = False
 
 pytest_plugins = [
     "tests.support.faults.table",
@@ -37,8 +43,10 @@ def postgres_server() -> Iterator[EmbeddedPostgres]:
 
 
 @pytest.fixture(scope="session")
-def templates(postgres_server: EmbeddedPostgres) -> Templates:
-    return Templates(postgres_server)
+def templates(postgres_server: EmbeddedPostgres) -> Iterator[Templates]:
+    made = Templates(postgres_server)
+    yield made
+    made.standing.close()
 
 
 @pytest.fixture
@@ -69,10 +77,22 @@ def _search(url: str) -> None:
     from tests.support.secrets import look_at  # pytest wants to be the first to import its plugins
 
     with suppress(OSError, asyncpg.PostgresError):
-        if run_sql(url, "SELECT 1 WHERE to_regclass('cpimportd.runs') IS NOT NULL"):
-            for table in ("runs", "condition", "alert"):
-                for row in run_sql(url, f"SELECT r::text AS whole FROM cpimportd.{table} r"):
-                    look_at(f"a row of cpimportd.{table}", row["whole"])
+        for table, row in run_apart(_stored(url)):
+            look_at(f"a row of cpimportd.{table}", row)
+
+
+async def _stored(url: str) -> list[tuple[str, str]]:
+    """Every row of our tables that hold texts, whole, with its table's name."""
+    connection = await asyncpg.connect(url)
+    try:
+        return [
+            (table, row["whole"])
+            for table in ("runs", "condition", "alert")
+            if await connection.fetchval(f"SELECT to_regclass('cpimportd.{table}') IS NOT NULL")
+            for row in await connection.fetch(f"SELECT r::text AS whole FROM cpimportd.{table} r")
+        ]
+    finally:
+        await connection.close()
 
 
 @pytest.fixture

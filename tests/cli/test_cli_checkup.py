@@ -227,7 +227,7 @@ def confinement(refused):
     """The line of a machine that lacks something."""
     wrapper = [sys.executable, str(REFUSING), refused] if refused else []
     program = [*wrapper, sys.executable, "-c", CONFINEMENT]
-    done = subprocess.run(program, capture_output=True, text=True, check=False, timeout=60)
+    done = subprocess.run(program, capture_output=True, text=True, check=False, timeout=120)
     assert done.returncode == 0, done.stderr
     (line,) = json.loads(done.stdout)
     return line

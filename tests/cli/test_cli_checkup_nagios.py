@@ -21,6 +21,7 @@ from cpimportd.notify import nagios as nagios_page
 from cpimportd.notify.nagios import Thresholds, judge
 from cpimportd.notify.nagios_answer import Answer, Finding, Level
 from cpimportd.timetable.memory import Memory, Remembered
+from tests.support import launcher
 
 NOW = datetime(2026, 11, 24, 12, tzinfo=UTC)  # 15:00 in Moscow; today's slot was at 03:00 UTC
 # The guidelines' grammar: 'label'=value[UOM];[warn];[crit];[min];[max]
@@ -141,10 +142,7 @@ def test_a_name_from_a_file_begins_neither_a_line_nor_performance_data():
 
 
 def nagios(config: Path, *arguments: str, **environ: str) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(
-        [sys.executable, "-m", "cpimportd", "check", "--nagios", *arguments, "--config", str(config)],
-        capture_output=True, text=True, timeout=120, check=False, env={**os.environ, **environ},
-    )  # fmt: skip
+    return launcher.run("check", "--nagios", *arguments, "--config", str(config), env={**os.environ, **environ})
 
 
 def config(two_days, folder: Path, **changes: str) -> Path:
@@ -219,14 +217,14 @@ os.setgroups([]); os.setgid(65534); os.setuid(65534)
 print(nagios._daemon(Path({str(two_days.folder / "state")!r})))
 """
     (two_days.folder / "state").chmod(0o700)
-    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True, timeout=60)
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True, timeout=120)
     assert "the daemon was not asked" in done.stdout
     assert "Level.OK" in done.stdout
 
 
 def test_thresholds_without_nagios_are_wrong_use(two_days):
     verb = [sys.executable, "-m", "cpimportd", "check", "--critical", "1h", "--config", str(two_days.config)]
-    assert subprocess.run(verb, capture_output=True, check=False, timeout=60).returncode == 2
+    assert subprocess.run(verb, capture_output=True, check=False, timeout=120).returncode == 2
 
 
 def test_a_daemon_that_should_run_and_does_not_is_a_warning(tmp_path):

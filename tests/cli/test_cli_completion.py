@@ -41,7 +41,7 @@ def completed(name: str, words: str, folder: Path) -> set[str]:
     program = SHELLS[name].format(words=words, folder=folder)
     path = f"{Path(sys.executable).parent}:{os.environ['PATH']}"
     done = subprocess.run(
-        [name, "-c", program], capture_output=True, text=True, timeout=60, check=False,
+        [name, "-c", program], capture_output=True, text=True, timeout=120, check=False,
         env={**os.environ, "PATH": path, "HOME": str(folder)},
     )  # fmt: skip
     return {line for line in done.stdout.split("\n") if line}

@@ -9,13 +9,12 @@ from pathlib import Path
 
 import pytest
 
+from tests.support import launcher
+
 
 def coming(*arguments: str, **environ: str) -> subprocess.CompletedProcess[str]:
     clean = {k: v for k, v in os.environ.items() if not k.startswith("CPIMPORTD_") and k != "DATABASE_URL"}
-    return subprocess.run(
-        [sys.executable, "-m", "cpimportd", "next", *arguments],
-        capture_output=True, text=True, timeout=60, check=False, env={**clean, **environ},
-    )  # fmt: skip
+    return launcher.run("next", *arguments, env={**clean, **environ})
 
 
 @pytest.fixture
@@ -57,7 +56,7 @@ def test_the_configuration_is_not_even_looked_at_where_the_zone_is_given():
     watched = (
         f"import atexit, sys; atexit.register(lambda: print('pydantic' in sys.modules, file=sys.stderr)); {program}"
     )
-    found = subprocess.run([sys.executable, "-c", watched], capture_output=True, text=True, check=True, timeout=60)
+    found = subprocess.run([sys.executable, "-c", watched], capture_output=True, text=True, check=True, timeout=120)
     assert found.stderr == "False\n"
 
 

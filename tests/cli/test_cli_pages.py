@@ -16,7 +16,7 @@ PACKAGING = Path(__file__).parent.parent.parent / "packaging"
 def page(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("pages")
     made = [sys.executable, str(PACKAGING / "make_pages.py"), str(PACKAGING / "pages"), str(folder)]
-    subprocess.run(made, check=True, timeout=60)
+    subprocess.run(made, check=True, timeout=120)
     return folder / "cpimportd.8"
 
 

@@ -2,10 +2,10 @@
 
 import os
 import subprocess
-import sys
 
 import pytest
 
+from tests.support import launcher
 from tests.support.daemon.fixtures import everybodys_python
 from tests.support.daemon.living_daemon import environment
 
@@ -34,8 +34,7 @@ def configured(folder, url, **keys):
 
 def refused(verb, file, folder, **options):
     arguments = [*VERBS[verb], *([str(folder / "marked")] if verb == "rejects" else [])]
-    argv = [sys.executable, "-m", "cpimportd", *arguments, "--config", str(file)]
-    done = subprocess.run(argv, capture_output=True, text=True, check=False, env=environment(), cwd="/", **options)
+    done = launcher.run(*arguments, "--config", str(file), env=environment(), cwd="/", **options)
     assert "[internal]" not in done.stderr, done.stderr
     assert "defect" not in done.stderr, done.stderr
     assert "Traceback" not in done.stderr, done.stderr

@@ -4,11 +4,11 @@ import json
 import os
 import re
 import subprocess
-import sys
 from pathlib import Path
 
 import pytest
 
+from tests.support import launcher
 from tests.support.secrets import CONFIGURED
 
 SAMPLES = Path(__file__).parent.parent / "samples"
@@ -17,10 +17,7 @@ PASSWORD = CONFIGURED
 
 def cpimportd(*arguments: str, **environ: str) -> subprocess.CompletedProcess[str]:
     clean = {k: v for k, v in os.environ.items() if not k.startswith("CPIMPORTD_") and k != "DATABASE_URL"}
-    return subprocess.run(
-        [sys.executable, "-m", "cpimportd", *arguments],
-        capture_output=True, text=True, timeout=120, check=False, env={**clean, **environ},
-    )  # fmt: skip
+    return launcher.run(*arguments, env={**clean, **environ})
 
 
 @pytest.fixture

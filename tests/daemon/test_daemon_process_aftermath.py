@@ -22,7 +22,7 @@ def kill_at(place, phase: str, after: Callable[[], None] = lambda: None) -> tupl
         os.kill(daemon.run_pid(), signal.SIGKILL)
         after()
         release()
-        said, why = waiting.communicate(timeout=90)
+        said, why = waiting.communicate(timeout=120)
     return daemon, waiting.returncode, said, why
 
 
@@ -74,7 +74,7 @@ def test_a_run_killed_while_the_server_still_holds_its_commit_back_is_not_guesse
         release = stand(daemon)
         os.kill(daemon.run_pid(), signal.SIGKILL)
         release()
-        said, _ = waiting.communicate(timeout=90)
+        said, _ = waiting.communicate(timeout=120)
         assert waiting.returncode in {0, 1}
         until(lambda: "running" not in said, "answer")
         committed = place.books == place.truth("day1")
@@ -89,7 +89,7 @@ def test_a_run_that_took_too_long_after_commit_is_no_failure(place):
     waiting = place.begin("trigger", "--wait")
     until(lambda: place.outcomes() == ["published"], "publication")
     os.kill(daemon.run_pid(), signal.SIGKILL)
-    said, _ = waiting.communicate(timeout=60)
+    said, _ = waiting.communicate(timeout=120)
     assert waiting.returncode == 0
     assert "run 1 is in the books" in said
 

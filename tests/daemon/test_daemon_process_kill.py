@@ -98,7 +98,7 @@ def test_a_run_that_somebody_asked_for_and_that_is_killed_is_told_and_not_tried_
         waiting = place.begin("trigger", "--wait")
         release = stand(daemon)
         os.kill(daemon.run_pid(), signal.SIGKILL)
-        said, why = waiting.communicate(timeout=30)
+        said, why = waiting.communicate(timeout=120)
         release()
         assert waiting.returncode == 1
         assert "was killed by signal 9" in said

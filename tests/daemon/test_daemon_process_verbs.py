@@ -81,7 +81,7 @@ def test_trigger_returns_at_once_and_trigger_wait_with_the_sentence_and_code_of_
         waiting = place.begin("trigger", "--wait")
         daemon.wait_status(lambda found: found["answers"]["triggers_asked"] == 2, "counts 2")
         gate.open()
-        said, shown = waiting.communicate(timeout=30)
+        said, shown = waiting.communicate(timeout=120)
     assert waiting.returncode == 0
     assert re.fullmatch(r"nothing new in 3 files, looked at in \d+\.\d s\n", said)
     assert "Importing: " in shown
@@ -120,7 +120,7 @@ def test_trigger_wait_says_so_where_the_daemon_ends_meanwhile(place, locked):
         waiting = place.begin("trigger", "--wait")
         place.wait_for_lock()
         daemon.send(signal.SIGTERM)
-        _, said = waiting.communicate(timeout=30)
+        _, said = waiting.communicate(timeout=120)
     assert waiting.returncode == 1
     assert "daemon-not-running" in said
 
@@ -137,7 +137,7 @@ def test_trigger_wait_says_so_where_another_daemon_took_the_place_of_the_one_tha
     place.start()
     waiting.send_signal(signal.SIGCONT)
     try:
-        _, said = waiting.communicate(timeout=30)
+        _, said = waiting.communicate(timeout=120)
     finally:
         waiting.kill()
     assert waiting.returncode == 1

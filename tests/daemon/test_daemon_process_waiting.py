@@ -100,7 +100,7 @@ def test_a_server_that_is_down_at_the_slot_is_told_with_its_next_try_and_its_end
             assert REFUSED.match(waiting.stderr.readline().strip())
         with Gate(("127.0.0.1", port), ("127.0.0.1", ftp.port), b"nothing is held"):
             daemon.wait_slot(slot, status="published")
-            said, _ = waiting.communicate(timeout=30)
+            said, _ = waiting.communicate(timeout=120)
             assert waiting.returncode == 0, said
     assert "waits" not in place.notify.statuses()[-1]
     assert trouble(place)[0] == 0

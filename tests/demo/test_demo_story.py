@@ -83,7 +83,7 @@ def test_kept_servers_answer_until_they_are_ended(tmp_path, sql, number):
     assert (status["daemon"], status["running"]) == (True, None)
     assert b"app.js" in ask(address, "")
     demo.send_signal(number)
-    last, complained = demo.communicate(timeout=30)
+    last, complained = demo.communicate(timeout=120)
     assert (demo.returncode, last.strip(), complained) == (0, "The servers and their files are gone.", "")
     assert list(tmp_path.iterdir()) == []
     assert not Path(url.partition("host=")[2]).exists()
@@ -98,7 +98,7 @@ def test_an_early_end_leaves_nothing(tmp_path):
         if text.startswith("Starting"):
             break
     demo.send_signal(signal.SIGINT)
-    last, complained = demo.communicate(timeout=30)
+    last, complained = demo.communicate(timeout=120)
     assert (demo.returncode, last.strip(), complained) == (130, "Stopped. The servers and their files are gone.", "")
     assert list(tmp_path.iterdir()) == []
 

@@ -15,6 +15,7 @@ import pytest
 from cpimportd.books.database.connection import connect
 from cpimportd.config.sections import Cache, Tell
 from cpimportd.run.notifying import notify_outstanding
+from tests.support import launcher
 from tests.support.daemon.living_daemon import environment
 from tests.support.faults.machine import begin, configuration
 from tests.support.faults.table import Chapter
@@ -57,8 +58,7 @@ class Readers:
         return [row for row in self.outcomes if row[2] is None]
 
     def verb(self, *arguments):
-        argv = [sys.executable, "-m", "cpimportd", *arguments, "--config", str(self.file)]
-        return subprocess.run(argv, capture_output=True, text=True, check=False, env=environment(), timeout=60)
+        return launcher.run(*arguments, "--config", str(self.file), env=environment())
 
 
 @pytest.fixture

@@ -189,7 +189,7 @@ def test_a_department_whose_run_is_under_way_keeps_only_itself_waiting(departmen
         waited = sales.json("run", code=1)
         assert [found["code"] for found in waited["problems"]] == ["database-locked"]
         gate.open()
-        out, err = standing.communicate(timeout=60)
+        out, err = standing.communicate(timeout=120)
         assert json.loads(out)["status"] == "published", err
     assert sales.json("run")["status"] == "published"
     assert [one.books for one in departments] == [expected(one.holding.day(1)) for one in departments]

@@ -1,8 +1,6 @@
 """Two hundred organizations and six hundred workbooks in one run: the books to the kopeck, and people still see why."""
 
 import json
-import subprocess
-import sys
 
 from cpimportd.core.model import Kind
 from cpimportd.core.report import RunStatus, UnitStatus
@@ -11,6 +9,7 @@ from cpimportd.notify.alerting import as_text
 from cpimportd.notify.texts import LONGEST_BODY, LONGEST_TITLE
 from cpimportd.render.journal import journal_lines
 from cpimportd.render.layout import FEW_ROWS, MAX_ROWS
+from tests.support import launcher
 
 ONE_BY_ONE = """
     SELECT o.name, 'receipts' AS kind, count(*)::int AS rows, sum(f.amount) AS sum
@@ -28,8 +27,7 @@ SCREENFULS = 6 * 60
 
 
 def command(imported, *arguments, code=0):
-    argv = [sys.executable, "-m", "cpimportd", *arguments, "--config", str(imported.config)]
-    done = subprocess.run(argv, capture_output=True, text=True, timeout=120, check=False)
+    done = launcher.run(*arguments, "--config", str(imported.config))
     assert done.returncode == code, done.stderr
     return done.stdout
 

@@ -3,7 +3,6 @@
 import json
 import os
 import subprocess
-import sys
 from collections.abc import Callable, Iterator
 from decimal import Decimal
 from pathlib import Path
@@ -12,6 +11,7 @@ from typing import Any
 import pytest
 
 from cpimportd.books.reports.reconciliation import grouped
+from tests.support import launcher
 from tests.support.database import Templates
 from tests.support.two_days import TwoDays
 
@@ -26,8 +26,7 @@ class Books:
         return self._sql(self.url, *statements)
 
     def command(self, *arguments: str, **options: Any) -> subprocess.CompletedProcess[str]:
-        argv = [sys.executable, "-m", "cpimportd", *arguments, "--config", str(self.config)]
-        return subprocess.run(argv, capture_output=True, text=True, timeout=120, check=False, **options)
+        return launcher.run(*arguments, "--config", str(self.config), **options)
 
     def reconcile(self, code: int, *arguments: str) -> dict[str, Any]:
         done = self.command("reconcile", "--json", *arguments)

@@ -105,7 +105,7 @@ def test_a_stop_while_an_alert_is_sent_comes_too_late_for_the_run(office, config
     process = office.start("run", "--json")
     until(lambda: web.requests, "alert on its way", 60)
     process.send_signal(signal.SIGTERM)
-    out, err = process.communicate(timeout=30)
+    out, err = process.communicate(timeout=120)
     assert (process.returncode, json.loads(out)["status"]) == (1, "failed"), err
 
 

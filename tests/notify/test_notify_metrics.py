@@ -20,6 +20,7 @@ from cpimportd.notify.delivery import database as connected
 from cpimportd.notify.prometheus import registry_of, text_of
 from cpimportd.run.pipeline import run_once
 from cpimportd.run.request import RunRequest
+from tests.support import launcher
 from tests.support.run.workplace import Workplace, make_workplace
 
 ROWS = """
@@ -41,10 +42,7 @@ PAID = """
 
 
 def cpimportd(*arguments: str, environ: dict[str, str] | None = None) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(
-        [sys.executable, "-m", "cpimportd", *arguments],
-        capture_output=True, text=True, timeout=120, check=False, env={**os.environ, **(environ or {})},
-    )  # fmt: skip
+    return launcher.run(*arguments, env={**os.environ, **(environ or {})})
 
 
 def parsed(text: str) -> dict[str, dict[tuple[str, ...], float]]:
@@ -240,4 +238,4 @@ def test_without_the_package_the_way_out_is_named_and_a_run_needs_it_not(two_day
     assert "'.[metrics]'" in done.stderr
     assert cpimportd("run", "--help", environ=hidden).returncode == 0
     program = "import cpimportd.run.pipeline, sys; sys.exit('prometheus_client' in sys.modules)"
-    assert subprocess.run([sys.executable, "-c", program], check=False, timeout=60).returncode == 0
+    assert subprocess.run([sys.executable, "-c", program], check=False, timeout=120).returncode == 0

@@ -33,7 +33,7 @@ def config(tmp_path: Path) -> Path:
 
 def planner(config: Path, **environ: str) -> "subprocess.CompletedProcess[str]":
     argv = [sys.executable, "-P", "-m", "cpimportd.run.planner", str(config)]
-    return subprocess.run(argv, capture_output=True, text=True, timeout=60, check=False, env={"PATH": "", **environ})
+    return subprocess.run(argv, capture_output=True, text=True, timeout=120, check=False, env={"PATH": "", **environ})
 
 
 def test_the_plan_is_the_same_on_both_sides(config, tmp_path):

@@ -54,7 +54,7 @@ async def test_a_reader_sees_the_old_sums_or_the_new_ones_and_never_waits(workpl
 def test_of_two_runs_started_at_once_one_works_and_the_other_says_so(workplace):
     workplace.sample("day1")
     first, second = workplace.start("run", "--json"), workplace.start("run", "--json")
-    outputs = [json.loads(process.communicate(timeout=60)[0]) for process in (first, second)]
+    outputs = [json.loads(process.communicate(timeout=120)[0]) for process in (first, second)]
     codes = sorted([first.returncode, second.returncode])
     if codes == [0, 0]:
         pytest.fail("the two runs did not overlap, or both took place")
@@ -106,7 +106,7 @@ def test_a_run_stopped_before_commit_leaves_the_books_and_its_slot_due(workplace
         if '"read"' in line:
             break
     process.send_signal(signal.SIGTERM)
-    process.communicate(timeout=30)
+    process.communicate(timeout=120)
     assert process.returncode != 0
     assert workplace.books["expenses"] == 0
     assert workplace.command("run", *slot).returncode == 0

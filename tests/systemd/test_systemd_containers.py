@@ -94,7 +94,7 @@ def test_pid_1_of_the_container_runs_the_daemon_reaps_orphans_and_passes_a_stop_
             time.sleep(0.6)
             assert [pid for pid in children(first) if state(pid) == "Z"] == []
             os.kill(first, 15)
-            assert container.wait(timeout=20) == 0, "".join(said)
+            assert container.wait(timeout=100) == 0, "".join(said)
     finally:
         subprocess.run(["umount", socket], check=True)
 

@@ -103,7 +103,7 @@ def test_an_upgrade_in_the_middle_of_a_run_rolls_it_back_and_the_next_one_is_who
                 assert trigger.poll() is None, trigger.communicate()[0]
                 await asyncio.sleep(0.02)
             install(machine, newer_package)
-            assert trigger.wait(timeout=20) != 0
+            assert trigger.wait(timeout=100) != 0
             trigger.stdout.close()
 
     asyncio.run(upgrade_while_a_run_waits())

@@ -165,7 +165,7 @@ def test_a_killed_run_does_not_take_the_daemon_along(running):
     # All processes of the unit but the daemon die, as where memory is exhausted.
     others = running.wait_until(lambda: unit_processes(running) - {before})
     running.box.run("bash", "-c", f"kill -KILL {' '.join(map(str, others))}", check=False)
-    said = trigger.communicate(timeout=30)[0]
+    said = trigger.communicate(timeout=120)[0]
     assert trigger.returncode != 0, said
     assert running.show("ActiveState", "MainPID") == {"ActiveState": "active", "MainPID": str(before)}
 
@@ -251,7 +251,7 @@ def test_a_signal_to_the_whole_unit_does_no_harm_to_its_run(machine, database, s
     while trigger.poll() is None:  # from its first instant to its last
         machine.systemctl("kill", f"--signal={number}", UNIT)
         time.sleep(0.1)
-    said = trigger.communicate(timeout=60)[0]
+    said = trigger.communicate(timeout=120)[0]
     assert trigger.returncode == 0, said
     assert_day1_is_in_the_books(sql, database)
     assert machine.messages("CPIMPORTD_CODE=run-crashed") == []

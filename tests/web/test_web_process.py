@@ -17,6 +17,7 @@ from cpimportd.config.sections import Web
 from cpimportd.config.settings import Database
 from cpimportd.core.problems import ProblemError
 from cpimportd.web.server import require_closed
+from tests.support import launcher
 from tests.support.daemon.living_daemon import environment
 from tests.support.daemon.notify_socket import NotifySocket
 from tests.support.polling import until
@@ -32,8 +33,7 @@ def refused(web_folder, shared_books):
         config = configure(
             web_folder / "c.toml", {"state_directory": str(web_folder), "database.url": shared_books, **named}
         )
-        argv = [sys.executable, "-m", "cpimportd", "web", "--config", str(config)]
-        done = subprocess.run(argv, capture_output=True, text=True, timeout=60, env=environment(), check=False)
+        done = launcher.run("web", "--config", str(config), env=environment())
         return done.returncode, done.stderr
 
     return start
@@ -96,7 +96,7 @@ def test_without_the_extra_the_way_out_is_said(web_folder, shared_books):
     )
     hidden = "import sys; sys.modules['uvicorn'] = None; from cpimportd.cli import main; main()"
     argv = [sys.executable, "-c", hidden, "web", "--config", str(config)]
-    done = subprocess.run(argv, capture_output=True, text=True, timeout=60, env=environment(), check=False)
+    done = subprocess.run(argv, capture_output=True, text=True, timeout=120, env=environment(), check=False)
     assert done.returncode == 2
     assert "pip install -c constraints.txt '.[web]'" in done.stderr
 

@@ -9,7 +9,7 @@ from collections.abc import Callable, Mapping
 from datetime import datetime
 from typing import TYPE_CHECKING, Any, Self
 
-from tests.support.polling import alive, children, processes, signal_all, until
+from tests.support.polling import LONG, alive, children, processes, signal_all, until
 
 if TYPE_CHECKING:
     from tests.support.daemon.place import Place
@@ -162,7 +162,7 @@ class LivingDaemon:
         self.send(signal.SIGUSR1)
         return self.wait_runs(count)
 
-    def wait(self, within: float = 20) -> int:
+    def wait(self, within: float = LONG) -> int:
         """Its exit code, once it ended."""
         return self.process.wait(within)
 

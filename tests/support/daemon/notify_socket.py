@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Self
 
-from tests.support.polling import until
+from tests.support.polling import LONG, until
 
 
 @dataclass(frozen=True)
@@ -63,7 +63,7 @@ class NotifySocket:
             assert len(lines) == len(data.decode().splitlines()), data
             self.notices.append(Notice(pid, time.monotonic(), lines))
 
-    def wait(self, key: str, value: str | None = None, *, after: int = 0, within: float = 20) -> Notice:
+    def wait(self, key: str, value: str | None = None, *, after: int = 0, within: float = LONG) -> Notice:
         """The first notice with this line, from the ``after``-th on."""
 
         def found() -> Notice | None:
@@ -74,7 +74,7 @@ class NotifySocket:
 
         return until(found, f"{key}={value or '…'}; so far: {[n.lines for n in self.notices]}", within)
 
-    def wait_status(self, beginning: str, *, after: int = 0, within: float = 20) -> str:
+    def wait_status(self, beginning: str, *, after: int = 0, within: float = LONG) -> str:
         """The first status that begins so."""
         return until(
             lambda: next((text for text in self.statuses(after) if text.startswith(beginning)), None),

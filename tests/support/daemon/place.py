@@ -20,6 +20,7 @@ from zoneinfo import ZoneInfo
 from cpimportd.daemon.store import Store
 from cpimportd.demo.ftp import LoopbackFtpServer
 from cpimportd.timetable.memory import Remembered
+from tests.support import launcher
 from tests.support.daemon.gate import Gate
 from tests.support.daemon.living_daemon import LivingDaemon, environment
 from tests.support.daemon.notify_socket import NotifySocket
@@ -211,7 +212,9 @@ class Place:
     def command(self, *arguments: str, config: Path | None = None, **options: Any) -> subprocess.CompletedProcess[str]:
         """Run a verb as a user would."""
         argv = [self.python, "-m", "cpimportd", *arguments, "--config", str(config or self.file)]
-        options = {"env": environment(), "timeout": 60, "cwd": "/", **options}
+        options = {"env": environment(), "timeout": 120, "cwd": "/", **options}
+        if self.python == sys.executable:
+            return launcher.run(*argv[3:], **options)
         return subprocess.run(argv, capture_output=True, text=True, check=False, **options)
 
     def begin(self, *arguments: str) -> subprocess.Popen[str]:

@@ -137,7 +137,7 @@ class Books:
         assert not left, "a run's row says for ever that it is under way"
 
 
-async def until(condition: Callable[[], object], within: float = 60) -> None:
+async def until(condition: Callable[[], object], within: float = 100) -> None:
     """Wait for a condition; each look may take its time."""
     deadline = time.monotonic() + within
     while not await asyncio.to_thread(condition):

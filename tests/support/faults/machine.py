@@ -112,7 +112,7 @@ def working_in(folder: Path) -> list[int]:
 
 def assert_nobody_left(folder: Path) -> None:
     """Every process of a run is gone, or goes by itself."""
-    until(lambda: not working_in(folder), f"end of {[processes().get(pid) for pid in working_in(folder)]}", within=30)
+    until(lambda: not working_in(folder), f"end of {[processes().get(pid) for pid in working_in(folder)]}")
 
 
 def assert_no_litter(state: Path) -> None:

@@ -18,6 +18,7 @@ from cpimportd.config.settings import Database, Settings, Source
 from cpimportd.core.report import RunReport
 from cpimportd.run.pipeline import run_once
 from cpimportd.run.request import RunRequest
+from tests.support import launcher
 
 SAMPLES = Path(__file__).parents[2] / "samples"
 
@@ -83,8 +84,7 @@ class Workplace:
 
     def command(self, *arguments: str, config: Path | None = None, **options: Any) -> subprocess.CompletedProcess[str]:
         """Run the real command as a user would."""
-        verb = [sys.executable, "-m", "cpimportd", *arguments, "--config", str(config or self.config())]
-        return subprocess.run(verb, capture_output=True, text=True, timeout=120, check=False, **options)
+        return launcher.run(*arguments, "--config", str(config or self.config()), **options)
 
     def start(self, *arguments: str) -> subprocess.Popen[str]:
         verb = [sys.executable, "-m", "cpimportd", *arguments, "--config", str(self.config())]

@@ -57,7 +57,7 @@ def ask(expressions: Iterable[str], base: datetime) -> dict[str, list[datetime] 
         done = subprocess.run(
             ["systemd-analyze", "calendar", f"--base-time={base:%Y-%m-%d %H:%M:%S} UTC",
              f"--iterations={ITERATIONS}", "--", *part],
-            capture_output=True, text=True, timeout=60, check=False, env={**os.environ, "TZ": "UTC", "LC_ALL": "C"},
+            capture_output=True, text=True, timeout=120, check=False, env={**os.environ, "TZ": "UTC", "LC_ALL": "C"},
         )  # fmt: skip
         refused = set(_FAILED.findall(done.stderr))
         blocks = [block for block in done.stdout.split("\n\n") if block.strip()]

@@ -41,8 +41,12 @@ class Surroundings:
     def told(self, found: Found) -> Found:
         """The same, with the places of variables that stand in a file."""
         found.origins = {key: self._told(origin) for key, origin in found.origins.items()}
-        found.problems = [replace(one, message=self._told(one.message)) for one in found.problems]
+        found.problems = [self._placed(one) for one in found.problems]
         return found
+
+    def _placed(self, found: Problem) -> Problem:
+        facts = {name: self._told(fact) if isinstance(fact, str) else fact for name, fact in found.facts.items()}
+        return replace(found, message=self._told(found.message), facts=facts)
 
     def _told(self, text: str) -> str:
         return _ORIGIN.sub(lambda match: self._place(match["names"].split(", ")) or match[0], text)

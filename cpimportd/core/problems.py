@@ -1,8 +1,9 @@
-"""Every way a run can go wrong: a code, a sentence, a way out, and a MESSAGE_ID for the journal.
+"""Every way a run can go wrong: a code and facts, an English sentence and a way out, and a MESSAGE_ID for the journal.
 
 Whoever notices something makes a ``Problem`` with :func:`problem`; what cannot go on raises :class:`ProblemError` with
 it. A code that is not in the catalog does not exist. Texts that come from files or servers are data: their control
-characters are escaped here, before they can reach a log line or a terminal.
+characters are escaped here, before they can reach a log line or a terminal. Other languages are made of code and facts
+where somebody reads them (:mod:`cpimportd.core.texts`).
 """
 
 import logging
@@ -11,9 +12,10 @@ import shlex
 import string
 import uuid
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from decimal import Decimal
 from enum import StrEnum
+from typing import Final
 
 from cpimportd.core.figures import amount
 from cpimportd.core.figures import count as grouped
@@ -82,9 +84,23 @@ def journal_fields(facts: Mapping[str, object]) -> dict[str, str]:
     return {f"CPIMPORTD_{name.upper()}": str(fact) for name, fact in facts.items() if fact is not None}
 
 
+Fact = str | int | float | bool | Mapping[str, "Fact"] | None
+"""A fact as JSON has it. A sum is a string with a point; a mapping with the key ``phrase`` is a :class:`Phrase`."""
+
+PLACES: Final = ("file", "row", "column", "value", "organization")
+"""The facts that every problem has a place of its own for; the journal carries them as fields."""
+
+
 @dataclass(frozen=True, slots=True)
 class Problem:
-    """One thing that went wrong, with everything needed to find it: file, row, column, value, and the way out."""
+    """One thing that went wrong, with everything needed to find it: file, row, column, value, and the way out.
+
+    Attributes:
+        message: the catalog's English sentence with the facts in it.
+        way_out: what can be done about it, in English.
+        facts: what the sentence names besides: numbers, names, places and phrases, as JSON has them. Empty of a problem
+            that was stored before facts were.
+    """
 
     code: str
     message: str
@@ -94,6 +110,7 @@ class Problem:
     column: str | None = None
     value: str | None = None
     organization: str | None = None
+    facts: Mapping[str, Fact] = field(default_factory=dict, hash=False)
 
     @property
     def kind(self) -> ProblemKind:
@@ -108,11 +125,11 @@ class Problem:
     @property
     def fields(self) -> dict[str, str]:
         """The problem as the journal keeps it: MESSAGE_ID and CPIMPORTD_CODE, _FILE and so on, as far as known."""
-        facts = {name: getattr(self, name) for name in ("code", "file", "row", "column", "value", "organization")}
-        return {"MESSAGE_ID": self.kind.message_id, **journal_fields(facts)}
+        known = {name: getattr(self, name) for name in ("code", *PLACES)}
+        return {"MESSAGE_ID": self.kind.message_id, **journal_fields(known)}
 
     def as_json(self) -> dict[str, object]:
-        """The problem as scripts see it: code, message, file, row, column, value, organization, way_out."""
+        """The problem as scripts see it: code, message, file, row, column, value, organization, way_out, facts."""
         return asdict(self)
 
     def __str__(self) -> str:
@@ -172,27 +189,61 @@ def problem(
         KeyError: the code, or a placeholder of its sentence, is unknown: a defect of ours.
     """
     kind = CATALOG[code]
-    shown = None if value is None else printable(value)
-    named = {
-        "file": printable(file) if file is not None else None,
+    places: dict[str, Fact] = {
+        "file": None if file is None else printable(file),
         "row": row,
-        "column": printable(column) if column is not None else None,
-        "value": shown,
-        "organization": printable(organization) if organization is not None else None,
+        "column": None if column is None else printable(column),
+        "value": None if value is None else printable(value),
+        "organization": None if organization is None else printable(organization),
     }
-    texts = {key: printable(fact) if isinstance(fact, str) else fact for key, fact in facts.items()}
-    if isinstance(unit := texts.get("unit"), str):
-        texts["unit"] = command("accept", unit).removeprefix(f"{OURS} accept ")  # commands that people paste have it
+    kept = {name: _fact(one) for name, one in facts.items()}
+    named = typed({**places, **kept})
     return Problem(
         code=code,
-        message=sentence(kind.sentence, {**named, **texts}),
-        way_out=sentence(kind.way_out, {**named, **texts}),
-        file=named["file"],  # type: ignore[arg-type]
-        row=row,
-        column=named["column"],  # type: ignore[arg-type]
-        value=shown,
-        organization=named["organization"],  # type: ignore[arg-type]
+        message=sentence(kind.sentence, named),
+        way_out=sentence(kind.way_out, named),
+        facts=kept,
+        **places,  # type: ignore[arg-type]
     )
+
+
+def typed(facts: Mapping[str, Fact]) -> dict[str, Fact]:
+    """Facts as a sentence names them: a unit the way it is typed after ``accept``, in a command that people paste."""
+    unit = facts.get("unit")
+    return (
+        {**facts, "unit": command("accept", unit).removeprefix(f"{OURS} accept ")}
+        if isinstance(unit, str)
+        else {**facts}
+    )
+
+
+_MOST_FACTS: Final = 20
+
+
+def _fact(value: object) -> Fact:
+    """A fact as JSON has it; texts are safe for one line."""
+    if value is None or isinstance(value, bool | int | float):
+        return value
+    return printable(value)
+
+
+def received_facts(told: object) -> dict[str, Fact]:
+    """Facts that somebody else's process tells, such as the one that read a workbook: few, short, escaped anew.
+
+    Raises:
+        ValueError: they are no facts.
+    """
+    if not isinstance(told, Mapping) or len(told) > _MOST_FACTS:
+        raise ValueError("its facts are none")
+    return {printable(name, 40): _received(one) for name, one in told.items()}
+
+
+def _received(value: object) -> Fact:
+    if isinstance(value, Mapping):
+        if any(isinstance(one, Mapping) for one in value.values()):
+            raise ValueError("its facts are none")
+        return received_facts(value)
+    return _fact(value)
 
 
 def printable(value: object, limit: int = 300) -> str:

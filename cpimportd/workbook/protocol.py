@@ -14,7 +14,7 @@ from decimal import Decimal
 from typing import IO, Any, TypedDict
 
 from cpimportd.core.model import STAGED_COLUMNS, Kind, Progress
-from cpimportd.core.problems import CATALOG, Problem, printable, problem
+from cpimportd.core.problems import CATALOG, Problem, printable, problem, received_facts
 from cpimportd.workbook.copytext import amount_of
 from cpimportd.workbook.keys import KeyReader, Keys
 
@@ -257,4 +257,5 @@ def _problem(said: dict[str, Any], file: str) -> Problem:
         None if said[name] is None else printable(said[name], _LONGEST_TEXT)
         for name in ("message", "way_out", "column", "value", "organization")
     )
-    return Problem(said["code"], message or "", way_out or "", printable(file), row, column, value, organization)
+    facts = received_facts(said.get("facts", {}))
+    return Problem(said["code"], message or "", way_out or "", printable(file), row, column, value, organization, facts)

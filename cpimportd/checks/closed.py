@@ -7,7 +7,6 @@ from decimal import Decimal
 from cpimportd.checks.totals import money
 from cpimportd.core.model import DocumentFact, UnitFacts
 from cpimportd.core.problems import Problem, problem
-from cpimportd.core.time import document_day
 
 PREVIOUS_MONTH = "previous-month"
 ZERO = Decimal(0)
@@ -49,7 +48,7 @@ def closed_period(facts: UnitFacts, first_open: date | None, retimed: Mapping[st
             unit=facts.unit.name,
             value=next(iter(concerned)),
             count=len(concerned),
-            date=document_day(first_open),
+            date=first_open.isoformat(),
             sum=money(sum((abs(document.amount or ZERO) for document in concerned.values()), ZERO)),
         ),
     )

@@ -5,6 +5,7 @@ from decimal import ROUND_FLOOR, Decimal
 from cpimportd.checks.totals import money
 from cpimportd.config.settings import Guards
 from cpimportd.core.model import UnitFacts
+from cpimportd.core.phrases import phrase
 from cpimportd.core.problems import Problem, problem
 
 
@@ -27,7 +28,7 @@ def growth(facts: UnitFacts, guards: Guards, moved: int) -> tuple[Problem, ...]:
     by_usual = int((times * grown.usual * grown.days).to_integral_value(ROUND_FLOOR))
     if grown.documents - moved <= max(guards.added_documents, by_usual):
         return ()
-    days = f" in {grown.days} days" if grown.days > 1 else ""
+    days = {"days": grown.days} if grown.days > 1 else {}
     return (
         problem(
             "grown",
@@ -36,6 +37,12 @@ def growth(facts: UnitFacts, guards: Guards, moved: int) -> tuple[Problem, ...]:
             count=grown.documents - moved,
             before=facts.before,
             sum=money(grown.total),
-            limit=f"{guards.added_documents} documents, or {times.normalize():f} × the usual {grown.usual}{days}",
+            limit=phrase(
+                "limit-usual-days" if days else "limit-usual",
+                documents=guards.added_documents,
+                times=f"{times.normalize():f}",
+                usual=str(grown.usual),
+                **days,
+            ),
         ),
     )

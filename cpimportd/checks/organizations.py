@@ -4,6 +4,7 @@ from collections.abc import Collection
 
 from cpimportd.core.folding import describe_differences, fold, with_code_points
 from cpimportd.core.model import UnitFacts
+from cpimportd.core.phrases import phrase
 from cpimportd.core.problems import Problem, problem
 
 
@@ -19,10 +20,10 @@ def organization_lookalikes(facts: UnitFacts, organizations_today: Collection[st
     if not facts.beside.new:
         return ()
     name = facts.unit.organization
-    places = dict.fromkeys(facts.beside.names, "in the books")
+    places = dict.fromkeys(facts.beside.names, "in-books")
     for other in sorted(organizations_today):
         if other != name and fold(other) == fold(name):
-            places.setdefault(other, "in today's files")
+            places.setdefault(other, "in-todays-files")
     return tuple(
         problem(
             "organization-lookalike",
@@ -30,7 +31,7 @@ def organization_lookalikes(facts: UnitFacts, organizations_today: Collection[st
             unit=facts.unit.name,
             value=with_code_points(name, twin),
             twin=twin,
-            place=place,
+            place=phrase(place),
             characters=describe_differences(name, twin),
         )
         for twin, place in places.items()

@@ -5,10 +5,9 @@ from decimal import Decimal
 
 from cpimportd.checks.totals import money
 from cpimportd.config.settings import Guards
-from cpimportd.core.figures import amount
 from cpimportd.core.model import KOPECK, DocumentFact, UnitFacts
+from cpimportd.core.phrases import Phrase, phrase
 from cpimportd.core.problems import Problem, problem
-from cpimportd.core.time import document_day
 
 ZERO = Decimal(0)
 
@@ -33,7 +32,7 @@ def shrinkage(facts: UnitFacts, removed: Sequence[DocumentFact], guards: Guards,
     lost = money(sum((document.amount for document in removed), ZERO))
     organization, unit = facts.unit.organization, facts.unit.name
     if _period_moved(facts, removed, moved):
-        first = "" if facts.first_date is None else document_day(facts.first_date)
+        first = "" if facts.first_date is None else facts.first_date.isoformat()
         return (
             problem("period-moved", organization=organization, unit=unit, count=len(removed), date=first, sum=lost),
         )
@@ -50,21 +49,22 @@ def shrinkage(facts: UnitFacts, removed: Sequence[DocumentFact], guards: Guards,
     )
 
 
-def _exceeded(facts: UnitFacts, removed: Sequence[DocumentFact], guards: Guards) -> str | None:
+def _exceeded(facts: UnitFacts, removed: Sequence[DocumentFact], guards: Guards) -> Phrase | None:
     """Which limit is exceeded, in words; None if none is."""
     if removed and facts.after == 0:
-        return "never all of them"
+        return phrase("never-all")
     if len(removed) <= guards.removed_documents:
         return None
-    few = f"{guards.removed_documents} documents"
+    few = guards.removed_documents
     # Settings are binary floats: their shortest text is what the administrator wrote.
     percent, sum_percent = Decimal(str(guards.removed_percent)), Decimal(str(guards.removed_sum_percent))
     if len(removed) * 100 > percent * facts.before:
-        return f"{few}, or {percent.normalize():f} % of them"
+        return phrase("limit-percent", documents=few, percent=f"{percent.normalize():f}")
     lost = sum((abs(document.amount) for document in removed), ZERO)
     allowed = sum_percent * abs(facts.sum_before) / 100
     if lost > allowed:
-        return f"{few}, or {sum_percent.normalize():f} % of the sum: {amount(allowed.quantize(KOPECK))}"
+        share = f"{sum_percent.normalize():f}"
+        return phrase("limit-sum", documents=few, percent=share, sum=str(allowed.quantize(KOPECK)))
     return None
 
 

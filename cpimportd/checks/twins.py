@@ -5,6 +5,7 @@ from decimal import Decimal
 from cpimportd.checks.totals import money
 from cpimportd.core.folding import describe_differences, fold
 from cpimportd.core.model import UnitFacts
+from cpimportd.core.phrases import phrase
 from cpimportd.core.problems import Problem, problem
 
 
@@ -19,6 +20,7 @@ def twins_in_books(facts: UnitFacts) -> tuple[Problem, ...]:
         return ()
     first = twins[0]
     alike = fold(first.operation_id) == fold(first.twin)
+    differences = describe_differences(first.operation_id, first.twin)
     return (
         problem(
             "document-twin",
@@ -26,8 +28,8 @@ def twins_in_books(facts: UnitFacts) -> tuple[Problem, ...]:
             unit=facts.unit.name,
             value=first.operation_id,
             twin=first.twin,
-            owner=f"«{first.owner}»" if first.owner else "nobody",
-            characters=f": {describe_differences(first.operation_id, first.twin)}" if alike else "",
+            owner=phrase("owner", owner=first.owner) if first.owner else phrase("nobody"),
+            characters=phrase("differ", characters=differences) if alike else "",
             count=len(twins),
             sum=money(sum((twin.amount for twin in twins), Decimal(0))),
         ),

@@ -13,13 +13,16 @@ import string
 import uuid
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
+from datetime import date
 from decimal import Decimal
 from enum import StrEnum
 from typing import Final
 
 from cpimportd.core.figures import amount
 from cpimportd.core.figures import count as grouped
+from cpimportd.core.phrases import PHRASES, Phrase
 from cpimportd.core.shell import OURS, command
+from cpimportd.core.time import document_day
 
 
 class Effect(StrEnum):
@@ -224,6 +227,8 @@ def _fact(value: object) -> Fact:
     """A fact as JSON has it; texts are safe for one line."""
     if value is None or isinstance(value, bool | int | float):
         return value
+    if isinstance(value, Phrase):
+        return {"phrase": value.code, **{name: _fact(one) for name, one in value.facts.items()}}
     return printable(value)
 
 
@@ -263,32 +268,70 @@ def printable(value: object, limit: int = 300) -> str:
     return cut if len(text) <= limit else f"{cut}… ({len(text)} characters)"
 
 
-def sentence(template: str, facts: Mapping[str, object]) -> str:
-    """A sentence of the catalog, in whatever language, with its facts.
-
-    ``{name:money}`` is a sum, written as in every table (``1 234,50``), while the fact itself stays ``1234.50`` for
-    scripts; ``{name:count}`` is a number of things; ``{name:shell}`` a word of a command that people paste. A fact that is no number stays as it is.
+def sentence(template: str, facts: Mapping[str, Fact]) -> str:
+    """An English sentence of the catalog with its facts, see :class:`Sentence`.
 
     Raises:
         KeyError: a fact is missing.
     """
-    return _Sentence().vformat(template, (), facts)
+    return Sentence().vformat(template, (), facts)
 
 
-class _Sentence(string.Formatter):
-    """A formatter that accepts only ``{name}``: no attribute or index look-ups into facts."""
+class Sentence(string.Formatter):
+    """How facts are written into a sentence; the methods that a language has its own of are those of English.
+
+    ``{name:money}`` is a sum, written as in every table (``1 234,50``), while the fact itself stays ``1234.50`` for
+    scripts; ``{name:count}`` is a number of things; ``{name:day}`` and ``{name:date}`` days; ``{name:word}`` one of :data:`phrases.WORDS`;
+    ``{name:shell}`` a word of a command that people paste. A fact that is none of these stays as it is. Of facts only
+    the names are looked up, neither attributes nor indices.
+    """
 
     def get_field(self, field_name: str, args: Sequence[object], kwargs: Mapping[str, object]) -> tuple[object, str]:
+        """The fact of that name."""
         return kwargs[field_name], field_name
 
     def format_field(self, value: object, format_spec: str) -> str:
-        if format_spec == "money":
-            return amount(Decimal(str(value))) if _NUMBER.fullmatch(str(value)) else str(value)
-        if format_spec == "shell":
-            return shlex.quote(str(value))
-        if format_spec == "count":
-            return grouped(value) if isinstance(value, int) else str(value)
-        return str(super().format_field(value, format_spec))
+        """The fact as its place in the sentence asks for."""
+        if isinstance(value, Mapping):
+            return self.phrase(str(value["phrase"]), value)
+        match format_spec:
+            case "money":
+                return self.money(Decimal(str(value))) if _NUMBER.fullmatch(str(value)) else str(value)
+            case "count":
+                return self.count(value) if isinstance(value, int) else str(value)
+            case "shell":
+                return shlex.quote(str(value))
+            case "day" | "date" | "word":
+                return str(getattr(self, format_spec)(str(value)))
+            case _:
+                return str(super().format_field(value, format_spec))
+
+    def money(self, value: Decimal) -> str:
+        """A sum."""
+        return amount(value)
+
+    def count(self, value: int) -> str:
+        """A number of things."""
+        return grouped(value)
+
+    def day(self, value: str) -> str:
+        """The day of an instant, from ISO 8601."""
+        return value
+
+    def date(self, value: str) -> str:
+        """A date of the books, from ISO 8601, as 1C writes it; as it is where it is none."""
+        try:
+            return document_day(date.fromisoformat(value))
+        except ValueError:
+            return value
+
+    def word(self, value: str) -> str:
+        """One of our values as a word."""
+        return value
+
+    def phrase(self, code: str, facts: Mapping[str, Fact]) -> str:
+        """A part of a sentence with facts of its own."""
+        return self.vformat(PHRASES[code], (), facts)
 
 
 _NUMBER = re.compile(r"-?[0-9]+(?:\.[0-9]+)?")
@@ -426,7 +469,7 @@ CATALOG: dict[str, ProblemKind] = _catalog(
         ProblemKind(
             "source-stalled",
             _F,
-            "{server} fell silent during {step}: {reason}",
+            "{server} fell silent during {step:word}: {reason}",
             "Check the network and the server's log; the timeouts are in [source].",
             passing=True,
         ),
@@ -561,7 +604,7 @@ CATALOG: dict[str, ProblemKind] = _catalog(
         ProblemKind(
             "kind-disagrees",
             _I,
-            "its name says {by_name}, its header says {by_header}",
+            "its name says {by_name:word}, its header says {by_header:word}",
             "Correct the name or the export.",
         ),
         ProblemKind(
@@ -574,7 +617,7 @@ CATALOG: dict[str, ProblemKind] = _catalog(
             "several-sheets", _I, "holds {count:count} sheets with a header ({value})", "Leave one sheet in the export."
         ),
         # Rows: rejects. A file with rejects does not add up, so it holds its units.
-        ProblemKind("reject", _I, "{reason}", "Correct the document in 1C and export again."),
+        ProblemKind("reject", _I, "{cell}{reason}", "Correct the document in 1C and export again."),
         ProblemKind(
             "text-not-storable",
             _I,
@@ -725,7 +768,7 @@ CATALOG: dict[str, ProblemKind] = _catalog(
         ProblemKind(
             "partner-missing",
             _I,
-            "{organization}: no file brings its {missing} today, but {file} is there",
+            "{organization}: no file brings its {missing:word} today, but {file} is there",
             "Let 1C export both: expenses and their details are published together.",
         ),
         ProblemKind(
@@ -806,7 +849,7 @@ CATALOG: dict[str, ProblemKind] = _catalog(
         ProblemKind(
             "period-closed",
             _P,
-            "{organization}: {count:count} documents dated before {date}, of a closed period, would come, go or change "
+            "{organization}: {count:count} documents dated before {date:date}, of a closed period, would come, go or change "
             "({sum:money} in all), {value} among them",
             "Ask 1C's accountant; if it is right: cpimportd accept {unit}.",
         ),
@@ -819,7 +862,7 @@ CATALOG: dict[str, ProblemKind] = _catalog(
         ProblemKind(
             "older-file",
             _P,
-            "{organization}: {file} is what run {run} published on {day}; run {later} has published another since",
+            "{organization}: {file} is what run {run} published on {day:day}; run {later} has published another since",
             "Let 1C export it again; if 1C really took its changes back: cpimportd accept {unit}.",
         ),
         ProblemKind(
@@ -849,7 +892,7 @@ CATALOG: dict[str, ProblemKind] = _catalog(
         ProblemKind(
             "period-moved",
             _P,
-            "{organization}: {count:count} documents before {date} are gone, {sum:money}: the export's period begins later now",
+            "{organization}: {count:count} documents before {date:date} are gone, {sum:money}: the export's period begins later now",
             "Widen the period in 1C; if it is right as it is: cpimportd accept {unit}.",
         ),
         ProblemKind(
@@ -1054,14 +1097,14 @@ CATALOG: dict[str, ProblemKind] = _catalog(
         ProblemKind(
             "slot-done-held",
             _F,
-            "slot {value} of schedule {schedule} was done by run {run}, which ended as {status}: not all of it is in the books",
+            "slot {value} of schedule {schedule} was done by run {run}, which ended as {status:word}: not all of it is in the books",
             "See what is held and why: `cpimportd show {run}`.",
             exit_code=5,
         ),
         ProblemKind(
             "foreign-writes",
             _W,
-            "{organization}: somebody else wrote to {count:count} documents ({value}) since our last run, {sums}; {outcome}",
+            "{organization}: somebody else wrote to {count:count} documents ({value:word}) since our last run, {sums}; {outcome}",
             "Find out who writes there: `cpimportd diff {run}` lists what was put right.",
         ),
         ProblemKind(
@@ -1073,7 +1116,7 @@ CATALOG: dict[str, ProblemKind] = _catalog(
         ProblemKind(
             "foreign-stays",
             _I,
-            "{organization}: {count:count} documents ({value}) that somebody else wrote cannot be put right: another department has their operation_id, or an index forbids their detail lines",
+            "{organization}: {count:count} documents ({value:word}) that somebody else wrote cannot be put right: another department has their operation_id, or an index forbids their detail lines",
             "Find out who writes there, give the documents back their department or drop the index, then `cpimportd run`.",
         ),
         ProblemKind(
@@ -1085,7 +1128,7 @@ CATALOG: dict[str, ProblemKind] = _catalog(
         ProblemKind(
             "not-in-snapshot",
             _W,
-            "{organization}: {count:count} documents ({value}), {sum:money}, are in the books, but no file brings them; left as they are",
+            "{organization}: {count:count} documents ({value:word}), {sum:money}, are in the books, but no file brings them; left as they are",
             "Nothing, if these are test data or the organization is closed; else let 1C export it again.",
         ),
         ProblemKind(
@@ -1302,7 +1345,7 @@ CATALOG: dict[str, ProblemKind] = _catalog(
         ProblemKind(
             "job-died",
             _F,
-            "the job {value} was not done: its process {reason}",
+            "the job {value:word} was not done: its process {reason}",
             "Do it by hand: `cpimportd report --send` or `cpimportd reconcile --send`; if it breaks off again, look with `journalctl -k` whether the kernel killed it for memory.",
         ),
         # The interface over HTTP: its start, then what a request can be refused for.
@@ -1382,39 +1425,39 @@ CATALOG: dict[str, ProblemKind] = _catalog(
         ProblemKind(
             "books-apart",
             _W,
-            "{organization}: the sums in the books are not the Итого of the files that filled them: {kind} {value:money}, {files} {total:money}",
+            "{organization}: the sums in the books are not the Итого of the files that filled them: {kind:word} {value:money}, {files} {total:money}",
             "Look who writes to these tables, then `cpimportd run`: it puts back what the files say.",
         ),
         ProblemKind(
             "books-moved",
             _W,
-            "{organization}: the sums in the books are not those that the last run left there: {kind} {value:money}, run {run} of {date} {total:money}",
+            "{organization}: the sums in the books are not those that the last run left there: {kind:word} {value:money}, run {run} of {date:day} {total:money}",
             "Look who writes to these tables, then `cpimportd run`: it puts back what the files say.",
         ),
         ProblemKind(
             "books-written",
             _W,
-            "{organization}: {count:count} documents ({value}) are not as the last run left them: {sums}",
+            "{organization}: {count:count} documents ({value:word}) are not as the last run left them: {sums}",
             "Look who writes to these tables, then `cpimportd run`: it puts back what was published.",
         ),
         ProblemKind(
             "journal-gap",
             _W,
-            "{organization}: a run did not find the sum that the run before it had left: {kind} {value:money} in run {run} of {date}, {total:money} after run {before}",
+            "{organization}: a run did not find the sum that the run before it had left: {kind:word} {value:money} in run {run} of {date:day}, {total:money} after run {before}",
             "Somebody else wrote to these tables between the two; `cpimportd show` tells what the later one put right.",
         ),
         ProblemKind(
             "journal-open",
             _W,
-            "{organization}: opening, movements and closing of a run do not add up: {kind} by {value:money} in run {run} of {date}",
+            "{organization}: opening, movements and closing of a run do not add up: {kind:word} by {value:money} in run {run} of {date:day}",
             "Do not rely on this sum: compare it with 1C, and report it as a defect.",
         ),
         # Questions to the books, and what is written for people.
-        ProblemKind("nothing-found", _F, "there is no {what} {value}", "{hint}", exit_code=2),
+        ProblemKind("nothing-found", _F, "there is no {what:word} {value}", "{hint}", exit_code=2),
         ProblemKind(
             "name-ambiguous",
             _F,
-            "{value} fits {count:count} {what}",
+            "{value} fits {count:count} {what:word}",
             "Name one of them whole, in quotes: {candidates}",
             exit_code=2,
         ),

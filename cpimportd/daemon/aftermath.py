@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Final
 
 from cpimportd.core.outcomes import PUBLISHED
+from cpimportd.core.phrases import phrase
 from cpimportd.core.problems import Problem, printable, problem
 from cpimportd.daemon.beginning import ours
 from cpimportd.daemon.process import accepted_environment, hear_out
@@ -45,7 +46,7 @@ class Aftermath:
             otherwise: what tells of a run that did not publish.
         """
         if self.status in PUBLISHED:
-            part = "in part " if self.status == "partial" else ""
+            part = phrase("in-part") if self.status == "partial" else ""
             return problem("run-broken-off", run=self.run, part=part, reason=how)
         if self.run is not None and self.status is None:
             known = f"whether run {self.run} published is not known: {self.why}; `cpimportd history` tells it later"

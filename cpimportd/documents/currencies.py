@@ -4,6 +4,7 @@ import re
 from collections.abc import Mapping
 
 from cpimportd.core.folding import fold
+from cpimportd.core.phrases import UnfitError
 
 ROUBLE = "RUB"
 
@@ -61,7 +62,7 @@ def currency_code(text: str) -> str:
     name = " ".join(fold(text).replace(".", " ").split())
     code = _BY_NAME.get(name.zfill(3) if name.isdecimal() else name)
     if code is None:
-        raise ValueError("is no currency that is known")
+        raise UnfitError("no-currency")
     return code
 
 

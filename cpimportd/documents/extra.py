@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from decimal import Decimal
 
 from cpimportd.core.model import Cell
+from cpimportd.core.phrases import reason_of
 from cpimportd.documents.faults import Fault
 from cpimportd.documents.numbers import RATE_TOTAL, is_sum_in_doubles, parse_number
 from cpimportd.documents.titles import column_letter
@@ -68,7 +69,7 @@ class ExtraColumns:
         try:
             extra[title] = json_value(cell)
         except ValueError as error:
-            faults.append(Fault(title, cell, str(error)))
+            faults.append(Fault(title, cell, reason_of(error)))
         else:
             if type(cell) is str and len(self._texts) < _REMEMBERED:
                 self._texts.add(cell)

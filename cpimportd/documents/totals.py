@@ -4,6 +4,7 @@ from collections.abc import Iterator
 from decimal import Decimal
 
 from cpimportd.core.model import Cell
+from cpimportd.core.phrases import reason_of
 from cpimportd.core.problems import Problem
 from cpimportd.documents.columns import Meaning
 from cpimportd.documents.faults import Fault
@@ -44,7 +45,7 @@ def totals(layout: Layout, reader: RowReader, total: Row | None, file: str) -> I
                 else:
                     said = parse_number(cell, precision)
             except ValueError as error:
-                yield Fault(known.title, cell, str(error)).reject(file, row)
+                yield Fault(known.title, cell, reason_of(error)).reject(file, row)
                 continue
             if said is not None:
                 control[known.title] = said

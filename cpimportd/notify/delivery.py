@@ -11,6 +11,7 @@ import asyncpg
 from cpimportd.books.database.connection import connect, let_go
 from cpimportd.books.reports import alerts as queue
 from cpimportd.config.settings import Settings
+from cpimportd.core.phrases import phrase
 from cpimportd.core.problems import Problem, ProblemError, problem
 from cpimportd.notify.sending import names_of, send
 from cpimportd.notify.texts import coalesced
@@ -61,7 +62,7 @@ async def deliver(connection: asyncpg.Connection, settings: Settings) -> tuple[P
     except ProblemError as error:
         return error.problems
     except AWAY as error:
-        return (problem("alert-unsent", count="some", reason=f"the database: {type(error).__name__}"),)
+        return (problem("alert-unsent", count=phrase("some"), reason=f"the database: {type(error).__name__}"),)
     reasons = {name: reason for of_one in failed.values() for name, reason in of_one.items()}
     unsent = sum(bool(of_one) for of_one in failed.values())
     return (problem("alert-unsent", count=unsent, reason=listed(reasons)),) if unsent else ()

@@ -15,7 +15,7 @@ from cpimportd.books.reports.weekly import Weekly, weekly
 from cpimportd.books.schema.upgrade import require_current
 from cpimportd.config.settings import Settings
 from cpimportd.core.problems import Problem, ProblemError, problem
-from cpimportd.core.texts.spoken import spoken
+from cpimportd.core.texts.telling import spoken
 from cpimportd.core.time import day
 from cpimportd.notify.delivery import deliver
 from cpimportd.notify.texts import place, shortened

@@ -13,9 +13,8 @@ from cpimportd.books.reports.overview import days, workbooks
 from cpimportd.books.reports.summary import summary as read_summary
 from cpimportd.web.daemon_view import light
 from cpimportd.web.events import Events
-from cpimportd.web.languages import all_told
 from cpimportd.web.place import Department, Here, Spoken
-from cpimportd.web.problem_details import RESPONSES
+from cpimportd.web.problem_details import RESPONSES, all_told
 
 STATIC: Final = Path(str(files("cpimportd.web") / "static"))
 """The page's own files; it loads no others."""

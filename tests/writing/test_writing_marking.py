@@ -8,7 +8,8 @@ from cpimportd.run.marking import Faulty, in_order, mark_workbook, marked_names,
 from tests.two_days import SAMPLES
 
 NAME = "Lotos - Spisanie kredity XLSX.xlsx"
-REJECT = {"code": "reject", "row": 3, "column": "Сумма", "value": "сто", "message": "«сто» is no number", "way_out": ""}
+REJECT = {"code": "reject", "row": 3, "column": "Сумма", "value": "сто", "message": "«сто» is no number", "way_out": "",
+          "facts": {"cell": {"phrase": "cell", "text": "сто"}, "reason": {"phrase": "no-number"}}}  # fmt: skip
 
 
 @pytest.fixture

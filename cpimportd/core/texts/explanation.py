@@ -22,7 +22,7 @@ _NUMBERED = frozenset({RunStatus.PUBLISHED, RunStatus.UNCHANGED, RunStatus.PARTI
 
 
 class Text(NamedTuple):
-    """A problem in one language: what happened and what to do, with ``{placeholders}`` for fields of the journal."""
+    """A problem in one language: what happened and what to do."""
 
     sentence: str
     way_out: str
@@ -57,6 +57,11 @@ def fields_of(kind: ProblemKind) -> frozenset[str]:
     """
     named = [*parts(kind.sentence), *parts(kind.way_out)]
     return frozenset(name for _, name, suffix in named if name in _FACTS and not suffix)
+
+
+def fits_journal(template: str, kind: ProblemKind) -> bool:
+    """Whether a template names nothing but what every journal line of its kind carries."""
+    return {name for _, name, _ in parts(template) if name is not None} <= fields_of(kind)
 
 
 def fields_of_status(status: RunStatus) -> frozenset[str]:

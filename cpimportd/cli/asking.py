@@ -92,7 +92,7 @@ def history(
         print_json({"runs": [line.as_json() for line in runs]})
         return
     if not runs and (before or since or until or statuses or organization):
-        click.echo("No run is like that.")
+        click.echo("No runs match these filters.")
         return
     render_history(runs, settings.zone, stdout_console())
     if len(runs) == limit:

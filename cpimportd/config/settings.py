@@ -193,7 +193,7 @@ class Cache(Section):
         None, description="Better a credential named cache.password than a line here.", examples=["secret"]
     )
     pattern: Annotated[Line, Field(min_length=1)] = Field(
-        "itbudget:cache:credit_portfolio:*", description="Of the keys that are deleted."
+        "itbudget:cache:credit_portfolio:*", description="Redis keys that match this pattern are deleted."
     )
     again_after: Span = Field(
         timedelta(seconds=5), description="They are deleted twice: a request under way may write an old answer."

@@ -457,7 +457,7 @@ CATALOG: dict[str, ProblemKind] = _catalog(
         ProblemKind(
             "source-binary",
             _F,
-            "{server} refuses binary mode, in which alone a workbook arrives as it is: {reason}",
+            "{server} refuses binary mode, without which a workbook arrives damaged: {reason}",
             "Allow the command TYPE on the server.",
         ),
         ProblemKind(
@@ -476,7 +476,7 @@ CATALOG: dict[str, ProblemKind] = _catalog(
         ProblemKind(
             "source-untold",
             _W,
-            "{server} refuses what tells whether a file is whole: {reason}",
+            "{server} refuses the commands that tell whether a file is complete: {reason}",
             "Allow SIZE and MDTM on the server (vsftpd: cmds_denied); until then each workbook is watched for source.stable_for before it is fetched.",
         ),
         ProblemKind(
@@ -552,7 +552,7 @@ CATALOG: dict[str, ProblemKind] = _catalog(
         ProblemKind(
             "file-unclear",
             _I,
-            "cannot be read surely in its binary format: {reason}",
+            "cannot be read reliably in its binary format: {reason}",
             "Open it in a spreadsheet program, save it as XLSX, and upload that.",
         ),
         ProblemKind("file-encrypted", _I, "is protected by a password", "Export it without a password."),
@@ -621,7 +621,7 @@ CATALOG: dict[str, ProblemKind] = _catalog(
         ProblemKind(
             "text-not-storable",
             _I,
-            "holds {value}, which the database's encoding {encoding} has not",
+            "holds {value}, which the database's encoding {encoding} cannot store",
             "Write it otherwise in 1C and export again, or move the database to UTF8.",
         ),
         ProblemKind(
@@ -744,7 +744,7 @@ CATALOG: dict[str, ProblemKind] = _catalog(
             "expense-unseen",
             _I,
             "{count:count} documents have details here (first: {value}), but stand in no expenses file that is right; {other} is not",
-            "It goes on as soon as that file is right.",
+            "It is published as soon as a correct file is uploaded.",
         ),
         ProblemKind(
             "details-sum",
@@ -787,7 +787,7 @@ CATALOG: dict[str, ProblemKind] = _catalog(
             "partner-held",
             _I,
             "{organization}: held because {file} is{others}",
-            "It is published as soon as what is named here is uploaded as it should be.",
+            "It is published as soon as correct files are uploaded.",
         ),
         ProblemKind(
             "strict",
@@ -811,15 +811,15 @@ CATALOG: dict[str, ProblemKind] = _catalog(
             "move-incomplete",
             _I,
             "{organization}: {count:count} of its documents belong to {value} now, whose unit is held",
-            "It goes on as soon as that unit is right.",
+            "It is published as soon as that unit is correct.",
         ),
         ProblemKind(
             "problems-unlisted",
             _W,
             "{count:count} more of {value} in this workbook ({all} in all) are counted here and not listed",
-            "See to the listed ones first; `CPIMPORTD_READER__MAX_PROBLEMS=1000000 cpimportd run --dry-run` lists all.",
+            "Correct the listed ones first; `CPIMPORTD_READER__MAX_PROBLEMS=1000000 cpimportd run --dry-run` lists all.",
         ),
-        ProblemKind("and-more", _W, "{count:count} more of {value}, not listed", "See to the listed ones first."),
+        ProblemKind("and-more", _W, "{count:count} more of {value}, not listed", "Correct the listed ones first."),
         ProblemKind(
             "accept-unknown",
             _W,
@@ -1226,7 +1226,7 @@ CATALOG: dict[str, ProblemKind] = _catalog(
             "interrupted",
             _F,
             "the run was stopped before COMMIT: nothing was published",
-            "A slot stays due and is made up for by the next start; a run by hand has to be started again.",
+            "A slot stays due: the daemon starts it again at its next start. Start a run by hand again yourself.",
             passing=True,
         ),
         # The daemon: its memory, its slots, its runs.
@@ -1288,7 +1288,7 @@ CATALOG: dict[str, ProblemKind] = _catalog(
         ProblemKind(
             "daemon-untold",
             _W,
-            "the daemon did not learn of a run that was made beside it: {reason}",
+            "the daemon was not notified of a run that was made beside it: {reason}",
             "Nothing to do: `cpimportd history` tells how the books stand, and `cpimportd status` does after the next run.",
         ),
         ProblemKind(
@@ -1306,21 +1306,21 @@ CATALOG: dict[str, ProblemKind] = _catalog(
         ProblemKind(
             "misfired",
             _W,
-            "schedule {schedule}: {count:count} slots were missed, the newest {value}, and are not made up for: {reason}",
+            "schedule {schedule}: {count:count} slots were missed, the newest {value}, and are not started late: {reason}",
             "Run `cpimportd trigger` if its import is still wanted.",
         ),
         ProblemKind(
             "upload-missing",
             _F,
             "1C has not uploaded since {value}",
-            "Look whether 1C's export job ran and whether it reaches the server; then `cpimportd trigger`, or wait for the next slot.",
+            "Check whether 1C's export job ran and whether it reaches the server; then `cpimportd trigger`, or wait for the next slot.",
             passing=True,
         ),
         ProblemKind(
             "file-stale",
             _W,
             "was last uploaded {value}",
-            "Look whether 1C still exports it; source.stale_after says from when on it is told.",
+            "Check whether 1C still exports it; source.stale_after sets after how long it is reported.",
         ),
         ProblemKind(
             "run-timeout",
@@ -1332,21 +1332,21 @@ CATALOG: dict[str, ProblemKind] = _catalog(
             "run-crashed",
             _F,
             "the run's process {reason}",
-            "Look with `journalctl -k` whether the kernel killed it for memory, then `cpimportd trigger`; if it stays so, report the lines before this one.",
+            "Check with `journalctl -k` whether the kernel killed it for memory, then `cpimportd trigger`; if it stays so, report the lines before this one.",
             passing=True,
         ),
         ProblemKind(
             "run-broken-off",
             _F,
             "run {run} is {part}in the books, but its process {reason} before it was through",
-            "The books are right. The daemon clears caches and refreshes views by itself: `cpimportd status` names what is outstanding, `cpimportd notify` does it at once. Look with `journalctl -k` whether the kernel killed it for memory.",
+            "The books are right. The daemon clears caches and refreshes views by itself: `cpimportd status` names what is outstanding, `cpimportd notify` does it at once. Check with `journalctl -k` whether the kernel killed it for memory.",
             passing=True,
         ),
         ProblemKind(
             "job-died",
             _F,
             "the job {value:word} was not done: its process {reason}",
-            "Do it by hand: `cpimportd report --send` or `cpimportd reconcile --send`; if it breaks off again, look with `journalctl -k` whether the kernel killed it for memory.",
+            "Do it by hand: `cpimportd report --send` or `cpimportd reconcile --send`; if it breaks off again, check with `journalctl -k` whether the kernel killed it for memory.",
         ),
         # The interface over HTTP: its start, then what a request can be refused for.
         ProblemKind(
@@ -1406,7 +1406,7 @@ CATALOG: dict[str, ProblemKind] = _catalog(
         ProblemKind(
             "alert-untold",
             _W,
-            "the database is away, and no alert could be sent of it: {reason}",
+            "the database cannot be used, and the alert about it could not be sent: {reason}",
             "The next run tries again; look with `cpimportd alerts --test`.",
         ),
         ProblemKind(
@@ -1419,8 +1419,8 @@ CATALOG: dict[str, ProblemKind] = _catalog(
         ProblemKind(
             "heartbeat-unsent",
             _W,
-            "alerts.heartbeat_url could not be told of the run: {reason}",
-            "The run itself is not concerned. Check alerts.heartbeat_url, and whether this machine reaches that server.",
+            "alerts.heartbeat_url could not be notified of the run: {reason}",
+            "The run itself is not affected. Check alerts.heartbeat_url, and whether this machine reaches that server.",
         ),
         ProblemKind(
             "books-apart",
@@ -1510,7 +1510,7 @@ CATALOG: dict[str, ProblemKind] = _catalog(
             "metrics-unwritten",
             _W,
             "the metrics could not be written to {path}: {reason}",
-            "Correct metrics.textfile or the folder's rights; the run itself is not concerned.",
+            "Correct metrics.textfile or the folder's rights; the run itself is not affected.",
         ),
         # A Dask cluster.
         ProblemKind(

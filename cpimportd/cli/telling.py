@@ -237,6 +237,7 @@ def _died(settings: "Settings", code: str, text: str, job: str) -> int:
 
 
 def _test(settings: "Settings", *, as_json: bool) -> int:
+    from cpimportd.core.texts.translation import say_in
     from cpimportd.notify.jobs import require_urls
     from cpimportd.notify.sending import names_of
     from cpimportd.notify.sending import send as send_to
@@ -244,7 +245,7 @@ def _test(settings: "Settings", *, as_json: bool) -> int:
 
     require_urls(settings)
     urls = names_of([url.get_secret_value() for url in settings.alerts.urls])
-    title = test_title(settings.alerts.language, settings.department_id)
+    title = test_title(say_in(settings.alerts.language), settings.department_id)
     failed = run_async(send_to(urls, (title, title), "test", settings.alerts.timeout.total_seconds()))
     if as_json:
         print_json({"urls": [{"url": name, "sent": name not in failed, "error": failed.get(name)} for name in urls]})

@@ -23,6 +23,7 @@ from cpimportd.core.phrases import phrase
 from cpimportd.core.problems import Problem, ProblemError, problem
 from cpimportd.core.report import RunReport, RunStatus
 from cpimportd.core.texts.telling import spoken
+from cpimportd.core.texts.translation import say_in
 from cpimportd.notify import unreachable
 from cpimportd.notify.conditions import Change, Event, Found, Look, Remembered, compare, find, find_of_job
 from cpimportd.notify.delivery import AWAY, database, deliver, listed
@@ -259,7 +260,7 @@ def _message(settings: Settings, changes: Sequence[Change], report: RunReport | 
     return of_changes(
         changes,
         "" if report is None else as_text(report, settings.zone),
-        language=settings.alerts.language,
+        say=say_in(settings.alerts.language),
         department=settings.department_id,
         zone=settings.zone,
         explain=lambda found: spoken(found, settings.alerts.language),

@@ -13,6 +13,7 @@ from cpimportd.books.reports import alerts as queue
 from cpimportd.config.settings import Settings
 from cpimportd.core.phrases import phrase
 from cpimportd.core.problems import Problem, ProblemError, problem
+from cpimportd.core.texts.translation import say_in
 from cpimportd.notify.sending import names_of, send
 from cpimportd.notify.texts import coalesced
 
@@ -72,16 +73,14 @@ async def _send_all(
     settings: Settings, urls: Mapping[str, str], waiting: Sequence[queue.Waiting]
 ) -> dict[int, dict[str, str]]:
     """Send to each address what it has not had yet; gives, by alert, to whom it did not go and why."""
-    seconds, language = settings.alerts.timeout.total_seconds(), settings.alerts.language
+    seconds, say = settings.alerts.timeout.total_seconds(), say_in(settings.alerts.language)
     missing = {one.id: _still_to_tell(one.error, urls) for one in waiting}
 
     async def to(name: str) -> str | None:
         due = [one for one in waiting if name in missing[one.id]]
         if not due:
             return None
-        message = coalesced(
-            [(one.created_at, one.title, one.body) for one in due], language=language, zone=settings.zone
-        )
+        message = coalesced([(one.created_at, one.title, one.body) for one in due], say=say, zone=settings.zone)
         failed = await send({name: urls[name]}, message, due[-1].occasion, seconds)
         return failed.get(name)
 

@@ -1,5 +1,6 @@
 """The catalogue of translations is whole, current and compiled, and names the facts that its source names."""
 
+import ast
 import gettext
 import re
 import string
@@ -49,6 +50,19 @@ def test_a_translation_names_the_facts_of_its_source(key):
 def test_a_text_that_counts_has_a_form_for_each_kind_of_number():
     for (_, text), one in TRANSLATIONS.items():
         assert len(po.forms_of(one.string)) == (3 if "{count:count}" in text else 1), text
+
+
+def test_every_text_that_is_said_is_found():
+    """Where it is said inside another text's braces, gettext's extraction does not see it."""
+    said = {
+        (call.args[0].value, call.args[1].value)
+        for file in (po.FOLDER.parents[1] / "notify").rglob("*.py")
+        for call in ast.walk(ast.parse(file.read_text(encoding="utf-8")))
+        if isinstance(call, ast.Call) and isinstance(call.func, ast.Name) and call.func.id == "say"
+        if all(isinstance(one, ast.Constant) for one in call.args)
+    }
+    assert len(said) > 20
+    assert said <= TRANSLATIONS.keys()
 
 
 def test_the_committed_file_is_what_the_translations_compile_to():

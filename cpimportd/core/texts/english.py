@@ -73,8 +73,10 @@ STATUSES = {
 
 _ELSEWHERE = "…"
 _NOUNS = {"server": "the server", "path": "the file"}
-_HEADLESS = {"is": "a file ", "has": "a file ", "holds": "a file ", "could": "a file ", "was": "a file ",
-             "neither": "of a file "}  # fmt: skip
+_HEADLESS = {
+    **dict.fromkeys(("is", "has", "holds", "could", "was", "cannot"), "a file "),
+    "neither": "of a file ",
+}
 _PLAINER = {
     "config-syntax": "the configuration file is not valid TOML",
     "config-unreadable": "the configuration file cannot be read",

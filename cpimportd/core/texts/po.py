@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Final, NamedTuple
 
 from babel.messages.catalog import Catalog
+from babel.messages.extract import extract_from_dir
 from babel.messages.mofile import write_mo
 from babel.messages.pofile import read_po, write_po
 
@@ -46,6 +47,14 @@ def sources() -> Iterator[Source]:
     yield from (Source("consequence", text) for text in (*english.CONSEQUENCES.values(), english.MAY_PASS))
     yield from (Source(f"run {status}", text) for status, texts in english.STATUSES.items() for text in texts)
     yield from (Source("journal", text) for text in (WHAT_TO_DO, ALL_SUCH))
+    yield from (source for source in _said() if source.context != "word")
+
+
+def _said() -> Iterator[Source]:
+    """What modules hand to ``say(context, text)``, each once, in the order of the files."""
+    keywords = {"say": ((1, "c"), 2)}
+    found = extract_from_dir(FOLDER.parents[1] / "notify", keywords=keywords, comment_tags=())
+    yield from dict.fromkeys(Source(str(context), str(text)) for _, _, text, _, context in found)
 
 
 def template(translations: Catalog) -> Catalog:

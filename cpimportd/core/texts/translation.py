@@ -3,7 +3,7 @@
 Loaded only where somebody reads: neither by the daemon nor by the child that reads a workbook.
 """
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from datetime import date
 from decimal import Decimal
 from functools import cache
@@ -39,6 +39,11 @@ def translated(text: str, context: str, language: Language, count: object = None
     if not counts(text):
         return _catalogue(language).pgettext(context, text)
     return _catalogue(language).npgettext(context, text, text, count if isinstance(count, int) else _MANY)
+
+
+def say_in(language: Language) -> Callable[[str, str], str]:
+    """What says a text in a language: given what it belongs to (msgctxt), and the text in English."""
+    return lambda context, text: translated(text, context, language)
 
 
 def counts(text: str) -> bool:

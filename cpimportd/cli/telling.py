@@ -1,5 +1,6 @@
 """``alerts``, ``report`` and ``reconcile``: the verbs that tell people, at a terminal or by alerts."""
 
+import json
 import time
 from contextlib import nullcontext
 from dataclasses import replace
@@ -194,12 +195,13 @@ def _tell_daemon(
 @click.option("--send", is_flag=True, help="Send what is queued.")
 @click.option("--died", type=(click.Choice(_DEATHS), str), metavar="CODE TEXT",
               hidden=True, help="Tell of a run that can do so no more; the daemon says this.")  # fmt: skip
+@click.option("--facts", metavar="JSON", default="{}", hidden=True, help="What is known of its end.")
 @click.option("--job", type=click.Choice(["import", "report", "reconcile"]), default="import", hidden=True,
               help="What the one that died was to do.")  # fmt: skip
 @json_option
 @guarded_deed_with("test", "send", "died")
 def alerts(
-    config_file: Path | None, test: bool, send: bool, died: tuple[str, str] | None, job: str, as_json: bool
+    config_file: Path | None, test: bool, send: bool, died: tuple[str, str] | None, facts: str, job: str, as_json: bool
 ) -> int:
     """What is wrong now, and the queue of alerts: what waits, and what was sent last.
 
@@ -211,22 +213,23 @@ def alerts(
         raise click.UsageError("give --test or --send, not both")
     loaded = load(config_file)
     if died is not None:
-        return _died(loaded.settings, *died, job)
+        return _died(loaded.settings, *died, facts, job)
     if test:
         return _test(loaded.settings, as_json=as_json)
     return _queue(loaded, as_json=as_json, send=send)
 
 
-def _died(settings: "Settings", code: str, text: str, job: str) -> int:
+def _died(settings: "Settings", code: str, text: str, facts: str, job: str) -> int:
     from datetime import UTC
 
-    from cpimportd.core.problems import CATALOG, Problem, printable
+    from cpimportd.core.problems import CATALOG, Problem, printable, received_facts
     from cpimportd.core.report import RunReport, RunStatus
     from cpimportd.core.time import span
     from cpimportd.notify.alerting import Occasion, tell, tell_of_job
 
     limit = span(settings.daemon.run_time_limit) if code == "run-timeout" else None
-    found = Problem(code, printable(text), CATALOG[code].way_out, value=limit if job == "import" else job)
+    value, known = limit if job == "import" else job, received_facts(json.loads(facts))
+    found = Problem(code, printable(text), CATALOG[code].way_out, value=value, facts=known)
     if job == "import":
         dead = RunReport(None, RunStatus.FAILED, datetime.now(UTC), 0, problems=(found,))
         untold = run_async(tell(settings, Occasion(), dead)).problems[1:]

@@ -56,6 +56,12 @@ PHRASES: Final[Mapping[str, str]] = {
     "differing-put-right": "what differed from the files was put right",
     # The daemon's slots and runs.
     "in-part": "in part ",
+    "killed": "was killed by signal {signal}",
+    "ended": "ended with status {status}",
+    "took-too-long": "took longer than daemon.run_time_limit ({limit}) and was stopped",
+    "nothing-published": "; nothing was published",
+    "nothing-published-held": "; nothing was published: all that was new is held by run {run}",
+    "published-unknown": "; whether run {run} published is not known: {why}; `cpimportd history` tells it later",
     "older-than-grace": "it is older than grace ({grace})",
     "no-catch-up": "catch_up is false",
     "tried-long-enough": "it was started, and {grace} for trying are over",

@@ -227,6 +227,8 @@ def _fact(value: object) -> Fact:
     """A fact as JSON has it; texts are safe for one line."""
     if value is None or isinstance(value, bool | int | float):
         return value
+    if isinstance(value, Mapping):  # of a problem that is made again
+        return {str(name): _fact(one) for name, one in value.items()}
     if isinstance(value, Phrase):
         return {"phrase": value.code, **{name: _fact(one) for name, one in value.facts.items()}}
     return printable(value)
@@ -1325,13 +1327,13 @@ CATALOG: dict[str, ProblemKind] = _catalog(
         ProblemKind(
             "run-timeout",
             _F,
-            "the run took longer than daemon.run_time_limit ({value}) and was stopped",
+            "the run took longer than daemon.run_time_limit ({value}) and was stopped{known}",
             "Look in the journal where it stood; raise the limit if it only was slow.",
         ),
         ProblemKind(
             "run-crashed",
             _F,
-            "the run's process {reason}",
+            "the run's process {reason}{known}",
             "Check with `journalctl -k` whether the kernel killed it for memory, then `cpimportd trigger`; if it stays so, report the lines before this one.",
             passing=True,
         ),

@@ -11,9 +11,6 @@ from gettext import GNUTranslations
 from importlib.resources import files
 from typing import Final, Literal
 
-from babel.dates import format_date
-from babel.numbers import format_decimal
-
 from cpimportd.core.phrases import PHRASES
 from cpimportd.core.problems import Fact, Sentence
 
@@ -65,14 +62,20 @@ class Translated(Sentence):
 
     def money(self, value: Decimal) -> str:
         """A sum; never rounded."""
+        from babel.numbers import format_decimal  # noqa: PLC0415 - slow to load, and English texts do without
+
         return str(format_decimal(value, _SUM, self._language, decimal_quantization=False))
 
     def count(self, value: int) -> str:
         """A number of things."""
+        from babel.numbers import format_decimal  # noqa: PLC0415
+
         return str(format_decimal(value, locale=self._language))
 
     def day(self, value: str) -> str:
         """A day in words, from ISO 8601; as it is where it is none."""
+        from babel.dates import format_date  # noqa: PLC0415
+
         try:
             return format_date(date.fromisoformat(value), "long", self._language)
         except ValueError:

@@ -10,10 +10,11 @@ from cpimportd.checks.duplicates import copies, duplicate_documents
 from cpimportd.checks.earlier import file_missing
 from cpimportd.checks.totals import control_total_problems
 from cpimportd.checks.units import UnitParts, file_problems, first_of_each_code, gather, merged, partner_problems
+from cpimportd.core.catalog import Effect
 from cpimportd.core.listing import name_of, stops
 from cpimportd.core.model import Group, Kind, Served, Snapshot, Unit
 from cpimportd.core.near import near_hint
-from cpimportd.core.problems import Effect, Problem, printable, problem
+from cpimportd.core.problems import Problem, printable, problem
 from cpimportd.core.verdicts import FileVerdict, UnitVerdict, Verdict, is_accepted
 
 ALL_KINDS: Final = frozenset(Kind)

@@ -16,9 +16,10 @@ from cpimportd.checks.shrinkage import shrinkage
 from cpimportd.checks.totals import money
 from cpimportd.checks.twins import twins_in_books
 from cpimportd.config.settings import Guards
+from cpimportd.core.catalog import Effect
 from cpimportd.core.listing import capped
 from cpimportd.core.model import Unit, UnitFacts
-from cpimportd.core.problems import Effect, Problem, problem
+from cpimportd.core.problems import Problem, problem
 from cpimportd.core.verdicts import PlausibilityVerdict, is_accepted
 
 

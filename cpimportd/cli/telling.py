@@ -222,7 +222,8 @@ def alerts(
 def _died(settings: "Settings", code: str, text: str, facts: str, job: str) -> int:
     from datetime import UTC
 
-    from cpimportd.core.problems import CATALOG, Problem, printable, received_facts
+    from cpimportd.core.catalog import CATALOG
+    from cpimportd.core.problems import Problem, printable, received_facts
     from cpimportd.core.report import RunReport, RunStatus
     from cpimportd.core.time import span
     from cpimportd.notify.alerting import Occasion, tell, tell_of_job

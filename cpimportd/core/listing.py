@@ -2,7 +2,8 @@
 
 from collections.abc import Sequence
 
-from cpimportd.core.problems import Effect, Problem, problem
+from cpimportd.core.catalog import Effect
+from cpimportd.core.problems import Problem, problem
 
 LIMIT = 20
 """As many of one kind are listed one by one; a file left on the server under its old name doubles thousands."""

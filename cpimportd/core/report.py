@@ -6,8 +6,9 @@ from datetime import datetime
 from decimal import Decimal
 from enum import StrEnum
 
+from cpimportd.core.catalog import CATALOG, Effect, message_id
 from cpimportd.core.model import Content, Figure, Kind, Unit
-from cpimportd.core.problems import CATALOG, Effect, Problem, message_id
+from cpimportd.core.problems import Problem
 
 
 class RunStatus(StrEnum):

@@ -3,9 +3,10 @@
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 
+from cpimportd.core.catalog import Effect
 from cpimportd.core.listing import holds, stops
 from cpimportd.core.model import Kind, Served, Unit
-from cpimportd.core.problems import Effect, Problem, printable
+from cpimportd.core.problems import Problem, printable
 
 EXPORT_HOURS = frozenset({"orphan-detail", "details-sum", "totals-disagree"})
 """What goes wrong where 1C wrote expenses and details at different hours, each file being right in itself."""

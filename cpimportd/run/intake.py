@@ -21,8 +21,9 @@ from cpimportd.checks.earlier import Earlier
 from cpimportd.checks.integrity import integrity
 from cpimportd.checks.rereading import files_to_parse
 from cpimportd.config.settings import Settings
+from cpimportd.core.catalog import Effect
 from cpimportd.core.model import Content, FetchedFile, Kind, MissedFile, Progress, Served, Snapshot, Unit
-from cpimportd.core.problems import Effect, Problem, ProblemError, problem
+from cpimportd.core.problems import Problem, ProblemError, problem
 from cpimportd.core.time import moment
 from cpimportd.core.verdicts import UnitVerdict, Verdict
 from cpimportd.core.waiting import Wait, waiting

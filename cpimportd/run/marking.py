@@ -17,7 +17,8 @@ import asyncpg
 
 from cpimportd.books.database.queries import sql
 from cpimportd.config.settings import Reader, Settings
-from cpimportd.core.problems import CATALOG, Effect, Problem, ProblemError, printable, problem
+from cpimportd.core.catalog import CATALOG, Effect
+from cpimportd.core.problems import Problem, ProblemError, printable, problem
 from cpimportd.core.texts.telling import told
 from cpimportd.render.workbooks.output import write_output
 from cpimportd.run.archive import archived_runs

@@ -8,8 +8,9 @@ from cpimportd.books.publish.plan import FilePlan, Judge, Judgement, NewName, Pu
 from cpimportd.checks.closed import closed_before
 from cpimportd.checks.plausibility import plausibility
 from cpimportd.config.settings import Settings
+from cpimportd.core.catalog import Effect
 from cpimportd.core.model import Content, Unit, UnitFacts
-from cpimportd.core.problems import Effect, Problem, problem
+from cpimportd.core.problems import Problem, problem
 from cpimportd.core.verdicts import FileVerdict
 from cpimportd.run.intake import Asked, Intake
 

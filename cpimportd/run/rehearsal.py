@@ -20,11 +20,12 @@ from cpimportd.books.database.failures import translate
 from cpimportd.books.reports.pastruns import Closings, PastRun, closings, past_runs
 from cpimportd.books.schema.upgrade import require_current, upgrade
 from cpimportd.config.settings import Database, Retry, Settings, Source
+from cpimportd.core.catalog import CATALOG, Effect
 from cpimportd.core.leftovers import temporary_folder
 from cpimportd.core.model import Kind, Progress, Unit
 from cpimportd.core.outcomes import held_alone
 from cpimportd.core.private import make_folder
-from cpimportd.core.problems import CATALOG, Effect, ProblemError
+from cpimportd.core.problems import ProblemError
 from cpimportd.core.rehearsed import Rehearsal, RehearsedRun, SumDiffers
 from cpimportd.core.report import RunReport, RunStatus, UnitStatus
 from cpimportd.core.system import unusable

@@ -10,7 +10,8 @@ from pydantic import BaseModel, Field
 from starlette.exceptions import HTTPException
 from starlette.responses import JSONResponse, Response
 
-from cpimportd.core.problems import CATALOG, Problem, ProblemError, printable, problem
+from cpimportd.core.catalog import CATALOG
+from cpimportd.core.problems import Problem, ProblemError, printable, problem
 from cpimportd.core.texts import telling
 from cpimportd.core.texts.translation import Language
 from cpimportd.web.methods import allowed

@@ -13,8 +13,9 @@ from dataclasses import dataclass, field, replace
 from decimal import Decimal
 from typing import IO, Any, TypedDict
 
+from cpimportd.core.catalog import CATALOG
 from cpimportd.core.model import STAGED_COLUMNS, Kind, Progress
-from cpimportd.core.problems import CATALOG, Problem, printable, problem, received_facts
+from cpimportd.core.problems import Problem, printable, problem, received_facts
 from cpimportd.workbook.copytext import amount_of
 from cpimportd.workbook.keys import KeyReader, Keys
 

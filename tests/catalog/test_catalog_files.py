@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 import cpimportd
-from cpimportd.core.problems import CATALOG
+from cpimportd.core.catalog import CATALOG
 from cpimportd.core.report import RunStatus, run_message_id
 from cpimportd.core.texts.journald import FILES, render, write
 

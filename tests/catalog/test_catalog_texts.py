@@ -10,7 +10,8 @@ from pydantic import BaseModel
 
 import cpimportd
 from cpimportd.config.settings import Settings
-from cpimportd.core.problems import CATALOG, Effect, ProblemKind, problem, sentence
+from cpimportd.core.catalog import CATALOG, Effect, ProblemKind
+from cpimportd.core.problems import problem, sentence
 from cpimportd.core.report import RunStatus, run_message_id
 from cpimportd.core.texts import english
 from cpimportd.core.texts.consequences import Consequence, consequence_of

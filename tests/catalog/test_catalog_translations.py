@@ -8,8 +8,9 @@ from io import BytesIO
 
 import pytest
 
+from cpimportd.core.catalog import CATALOG
 from cpimportd.core.phrases import phrase
-from cpimportd.core.problems import CATALOG, Problem, problem
+from cpimportd.core.problems import Problem, problem
 from cpimportd.core.texts import po
 from cpimportd.core.texts.telling import spoken, told
 from cpimportd.core.texts.translation import Translated

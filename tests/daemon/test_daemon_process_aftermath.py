@@ -7,7 +7,7 @@ from collections.abc import Callable
 
 import pytest
 
-from cpimportd.core.problems import CATALOG
+from cpimportd.core.catalog import CATALOG
 from tests.daemon.living_daemon import LivingDaemon
 from tests.daemon.polling import until
 

@@ -7,7 +7,7 @@ from contextlib import contextmanager
 
 import pytest
 
-from cpimportd.core.problems import CATALOG
+from cpimportd.core.catalog import CATALOG
 from cpimportd.core.report import RunStatus
 from tests.daemon.polling import children, until
 from tests.faults.books import assert_told, codes

@@ -3,8 +3,9 @@
 import pytest
 from starlette.requests import Request
 
+from cpimportd.core.catalog import CATALOG
 from cpimportd.core.phrases import phrase
-from cpimportd.core.problems import CATALOG, problem
+from cpimportd.core.problems import problem
 from cpimportd.web.problem_details import language_of, told
 
 

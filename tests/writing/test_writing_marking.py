@@ -117,7 +117,7 @@ def test_what_holds_documents_back_comes_first_then_by_row():
 
 
 def test_every_problem_can_be_told_in_russian():
-    from cpimportd.core.problems import CATALOG
+    from cpimportd.core.catalog import CATALOG
 
     for code in CATALOG:
         note = note_of({"code": code, "row": 1, "column": None, "value": None, "message": "m", "way_out": "w"})

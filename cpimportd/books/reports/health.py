@@ -9,8 +9,8 @@ from cpimportd.books.database.queries import sql
 from cpimportd.books.journal import memory
 from cpimportd.books.publish import held, notices
 from cpimportd.books.reports.watched import Figures, Health, Held, LastRun, Payments, Success, UndoneJob, Workbook
+from cpimportd.core.catalog import CATALOG
 from cpimportd.core.outcomes import JOB, SUCCEEDED, held_alone
-from cpimportd.core.problems import CATALOG
 
 
 async def health(

@@ -2,7 +2,7 @@
 
 from enum import Enum, auto
 
-from cpimportd.core.problems import Effect, ProblemKind
+from cpimportd.core.catalog import Effect, ProblemKind
 
 
 class Consequence(Enum):

@@ -3,7 +3,7 @@
 import re
 from collections.abc import Collection
 
-from cpimportd.core.problems import ProblemKind
+from cpimportd.core.catalog import ProblemKind
 from cpimportd.core.report import RunStatus
 from cpimportd.core.texts.consequences import Consequence
 from cpimportd.core.texts.explanation import Explanation, Text, fields_of, parts

@@ -4,7 +4,7 @@ import string
 from collections.abc import Iterable, Iterator
 from typing import NamedTuple
 
-from cpimportd.core.problems import ProblemKind
+from cpimportd.core.catalog import ProblemKind
 from cpimportd.core.report import RunStatus
 
 FIELDS = {

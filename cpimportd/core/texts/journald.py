@@ -11,7 +11,7 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Final
 
-from cpimportd.core.problems import CATALOG
+from cpimportd.core.catalog import CATALOG
 from cpimportd.core.report import RunStatus, run_message_id
 from cpimportd.core.texts import english
 from cpimportd.core.texts.consequences import consequence_of, may_pass
@@ -22,7 +22,7 @@ from cpimportd.core.texts.translation import Language, translated
 _WIDTH = 78
 _HEAD = """\
 # What `journalctl -x` says about the lines of cpimportd.
-# Made by `python -m cpimportd.core.texts`; change cpimportd/core/problems.py and cpimportd/core/texts/ instead.
+# Made by `python -m cpimportd.core.texts`; change cpimportd/core/catalog.py and cpimportd/core/texts/ instead.
 """
 _COMMAND = re.compile(r"`[^`]*`|cpimportd accept UNIT")
 _UNBROKEN = "\u00a0"

@@ -15,8 +15,8 @@ from babel.messages.extract import extract_from_dir
 from babel.messages.mofile import write_mo
 from babel.messages.pofile import read_po, write_po
 
+from cpimportd.core.catalog import CATALOG
 from cpimportd.core.phrases import PHRASES, WORDS
-from cpimportd.core.problems import CATALOG
 from cpimportd.core.texts import english
 from cpimportd.core.texts.explanation import fits_journal
 from cpimportd.core.texts.journald import ALL_SUCH, WHAT_TO_DO

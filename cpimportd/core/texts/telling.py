@@ -3,7 +3,8 @@
 from collections.abc import Mapping
 from typing import Any
 
-from cpimportd.core.problems import CATALOG, PLACES, Fact, Problem, ProblemKind, typed
+from cpimportd.core.catalog import CATALOG, ProblemKind
+from cpimportd.core.problems import PLACES, Fact, Problem, typed
 from cpimportd.core.texts import english
 from cpimportd.core.texts.explanation import Text, fits_journal
 from cpimportd.core.texts.translation import Language, Translated, translated

@@ -9,7 +9,8 @@ from collections.abc import AsyncGenerator
 from dataclasses import dataclass
 from typing import IO
 
-from cpimportd.core.problems import CATALOG, Problem, ProblemError, printable, received_facts
+from cpimportd.core.catalog import CATALOG
+from cpimportd.core.problems import Problem, ProblemError, printable, received_facts
 from cpimportd.workbook.cluster.packed import unpack
 
 _LONGEST_HEAD = 64 * 1024

@@ -188,7 +188,7 @@ def received_facts(told: object) -> dict[str, Fact]:
 
 def _received(value: object) -> Fact:
     if isinstance(value, Mapping):
-        if any(isinstance(one, Mapping) for one in value.values()):
+        if str(value.get("phrase")) not in PHRASES or any(isinstance(one, Mapping) for one in value.values()):
             raise ValueError("its facts are none")
         return received_facts(value)
     return _fact(value)

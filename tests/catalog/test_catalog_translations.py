@@ -136,3 +136,12 @@ def test_a_problem_that_was_stored_without_facts_is_told_as_the_journal_explains
 def test_what_no_catalogue_knows_is_told_in_its_own_words():
     text, whole = told({"code": "from-the-future", "message": "something", "way_out": "wait", "facts": {}}, "ru")
     assert (text, whole) == (("something", "wait"), True)
+
+
+@pytest.mark.parametrize("facts", ["x", {"cell": {"phrase": "{"}, "reason": ""}, {"cell": {"text": "x"}, "reason": ""}])
+def test_facts_that_are_none_do_no_harm(facts):
+    stored = {"code": "reject", "message": "m", "way_out": "w", "facts": facts}
+    assert told(stored, "ru") == (
+        ("Строку не удалось разобрать, она отклонена", "Исправьте документ в 1С и выгрузите снова."),
+        False,
+    )

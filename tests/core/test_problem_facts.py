@@ -30,7 +30,16 @@ def test_texts_from_outside_are_escaped_in_facts_too():
     assert received_facts({"reason": "a\nb", "count": 1}) == {"reason": "a\\nb", "count": 1}
 
 
-@pytest.mark.parametrize("told", [[], "x", {str(number): number for number in range(21)}, {"a": {"b": {"c": 1}}}])
+@pytest.mark.parametrize(
+    "told",
+    [
+        [],
+        "x",
+        {str(number): number for number in range(21)},
+        {"a": {"phrase": "cell", "text": {"c": 1}}},
+        {"a": {"phrase": "{"}},
+    ],
+)
 def test_what_is_no_fact_is_refused(told):
     with pytest.raises(ValueError, match="facts"):
         received_facts(told)

@@ -1,4 +1,4 @@
-"""The catalog in English: the sentences of :mod:`problems` less the facts that only a line's text holds."""
+"""The journal's catalog in English: sentences of :mod:`cpimportd.core.catalog` less facts that no field holds."""
 
 import re
 from collections.abc import Collection

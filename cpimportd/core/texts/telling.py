@@ -20,7 +20,8 @@ def told(found: Mapping[str, Any], language: Language) -> tuple[Text, bool]:
     kind = CATALOG.get(str(found["code"]))
     if language == "en" or kind is None:
         return own, True
-    named = {**{name: found.get(name) for name in PLACES}, **(found.get("facts") or {})}
+    more = found.get("facts")
+    named = {**{name: found.get(name) for name in PLACES}, **(more if isinstance(more, Mapping) else {})}
     facts = {name: fact for name, fact in named.items() if fact is not None}
     for text, whole in ((whole_text(kind, language, facts.get("count")), True), (journal_text(kind, language), False)):
         try:

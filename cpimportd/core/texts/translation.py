@@ -88,6 +88,10 @@ class Translated(Sentence):
         return translated(value, "word", self._language)
 
     def phrase(self, code: str, facts: Mapping[str, Fact]) -> str:
-        """A part of a sentence with facts of its own; of a code that is not known, the code."""
-        text = PHRASES.get(code, code)
+        """A part of a sentence with facts of its own.
+
+        Raises:
+            KeyError: there is no such phrase.
+        """
+        text = PHRASES[code]
         return self.vformat(translated(text, f"phrase {code}", self._language, facts.get("count")), (), facts)

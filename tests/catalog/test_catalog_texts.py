@@ -14,8 +14,7 @@ from cpimportd.core.catalog import CATALOG, Effect, ProblemKind
 from cpimportd.core.problems import problem, sentence
 from cpimportd.core.report import RunStatus, run_message_id
 from cpimportd.core.texts import english
-from cpimportd.core.texts.consequences import Consequence, consequence_of
-from cpimportd.core.texts.explanation import FIELDS, fields_of, fields_of_status, quote
+from cpimportd.core.texts.explanation import FIELDS, Consequence, consequence_of, fields_of, fields_of_status, quote
 from cpimportd.core.texts.telling import journal_text, spoken, whole_text
 from cpimportd.core.texts.translation import translated
 

@@ -100,10 +100,12 @@ def test_figures_days_and_words_are_written_in_russian():
         total="0.00",
         date="2026-11-24",
     )
+    day = Translated("ru").day("2026-11-24")  # its last blank is another one in each version of the CLDR
+    assert day.startswith("24 ноября 2026")
     assert told(found.as_json(), "ru")[0].sentence == (
-        "ООО «А»: суммы в базе не те, которые оставила загрузка 7 от 24 ноября 2026\u202fг.: "
+        f"ООО «А»: суммы в базе не те, которые оставила загрузка 7 от {day}: "
         "списания -1\u00a0234\u00a0567,50, а было 0,00"
-    ).replace("\u202f", "\u00a0" if "\u202f" not in Translated("ru").day("2026-11-24") else "\u202f")
+    )
 
 
 def test_a_phrase_is_told_in_the_readers_language():

@@ -5,8 +5,7 @@ from collections.abc import Collection
 
 from cpimportd.core.catalog import ProblemKind
 from cpimportd.core.report import RunStatus
-from cpimportd.core.texts.consequences import Consequence
-from cpimportd.core.texts.explanation import Explanation, Text, fields_of, parts
+from cpimportd.core.texts.explanation import Consequence, Explanation, Text, fields_of, parts
 
 CONSEQUENCES = {
     Consequence.RUN_FAILS: "The run ends and publishes nothing; the books stay as they were.",

@@ -14,8 +14,7 @@ from typing import Final
 from cpimportd.core.catalog import CATALOG
 from cpimportd.core.report import RunStatus, run_message_id
 from cpimportd.core.texts import english
-from cpimportd.core.texts.consequences import consequence_of, may_pass
-from cpimportd.core.texts.explanation import Explanation, fields_of, fields_of_status, quote
+from cpimportd.core.texts.explanation import Explanation, consequence_of, fields_of, fields_of_status, may_pass, quote
 from cpimportd.core.texts.telling import journal_text
 from cpimportd.core.texts.translation import Language, translated
 

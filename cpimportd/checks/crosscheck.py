@@ -8,6 +8,7 @@ from cpimportd.checks.attribution import AttributedFile, KnownExpenses
 from cpimportd.checks.files import money
 from cpimportd.core.folding import describe_differences, fold, with_code_points
 from cpimportd.core.model import Document, Kind, amount_of_kopecks
+from cpimportd.core.phrases import phrase
 from cpimportd.core.problems import Problem, problem
 from cpimportd.core.verdicts import capped
 
@@ -83,8 +84,8 @@ def _lookalikes(
     """Per document without an expense, the expense whose name folds like its own, and where that is."""
     if not orphans:
         return {}
-    expenses = {fold(name): (name, "in the books") for name in similar}
-    expenses |= {fold(name): (name, "in today's expenses") for name in today.organizations}
+    expenses = {fold(name): (name, "in-books") for name in similar}
+    expenses |= {fold(name): (name, "in-todays-expenses") for name in today.organizations}
     return {name: expenses[fold(name)] for name in orphans if fold(name) in expenses}
 
 
@@ -96,7 +97,7 @@ def _looks_like(file: AttributedFile, document: Document, twin: str, place: str)
         row=document.row,
         value=with_code_points(name, twin),
         twin=twin,
-        other=place,
+        other=phrase(place),
         characters=describe_differences(name, twin),
     )
 

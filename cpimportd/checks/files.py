@@ -8,6 +8,7 @@ from cpimportd.checks.attribution import AttributedFile
 from cpimportd.core.folding import describe_differences, fold, with_code_points
 from cpimportd.core.identity import are_same_document, numbered, parse_identity
 from cpimportd.core.model import KOPECK, Document, Kind, amount_of_kopecks
+from cpimportd.core.phrases import Phrase, phrase
 from cpimportd.core.problems import Problem, problem
 from cpimportd.core.verdicts import capped, stops
 from cpimportd.core.workbooks import Snapshot
@@ -169,7 +170,8 @@ def _pairs_of(places: Sequence[_Place], why: _Why) -> Iterable[tuple[int, Proble
 
 
 def _duplicate(code: str, here: _Place, there: _Place) -> Problem:
-    other = f"row {there.row}" if there.file_no == here.file_no else f"row {there.row} of «{there.name}»"
+    same = there.file_no == here.file_no
+    other = phrase("row", row=there.row) if same else phrase("row-of-file", row=there.row, file=there.name)
     name, twin = here.document.operation_id, there.document.operation_id
     if code == "document-lookalike":
         return problem(
@@ -194,7 +196,7 @@ def _duplicate(code: str, here: _Place, there: _Place) -> Problem:
     return problem("duplicate-document", file=here.name, row=here.row, value=name, other=other)
 
 
-def _letters(name: str, twin: str) -> str:
+def _letters(name: str, twin: str) -> Phrase | str:
     """How the numbers differ, where they only look the same."""
     number, other = parse_identity(name).number or "", parse_identity(twin).number or ""
-    return f" (the numbers differ in {describe_differences(number, other)})" if number != other else ""
+    return phrase("numbers-differ", characters=describe_differences(number, other)) if number != other else ""

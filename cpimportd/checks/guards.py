@@ -9,11 +9,10 @@ from typing import Final
 from cpimportd.checks.files import money
 from cpimportd.checks.units import file_missing
 from cpimportd.config.settings import Guards
-from cpimportd.core.figures import amount
 from cpimportd.core.folding import describe_differences, fold, with_code_points
 from cpimportd.core.model import KOPECK
+from cpimportd.core.phrases import Phrase, phrase
 from cpimportd.core.problems import Problem, problem
-from cpimportd.core.time import document_day
 from cpimportd.core.unit_facts import DocumentFact, UnitFacts
 from cpimportd.core.verdicts import Judgement
 from cpimportd.core.workbooks import Served
@@ -42,7 +41,7 @@ def shrinkage(facts: UnitFacts, removed: Sequence[DocumentFact], guards: Guards,
     lost = money(sum((document.amount for document in removed), ZERO))
     organization, unit = facts.unit.organization, facts.unit.name
     if _period_moved(facts, removed, moved):
-        first = "" if facts.first_date is None else document_day(facts.first_date)
+        first = "" if facts.first_date is None else facts.first_date.isoformat()
         return (
             problem("period-moved", organization=organization, unit=unit, count=len(removed), date=first, sum=lost),
         )
@@ -59,21 +58,22 @@ def shrinkage(facts: UnitFacts, removed: Sequence[DocumentFact], guards: Guards,
     )
 
 
-def _exceeded(facts: UnitFacts, removed: Sequence[DocumentFact], guards: Guards) -> str | None:
+def _exceeded(facts: UnitFacts, removed: Sequence[DocumentFact], guards: Guards) -> Phrase | None:
     """Which limit is exceeded, in words; None if none is."""
     if removed and facts.after == 0:
-        return "never all of them"
+        return phrase("never-all")
     if len(removed) <= guards.removed_documents:
         return None
-    few = f"{guards.removed_documents} documents"
+    few = guards.removed_documents
     # Settings are binary floats: their shortest text is what the administrator wrote.
     percent, sum_percent = Decimal(str(guards.removed_percent)), Decimal(str(guards.removed_sum_percent))
     if len(removed) * 100 > percent * facts.before:
-        return f"{few}, or {percent.normalize():f} % of them"
+        return phrase("limit-percent", documents=few, percent=f"{percent.normalize():f}")
     lost = sum((abs(document.amount) for document in removed), ZERO)
     allowed = sum_percent * abs(facts.sum_before) / 100
     if lost > allowed:
-        return f"{few}, or {sum_percent.normalize():f} % of the sum: {amount(allowed.quantize(KOPECK))}"
+        share = f"{sum_percent.normalize():f}"
+        return phrase("limit-sum", documents=few, percent=share, sum=str(allowed.quantize(KOPECK)))
     return None
 
 
@@ -104,7 +104,7 @@ def growth(facts: UnitFacts, guards: Guards, moved: int) -> tuple[Problem, ...]:
     by_usual = int((times * grown.usual * grown.days).to_integral_value(ROUND_FLOOR))
     if grown.documents - moved <= max(guards.added_documents, by_usual):
         return ()
-    days = f" in {grown.days} days" if grown.days > 1 else ""
+    days = {"days": grown.days} if grown.days > 1 else {}
     return (
         problem(
             "grown",
@@ -113,7 +113,13 @@ def growth(facts: UnitFacts, guards: Guards, moved: int) -> tuple[Problem, ...]:
             count=grown.documents - moved,
             before=facts.before,
             sum=money(grown.total),
-            limit=f"{guards.added_documents} documents, or {times.normalize():f} × the usual {grown.usual}{days}",
+            limit=phrase(
+                "limit-usual-days" if days else "limit-usual",
+                documents=guards.added_documents,
+                times=f"{times.normalize():f}",
+                usual=str(grown.usual),
+                **days,
+            ),
         ),
     )
 
@@ -154,7 +160,7 @@ def closed_period(facts: UnitFacts, first_open: date | None, retimed: Mapping[st
             unit=facts.unit.name,
             value=next(iter(concerned)),
             count=len(concerned),
-            date=document_day(first_open),
+            date=first_open.isoformat(),
             sum=money(sum((abs(document.amount or ZERO) for document in concerned.values()), ZERO)),
         ),
     )
@@ -177,6 +183,7 @@ def twins_in_books(facts: UnitFacts) -> tuple[Problem, ...]:
         return ()
     first = twins[0]
     alike = fold(first.operation_id) == fold(first.twin)
+    differences = describe_differences(first.operation_id, first.twin)
     return (
         problem(
             "document-twin",
@@ -184,8 +191,8 @@ def twins_in_books(facts: UnitFacts) -> tuple[Problem, ...]:
             unit=facts.unit.name,
             value=first.operation_id,
             twin=first.twin,
-            owner=f"«{first.owner}»" if first.owner else "nobody",
-            characters=f": {describe_differences(first.operation_id, first.twin)}" if alike else "",
+            owner=phrase("owner", owner=first.owner) if first.owner else phrase("nobody"),
+            characters=phrase("differ", characters=differences) if alike else "",
             count=len(twins),
             sum=money(sum((twin.amount for twin in twins), Decimal(0))),
         ),
@@ -204,10 +211,10 @@ def organization_lookalikes(facts: UnitFacts, organizations_today: Collection[st
     if not facts.beside.new:
         return ()
     name = facts.unit.organization
-    places = dict.fromkeys(facts.beside.names, "in the books")
+    places = dict.fromkeys(facts.beside.names, "in-books")
     for other in sorted(organizations_today):
         if other != name and fold(other) == fold(name):
-            places.setdefault(other, "in today's files")
+            places.setdefault(other, "in-todays-files")
     return tuple(
         problem(
             "organization-lookalike",
@@ -215,7 +222,7 @@ def organization_lookalikes(facts: UnitFacts, organizations_today: Collection[st
             unit=facts.unit.name,
             value=with_code_points(name, twin),
             twin=twin,
-            place=place,
+            place=phrase(place),
             characters=describe_differences(name, twin),
         )
         for twin, place in places.items()

@@ -16,9 +16,10 @@ from cpimportd.checks.units import (
     merged,
     partner_problems,
 )
+from cpimportd.core.catalog import Effect
 from cpimportd.core.folding import near_hint
 from cpimportd.core.model import Group, Kind
-from cpimportd.core.problems import Effect, Problem, printable, problem
+from cpimportd.core.problems import Problem, printable, problem
 from cpimportd.core.verdicts import FileVerdict, UnitVerdict, Verdict, is_accepted, name_of, stops
 from cpimportd.core.workbooks import Served, Snapshot
 

@@ -20,8 +20,9 @@ from cpimportd.checks.guards import (
 )
 from cpimportd.checks.pairs import rekeyed_pairs, retimed_pairs
 from cpimportd.config.settings import Guards
+from cpimportd.core.catalog import Effect
 from cpimportd.core.model import Unit
-from cpimportd.core.problems import Effect, Problem, problem
+from cpimportd.core.problems import Problem, problem
 from cpimportd.core.unit_facts import UnitFacts
 from cpimportd.core.verdicts import Judgement, capped, is_accepted
 

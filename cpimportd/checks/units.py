@@ -11,6 +11,7 @@ from cpimportd.checks.attribution import AttributedFile, Claim, Memory, attribut
 from cpimportd.checks.files import copies
 from cpimportd.core.folding import fold
 from cpimportd.core.model import Group, Kind, Unit
+from cpimportd.core.phrases import Phrase, phrase
 from cpimportd.core.problems import Problem, printable, problem
 from cpimportd.core.verdicts import EXPORT_HOURS, name_of, stops
 from cpimportd.core.workbooks import Served, Snapshot
@@ -157,8 +158,12 @@ def _partner_held(organization: str, names: Sequence[str]) -> Problem:
     """Held because of other files: the first of them, and a few more by name."""
     first, *rest = names
     more = len(rest) - _NAMED
-    listed = [f"«{printable(name)}»" for name in rest[:_NAMED]] + ([f"{more} more"] if more > 0 else [])
-    others = f", and so {'is' if len(rest) == 1 else 'are'} {', '.join(listed)}" if rest else ""
+    listed = ", ".join(f"«{printable(name)}»" for name in rest[:_NAMED])
+    others: Phrase | str = ""
+    if more > 0:
+        others = phrase("and-so-are-more", names=listed, more=more)
+    elif rest:
+        others = phrase("and-so-is" if len(rest) == 1 else "and-so-are", names=listed)
     return problem("partner-held", file=first, organization=organization, others=others)
 
 

@@ -76,7 +76,7 @@ def history(
     filtered = before or since or until or statuses or organization
     return Answer(
         lambda: {"runs": [line.as_json() for line in runs]},
-        "No run is like that."
+        "No runs match these filters."
         if filtered and not runs
         else lambda console: render_history(runs, settings.zone, console),
         hint=f"Older ones: add --before {runs[-1].run}" if len(runs) == limit else "",

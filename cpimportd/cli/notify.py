@@ -1,5 +1,6 @@
 """``alerts``, ``notify`` and ``metrics``: messages to people, caches, views and Prometheus."""
 
+import json
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
@@ -32,11 +33,12 @@ _UNDER_WAY: Final = 4
 @click.option("--send", is_flag=True, help="Send what is queued.")
 @click.option("--died", type=(click.Choice(_DEATHS), str), metavar="CODE TEXT",
               hidden=True, help="Tell of a run that can do so no more; the daemon says this.")  # fmt: skip
+@click.option("--facts", metavar="JSON", default="{}", hidden=True, help="What is known of its end.")
 @click.option("--job", type=click.Choice(["import", "report", "reconcile"]), default="import", hidden=True,
               help="What the one that died was to do.")  # fmt: skip
 @json_option
 @verb(acts=("test", "send", "died"))
-def alerts(call: Call, test: bool, send: bool, died: tuple[str, str] | None, job: str) -> Answer | int:
+def alerts(call: Call, test: bool, send: bool, died: tuple[str, str] | None, facts: str, job: str) -> Answer | int:
     """What is wrong now, and the queue of alerts: what waits, and what was sent last.
 
     Alerts go to alerts.urls when something becomes wrong, changes, or is well again, and once a day while it lasts.
@@ -46,22 +48,24 @@ def alerts(call: Call, test: bool, send: bool, died: tuple[str, str] | None, job
     if test and send:
         raise click.UsageError("give --test or --send, not both")
     if died is not None:
-        return _report_death(call.settings, *died, job)
+        return _report_death(call.settings, *died, facts, job)
     if test:
         return _test(call.settings)
     return _queue(call, send=send)
 
 
-def _report_death(settings: "Settings", code: str, text: str, job: str) -> int:
+def _report_death(settings: "Settings", code: str, text: str, facts: str, job: str) -> int:
     from datetime import UTC, datetime
 
-    from cpimportd.core.problems import CATALOG, Problem, printable
+    from cpimportd.core.catalog import CATALOG
+    from cpimportd.core.problems import Problem, printable, received_facts
     from cpimportd.core.report import RunReport, RunStatus
     from cpimportd.core.time import span
     from cpimportd.notify.alerting import Occasion, tell, tell_of_job
 
     limit = span(settings.daemon.run_time_limit) if code == "run-timeout" else None
-    found = Problem(code, printable(text), CATALOG[code].way_out, value=limit if job == "import" else job)
+    value, known = limit if job == "import" else job, received_facts(json.loads(facts))
+    found = Problem(code, printable(text), CATALOG[code].way_out, value=value, facts=known)
     if job == "import":
         dead = RunReport(None, RunStatus.FAILED, datetime.now(UTC), 0, problems=(found,))
         untold = run_async(tell(settings, Occasion(), dead)).problems[1:]
@@ -72,6 +76,7 @@ def _report_death(settings: "Settings", code: str, text: str, job: str) -> int:
 
 
 def _test(settings: "Settings") -> Answer:
+    from cpimportd.core.texts.translation import say_in
     from cpimportd.notify.jobs import require_urls
     from cpimportd.notify.sending import names_of
     from cpimportd.notify.sending import send as send_to
@@ -79,7 +84,7 @@ def _test(settings: "Settings") -> Answer:
 
     require_urls(settings)
     urls = names_of([url.get_secret_value() for url in settings.alerts.urls])
-    title = test_title(settings.alerts.language, settings.department_id)
+    title = test_title(say_in(settings.alerts.language), settings.department_id)
     failed = run_async(send_to(urls, (title, title), "test", settings.alerts.timeout.total_seconds()))
     return Answer(
         lambda: {"urls": [{"url": name, "sent": name not in failed, "error": failed.get(name)} for name in urls]},

@@ -70,8 +70,12 @@ class Environment:
     def with_places(self, found: Found) -> Found:
         """The same, with the places of variables that stand in a file."""
         found.origins = {key: self._with_places(origin) for key, origin in found.origins.items()}
-        found.problems = [replace(one, message=self._with_places(one.message)) for one in found.problems]
+        found.problems = [self._placed(one) for one in found.problems]
         return found
+
+    def _placed(self, found: Problem) -> Problem:
+        facts = {name: self._with_places(fact) if isinstance(fact, str) else fact for name, fact in found.facts.items()}
+        return replace(found, message=self._with_places(found.message), facts=facts)
 
     def _with_places(self, text: str) -> str:
         return _ORIGIN.sub(lambda match: self._place(match["names"].split(", ")) or match[0], text)

@@ -7,8 +7,9 @@ from decimal import Decimal
 from enum import StrEnum
 from typing import Final
 
+from cpimportd.core.catalog import CATALOG, Effect, message_id
 from cpimportd.core.model import Figure, Kind, Unit
-from cpimportd.core.problems import CATALOG, Effect, Problem, message_id
+from cpimportd.core.problems import Problem
 from cpimportd.core.workbooks import Content
 
 

@@ -3,8 +3,9 @@
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 
+from cpimportd.core.catalog import Effect
 from cpimportd.core.model import Kind, Unit
-from cpimportd.core.problems import Effect, Problem, printable, problem
+from cpimportd.core.problems import Problem, printable, problem
 from cpimportd.core.workbooks import Served, Snapshot
 
 LIMIT = 20

@@ -2,11 +2,12 @@
 
 import json
 from asyncio.subprocess import DEVNULL, PIPE
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
 from cpimportd.core.outcomes import PUBLISHED
+from cpimportd.core.phrases import Phrase, phrase
 from cpimportd.core.problems import Problem, printable, problem
 from cpimportd.daemon.beginning import ours
 from cpimportd.daemon.process import accepted_environment, run_to_completion
@@ -37,23 +38,23 @@ class Aftermath:
         """The exit code that says how the books stand; None where the run published nothing, or nobody knows."""
         return _CODES.get(self.status or "")
 
-    def told(self, how: str, otherwise: Problem) -> Problem:
+    def told(self, how: Phrase, otherwise: Problem) -> Problem:
         """The problem that tells of it.
 
         Args:
-            how: its process ended, in words.
+            how: its process ended.
             otherwise: what tells of a run that did not publish.
         """
         if self.status in PUBLISHED:
-            part = "in part " if self.status == "partial" else ""
+            part = phrase("in-part") if self.status == "partial" else ""
             return problem("run-broken-off", run=self.run, part=part, reason=how)
         if self.run is not None and self.status is None:
-            known = f"whether run {self.run} published is not known: {self.why}; `cpimportd history` tells it later"
+            known = phrase("published-unknown", run=self.run, why=self.why or "")
         elif self.status == "held":
-            known = f"nothing was published: all that was new is held by run {self.run}"
+            known = phrase("nothing-published-held", run=self.run or 0)
         else:
-            known = "nothing was published"
-        return replace(otherwise, message=f"{otherwise.message}; {known}")
+            known = phrase("nothing-published")
+        return problem(otherwise.code, value=otherwise.value, reason=how, known=known)
 
 
 async def ask(configuration: Path, run: int) -> Aftermath:

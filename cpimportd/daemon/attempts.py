@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Final
 
+from cpimportd.core.phrases import Phrase, phrase
 from cpimportd.daemon.messages import Result, Seen
 from cpimportd.daemon.plan import Plan, PlannedSchedule
 
@@ -183,9 +184,9 @@ def _reason(ended: Ended) -> str:
     return f"{ANOTHER_TRY}the run {how_it_ended(ended.code)}"
 
 
-def how_it_ended(code: int) -> str:
-    """How a process ended, in words: ``was killed by signal 9``."""
-    return f"was killed by signal {-code}" if code < 0 else f"ended with status {code}"
+def how_it_ended(code: int) -> Phrase:
+    """How a process ended: ``was killed by signal 9``."""
+    return phrase("killed", signal=-code) if code < 0 else phrase("ended", status=code)
 
 
 def _status(ended: Ended, attempt: Attempt, *, expected: bool) -> str:

@@ -12,7 +12,8 @@ from typing import IO, Final, Literal
 
 from logging_journald import Facility, JournaldTransport, check_journal_stream
 
-from cpimportd.core.problems import Problem, journal_fields, message_id
+from cpimportd.core.catalog import message_id
+from cpimportd.core.problems import Problem, journal_fields
 from cpimportd.core.streams import loss
 
 Form = Literal["auto", "text", "json", "journal"]

@@ -1,6 +1,7 @@
 """From a command to a living daemon: configuration, lock, memory, signals, loop."""
 
 import asyncio
+import json
 import logging
 import os
 import signal
@@ -157,7 +158,8 @@ async def _prune(plan: Plan) -> None:
 
 async def _mourn(plan: Plan, found: Problem, job: str) -> None:
     """Tell people of a run whose process can do it no more; whether anybody wants to know, the configuration says."""
-    died = ("--died", found.code, found.message, "--job", job)
+    facts = json.dumps(found.facts, ensure_ascii=False)
+    died = ("--died", found.code, found.message, "--facts", facts, "--job", job)
     await _apart("mourned", MOURNING_WITHIN, "alerts", "--config", str(plan.copy), *died)
 
 
@@ -167,7 +169,7 @@ async def _apart(event: str, within: float, *arguments: str) -> None:
     try:
         code, said = await run_to_completion(argv, within, stdout=DEVNULL, stderr=PIPE, environ=accepted_environment())
     except TimeoutError:
-        raise ProblemError(problem("run-timeout", value=f"{within:g} s")) from None
+        raise ProblemError(problem("run-timeout", value=f"{within:g} s", known="")) from None
     except (OSError, RuntimeError) as error:
         raise ProblemError(exhausted(error) or problem("internal", reason=f"{argv[0]}: {error}")) from error
     level = logging.WARNING if code else logging.INFO

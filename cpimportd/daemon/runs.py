@@ -6,6 +6,7 @@ from collections.abc import Callable
 from dataclasses import replace
 from datetime import datetime, timedelta
 
+from cpimportd.core.phrases import phrase
 from cpimportd.core.problems import Problem, journal_fields, problem
 from cpimportd.core.time import moment, span
 from cpimportd.daemon import attempts
@@ -183,15 +184,15 @@ class Runs:
         job, limit = running.order.job, span(running.plan.run_time_limit)
         how = attempts.how_it_ended(ended.code)
         if job != "import":
-            late = f"took longer than daemon.run_time_limit ({limit}) and was stopped"
+            late = phrase("took-too-long", limit=limit)
             found = problem("job-died", value=job, reason=late if ended.timed_out else how)
             return self._dead(running, ended, found)
         aftermath = ended.aftermath or Aftermath()
         if ended.timed_out:
-            found = problem("run-timeout", value=limit)
-            how = f"took longer than daemon.run_time_limit ({limit}) and was stopped"
+            found = problem("run-timeout", value=limit, known="")
+            how = phrase("took-too-long", limit=limit)
         else:
-            found = problem("run-crashed", reason=how)
+            found = problem("run-crashed", reason=how, known="")
         return self._dead(running, ended, aftermath.told(how, found), aftermath)
 
     def _dead(self, running: Running, ended: Ended, found: Problem, aftermath: Aftermath | None = None) -> Result:

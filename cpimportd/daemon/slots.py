@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import replace
 from datetime import UTC, datetime
 
+from cpimportd.core.phrases import phrase
 from cpimportd.core.problems import problem
 from cpimportd.core.time import moment, span
 from cpimportd.daemon.attempts import Again, Attempt
@@ -116,9 +117,9 @@ class Slots:
 
     def _missed(self, timed: Timed, found: Due, now: datetime) -> None:
         if self.memory.of(timed.name).started == found.slot:
-            reason = f"it was started, and {span(max(timed.grace, timed.started_grace))} for trying are over"
+            reason = phrase("tried-long-enough", grace=span(max(timed.grace, timed.started_grace)))
         else:
-            reason = f"it is older than grace ({span(timed.grace)})" if timed.catch_up else "catch_up is false"
+            reason = phrase("older-than-grace", grace=span(timed.grace)) if timed.catch_up else phrase("no-catch-up")
         misfired = problem(
             "misfired", schedule=timed.name, count=found.missed + 1, value=moment(found.slot, timed.zone), reason=reason
         )

@@ -7,6 +7,7 @@ from functools import lru_cache
 
 from cpimportd.core.folding import without_format_characters
 from cpimportd.core.model import Cell, CellError
+from cpimportd.core.phrases import UnfitError
 from cpimportd.core.time import FIRST_YEAR, LAST_YEAR, in_years
 
 _MONTHS = (
@@ -81,7 +82,7 @@ def parse_day(cell: Cell, zone: tzinfo, *, since_1904: bool = False) -> date | N
         if math.isfinite(serial) and 0 < serial < _LAST_SERIAL:
             # To the millisecond, as a cell that is formatted as a date is read: less is noise of arithmetic on doubles.
             return _in_range(_SERIAL_ZERO + timedelta(milliseconds=round(serial * _MILLISECONDS)))
-    raise ValueError("is an error value" if isinstance(cell, CellError) else "is no date")
+    raise UnfitError("error-value" if isinstance(cell, CellError) else "no-date")
 
 
 def _day_in_text(text: str, zone: tzinfo) -> date | None:
@@ -91,7 +92,7 @@ def _day_in_text(text: str, zone: tzinfo) -> date | None:
     try:
         found = _calendar_day(stripped, zone)
     except (ValueError, OverflowError):
-        raise ValueError("is no date") from None
+        raise UnfitError("no-date") from None
     return _in_range(found)
 
 
@@ -110,5 +111,5 @@ def _calendar_day(text: str, zone: tzinfo) -> date:
 def _in_range(day: date) -> date:
     plain = day.date() if isinstance(day, datetime) else day
     if not in_years(plain):
-        raise ValueError(f"is no date between {FIRST_YEAR} and {LAST_YEAR}")
+        raise UnfitError("no-date-of-years", first=FIRST_YEAR, last=LAST_YEAR)
     return plain

@@ -6,6 +6,7 @@ from decimal import Decimal
 from typing import NamedTuple
 
 from cpimportd.core.model import Cell, Kind, UncalculatedFormula, Value
+from cpimportd.core.phrases import Phrase, phrase
 from cpimportd.core.problems import Problem, problem
 from cpimportd.documents.values import is_blank
 
@@ -65,15 +66,16 @@ class Fault(NamedTuple):
 
     title: str
     cell: Cell
-    reason: str
+    reason: Phrase | str
 
     def reject(self, file: str, row: int) -> Problem:
         """The fault as a problem of its row."""
         if is_blank(self.cell):
-            return problem("reject", file=file, row=row, column=self.title, reason=self.reason)
+            return problem("reject", file=file, row=row, column=self.title, cell="", reason=self.reason)
         text = str(self.cell)
         shown = text if len(text) <= _SHOWN else f"{text[:_SHOWN]}…"
         if isinstance(self.cell, UncalculatedFormula):
             code = "formula-without-value"
             return problem(code, file=file, row=row, column=self.title, value=text, formula=shown)
-        return problem("reject", file=file, row=row, column=self.title, value=text, reason=f"«{shown}» {self.reason}")
+        cell = phrase("cell", text=shown)
+        return problem("reject", file=file, row=row, column=self.title, value=text, cell=cell, reason=self.reason)

@@ -7,6 +7,7 @@ from typing import NamedTuple
 
 from cpimportd.core.folding import without_format_characters
 from cpimportd.core.model import KOPECK, Cell, CellError
+from cpimportd.core.phrases import UnfitError
 
 
 class Precision(NamedTuple):
@@ -77,10 +78,10 @@ def parse_number(cell: Cell, precision: Precision) -> Decimal | None:
     number = _exact(cell)
     step, decimals, limit, noise = precision
     if not -limit < number < limit:
-        raise ValueError("is too large")
+        raise UnfitError("too-large")
     rounded = number.quantize(step)
     if rounded != number and abs(rounded - number) >= noise and abs(rounded - number) > _noise_of_double(number):
-        raise ValueError(f"has more than {decimals} decimals")
+        raise UnfitError("too-many-decimals", decimals=decimals)
     return _within(rounded, limit)
 
 
@@ -128,7 +129,7 @@ def require_digits(number: float) -> None:
         ValueError: it has.
     """
     if abs(number) >= _EXACT_BELOW:
-        raise ValueError("has more digits than a number in a workbook keeps")
+        raise UnfitError("too-many-digits")
 
 
 def _noise_of_double(number: Decimal) -> Decimal:
@@ -141,11 +142,11 @@ def _exact(cell: Cell) -> Decimal:
         # The shortest text that gives the same double is the decimal that was meant.
         number = Decimal(repr(cell))
         if not number.is_finite():
-            raise ValueError("is no finite number")
+            raise UnfitError("no-finite-number")
         return number
     if type(cell) is int:
         return Decimal(cell)
-    raise ValueError("is an error value" if isinstance(cell, CellError) else "is no number")
+    raise UnfitError("error-value" if isinstance(cell, CellError) else "no-number")
 
 
 def _number_in_text(text: str, precision: Precision) -> Decimal | None:
@@ -154,16 +155,16 @@ def _number_in_text(text: str, precision: Precision) -> Decimal | None:
         return None
     match = _NUMBER.fullmatch(stripped) or _NUMBER.fullmatch(without_format_characters(text).strip())
     if match is None:
-        raise ValueError("is no number")
+        raise UnfitError("no-number")
     sign, whole, decimals = match.groups("")
     if len(decimals) > precision.decimals:
         # Text has no noise; and `1.500` may as well be one and a half thousand.
-        raise ValueError(f"has more than {precision.decimals} decimals")
+        raise UnfitError("too-many-decimals", decimals=precision.decimals)
     number = _within(Decimal(f"{sign and '-'}{_NOT_A_DIGIT.sub('', whole)}.{decimals or 0}"), precision.limit)
     return number.quantize(precision.step)
 
 
 def _within(number: Decimal, limit: Decimal) -> Decimal:
     if not -limit < number < limit:
-        raise ValueError("is too large")
+        raise UnfitError("too-large")
     return number or abs(number)

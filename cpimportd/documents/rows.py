@@ -7,6 +7,7 @@ from zoneinfo import ZoneInfo
 
 from cpimportd.core.identity import NOTHING, parse_identity
 from cpimportd.core.model import KEY_COLUMNS, STAGED_COLUMNS, Cell, Value
+from cpimportd.core.phrases import phrase, reason_of
 from cpimportd.core.problems import Problem
 from cpimportd.documents.columns import column_letter
 from cpimportd.documents.header import Layout
@@ -75,7 +76,7 @@ class ExtraColumns:
         try:
             extra[title] = json_value(cell)
         except ValueError as error:
-            faults.append(Fault(title, cell, str(error)))
+            faults.append(Fault(title, cell, reason_of(error)))
         else:
             if type(cell) is str and len(self._texts) < _REMEMBERED:
                 self._texts.add(cell)
@@ -184,7 +185,7 @@ class RowReader:
         values[_NUMBER], values[_MOMENT] = identity.number, identity.moment_in(self._zone)
         faulty = {fault.title for fault in faults}
         faults += [
-            Fault(title, None, "is empty")
+            Fault(title, None, phrase("empty"))
             for place, title in self._filled
             if values[place] is None and title not in faulty
         ]
@@ -223,14 +224,14 @@ class RowReader:
                     if len(memory) < _REMEMBERED:
                         memory[cell] = value
             except ValueError as error:
-                faults.append(Fault(title, cell, str(error)))
+                faults.append(Fault(title, cell, reason_of(error)))
                 continue
             if value is None:
                 continue
             values[place] = value
             if type(value) is str and len(value) > limit:
                 if key:
-                    faults.append(Fault(title, cell, f"has {len(value)} characters, {limit} fit"))
+                    faults.append(Fault(title, cell, phrase("too-long", length=len(value), limit=limit)))
                 else:
                     too_long.append(step)
         return too_long

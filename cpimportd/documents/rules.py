@@ -6,6 +6,7 @@ from typing import Protocol, cast
 
 from cpimportd.core.identity import Identity
 from cpimportd.core.model import KOPECK, STAGED_COLUMNS, Kind, Value
+from cpimportd.core.phrases import phrase
 from cpimportd.documents.dates import date_in_contract
 from cpimportd.documents.header import Layout
 from cpimportd.documents.items import Fault
@@ -65,13 +66,13 @@ class DocumentRules:
         if self._undated and identity.moment is not None:
             values[at["document_date"]] = identity.moment.date()
         elif self._undated:
-            faults.append(Fault(self._date_title, None, "is empty, and the document's name holds no date instead"))
+            faults.append(Fault(self._date_title, None, phrase("empty-and-undated")))
         if values[at["currency"]] is None and not {self._currency_title, self._account_title} & set(faulty):
             account = values[at["accounting_account"]]
             if isinstance(account, str) and is_rouble_account(account):
                 values[at["currency"]] = ROUBLE
             else:
-                reason = f"is empty, and the account is «{account or ''}», not 51, which holds roubles"
+                reason = phrase("empty-and-no-roubles", account=str(account or ""))
                 faults.append(Fault(self._currency_title, None, reason))
         return faults
 

@@ -13,6 +13,7 @@ from typing import NamedTuple
 from cpimportd.core.folding import fold
 from cpimportd.core.identity import NOTHING, parse_identity
 from cpimportd.core.model import Cell, CellError
+from cpimportd.core.phrases import reason_of
 from cpimportd.core.problems import Problem, problem
 from cpimportd.documents.columns import IDENTIFYING, Meaning
 from cpimportd.documents.header import Layout
@@ -191,7 +192,7 @@ def totals(layout: Layout, reader: RowReader, total: Row | None, file: str) -> I
                 else:
                     said = parse_number(cell, precision)
             except ValueError as error:
-                yield Fault(known.title, cell, str(error)).reject(file, row)
+                yield Fault(known.title, cell, reason_of(error)).reject(file, row)
                 continue
             if said is not None:
                 control[known.title] = said

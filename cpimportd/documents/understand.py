@@ -3,8 +3,9 @@
 from collections.abc import Iterable, Iterator, Mapping
 from zoneinfo import ZoneInfo
 
+from cpimportd.core.catalog import Effect
 from cpimportd.core.model import Cell, Kind
-from cpimportd.core.problems import Effect, Problem, problem
+from cpimportd.core.problems import Problem, problem
 from cpimportd.documents.columns import IDENTIFYING
 from cpimportd.documents.header import HEADER_WITHIN, Layout, kind_by_name, kind_of_header, lay_out, layout_problems
 from cpimportd.documents.items import DocumentRow, Header, Totals

@@ -11,6 +11,7 @@ from functools import partial
 
 from cpimportd.core.folding import fold
 from cpimportd.core.model import Cell, CellError, Value
+from cpimportd.core.phrases import UnfitError
 from cpimportd.documents.columns import Meaning
 from cpimportd.documents.dates import parse_day
 from cpimportd.documents.numbers import parse_money, parse_rate, plain_number, require_digits
@@ -71,7 +72,7 @@ def currency_code(text: str) -> str:
     name = " ".join(fold(text).replace(".", " ").split())
     code = _BY_NAME.get(name.zfill(3) if name.isdecimal() else name)
     if code is None:
-        raise ValueError("is no currency that is known")
+        raise UnfitError("no-currency")
     return code
 
 
@@ -107,7 +108,7 @@ def parse_flag(cell: Cell) -> bool | None:
         return None
     flag = _FLAGS.get(fold(text))
     if flag is None:
-        raise ValueError("is neither «Да» nor «Нет»")
+        raise UnfitError("no-yes-or-no")
     return flag
 
 
@@ -170,16 +171,16 @@ def _stripped(text: str) -> str | None:
 
 def _storable(text: str) -> None:
     if "\x00" in text:
-        raise ValueError("holds a NUL character, which PostgreSQL cannot store")
+        raise UnfitError("nul-character")
     try:
         text.encode()
     except UnicodeEncodeError as error:
-        raise ValueError("holds half of a UTF-16 pair, which PostgreSQL cannot store") from error
+        raise UnfitError("half-character") from error
 
 
 def _as_text(cell: Cell) -> str:
     if isinstance(cell, CellError):
-        raise ValueError("is an error value")  # noqa: TRY004 - a cell's fault, not a caller's
+        raise UnfitError("error-value")
     if isinstance(cell, bool):
         return "Да" if cell else "Нет"
     if isinstance(cell, datetime):

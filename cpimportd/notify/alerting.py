@@ -19,9 +19,11 @@ from rich.console import Console
 from cpimportd.books.reports import alerts as queue
 from cpimportd.config.settings import Settings
 from cpimportd.core.model import Kind
+from cpimportd.core.phrases import phrase
 from cpimportd.core.problems import Problem, ProblemError, problem
 from cpimportd.core.report import RunReport, RunStatus
-from cpimportd.core.texts.spoken import spoken
+from cpimportd.core.texts.telling import spoken
+from cpimportd.core.texts.translation import say_in
 from cpimportd.notify import delivery
 from cpimportd.notify.conditions import Change, Event, Found, Look, Remembered, compare, find, find_of_job
 from cpimportd.notify.delivery import AWAY, database, deliver, listed
@@ -167,7 +169,7 @@ async def _harmless(telling: Coroutine[Any, Any, Sequence[Problem]]) -> tuple[Pr
     except asyncio.CancelledError:
         return ()
     except Exception as error:  # noqa: BLE001 - whatever it is, the run is over and its books are right
-        return (problem("alert-unsent", count="some", reason=type(error).__name__),)
+        return (problem("alert-unsent", count=phrase("some"), reason=type(error).__name__),)
 
 
 def _stood_back(report: RunReport, occasion: Occasion) -> bool:
@@ -258,7 +260,7 @@ def _message(settings: Settings, changes: Sequence[Change], report: RunReport | 
     return of_changes(
         changes,
         "" if report is None else as_text(report, settings.zone),
-        language=settings.alerts.language,
+        say=say_in(settings.alerts.language),
         department=settings.department_id,
         zone=settings.zone,
         explain=lambda found: spoken(found, settings.alerts.language),

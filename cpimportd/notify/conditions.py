@@ -7,9 +7,10 @@ from datetime import UTC, datetime, timedelta, tzinfo
 from enum import StrEnum
 from typing import Final
 
+from cpimportd.core.catalog import Effect
 from cpimportd.core.model import Group, Kind
 from cpimportd.core.outcomes import JOB, held_alone
-from cpimportd.core.problems import Effect, Problem, problem
+from cpimportd.core.problems import Problem, problem
 from cpimportd.core.report import FileStatus, RunReport, RunStatus, UnitStatus
 from cpimportd.core.time import moment
 

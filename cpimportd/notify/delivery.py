@@ -19,7 +19,9 @@ from cpimportd.books.database.connection import opened
 from cpimportd.books.reports import alerts as queue
 from cpimportd.config.settings import Settings
 from cpimportd.core.files import write_whole
+from cpimportd.core.phrases import phrase
 from cpimportd.core.problems import Problem, ProblemError, problem
+from cpimportd.core.texts.translation import say_in
 from cpimportd.notify.conditions import Remembered
 from cpimportd.notify.sending import names_of, send
 from cpimportd.notify.texts import coalesced
@@ -104,7 +106,7 @@ async def deliver(connection: asyncpg.Connection, settings: Settings) -> tuple[P
     except ProblemError as error:
         return error.problems
     except AWAY as error:
-        return (problem("alert-unsent", count="some", reason=f"the database: {type(error).__name__}"),)
+        return (problem("alert-unsent", count=phrase("some"), reason=f"the database: {type(error).__name__}"),)
     reasons = {name: reason for of_one in failed.values() for name, reason in of_one.items()}
     unsent = sum(bool(of_one) for of_one in failed.values())
     return (problem("alert-unsent", count=unsent, reason=listed(reasons)),) if unsent else ()
@@ -114,16 +116,14 @@ async def _send_all(
     settings: Settings, urls: Mapping[str, str], waiting: Sequence[queue.Waiting]
 ) -> dict[int, dict[str, str]]:
     """Send to each address what it has not had yet; gives, by alert, to whom it did not go and why."""
-    seconds, language = settings.alerts.timeout.total_seconds(), settings.alerts.language
+    seconds, say = settings.alerts.timeout.total_seconds(), say_in(settings.alerts.language)
     missing = {one.id: _still_to_tell(one.error, urls) for one in waiting}
 
     async def to(name: str) -> str | None:
         due = [one for one in waiting if name in missing[one.id]]
         if not due:
             return None
-        message = coalesced(
-            [(one.created_at, one.title, one.body) for one in due], language=language, zone=settings.zone
-        )
+        message = coalesced([(one.created_at, one.title, one.body) for one in due], say=say, zone=settings.zone)
         failed = await send({name: urls[name]}, message, due[-1].occasion, seconds)
         return failed.get(name)
 

@@ -15,7 +15,8 @@ from cpimportd.books.reports.weekly import Weekly, weekly
 from cpimportd.books.schema.upgrade import require_current
 from cpimportd.config.settings import Settings
 from cpimportd.core.problems import Problem, ProblemError, problem
-from cpimportd.core.texts.spoken import spoken
+from cpimportd.core.texts.telling import spoken
+from cpimportd.core.texts.translation import say_in
 from cpimportd.core.time import day
 from cpimportd.notify.delivery import deliver
 from cpimportd.notify.texts import place, shortened
@@ -27,15 +28,6 @@ JobName = Literal["report", "reconcile"]
 WEEK: Final = timedelta(days=7)
 LOOK_BACK: Final = timedelta(days=40)
 """How far a monthly reconciliation looks for breaks in the journal: a month, and a late slot."""
-
-_TITLES: Final = {
-    ("ru", "report"): "сводка с {since}: загрузок {runs}, неблагополучно: {wrong}",
-    ("en", "report"): "summary since {since}: {runs} runs, {wrong} things wrong",
-    ("ru", "equal"): "сверка сошлась: база, файлы и журнал говорят одно",
-    ("en", "equal"): "reconciled: books, workbooks and journal agree",
-    ("ru", "different"): "сверка НЕ сошлась: расхождений {wrong}",
-    ("en", "different"): "NOT reconciled: {wrong} differences",
-}
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,16 +110,19 @@ def _reconciled(found: Reconciliation) -> Done:
 
 
 def _title(settings: Settings, done: Done) -> str:
-    language, found = settings.alerts.language, done.document
-    if done.status != "reported":
-        text = _TITLES[language, done.status].format(wrong=len(done.problems))
+    say, found = say_in(settings.alerts.language), done.document
+    if done.status == "equal":
+        text = say("alert", "reconciled: books, workbooks and journal agree")
+    elif done.status == "different":
+        text = say("alert", "NOT reconciled: {wrong} differences").format(wrong=len(done.problems))
     else:
         since = day(datetime.fromisoformat(str(found["since"])), settings.zone)
         runs, wrong = found["runs"], found["wrong"]
         assert isinstance(runs, dict)  # noqa: S101  as Weekly.as_json has it
         assert isinstance(wrong, list)  # noqa: S101
-        text = _TITLES[language, "report"].format(since=since, runs=sum(runs.values()), wrong=len(wrong))
-    return place(language, settings.department_id) + text
+        summary = say("alert", "summary since {since}: {runs} runs, {wrong} things wrong")
+        text = summary.format(since=since, runs=sum(runs.values()), wrong=len(wrong))
+    return place(say, settings.department_id) + text
 
 
 def _body(settings: Settings, done: Done) -> str:
@@ -136,7 +131,7 @@ def _body(settings: Settings, done: Done) -> str:
     with unwrapped(console):
         done.render(console)
     lines = [*_ways_out(settings, done.problems), stream.getvalue().strip()]
-    return shortened("\n".join(lines), settings.alerts.language)
+    return shortened("\n".join(lines), say_in(settings.alerts.language))
 
 
 def _ways_out(settings: Settings, problems: tuple[Problem, ...]) -> Iterator[str]:

@@ -1,6 +1,6 @@
-"""What an alert says, in Russian or English: a title of one line, what is wrong and the way out, and the report."""
+"""What an alert says: a title of one line, what is wrong and the way out, and the report; in a language."""
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime, tzinfo
 from typing import Final
@@ -17,6 +17,8 @@ _MOST_MESSAGES: Final = 20
 
 Explain = Callable[[Problem], tuple[str, str]]
 """A problem's sentence and way out in the language of the alert."""
+Say = Callable[[str, str], str]
+"""A text in that language: what it belongs to (msgctxt) and the text in English, both written out, for gettext."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,96 +31,24 @@ class Message:
     body: str
 
 
-@dataclass(frozen=True, slots=True)
-class Words:
-    """The words of one language."""
-
-    place: str
-    run: str
-    upload: str
-    groups: Mapping[str, str]
-    jobs: Mapping[str, str]
-    failed: str
-    broken_off: str
-    undone: str
-    held: str
-    missing: str
-    over: str
-    event: Mapping[Event, str]
-    since: str
-    was: str
-    more: str
-    report: str
-    several: str
-    cut: str
-    test: str
-
-
-WORDS: Final = {
-    "ru": Words(
-        "cpimportd, подразделение {department}: ",
-        "загрузка",
-        "выгрузка из 1С",
-        {"receipts": "поступления", "expenses": "списания", UPLOAD: "неизвестного вида"},
-        {"report": "сводка", "reconcile": "сверка"},
-        "загрузка не удалась",
-        "загрузка записана, но оборвалась",
-        "не выполнена: {names}",
-        "задержано: {names}",
-        "1С не выгрузила файлы: {names}",
-        "снова в порядке: {names}",
-        {Event.APPEARED: "", Event.CHANGED: "изменилось: ", Event.LASTS: "всё ещё: ", Event.OVER: "снова в порядке: "},
-        "с {since}",
-        "было",
-        "… и ещё {count}",
-        "Отчёт загрузки:",
-        "оповещений: {count}; последнее: {title}",
-        "… дальше обрезано",
-        "проверка: это оповещение отправил `cpimportd alerts --test`, делать ничего не нужно",
-    ),
-    "en": Words(
-        "cpimportd, department {department}: ",
-        "the import",
-        "1C's upload",
-        {"receipts": "receipts", "expenses": "expenses", UPLOAD: "of an unknown kind"},
-        {"report": "the summary", "reconcile": "the reconciliation"},
-        "the import failed",
-        "the import is in the books, but broke off",
-        "not done: {names}",
-        "held: {names}",
-        "1C has not uploaded: {names}",
-        "well again: {names}",
-        {Event.APPEARED: "", Event.CHANGED: "changed: ", Event.LASTS: "still: ", Event.OVER: "well again: "},
-        "since {since}",
-        "was",
-        "… and {count} more",
-        "The run's report:",
-        "{count} alerts, the last: {title}",
-        "… the rest is cut off",
-        "a test: sent by `cpimportd alerts --test`, nothing has to be done",
-    ),
-}
-
-
 def of_changes(
-    changes: Sequence[Change], report: str, *, language: str, department: int, zone: tzinfo, explain: Explain
+    changes: Sequence[Change], report: str, *, say: Say, department: int, zone: tzinfo, explain: Explain
 ) -> Message:
     """The alert of what changed in one run or job.
 
     Args:
         changes: at least one.
         report: the run's report as people read it, plain; empty of a job, which has none.
-        language: ``ru`` or ``en``.
+        say: a text in the language of the alert.
         department: whose books.
         zone: in which instants are shown.
         explain: a problem in that language.
     """
-    words = WORDS[language]
-    title = place(language, department) + "; ".join(_headlines(changes, words))
-    lines = [line for change in changes for line in (*_paragraph(change, words, zone, explain), "")]
-    body = "\n".join([*lines, words.report, "", report] if report else lines).strip()
+    title = place(say, department) + "; ".join(_headlines(changes, say))
+    lines = [line for change in changes for line in (*_paragraph(change, say, zone, explain), "")]
+    body = "\n".join([*lines, say("alert", "The run's report:"), "", report] if report else lines).strip()
     subjects = ", ".join(printable(change.subject) for change in changes)
-    return Message(_occasion(changes), subjects, _one_line(title), shortened(body, language))
+    return Message(_occasion(changes), subjects, _one_line(title), shortened(body, say))
 
 
 def _occasion(changes: Sequence[Change]) -> str:
@@ -133,31 +63,39 @@ def _occasion(changes: Sequence[Change]) -> str:
     return "reminder" if any(change.event is Event.LASTS for change in changes) else "recovery"
 
 
-def _headlines(changes: Sequence[Change], words: Words) -> Iterator[str]:
+def _headlines(changes: Sequence[Change], say: Say) -> Iterator[str]:
     wrong = [change.subject for change in changes if change.event is not Event.OVER]
-    yield from (_name(change, words) for change in changes if change.subject == RUN and change.event is not Event.OVER)
-    if missing := [_group(subject, words) for subject in wrong if is_upload(subject)]:
-        yield words.missing.format(names=", ".join(missing))
-    if undone := [_job(subject, words) for subject in wrong if subject.startswith(JOB)]:
-        yield words.undone.format(names=", ".join(undone))
+    yield from (_name(change, say) for change in changes if change.subject == RUN and change.event is not Event.OVER)
+    if missing := [_group(subject, say) for subject in wrong if is_upload(subject)]:
+        yield say("alert", "1C has not uploaded: {names}").format(names=", ".join(missing))
+    if undone := [_job(subject, say) for subject in wrong if subject.startswith(JOB)]:
+        yield say("alert", "not done: {names}").format(names=", ".join(undone))
     if held := [printable(one) for one in wrong if one != RUN and not one.startswith(JOB) and not is_upload(one)]:
-        yield words.held.format(names=", ".join(held))
-    if over := [_name(change, words) for change in changes if change.event is Event.OVER]:
-        yield words.over.format(names=", ".join(over))
+        yield say("alert", "held: {names}").format(names=", ".join(held))
+    if over := [_name(change, say) for change in changes if change.event is Event.OVER]:
+        yield say("alert", "well again: {names}").format(names=", ".join(over))
 
 
-def _name(change: Change, words: Words) -> str:
-    if change.subject.startswith(JOB):
-        name = _job(change.subject, words)
-        return name if change.event is Event.OVER else words.undone.format(names=name)
-    if is_upload(change.subject):
-        name = _group(change.subject, words)
-        return f"{words.upload} ({name})" if change.event is Event.OVER else words.missing.format(names=name)
+def _name(change: Change, say: Say) -> str:
     if change.event is Event.OVER:
-        return words.run if change.subject == RUN else printable(change.subject)
-    if change.subject == RUN:
-        return words.broken_off if _broken_off(change) else words.failed
-    return words.held.format(names=printable(change.subject))
+        return _name_when_over(change.subject, say)
+    if change.subject.startswith(JOB):
+        return say("alert", "not done: {names}").format(names=_job(change.subject, say))
+    if is_upload(change.subject):
+        return say("alert", "1C has not uploaded: {names}").format(names=_group(change.subject, say))
+    if change.subject != RUN:
+        return say("alert", "held: {names}").format(names=printable(change.subject))
+    if _broken_off(change):
+        return say("alert", "the import is in the books, but broke off")
+    return say("alert", "the import failed")
+
+
+def _name_when_over(subject: str, say: Say) -> str:
+    if subject.startswith(JOB):
+        return _job(subject, say)
+    if is_upload(subject):
+        return say("alert", "1C's upload ({name})").format(name=_group(subject, say))
+    return say("alert", "the import") if subject == RUN else printable(subject)
 
 
 def _broken_off(change: Change) -> bool:
@@ -165,62 +103,76 @@ def _broken_off(change: Change) -> bool:
     return {found.code for found in change.problems} == {"run-broken-off"}
 
 
-def _job(subject: str, words: Words) -> str:
+def _job(subject: str, say: Say) -> str:
     name = subject.removeprefix(JOB)
-    return words.jobs.get(name, printable(name))
+    known = {"report": say("alert", "the summary"), "reconcile": say("alert", "the reconciliation")}
+    return known.get(name, printable(name))
 
 
-def _group(subject: str, words: Words) -> str:
-    return words.groups[subject.rpartition("/")[2]]
+def _group(subject: str, say: Say) -> str:
+    group = subject.rpartition("/")[2]
+    return say("alert", "of an unknown kind") if group == UPLOAD else say("word", group)
 
 
-def _paragraph(change: Change, words: Words, zone: tzinfo, explain: Explain) -> Iterator[str]:
-    since = words.since.format(since=moment(change.since, zone))
-    head = words.event[change.event] + _name(change, words)
+def _paragraph(change: Change, say: Say, zone: tzinfo, explain: Explain) -> Iterator[str]:
+    since = say("alert", "since {since}").format(since=moment(change.since, zone))
+    name = _name(change, say)
     if change.event is Event.OVER:
-        yield f"{head} ({words.was}: {printable(change.state)}, {since})"
+        head = say("alert", "well again: {names}").format(names=name)
+        was = say("alert", "was")
+        yield f"{head} ({was}: {printable(change.state)}, {since})"
         return
-    yield head if change.event is Event.APPEARED else f"{head} ({since})"
+    if change.event is Event.CHANGED:
+        name = say("alert", "changed: {name}").format(name=name)
+    elif change.event is Event.LASTS:
+        name = say("alert", "still: {name}").format(name=name)
+    yield name if change.event is Event.APPEARED else f"{name} ({since})"
     for sentence, way_out in dict.fromkeys(explain(found) for found in change.problems[:_MOST_PROBLEMS]):
         yield f"  {sentence}"
         yield f"    → {way_out}"
     if len(change.problems) > _MOST_PROBLEMS:
-        yield "  " + words.more.format(count=len(change.problems) - _MOST_PROBLEMS)
+        yield "  " + _more(len(change.problems) - _MOST_PROBLEMS, say)
 
 
-def coalesced(messages: Sequence[tuple[datetime, str, str]], *, language: str, zone: tzinfo) -> tuple[str, str]:
+def _more(count: int, say: Say) -> str:
+    return say("alert", "… and {count} more").format(count=count)
+
+
+def coalesced(messages: Sequence[tuple[datetime, str, str]], *, say: Say, zone: tzinfo) -> tuple[str, str]:
     """Title and body of everything that waits, as one message.
 
     Args:
         messages: when each was made, its title and its body; at least one, the oldest first.
-        language: ``ru`` or ``en``.
+        say: a text in the language of the alert.
         zone: in which instants are shown.
     """
-    words = WORDS[language]
     _, title, body = messages[-1]
     if len(messages) == 1:
         return title, body
     shown = messages[-_MOST_MESSAGES:]
     parts = [f"{moment(at, zone)}  {head}\n\n{text}" for at, head, text in reversed(shown)]
     if len(shown) < len(messages):
-        parts.append(words.more.format(count=len(messages) - len(shown)))
+        parts.append(_more(len(messages) - len(shown), say))
     rule = f"\n\n{'—' * 20}\n\n"
-    return _one_line(words.several.format(count=len(messages), title=title)), shortened(rule.join(parts), language)
+    several = say("alert", "{count} alerts, the last: {title}").format(count=len(messages), title=title)
+    return _one_line(several), shortened(rule.join(parts), say)
 
 
-def test_title(language: str, department: int) -> str:
+def test_title(say: Say, department: int) -> str:
     """What a test message says."""
-    return place(language, department) + WORDS[language].test
+    test = say("alert", "a test: sent by `cpimportd alerts --test`, nothing has to be done")
+    return place(say, department) + test
 
 
-def place(language: str, department: int) -> str:
+def place(say: Say, department: int) -> str:
     """What every title begins with: whose books it is about."""
-    return WORDS[language].place.format(department=department)
+    return say("alert", "cpimportd, department {department}: ").format(department=department)
 
 
-def shortened(body: str, language: str) -> str:
+def shortened(body: str, say: Say) -> str:
     """A body that a mail or a chat takes; what is cut off is the end of the report."""
-    return body if len(body) <= LONGEST_BODY else f"{body[:LONGEST_BODY]}\n{WORDS[language].cut}"
+    cut = say("alert", "… the rest is cut off")
+    return body if len(body) <= LONGEST_BODY else f"{body[:LONGEST_BODY]}\n{cut}"
 
 
 def _one_line(title: str) -> str:

@@ -188,7 +188,8 @@ async def _refresh(session: "_Session", view: View, tell: Tell) -> Problem | Non
 
 def _stale(name: str, reason: str, remedy: str) -> Problem:
     found = problem("views-stale", value=name, reason=reason, remedy="")
-    return replace(found, way_out=f"{found.way_out}{printable(remedy, limit=_LONGEST_REMEDY)}")
+    shown = printable(remedy, limit=_LONGEST_REMEDY)
+    return replace(found, way_out=f"{found.way_out}{shown}", facts={**found.facts, "remedy": shown})
 
 
 def _reason(error: Exception) -> str:

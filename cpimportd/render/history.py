@@ -9,9 +9,10 @@ from typing import TYPE_CHECKING, Any, Final
 from rich.console import Console
 from rich.text import Text
 
+from cpimportd.core.catalog import CATALOG
 from cpimportd.core.figures import amount, count
 from cpimportd.core.model import Figure, Kind, Unit
-from cpimportd.core.problems import CATALOG, Problem
+from cpimportd.core.problems import Problem
 from cpimportd.core.report import (
     TERMS,
     Bridge,

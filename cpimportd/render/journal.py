@@ -4,9 +4,10 @@ import logging
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import NamedTuple
 
+from cpimportd.core.catalog import Effect
 from cpimportd.core.figures import amount, count
 from cpimportd.core.model import Kind
-from cpimportd.core.problems import Effect, Problem, printable
+from cpimportd.core.problems import Problem, printable
 from cpimportd.core.report import (
     Bridge,
     FileReport,

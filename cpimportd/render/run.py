@@ -7,9 +7,10 @@ from decimal import Decimal
 from rich.console import Console
 from rich.text import Text
 
+from cpimportd.core.catalog import Effect
 from cpimportd.core.figures import amount, count
 from cpimportd.core.model import Kind
-from cpimportd.core.problems import Effect, Problem
+from cpimportd.core.problems import Problem
 from cpimportd.core.report import FileReport, FileStatus, KindTotal, RunReport, RunStatus, UnitReport, UnitStatus
 from cpimportd.core.shell import command
 from cpimportd.core.time import moment

@@ -17,9 +17,9 @@ import asyncpg
 
 from cpimportd.books.database.queries import sql
 from cpimportd.config.settings import Reader, Settings
-from cpimportd.core.problems import CATALOG, Effect, Problem, ProblemError, printable, problem, sentence
-from cpimportd.core.texts.russian import TEXTS
-from cpimportd.core.texts.russian_reasons import russian_reason
+from cpimportd.core.catalog import CATALOG, Effect
+from cpimportd.core.problems import Problem, ProblemError, printable, problem
+from cpimportd.core.texts.telling import told
 from cpimportd.render.workbooks.output import write_output
 from cpimportd.run.spool import archived_runs, find_in_spool
 from cpimportd.workbook.reading import child_command
@@ -189,16 +189,9 @@ def in_order(problems: Sequence[Mapping[str, Any]]) -> list[Mapping[str, Any]]:
 
 def note_of(found: Mapping[str, Any]) -> tuple[int | None, str | None, str | None, str, str, bool]:
     """A problem in Russian, as the fields of a ``Note``."""
-    code, column, value = found["code"], found["column"], found["value"]
-    known = TEXTS.get(code)
-    if known is None:  # of another version
-        return (found["row"], column, value, found["message"], found["way_out"], True)
-    facts = {name: "" if found.get(name) is None else found[name] for name in ("file", "row", "column", "value")}
-    facts |= {"organization": found.get("organization") or "", "run": "RUN"}
-    text, advice = sentence(known.sentence, facts), sentence(known.way_out, facts)
-    if code == "reject":
-        text = f"{text}: {russian_reason(found['message'])}"
-    return (found["row"], column, value, text, advice, _grave(code))
+    text, whole = told(found, "ru")
+    sentence = text.sentence if whole else f"{text.sentence}: {found['message']}"
+    return (found["row"], found["column"], found["value"], sentence, text.way_out, _grave(found["code"]))
 
 
 def _grave(code: str) -> bool:

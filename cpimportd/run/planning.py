@@ -7,8 +7,8 @@ from cpimportd.books.publish.notices import readers
 from cpimportd.books.publish.plan import Judge, NewName, Publication, Today
 from cpimportd.checks.guards import closed_before
 from cpimportd.checks.plausibility import plausibility
+from cpimportd.core.catalog import Effect
 from cpimportd.core.model import Unit
-from cpimportd.core.problems import Effect
 from cpimportd.core.unit_facts import UnitFacts
 from cpimportd.core.verdicts import Judgement
 from cpimportd.core.workbooks import Content

@@ -7,8 +7,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from cpimportd.config import settings
+from cpimportd.core.catalog import Effect
 from cpimportd.core.model import Progress
-from cpimportd.core.problems import Effect, Problem, ProblemError, problem
+from cpimportd.core.problems import Problem, ProblemError, problem
 from cpimportd.core.workbooks import FetchedFile, MissedFile
 from cpimportd.source import address
 from cpimportd.source.folder import FolderSource

@@ -10,8 +10,9 @@ from fastapi import Depends, Query, Request
 from cpimportd.books.reports.reader import BooksReader
 from cpimportd.config.settings import Settings
 from cpimportd.core.problems import ProblemError, printable, problem
+from cpimportd.core.texts.translation import Language
 from cpimportd.web.daemon_view import DaemonView
-from cpimportd.web.languages import Language, language_of
+from cpimportd.web.problem_details import language_of
 
 
 @dataclass

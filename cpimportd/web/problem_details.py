@@ -1,5 +1,6 @@
-"""Errors as problem details (RFC 9457), with the code and the way out of our catalog."""
+"""Problems as the interface tells them, in the language of whoever asks; errors as problem details (RFC 9457)."""
 
+from collections.abc import Iterable, Mapping
 from http import HTTPStatus
 from typing import Any, Final
 
@@ -9,8 +10,10 @@ from pydantic import BaseModel, Field
 from starlette.exceptions import HTTPException
 from starlette.responses import JSONResponse, Response
 
+from cpimportd.core.catalog import CATALOG
 from cpimportd.core.problems import Problem, ProblemError, printable, problem
-from cpimportd.web.languages import language_of, told
+from cpimportd.core.texts import telling
+from cpimportd.core.texts.translation import Language
 from cpimportd.web.methods import allowed
 
 MEDIA_TYPE: Final = "application/problem+json"
@@ -29,6 +32,46 @@ _STATUS: Final = {
 }
 _AWAY: Final = ("database-", "daemon-", "config-")
 _RETRY_AFTER: Final = "5"
+_HEADLESS: Final = ("is ", "has ", "holds ", "could ", "was ")
+"""How the message of a problem with a file begins: in a log the file's name stands before it."""
+
+
+def language_of(request: Request) -> Language:
+    """The language that a request prefers (RFC 9110, 12.5.4), of the two that there are; English where it says none."""
+    best: tuple[float, Language] = (0.0, "en")
+    for part in request.headers.get("accept-language", "")[:200].split(","):
+        tag, _, weight = part.strip().lower().partition(";")
+        try:
+            quality = float(weight.strip().removeprefix("q=") or 1)
+        except ValueError:
+            continue
+        primary = tag.strip().partition("-")[0]
+        if primary in {"en", "ru"} and quality > best[0]:
+            best = (quality, "ru" if primary == "ru" else "en")
+    return best[1]
+
+
+def told(found: Mapping[str, Any], language: Language) -> dict[str, Any]:
+    """A problem as it is stored, with ``effect``, and ``sentence`` and ``way_out`` in a language.
+
+    ``details`` is the English message where it knows more than the sentence says, which is so of a problem that was
+    stored before facts were; else None.
+    """
+    kind, message = CATALOG.get(str(found["code"])), str(found["message"])
+    text, whole = telling.told(found, language)
+    headless = text.sentence is message and bool(found.get("file")) and message.startswith(_HEADLESS)
+    return {
+        **found,
+        "effect": None if kind is None else kind.effect.value,
+        "sentence": f"the file {message}" if headless else text.sentence,
+        "way_out": text.way_out,
+        "details": None if whole else message,
+    }
+
+
+def all_told(found: Iterable[Mapping[str, Any]], language: Language) -> list[dict[str, Any]]:
+    """Several problems, see :func:`told`."""
+    return [told(one, language) for one in found]
 
 
 class ProblemDetails(BaseModel):

@@ -22,8 +22,7 @@ from cpimportd.books.reports.overview import summary as read_summary
 from cpimportd.core.problems import ProblemError, problem
 from cpimportd.web.daemon_view import FRESH, traffic_light
 from cpimportd.web.dependencies import Department, Limit, Services, Shared, Skip, SpokenLanguage, bounded
-from cpimportd.web.languages import all_told
-from cpimportd.web.problem_details import RESPONSES, response
+from cpimportd.web.problem_details import RESPONSES, all_told, response
 
 STATIC: Final = Path(str(files("cpimportd.web") / "static"))
 """The page's own files; it loads no others."""

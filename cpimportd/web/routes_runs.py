@@ -14,10 +14,10 @@ from cpimportd.books.reports.history import history as read_history
 from cpimportd.books.reports.history import show
 from cpimportd.books.reports.overview import department_of
 from cpimportd.core.problems import ProblemError, problem
+from cpimportd.core.texts.translation import Language
 from cpimportd.render.fields import title_of
 from cpimportd.web.dependencies import Department, Limit, Services, Shared, Skip, SpokenLanguage, bounded
-from cpimportd.web.languages import Language, all_told
-from cpimportd.web.problem_details import RESPONSES
+from cpimportd.web.problem_details import RESPONSES, all_told
 
 router = APIRouter(responses=RESPONSES)
 

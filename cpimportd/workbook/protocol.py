@@ -13,8 +13,9 @@ from dataclasses import dataclass, field, replace
 from decimal import Decimal
 from typing import IO, Any, TypedDict
 
+from cpimportd.core.catalog import CATALOG
 from cpimportd.core.model import STAGED_COLUMNS, Kind, Progress
-from cpimportd.core.problems import CATALOG, Problem, printable, problem
+from cpimportd.core.problems import Problem, printable, problem, received_facts
 from cpimportd.workbook.copytext import KeyReader, Keys, amount_of
 
 LONGEST_LINE = 8 * 1024 * 1024
@@ -256,4 +257,5 @@ def _problem(said: dict[str, Any], file: str) -> Problem:
         None if said[name] is None else printable(said[name], _LONGEST_TEXT)
         for name in ("message", "way_out", "column", "value", "organization")
     )
-    return Problem(said["code"], message or "", way_out or "", printable(file), row, column, value, organization)
+    facts = received_facts(said.get("facts", {}))
+    return Problem(said["code"], message or "", way_out or "", printable(file), row, column, value, organization, facts)

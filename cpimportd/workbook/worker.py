@@ -11,6 +11,7 @@ from itertools import islice
 from pathlib import Path
 from zoneinfo import ZoneInfo
 
+from cpimportd.core.phrases import UnfitError, reason_of
 from cpimportd.core.problems import Problem, ProblemError, problem
 from cpimportd.documents.header import has_header
 from cpimportd.documents.items import DocumentRow, Header, Totals
@@ -80,7 +81,7 @@ def _send(items: Iterator[Item], file: str, engine: str, trailer: Trailer, outpu
             try:
                 output.row(_line(item))
             except ValueError as error:
-                output.problem(problem("reject", file=file, row=item.row, reason=str(error)))
+                output.problem(problem("reject", file=file, row=item.row, cell="", reason=reason_of(error)))
                 trailer = replace(trailer, rejected=trailer.rejected + 1)
         elif isinstance(item, Problem):
             output.problem(item)
@@ -101,7 +102,7 @@ def _line(item: DocumentRow) -> bytes:
     """
     line = encode_row(item.values)
     if len(line) > LONGEST_LINE:
-        raise ValueError(f"its texts have {len(line)} bytes, {LONGEST_LINE} fit")
+        raise UnfitError("row-too-long", size=len(line), limit=LONGEST_LINE)
     return line
 
 

@@ -117,7 +117,7 @@ def test_details_of_a_new_expense_are_blamed_on_the_broken_file_that_may_hold_it
 
 
 def test_rejected_rows_are_not_told_a_second_time_as_missing_sums(day):
-    reject = problem("reject", file="d.xlsx", row=3, reason="no amount")
+    reject = problem("reject", file="d.xlsx", row=3, cell="", reason="no amount")
     day.add("e.xlsx", Kind.EXPENSES, [("1", "А", 10)])
     day.add("d.xlsx", Kind.DETAILS, [("1", None, 4)], problems=[reject])
     assert codes(judge(day).units[A]) == ["reject", "partner-held"]

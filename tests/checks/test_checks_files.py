@@ -66,7 +66,7 @@ def test_a_difference_is_told_to_the_kopeck(day):
 
 
 def test_a_file_with_rejects_is_held_for_them_and_not_for_its_total(day):
-    reject = problem("reject", file="a.xlsx", row=3, column="Сумма", reason="«abc» is no amount")
+    reject = problem("reject", file="a.xlsx", row=3, column="Сумма", cell="", reason="«abc» is no amount")
     day.add("a.xlsx", Kind.RECEIPTS, [("П 1", "А", 10)], totals={"Сумма": "20"}, problems=[reject])
     verdict = judge(day)
     assert codes(verdict.files[0]) == ["reject"]
@@ -74,7 +74,7 @@ def test_a_file_with_rejects_is_held_for_them_and_not_for_its_total(day):
 
 
 def test_of_a_thousand_rejects_the_unit_tells_the_first(day):
-    rejects = [problem("reject", file="a.xlsx", row=row, reason="no") for row in range(3, 1003)]
+    rejects = [problem("reject", file="a.xlsx", row=row, cell="", reason="no") for row in range(3, 1003)]
     day.add("a.xlsx", Kind.RECEIPTS, [("П 1", "А", 10)], problems=rejects)
     verdict = judge(day)
     assert len(verdict.files[0].problems) == 1000

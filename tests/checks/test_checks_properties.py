@@ -41,7 +41,7 @@ def snapshots(draw, name):
     if state == "total":
         return dataclasses.replace(snapshot, control_totals={title: total + 1})
     if state == "reject":
-        return dataclasses.replace(snapshot, problems=(problem("reject", file=name, row=9, reason="no"),))
+        return dataclasses.replace(snapshot, problems=(problem("reject", file=name, row=9, cell="", reason="no"),))
     return snapshot
 
 

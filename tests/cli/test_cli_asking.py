@@ -24,7 +24,7 @@ def test_history_is_filtered_and_says_how_to_go_on(ask):
     shown = json.loads(ask("history", *filters, "--json").stdout)
     assert [run["run"] for run in shown["runs"]] == [3, 2]
     assert "--before 2" in ask("history", *filters).stderr
-    assert "No run is like that" in ask("history", "--since", str(tomorrow), "--until", str(date.max)).stdout
+    assert "No runs match these filters" in ask("history", "--since", str(tomorrow), "--until", str(date.max)).stdout
 
 
 def test_a_diff_is_told_to_people_in_the_words_of_the_workbook(ask):

@@ -216,8 +216,6 @@ async def test_a_check_changes_nothing_in_the_database(database, write_configura
 
 CONFINEMENT = """
 import asyncio, json
-from cpimportd.cli.checkup.machine import reader_confinement
-from cpimportd.config.settings import Reader
 print(json.dumps([line.as_json() for line in asyncio.run(reader_confinement(Reader()))]))
 """
 REFUSING = Path(__file__).parents[1] / "support" / "workbook" / "refusing.py"

@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 import pytest
 
-from cpimportd.core.texts.journald import LANGUAGES
+from cpimportd.core.texts.journald import FILES
 
 FOLDER = Path(__file__).parents[2] / "systemd"
 
@@ -39,7 +39,7 @@ def entries_of(text: str) -> list[Entry]:
     return found
 
 
-@pytest.fixture(params=[language.file for language in LANGUAGES])
+@pytest.fixture(params=list(FILES))
 def file(request) -> Path:
     return FOLDER / request.param
 

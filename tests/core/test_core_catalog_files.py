@@ -10,17 +10,17 @@ from pathlib import Path
 import pytest
 
 import cpimportd
-from cpimportd.core.problems import CATALOG
+from cpimportd.core.catalog import CATALOG
 from cpimportd.core.report import RunStatus, run_message_id
-from cpimportd.core.texts.journald import LANGUAGES, render, write
+from cpimportd.core.texts.journald import FILES, render, write
 
 FOLDER = Path(__file__).parents[2] / "systemd"
 IDS = [*(run_message_id(status) for status in RunStatus), *(kind.message_id for kind in CATALOG.values())]
 
 
-@pytest.mark.parametrize("language", LANGUAGES, ids=lambda language: language.file)
-def test_the_committed_files_are_current(language):
-    assert (FOLDER / language.file).read_text(encoding="utf-8") == render(language), (
+@pytest.mark.parametrize(("file", "language"), FILES.items())
+def test_the_committed_files_are_current(file, language):
+    assert (FOLDER / file).read_text(encoding="utf-8") == render(language), (
         "run: python -m cpimportd.core.texts systemd"
     )
 
@@ -74,9 +74,9 @@ def test_an_installed_copy_needs_nothing_of_the_repository(tmp_path):
         [sys.executable, "-m", "cpimportd.core.texts", str(out)],
         cwd=tmp_path, env=environ, check=True, capture_output=True, text=True,
     )  # fmt: skip
-    assert ran.stdout.split() == [str(out / language.file) for language in LANGUAGES]
-    for language in LANGUAGES:
-        assert (out / language.file).read_text(encoding="utf-8") == render(language)
+    assert ran.stdout.split() == [str(out / file) for file in FILES]
+    for file, language in FILES.items():
+        assert (out / file).read_text(encoding="utf-8") == render(language)
 
 
 @pytest.mark.parametrize("arguments", [[], ["a", "b"], ["/nonexistent"]])

@@ -7,7 +7,7 @@ from collections.abc import Callable
 
 import pytest
 
-from cpimportd.core.problems import CATALOG
+from cpimportd.core.catalog import CATALOG
 from tests.support.daemon.living_daemon import LivingDaemon
 from tests.support.polling import until
 

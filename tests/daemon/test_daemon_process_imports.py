@@ -7,9 +7,11 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
+
 HEAVY = {
     "pydantic", "pydantic_core", "pydantic_settings", "asyncpg", "sqlalchemy", "aioftp", "openpyxl", "python_calamine",
-    "alembic", "redis", "rich", "aiohttp", "tenacity",
+    "alembic", "redis", "rich", "aiohttp", "tenacity", "babel",
 }  # fmt: skip
 
 
@@ -17,6 +19,13 @@ def test_the_daemons_code_imports_nothing_heavy():
     code = "import sys, cpimportd.daemon.main; print(*{name.partition('.')[0] for name in sys.modules})"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert not HEAVY & set(done.stdout.split())
+
+
+@pytest.mark.parametrize("module", ["daemon.main", "workbook.worker", "workbook.prefork"])
+def test_neither_the_daemon_nor_the_reader_of_a_workbook_loads_translations(module):
+    code = f"import sys, cpimportd.{module}; print(*sys.modules)"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert [name for name in done.stdout.split() if name.startswith(("babel", "cpimportd.core.texts"))] == []
 
 
 def test_a_daemon_that_has_done_all_it_can_has_loaded_nothing_heavy(place):

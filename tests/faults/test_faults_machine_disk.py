@@ -7,7 +7,7 @@ from contextlib import contextmanager
 
 import pytest
 
-from cpimportd.core.problems import CATALOG
+from cpimportd.core.catalog import CATALOG
 from cpimportd.core.report import RunStatus
 from tests.support.faults.books import assert_told, codes
 from tests.support.faults.machine import BEFORE, assert_no_litter, configuration, remount, run, small_disk

@@ -77,7 +77,7 @@ def test_a_run_that_is_killed_and_not_tried_again_is_told_by_the_daemon(place, w
     until(lambda: web.requests, "alert of a run that was killed", 60)
     assert web.titles == ["cpimportd, подразделение 8: загрузка не удалась"]
     body = web.requests[0].json["message"]
-    assert "Процесс загрузки аварийно завершился [run-crashed]" in body
+    assert "Процесс загрузки аварийно завершился: завершён сигналом 9; ничего не записано [run-crashed]" in body
     assert "was killed by signal 9" in body
     daemon.trigger(2)
     assert web.titles[1:] == ["cpimportd, подразделение 8: снова в порядке: загрузка"]

@@ -181,7 +181,7 @@ def test_a_service_that_hangs_or_refuses_costs_seconds_and_a_warning(desk, web, 
     assert time.monotonic() - began < 6
     assert [request.path.removeprefix(f"/{HEARTBEAT}") for request in web.requests] == ["/start", ""]
     (found,) = report.problems
-    assert found.message == f"alerts.heartbeat_url could not be told of the run: {reason}"
+    assert found.message == f"alerts.heartbeat_url could not be notified of the run: {reason}"
     assert (report.status, report.code) == (WELL.status, 0)
 
 

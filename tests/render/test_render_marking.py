@@ -8,7 +8,8 @@ from cpimportd.run.marking import Faulty, in_order, mark_workbook, marked_names,
 from tests.support.two_days import SAMPLES
 
 NAME = "Lotos - Spisanie kredity XLSX.xlsx"
-REJECT = {"code": "reject", "row": 3, "column": "Сумма", "value": "сто", "message": "«сто» is no number", "way_out": ""}
+REJECT = {"code": "reject", "row": 3, "column": "Сумма", "value": "сто", "message": "«сто» is no number", "way_out": "",
+          "facts": {"cell": {"phrase": "cell", "text": "сто"}, "reason": {"phrase": "no-number"}}}  # fmt: skip
 
 
 @pytest.fixture
@@ -116,7 +117,7 @@ def test_what_holds_documents_back_comes_first_then_by_row():
 
 
 def test_every_problem_can_be_told_in_russian():
-    from cpimportd.core.problems import CATALOG
+    from cpimportd.core.catalog import CATALOG
 
     for code in CATALOG:
         note = note_of({"code": code, "row": 1, "column": None, "value": None, "message": "m", "way_out": "w"})

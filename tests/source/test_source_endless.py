@@ -28,9 +28,7 @@ MOST_MEMORY = 120 * 1024**2
 FETCH = """
 import asyncio, json, resource, sys
 from pathlib import Path
-from cpimportd.config import settings
 from cpimportd.core.problems import ProblemError
-from cpimportd.source.fetch import fetch
 
 def most():
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024

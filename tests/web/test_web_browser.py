@@ -290,7 +290,7 @@ def test_progress_and_its_end_appear_by_themselves(browser, place):
     with place.database_gate(b"LOCK TABLE") as gate, Served(place.folder, config) as process, window(browser) as one:
         daemon = place.start()
         page = one.open(process)
-        expect(page.locator("#headline")).to_have_text("Somebody should look")
+        expect(page.locator("#headline")).to_have_text("Needs attention")
         expect(page.locator("#reasons")).to_have_text("Nothing was imported yet.")
         expect(page.locator("#next")).to_contain_text("Next import")
         page.get_by_role("button", name="Import now").click()

@@ -3,9 +3,10 @@
 import pytest
 from starlette.requests import Request
 
-from cpimportd.core.problems import CATALOG, problem
-from cpimportd.core.texts.russian import TEXTS
-from cpimportd.web.languages import language_of, told
+from cpimportd.core.catalog import CATALOG
+from cpimportd.core.phrases import phrase
+from cpimportd.core.problems import problem
+from cpimportd.web.problem_details import language_of, told
 
 
 def asking(header: str | None) -> Request:
@@ -35,17 +36,21 @@ def test_a_code_of_another_version_is_told_in_its_own_words():
     assert (found["sentence"], found["way_out"], found["effect"]) == ("something", "wait", None)
 
 
-def test_russian_keeps_the_facts_that_only_the_message_has():
+def test_russian_tells_the_facts_and_of_a_problem_without_them_the_message():
     sums = {"sum": "1.00", "total": "2.00", "difference": "-1.00"}
-    found = told(problem("control-total", column="Сумма", **sums).as_json(), "ru")
-    assert found["sentence"] == TEXTS["control-total"].sentence.format(column="Сумма")
+    stored = problem("control-total", column="Сумма", **sums).as_json()
+    found = told(stored, "ru")
+    assert found["sentence"] == "Сумма по колонке «Сумма» — 1,00, а «Итого» — 2,00: разница -1,00"
+    assert found["details"] is None
+    found = told({name: fact for name, fact in stored.items() if name != "facts"}, "ru")
     assert "difference -1,00" in found["details"]
     assert told(problem("file-empty", file="a.xlsx").as_json(), "ru")["details"] is None
 
 
 def test_a_reject_says_why_in_russian():
-    found = told(problem("reject", reason="«x» is no number", row=7, column="Сумма", value="x").as_json(), "ru")
-    assert (found["sentence"], found["details"], found["row"]) == ("не число", None, 7)
+    cell, reason = phrase("cell", text="x"), phrase("no-number")
+    found = told(problem("reject", cell=cell, reason=reason, row=7, column="Сумма", value="x").as_json(), "ru")
+    assert (found["sentence"], found["details"], found["row"]) == ("«x»: не число", None, 7)
 
 
 def test_a_message_that_begins_without_its_file_gets_a_head():

@@ -362,7 +362,9 @@ async def test_a_child_that_breaks_the_rules_is_not_believed(tmp_path, lines):
 
 
 async def test_a_child_that_floods_its_parent_with_problems_is_not_believed(tmp_path):
-    told = json.dumps({"problem": make_problem("reject", file="a.xlsx", row=3, reason="«x» is no number").as_json()})
+    told = json.dumps(
+        {"problem": make_problem("reject", file="a.xlsx", row=3, cell="", reason="«x» is no number").as_json()}
+    )
     snapshot = await said(tmp_path, HEADER, *[told] * 2_000, TRAILER)
     assert snapshot.problems[-1].code == "reader-failed"
     assert len(snapshot.problems) < 500

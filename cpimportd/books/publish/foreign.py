@@ -17,9 +17,9 @@ from cpimportd.books.journal import memory
 from cpimportd.books.publish import stage
 from cpimportd.books.publish.account import Counts
 from cpimportd.books.publish.merge import Journal
-from cpimportd.core.figures import count as grouped
 from cpimportd.core.figures import signed
 from cpimportd.core.model import PAYMENTS, Figure, Group, Kind, Unit
+from cpimportd.core.phrases import Phrase, phrase
 from cpimportd.core.problems import Problem, ProblemError, problem
 from cpimportd.core.report import TERMS, Bridge
 
@@ -85,14 +85,14 @@ class Foreign:
         resting = self.resting()
         if self.known and not self.documents:
             return resting
-        sums = self._differences()
-        count: int | str = self.documents
-        outcome = "it was put right"
+        sums: str | Phrase = self._differences()
+        count: int | Phrase = self.documents
+        outcome = phrase("put-right")
         if self.stuck:
-            outcome = f"of {grouped(self.stuck)} documents it cannot be put right"
+            outcome = phrase("not-put-right", count=self.stuck)
         elif not self.known:
-            count, sums = "some", "an unknown sum"
-            outcome = "it stays as long as the unit is held" if held else "what differed from the files was put right"
+            count, sums = phrase("some"), phrase("unknown-sum")
+            outcome = phrase("stays-held" if held else "differing-put-right")
         told = problem(
             "foreign-writes", value=self.unit.group.value, organization=self.unit.organization, count=count, sums=sums,
             outcome=outcome, run=run_id or "RUN",

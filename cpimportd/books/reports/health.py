@@ -12,9 +12,9 @@ from cpimportd.books.database.queries import sql
 from cpimportd.books.journal import memory
 from cpimportd.books.publish import held, notices
 from cpimportd.books.publish.notices import Outstanding
+from cpimportd.core.catalog import CATALOG
 from cpimportd.core.model import Kind
 from cpimportd.core.outcomes import JOB, SUCCEEDED, held_alone
-from cpimportd.core.problems import CATALOG
 from cpimportd.core.report import HeldUnit
 
 

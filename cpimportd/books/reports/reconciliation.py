@@ -15,6 +15,7 @@ from cpimportd.books.publish import foreign
 from cpimportd.books.publish.foreign import Foreign, Shift
 from cpimportd.core.figures import signed
 from cpimportd.core.model import Figure, Kind, Unit
+from cpimportd.core.phrases import phrase
 from cpimportd.core.problems import Problem, problem
 from cpimportd.core.report import TERMS, Bridge, money
 
@@ -217,7 +218,7 @@ def _written(theirs: Foreign, shifts: Sequence[Shift], *, told: bool) -> Iterato
         "books-written",
         organization=theirs.unit.organization,
         value=theirs.unit.group.value,
-        count=theirs.documents if theirs.known else "some",
+        count=theirs.documents if theirs.known else phrase("some"),
         sums=", ".join([*theirs.sums(), *figures[:MOST_FIGURES], *more]),
     )
 

@@ -6,7 +6,8 @@ from dataclasses import dataclass
 from datetime import timedelta
 from typing import Literal
 
-from cpimportd.core.problems import Effect, Problem, ProblemError, problem
+from cpimportd.core.catalog import Effect
+from cpimportd.core.problems import Problem, ProblemError, problem
 
 Status = Literal["OK", "WARNING", "FAILED"]
 

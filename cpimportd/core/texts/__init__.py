@@ -1,5 +1,6 @@
-"""The journal's message catalog: what ``journalctl -x`` adds below each line of ours, in English and in Russian.
+"""What people read of a problem, in English and in Russian: in alerts, on the page, in workbooks, by ``journalctl -x``.
 
-It is made from :mod:`cpimportd.core.problems`, so that a problem is explained in the words that it was reported with.
-``python -m cpimportd.core.texts FOLDER`` writes the files that a package installs into /usr/lib/systemd/catalog.
+The English is in :mod:`cpimportd.core.catalog`, ``phrases``, ``english`` and where something is said; the Russian in
+``ru.po``, which ``python -m cpimportd.core.texts.po`` brings up to date and compiles. ``python -m cpimportd.core.texts
+FOLDER`` writes the journal's message catalog, which a package installs into /usr/lib/systemd/catalog.
 """

@@ -1,12 +1,11 @@
-"""The catalog in English: the sentences of :mod:`problems` less the facts that only a line's text holds."""
+"""The journal's catalog in English: sentences of :mod:`cpimportd.core.catalog` less facts that no field holds."""
 
 import re
 from collections.abc import Collection
 
-from cpimportd.core.problems import ProblemKind
+from cpimportd.core.catalog import ProblemKind
 from cpimportd.core.report import RunStatus
-from cpimportd.core.texts.consequences import Consequence
-from cpimportd.core.texts.explanation import FIELDS, Explanation, Text, fields_of, parts, quote
+from cpimportd.core.texts.explanation import Consequence, Explanation, Text, fields_of, parts
 
 CONSEQUENCES = {
     Consequence.RUN_FAILS: "The run ends and publishes nothing; the books stay as they were.",
@@ -73,8 +72,10 @@ STATUSES = {
 
 _ELSEWHERE = "…"
 _NOUNS = {"server": "the server", "path": "the file"}
-_HEADLESS = {"is": "a file ", "has": "a file ", "holds": "a file ", "could": "a file ", "was": "a file ",
-             "neither": "of a file "}  # fmt: skip
+_HEADLESS = {
+    **dict.fromkeys(("is", "has", "holds", "could", "was", "cannot"), "a file "),
+    "neither": "of a file ",
+}
 _PLAINER = {
     "config-syntax": "the configuration file is not valid TOML",
     "config-unreadable": "the configuration file cannot be read",
@@ -137,10 +138,10 @@ _PLAINER = {
 
 
 def text_of(kind: ProblemKind) -> Text:
-    """A problem's sentence and way out, with fields of the journal where a line is sure to carry them."""
+    """A problem's sentence and way out in the journal, naming only facts that a line is sure to carry as fields."""
     fields = fields_of(kind)
     plainer = _PLAINER.get(kind.code)
-    sentence = _bare(_without_facts(kind.sentence, fields)) if plainer is None else quote(plainer, fields)
+    sentence = _bare(_without_facts(kind.sentence, fields)) if plainer is None else plainer
     sentence = _HEADLESS.get(sentence.partition(" ")[0], "") + sentence
     # A sentence of its own that was one placeholder, such as {remedy}, says nothing any more.
     way_out = re.sub(rf"(?<=\.) {_ELSEWHERE}$", "", _without_facts(kind.way_out, fields))
@@ -157,7 +158,7 @@ def _without_facts(template: str, fields: Collection[str]) -> str:
         if _in_command(text):
             text += name.upper()
         elif name in fields:
-            text += f"@{FIELDS[name]}@"
+            text += f"{{{name}}}"
         else:
             text += _NOUNS.get(name, _ELSEWHERE) if not text else _ELSEWHERE
     return text

@@ -7,68 +7,31 @@ comments wherever they stand, and several empty lines are one.
 
 import re
 import textwrap
-from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping
 from pathlib import Path
+from typing import Final
 
-from cpimportd.core.problems import CATALOG, ProblemKind
+from cpimportd.core.catalog import CATALOG
 from cpimportd.core.report import RunStatus, run_message_id
-from cpimportd.core.texts import english, russian
-from cpimportd.core.texts.consequences import Consequence, consequence_of, may_pass
-from cpimportd.core.texts.explanation import Explanation, Text, fields_of_status, quote
+from cpimportd.core.texts import english
+from cpimportd.core.texts.explanation import Explanation, consequence_of, fields_of, fields_of_status, may_pass, quote
+from cpimportd.core.texts.telling import journal_text
+from cpimportd.core.texts.translation import Language, translated
 
 _WIDTH = 78
 _HEAD = """\
 # What `journalctl -x` says about the lines of cpimportd.
-# Made by `python -m cpimportd.core.texts`; change cpimportd/core/problems.py and cpimportd/core/texts/ instead.
+# Made by `python -m cpimportd.core.texts`; change cpimportd/core/catalog.py and cpimportd/core/texts/ instead.
 """
 _COMMAND = re.compile(r"`[^`]*`|cpimportd accept UNIT")
 _UNBROKEN = "\u00a0"
 
 
-@dataclass(frozen=True, slots=True)
-class Language:
-    """One language of the catalog.
+FILES: Final[Mapping[str, Language]] = {"cpimportd.catalog": "en", "cpimportd.ru.catalog": "ru"}
+"""The catalog's files, by whose names systemd knows the language: ``NAME.LANGUAGE.catalog``."""
 
-    Attributes:
-        file: the catalog file's name, which tells systemd the language: ``NAME.LANGUAGE.catalog``.
-        text_of: a problem's sentence and way out.
-        consequences: what each consequence means for the import.
-        may_pass: what is added where a later try may help.
-        statuses: the line that ends a run.
-        what_to_do: what stands before the way out.
-        all_such: what stands before the command that finds all lines of a kind.
-    """
-
-    file: str
-    text_of: Callable[[ProblemKind], Text]
-    consequences: Mapping[Consequence, str]
-    may_pass: str
-    statuses: Mapping[RunStatus, Explanation]
-    what_to_do: str
-    all_such: str
-
-
-LANGUAGES = (
-    Language(
-        "cpimportd.catalog",
-        english.text_of,
-        english.CONSEQUENCES,
-        english.MAY_PASS,
-        english.STATUSES,
-        "What to do:",
-        "All such lines:",
-    ),
-    Language(
-        "cpimportd.ru.catalog",
-        russian.text_of,
-        russian.CONSEQUENCES,
-        russian.MAY_PASS,
-        russian.STATUSES,
-        "Что делать:",
-        "Все такие строки:",
-    ),
-)
+WHAT_TO_DO: Final = "What to do:"
+ALL_SUCH: Final = "All such lines:"
 
 
 def write(folder: Path) -> list[Path]:
@@ -81,8 +44,8 @@ def write(folder: Path) -> list[Path]:
         The files written.
     """
     files = []
-    for language in LANGUAGES:
-        file = folder / language.file
+    for name, language in FILES.items():
+        file = folder / name
         file.write_text(render(language), encoding="utf-8")
         files.append(file)
     return files
@@ -96,22 +59,24 @@ def render(language: Language) -> str:
 def _statuses(language: Language) -> Iterator[str]:
     for status in RunStatus:
         fields = fields_of_status(status)
-        quoted = Explanation(*(quote(text, fields) for text in language.statuses[status]))
+        texts = (translated(text, f"run {status.value}", language) for text in english.STATUSES[status])
+        quoted = Explanation(*(quote(text, fields) for text in texts))
         search = f"journalctl MESSAGE_ID={run_message_id(status)}"
         yield _entry(language, f"run {status.value}", run_message_id(status), quoted, search)
 
 
 def _problems(language: Language) -> Iterator[str]:
     for kind in CATALOG.values():
-        text = language.text_of(kind)
-        meaning = language.consequences[consequence_of(kind)]
+        sentence, way_out = (quote(text, fields_of(kind)) for text in journal_text(kind, language))
+        meaning = translated(english.CONSEQUENCES[consequence_of(kind)], "consequence", language)
         if may_pass(kind):
-            meaning += f" {language.may_pass}"
-        found = Explanation(text.sentence, meaning, text.way_out)
+            meaning += f" {translated(english.MAY_PASS, 'consequence', language)}"
+        found = Explanation(sentence, meaning, way_out)
         yield _entry(language, kind.code, kind.message_id, found, f"journalctl CPIMPORTD_CODE={kind.code}")
 
 
 def _entry(language: Language, name: str, message_id: str, found: Explanation, search: str) -> str:
+    what_to_do, all_such = (translated(text, "journal", language) for text in (WHAT_TO_DO, ALL_SUCH))
     return "\n".join(
         (
             f"# {name}",
@@ -122,9 +87,9 @@ def _entry(language: Language, name: str, message_id: str, found: Explanation, s
             "",
             _wrapped(found.meaning),
             "",
-            _wrapped(f"{language.what_to_do} {found.way_out}"),
+            _wrapped(f"{what_to_do} {found.way_out}"),
             "",
-            f"{language.all_such} {search}",
+            f"{all_such} {search}",
             "",
         )
     )

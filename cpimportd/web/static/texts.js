@@ -20,7 +20,7 @@ const EN = {
   files_more: { one: "{n} more workbook.", other: "{n} more workbooks." }, show_all: "Show all of them",
   kind_receipts: "receipts", kind_expenses: "expenses", kind_details: "expense details",
   kind_principal: "of these: principal", kind_interest: "of these: interest", kind_other: "of these: other",
-  light_green: "All is well", light_yellow: "Somebody should look", light_red: "Something is wrong",
+  light_green: "All is well", light_yellow: "Needs attention", light_red: "Something is wrong",
   "why_all-well": "The last import went through, and nothing is held.",
   "why_daemon-not-running": "The daemon does not run: nothing is imported by itself.",
   "why_daemon-permission": "The daemon runs as another user; what it does cannot be seen from here.",

@@ -15,7 +15,8 @@ from dataclasses import dataclass
 from itertools import islice
 from typing import IO, Final
 
-from cpimportd.core.problems import CATALOG, Problem, ProblemError, printable
+from cpimportd.core.catalog import CATALOG
+from cpimportd.core.problems import Problem, ProblemError, printable, received_facts
 from cpimportd.workbook.protocol import LONGEST_LINE
 
 # Fast, yet with a dictionary wider than zlib's 32 KiB; lc and pb as the manual of xz(1) advises for text.
@@ -183,13 +184,15 @@ class Head:
             code = failure["code"]
             if code not in _FAILURES:
                 raise ValueError("it failed in a way that does not exist")
-            failure = Problem(code, printable(failure["message"], 4000), CATALOG[code].way_out, printable(file))
+            facts = received_facts(failure.get("facts", {}))
+            said_so = printable(failure["message"], 4000)
+            failure = Problem(code, said_so, CATALOG[code].way_out, printable(file), facts=facts)
         return cls(printable(said["reader"], 200), failure)
 
 
 def head_line(reader: str, failure: Problem | None) -> bytes:
     """A head as a line of JSON."""
-    said = None if failure is None else {"code": failure.code, "message": failure.message}
+    said = None if failure is None else {name: failure.as_json()[name] for name in ("code", "message", "facts")}
     return json.dumps({"reader": reader, "failure": said}).encode() + b"\n"
 
 

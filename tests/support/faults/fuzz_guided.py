@@ -17,8 +17,9 @@ with atheris.instrument_imports(include=["cpimportd.documents", "cpimportd.confi
     from cpimportd.documents.items import DocumentRow, Totals
     from cpimportd.documents.understand import understand
     from tests.support.faults.harmless import assert_a_value
+from cpimportd.core.catalog import Effect
 from cpimportd.core.model import Cell, CellError
-from cpimportd.core.problems import Effect, Problem
+from cpimportd.core.problems import Problem
 from tests.support.faults.hostile import REQUIRED, table_of
 from tests.support.faults.uploading import SAMPLES
 

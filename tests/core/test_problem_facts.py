@@ -1,0 +1,45 @@
+"""A problem is a code and facts; they survive JSON, and a problem that was stored without them is still one."""
+
+import json
+
+import pytest
+
+from cpimportd.core.problems import Problem, problem, received_facts
+
+
+def test_facts_are_typed_and_kept_beside_the_sentence():
+    found = problem("shrunk", organization="ООО", count=3, before=1000, sum="12.50", limit="10 %", unit="ООО/receipts")
+    assert found.facts == {"count": 3, "before": 1000, "sum": "12.50", "limit": "10 %", "unit": "ООО/receipts"}
+    assert "3 of 1\u00a0000 documents, 12,50," in found.message
+
+
+def test_facts_survive_json():
+    found = problem("control-total", column="Сумма", sum="1.00", total="2.00", difference="-1.00")
+    assert Problem(**json.loads(json.dumps(found.as_json()))) == found
+    assert hash(Problem(**json.loads(json.dumps(found.as_json())))) == hash(found)
+
+
+def test_a_problem_that_was_stored_without_facts_is_one():
+    stored = problem("control-total", column="Сумма", sum="1.00", total="2.00", difference="-1.00").as_json()
+    del stored["facts"]
+    assert Problem(**stored).facts == {}
+
+
+def test_texts_from_outside_are_escaped_in_facts_too():
+    assert problem("file-damaged", file="a.xlsx", reason="a\x1b[31mb").facts == {"reason": "a\\x1b[31mb"}
+    assert received_facts({"reason": "a\nb", "count": 1}) == {"reason": "a\\nb", "count": 1}
+
+
+@pytest.mark.parametrize(
+    "told",
+    [
+        [],
+        "x",
+        {str(number): number for number in range(21)},
+        {"a": {"phrase": "cell", "text": {"c": 1}}},
+        {"a": {"phrase": "{"}},
+    ],
+)
+def test_what_is_no_fact_is_refused(told):
+    with pytest.raises(ValueError, match="facts"):
+        received_facts(told)

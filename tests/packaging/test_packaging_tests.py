@@ -3,6 +3,8 @@
 import ast
 from pathlib import Path
 
+from tests.support.parallel import ByFile
+
 TESTS = Path(__file__).parents[1]
 SUPPORT = TESTS / "support"
 
@@ -38,3 +40,10 @@ def test_no_two_test_files_have_one_name():
     """A name alone says which file a report means, and each file is a group of its own when tests run in parallel."""
     names = [file.name for file in TESTS.rglob("test_*.py")]
     assert len(names) == len(set(names))
+
+
+def test_a_file_goes_to_one_process_and_so_do_all_of_systemd():
+    group = ByFile._split_scope
+    assert group(None, "tests/books/test_a.py::test_b[x::y]") == group(None, "tests/books/test_a.py::Class::test_c")
+    assert group(None, "tests/books/test_a.py::test_b") != group(None, "tests/books/test_b.py::test_b")
+    assert group(None, "tests/systemd/test_a.py::test_b") == group(None, "tests/systemd/test_c.py::test_d")

@@ -6,10 +6,12 @@ Few files given by name run in pytest's own process, as with ``-n 0``: to start 
 """
 
 import os
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import Final
 
 import pytest
+from xdist.remote import Producer
+from xdist.scheduler import LoadScopeScheduling
 
 FEW_FILES: Final = 3
 
@@ -52,14 +54,26 @@ def pytest_xdist_auto_num_workers(config: pytest.Config) -> int | None:
     return max(LEAST_WORKERS, len(os.sched_getaffinity(0)))
 
 
-@pytest.hookimpl(tryfirst=True)  # before xdist reads the marks
+class ByFile(LoadScopeScheduling):
+    """A file's tests go to one process, as do those of a folder that is named above.
+
+    ``--dist loadgroup`` would do it by marks, but with pytest 9.2 pytest-xdist 3.8 loses them without a word.
+    """
+
+    def _split_scope(self, nodeid: str) -> str:
+        path = PurePosixPath(nodeid.partition("::")[0])
+        return TOGETHER.get(path.parent.name, str(path))
+
+
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Producer) -> ByFile:
+    """How tests are handed out, for ``--dist loadscope``."""
+    return ByFile(config, log)
+
+
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    if not hasattr(config, "workerinput"):
-        return
-    for item in items:
-        if item.get_closest_marker("xdist_group") is None:
-            item.add_marker(pytest.mark.xdist_group(TOGETHER.get(item.path.parent.name, item.path.stem)))
-    items.sort(key=lambda item: _place(item.path.parent))
+    """In the processes that run them, dear folders come first."""
+    if hasattr(config, "workerinput"):
+        items.sort(key=lambda item: _place(item.path.parent))
 
 
 def _place(folder: Path) -> int:

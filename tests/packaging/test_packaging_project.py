@@ -76,3 +76,12 @@ def test_the_supported_versions_of_python_are_those_of_the_metadata():
     (row,) = re.findall(r"(?m)^\| Python \| (.*?) \(", README)
     said = {f"Programming Language :: Python :: {version}" for version in row.split(", ")}
     assert said == {entry for entry in METADATA["classifiers"] if re.search(r":: 3\.\d+$", entry)}
+
+
+@pytest.mark.parametrize("page", ["docs/architecture.md", "docs/decisions.md", "CONTRIBUTING.md"])
+def test_every_file_that_a_page_names_is_there(page):
+    text = (PROJECT / page).read_text("utf-8")
+    named = set(re.findall(r"`((?:\w+/)+[\w.]+\.(?:py|sql|po|mo))`", text))
+    assert named
+    places = (PROJECT, PROJECT / "cpimportd")
+    assert sorted(name for name in named if not any((place / name).is_file() for place in places)) == []

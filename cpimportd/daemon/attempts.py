@@ -5,7 +5,8 @@ from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Final
 
 from cpimportd.daemon.messages import Result, Seen
-from cpimportd.daemon.plan import Plan, PlannedSchedule
+from cpimportd.daemon.plan import Plan
+from cpimportd.timetable.memory import PlannedSchedule
 
 if TYPE_CHECKING:
     from cpimportd.daemon.aftermath import Aftermath

@@ -23,13 +23,13 @@ from cpimportd.daemon.plan import (
     COPY_PREFIX,
     RESCHEDULED,
     Plan,
-    PlannedSchedule,
     encode,
     encode_problems,
     env_copy,
     read_rescheduled,
 )
 from cpimportd.run.usable import require_usable
+from cpimportd.timetable.memory import PlannedSchedule
 
 
 def runtime_directory(settings: Settings, environ: Mapping[str, str] = os.environ) -> Path:
@@ -75,7 +75,17 @@ def _schedules(settings: Settings) -> Iterator[PlannedSchedule]:
     for name, found in settings.schedules.items():
         if found.enabled:
             waits = found.wait_for_upload if found.job == "import" else timedelta(0)
-            yield PlannedSchedule(name, found.at, found.grace, found.catch_up, found.only, waits, job=found.job)
+            yield PlannedSchedule(
+                name,
+                found.at,
+                settings.zone,
+                found.grace,
+                found.catch_up,
+                found.only,
+                waits,
+                job=found.job,
+                started_grace=max(waits, settings.retry.within, settings.daemon.run_time_limit),
+            )
 
 
 def _with_rescheduled(schedules: Iterator[PlannedSchedule], file: Path) -> Iterator[PlannedSchedule]:

@@ -3,16 +3,18 @@
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from zoneinfo import ZoneInfo
 
 import pytest
 
 from cpimportd.daemon.attempts import Again, Attempt, Done, Ended, backoff, judge, order
 from cpimportd.daemon.messages import Result, Seen
-from cpimportd.daemon.plan import Plan, PlannedSchedule
+from cpimportd.daemon.plan import Plan
+from cpimportd.timetable.memory import PlannedSchedule
 
 SLOT = datetime(2026, 11, 24, 3, tzinfo=UTC)
 HOUR = timedelta(hours=1)
-SCHEDULE = PlannedSchedule("import", "*-*-* 06:00:00", HOUR, True, (), timedelta(0))
+SCHEDULE = PlannedSchedule("import", "*-*-* 06:00:00", ZoneInfo("Europe/Moscow"), HOUR)
 WAITING = replace(SCHEDULE, wait_for_upload=2 * HOUR)
 PLAN = Plan(
     "here", Path("/copy"), Path("/state"), Path("/run"), "Europe/Moscow", (SCHEDULE,),

@@ -12,13 +12,13 @@ from cpimportd.core.time import moment, span
 from cpimportd.core.waiting import Wait
 from cpimportd.daemon.attempts import Again, Order
 from cpimportd.daemon.messages import Stage, Waits
-from cpimportd.daemon.plan import Plan, PlannedSchedule
+from cpimportd.daemon.plan import Plan
 from cpimportd.daemon.refusal import Refusal
 from cpimportd.daemon.slots import Slots
 from cpimportd.daemon.state import Answers, State
 from cpimportd.daemon.store import Finished, Record, Upload
 from cpimportd.daemon.wording import line, shorten, status_lines
-from cpimportd.timetable.memory import Memory
+from cpimportd.timetable.memory import Memory, PlannedSchedule
 from tests.daemon.test_daemon_progress import heard
 
 MOSCOW = ZoneInfo("Europe/Moscow")
@@ -30,7 +30,7 @@ HOUR = timedelta(hours=1)
 def plan(**at: str) -> Plan:
     return Plan(
         "here", Path("/copy"), Path("/state"), Path("/run"), "Europe/Moscow",
-        tuple(PlannedSchedule(name, when, HOUR, True, (), timedelta(0)) for name, when in at.items()),
+        tuple(PlannedSchedule(name, when, MOSCOW, HOUR) for name, when in at.items()),
         retry_within=HOUR, wait_first=timedelta(seconds=2), wait_longest=timedelta(minutes=2),
         look_again=timedelta(minutes=5), run_time_limit=2 * HOUR, stale_after=36 * HOUR,
     )  # fmt: skip

@@ -89,7 +89,7 @@ def history(
 
     runs = run_async(reading(loaded, read))
     if as_json:
-        print_json({"runs": [line.as_json() for line in runs]})
+        print_json({"runs": runs})
         return
     if not runs and (before or since or until or statuses or organization):
         click.echo("No run is like that.")
@@ -165,7 +165,7 @@ async def _diff(
             from cpimportd.render.titles import title_of
 
             head = {**found.head(), "xlsx": None if xlsx is None else str(xlsx)}
-            await print_json_lists(head, {"documents": (one.as_json(title_of) async for one in tell())})
+            await print_json_lists(head, {"documents": (one.titled(title_of) async for one in tell())})
         elif xlsx is not None:
             from cpimportd.core.figures import count
 
@@ -227,7 +227,7 @@ def rejects(config_file: Path | None, run: int, folder: Path, force: bool, uploa
     marked = run_async(work())
     missing = tuple(one.problem for one in marked if one.problem is not None)
     if as_json:
-        print_json({"run": run, "uploaded": upload, "workbooks": [one.as_json() for one in marked]})
+        print_json({"run": run, "uploaded": upload, "workbooks": marked})
     elif not marked:
         click.echo(f"In run {run} no row of any workbook has a problem; `cpimportd show {run}` shows the whole report.")
     for one in marked:

@@ -221,9 +221,9 @@ _PRINTED = "cpimportd.printed"
 
 def print_json(document: object) -> None:
     """One JSON document on stdout, readable by people too."""
-    import json
+    from cpimportd.core.typed import json_text
 
-    click.echo(json.dumps(document, ensure_ascii=False, indent=2))
+    click.echo(json_text(document, indent=2))
     note_printed()
 
 
@@ -239,7 +239,7 @@ def send_messages(*messages: "Message") -> None:
 def print_json_problems(problems: "Iterable[Problem]") -> None:
     """What went wrong as the one JSON document of a verb; nothing where it has begun to print another."""
     if (context := click.get_current_context(silent=True)) is None or _PRINTED not in context.meta:
-        print_json({"problems": [found.as_json() for found in problems]})
+        print_json({"problems": problems})
 
 
 def note_printed() -> None:

@@ -55,7 +55,7 @@ def _list(units: "Sequence[HeldUnit]", *, as_json: bool) -> int:
     from cpimportd.cli.common import print_json
 
     if as_json:
-        print_json({"held": [one.unit.name for one in units], "units": [one.as_json() for one in units]})
+        print_json({"held": [one.unit.name for one in units], "units": units})
     elif units:
         for one in units:
             click.echo(one.unit.name)

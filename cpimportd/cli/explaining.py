@@ -71,7 +71,7 @@ def _explain_document(loaded: "Loaded", name: str, *, as_json: bool) -> None:
     department = loaded.settings.department_id
     found = run_async(reading(loaded, lambda connection: read(connection, department, name)))
     if as_json:
-        print_json(found.as_json(title_of))
+        print_json(found.titled(title_of))
     else:
         from cpimportd.render.explain import render_explained
         from cpimportd.render.layout import stdout_console
@@ -90,9 +90,9 @@ def _explain_contract(loaded: "Loaded", number: str, *, as_json: bool) -> None:
             found = await explain_contract(connection, loaded.settings.department_id, number)
             if as_json:
                 lists = {
-                    "documents": (one.as_json() async for one in documents_of(connection, found)),
-                    "left": (one.as_json() async for one in left_of(connection, found)),
-                    "bridges": (one.as_json() async for one in bridges_of(connection, found)),
+                    "documents": documents_of(connection, found),
+                    "left": left_of(connection, found),
+                    "bridges": bridges_of(connection, found),
                 }
                 await print_json_lists(found.head(), lists)
             else:
@@ -122,7 +122,7 @@ def _explain_figure(
             found = await explain_figure(connection, department, Figure(figure), organization=organization, month=when)
             if as_json:
                 parts = figure_parts(connection, department, found)
-                await print_json_lists(found.head(), {"parts": (part.as_json() async for part in parts)})
+                await print_json_lists(found.head(), {"parts": parts})
             else:
                 render_figure(found, loaded.settings.zone, stdout_console())
 

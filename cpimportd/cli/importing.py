@@ -154,7 +154,7 @@ async def do_run(
 def show_report(report: "RunReport", zone: tzinfo, *, as_json: bool) -> None:
     """The report on stdout, as people or scripts want it; instants for people in the given zone."""
     if as_json:
-        print_json(report.as_json())
+        print_json(report)
         return
     from cpimportd.render.layout import stdout_console
     from cpimportd.render.run import render

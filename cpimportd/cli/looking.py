@@ -56,7 +56,7 @@ def check(nagios: bool, warning: str | None, critical: str | None, config_file: 
 
     lines = run_async(checkup(config_file))
     if as_json:
-        print_json({"ok": all(line.ok for line in lines), "checks": [line.as_json() for line in lines]})
+        print_json({"ok": all(line.ok for line in lines), "checks": lines})
     else:
         render_checks(lines, stdout_console())
     return 0 if all(line.ok for line in lines) else 1
@@ -79,7 +79,7 @@ def _nagios(config_file: Path | None, warning: str | None, critical: str | None,
     except Exception as error:  # noqa: BLE001 - exit code 1 would be read as WARNING
         answer = unknown(f"{type(error).__name__}: {error}")
     if as_json:
-        print_json(answer.as_json())
+        print_json(answer)
     else:
         stdout_console()  # whatever the encoding, no name makes it fail
         click.echo(str(answer))
@@ -120,6 +120,7 @@ def summary(
     from cpimportd.books.journal.names import require_department
     from cpimportd.books.journal.period import Period
     from cpimportd.books.reports.summary import summary as read_summary
+    from cpimportd.core.typed import to_json
     from cpimportd.render.layout import stdout_console
     from cpimportd.render.lists import render_summary
 
@@ -134,7 +135,7 @@ def summary(
 
     found = run_async(reading(loaded, read))
     if as_json:
-        print_json({"department_id": number, **found.as_json()})
+        print_json({"department_id": number, **to_json(found)})
     else:
         render_summary(found, number, loaded.settings.zone, stdout_console())
 
@@ -192,16 +193,17 @@ async def _show(connection: "asyncpg.Connection", loaded: "Loaded", asked: _Aske
 async def _show_json(connection: "asyncpg.Connection", shown: "Shown", asked: _Asked) -> None:
     from cpimportd.books.journal.bycontract import contract_bridges
     from cpimportd.books.reports.history import changes, inserted
+    from cpimportd.core.typed import to_json
 
     moved = contract_bridges(connection, asked.run, organization=asked.organization)
     changed = changes(connection, asked.run, organization=asked.organization)
     came = inserted(connection, asked.run, organization=asked.organization)
     lists = {
-        "contracts": (contract.as_json() async for contract in moved),
-        "changes": (change.as_json() async for change in changed),
-        "inserted": ({name: getattr(one, name) for name in one.__slots__} async for one in came),
+        "contracts": moved,
+        "changes": changed,
+        "inserted": came,
     }
-    await print_json_lists({**shown.line.as_json(), "report": shown.report}, lists)
+    await print_json_lists({**to_json(shown.line), "report": shown.report}, lists)
 
 
 async def _show_text(connection: "asyncpg.Connection", shown: "Shown", asked: _Asked, zone: "ZoneInfo") -> None:

@@ -53,7 +53,7 @@ def notify(config_file: Path | None, form: str, as_json: bool) -> int:
             silent = error.passing or error.exit_code == _UNDER_WAY
             _tell_daemon(error.exit_code, "", () if silent else error.problems)
         if form == "json" or as_json:
-            print_json({"told": [], "problems": [every.as_json() for every in error.problems]})
+            print_json({"told": [], "problems": error.problems})
             return error.exit_code
         raise
     untold = tuple(dict.fromkeys(every for why in problems.values() for every in why))
@@ -65,7 +65,7 @@ def notify(config_file: Path | None, form: str, as_json: bool) -> int:
     if as_json:
         print_json({
             "told": [{"target": one.target, "runs": one.runs} for one in told],
-            "problems": [every.as_json() for every in untold],
+            "problems": untold,
         })  # fmt: skip
     elif form == "none":
         click.echo(said or ("nothing was outstanding" if not found else "nothing could be done"))

@@ -46,8 +46,8 @@ def rehearse(new: Path, days: int | None, config_file: Path | None, as_json: boo
     found = run_async(_rehearse(present, proposed, days))
     schedules = compare_schedules(present, proposed, datetime.now(UTC))
     if as_json:
-        tree = {"place": found.place, "runs": [run.as_json() for run in found.runs]}
-        print_json({**tree, "schedules": [schedule.as_json() for schedule in schedules]})
+        tree = {"place": found.place, "runs": found.runs}
+        print_json({**tree, "schedules": schedules})
     else:
         render_rehearsal(found, schedules, stdout_console())
     return found.code

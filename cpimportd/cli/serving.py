@@ -104,7 +104,7 @@ def status(config_file: Path | None, as_json: bool) -> int:
         if error.problems[0].code != "daemon-not-running":
             raise
         if as_json:
-            print_json({"running": False, "problems": [found.as_json() for found in error.problems]})
+            print_json({"running": False, "problems": error.problems})
         else:
             say(error.problems)
         return 3

@@ -9,6 +9,7 @@ import click
 
 from cpimportd.cli.common import note_printed
 from cpimportd.core.streams import loss
+from cpimportd.core.typed import json_text
 
 Item = TypeVar("Item")
 
@@ -56,12 +57,12 @@ async def print_json_lists(head: Mapping[str, object], lists: Mapping[str, Async
     """
     note_printed()
     before = {name: value for name, value in head.items() if name not in lists}
-    click.echo(json.dumps(before, ensure_ascii=False, indent=2).removesuffix("\n}"), nl=False)
+    click.echo(json_text(before, indent=2).removesuffix("\n}"), nl=False)
     for name, items in lists.items():
         click.echo(f",\n  {json.dumps(name)}: [", nl=False)
         first = True
         async for item in items:
-            click.echo(("" if first else ",") + "\n" + json.dumps(item, ensure_ascii=False), nl=False)
+            click.echo(("" if first else ",") + "\n" + json_text(item), nl=False)
             first = False
             if loss(sys.stdout) is not None:
                 return

@@ -128,7 +128,7 @@ def _do(
     if form == "json":
         _tell_daemon(job, done.code, done, done.problems)
     if as_json:
-        unsent = [found.as_json() for found in done.problems if found.code.startswith("alert")]
+        unsent = [found for found in done.problems if found.code.startswith("alert")]
         print_json({**done.document, **({"unsent": unsent} if unsent else {})})
     elif form == "none":
         done.render(stdout_console())
@@ -270,8 +270,8 @@ def _queue(loaded: "Loaded", *, as_json: bool, send: bool) -> int:
     wrong = run_async(reading(loaded, lambda connection: wrong_now(connection, number)))
     queued = run_async(reading(loaded, lambda connection: latest(connection, number)))
     if as_json:
-        found = {"wrong": [one.as_json() for one in wrong], "alerts": [one.as_json() for one in queued]}
-        print_json({**found, "problems": [found.as_json() for found in unsent]})
+        found = {"wrong": wrong, "alerts": queued}
+        print_json({**found, "problems": unsent})
     else:
         console = stdout_console()
         render_wrong(wrong, settings.zone, console)

@@ -25,10 +25,10 @@ class _Coming:
     irregular: "tuple[IrregularDate, ...]"
     rescheduled: bool = False
 
-    def as_json(self, zone: ZoneInfo) -> dict[str, object]:
+    def by_clock(self, zone: ZoneInfo) -> dict[str, object]:
         return {
-            "slots": [slot.astimezone(zone).isoformat() for slot in self.slots],
-            "irregular": [one.as_json() for one in self.irregular],
+            "slots": [slot.astimezone(zone) for slot in self.slots],
+            "irregular": self.irregular,
         }
 
 
@@ -72,10 +72,10 @@ def coming(
         return
     common = {"timezone": zone.key, "from": begin.isoformat(timespec="seconds")}
     if expression is not None:
-        print_json({"expression": expression, **common, **found[""].as_json(zone)})
+        print_json({"expression": expression, **common, **found[""].by_clock(zone)})
     else:
         told = {
-            name: {"at": one.at, "rescheduled": one.rescheduled, **one.as_json(zone)} for name, one in found.items()
+            name: {"at": one.at, "rescheduled": one.rescheduled, **one.by_clock(zone)} for name, one in found.items()
         }
         print_json({**common, "schedules": told})
 

@@ -7,6 +7,7 @@ from cpimportd.config.keys import KeyPath, dotted, find
 from cpimportd.config.load import Loaded, values
 from cpimportd.config.masking import masked
 from cpimportd.config.values import format_size, format_span, parse_size
+from cpimportd.core.typed import to_json
 
 
 class Row(NamedTuple):
@@ -44,7 +45,7 @@ def as_json(loaded: Loaded) -> dict[str, object]:
             for path, value in values(loaded.settings)
         },
         "notes": list(loaded.notes),
-        "problems": [p.as_json() for p in loaded.problems],
+        "problems": to_json(loaded.problems),
     }
 
 

@@ -62,7 +62,16 @@ def _shown(kind: Any) -> tuple[tuple[str, Callable[[Any], object]], ...]:  # noq
     else:
         own = {one.name: one.name for one in fields(kind)}
     shown = {**{key: name for key, name in own.items() if name not in omit}, **more}
-    return tuple((key, attrgetter(path)) for key, path in shown.items())
+    return tuple((key, _reader(path)) for key, path in shown.items())
+
+
+def _reader(path: str) -> Callable[[Any], object]:
+    """What reads an attribute, or one of an attribute; nothing has none of them."""
+    first, _, rest = path.partition(".")
+    if not rest:
+        return attrgetter(first)
+    deeper = _reader(rest)
+    return lambda value: None if (found := getattr(value, first)) is None else deeper(found)
 
 
 def money(amount: Decimal) -> str:
@@ -87,7 +96,7 @@ def to_json(value: Any) -> Any:  # noqa: ANN401, PLR0911 - whatever a document h
             return value.isoformat()
         case timedelta():
             return value.total_seconds()
-        case ZoneInfo() | PurePath():
+        case Decimal() | ZoneInfo() | PurePath():
             return str(value)
     if own := getattr(value, "as_json", None):  # a problem, whose sentences are made for it
         return own()
@@ -103,24 +112,24 @@ def json_text(value: object, *, indent: int | None = None) -> str:
     return json.dumps(to_json(value), ensure_ascii=False, indent=indent)
 
 
-def from_json(text: str | bytes, kind: type[T], *, spans: bool = False) -> T:
+def from_json(text: str | bytes, kind: type[T], *, lax: bool = False) -> T:
     """Read a document back; keys that are not known are passed over, so that a newer version may say more.
 
     Args:
         text: the document.
         kind: of the value.
-        spans: whether it has spans of time, in seconds.
+        lax: whether it has spans of time, in seconds, or numbers as texts.
 
     Raises:
         ValueError: it is no JSON, or something in it is missing or of another type.
         RecursionError: it is nested deeper than any document of ours.
     """
-    return msgspec.json.decode(text, type=kind, strict=not spans, dec_hook=_read)
+    return msgspec.json.decode(text, type=kind, strict=not lax, dec_hook=_read)
 
 
-def typed(tree: object, kind: type[T]) -> T:
+def typed(tree: object, kind: type[T], *, lax: bool = False) -> T:
     """The same of a document that is in JSON's own types already."""
-    return msgspec.convert(tree, type=kind, dec_hook=_read)
+    return msgspec.convert(tree, type=kind, strict=not lax, dec_hook=_read)
 
 
 def _read(kind: type, found: object) -> object:

@@ -97,7 +97,7 @@ def decode(text: str) -> Plan:
         ProblemError: the configuration is wrong: everything that the child found.
         ValueError: it is no such document: the child failed otherwise.
     """
-    found = from_json(text, _Answer, spans=True)
+    found = from_json(text, _Answer, lax=True)
     if found.problems:
         raise ProblemError(*found.problems)
     if found.plan is None:

@@ -53,7 +53,7 @@ async def _changes(here: Place) -> AsyncIterator[str]:
     """One event whenever the daemon's status changes; starlette breaks it off when the watcher goes."""
     shown, quiet = "", 0.0
     while not here.stopping.is_set():
-        seen = (await here.daemon.look()).as_json()
+        seen = (await here.daemon.look()).live
         line = json.dumps(seen, ensure_ascii=False)
         if line != shown:
             shown, quiet = line, 0.0

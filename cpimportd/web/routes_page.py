@@ -11,6 +11,7 @@ from fastapi.responses import FileResponse, StreamingResponse
 from cpimportd.books.publish.held import held_units
 from cpimportd.books.reports.overview import days, workbooks
 from cpimportd.books.reports.summary import summary as read_summary
+from cpimportd.core.typed import to_json
 from cpimportd.web.daemon_view import light
 from cpimportd.web.events import Events
 from cpimportd.web.languages import all_told
@@ -47,13 +48,10 @@ async def overview(here: Here, department: Department, language: Spoken) -> dict
         "timezone": here.settings.timezone,
         "department_id": department,
         "light": light(seen, held, books, last),
-        "live": {**seen.as_json(), **({"held": [one.unit.name for one in held]} if seen.status else {})},
-        "summary": summary.as_json(),
+        "live": {**seen.live, **({"held": [one.unit.name for one in held]} if seen.status else {})},
+        "summary": to_json(summary),
         "days": month,
-        "held": [
-            {**one.as_json(), "problems": all_told((found.as_json() for found in one.problems), language)}
-            for one in held
-        ],
+        "held": [{**to_json(one), "problems": all_told(to_json(one.problems), language)} for one in held],
         "files": books,
     }
 

@@ -11,6 +11,7 @@ from cpimportd.books.journal.period import Period
 from cpimportd.books.reports.overview import import_logs, month_sums
 from cpimportd.books.reports.summary import summary as read_summary
 from cpimportd.core.problems import ProblemError, problem
+from cpimportd.core.typed import to_json
 from cpimportd.web.place import Department, Here, Limit, Skip, bounded
 from cpimportd.web.problem_details import RESPONSES
 
@@ -66,7 +67,7 @@ async def summary(
         raise ProblemError(problem("web-request", reason=f"date_from: {date_from} is after date_to, {date_to}"))
     async with here.books.reading() as connection:
         found = await read_summary(connection, department, Period(date_from, date_to))
-    return {"department_id": department, **found.as_json()}
+    return {"department_id": department, **to_json(found)}
 
 
 @router.get("/import-logs", summary="The backend's log of imports, by its other name")
@@ -87,4 +88,4 @@ async def by_month(
     """What each organization paid in each month: principal and interest by the payment type of the detail lines."""
     async with here.books.reading() as connection:
         found = await month_sums(connection, department, months)
-    return {"department_id": department, "months": [one.as_json() for one in found]}
+    return {"department_id": department, "months": to_json(found)}

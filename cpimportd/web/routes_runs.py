@@ -14,6 +14,7 @@ from cpimportd.books.reports.history import history as read_history
 from cpimportd.books.reports.history import show
 from cpimportd.books.reports.overview import department_of
 from cpimportd.core.problems import ProblemError, problem
+from cpimportd.core.typed import to_json
 from cpimportd.render.titles import title_of
 from cpimportd.web.languages import Language, all_told
 from cpimportd.web.place import Department, Here, Limit, Place, Skip, Spoken, bounded
@@ -32,7 +33,7 @@ async def history(here: Here, department: Department, limit: Limit = None, befor
     number = bounded(here, limit, 20)
     async with here.books.reading() as connection:
         found = await read_history(connection, department_id=department, limit=number, before=before)
-    return {"runs": [line.as_json() for line in found]}
+    return {"runs": to_json(found)}
 
 
 @router.get("/status", summary="What the daemon does")
@@ -53,7 +54,7 @@ async def one_run(here: Here, run: RunNumber, language: Spoken) -> dict[str, Any
     async with here.books.reading() as connection:
         await _require_ours(connection, run, here)
         shown = await show(connection, run)
-    return {**shown.line.as_json(), "report": None if shown.report is None else _spoken(shown.report, language)}
+    return {**to_json(shown.line), "report": None if shown.report is None else _spoken(shown.report, language)}
 
 
 async def _require_ours(connection: asyncpg.Connection, run: int, here: Place) -> None:
@@ -81,5 +82,5 @@ async def diff(
     async with here.books.reading() as connection:
         await _require_ours(connection, run, here)
         found = await read_diff(connection, run, organization=organization)
-        page = [one.as_json(title_of) async for one in movements(connection, found, skip=skip, limit=number)]
+        page = [one.titled(title_of) async for one in movements(connection, found, skip=skip, limit=number)]
     return {**found.head(), "documents": page, "skip": skip, "total": found.total}

@@ -9,9 +9,6 @@ import asyncpg
 from cpimportd.books.database.cursors import in_batches
 from cpimportd.books.database.queries import sql
 from cpimportd.core.model import Kind
-from cpimportd.core.report import money
-
-_SUMS = ("opening", "added", "removed", "changed", "closing")
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,11 +34,6 @@ class ContractBridge:
     removed: Decimal
     changed: Decimal
     closing: Decimal
-
-    def as_json(self) -> dict[str, object]:
-        """The bridge as scripts get it; sums are strings with two decimals."""
-        sums = {name: money(getattr(self, name)) for name in _SUMS}
-        return {"organization": self.organization, "kind": self.kind.value, "contract": self.contract, **sums}
 
 
 async def contract_bridges(

@@ -16,9 +16,10 @@ from cpimportd.books.journal.origins import Origins, Place
 from cpimportd.core.folding import fold
 from cpimportd.core.model import Kind
 from cpimportd.core.problems import ProblemError, problem
-from cpimportd.core.report import money
+from cpimportd.core.typed import json_keys, money
 
 
+@json_keys("place", source="place")
 @dataclass(frozen=True, slots=True)
 class ContractDocument:
     """One document of a contract; principal, interest and other are of an expense's detail lines."""
@@ -33,17 +34,6 @@ class ContractDocument:
     other: Decimal
     place: Place | None
 
-    def as_json(self) -> dict[str, object]:
-        """The document as scripts get it."""
-        return {
-            "kind": self.kind.value,
-            "operation_id": self.operation_id,
-            "organization": self.organization,
-            "document_date": None if self.document_date is None else self.document_date.isoformat(),
-            **{name: money(getattr(self, name)) for name in ("amount", "principal", "interest", "other")},
-            "source": None if self.place is None else self.place.as_json(),
-        }
-
 
 @dataclass(frozen=True, slots=True)
 class Left:
@@ -56,18 +46,6 @@ class Left:
     went: bool
     amount: Decimal
     now: str | None
-
-    def as_json(self) -> dict[str, object]:
-        """The document as scripts get it."""
-        return {
-            "run": self.run,
-            "kind": self.kind.value,
-            "operation_id": self.operation_id,
-            "organization": self.organization,
-            "went": self.went,
-            "amount": money(self.amount),
-            "now": self.now,
-        }
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,17 +61,6 @@ class ContractBridge:
     removed: Decimal
     changed: Decimal
     closing: Decimal
-
-    def as_json(self) -> dict[str, object]:
-        """The bridge as scripts get it."""
-        sums = ("opening", "added", "removed", "changed", "closing")
-        return {
-            "run": self.run,
-            "at": self.at.isoformat(),
-            "organization": self.organization,
-            "kind": self.kind.value,
-            **{name: money(getattr(self, name)) for name in sums},
-        }
 
 
 class Totals(NamedTuple):

@@ -15,6 +15,7 @@ from cpimportd.core.model import Content, Group, Unit
 from cpimportd.core.near import near_hint
 from cpimportd.core.problems import Problem, ProblemError, printable, problem
 from cpimportd.core.report import HeldUnit, UnitReport, UnitStatus
+from cpimportd.core.typed import json_text
 
 
 async def held_units(connection: asyncpg.Connection, department_id: int) -> list[HeldUnit]:
@@ -181,4 +182,4 @@ def _stored(today: Today, unit: Unit) -> str:
 
 
 def _problems(problems: Iterable[Problem]) -> str:
-    return json.dumps([found.as_json() for found in problems], ensure_ascii=False)
+    return json_text(tuple(problems))

@@ -8,7 +8,7 @@ from zoneinfo import ZoneInfo
 import asyncpg
 
 from cpimportd.books.database.queries import sql
-from cpimportd.core.report import money
+from cpimportd.core.typed import money
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,11 +19,6 @@ class MonthSum:
     month: str | None
     principal: Decimal
     interest: Decimal
-
-    def as_json(self) -> dict[str, object]:
-        """The sums as strings with two decimals."""
-        sums = {"principal": money(self.principal), "interest": money(self.interest)}
-        return {"organization": self.organization, "month": self.month, **sums}
 
 
 async def workbooks(

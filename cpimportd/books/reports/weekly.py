@@ -10,10 +10,9 @@ import asyncpg
 from cpimportd.books.database.queries import sql
 from cpimportd.books.reports.alerts import StoredCondition, wrong_now
 from cpimportd.core.model import Figure
-from cpimportd.core.report import money
+from cpimportd.core.typed import json_keys
 
 MONTHS = 12
-_COUNTS = ("inserted", "updated", "removed", "retimed", "moved_in", "moved_out")
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,6 +25,7 @@ class Ran:
     started_at: datetime
 
 
+@json_keys("taken", removed_sum="taken")
 @dataclass(frozen=True, slots=True)
 class Moved:
     """What the publications of the period did to one organization's documents of one kind, and to their sum.
@@ -47,13 +47,6 @@ class Moved:
     changed: Decimal
     closing: Decimal
 
-    def as_json(self) -> dict[str, object]:
-        """The movement as scripts get it."""
-        counts = {name: getattr(self, name) for name in _COUNTS}
-        sums = ("opening", "added", "taken", "changed", "closing")
-        sums_json = {("removed_sum" if name == "taken" else name): money(getattr(self, name)) for name in sums}
-        return {"organization": self.organization, "kind": self.kind.value, **counts, **sums_json}
-
 
 @dataclass(frozen=True, slots=True)
 class Month:
@@ -65,11 +58,6 @@ class Month:
     principal: Decimal
     interest: Decimal
 
-    def as_json(self) -> dict[str, object]:
-        """The month as scripts get it."""
-        sums = {name: money(getattr(self, name)) for name in ("receipts", "expenses", "principal", "interest")}
-        return {"month": self.month, **sums}
-
 
 @dataclass(frozen=True, slots=True)
 class Upload:
@@ -80,12 +68,8 @@ class Upload:
     modified: datetime | None
     status: str
 
-    def as_json(self) -> dict[str, object]:
-        """The workbook as scripts get it."""
-        modified = None if self.modified is None else self.modified.isoformat()
-        return {"name": self.name, "kind": self.kind, "modified": modified, "status": self.status}
 
-
+@json_keys("moved", "uploads", runs="outcomes", failed="failed", organizations="moved", files="uploads")
 @dataclass(frozen=True, slots=True)
 class Weekly:
     """What the period from ``since`` on brought."""
@@ -98,21 +82,14 @@ class Weekly:
     uploads: tuple[Upload, ...]
 
     @property
+    def failed(self) -> tuple[int, ...]:
+        """The runs that published nothing because something went wrong."""
+        return tuple(run.run for run in self.runs if run.status in {"failed", "abandoned"})
+
+    @property
     def outcomes(self) -> dict[str, int]:
         """How many runs ended in which way."""
         return dict(Counter(run.status for run in self.runs).most_common())
-
-    def as_json(self) -> dict[str, object]:
-        """The summary as scripts get it; sums are strings with two decimals."""
-        return {
-            "since": self.since.isoformat(),
-            "runs": self.outcomes,
-            "failed": [run.run for run in self.runs if run.status in {"failed", "abandoned"}],
-            "organizations": [one.as_json() for one in self.moved],
-            "wrong": [one.as_json() for one in self.wrong],
-            "months": [one.as_json() for one in self.months],
-            "files": [one.as_json() for one in self.uploads],
-        }
 
 
 async def weekly(connection: asyncpg.Connection, department_id: int, since: datetime, now: datetime) -> Weekly:

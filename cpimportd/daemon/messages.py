@@ -9,7 +9,6 @@ imported by the daemon, and so imports nothing that is heavy.
 import json
 import logging
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
 from typing import Any, Final
 
 import msgspec
@@ -24,8 +23,7 @@ LONGEST_LINE = 1024 * 1024
 _LONGEST_TEXT = 10_000
 
 
-@dataclass(frozen=True, slots=True)
-class Stage:
+class Stage(msgspec.Struct, frozen=True):
     """How far the run is; the fields are those of :class:`cpimportd.core.model.Progress`."""
 
     stage: str
@@ -41,24 +39,21 @@ class Begun(msgspec.Struct, frozen=True):
     run: int = msgspec.field(name="begun")
 
 
-@dataclass(frozen=True, slots=True)
-class Waits:
+class Waits(msgspec.Struct, frozen=True):
     """All that the run waits for now; empty where it waits for nothing any more."""
 
     waits: tuple[Wait, ...]
 
 
-@dataclass(frozen=True, slots=True)
-class Said:
+class Said(msgspec.Struct, frozen=True):
     """A line for the journal: a level of :mod:`logging`, a text, and fields for ``journalctl FIELD=``."""
 
     level: int
     text: str
-    fields: Mapping[str, str] = field(default_factory=dict)
+    fields: Mapping[str, str] = {}
 
 
-@dataclass(frozen=True, slots=True)
-class Seen:
+class Seen(msgspec.Struct, frozen=True):
     """A workbook that the run saw on the server.
 
     Attributes:
@@ -76,8 +71,7 @@ class Seen:
     status: str
 
 
-@dataclass(frozen=True, slots=True)
-class Result:
+class Result(msgspec.Struct, frozen=True):
     """How the run ended.
 
     Attributes:

@@ -6,6 +6,8 @@ from collections.abc import Callable
 from dataclasses import replace
 from datetime import datetime, timedelta
 
+from msgspec import structs
+
 from cpimportd.core.problems import Problem, journal_fields, problem
 from cpimportd.core.time import moment, span
 from cpimportd.daemon import attempts
@@ -162,7 +164,7 @@ class Runs:
         assert running.attempt.newest_upload is not None  # noqa: S101
         missing = problem("upload-missing", value=moment(running.attempt.newest_upload, self._state.plan.zone))
         tell_problem(missing, logging.WARNING, **running.facts)
-        return replace(result, summary=missing.message, problem=str(missing), way_out=missing.way_out)
+        return structs.replace(result, summary=missing.message, problem=str(missing), way_out=missing.way_out)
 
     def take_note(self, word: Elsewhere) -> None:
         """Note a run that was not the daemon's; one that ended before the last of its own says nothing new."""

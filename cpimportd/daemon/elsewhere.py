@@ -5,7 +5,6 @@ daemon's next run.
 """
 
 import contextlib
-from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 from typing import Final
@@ -21,8 +20,7 @@ FILE: Final = "elsewhere.json"
 """In the state folder: a daemon that is started later wants to know, too."""
 
 
-@dataclass(frozen=True, slots=True)
-class Elsewhere:
+class Elsewhere(msgspec.Struct, frozen=True):
     """A run that was not the daemon's, and how the books stand after it; instants are in UTC.
 
     Attributes:

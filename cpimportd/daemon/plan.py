@@ -5,7 +5,6 @@ no secret. :mod:`cpimportd.run.planner` is the child; what it prints and what th
 """
 
 import json
-from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
 from typing import Final
@@ -29,8 +28,7 @@ def env_copy(copy: Path) -> Path:
     return copy.with_suffix(".env")
 
 
-@dataclass(frozen=True, slots=True)
-class Plan:
+class Plan(msgspec.Struct, frozen=True):
     """Everything the daemon goes by.
 
     Attributes:

@@ -3,10 +3,9 @@
 import asyncio
 import logging
 from collections.abc import Callable
-from dataclasses import replace
 from datetime import datetime, timedelta
 
-from msgspec import structs
+from msgspec.structs import replace
 
 from cpimportd.core.problems import Problem, journal_fields, problem
 from cpimportd.core.time import moment, span
@@ -164,7 +163,7 @@ class Runs:
         assert running.attempt.newest_upload is not None  # noqa: S101
         missing = problem("upload-missing", value=moment(running.attempt.newest_upload, self._state.plan.zone))
         tell_problem(missing, logging.WARNING, **running.facts)
-        return structs.replace(result, summary=missing.message, problem=str(missing), way_out=missing.way_out)
+        return replace(result, summary=missing.message, problem=str(missing), way_out=missing.way_out)
 
     def take_note(self, word: Elsewhere) -> None:
         """Note a run that was not the daemon's; one that ended before the last of its own says nothing new."""

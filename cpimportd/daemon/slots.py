@@ -3,8 +3,9 @@
 import logging
 from collections import Counter
 from collections.abc import Mapping
-from dataclasses import replace
 from datetime import UTC, datetime
+
+from msgspec.structs import replace
 
 from cpimportd.core.problems import problem
 from cpimportd.core.time import moment, span

@@ -1,12 +1,12 @@
 """The daemon's memory on disk: which slots were done, how the last runs ended, when each workbook was uploaded."""
 
 from collections.abc import Collection, Mapping
-from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Final
 
 import msgspec
+from msgspec.structs import replace
 
 from cpimportd.core.files import write_whole
 from cpimportd.core.outcomes import JUDGED, SUCCEEDED, WELL
@@ -98,8 +98,7 @@ class Upload(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     good: Instant | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Record:
+class Record(msgspec.Struct, frozen=True):
     """Everything that outlives the daemon.
 
     Attributes:
@@ -111,12 +110,12 @@ class Record:
         undone: the last job of a schedule where it did not succeed, whatever others did since, by schedule.
     """
 
-    memory: Memory = field(default_factory=Memory)
+    memory: Memory = msgspec.field(default_factory=Memory)
     last: Finished | None = None
     last_good: Finished | None = None
     held: tuple[str, ...] = ()
-    uploads: Mapping[str, Upload] = field(default_factory=dict)
-    undone: Mapping[str, Finished] = field(default_factory=dict)
+    uploads: Mapping[str, Upload] = msgspec.field(default_factory=dict)
+    undone: Mapping[str, Finished] = msgspec.field(default_factory=dict)
 
     def ended(self, finished: Finished, same: Collection[str] = ()) -> "Record":
         """The record after a run.

@@ -7,9 +7,10 @@ import os
 import sys
 import tempfile
 from collections.abc import Iterator, Mapping
-from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
+
+from msgspec.structs import replace
 
 from cpimportd.config.faults import check_expression
 from cpimportd.config.load import Loaded, load, require_database, require_source

@@ -1,8 +1,9 @@
 """Now and memory → which slot is due, and which ones were missed for good."""
 
-from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Final
+
+import msgspec
 
 from cpimportd.timetable.calendar import SECOND, count_slots, newest_slot, next_slot
 from cpimportd.timetable.memory import PlannedSchedule, Remembered
@@ -14,8 +15,7 @@ COUNTED_AT_MOST: Final = 1000
 """Missed slots are counted to here: after a year of a schedule by the minute nobody asks for more."""
 
 
-@dataclass(frozen=True, slots=True)
-class Due:
+class Due(msgspec.Struct, frozen=True):
     """The newest slot of a schedule that has not been done.
 
     Attributes:

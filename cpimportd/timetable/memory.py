@@ -4,10 +4,12 @@ Everything here is a frozen value; changing the memory makes a new one, and whoe
 """
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from typing import Final
 from zoneinfo import ZoneInfo
+
+import msgspec
+from msgspec.structs import replace
 
 from cpimportd.core.typed import Instant
 
@@ -15,8 +17,7 @@ AHEAD: Final = timedelta(days=1)
 """A last slot that lies further in the future than this was written under a wrong clock, and is not believed."""
 
 
-@dataclass(frozen=True, slots=True)
-class PlannedSchedule:
+class PlannedSchedule(msgspec.Struct, frozen=True):
     """One schedule that is enabled, as the configuration in force has it.
 
     Attributes:
@@ -45,8 +46,7 @@ class PlannedSchedule:
     started_grace: timedelta = timedelta(0)
 
 
-@dataclass(frozen=True, slots=True)
-class Remembered:
+class Remembered(msgspec.Struct, frozen=True):
     """What is remembered of one schedule; instants are in UTC.
 
     Attributes:
@@ -72,11 +72,10 @@ class Remembered:
         return self.counting_from if self.last_done is None else max(self.counting_from, self.last_done)
 
 
-@dataclass(frozen=True, slots=True)
-class Memory:
+class Memory(msgspec.Struct, frozen=True):
     """What is remembered of all schedules, by their names."""
 
-    schedules: Mapping[str, Remembered] = field(default_factory=dict)
+    schedules: Mapping[str, Remembered] = msgspec.field(default_factory=dict)
 
     def of(self, schedule: str) -> Remembered:
         """What is remembered of a schedule in force.

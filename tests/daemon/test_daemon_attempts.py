@@ -1,11 +1,11 @@
 """How a slot's runs are ordered, and what follows from the way one ended."""
 
-from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from zoneinfo import ZoneInfo
 
 import pytest
+from msgspec.structs import replace
 
 from cpimportd.daemon.attempts import Again, Attempt, Done, Ended, backoff, judge, order
 from cpimportd.daemon.messages import Result, Seen

@@ -2,12 +2,11 @@
 
 import json
 import os
-from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
-from msgspec import structs
+from msgspec.structs import replace
 
 from cpimportd.core.files import write_whole
 from cpimportd.core.model import Kind
@@ -27,7 +26,7 @@ def record() -> Record:
     memory = Memory({"import": Remembered("*-*-* 06:00:00", "Europe/Moscow", NOW, NOW, None, NOW)})
     return Record(
         memory, finished("partial", "ЛОТОС ООО/expenses"), finished("published"), ("x",), {upload.name: upload},
-        {"monthly": structs.replace(finished("failed"), schedule="monthly")},
+        {"monthly": replace(finished("failed"), schedule="monthly")},
     )  # fmt: skip
 
 
@@ -118,7 +117,7 @@ def test_the_groups_of_kinds_are_those_of_the_books():
 def test_what_is_held_is_what_the_last_run_said_that_knew():
     before = Record().ended(finished("partial", "ЛОТОС ООО/expenses", "ЛОТОС ООО/receipts"))
     assert before.ended(finished("held", "МАК ООО/receipts")).held == ("МАК ООО/receipts",)
-    unknown = before.ended(structs.replace(finished("published"), held=None))
+    unknown = before.ended(replace(finished("published"), held=None))
     assert unknown.held == ("ЛОТОС ООО/expenses", "ЛОТОС ООО/receipts")
     assert decode(encode(unknown)) == unknown
 
@@ -142,9 +141,9 @@ def test_the_last_good_run_outlasts_a_bad_one():
 
 
 def test_a_job_that_failed_is_kept_until_the_schedules_next_one_is_done():
-    failed, other = (structs.replace(finished("failed"), schedule=name) for name in ("weekly", "monthly"))
+    failed, other = (replace(finished("failed"), schedule=name) for name in ("weekly", "monthly"))
     both = Record().did(failed).did(other)
-    assert both.did(structs.replace(failed, status="reported")).undone == {"monthly": other}
+    assert both.did(replace(failed, status="reported")).undone == {"monthly": other}
     assert (both.last, both.held) == (None, ())
 
 

@@ -9,7 +9,6 @@ import click
 
 from cpimportd.cli.common import note_printed
 from cpimportd.core.streams import loss
-from cpimportd.core.typed import json_text
 
 Item = TypeVar("Item")
 
@@ -55,6 +54,8 @@ async def print_json_lists(head: Mapping[str, object], lists: Mapping[str, Async
         head: the members before them, at least one; a list of the same name takes a member's place.
         lists: each item is printed as it comes.
     """
+    from cpimportd.core.typed import json_text
+
     note_printed()
     before = {name: value for name, value in head.items() if name not in lists}
     click.echo(json_text(before, indent=2).removesuffix("\n}"), nl=False)

@@ -2,9 +2,11 @@
 
 import json
 from asyncio.subprocess import DEVNULL, PIPE
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import Final
+
+import msgspec
 
 from cpimportd.core.outcomes import PUBLISHED
 from cpimportd.core.problems import Problem, printable, problem
@@ -18,8 +20,7 @@ _CODES: Final = {"published": 0, "partial": 3, "held": 3, "unchanged": 0}
 """Exit codes of runs that came to their COMMIT, by the status of their row."""
 
 
-@dataclass(frozen=True, slots=True)
-class Aftermath:
+class Aftermath(msgspec.Struct, frozen=True):
     """What is known of a run that died.
 
     Attributes:

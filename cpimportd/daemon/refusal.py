@@ -5,10 +5,12 @@ wherever somebody looks, and not only in the answer to the reload.
 """
 
 import hashlib
-from dataclasses import dataclass, replace
 from datetime import datetime, tzinfo
 from pathlib import Path
 from typing import Final
+
+import msgspec
+from msgspec.structs import replace
 
 from cpimportd.core.problems import Problem
 from cpimportd.core.time import clock
@@ -17,8 +19,7 @@ from cpimportd.daemon.plan import Plan
 _BLOCK: Final = 64 * 1024
 
 
-@dataclass(frozen=True, slots=True)
-class Refusal:
+class Refusal(msgspec.Struct, frozen=True):
     """What was refused.
 
     Attributes:

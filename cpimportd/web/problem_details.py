@@ -10,6 +10,7 @@ from starlette.exceptions import HTTPException
 from starlette.responses import JSONResponse, Response
 
 from cpimportd.core.problems import Problem, ProblemError, printable, problem
+from cpimportd.core.typed import to_json
 from cpimportd.web.languages import language_of, told
 from cpimportd.web.methods import allowed
 
@@ -60,7 +61,7 @@ def response(request: Request, found: Problem, status: int | None = None) -> Res
     """The answer that tells a problem."""
     number = status or status_of(found)
     language = language_of(request)
-    spoken = told(found.as_json(), language)
+    spoken = told(to_json(found), language)
     body = {
         "type": "about:blank",
         "title": HTTPStatus(number).phrase,

@@ -55,7 +55,7 @@ def _list(call: Call) -> Answer:
     units = call.read(lambda connection: held_units(connection, department))
     names = [one.unit.name for one in units]
     return Answer(
-        lambda: {"held": names, "units": [one.as_json() for one in units]},
+        lambda: {"held": names, "units": units},
         "\n".join(names) or "no unit is held",
         hint="`cpimportd history` names the runs that held them, `cpimportd show RUN` says why." if units else "",
     )

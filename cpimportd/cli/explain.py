@@ -72,7 +72,7 @@ def _explain_document(call: Call, name: str) -> Answer:
 
         render_explained(found, zone, console)
 
-    return Answer(lambda: found.as_json(title_of), show)
+    return Answer(lambda: found.titled(title_of), show)
 
 
 def _explain_contract(call: Call, number: str) -> None:
@@ -86,9 +86,9 @@ def _explain_contract(call: Call, number: str) -> None:
             found = await explain_contract(connection, call.settings.department_id, number)
             if call.as_json:
                 lists = {
-                    "documents": (one.as_json() async for one in documents_of(connection, found)),
-                    "left": (one.as_json() async for one in left_of(connection, found)),
-                    "bridges": (one.as_json() async for one in bridges_of(connection, found)),
+                    "documents": documents_of(connection, found),
+                    "left": left_of(connection, found),
+                    "bridges": bridges_of(connection, found),
                 }
                 await print_json_lists(found.head(), lists)
             else:
@@ -116,7 +116,7 @@ def _explain_figure(call: Call, figure: str, organization: str | None, month: st
             found = await explain_figure(connection, department, Figure(figure), organization=organization, month=when)
             if call.as_json:
                 parts = figure_parts(connection, department, found)
-                await print_json_lists(found.head(), {"parts": (part.as_json() async for part in parts)})
+                await print_json_lists(found.head(), {"parts": parts})
             else:
                 render_figure(found, call.settings.zone, stdout_console())
 
@@ -166,7 +166,7 @@ def rejects(call: Call, run: int, folder: Path, force: bool, upload: bool) -> in
     marked = run_async(work())
     missing = tuple(one.problem for one in marked if one.problem is not None)
     if call.as_json:
-        print_json({"run": run, "uploaded": upload, "workbooks": [one.as_json() for one in marked]})
+        print_json({"run": run, "uploaded": upload, "workbooks": marked})
     elif not marked:
         click.echo(f"In run {run} no row of any workbook has a problem; `cpimportd show {run}` shows the whole report.")
     for one in marked:

@@ -75,7 +75,7 @@ def history(
     runs = call.read(read)
     filtered = before or since or until or statuses or organization
     return Answer(
-        lambda: {"runs": [line.as_json() for line in runs]},
+        lambda: {"runs": runs},
         "No runs match these filters."
         if filtered and not runs
         else lambda console: render_history(runs, settings.zone, console),
@@ -134,17 +134,14 @@ def show(call: Call, run: int, organization: str | None, by_contract: bool, whol
 async def _show_json(connection: "asyncpg.Connection", shown: "Shown", organization: str | None) -> None:
     from cpimportd.books.journal.contracts import bridges_of_run
     from cpimportd.books.reports.history import changes, inserted
+    from cpimportd.core.typed import to_json
 
     run = shown.line.run
     moved = bridges_of_run(connection, run, organization=organization)
     changed = changes(connection, run, organization=organization)
     came = inserted(connection, run, organization=organization)
-    lists = {
-        "contracts": (contract.of_run_as_json() async for contract in moved),
-        "changes": (change.as_json() async for change in changed),
-        "inserted": ({name: getattr(one, name) for name in one.__slots__} async for one in came),
-    }
-    await print_json_lists({**shown.line.as_json(), "report": shown.report}, lists)
+    lists = {"contracts": (contract.of_run() async for contract in moved), "changes": changed, "inserted": came}
+    await print_json_lists({**to_json(shown.line), "report": shown.report}, lists)
 
 
 async def _show_text(
@@ -228,7 +225,7 @@ async def _diff(
             from cpimportd.render.fields import title_of
 
             head = {**found.head(), "xlsx": None if xlsx is None else str(xlsx)}
-            await print_json_lists(head, {"documents": (one.as_json(title_of) async for one in moved())})
+            await print_json_lists(head, {"documents": (one.titled(title_of) async for one in moved())})
         elif xlsx is not None:
             from cpimportd.core.figures import count
 

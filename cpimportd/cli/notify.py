@@ -119,9 +119,9 @@ def _queue(call: Call, *, send: bool) -> Answer:
 
     return Answer(
         lambda: {
-            "wrong": [one.as_json() for one in wrong],
-            "alerts": [one.as_json() for one in queued],
-            "problems": [found.as_json() for found in unsent],
+            "wrong": wrong,
+            "alerts": queued,
+            "problems": unsent,
         },
         show,
         code=1 if unsent else 0,
@@ -154,7 +154,7 @@ def notify(call: Call, form: str) -> int:
             silent = error.passing or error.exit_code == _UNDER_WAY
             _report_to_daemon(error.exit_code, "", () if silent else error.problems)
         if form == "json" or call.as_json:
-            print_json({"told": [], "problems": [every.as_json() for every in error.problems]})
+            print_json({"told": [], "problems": error.problems})
             return error.exit_code
         raise
     untold = tuple(dict.fromkeys(every for why in problems.values() for every in why))
@@ -166,7 +166,7 @@ def notify(call: Call, form: str) -> int:
     if call.as_json:
         print_json({
             "told": [{"target": one.target, "runs": one.runs} for one in told],
-            "problems": [every.as_json() for every in untold],
+            "problems": untold,
         })  # fmt: skip
     elif form == "none":
         click.echo(said or ("nothing was outstanding" if not found else "nothing could be done"))

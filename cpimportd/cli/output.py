@@ -63,14 +63,16 @@ def say(problems: "Iterable[Problem]") -> None:
 
 def print_json(document: object) -> None:
     """One JSON document on stdout, readable by people too."""
-    click.echo(json.dumps(document, ensure_ascii=False, indent=2))
+    from cpimportd.core.typed import json_text
+
+    click.echo(json_text(document, indent=2))
     _note_printed()
 
 
 def print_json_problems(problems: "Iterable[Problem]") -> None:
     """What went wrong as the one JSON document of a verb; nothing where it has begun to print another."""
     if (context := click.get_current_context(silent=True)) is None or _PRINTED not in context.meta:
-        print_json({"problems": [found.as_json() for found in problems]})
+        print_json({"problems": problems})
 
 
 def _note_printed() -> None:
@@ -88,14 +90,16 @@ async def print_json_lists(head: Mapping[str, object], lists: Mapping[str, Async
         head: the members before them, at least one; a list of the same name takes a member's place.
         lists: each item is printed as it comes.
     """
+    from cpimportd.core.typed import json_text
+
     _note_printed()
     before = {name: value for name, value in head.items() if name not in lists}
-    click.echo(json.dumps(before, ensure_ascii=False, indent=2).removesuffix("\n}"), nl=False)
+    click.echo(json_text(before, indent=2).removesuffix("\n}"), nl=False)
     for name, items in lists.items():
         click.echo(f",\n  {json.dumps(name)}: [", nl=False)
         first = True
         async for item in items:
-            click.echo(("" if first else ",") + "\n" + json.dumps(item, ensure_ascii=False), nl=False)
+            click.echo(("" if first else ",") + "\n" + json_text(item), nl=False)
             first = False
             if loss(sys.stdout) is not None:
                 return

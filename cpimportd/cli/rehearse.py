@@ -48,8 +48,8 @@ def rehearse(call: Call, new: Path, days: int | None) -> Answer:
     return Answer(
         lambda: {
             "place": found.place,
-            "runs": [run.as_json() for run in found.runs],
-            "schedules": [schedule.as_json() for schedule in schedules],
+            "runs": found.runs,
+            "schedules": schedules,
         },
         lambda console: render_rehearsal(found, schedules, console),
         code=found.code,

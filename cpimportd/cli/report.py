@@ -103,7 +103,7 @@ def _do(
         say(unsent)
 
     if call.as_json or form == "none":
-        more = {"unsent": [found.as_json() for found in unsent]} if unsent else {}
+        more = {"unsent": unsent} if unsent else {}
         call.print(Answer(lambda: {**done.document, **more}, show))
     return done.code
 

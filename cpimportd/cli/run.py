@@ -158,8 +158,8 @@ def answer_of(report: "RunReport", zone: tzinfo) -> Answer:
         render(report, console, zone=zone)
 
     if report.run is None and not report.files:
-        return Answer(report.as_json, lambda _: say(report.problems), code=report.code)
-    return Answer(report.as_json, show, code=report.code)
+        return Answer(lambda: report, lambda _: say(report.problems), code=report.code)
+    return Answer(lambda: report, show, code=report.code)
 
 
 def notify_daemon(

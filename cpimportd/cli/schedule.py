@@ -30,11 +30,8 @@ class _Slots:
     slots: "tuple[datetime, ...]"
     irregular: "tuple[IrregularDate, ...]"
 
-    def as_json(self, zone: ZoneInfo) -> dict[str, object]:
-        return {
-            "slots": [slot.astimezone(zone).isoformat() for slot in self.slots],
-            "irregular": [one.as_json() for one in self.irregular],
-        }
+    def by_clock(self, zone: ZoneInfo) -> dict[str, object]:
+        return {"slots": [slot.astimezone(zone) for slot in self.slots], "irregular": self.irregular}
 
 
 @click.command(name="next")
@@ -81,8 +78,8 @@ def _document(
 ) -> dict[str, object]:
     common = {"timezone": zone.key, "from": begin.isoformat(timespec="seconds")}
     if expression is not None:
-        return {"expression": expression, **common, **found[""].as_json(zone)}
-    told = {name: {"at": one.at, "rescheduled": name in changed, **one.as_json(zone)} for name, one in found.items()}
+        return {"expression": expression, **common, **found[""].by_clock(zone)}
+    told = {name: {"at": one.at, "rescheduled": name in changed, **one.by_clock(zone)} for name, one in found.items()}
     return {**common, "schedules": told}
 
 

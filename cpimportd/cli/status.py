@@ -49,7 +49,7 @@ def status(call: Call) -> Answer | int:
         if error.problems[0].code != "daemon-not-running":
             raise
         if call.as_json:
-            print_json({"running": False, "problems": [found.as_json() for found in error.problems]})
+            print_json({"running": False, "problems": error.problems})
         else:
             say(error.problems)
         return 3
@@ -127,7 +127,7 @@ def check(call: Call, nagios: bool, warning: str | None, critical: str | None) -
     lines = run_async(checkup(call.config_file))
     well = all(line.ok for line in lines)
     return Answer(
-        lambda: {"ok": well, "checks": [line.as_json() for line in lines]},
+        lambda: {"ok": well, "checks": lines},
         lambda console: render_checks(lines, console),
         code=0 if well else 1,
     )
@@ -150,7 +150,7 @@ def _nagios(call: Call, warning: str | None, critical: str | None) -> int:
     except Exception as error:  # noqa: BLE001 - exit code 1 would be read as WARNING
         answer = unknown(f"{type(error).__name__}: {error}")
     if call.as_json:
-        print_json(answer.as_json())
+        print_json(answer)
     else:
         stdout_console()  # whatever the encoding, no name makes it fail
         click.echo(str(answer))
@@ -189,6 +189,7 @@ def summary(call: Call, department: int | None, since: "datetime | None", until:
     from cpimportd.books.journal.memory import Period
     from cpimportd.books.journal.names import require_department
     from cpimportd.books.reports.overview import summary as read_summary
+    from cpimportd.core.typed import to_json
     from cpimportd.render.lists import render_summary
 
     zone = call.settings.zone
@@ -202,6 +203,6 @@ def summary(call: Call, department: int | None, since: "datetime | None", until:
 
     found = call.read(read)
     return Answer(
-        lambda: {"department_id": number, **found.as_json()},
+        lambda: {"department_id": number, **to_json(found)},
         lambda console: render_summary(found, number, zone, console),
     )

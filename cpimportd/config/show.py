@@ -9,6 +9,7 @@ from cpimportd.config.keys import Key, KeyPath, all_keys, dotted, find, masked
 from cpimportd.config.load import Loaded, values
 from cpimportd.config.values import format_size, format_span, parse_size
 from cpimportd.core.statefolder import DEFAULT_PATH
+from cpimportd.core.typed import to_json
 
 
 class Row(NamedTuple):
@@ -46,7 +47,7 @@ def as_json(loaded: Loaded) -> dict[str, object]:
             for path, value in values(loaded.settings)
         },
         "notes": list(loaded.notes),
-        "problems": [p.as_json() for p in loaded.problems],
+        "problems": to_json(loaded.problems),
     }
 
 

@@ -8,6 +8,7 @@ from typing import Final
 from zoneinfo import ZoneInfo
 
 from cpimportd.config.settings import Settings
+from cpimportd.core.typed import json_keys
 from cpimportd.timetable.calendar import count_slots, slots
 from cpimportd.timetable.irregular import IrregularDate, irregular_dates
 
@@ -16,6 +17,7 @@ _MOST: Final = 10_000
 """Slots that are counted one by one: a little more than one an hour."""
 
 
+@json_keys("zone", timezone="zone", more="many", slots="local_slots")
 @dataclass(frozen=True, slots=True)
 class YearOfSlots:
     """What is to come of one schedule within a year.
@@ -37,23 +39,17 @@ class YearOfSlots:
     irregular: tuple[IrregularDate, ...]
 
     @property
+    def local_slots(self) -> tuple[datetime, ...]:
+        """The first of them by the clock of their zone."""
+        return tuple(slot.astimezone(self.zone) for slot in self.slots)
+
+    @property
     def many(self) -> bool:
         """Whether there are more than were counted."""
         return self.count >= _MOST
 
-    def as_json(self) -> dict[str, object]:
-        """The schedule as scripts get it."""
-        return {
-            "at": self.at,
-            "job": self.job,
-            "timezone": self.zone.key,
-            "count": self.count,
-            "more": self.many,
-            "slots": [slot.astimezone(self.zone).isoformat() for slot in self.slots],
-            "irregular": [one.as_json() for one in self.irregular],
-        }
 
-
+@json_keys(change="change")
 @dataclass(frozen=True, slots=True)
 class ComparedSchedule:
     """A schedule as it is and as it would be; None where it is not enabled."""
@@ -68,15 +64,6 @@ class ComparedSchedule:
         if self.present is None or self.proposed is None:
             return "new" if self.present is None else "gone"
         return "same" if self.present == self.proposed else "changed"
-
-    def as_json(self) -> dict[str, object]:
-        """Both as scripts get them."""
-        return {
-            "name": self.name,
-            "change": self.change,
-            "present": None if self.present is None else self.present.as_json(),
-            "proposed": None if self.proposed is None else self.proposed.as_json(),
-        }
 
 
 def compare_schedules(

@@ -7,7 +7,7 @@ from decimal import Decimal
 
 from cpimportd.core.model import Kind
 from cpimportd.core.problems import Problem
-from cpimportd.core.report import money
+from cpimportd.core.typed import json_keys
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,16 +19,8 @@ class SumDiffers:
     then: Decimal
     now: Decimal
 
-    def as_json(self) -> dict[str, object]:
-        """The difference as scripts get it."""
-        return {
-            "organization": self.organization,
-            "kind": self.kind.value,
-            "then": money(self.then),
-            "now": money(self.now),
-        }
 
-
+@json_keys(now_held="units_held", now_held_files="files_held", no_longer_held="units_freed")
 @dataclass(frozen=True, slots=True)
 class RehearsedRun:
     """One archived run, gone through once more.
@@ -58,26 +50,24 @@ class RehearsedRun:
     now_held_files: Mapping[str, tuple[Problem, ...]] = field(default_factory=dict)
 
     @property
+    def units_held(self) -> list[dict[str, object]]:
+        """``now_held`` as scripts get it."""
+        return [{"unit": unit, "problems": found} for unit, found in self.now_held.items()]
+
+    @property
+    def files_held(self) -> list[dict[str, object]]:
+        """``now_held_files`` as scripts get it."""
+        return [{"file": file, "problems": found} for file, found in self.now_held_files.items()]
+
+    @property
+    def units_freed(self) -> list[dict[str, object]]:
+        """``no_longer_held`` as scripts get it."""
+        return [{"unit": unit, "codes": codes} for unit, codes in self.no_longer_held.items()]
+
+    @property
     def differs(self) -> bool:
         """Whether anything would be other than it was."""
         return bool(self.now_held or self.now_held_files or self.no_longer_held or self.sums or self.problems)
-
-    def as_json(self) -> dict[str, object]:
-        """The run as scripts get it."""
-        return {
-            "run": self.run,
-            "day": self.day.isoformat(),
-            "then": self.then,
-            "now": self.now,
-            "first": self.first,
-            "now_held": [{"unit": u, "problems": [p.as_json() for p in found]} for u, found in self.now_held.items()],
-            "now_held_files": [
-                {"file": f, "problems": [p.as_json() for p in found]} for f, found in self.now_held_files.items()
-            ],
-            "no_longer_held": [{"unit": unit, "codes": list(codes)} for unit, codes in self.no_longer_held.items()],
-            "sums": [one.as_json() for one in self.sums],
-            "problems": [found.as_json() for found in self.problems],
-        }
 
 
 @dataclass(frozen=True, slots=True)

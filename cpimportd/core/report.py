@@ -10,6 +10,7 @@ from typing import Final
 from cpimportd.core.catalog import CATALOG, Effect, message_id
 from cpimportd.core.model import Figure, Kind, Unit
 from cpimportd.core.problems import Problem
+from cpimportd.core.typed import json_keys, money
 from cpimportd.core.workbooks import Content
 
 
@@ -46,11 +47,6 @@ class UnitStatus(StrEnum):
     HELD = "held"
 
 
-def money(amount: Decimal) -> str:
-    """A sum as scripts get it: two decimals, a point, no thousands."""
-    return f"{amount:.2f}"
-
-
 @dataclass(frozen=True, slots=True)
 class FileReport:
     """One workbook: what it held, how it fared, and when it was uploaded as far as the server tells.
@@ -67,24 +63,12 @@ class FileReport:
     problems: tuple[Problem, ...] = ()
     modified: datetime | None = None
 
-    def as_json(self) -> dict[str, object]:
-        """The file as in the run's JSON."""
-        return {
-            "name": self.name,
-            "kind": self.kind.value if self.kind else None,
-            "organizations": list(self.organizations),
-            "rows": self.rows,
-            "control_total": None if self.control_total is None else money(self.control_total),
-            "modified": None if self.modified is None else self.modified.isoformat(),
-            "status": self.status.value,
-            "problems": [p.as_json() for p in self.problems],
-        }
-
 
 TERMS: Final = ("opening", "added", "removed", "changed", "closing")
 """Of a bridge, in their order."""
 
 
+@json_keys(unexplained="unexplained")
 @dataclass(frozen=True, slots=True)
 class Bridge:
     """From one sum to a later one of one organization or contract: opening + added − removed ± changed = closing.
@@ -115,22 +99,15 @@ class Bridge:
         gap = abs(self.gap)
         return gap if self.control_total is None else gap + abs(self.closing - self.control_total)
 
-    def sums_as_json(self) -> dict[str, str]:
-        """The terms as scripts get them."""
-        return {name: money(getattr(self, name)) for name in TERMS}
 
-    def as_json(self) -> dict[str, object]:
-        """The bridge as in the run's JSON."""
-        return {
-            "kind": self.kind.value,
-            "rows_before": self.rows_before,
-            "rows_after": self.rows_after,
-            **self.sums_as_json(),
-            "control_total": None if self.control_total is None else money(self.control_total),
-            "unexplained": money(self.unexplained),
-        }
-
-
+@json_keys(
+    "bridges",
+    unit="unit.name",
+    organization="unit.organization",
+    kinds="unit.group.kinds",
+    foreign="foreign_sums",
+    bridge="bridges",
+)
 @dataclass(frozen=True, slots=True)
 class UnitReport:
     """One unit: what changed in the books, in documents. Each counts once, so that the units add up to the run.
@@ -156,27 +133,10 @@ class UnitReport:
     foreign: Mapping[Kind, tuple[int, Decimal]] = field(default_factory=dict)
     """How many rows, and what of the opening sum, somebody else had written and was put right; below 0: deleted."""
 
-    def as_json(self) -> dict[str, object]:
-        """The unit as in the run's JSON."""
-        return {
-            "unit": self.unit.name,
-            "organization": self.unit.organization,
-            "kinds": [k.value for k in self.unit.group.kinds],
-            "inserted": self.inserted,
-            "updated": self.updated,
-            "removed": self.removed,
-            "retimed": self.retimed,
-            "unchanged": self.unchanged,
-            "normalised": self.normalised,
-            "put_right": self.put_right,
-            "moved_in": self.moved_in,
-            "moved_out": self.moved_out,
-            "foreign": {kind.value: money(total) for kind, (_, total) in self.foreign.items()},
-            "status": self.status.value,
-            "accepted": list(self.accepted),
-            "bridge": [b.as_json() for b in self.bridges],
-            "problems": [p.as_json() for p in self.problems],
-        }
+    @property
+    def foreign_sums(self) -> dict[Kind, str]:
+        """What of the opening sum somebody else had written."""
+        return {kind: money(total) for kind, (_, total) in self.foreign.items()}
 
 
 def run_status(units: Iterable[UnitReport], files: Iterable[FileStatus], problems: Iterable[Problem] = ()) -> RunStatus:
@@ -194,6 +154,7 @@ def run_status(units: Iterable[UnitReport], files: Iterable[FileStatus], problem
     return RunStatus.HELD if held else RunStatus.UNCHANGED
 
 
+@json_keys("contents", "undone_run", unit="unit.name", organization="unit.organization", kinds="unit.group.kinds")
 @dataclass(frozen=True, slots=True)
 class HeldUnit:
     """A unit that is held now: nothing new of it is in the books.
@@ -236,18 +197,6 @@ class HeldUnit:
         """Those of them that nobody can override."""
         return tuple(found for found in self.reasons if _effect(found) in {Effect.INTEGRITY, Effect.FAILS})
 
-    def as_json(self) -> dict[str, object]:
-        """The unit for scripts and pages."""
-        return {
-            "unit": self.unit.name,
-            "organization": self.unit.organization,
-            "kinds": [kind.value for kind in self.unit.group.kinds],
-            "run": self.run,
-            "since_run": self.since_run,
-            "since": self.since.isoformat(),
-            "problems": [found.as_json() for found in self.problems],
-        }
-
 
 def _effect(found: Problem) -> Effect | None:
     return found.effect if found.code in CATALOG else None
@@ -260,14 +209,13 @@ class KindTotal:
     rows: int = 0
     sum: Decimal = Decimal(0)
 
-    def as_json(self) -> dict[str, object]:
-        """Rows and sum."""
-        return {"rows": self.rows, "sum": money(self.sum)}
 
-
+@json_keys("exit_code", "held_now", totals="all_totals")
 @dataclass(frozen=True, slots=True)
 class RunReport:
-    """What one run did; ``run`` is None where it failed before it had a number, or was a dry run.
+    """What one run did, and as JSON what scripts get (docs/architecture.md lists the keys that they may rely on).
+
+    ``run`` is None where it failed before it had a number, or was a dry run.
 
     ``stages`` has the seconds that each stage took: fetch, read, check, publish, commit, tell. ``held_now`` are all
     units of the department that are held when it ends, whichever run held them; None where nobody could ask.
@@ -287,6 +235,11 @@ class RunReport:
     exit_code: int | None = None
     stages: dict[str, float] = field(default_factory=dict)
     held_now: tuple[HeldUnit, ...] | None = None
+
+    @property
+    def all_totals(self) -> dict[Kind, KindTotal]:
+        """What the books hold of every kind; of one that nobody asked for, nothing."""
+        return {kind: self.totals.get(kind, KindTotal()) for kind in Kind}
 
     @property
     def all_problems(self) -> tuple[Problem, ...]:
@@ -326,20 +279,3 @@ class RunReport:
     def with_problems(self, problems: Iterable[Problem]) -> "RunReport":
         """The same report with further problems of the run itself, such as a cache that could not be cleared."""
         return replace(self, problems=(*self.problems, *problems))
-
-    def as_json(self) -> dict[str, object]:
-        """The report as scripts get it (docs/architecture.md lists the keys that they may rely on)."""
-        return {
-            "run": self.run,
-            "status": self.status.value,
-            "started_at": self.started_at.isoformat(),
-            "seconds": round(self.seconds, 3),
-            "stages": {stage: round(seconds, 3) for stage, seconds in self.stages.items()},
-            "files": [f.as_json() for f in self.files],
-            "units": [u.as_json() for u in self.units],
-            "totals": {kind.value: self.totals.get(kind, KindTotal()).as_json() for kind in Kind},
-            "principal": None if self.principal is None else money(self.principal),
-            "interest": None if self.interest is None else money(self.interest),
-            "other": None if self.other is None else money(self.other),
-            "problems": [p.as_json() for p in self.problems],
-        }

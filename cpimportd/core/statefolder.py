@@ -5,7 +5,6 @@ the daemon does, and to validate everything takes half of the time until it answ
 """
 
 import os
-import tomllib
 from collections.abc import Mapping
 from itertools import takewhile
 from pathlib import Path
@@ -81,6 +80,8 @@ def _written(file: bytes) -> object:
     Raises:
         ValueError: that cannot be told.
     """
+    import tomllib  # noqa: PLC0415 - the daemon does without
+
     try:
         return tomllib.loads(file.decode("utf-8-sig")).get(_KEY)
     except ValueError:

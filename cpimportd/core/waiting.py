@@ -10,11 +10,13 @@ import asyncio
 from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from contextlib import asynccontextmanager, contextmanager
 from contextvars import ContextVar
-from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta, tzinfo
-from typing import Any, Final
+from typing import Final
+
+import msgspec
 
 from cpimportd.core.time import clock
+from cpimportd.core.typed import Instant
 
 SHOWN_AFTER: Final = 5.0
 """Seconds of silence after which it is said that somebody is waited for."""
@@ -39,8 +41,7 @@ WHAT: Final = {
 """How each of the things that can be waited for is called, by its code."""
 
 
-@dataclass(frozen=True, slots=True)
-class Wait:
+class Wait(msgspec.Struct, frozen=True):
     """One thing that is waited for.
 
     Attributes:
@@ -51,10 +52,10 @@ class Wait:
         trouble: whether somebody should look; False where it belongs to a usual day.
     """
 
-    code: str
+    code: str = msgspec.field(name="for")
     why: str = ""
-    again: datetime | None = None
-    until: datetime | None = None
+    again: Instant | None = msgspec.field(name="next", default=None)
+    until: Instant | None = None
     trouble: bool = True
 
     @property
@@ -76,16 +77,6 @@ class Wait:
             ends.append(f"gives up {clock(self.until, zone, now)}")
         said = f"{self.what}: {self.why}" if self.why else self.what
         return f"{said}; {', '.join(ends)}" if ends else said
-
-    def as_json(self) -> dict[str, Any]:
-        """For scripts and messages; instants as ISO texts in UTC."""
-        return {
-            "for": self.code,
-            "why": self.why,
-            "next": None if self.again is None else self.again.isoformat(),
-            "until": None if self.until is None else self.until.isoformat(),
-            "trouble": self.trouble,
-        }
 
 
 def told(waits: Sequence[Wait], zone: tzinfo | None, now: datetime) -> str:

@@ -2,9 +2,10 @@
 
 import json
 from asyncio.subprocess import DEVNULL, PIPE
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
+
+import msgspec
 
 from cpimportd.core.outcomes import PUBLISHED
 from cpimportd.core.phrases import Phrase, phrase
@@ -19,8 +20,7 @@ _CODES: Final = {"published": 0, "partial": 3, "held": 3, "unchanged": 0}
 """Exit codes of runs that came to their COMMIT, by the status of their row."""
 
 
-@dataclass(frozen=True, slots=True)
-class Aftermath:
+class Aftermath(msgspec.Struct, frozen=True):
     """What is known of a run that died.
 
     Attributes:

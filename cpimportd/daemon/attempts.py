@@ -1,12 +1,14 @@
 """A slot that is being done: how its runs are ordered, and what follows from the way one of them ended. Pure."""
 
-from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Final
 
+import msgspec
+
 from cpimportd.core.phrases import Phrase, phrase
 from cpimportd.daemon.messages import Result, Seen
-from cpimportd.daemon.plan import Plan, PlannedSchedule
+from cpimportd.daemon.plan import Plan
+from cpimportd.timetable.memory import PlannedSchedule
 
 if TYPE_CHECKING:
     from cpimportd.daemon.aftermath import Aftermath
@@ -25,8 +27,7 @@ _NOT_UPLOADED: Final = frozenset({_UPLOAD_MISSING, "source-empty", "nothing-to-i
 _DONE_HELD: Final = "slot-done-held"
 
 
-@dataclass(frozen=True, slots=True)
-class Order:
+class Order(msgspec.Struct, frozen=True):
     """What one run is asked to do.
 
     Attributes:
@@ -50,8 +51,7 @@ class Order:
     job: str = "import"
 
 
-@dataclass(frozen=True, slots=True)
-class Attempt:
+class Attempt(msgspec.Struct, frozen=True):
     """A slot that was started and is not done yet; between its runs it waits.
 
     Attributes:
@@ -73,8 +73,7 @@ class Attempt:
     until: datetime | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Ended:
+class Ended(msgspec.Struct, frozen=True):
     """How a run's process ended.
 
     Attributes:
@@ -97,8 +96,7 @@ class Ended:
         return max((one.modified for one in self.seen if one.modified is not None), default=None)
 
 
-@dataclass(frozen=True, slots=True)
-class Again:
+class Again(msgspec.Struct, frozen=True):
     """The slot is tried once more in so many seconds; it is given up at an instant, in UTC, if that is of no use."""
 
     seconds: float
@@ -106,8 +104,7 @@ class Again:
     until: datetime | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Done:
+class Done(msgspec.Struct, frozen=True):
     """The slot is done; ``status`` is that of :class:`cpimportd.daemon.store.Finished`."""
 
     status: str

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, Final
 from cpimportd.core.files import write_whole
 from cpimportd.core.outcomes import held_alone
 from cpimportd.core.problems import Problem, ProblemError, problem
+from cpimportd.core.typed import to_json
 from cpimportd.core.waiting import SHOWN_AFTER, Wait
 from cpimportd.daemon.elsewhere import Elsewhere, leave
 from cpimportd.daemon.lock import Holder, holder
@@ -232,8 +233,8 @@ def with_held(
         unasked: why not; it goes with the status as ``held_unasked``.
         outstanding: that readers have not been told of runs, by the books.
     """
-    told = None if unasked is None else unasked.as_json()
-    untold = [found.as_json() for found in outstanding]
+    told = to_json(unasked)
+    untold = to_json(outstanding)
     held = status["held"] if held is None else held
     return {**status, "held": held, "held_unasked": told, "outstanding": untold}
 

@@ -5,22 +5,22 @@ daemon's next run.
 """
 
 import contextlib
-import json
-from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import datetime
 from pathlib import Path
 from typing import Final
 
+import msgspec
+
 from cpimportd.core.files import write_whole
 from cpimportd.core.problems import Problem, problem
+from cpimportd.core.typed import Instant, from_json, in_utc, json_text
 from cpimportd.daemon.messages import Result, Seen, decode, encode
 
 FILE: Final = "elsewhere.json"
 """In the state folder: a daemon that is started later wants to know, too."""
 
 
-@dataclass(frozen=True, slots=True)
-class Elsewhere:
+class Elsewhere(msgspec.Struct, frozen=True):
     """A run that was not the daemon's, and how the books stand after it; instants are in UTC.
 
     Attributes:
@@ -38,14 +38,21 @@ class Elsewhere:
     only: tuple[str, ...] = ()
 
 
+class _Head(msgspec.Struct):
+    """The first line of the word; an earlier version imported all kinds, and does not say so."""
+
+    began: Instant
+    ended: Instant
+    only: tuple[str, ...] = ()
+
+
 def leave(folder: Path, word: Elsewhere) -> Path:
     """Leave word; what was left before it, and not yet taken, is news no more.
 
     Raises:
         OSError: it could not be written.
     """
-    moments = {"began": word.began.isoformat(), "ended": word.ended.isoformat()}
-    head = json.dumps({**moments, "only": word.only})
+    head = json_text(_Head(word.began, word.ended, word.only))
     path = folder / FILE
     write_whole(path, "\n".join([head, *map(encode, word.seen), encode(word.result)]))
     return path
@@ -81,17 +88,16 @@ class Letterbox:
             self._path.unlink()
         try:
             return _read(content)
-        except (ValueError, KeyError, TypeError) as error:
+        except (ValueError, OverflowError) as error:
             return problem("daemon-untold", reason=f"{self._path}: {type(error).__name__}: {error}")
 
 
 def _read(content: bytes) -> Elsewhere:
     first, *lines = content.split(b"\n")
-    head = json.loads(first)
-    began, ended = (datetime.fromisoformat(head[name]).astimezone(UTC) for name in ("began", "ended"))
+    head = in_utc(from_json(first, _Head))
     messages = [decode(line) for line in lines]
     results = [one for one in messages if isinstance(one, Result)]
     if not results:
         raise ValueError("it does not say how the run ended")
     seen = tuple(one for one in messages if isinstance(one, Seen))
-    return Elsewhere(began, ended, results[-1], seen, tuple(head.get("only", ())))  # an earlier version says all
+    return Elsewhere(head.began, head.ended, results[-1], seen, head.only)

@@ -6,9 +6,10 @@ import os
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
+
+import msgspec
 
 from cpimportd.core.files import give_to_folder_owner
 from cpimportd.core.problems import ProblemError, problem
@@ -21,8 +22,7 @@ _PATIENCE: Final = (0.02, 0.05, 0.1, 0.1)
 """Seconds between tries: whoever only asks who holds the lock holds it himself for an instant."""
 
 
-@dataclass(frozen=True, slots=True)
-class Holder:
+class Holder(msgspec.Struct, frozen=True):
     """The daemon that works on a state folder.
 
     Attributes:

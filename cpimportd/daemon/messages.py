@@ -9,11 +9,12 @@ imported by the daemon, and so imports nothing that is heavy.
 import json
 import logging
 from collections.abc import Callable, Mapping
-from dataclasses import asdict, dataclass, field
-from datetime import datetime
-from typing import Any
+from typing import Any, Final
+
+import msgspec
 
 from cpimportd.core.problems import Problem, printable
+from cpimportd.core.typed import Instant, to_json, typed
 from cpimportd.core.waiting import Wait
 
 LONGEST_LINE = 1024 * 1024
@@ -22,8 +23,7 @@ LONGEST_LINE = 1024 * 1024
 _LONGEST_TEXT = 10_000
 
 
-@dataclass(frozen=True, slots=True)
-class Stage:
+class Stage(msgspec.Struct, frozen=True):
     """How far the run is; the fields are those of :class:`cpimportd.core.model.Progress`."""
 
     stage: str
@@ -33,31 +33,27 @@ class Stage:
     finished: bool = False
 
 
-@dataclass(frozen=True, slots=True)
-class Begun:
+class Begun(msgspec.Struct, frozen=True):
     """The run has its row in the database: nothing was published before."""
 
-    run: int
+    run: int = msgspec.field(name="begun")
 
 
-@dataclass(frozen=True, slots=True)
-class Waits:
+class Waits(msgspec.Struct, frozen=True):
     """All that the run waits for now; empty where it waits for nothing any more."""
 
     waits: tuple[Wait, ...]
 
 
-@dataclass(frozen=True, slots=True)
-class Said:
+class Said(msgspec.Struct, frozen=True):
     """A line for the journal: a level of :mod:`logging`, a text, and fields for ``journalctl FIELD=``."""
 
     level: int
     text: str
-    fields: Mapping[str, str] = field(default_factory=dict)
+    fields: Mapping[str, str] = {}
 
 
-@dataclass(frozen=True, slots=True)
-class Seen:
+class Seen(msgspec.Struct, frozen=True):
     """A workbook that the run saw on the server.
 
     Attributes:
@@ -71,12 +67,11 @@ class Seen:
     name: str
     kind: str | None
     organizations: tuple[str, ...]
-    modified: datetime | None
+    modified: Instant | None
     status: str
 
 
-@dataclass(frozen=True, slots=True)
-class Result:
+class Result(msgspec.Struct, frozen=True):
     """How the run ended.
 
     Attributes:
@@ -112,22 +107,20 @@ def said(found: Problem, level: int) -> Said:
     return Said(level, f"{found} → {found.way_out}", found.fields)
 
 
+_BY_KEY: Final[Mapping[str, type[Message]]] = {
+    "stage": Stage, "begun": Begun, "waits": Waits, "level": Said, "seen": Seen, "result": Result
+}  # fmt: skip
+"""What each kind is told by."""
+
+_WITHIN: Final = frozenset({"seen", "result"})
+"""Of these the key holds the message; of the others it is one of the message's own."""
+
+
 def encode(message: Message) -> str:
-    """One line, without its end."""
-    match message:
-        case Begun():
-            return json.dumps({"begun": message.run})
-        case Stage():
-            return json.dumps(asdict(message))
-        case Waits():
-            return json.dumps({"waits": [wait.as_json() for wait in message.waits]})
-        case Said():
-            return json.dumps({"level": message.level, "text": message.text, "fields": dict(message.fields)})
-        case Seen():
-            moment = None if message.modified is None else message.modified.isoformat()
-            return json.dumps({"seen": {**asdict(message), "modified": moment}})
-        case Result():
-            return json.dumps({"result": asdict(message)})
+    """One line, without its end; in ASCII, as names on a disk need not be text."""
+    tree = to_json(message)
+    key = next(key for key, kind in _BY_KEY.items() if isinstance(message, kind))
+    return json.dumps({key: tree} if key in _WITHIN else tree)
 
 
 def decode(line: bytes) -> Message:
@@ -136,50 +129,25 @@ def decode(line: bytes) -> Message:
     Control characters in texts are escaped: the run may have died while it wrote whatever a workbook held.
     """
     try:
-        return _decoded(json.loads(line))
-    except (ValueError, TypeError, KeyError, AttributeError):
+        tree = _clean(json.loads(line))
+        key = next(key for key in _BY_KEY if key in tree)
+        found: Message | None = typed(tree[key] if key in _WITHIN else tree, _BY_KEY[key])
+    except (ValueError, TypeError, StopIteration):
+        found = None
+    if found is None or (isinstance(found, Waits) and to_json(found) != tree):  # a wait says all that it knows
         return Said(logging.ERROR, _clean(line.decode(errors="replace").rstrip()))
+    return found
 
 
-def _decoded(found: Mapping[str, Any]) -> Message:
-    if "stage" in found:
-        return Stage(**found)
-    if "begun" in found:
-        return Begun(int(found["begun"]))
-    if "waits" in found:
-        return Waits(tuple(map(_wait, found["waits"])))
-    if "level" in found:
-        return Said(int(found["level"]), _clean(found["text"]), {k: str(v) for k, v in found["fields"].items()})
-    return _seen(found["seen"]) if "seen" in found else _result(found["result"])
-
-
-def _wait(found: Mapping[str, Any]) -> Wait:
-    again, until = (None if text is None else datetime.fromisoformat(text) for text in (found["next"], found["until"]))
-    if any(instant is not None and instant.tzinfo is None for instant in (again, until)):
-        raise ValueError("an instant without an offset")
-    return Wait(_clean(found["for"]), _clean(found["why"]), again, until, bool(found["trouble"]))
-
-
-def _seen(found: Mapping[str, Any]) -> Seen:
-    moment = found["modified"]
-    return Seen(
-        _clean(found["name"]),
-        found["kind"],
-        tuple(map(_clean, found["organizations"])),
-        None if moment is None else datetime.fromisoformat(moment),
-        found["status"],
-    )
-
-
-def _result(found: Mapping[str, Any]) -> Result:
-    lists = {name: found[name] for name in ("codes", "held")}
-    tuples = {name: None if texts is None else tuple(map(_clean, texts)) for name, texts in lists.items()}
-    texts = {name: None if found[name] is None else _clean(found[name]) for name in ("problem", "way_out")}
-    return Result(**{**found, **tuples, **texts, "summary": _clean(found["summary"])})
-
-
-def _clean(text: str) -> str:
-    return printable(text, limit=_LONGEST_TEXT)
+def _clean(found: Any) -> Any:  # noqa: ANN401 - whatever JSON holds
+    match found:
+        case str():
+            return printable(found, limit=_LONGEST_TEXT)
+        case list():
+            return [_clean(one) for one in found]
+        case dict():
+            return {name: _clean(one) for name, one in found.items()}
+    return found
 
 
 class MessageHandler(logging.Handler):

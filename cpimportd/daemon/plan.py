@@ -5,14 +5,16 @@ no secret. :mod:`cpimportd.run.planner` is the child; what it prints and what th
 """
 
 import json
-from dataclasses import asdict, dataclass
 from datetime import timedelta
 from pathlib import Path
-from typing import Any, Final
+from typing import Final
 from zoneinfo import ZoneInfo
 
+import msgspec
+
 from cpimportd.core.problems import Problem, ProblemError, problem
-from cpimportd.timetable.memory import Timed
+from cpimportd.core.typed import from_json, json_text
+from cpimportd.timetable.memory import PlannedSchedule
 
 RESCHEDULED: Final = "reschedule.json"
 """In the runtime folder: expressions that somebody gave schedules until the next start, by schedule."""
@@ -26,33 +28,7 @@ def env_copy(copy: Path) -> Path:
     return copy.with_suffix(".env")
 
 
-@dataclass(frozen=True, slots=True)
-class PlannedSchedule:
-    """One schedule that is enabled.
-
-    Attributes:
-        name: of its section under ``schedules``.
-        at: OnCalendar expressions.
-        grace: how old a slot may be and still be started.
-        catch_up: whether a missed slot is made up for.
-        only: the kinds to import; empty means all.
-        wait_for_upload: from the slot on, how long to look again while 1C has uploaded nothing.
-        rescheduled: whether ``at`` was changed by hand until the next start.
-        job: import, report or reconcile.
-    """
-
-    name: str
-    at: str
-    grace: timedelta
-    catch_up: bool
-    only: tuple[str, ...]
-    wait_for_upload: timedelta
-    rescheduled: bool = False
-    job: str = "import"
-
-
-@dataclass(frozen=True, slots=True)
-class Plan:
+class Plan(msgspec.Struct, frozen=True):
     """Everything the daemon goes by.
 
     Attributes:
@@ -90,36 +66,26 @@ class Plan:
         """The time zone in which schedules are computed."""
         return ZoneInfo(self.timezone)
 
-    @property
-    def timed(self) -> tuple[Timed, ...]:
-        """The schedules as the timetable knows them."""
-        return tuple(
-            Timed(s.name, s.at, self.zone, s.grace, s.catch_up, max(s.wait_for_upload, *self._trying))
-            for s in self.schedules
-        )
-
-    @property
-    def _trying(self) -> tuple[timedelta, ...]:
-        """How long a slot may be under way, whatever its schedule."""
-        return self.retry_within, self.run_time_limit
-
     def schedule(self, name: str) -> PlannedSchedule | None:
         """A schedule in force, None where there is none of that name."""
         return next((schedule for schedule in self.schedules if schedule.name == name), None)
 
 
+class _Answer(msgspec.Struct):
+    """What the child prints: a plan, or why there is none."""
+
+    plan: Plan | None = None
+    problems: tuple[Problem, ...] = ()
+
+
 def encode(plan: Plan) -> str:
     """The plan as one JSON document: spans in seconds, paths as text."""
-    return json.dumps({"plan": asdict(plan)}, default=_plain, ensure_ascii=False)
+    return json_text({"plan": plan})
 
 
 def encode_problems(problems: tuple[Problem, ...]) -> str:
     """Why there is no plan, as one JSON document."""
-    return json.dumps({"problems": [found.as_json() for found in problems]}, ensure_ascii=False)
-
-
-def _plain(value: object) -> object:
-    return value.total_seconds() if isinstance(value, timedelta) else str(value)
+    return json_text({"problems": problems})
 
 
 def decode(text: str) -> Plan:
@@ -129,26 +95,12 @@ def decode(text: str) -> Plan:
         ProblemError: the configuration is wrong: everything that the child found.
         ValueError: it is no such document: the child failed otherwise.
     """
-    found = json.loads(text)
-    if "problems" in found:
-        raise ProblemError(*(Problem(**one) for one in found["problems"]))
-    plan: dict[str, Any] = found["plan"]
-    spans = ("retry_within", "wait_first", "wait_longest", "look_again", "run_time_limit", "stale_after")
-    paths = ("copy", "state_directory", "runtime_directory")
-    return Plan(
-        **{
-            **plan,
-            **{name: timedelta(seconds=plan[name]) for name in spans},
-            **{name: Path(plan[name]) for name in paths},
-            "schedules": tuple(_schedule(one) for one in plan["schedules"]),
-            "warnings": tuple(Problem(**one) for one in plan["warnings"]),
-        }
-    )
-
-
-def _schedule(found: dict[str, Any]) -> PlannedSchedule:
-    spans = {name: timedelta(seconds=found[name]) for name in ("grace", "wait_for_upload")}
-    return PlannedSchedule(**{**found, **spans, "only": tuple(found["only"])})
+    found = from_json(text, _Answer, lax=True)
+    if found.problems:
+        raise ProblemError(*found.problems)
+    if found.plan is None:
+        raise ValueError("it has neither a plan nor a problem")
+    return found.plan
 
 
 def read_rescheduled(file: Path) -> dict[str, str]:

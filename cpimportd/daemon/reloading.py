@@ -2,8 +2,9 @@
 
 import logging
 from collections.abc import Awaitable, Callable
-from dataclasses import replace
 from datetime import datetime
+
+from msgspec.structs import replace
 
 from cpimportd.core.problems import Problem, ProblemError, problem
 from cpimportd.daemon import refusal

@@ -3,8 +3,9 @@
 import asyncio
 import logging
 from collections.abc import Callable
-from dataclasses import replace
 from datetime import datetime, timedelta
+
+from msgspec.structs import replace
 
 from cpimportd.core.phrases import phrase
 from cpimportd.core.problems import Problem, journal_fields, problem

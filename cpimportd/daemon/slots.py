@@ -3,17 +3,18 @@
 import logging
 from collections import Counter
 from collections.abc import Mapping
-from dataclasses import replace
 from datetime import UTC, datetime
+
+from msgspec.structs import replace
 
 from cpimportd.core.phrases import phrase
 from cpimportd.core.problems import problem
 from cpimportd.core.time import moment, span
 from cpimportd.daemon.attempts import Again, Attempt
 from cpimportd.daemon.journal import tell, tell_problem
-from cpimportd.daemon.plan import Plan, PlannedSchedule
+from cpimportd.daemon.plan import Plan
 from cpimportd.timetable.due import Due, due, resumable, upcoming
-from cpimportd.timetable.memory import Memory, Timed, disbelieve, put_in_force
+from cpimportd.timetable.memory import Memory, PlannedSchedule, disbelieve, put_in_force
 
 
 class Slots:
@@ -31,8 +32,7 @@ class Slots:
         self.memory = memory
         self.misfired: Counter[str] = Counter()
         self.coalesced: Counter[str] = Counter()
-        self._plan: Plan | None = None
-        self._timed: Mapping[str, Timed] = {}
+        self._schedules: Mapping[str, PlannedSchedule] = {}
         self._attempts: dict[str, Attempt] = {}
         self._slotless: frozenset[tuple[str, str]] = frozenset()
 
@@ -43,17 +43,16 @@ class Slots:
 
     def enforce(self, plan: Plan, now: datetime) -> None:
         """Put the plan's schedules in force; what waits for a schedule that is gone is given up."""
-        self._plan = plan
-        self._timed = {timed.name: timed for timed in plan.timed}
-        for name in [name for name in self._attempts if name not in self._timed]:
+        self._schedules = {schedule.name: schedule for schedule in plan.schedules}
+        for name in [name for name in self._attempts if name not in self._schedules]:
             given_up = self._attempts.pop(name)
             text = f"slot {moment(given_up.slot, plan.zone)} of {name} is given up: the schedule is no longer in force"
             tell(logging.WARNING, "slot-given-up", text, schedule=name, slot=given_up.slot.isoformat())
-        self.memory = put_in_force(self.memory, self._timed.values(), now)
+        self.memory = put_in_force(self.memory, self._schedules.values(), now)
 
     def upcoming(self, now: datetime) -> dict[str, datetime]:
         """The next slot of each schedule that has one, by schedule."""
-        found = {name: upcoming(timed, self.memory.of(name), now) for name, timed in self._timed.items()}
+        found = {name: upcoming(schedule, self.memory.of(name), now) for name, schedule in self._schedules.items()}
         return {name: slot for name, slot in found.items() if slot is not None}
 
     def look(self, now: datetime, monotonic: float, running: str | None) -> None:
@@ -66,79 +65,83 @@ class Slots:
         """
         self.memory, disbelieved = disbelieve(self.memory, now)
         for name, slot in disbelieved.items():
-            zone = self._timed[name].zone if name in self._timed else UTC
+            zone = self._schedules[name].zone if name in self._schedules else UTC
             tell_problem(problem("state-future", schedule=name, value=moment(slot, zone)), schedule=name)
-        for name, timed in self._timed.items():
+        for name, schedule in self._schedules.items():
             if name == running:
                 continue
-            self._resume(timed, now, monotonic)
+            self._resume(schedule, now, monotonic)
             attempt = self._attempts.get(name)
-            found = due(timed, self.memory.of(name), now, attempt.slot if attempt else None)
+            found = due(schedule, self.memory.of(name), now, attempt.slot if attempt else None)
             if found is None or (attempt is not None and found.slot <= attempt.slot):
                 continue
             if found.startable:
-                self._come(timed, found, attempt, monotonic)
+                self._come(schedule, found, attempt, monotonic)
             else:
-                self._missed(timed, found, now)
+                self._missed(schedule, found, now)
         self._look_ahead(now, running)
 
     def _look_ahead(self, now: datetime, running: str | None) -> None:
         """Tell once of each schedule that nothing starts any more; its last slot is let come to its end."""
         busy = {running, *self._attempts, *self.upcoming(now)}
-        over = frozenset((name, timed.at) for name, timed in self._timed.items() if name not in busy)
+        over = frozenset((name, schedule.at) for name, schedule in self._schedules.items() if name not in busy)
         for name, at in sorted(over - self._slotless):
             tell_problem(problem("slot-none", schedule=name, at=at), schedule=name)
         self._slotless = over
 
-    def _resume(self, timed: Timed, now: datetime, monotonic: float) -> None:
+    def _resume(self, schedule: PlannedSchedule, now: datetime, monotonic: float) -> None:
         """Go on with a slot that was started by the daemon before this one."""
-        remembered = self.memory.of(timed.name)
-        slot = None if timed.name in self._attempts else resumable(timed, remembered, now)
+        remembered = self.memory.of(schedule.name)
+        slot = None if schedule.name in self._attempts else resumable(schedule, remembered, now)
         if slot is None:
             return
         newest = remembered.newest_upload
-        self._attempts[timed.name] = Attempt(slot, monotonic, monotonic, newest_upload=newest)
-        text = f"slot {moment(slot, timed.zone)} of {timed.name}, which was under way before the restart, goes on"
-        tell(logging.INFO, "slot-due", text, schedule=timed.name, slot=slot.isoformat())
+        self._attempts[schedule.name] = Attempt(slot, monotonic, monotonic, newest_upload=newest)
+        text = f"slot {moment(slot, schedule.zone)} of {schedule.name}, which was under way before the restart, goes on"
+        tell(logging.INFO, "slot-due", text, schedule=schedule.name, slot=slot.isoformat())
 
-    def _come(self, timed: Timed, found: Due, waiting: Attempt | None, monotonic: float) -> None:
-        zone, facts = timed.zone, {"schedule": timed.name, "slot": found.slot.isoformat()}
-        newest = self.memory.of(timed.name).newest_upload
-        self.memory = self.memory.start(timed.name, found.slot)
-        self._attempts[timed.name] = Attempt(found.slot, monotonic, monotonic, newest_upload=newest)
-        text = f"slot {moment(found.slot, zone)} of {timed.name} is due"
+    def _come(self, schedule: PlannedSchedule, found: Due, waiting: Attempt | None, monotonic: float) -> None:
+        zone, facts = schedule.zone, {"schedule": schedule.name, "slot": found.slot.isoformat()}
+        newest = self.memory.of(schedule.name).newest_upload
+        self.memory = self.memory.start(schedule.name, found.slot)
+        self._attempts[schedule.name] = Attempt(found.slot, monotonic, monotonic, newest_upload=newest)
+        text = f"slot {moment(found.slot, zone)} of {schedule.name} is due"
         if waiting is not None:
             what = f"still waited for {waiting.why}" if waiting.why else "was not over yet"
             text += f"; the run for {moment(waiting.slot, zone)}, which {what}, goes on as this one"
-        self.coalesced[timed.name] += found.missed + (waiting is not None)
+        self.coalesced[schedule.name] += found.missed + (waiting is not None)
         if found.missed > 0:
             text += f"; it stands for {found.missed} older slots, which were missed"
         tell(logging.WARNING if found.missed > 0 else logging.INFO, "slot-due", text, **facts)
 
-    def _missed(self, timed: Timed, found: Due, now: datetime) -> None:
-        if self.memory.of(timed.name).started == found.slot:
-            reason = phrase("tried-long-enough", grace=span(max(timed.grace, timed.started_grace)))
+    def _missed(self, schedule: PlannedSchedule, found: Due, now: datetime) -> None:
+        if self.memory.of(schedule.name).started == found.slot:
+            reason = phrase("tried-long-enough", grace=span(max(schedule.grace, schedule.started_grace)))
+        elif schedule.catch_up:
+            reason = phrase("older-than-grace", grace=span(schedule.grace))
         else:
-            reason = phrase("older-than-grace", grace=span(timed.grace)) if timed.catch_up else phrase("no-catch-up")
+            reason = phrase("no-catch-up")
         misfired = problem(
-            "misfired", schedule=timed.name, count=found.missed + 1, value=moment(found.slot, timed.zone), reason=reason
+            "misfired",
+            schedule=schedule.name,
+            count=found.missed + 1,
+            value=moment(found.slot, schedule.zone),
+            reason=reason,
         )
         tell_problem(
-            misfired, schedule=timed.name, slot=found.slot.isoformat(), age=round((now - found.slot).total_seconds())
+            misfired, schedule=schedule.name, slot=found.slot.isoformat(), age=round((now - found.slot).total_seconds())
         )
-        self.misfired[timed.name] += found.missed + 1
-        self.memory = self.memory.done(timed.name, found.slot)
-        if timed.name not in self._attempts:
-            self.memory = self.memory.start(timed.name, None)
+        self.misfired[schedule.name] += found.missed + 1
+        self.memory = self.memory.done(schedule.name, found.slot)
+        if schedule.name not in self._attempts:
+            self.memory = self.memory.start(schedule.name, None)
 
     def ready(self, monotonic: float) -> PlannedSchedule | None:
         """The schedule for whose slot a run is to be started now, that of the oldest slot first."""
         waiting = [(attempt.slot, name) for name, attempt in self._attempts.items() if attempt.next <= monotonic]
-        if not waiting or self._plan is None:
+        if not waiting:
             return None
-        schedule = self._plan.schedule(min(waiting)[1])
-        assert schedule is not None  # noqa: S101  enforce() gives up what is in no plan
-        return schedule
+        return self._schedules[min(waiting)[1]]  # enforce() gives up what is in no plan
 
     def started(self, name: str, monotonic: float) -> Attempt:
         """A run for the schedule's slot was started.

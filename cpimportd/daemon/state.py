@@ -2,9 +2,11 @@
 
 import logging
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import TYPE_CHECKING, Final, Protocol
+
+import msgspec
+from msgspec.structs import replace
 
 from cpimportd.core.problems import Problem, problem
 from cpimportd.daemon.attempts import Attempt, Order
@@ -26,8 +28,7 @@ FINISHED_KEPT: Final = 20
 """How many runs that are over somebody who waits for one can still find."""
 
 
-@dataclass(frozen=True, slots=True)
-class Answers:
+class Answers(msgspec.Struct, frozen=True):
     """What was asked of the daemon by signals, and what became of it; whoever asked waits for the number to rise.
 
     Attributes:
@@ -47,8 +48,7 @@ class Answers:
     trigger_job: int | None = None
 
 
-@dataclass(slots=True)
-class Running:
+class Running(msgspec.Struct):
     """The run under way.
 
     Attributes:
@@ -69,7 +69,7 @@ class Running:
     began: datetime
     run: "Run"
     task: "asyncio.Task[Ended]"
-    progress: Progress = field(default_factory=Progress)
+    progress: Progress = msgspec.field(default_factory=Progress)
 
     @property
     def facts(self) -> Mapping[str, str]:
@@ -79,8 +79,7 @@ class Running:
         return {"schedule": self.order.schedule, "slot": self.order.slot.isoformat()}
 
 
-@dataclass(slots=True)
-class State:
+class State(msgspec.Struct):
     """What the daemon knows.
 
     Attributes:
@@ -100,12 +99,12 @@ class State:
     slots: Slots
     record: Record
     since: datetime
-    finished: list[Finished] = field(default_factory=list)
+    finished: list[Finished] = msgspec.field(default_factory=list)
     running: Running | None = None
-    answers: Answers = field(default_factory=Answers)
+    answers: Answers = msgspec.field(default_factory=Answers)
     stale: frozenset[str] = frozenset()
     refusal: Refusal | None = None
-    copies: Copies = field(default_factory=Copies)
+    copies: Copies = msgspec.field(default_factory=Copies)
 
     @property
     def last(self) -> Finished | None:

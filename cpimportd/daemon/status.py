@@ -2,12 +2,12 @@
 
 import json
 import os
-from dataclasses import asdict
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any, Final
 
 from cpimportd import __version__
+from cpimportd.core.typed import json_text, to_json
 from cpimportd.daemon.attempts import ANOTHER_TRY, NOTIFY
 from cpimportd.daemon.state import State
 
@@ -57,7 +57,7 @@ def document(state: State, line: str, now: datetime, monotonic: float) -> str:
             "progress": str(running.progress),
             "run": running.progress.run,
             "waits": [
-                {**wait.as_json(), "what": wait.what, "told": wait.told(plan.zone, now)}
+                {**to_json(wait), "what": wait.what, "told": wait.told(plan.zone, now)}
                 for wait in running.progress.waits
             ],
         },
@@ -66,17 +66,17 @@ def document(state: State, line: str, now: datetime, monotonic: float) -> str:
             "at": state.refusal.at,
             "changed": state.refusal.changed,
             "told": state.refusal.told(plan.zone, now),
-            "problems": [asdict(found) for found in state.refusal.problems],
+            "problems": state.refusal.problems,
         },
-        "last": last and {**asdict(last), "good": last.good},
-        "last_good": state.record.last_good and asdict(state.record.last_good),
-        "undone": [asdict(one) for one in state.record.undone.values()],
+        "last": last and {**to_json(last), "good": last.good},
+        "last_good": state.record.last_good,
+        "undone": tuple(state.record.undone.values()),
         "held": state.record.held,
-        "files": [{**asdict(one), "stale": one.name in state.stale} for one in state.record.uploads.values()],
-        "answers": asdict(state.answers),
-        "jobs": [asdict(one) for one in state.finished],
+        "files": [{**to_json(one), "stale": one.name in state.stale} for one in state.record.uploads.values()],
+        "answers": state.answers,
+        "jobs": state.finished,
     }
-    return json.dumps(tree, default=_plain, ensure_ascii=False)
+    return json_text(tree)
 
 
 def _waiting(state: State, schedule: str, now: datetime, monotonic: float) -> dict[str, object] | None:
@@ -97,10 +97,6 @@ def _waiting(state: State, schedule: str, now: datetime, monotonic: float) -> di
         why = f"the try under way to be over; the one before it ended with: {before}"
         return {**found, "why": why, "until": until, "trouble": True}
     return {**found, "next": again, "until": until, "trouble": True}
-
-
-def _plain(value: object) -> str:
-    return value.isoformat() if isinstance(value, datetime) else str(value)
 
 
 def read(runtime: Path) -> dict[str, Any] | None:

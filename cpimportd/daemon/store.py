@@ -1,15 +1,17 @@
 """The daemon's memory on disk: which slots were done, how the last runs ended, when each workbook was uploaded."""
 
-import json
 from collections.abc import Collection, Mapping
-from dataclasses import asdict, dataclass, field, replace
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any, Final
+from typing import Final
+
+import msgspec
+from msgspec.structs import replace
 
 from cpimportd.core.files import write_whole
 from cpimportd.core.outcomes import JUDGED, SUCCEEDED, WELL
 from cpimportd.core.problems import Problem, problem
+from cpimportd.core.typed import Instant, from_json, in_utc, json_text
 from cpimportd.daemon.messages import Result, Seen
 from cpimportd.timetable.memory import Memory, Remembered
 
@@ -18,7 +20,7 @@ FILE: Final = "daemon.json"
 
 _VERSION: Final = 1
 
-NOT_UNDERSTOOD: Final = (ValueError, KeyError, TypeError, AttributeError, OverflowError, RecursionError)
+NOT_UNDERSTOOD: Final = (ValueError, OverflowError, RecursionError)
 """What :func:`decode` raises of a file that is damaged."""
 
 _NO_UPLOAD: Final = "no-upload"
@@ -28,8 +30,7 @@ GROUPS: Final = {"receipts": "receipts", "expenses": "expenses", "details": "exp
 """Kinds and their groups, as :class:`Kind` has them, whose page costs the daemon's start too much."""
 
 
-@dataclass(frozen=True, slots=True)
-class Finished:
+class Finished(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """One run that is over; instants are in UTC.
 
     Attributes:
@@ -49,9 +50,9 @@ class Finished:
 
     job: int
     schedule: str | None
-    slot: datetime | None
-    began: datetime
-    ended: datetime
+    slot: Instant | None
+    began: Instant
+    ended: Instant
     status: str
     code: int
     run: int | None
@@ -75,8 +76,7 @@ class Finished:
         )  # fmt: skip
 
 
-@dataclass(frozen=True, slots=True)
-class Upload:
+class Upload(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """A workbook as it was last seen on the server; instants are in UTC.
 
     Attributes:
@@ -92,14 +92,13 @@ class Upload:
     name: str
     kind: str | None
     organizations: tuple[str, ...]
-    modified: datetime | None
+    modified: Instant | None
     status: str
-    seen: datetime
-    good: datetime | None = None
+    seen: Instant
+    good: Instant | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Record:
+class Record(msgspec.Struct, frozen=True):
     """Everything that outlives the daemon.
 
     Attributes:
@@ -111,12 +110,12 @@ class Record:
         undone: the last job of a schedule where it did not succeed, whatever others did since, by schedule.
     """
 
-    memory: Memory = field(default_factory=Memory)
+    memory: Memory = msgspec.field(default_factory=Memory)
     last: Finished | None = None
     last_good: Finished | None = None
     held: tuple[str, ...] = ()
-    uploads: Mapping[str, Upload] = field(default_factory=dict)
-    undone: Mapping[str, Finished] = field(default_factory=dict)
+    uploads: Mapping[str, Upload] = msgspec.field(default_factory=dict)
+    undone: Mapping[str, Finished] = msgspec.field(default_factory=dict)
 
     def ended(self, finished: Finished, same: Collection[str] = ()) -> "Record":
         """The record after a run.
@@ -200,7 +199,7 @@ class Store:
         except FileNotFoundError:
             return Record(), None
         try:
-            return decode(text.decode("utf-8")), None
+            return decode(text), None
         except NOT_UNDERSTOOD as error:
             aside = self.path.with_name(f"{FILE}.damaged-{datetime.now(UTC):%Y%m%dT%H%M%SZ}")
             self.path.replace(aside)
@@ -216,76 +215,36 @@ class Store:
         write_whole(self.path, encode(record))
 
 
+class _Document(msgspec.Struct, forbid_unknown_fields=True):
+    """The record as it lies in its file; older daemons kept no ``undone``."""
+
+    version: int
+    schedules: dict[str, Remembered]
+    last: Finished | None
+    last_good: Finished | None
+    held: tuple[str, ...]
+    uploads: tuple[Upload, ...]
+    undone: dict[str, Finished] = {}
+
+
 def encode(record: Record) -> str:
     """The record as one JSON document, readable by people too."""
-    tree = {
-        "version": _VERSION,
-        "schedules": {name: asdict(one) for name, one in record.memory.schedules.items()},
-        "last": None if record.last is None else asdict(record.last),
-        "last_good": None if record.last_good is None else asdict(record.last_good),
-        "held": record.held,
-        "uploads": [asdict(one) for one in record.uploads.values()],
-        "undone": {name: asdict(one) for name, one in record.undone.items()},
-    }
-    return json.dumps(tree, default=datetime.isoformat, ensure_ascii=False, indent=1) + "\n"
+    uploads = tuple(record.uploads.values())
+    schedules, undone = dict(record.memory.schedules), dict(record.undone)
+    document = _Document(_VERSION, schedules, record.last, record.last_good, record.held, uploads, undone)
+    return json_text(document, indent=1) + "\n"
 
 
-def decode(text: str) -> Record:
+def decode(text: str | bytes) -> Record:
     """Read the document back.
 
     Raises:
-        ValueError: it is none, or of another version.
-        KeyError: something is missing in it.
-        TypeError: something in it is of another type.
+        ValueError: it is none, or of another version, or something in it is missing or of another type.
+        OverflowError: an instant lies before or after all time.
+        RecursionError: it is nested deeper than any of ours.
     """
-    tree = json.loads(text)
-    if tree["version"] != _VERSION:
-        raise ValueError(f"version {tree['version']!r} is not {_VERSION}")
-    schedules = {str(name): _remembered(one) for name, one in tree["schedules"].items()}
-    uploads = (_read_upload(one) for one in tree["uploads"])
-    return Record(
-        Memory(schedules),
-        _finished(tree["last"]),
-        _finished(tree["last_good"]),
-        tuple(tree["held"]),
-        {one.name: one for one in uploads},
-        {str(name): _ended(one) for name, one in tree.get("undone", {}).items()},  # older daemons kept none
-    )
-
-
-def _remembered(found: Mapping[str, Any]) -> Remembered:
-    return Remembered(
-        found["at"],
-        found["timezone"],
-        _needed(found["counting_from"]),
-        _moment(found["last_done"]),
-        _moment(found["newest_upload"]),
-        _moment(found.get("started")),  # a file of an earlier version has none
-    )
-
-
-def _finished(found: Mapping[str, Any] | None) -> Finished | None:
-    return None if found is None else _ended(found)
-
-
-def _ended(found: Mapping[str, Any]) -> Finished:
-    moments = {"slot": _moment(found["slot"]), "began": _needed(found["began"]), "ended": _needed(found["ended"])}
-    held = None if found["held"] is None else tuple(found["held"])
-    return Finished(**{**found, **moments, "held": held})
-
-
-def _read_upload(found: Mapping[str, Any]) -> Upload:
-    moments = {name: _moment(found[name]) for name in ("modified", "good")}
-    seen = _needed(found["seen"])
-    return Upload(**{**found, **moments, "seen": seen, "organizations": tuple(found["organizations"])})
-
-
-def _moment(text: str | None) -> datetime | None:
-    return None if text is None else _needed(text)
-
-
-def _needed(text: str) -> datetime:
-    moment = datetime.fromisoformat(text)
-    if moment.tzinfo is None:
-        raise ValueError(f"{text!r} has no offset")
-    return moment.astimezone(UTC)
+    found = in_utc(from_json(text, _Document))
+    if found.version != _VERSION:
+        raise ValueError(f"version {found.version!r} is not {_VERSION}")
+    uploads = {one.name: one for one in found.uploads}
+    return Record(Memory(found.schedules), found.last, found.last_good, found.held, uploads, found.undone)

@@ -18,6 +18,7 @@ from cpimportd.core.problems import Problem, ProblemError, problem
 from cpimportd.core.texts.telling import spoken
 from cpimportd.core.texts.translation import say_in
 from cpimportd.core.time import day
+from cpimportd.core.typed import to_json
 from cpimportd.notify.delivery import deliver
 from cpimportd.notify.texts import place, shortened
 from cpimportd.render.jobs import render_reconciliation, render_weekly
@@ -99,14 +100,14 @@ def require_urls(settings: Settings) -> None:
 def _reported(settings: Settings, found: Weekly) -> Done:
     runs = f"{len(found.runs)} runs since {day(found.since, settings.zone)}"
     summary = f"{runs}, {len(found.wrong)} things wrong now"
-    return Done("reported", summary, found.as_json(), lambda console: render_weekly(found, settings.zone, console))
+    return Done("reported", summary, to_json(found), lambda console: render_weekly(found, settings.zone, console))
 
 
 def _reconciled(found: Reconciliation) -> Done:
     differ = len(found.problems)
     summary = f"{differ} differences" if differ else f"{len(found.accounts)} accounts agree"
     status = "different" if differ else "equal"
-    return Done(status, summary, found.as_json(), lambda console: render_reconciliation(found, console), found.problems)
+    return Done(status, summary, to_json(found), lambda console: render_reconciliation(found, console), found.problems)
 
 
 def _title(settings: Settings, done: Done) -> str:
@@ -118,7 +119,7 @@ def _title(settings: Settings, done: Done) -> str:
     else:
         since = day(datetime.fromisoformat(str(found["since"])), settings.zone)
         runs, wrong = found["runs"], found["wrong"]
-        assert isinstance(runs, dict)  # noqa: S101  as Weekly.as_json has it
+        assert isinstance(runs, dict)  # noqa: S101  as Weekly has it
         assert isinstance(wrong, list)  # noqa: S101
         summary = say("alert", "summary since {since}: {runs} runs, {wrong} things wrong")
         text = summary.format(since=since, runs=sum(runs.values()), wrong=len(wrong))

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from enum import IntEnum
 
 from cpimportd.core.problems import Problem, printable
+from cpimportd.core.typed import json_keys
 
 
 class Level(IntEnum):
@@ -18,6 +19,7 @@ class Level(IntEnum):
     UNKNOWN = 3
 
 
+@json_keys("level", status="level.name")
 @dataclass(frozen=True, slots=True)
 class Finding:
     """One thing that was looked at; ``way_out`` says what to do about it."""
@@ -27,6 +29,7 @@ class Finding:
     way_out: str | None = None
 
 
+@json_keys(status="level.name")
 @dataclass(frozen=True, slots=True)
 class Answer:
     """What a plugin answers: the findings in the order of their gravity, and the performance data.
@@ -58,17 +61,6 @@ class Answer:
             if finding.way_out:
                 lines.append(f"  {_plain(finding.way_out)}")
         return "\n".join(lines)
-
-    def as_json(self) -> dict[str, object]:
-        """The same for scripts."""
-        return {
-            "status": self.level.name,
-            "findings": [
-                {"status": found.level.name, "text": found.text, "way_out": found.way_out} for found in self.findings
-            ],
-            "performance": list(self.performance),
-            "problems": [found.as_json() for found in self.problems],
-        }
 
 
 def _plain(text: str) -> str:

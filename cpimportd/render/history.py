@@ -1,30 +1,24 @@
 """Earlier runs as people read them: the list, a stored report, and the journal of changes."""
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import fields
-from datetime import datetime, tzinfo
-from decimal import Decimal
-from typing import TYPE_CHECKING, Any, Final
+from dataclasses import fields, replace
+from datetime import tzinfo
+from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 from rich.console import Console
 from rich.text import Text
 
 from cpimportd.core.catalog import CATALOG
 from cpimportd.core.figures import amount, count
-from cpimportd.core.model import Figure, Kind, Unit
+from cpimportd.core.model import Kind, Unit
 from cpimportd.core.problems import Problem
 from cpimportd.core.report import (
-    TERMS,
-    Bridge,
     FileReport,
-    FileStatus,
-    KindTotal,
     RunReport,
-    RunStatus,
     UnitReport,
-    UnitStatus,
 )
 from cpimportd.core.time import moment
+from cpimportd.core.typed import to_json, typed
 from cpimportd.render import fields as values
 from cpimportd.render.fields import title_of
 from cpimportd.render.layout import Column, clean, clean_cell, print_heading, print_line, print_more, print_table
@@ -32,6 +26,8 @@ from cpimportd.render.run import render
 
 if TYPE_CHECKING:
     from cpimportd.books.reports.history import Change, Inserted, RunLine, Shown
+
+_Part = TypeVar("_Part", FileReport, UnitReport)
 
 _HISTORY: Final = (
     Column("Run", number=True),
@@ -62,8 +58,6 @@ _DONE: Final = {
 }
 _NUMBERS_OF_ROWS: Final = frozenset({"organization_id", "bank_account_id", "contract_id", "created_at", "updated_at"})
 """What the database numbers and stamps: a document's organization, account and contract are shown by their names."""
-_COUNTS: Final = ("inserted", "updated", "removed", "retimed", "unchanged", "normalised", "put_right", "moved_in",
-                  "moved_out")  # fmt: skip
 
 
 def render_history(runs: "Sequence[RunLine]", zone: tzinfo, console: Console) -> None:
@@ -107,59 +101,24 @@ def render_stored(shown: "Shown", zone: tzinfo, console: Console, *, whole: bool
 
 
 def stored_report(stored: Mapping[str, Any]) -> RunReport:
-    """A report from the JSON that its run left in the database."""
-    return RunReport(
-        run=stored["run"],
-        status=RunStatus(stored["status"]),
-        started_at=datetime.fromisoformat(stored["started_at"]),
-        seconds=float(stored["seconds"]),
-        files=tuple(_file(file) for file in stored["files"]),
-        units=tuple(_unit(unit) for unit in stored["units"]),
-        totals={Kind(kind): KindTotal(t["rows"], Decimal(t["sum"])) for kind, t in stored["totals"].items()},
-        principal=_sum(stored.get("principal")),
-        interest=_sum(stored.get("interest")),
-        other=_sum(stored.get("other")),
+    """A report from the JSON that its run left in the database; an earlier version told less."""
+    parts = {"files": (), "units": (), "problems": (), "held_now": None}  # each is read below
+    return replace(
+        typed({**stored, **parts}, RunReport, lax=True),
+        files=tuple(_with_problems(typed({**file, "problems": ()}, FileReport), file) for file in stored["files"]),
+        units=tuple(map(_unit, stored["units"])),
         problems=_problems(stored["problems"]),
-        stages=stored.get("stages", {}),
     )
 
 
-def _file(file: Mapping[str, Any]) -> FileReport:
-    return FileReport(
-        name=file["name"],
-        kind=Kind(file["kind"]) if file["kind"] else None,
-        organizations=tuple(file["organizations"]),
-        rows=file["rows"],
-        control_total=_sum(file["control_total"]),
-        status=FileStatus(file["status"]),
-        problems=_problems(file["problems"]),
-        modified=datetime.fromisoformat(file["modified"]) if file.get("modified") else None,
-    )
+def _unit(stored: Mapping[str, Any]) -> UnitReport:
+    unit = Unit(stored["organization"], Kind(stored["kinds"][0]).group)
+    told = {**stored, "unit": to_json(unit), "bridges": stored["bridge"], "problems": (), "foreign": {}}
+    return _with_problems(typed(told, UnitReport), stored)
 
 
-def _unit(unit: Mapping[str, Any]) -> UnitReport:
-    return UnitReport(
-        unit=Unit(unit["organization"], Kind(unit["kinds"][0]).group),
-        status=UnitStatus(unit["status"]),
-        **{name: unit.get(name, 0) for name in _COUNTS},
-        bridges=tuple(_bridge(bridge) for bridge in unit["bridge"]),
-        problems=_problems(unit["problems"]),
-        accepted=tuple(unit["accepted"]),
-    )
-
-
-def _bridge(bridge: Mapping[str, Any]) -> Bridge:
-    return Bridge(
-        kind=Figure(bridge["kind"]),
-        rows_before=bridge["rows_before"],
-        rows_after=bridge["rows_after"],
-        **{name: Decimal(bridge[name]) for name in TERMS},
-        control_total=_sum(bridge["control_total"]),
-    )
-
-
-def _sum(text: str | None) -> Decimal | None:
-    return None if text is None else Decimal(text)
+def _with_problems(found: _Part, stored: Mapping[str, Any]) -> _Part:
+    return replace(found, problems=_problems(stored["problems"]))
 
 
 def _problems(stored: Sequence[Mapping[str, Any]]) -> tuple[Problem, ...]:

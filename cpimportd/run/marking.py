@@ -20,6 +20,7 @@ from cpimportd.config.settings import Reader, Settings
 from cpimportd.core.catalog import CATALOG, Effect
 from cpimportd.core.problems import Problem, ProblemError, printable, problem
 from cpimportd.core.texts.telling import told
+from cpimportd.core.typed import json_keys
 from cpimportd.render.workbooks.output import write_output
 from cpimportd.run.spool import archived_runs, find_in_spool
 from cpimportd.workbook.reading import child_command
@@ -49,6 +50,7 @@ class Faulty:
     problems: tuple[Mapping[str, Any], ...]
 
 
+@json_keys("path", "count", marked="path", problems="count")
 @dataclass(frozen=True, slots=True)
 class Marked:
     """What became of one workbook.
@@ -64,15 +66,6 @@ class Marked:
     path: Path | None
     count: int
     problem: Problem | None = None
-
-    def as_json(self) -> dict[str, object]:
-        """The outcome as scripts get it."""
-        return {
-            "file": self.file,
-            "marked": None if self.path is None else str(self.path),
-            "problems": self.count,
-            "problem": None if self.problem is None else self.problem.as_json(),
-        }
 
 
 async def faulty_workbooks(connection: asyncpg.Connection, run: int, spool: Path) -> list[Faulty]:

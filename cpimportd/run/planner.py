@@ -7,9 +7,10 @@ import os
 import sys
 import tempfile
 from collections.abc import Iterator, Mapping
-from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
+
+from msgspec.structs import replace
 
 from cpimportd.config.faults import check_expression
 from cpimportd.config.load import Loaded, load, require_database, require_source
@@ -23,13 +24,13 @@ from cpimportd.daemon.plan import (
     COPY_PREFIX,
     RESCHEDULED,
     Plan,
-    PlannedSchedule,
     encode,
     encode_problems,
     env_copy,
     read_rescheduled,
 )
 from cpimportd.run.usable import require_usable
+from cpimportd.timetable.memory import PlannedSchedule
 
 
 def runtime_directory(settings: Settings, environ: Mapping[str, str] = os.environ) -> Path:
@@ -75,7 +76,17 @@ def _schedules(settings: Settings) -> Iterator[PlannedSchedule]:
     for name, found in settings.schedules.items():
         if found.enabled:
             waits = found.wait_for_upload if found.job == "import" else timedelta(0)
-            yield PlannedSchedule(name, found.at, found.grace, found.catch_up, found.only, waits, job=found.job)
+            yield PlannedSchedule(
+                name,
+                found.at,
+                settings.zone,
+                found.grace,
+                found.catch_up,
+                found.only,
+                waits,
+                job=found.job,
+                started_grace=max(waits, settings.retry.within, settings.daemon.run_time_limit),
+            )
 
 
 def _with_rescheduled(schedules: Iterator[PlannedSchedule], file: Path) -> Iterator[PlannedSchedule]:

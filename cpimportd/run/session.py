@@ -72,7 +72,7 @@ async def store_report(
     for last in (False, True):  # that a connection is lost may turn out only here
         try:
             async with reconnect_if_closed(connection, database) as usable:
-                await runs.finish(usable, number, report.status.value, report.as_json())
+                await runs.finish(usable, number, report.status.value, report)
                 await _log_seconds(usable, number, logs)
         except (ProblemError, OSError, asyncpg.InterfaceError, asyncpg.PostgresError) as error:
             if last or not connection.is_closed():

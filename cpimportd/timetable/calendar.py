@@ -11,7 +11,6 @@ Slots are given in UTC: Python compares two instants of one zone by their wall t
 import re
 from bisect import bisect_left
 from collections.abc import Iterator
-from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta, tzinfo
 from functools import lru_cache
 from heapq import merge
@@ -19,6 +18,7 @@ from itertools import islice, takewhile
 from typing import Final
 from zoneinfo import ZoneInfo
 
+import msgspec
 from oncalendar import MAX_YEAR, BaseIterator
 
 from cpimportd.core.time import parse_zone
@@ -56,8 +56,7 @@ class SlotOrderError(RuntimeError):
     """No answer later than the question came: a defect of ours or of oncalendar, never to be waited out in a loop."""
 
 
-@dataclass(frozen=True, slots=True)
-class Line:
+class Line(msgspec.Struct, frozen=True):
     """One OnCalendar expression, and the zone in which its local times are read.
 
     Attributes:

@@ -1,11 +1,12 @@
 """Now and memory → which slot is due, and which ones were missed for good."""
 
-from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Final
 
+import msgspec
+
 from cpimportd.timetable.calendar import SECOND, count_slots, newest_slot, next_slot
-from cpimportd.timetable.memory import Remembered, Timed
+from cpimportd.timetable.memory import PlannedSchedule, Remembered
 
 ON_TIME: Final = timedelta(minutes=1)
 """Without ``catch_up`` an older slot is not started: it was missed, and the daemon looks at the clock more often."""
@@ -14,8 +15,7 @@ COUNTED_AT_MOST: Final = 1000
 """Missed slots are counted to here: after a year of a schedule by the minute nobody asks for more."""
 
 
-@dataclass(frozen=True, slots=True)
-class Due:
+class Due(msgspec.Struct, frozen=True):
     """The newest slot of a schedule that has not been done.
 
     Attributes:
@@ -29,7 +29,9 @@ class Due:
     missed: int
 
 
-def due(schedule: Timed, remembered: Remembered, now: datetime, waiting: datetime | None = None) -> Due | None:
+def due(
+    schedule: PlannedSchedule, remembered: Remembered, now: datetime, waiting: datetime | None = None
+) -> Due | None:
     """The newest slot in (last done, now], None where there is none.
 
     Missed slots before it are coalesced into it: an import brings today's books, however many days were missed. Where
@@ -54,7 +56,7 @@ def due(schedule: Timed, remembered: Remembered, now: datetime, waiting: datetim
     return Due(newest, startable=now - newest <= oldest_startable, missed=missed)
 
 
-def resumable(schedule: Timed, remembered: Remembered, now: datetime) -> datetime | None:
+def resumable(schedule: PlannedSchedule, remembered: Remembered, now: datetime) -> datetime | None:
     """The slot that was started before a restart and may still go on, None where there is none.
 
     Grace decides whether a slot may start. Once it was started, the time for trying bounds it, with a restart between
@@ -71,6 +73,6 @@ def resumable(schedule: Timed, remembered: Remembered, now: datetime) -> datetim
     return started
 
 
-def upcoming(schedule: Timed, remembered: Remembered, now: datetime) -> datetime | None:
+def upcoming(schedule: PlannedSchedule, remembered: Remembered, now: datetime) -> datetime | None:
     """The next slot that can become due, None where the expression names none any more."""
     return next_slot(schedule.at, schedule.zone, max(now, remembered.counted_after))

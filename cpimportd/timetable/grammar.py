@@ -8,8 +8,9 @@ spelled out, as which both read it alike. Whatever systemd refuses is refused, a
 
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import Final
+
+import msgspec
 
 _DAYS: Final = ("monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday")
 _WEEKDAYS: Final = {name[:length]: number for number, name in enumerate(_DAYS) for length in (3, len(name))}
@@ -46,8 +47,7 @@ class GrammarError(ValueError):
     """What was given is no expression; says why, and how it is written."""
 
 
-@dataclass(frozen=True, slots=True)
-class _Field:
+class _Field(msgspec.Struct, frozen=True):
     """One of the numbers of an instant: its name, and from what to what it goes."""
 
     name: str

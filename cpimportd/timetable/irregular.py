@@ -15,6 +15,7 @@ from typing import Final
 
 from oncalendar import BaseIterator, is_imaginary
 
+from cpimportd.core.typed import json_keys
 from cpimportd.timetable.calendar import EPOCH, SECOND, Line, in_utc, parse, seconds_since_epoch
 
 _DAY: Final = 86_400
@@ -33,6 +34,7 @@ class Irregularity(StrEnum):
     """The clock is put back to before it: the slot is the first one."""
 
 
+@json_keys("day", "zone", date="day", timezone="zone")
 @dataclass(frozen=True, slots=True)
 class IrregularDate:
     """A date on which local times that an expression names are irregular.
@@ -67,16 +69,6 @@ class IrregularDate:
             )
         left = "no slot on that day" if self.slotless else "no slots for them" if several else "no slot for it"
         return f"{which} {'do' if several else 'does'} not exist: {left}"
-
-    def as_json(self) -> dict[str, object]:
-        """The date as scripts get it."""
-        return {
-            "date": self.day.isoformat(),
-            "times": [local.isoformat() for local in self.times],
-            "kind": self.kind.value,
-            "timezone": self.zone,
-            "slotless": self.slotless,
-        }
 
 
 def _clocks(times: tuple[time, ...]) -> str:

@@ -4,25 +4,32 @@ Everything here is a frozen value; changing the memory makes a new one, and whoe
 """
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from typing import Final
 from zoneinfo import ZoneInfo
+
+import msgspec
+from msgspec.structs import replace
+
+from cpimportd.core.typed import Instant
 
 AHEAD: Final = timedelta(days=1)
 """A last slot that lies further in the future than this was written under a wrong clock, and is not believed."""
 
 
-@dataclass(frozen=True, slots=True)
-class Timed:
-    """When one schedule is due, as the configuration in force has it.
+class PlannedSchedule(msgspec.Struct, frozen=True):
+    """One schedule that is enabled, as the configuration in force has it.
 
     Attributes:
-        name: of the schedule.
+        name: of its section under ``schedules``.
         at: one or more OnCalendar expressions, see systemd.time(7).
         zone: in which they are read.
         grace: how old a slot may be and still be started.
         catch_up: whether a slot that was missed is made up for within ``grace``.
+        only: the kinds to import; empty means all.
+        wait_for_upload: from the slot on, how long to look again while 1C has uploaded nothing.
+        rescheduled: whether ``at`` was changed by hand until the next start.
+        job: import, report or reconcile.
         started_grace: how old a slot may be that was started before a restart and still go on, where that is longer
             than ``grace``.
     """
@@ -32,11 +39,14 @@ class Timed:
     zone: ZoneInfo
     grace: timedelta
     catch_up: bool = True
+    only: tuple[str, ...] = ()
+    wait_for_upload: timedelta = timedelta(0)
+    rescheduled: bool = False
+    job: str = "import"
     started_grace: timedelta = timedelta(0)
 
 
-@dataclass(frozen=True, slots=True)
-class Remembered:
+class Remembered(msgspec.Struct, frozen=True):
     """What is remembered of one schedule; instants are in UTC.
 
     Attributes:
@@ -51,10 +61,10 @@ class Remembered:
 
     at: str | None
     timezone: str
-    counting_from: datetime
-    last_done: datetime | None = None
-    newest_upload: datetime | None = None
-    started: datetime | None = None
+    counting_from: Instant
+    last_done: Instant | None = None
+    newest_upload: Instant | None = None
+    started: Instant | None = None
 
     @property
     def counted_after(self) -> datetime:
@@ -62,11 +72,10 @@ class Remembered:
         return self.counting_from if self.last_done is None else max(self.counting_from, self.last_done)
 
 
-@dataclass(frozen=True, slots=True)
-class Memory:
+class Memory(msgspec.Struct, frozen=True):
     """What is remembered of all schedules, by their names."""
 
-    schedules: Mapping[str, Remembered] = field(default_factory=dict)
+    schedules: Mapping[str, Remembered] = msgspec.field(default_factory=dict)
 
     def of(self, schedule: str) -> Remembered:
         """What is remembered of a schedule in force.
@@ -100,7 +109,7 @@ class Memory:
         return self.put(schedule, replace(before, last_done=last, newest_upload=newest, started=started))
 
 
-def put_in_force(memory: Memory, schedules: Iterable[Timed], now: datetime) -> Memory:
+def put_in_force(memory: Memory, schedules: Iterable[PlannedSchedule], now: datetime) -> Memory:
     """The memory once these schedules, and no others, are in force.
 
     A schedule that is new, came back, or has another expression or zone counts from now: no run starts for a slot

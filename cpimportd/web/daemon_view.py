@@ -11,6 +11,7 @@ from starlette.concurrency import run_in_threadpool
 
 from cpimportd.core.outcomes import held_alone
 from cpimportd.core.problems import Problem, ProblemError
+from cpimportd.core.typed import to_json
 from cpimportd.daemon.client import Client, as_told, slotless, trouble_of_run, undone, waits_in_trouble, with_held
 
 FRESH: Final = 0.4
@@ -40,7 +41,8 @@ class DaemonState:
     def _job(self, schedule: str | None) -> str:
         return _IMPORT if schedule is None else self.jobs.get(schedule, _IMPORT)
 
-    def as_json(self) -> dict[str, Any]:
+    @property
+    def live(self) -> dict[str, Any]:
         """What the page needs of it, and nothing of the machine's folders."""
         if self.status is None:
             return {"daemon": False, "code": self.problem and self.problem.code, "running": None, "schedules": []}
@@ -109,7 +111,7 @@ class DaemonView:
         """
         seen = await self.look()
         if seen.status is None:
-            problems = [] if seen.problem is None else [seen.problem.as_json()]
+            problems = [] if seen.problem is None else [to_json(seen.problem)]
             return {"daemon": False, "running": False, "problems": problems}
         return as_told(with_held(dict(seen.status), held, unasked, outstanding))
 

@@ -14,6 +14,7 @@ from cpimportd.core.catalog import CATALOG
 from cpimportd.core.problems import Problem, ProblemError, printable, problem
 from cpimportd.core.texts import telling
 from cpimportd.core.texts.translation import Language
+from cpimportd.core.typed import to_json
 from cpimportd.web.methods import allowed
 
 MEDIA_TYPE: Final = "application/problem+json"
@@ -103,7 +104,7 @@ def response(request: Request, found: Problem, status: int | None = None) -> Res
     """The answer that tells a problem."""
     number = status or status_of(found)
     language = language_of(request)
-    spoken = told(found.as_json(), language)
+    spoken = told(to_json(found), language)
     body = {
         "type": "about:blank",
         "title": HTTPStatus(number).phrase,

@@ -20,6 +20,7 @@ from cpimportd.books.publish.held import held_units
 from cpimportd.books.reports.overview import days, import_logs, month_sums, workbooks
 from cpimportd.books.reports.overview import summary as read_summary
 from cpimportd.core.problems import ProblemError, problem
+from cpimportd.core.typed import to_json
 from cpimportd.web.daemon_view import FRESH, traffic_light
 from cpimportd.web.dependencies import Department, Limit, Services, Shared, Skip, SpokenLanguage, bounded
 from cpimportd.web.problem_details import RESPONSES, all_told, response
@@ -79,13 +80,10 @@ async def overview(services: Shared, department: Department, language: SpokenLan
         "timezone": services.settings.timezone,
         "department_id": department,
         "light": traffic_light(seen, held, books, last),
-        "live": {**seen.as_json(), **({"held": [one.unit.name for one in held]} if seen.status else {})},
-        "summary": summary.as_json(),
+        "live": {**seen.live, **({"held": [one.unit.name for one in held]} if seen.status else {})},
+        "summary": to_json(summary),
         "days": month,
-        "held": [
-            {**one.as_json(), "problems": all_told((found.as_json() for found in one.problems), language)}
-            for one in held
-        ],
+        "held": [{**to_json(one), "problems": all_told(to_json(one.problems), language)} for one in held],
         "files": books,
     }
 
@@ -122,7 +120,7 @@ async def _changes(services: Services) -> AsyncIterator[str]:
     """One event whenever the daemon's status changes; starlette breaks it off when the watcher goes."""
     shown, quiet = "", 0.0
     while not services.stopping.is_set():
-        seen = (await services.daemon.look()).as_json()
+        seen = (await services.daemon.look()).live
         line = json.dumps(seen, ensure_ascii=False)
         if line != shown:
             shown, quiet = line, 0.0
@@ -174,7 +172,7 @@ async def summary(
         raise ProblemError(problem("web-request", reason=f"date_from: {date_from} is after date_to, {date_to}"))
     async with services.books.reading() as connection:
         found = await read_summary(connection, department, Period(date_from, date_to))
-    return {"department_id": department, **found.as_json()}
+    return {"department_id": department, **to_json(found)}
 
 
 @portfolio.get("/import-logs", summary="The backend's log of imports, by its other name")
@@ -195,4 +193,4 @@ async def by_month(
     """What each organization paid in each month: principal and interest by the payment type of the detail lines."""
     async with services.books.reading() as connection:
         found = await month_sums(connection, department, months)
-    return {"department_id": department, "months": [one.as_json() for one in found]}
+    return {"department_id": department, "months": to_json(found)}

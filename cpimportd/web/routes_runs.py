@@ -15,6 +15,7 @@ from cpimportd.books.reports.history import show
 from cpimportd.books.reports.overview import department_of
 from cpimportd.core.problems import ProblemError, problem
 from cpimportd.core.texts.translation import Language
+from cpimportd.core.typed import to_json
 from cpimportd.render.fields import title_of
 from cpimportd.web.dependencies import Department, Limit, Services, Shared, Skip, SpokenLanguage, bounded
 from cpimportd.web.problem_details import RESPONSES, all_told
@@ -34,7 +35,7 @@ async def history(
     number = bounded(services, limit, 20)
     async with services.books.reading() as connection:
         found = await read_history(connection, department_id=department, limit=number, before=before)
-    return {"runs": [line.as_json() for line in found]}
+    return {"runs": to_json(found)}
 
 
 @router.get("/status", summary="What the daemon does")
@@ -55,7 +56,7 @@ async def one_run(services: Shared, run: RunNumber, language: SpokenLanguage) ->
     async with services.books.reading() as connection:
         await _require_ours(connection, run, services)
         shown = await show(connection, run)
-    return {**shown.line.as_json(), "report": None if shown.report is None else _spoken(shown.report, language)}
+    return {**to_json(shown.line), "report": None if shown.report is None else _spoken(shown.report, language)}
 
 
 async def _require_ours(connection: asyncpg.Connection, run: int, services: Services) -> None:
@@ -83,5 +84,5 @@ async def diff(
     async with services.books.reading() as connection:
         await _require_ours(connection, run, services)
         found = await read_diff(connection, run, organization=organization)
-        page = [one.as_json(title_of) async for one in movements(connection, found, skip=skip, limit=number)]
+        page = [one.titled(title_of) async for one in movements(connection, found, skip=skip, limit=number)]
     return {**found.head(), "documents": page, "skip": skip, "total": found.total}

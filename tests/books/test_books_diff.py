@@ -108,7 +108,7 @@ async def test_one_organization_alone(two_days, connect):
 @pytest.mark.asyncio
 async def test_scripts_get_the_titles_of_the_workbook_and_sums_as_strings(two_days, connect):
     async with connect(two_days.url) as connection:
-        shown = json.loads(json.dumps((await diff(connection, 2)).as_json(title_of)))
+        shown = json.loads(json.dumps((await diff(connection, 2)).titled(title_of)))
     assert shown["counts"] == {"added": 0, "removed": 4, "changed": 6, "retimed": 4, "rekeyed": 0}
     changed = next(one for one in shown["documents"] if one["what"] == "changed")
     assert "Сумма" in {one["title"] for one in changed["differences"]}

@@ -14,6 +14,7 @@ from cpimportd.books.journal.summed import Month, explain_figure
 from cpimportd.books.reports.overview import summary
 from cpimportd.core.model import Figure, Kind
 from cpimportd.core.problems import ProblemError
+from cpimportd.core.typed import to_json
 from cpimportd.render.fields import title_of
 from tests.support.books.whole_diff import diff
 
@@ -184,7 +185,7 @@ async def test_a_document_that_is_gone_is_told_from_the_journal(two_days, connec
     ]  # fmt: skip
     assert {version.state.amount for version in found.versions if version.state} == {gone.amount_before}
     assert [version.origin.document.workbook.run for version in found.versions if version.state] == [3, 1]
-    json.dumps(found.as_json(title_of))
+    json.dumps(found.titled(title_of))
 
 
 @pytest.mark.asyncio
@@ -214,7 +215,7 @@ async def test_a_contract_is_told_with_its_documents_and_its_bridges(two_days, c
     assert (shown.all_left, shown.all_bridges) == (len(shown.left), len(shown.bridges))
     for bridge in shown.bridges:
         assert bridge.opening + bridge.added - bridge.removed + bridge.changed == bridge.closing
-    json.dumps([found.head(), *(one.as_json() for one in (*documents, *shown.left, *shown.bridges))])
+    json.dumps([found.head(), *(to_json(one) for one in (*documents, *shown.left, *shown.bridges))])
 
 
 @pytest.mark.asyncio

@@ -12,6 +12,7 @@ from cpimportd.books.journal.movements import What
 from cpimportd.books.reports.weekly import weekly
 from cpimportd.core.model import Group, Unit
 from cpimportd.core.report import RunReport
+from cpimportd.core.typed import to_json
 from cpimportd.render.diff import render_diff
 from cpimportd.render.fields import title_of
 from cpimportd.render.jobs import render_weekly
@@ -174,7 +175,7 @@ async def test_every_page_has_the_rows_of_principal_and_interest(lives, made, da
     async with connect(database) as connection:
         found = await diff(connection, 2)
         week = await weekly(connection, 8, datetime(2000, 1, 1, tzinfo=UTC), datetime.now(UTC))
-    told = {one["kind"]: one["changed"] for one in found.as_json(title_of)["sums"] if one["organization"] == A}
+    told = {one["kind"]: one["changed"] for one in found.titled(title_of)["sums"] if one["organization"] == A}
     assert (told["principal"], told["interest"], told["other"]) == ("-754253.24", "754253.24", "0.00")
     (sums,) = [table for table in tables_of(found.found, found.tell) if table.title == "Итоги"]
     in_book = {line[1]: line[5] for line in sums.rows if line[0] == A}
@@ -187,7 +188,7 @@ async def test_every_page_has_the_rows_of_principal_and_interest(lives, made, da
     for name, moved in (("principal", "-754 253,24"), ("interest", "+754 253,24")):
         lines = [line for line in text.getvalue().replace("\N{NO-BREAK SPACE}", " ").splitlines() if moved in line]
         assert len([line for line in lines if line.startswith(A) and name in line]) == 3, name
-    assert [line["kind"] for line in (unit.as_json() for unit in published.units if unit.unit == UNITS[1])
+    assert [line["kind"] for line in (to_json(unit) for unit in published.units if unit.unit == UNITS[1])
             for line in line["bridge"]] == ["expenses", "details", "principal", "interest", "other"]  # fmt: skip
 
 

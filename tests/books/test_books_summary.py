@@ -9,6 +9,7 @@ from cpimportd.books.reports.overview import summary
 from cpimportd.books.schema.upgrade import upgrade
 from cpimportd.config.settings import Database
 from cpimportd.core.model import Kind
+from cpimportd.core.typed import to_json
 
 FILL = """
     INSERT INTO fin_organizations (id, name, department_id, is_active) VALUES (1, 'A', 8, true), (2, 'B', 9, true);
@@ -69,7 +70,7 @@ async def test_the_latest_run_and_the_latest_that_published_are_told(database, c
     async with connect(database) as connection:
         found = await summary(connection, 8)
     assert (found.last_run.status, found.last_published.status) == ("failed", "published")
-    shown = json.loads(json.dumps(found.as_json()))
+    shown = json.loads(json.dumps(to_json(found)))
     assert shown["last_run"]["status"] == "failed"
     assert shown["net_balance"] == "0.00"
     assert shown["documents"]["details"] == {"rows": 0, "sum": "0.00"}

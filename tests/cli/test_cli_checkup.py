@@ -16,6 +16,7 @@ from cpimportd.cli.checkup.line import attempt
 from cpimportd.cli.checkup.machine import reader_confinement
 from cpimportd.config.load import load
 from cpimportd.config.settings import Reader
+from cpimportd.core.typed import to_json
 
 
 async def lines(path, **options):
@@ -147,7 +148,7 @@ async def test_a_cache_that_is_away_is_a_warning_and_shows_no_password(database,
     cache = '[cache]\nurl = "redis://:hunter2@127.0.0.1:1/0"\ntimeout = "1s"\n'
     found = await lines(write_configuration(database, more=cache))
     assert found["cache"].status == "WARNING"
-    assert "hunter2" not in str([line.as_json() for line in found.values()])
+    assert "hunter2" not in str([to_json(line) for line in found.values()])
 
 
 @pytest.mark.asyncio
@@ -216,7 +217,10 @@ async def test_a_check_changes_nothing_in_the_database(database, write_configura
 
 CONFINEMENT = """
 import asyncio, json
-print(json.dumps([line.as_json() for line in asyncio.run(reader_confinement(Reader()))]))
+from cpimportd.cli.checkup.machine import reader_confinement
+from cpimportd.config.settings import Reader
+from cpimportd.core.typed import to_json
+print(json.dumps([to_json(line) for line in asyncio.run(reader_confinement(Reader()))]))
 """
 REFUSING = Path(__file__).parents[1] / "support" / "workbook" / "refusing.py"
 

@@ -1,13 +1,13 @@
 """How a slot's runs are ordered, and what follows from the way one ended."""
 
-from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 import pytest
+from msgspec.structs import replace
 
 from cpimportd.daemon.attempts import Again, Attempt, Done, Ended, backoff, judge, order
 from cpimportd.daemon.messages import Result, Seen
-from cpimportd.daemon.plan import PlannedSchedule
+from cpimportd.timetable.memory import PlannedSchedule
 from tests.support.daemon.plans import HOUR, PLAN, SCHEDULE
 
 SLOT = datetime(2026, 11, 24, 3, tzinfo=UTC)

@@ -3,10 +3,10 @@
 import asyncio
 import signal
 from contextlib import suppress
-from dataclasses import replace
 from datetime import timedelta
 
 import pytest
+from msgspec.structs import replace
 
 from cpimportd.daemon.attempts import Ended
 from cpimportd.daemon.copies import Copies

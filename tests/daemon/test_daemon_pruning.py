@@ -3,9 +3,9 @@
 import logging
 import os
 from asyncio.subprocess import DEVNULL, PIPE
-from dataclasses import replace
 
 import pytest
+from msgspec.structs import replace
 
 from cpimportd.config.load import load
 from cpimportd.core.problems import ProblemError

@@ -2,12 +2,13 @@
 
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from zoneinfo import ZoneInfo
 
 import pytest
 
-from cpimportd.daemon.plan import Plan, PlannedSchedule
+from cpimportd.daemon.plan import Plan
 from cpimportd.daemon.slots import Slots
-from cpimportd.timetable.memory import Memory
+from cpimportd.timetable.memory import Memory, PlannedSchedule
 
 START = datetime(2026, 11, 20, 12, tzinfo=UTC)
 HOUR = timedelta(hours=1)
@@ -16,7 +17,7 @@ DAY = timedelta(days=1)
 
 @pytest.fixture
 def slots() -> Slots:
-    schedule = PlannedSchedule("import", "*-*-* 06:00:00 UTC", HOUR, True, (), timedelta(0))
+    schedule = PlannedSchedule("import", "*-*-* 06:00:00 UTC", ZoneInfo("Europe/Moscow"), HOUR)
     plan = Plan(
         "here", Path("/copy"), Path("/state"), Path("/run"), "Europe/Moscow", (schedule,),
         retry_within=timedelta(minutes=20), wait_first=timedelta(seconds=2), wait_longest=timedelta(minutes=2),

@@ -2,11 +2,11 @@
 
 import json
 import os
-from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
+from msgspec.structs import replace
 
 from cpimportd.core.files import write_whole
 from cpimportd.core.model import Kind

@@ -70,6 +70,7 @@ def test_the_users_screen_stays_clean(folder):
     code = """
 import ftplib, sys
 from pathlib import Path
+from cpimportd.demo.ftp import LoopbackFtpServer
 with LoopbackFtpServer(Path(sys.argv[1])) as server, ftplib.FTP(encoding="utf-8") as ftp:
     ftp.connect("127.0.0.1", server.port)
     ftp.login(server.user, server.password)

@@ -1,11 +1,11 @@
 """A power cut while the daemon writes its memory, or a backup is made: the old content or the new, never a damaged one."""
 
 import os
-from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
+from msgspec.structs import replace
 
 from cpimportd.books.database.backup import _publish
 from cpimportd.daemon.store import Record, Store

@@ -29,6 +29,7 @@ from cpimportd.cli.checkup.checkup import checkup
 from cpimportd.config.load import load
 from cpimportd.config.settings import Database
 from cpimportd.core.problems import ProblemError
+from cpimportd.core.typed import to_json
 from cpimportd.demo.ftp import LoopbackFtpServer
 from cpimportd.run.pipeline import run_once
 from cpimportd.run.request import RunRequest
@@ -279,13 +280,13 @@ def test_a_broken_url_is_refused_without_its_password_at_debug_level_too(
     file = tmp_path / "cpimportd.toml"
     file.write_text("".join(f"{name} = {json.dumps(value)}\n" for name, value in keys.items()), "utf-8")
     file.chmod(0o600)
-    said = [line.as_json() for line in asyncio.run(checkup(file))]
+    said = [to_json(line) for line in asyncio.run(checkup(file))]
     try:
         report = asyncio.run(run_once(load(file, {}).settings, RunRequest()))
-        said.append(report.as_json())
+        said.append(to_json(report))
         assert report.code != 0
     except ProblemError as error:
-        said += [found.as_json() for found in error.problems]
+        said += [to_json(found) for found in error.problems]
         said.append({"text": repr(error) + str(error)})
     text = json.dumps(said, ensure_ascii=False) + caplog.text
     assert leaked(text) == []

@@ -10,6 +10,7 @@ import pytest
 from cpimportd.core.model import Kind
 from cpimportd.core.problems import problem
 from cpimportd.core.report import FileReport, FileStatus, HeldUnit, RunStatus
+from cpimportd.core.typed import to_json
 from cpimportd.notify.alerting import Occasion, tell
 from cpimportd.notify.delivery import database, deliver
 from tests.support.notify.desk import FAILED, HELD, LOGIN, LOTOS, SHRUNK, VEGA, WELL, asyncio_apart, run_report
@@ -273,7 +274,7 @@ def test_no_secret_is_in_queue_error_or_log(desk, web, caplog):
     assert [line.partition(":")[0] for line in row["error"].splitlines()] == [
         *("1 json", "2 json", "3 mailto", "4 tgram", "5 unheardof"),
     ]
-    said = f"{row} {report.as_json()} {caplog.text}"
+    said = f"{row} {to_json(report)} {caplog.text}"
     assert leaked(said) == []
     assert ALERT_TOKEN not in said
     assert nobody not in said

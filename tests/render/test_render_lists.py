@@ -10,6 +10,7 @@ from cpimportd.books.reports.overview import CurrencyTotals, Summary
 from cpimportd.cli.checkup.line import CheckLine
 from cpimportd.core.model import Kind
 from cpimportd.core.report import KindTotal
+from cpimportd.core.typed import to_json
 from cpimportd.render.history import render_changes, render_history, render_stored, stored_report
 from cpimportd.render.lists import render_checks, render_config, render_summary
 
@@ -70,13 +71,13 @@ def test_history_without_runs_says_so(pipe):
 
 def test_a_stored_report_reads_back_as_it_was(make_report):
     report = make_report()
-    assert stored_report(json.loads(json.dumps(report.as_json()), parse_float=str)).as_json() == {
-        **report.as_json(),
+    assert to_json(stored_report(json.loads(json.dumps(to_json(report)), parse_float=str))) == {
+        **to_json(report),
     }
 
 
 def test_a_stored_problem_of_a_newer_version_is_shown_all_the_same(make_report, pipe):
-    stored = make_report().as_json()
+    stored = to_json(make_report())
     stored["problems"] = [{"code": "from-the-future", "message": "it rained", "way_out": "Wait."}]
     render_stored(Shown(run_line(), stored), MOSCOW, pipe.console)
     assert "it rained (from-the-future)" in pipe.text

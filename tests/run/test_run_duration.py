@@ -10,6 +10,7 @@ from cpimportd.books.reports.health import health
 from cpimportd.books.reports.history import history, show
 from cpimportd.books.reports.overview import days, import_logs
 from cpimportd.core.report import RunStatus
+from cpimportd.core.typed import to_json
 from cpimportd.run.undoing import undo_once
 from tests.support.books.whole_diff import diff
 
@@ -30,7 +31,7 @@ def slow_books(workplace, sql):
 
 def hundredths(report):
     """The report's duration as the backend's column holds it."""
-    return float(Decimal(str(report.as_json()["seconds"])).quantize(Decimal("0.01"), ROUND_HALF_UP))
+    return float(Decimal(str(to_json(report)["seconds"])).quantize(Decimal("0.01"), ROUND_HALF_UP))
 
 
 async def told(connection, run):
@@ -42,7 +43,7 @@ async def told(connection, run):
     (on_board,) = [one for day in board for one in day["runs"] if one["run"] == run]
     logs = await import_logs(connection, 8, skip=0, limit=100)
     seconds = {
-        "history": line.as_json()["seconds"],
+        "history": to_json(line)["seconds"],
         "show": round(shown.line.seconds, 3),
         "report": float(shown.report["seconds"]),
         "dashboard": round(on_board["seconds"], 3),

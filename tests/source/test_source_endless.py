@@ -29,6 +29,7 @@ FETCH = """
 import asyncio, json, resource, sys
 from pathlib import Path
 from cpimportd.core.problems import ProblemError
+from cpimportd.source.fetch import fetch
 
 def most():
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024

@@ -6,10 +6,10 @@ from zoneinfo import ZoneInfo
 import pytest
 
 from cpimportd.timetable.due import due, resumable, upcoming
-from cpimportd.timetable.memory import Memory, Remembered, Timed, disbelieve, put_in_force
+from cpimportd.timetable.memory import Memory, PlannedSchedule, Remembered, disbelieve, put_in_force
 
 MOSCOW = ZoneInfo("Europe/Moscow")
-DAILY = Timed("import", "*-*-* 06:00:00", MOSCOW, timedelta(hours=1))
+DAILY = PlannedSchedule("import", "*-*-* 06:00:00", MOSCOW, timedelta(hours=1))
 
 
 def at(text: str) -> datetime:
@@ -46,7 +46,7 @@ def test_missed_slots_are_coalesced_into_the_newest():
 
 
 def test_without_catch_up_only_a_slot_on_time_is_started():
-    strict = Timed("import", DAILY.at, MOSCOW, timedelta(hours=1), catch_up=False)
+    strict = PlannedSchedule("import", DAILY.at, MOSCOW, timedelta(hours=1), catch_up=False)
     remembered = since("2026-11-20T00:00", "2026-11-23T06:00")
     assert due(strict, remembered, at("2026-11-24T06:00:59")).startable
     assert not due(strict, remembered, at("2026-11-24T06:01:01")).startable
@@ -54,7 +54,9 @@ def test_without_catch_up_only_a_slot_on_time_is_started():
 
 @pytest.mark.parametrize("catch_up", [True, False])
 def test_a_slot_that_was_started_may_be_resumed_until_its_time_for_trying_is_over(catch_up):
-    waiting = Timed("import", DAILY.at, MOSCOW, timedelta(hours=1), catch_up, started_grace=timedelta(hours=6))
+    waiting = PlannedSchedule(
+        "import", DAILY.at, MOSCOW, timedelta(hours=1), catch_up, started_grace=timedelta(hours=6)
+    )
     memory = Memory({"import": since("2026-11-20T00:00", "2026-11-23T06:00")}).start("import", at("2026-11-24T06:00"))
     for now, found in (("2026-11-24T12:00:00", at("2026-11-24T06:00")), ("2026-11-24T12:00:01", None)):
         assert resumable(waiting, memory.of("import"), at(now)) == found
@@ -74,14 +76,14 @@ def test_a_slot_that_was_started_more_than_a_day_ahead_is_forgotten():
 
 
 def test_thirty_years_are_not_listed():
-    by_the_second = Timed("import", "*-*-* *:*:*", MOSCOW, timedelta(hours=1))
+    by_the_second = PlannedSchedule("import", "*-*-* *:*:*", MOSCOW, timedelta(hours=1))
     found = due(by_the_second, since("1996-11-24T06:00"), at("2026-11-24T06:00"))
     assert (found.slot, found.missed) == (at("2026-11-24T06:00"), 1000)
 
 
 def test_an_edited_expression_counts_from_when_it_was_loaded():
     memory = put_in_force(Memory(), [DAILY], at("2026-11-20T00:00")).done("import", at("2026-11-24T06:00"))
-    edited = Timed("import", "*-*-* 07:15:00", MOSCOW, timedelta(days=2))
+    edited = PlannedSchedule("import", "*-*-* 07:15:00", MOSCOW, timedelta(days=2))
     memory = put_in_force(memory, [edited], at("2026-11-24T09:00"))
     assert due(edited, memory.of("import"), at("2026-11-24T09:00")) is None
     assert due(edited, memory.of("import"), at("2026-11-25T07:15")).slot == at("2026-11-25T07:15")

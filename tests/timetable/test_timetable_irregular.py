@@ -8,6 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from cpimportd.core.typed import to_json
 from cpimportd.timetable.calendar import slots
 from cpimportd.timetable.irregular import IrregularDate, Irregularity, irregular_dates
 from tests.support.timetable.clock_changes import instants, zone_names
@@ -71,7 +72,7 @@ def test_the_irregular_dates_of_a_year(expression, zone, year, expected):
 def test_an_irregular_date_as_scripts_get_it():
     (found,) = irregular_dates("02:30", ZoneInfo("Europe/Moscow"), utc(2011, 1, 1), utc(2012, 1, 1))
     assert found == IrregularDate(date(2011, 3, 27), (time(2, 30),), MISSING, "Europe/Moscow", slotless=True)
-    assert found.as_json() == {
+    assert to_json(found) == {
         "date": "2011-03-27",
         "times": ["02:30:00"],
         "kind": "missing",

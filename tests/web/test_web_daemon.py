@@ -87,7 +87,7 @@ def test_what_an_import_waits_for_and_a_refused_file_are_told(place, served):
 def test_a_report_is_no_import():
     status = {"running": {"schedule": "weekly", "progress": "reading"}, "schedules": [{"name": "weekly"}, {"name": "import"}],
               "jobs": [], **dict.fromkeys(("status", "since", "last", "last_good", "held"))}  # fmt: skip
-    told = DaemonState(status, None, {"weekly": "report", "import": "import"}).as_json()
+    told = DaemonState(status, None, {"weekly": "report", "import": "import"}).live
     assert told["running"] is None
     assert [one["job"] for one in told["schedules"]] == ["report", "import"]
 

@@ -194,6 +194,7 @@ async def test_a_server_that_a_child_has_stopped_is_given_up_with_that_child(mon
     monkeypatch.setattr(forking, "_SECONDS_TO_KILL", 0.5)
     code = """
 import signal
+from cpimportd.workbook.confine import die_with_parent
 die_with_parent()
 job = sys.stdin.read()
 print(os.getpid(), flush=True)
@@ -256,6 +257,9 @@ async def test_who_hangs_up_with_an_answer_unheard_leaves_no_child():
 PARENT = f"""
 import asyncio, sys
 sys.path.insert(0, {ROOT!r})
+from cpimportd.config.settings import Reader
+from cpimportd.workbook.forking import ForkServer
+from cpimportd.workbook.sandbox import run_limited
 async def main():
     async with ForkServer({program(SLEEP)!r}) as server:
         async for block in run_limited(server.fork, b"", Reader(), file="a"):

@@ -263,6 +263,7 @@ with open(1, "w", closefd=False) as out:
 CHILD = f"""
 import os, sys, time
 sys.path.insert(0, {ROOT!r})
+from cpimportd.workbook.confine import confine, die_with_parent
 die_with_parent()
 confine()
 sys.stdin.buffer.read()
@@ -272,6 +273,8 @@ time.sleep(60)
 PARENT = f"""
 import asyncio, sys
 sys.path.insert(0, {ROOT!r})
+from cpimportd.config.settings import Reader
+from cpimportd.workbook.sandbox import run_limited, spawned
 async def main():
     async for block in run_limited(spawned([sys.executable, "-I", "-c", {CHILD!r}]), b"", Reader(), file="a"):
         print(block.decode(), end="", flush=True)

@@ -14,9 +14,11 @@ from cpimportd.books.journal.origins import Origins, Place
 from cpimportd.core.folding import fold
 from cpimportd.core.model import Figure, Kind
 from cpimportd.core.problems import ProblemError, problem
-from cpimportd.core.report import Bridge, money
+from cpimportd.core.report import Bridge
+from cpimportd.core.typed import json_keys, money, to_json
 
 
+@json_keys("place", source="place")
 @dataclass(frozen=True, slots=True)
 class ContractDocument:
     """One document of a contract; principal, interest and other are of an expense's detail lines."""
@@ -31,17 +33,6 @@ class ContractDocument:
     other: Decimal
     place: Place | None
 
-    def as_json(self) -> dict[str, object]:
-        """The document as scripts get it."""
-        return {
-            "kind": self.kind.value,
-            "operation_id": self.operation_id,
-            "organization": self.organization,
-            "document_date": None if self.document_date is None else self.document_date.isoformat(),
-            **{name: money(getattr(self, name)) for name in ("amount", "principal", "interest", "other")},
-            "source": None if self.place is None else self.place.as_json(),
-        }
-
 
 @dataclass(frozen=True, slots=True)
 class Left:
@@ -55,19 +46,8 @@ class Left:
     amount: Decimal
     now: str | None
 
-    def as_json(self) -> dict[str, object]:
-        """The document as scripts get it."""
-        return {
-            "run": self.run,
-            "kind": self.kind.value,
-            "operation_id": self.operation_id,
-            "organization": self.organization,
-            "went": self.went,
-            "amount": money(self.amount),
-            "now": self.now,
-        }
 
-
+@json_keys("contract", "rows_before", "rows_after", "control_total")
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ContractBridge(Bridge):
     """How the sum of one contract of one organization moved in one run.
@@ -79,6 +59,8 @@ class ContractBridge(Bridge):
         at: when it ended.
         organization: whose documents.
         contract: its number; empty for documents without one.
+
+    Its JSON is that among those of its contract.
     """
 
     run: int
@@ -86,15 +68,11 @@ class ContractBridge(Bridge):
     organization: str
     contract: str
 
-    def as_json(self) -> dict[str, object]:
-        """The bridge as scripts get it among those of its contract."""
-        head = {"run": self.run, "at": self.at.isoformat()}
-        return {**head, "organization": self.organization, "kind": self.kind.value, **self.sums_as_json()}
-
-    def of_run_as_json(self) -> dict[str, object]:
-        """The bridge as scripts get it among those of its run."""
-        head = {"organization": self.organization, "kind": self.kind.value, "contract": self.contract}
-        return {**head, **self.sums_as_json()}
+    def of_run(self) -> dict[str, object]:
+        """Its JSON among those of its run."""
+        told: dict[str, object] = to_json(self)
+        del told["run"], told["at"]
+        return {**told, "contract": self.contract}
 
 
 class Totals(NamedTuple):

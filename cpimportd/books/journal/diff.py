@@ -22,6 +22,7 @@ from cpimportd.books.journal.movements import (
 from cpimportd.core.model import Figure
 from cpimportd.core.problems import ProblemError, problem
 from cpimportd.core.report import TERMS, Bridge
+from cpimportd.core.typed import to_json
 
 _ZERO = Decimal(0)
 _AT_ONCE = 200
@@ -78,7 +79,7 @@ class Diff:
             "undoes": list(self.undoes),
             "counts": {what.value: self.documents.get(what, 0) for what in What},
             "moved": self.moved,
-            "sums": [one.as_json() for one in self.sums],
+            "sums": to_json(self.sums),
         }
 
 

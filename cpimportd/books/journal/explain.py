@@ -4,6 +4,7 @@ import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from decimal import Decimal
 
 import asyncpg
 
@@ -12,12 +13,12 @@ from cpimportd.books.journal.lives import Step, last_name, pair_undone, present,
 from cpimportd.books.journal.movements import Movement, Title, What, changed
 from cpimportd.books.journal.names import ambiguous
 from cpimportd.books.journal.origins import Origin, Origins
-from cpimportd.books.journal.states import Entry, Key, State, entry, plain
+from cpimportd.books.journal.states import Entry, Key, State, Values, entry
 from cpimportd.core.folding import fold
 from cpimportd.core.identity import parse_identity
 from cpimportd.core.model import Kind
 from cpimportd.core.problems import ProblemError, problem
-from cpimportd.core.report import money
+from cpimportd.core.typed import json_keys, to_json
 
 _WHERE_NAMES_ARE = (
     "Copy the document's name from 1C, or from `cpimportd diff RUN`; what went before the journal began, or before "
@@ -25,6 +26,11 @@ _WHERE_NAMES_ARE = (
 )
 
 
+@json_keys(
+    "state", "since", "until", "origin", "change", since_run="since", until_run="until", source="origin", lines="lines",
+    operation_id="state.key.operation_id", organization="state.organization", amount="amount",
+    fields="state.fields",
+)  # fmt: skip
 @dataclass(frozen=True, slots=True)
 class Version:
     """A document as it was for some time.
@@ -50,26 +56,23 @@ class Version:
     origin: Origin
     change: Movement | None
 
-    def as_json(self, title: Title) -> dict[str, object]:
-        """The version as scripts get it; sums are strings with two decimals."""
-        state, change = self.state, self.change
-        told = change.as_json(title) if change is not None else {"differences": [], "lines_gone": [], "lines_new": []}
-        return {
-            "since_run": self.since,
-            "since_at": None if self.since_at is None else self.since_at.isoformat(),
-            "until_run": self.until,
-            "how": self.how,
-            "why": self.why,
-            "operation_id": None if state is None else state.key.operation_id,
-            "organization": None if state is None else state.organization,
-            "amount": None if state is None else money(state.amount),
-            "fields": None if state is None else plain(state.fields),
-            "lines": [] if state is None else plain(state.lines),
-            "source": self.origin.as_json(),
-            **{name: told[name] for name in ("differences", "lines_gone", "lines_new")},
-        }
+    @property
+    def amount(self) -> Decimal | None:
+        """Its sum; JSON of the database writes a whole one without a point."""
+        return None if self.state is None else Decimal(self.state.amount)
+
+    @property
+    def lines(self) -> tuple[Values, ...]:
+        """The detail lines that it had."""
+        return () if self.state is None else self.state.lines
+
+    def titled(self, title: Title) -> dict[str, object]:
+        """The version as scripts get it, its differences with the titles that the workbook has."""
+        change = {} if self.change is None else self.change.titled(title)
+        return {**to_json(self), **{name: change.get(name, []) for name in ("differences", "lines_gone", "lines_new")}}
 
 
+@json_keys("key", "versions", kind="key.kind", operation_id="key.operation_id", in_books="in_books")
 @dataclass(frozen=True, slots=True)
 class Explained:
     """A document and all that is known of its past.
@@ -87,14 +90,9 @@ class Explained:
         """Whether the books hold it now."""
         return bool(self.versions) and self.versions[0].state is not None
 
-    def as_json(self, title: Title) -> dict[str, object]:
-        """The explanation as scripts get it."""
-        return {
-            "kind": self.key.kind.value,
-            "operation_id": self.key.operation_id,
-            "in_books": self.in_books,
-            "versions": [version.as_json(title) for version in self.versions],
-        }
+    def titled(self, title: Title) -> dict[str, object]:
+        """The explanation as scripts get it, differences with the titles that the workbook has."""
+        return {**to_json(self), "versions": [version.titled(title) for version in self.versions]}
 
 
 async def explain(connection: asyncpg.Connection, department_id: int, name: str) -> Explained:

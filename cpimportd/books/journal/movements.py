@@ -10,9 +10,10 @@ from typing import Any, Final
 
 from cpimportd.books.database.queries import DETAIL_COLUMNS
 from cpimportd.books.journal.origins import Origin
-from cpimportd.books.journal.states import Key, Paid, State, Values, field_names, plain
+from cpimportd.books.journal.states import Key, Paid, State, Values, field_names
 from cpimportd.core.model import PAYMENTS, Figure, Kind
-from cpimportd.core.report import Bridge, money
+from cpimportd.core.report import Bridge
+from cpimportd.core.typed import json_keys, to_json
 
 _ZERO: Final = Decimal(0)
 
@@ -41,6 +42,14 @@ class Difference:
     new: Any
 
 
+_UNTOLD = (
+    "key", "organization_after", "lines_before", "lines_after", "paid_before", "paid_after", "differences", "origin",
+)  # fmt: skip
+
+
+@json_keys(
+    *_UNTOLD, kind="key.kind", operation_id="key.operation_id", organization="organization", source="origin.document"
+)
 @dataclass(frozen=True, slots=True)
 class Movement:
     """One document that a run added, removed or changed.
@@ -103,30 +112,16 @@ class Movement:
                 before, after = self.paid_before, self.paid_after
                 yield figure, before and before[place], after and after[place]
 
-    def as_json(self, title: Title) -> dict[str, object]:
-        """The movement as scripts get it; sums are strings with two decimals."""
-        kind = self.key.kind
-        return {
-            "what": self.what.value,
-            "kind": kind.value,
-            "operation_id": self.key.operation_id,
-            "was": self.was,
-            "organization": self.organization,
-            "organization_before": self.organization_before,
-            "amount_before": _money(self.amount_before),
-            "amount_after": _money(self.amount_after),
-            "fields": {name: plain(value) for name, value in self.fields.items()},
-            "differences": [
-                {"field": d.field, "title": title(kind, d.field), "old": plain(d.old), "new": plain(d.new)}
-                for d in self.differences
-            ],
-            "lines_gone": [plain(line) for line in self.lines_gone],
-            "lines_new": [plain(line) for line in self.lines_new],
-            "why": self.why,
-            "source": None if self.origin.document is None else self.origin.document.as_json(),
-        }
+    def titled(self, title: Title) -> dict[str, object]:
+        """The movement as scripts get it, its differences with the titles that the workbook has."""
+        differences = [
+            {"field": d.field, "title": title(self.key.kind, d.field), "old": d.old, "new": d.new}
+            for d in self.differences
+        ]
+        return {**to_json(self), "differences": to_json(differences)}
 
 
+@json_keys("bridge", "net", opening="bridge.opening", closing="bridge.closing", unexplained="unexplained")
 @dataclass(frozen=True, slots=True)
 class Sums:
     """What the documents of a diff add up to, beside the bridge that the run itself recorded.
@@ -160,24 +155,6 @@ class Sums:
             return abs(self.added - self.removed + self.changed - (its.closing - its.opening))
         return sum((abs(a - b) for a, b in zip(mine, (its.added, its.removed, its.changed), strict=True)), _ZERO)
 
-    def as_json(self) -> dict[str, object]:
-        """The sums as scripts get them."""
-        its = self.bridge
-        return {
-            "organization": self.organization,
-            "kind": self.kind.value,
-            "opening": None if its is None else money(its.opening),
-            "added": money(self.added),
-            "removed": money(self.removed),
-            "changed": money(self.changed),
-            "closing": None if its is None else money(its.closing),
-            "unexplained": money(self.unexplained),
-        }
-
-
-def _money(value: Decimal | None) -> str | None:
-    return None if value is None else money(value)
-
 
 def compare(kind: Kind, before: Values, after: Values) -> Iterator[Difference]:
     """The fields that differ, in the order of the workbook's columns."""
@@ -201,7 +178,7 @@ def compare_lines_extra(before: Values, after: Values) -> Iterator[Difference]:
 
 
 def _text(value: object) -> str:
-    return json.dumps(plain(value), ensure_ascii=False, sort_keys=True)
+    return json.dumps(to_json(value), ensure_ascii=False, sort_keys=True)
 
 
 def compare_lines(

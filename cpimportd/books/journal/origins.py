@@ -8,6 +8,7 @@ import asyncpg
 
 from cpimportd.books.database.queries import sql
 from cpimportd.books.journal.states import State, Values, parse
+from cpimportd.core.typed import json_keys
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,6 +34,14 @@ class Workbook:
     at: datetime
 
 
+@json_keys(
+    "workbook",
+    run="workbook.run",
+    run_at="workbook.at",
+    file="workbook.file",
+    sheet="workbook.sheet",
+    cell="amount_cell",
+)
 @dataclass(frozen=True, slots=True)
 class Place:
     """A row of a workbook's sheet."""
@@ -45,23 +54,17 @@ class Place:
         letters = self.workbook.columns.get(_STAGED.get(field, field))
         return f"{letters}{self.row}" if letters else None
 
-    def as_json(self, field: str = "amount") -> dict[str, object]:
-        """The place as scripts get it, with the cell of one field."""
-        book = self.workbook
-        return {
-            "run": book.run,
-            "run_at": book.at.isoformat(),
-            "file": book.file,
-            "sheet": book.sheet,
-            "row": self.row,
-            "cell": self.cell(field),
-        }
+    @property
+    def amount_cell(self) -> str | None:
+        """The cell of its sum."""
+        return self.cell("amount")
 
 
 _STAGED = {"payment_amount": "amount"}
 """Fields of the backend's tables that workbooks' columns are listed under another name for."""
 
 
+@json_keys("since", since_run="since")
 @dataclass(frozen=True, slots=True)
 class Origin:
     """Where a document's content came from.
@@ -75,14 +78,6 @@ class Origin:
     since: int | None
     document: Place | None
     lines: tuple[Place, ...] = ()
-
-    def as_json(self) -> dict[str, object]:
-        """The origin as scripts get it."""
-        return {
-            "since_run": self.since,
-            "document": None if self.document is None else self.document.as_json(),
-            "lines": [place.as_json() for place in self.lines],
-        }
 
 
 UNKNOWN = Origin(None, None)

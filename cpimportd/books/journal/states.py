@@ -125,15 +125,6 @@ def parse(text: str | None) -> Any:  # noqa: ANN401 - whatever JSON holds
     return None if text is None else json.loads(text, parse_float=Decimal)
 
 
-def plain(value: object) -> object:
-    """A value as scripts get it: amounts as strings."""
-    if isinstance(value, Mapping):
-        return {name: plain(one) for name, one in value.items()}
-    if isinstance(value, list | tuple):
-        return [plain(one) for one in value]
-    return str(value) if isinstance(value, Decimal) else value
-
-
 def lines_of(stored: object, texts: dict[str, str] | None = None) -> tuple[Values, ...]:
     """Detail lines of the journal or of the tables, with the columns that are compared and shown.
 

@@ -18,7 +18,7 @@ from cpimportd.books.journal.names import find_organization
 from cpimportd.books.journal.origins import Origins, Place
 from cpimportd.books.journal.states import shape_of
 from cpimportd.core.model import Figure, Kind
-from cpimportd.core.report import money
+from cpimportd.core.typed import json_keys, money
 
 _MONTH: Final = re.compile(r"([0-9]{4})-([0-9]{2})")
 _OLDEST_YEAR: Final = 1900
@@ -58,6 +58,7 @@ class Month:
         return f"{self.year:04}-{self.month:02}"
 
 
+@json_keys("place", source="place")
 @dataclass(frozen=True, slots=True)
 class Part:
     """One document or detail line of a figure.
@@ -77,17 +78,6 @@ class Part:
     payment_type: str | None
     amount: Decimal
     place: Place | None
-
-    def as_json(self) -> dict[str, object]:
-        """The part as scripts get it."""
-        return {
-            "operation_id": self.operation_id,
-            "organization": self.organization,
-            "document_date": None if self.document_date is None else self.document_date.isoformat(),
-            "payment_type": self.payment_type,
-            "amount": money(self.amount),
-            "source": None if self.place is None else self.place.as_json(),
-        }
 
 
 @dataclass(frozen=True, slots=True)

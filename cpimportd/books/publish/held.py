@@ -15,6 +15,7 @@ from cpimportd.core.folding import near_hint
 from cpimportd.core.model import Group, Unit
 from cpimportd.core.problems import Problem, ProblemError, printable, problem
 from cpimportd.core.report import HeldUnit, UnitReport, UnitStatus
+from cpimportd.core.typed import json_text
 from cpimportd.core.workbooks import Content
 
 
@@ -182,4 +183,4 @@ def _stored(today: Today, unit: Unit) -> str:
 
 
 def _problems(problems: Iterable[Problem]) -> str:
-    return json.dumps([found.as_json() for found in problems], ensure_ascii=False)
+    return json_text(tuple(problems))

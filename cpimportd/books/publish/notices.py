@@ -17,6 +17,7 @@ from cpimportd.books.database.session import relying
 from cpimportd.config.settings import Settings
 from cpimportd.core.problems import Problem, problem
 from cpimportd.core.time import moment
+from cpimportd.core.typed import json_text
 
 
 class Target(StrEnum):
@@ -129,5 +130,5 @@ async def fail(
 ) -> None:
     """Note why readers could not be told of these runs: they stay outstanding, with the views that are left."""
     left = None if untold.views is None else list(untold.views)
-    why = json.dumps([found.as_json() for found in problems], ensure_ascii=False)
+    why = json_text(tuple(problems))
     await connection.execute(sql("notices", "fail"), department_id, untold.target, list(untold.runs), left, why)

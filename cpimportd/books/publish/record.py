@@ -12,6 +12,7 @@ from cpimportd.books.publish.plan import Publication
 from cpimportd.core.model import PAYMENTS, Figure, Group, Kind, Unit
 from cpimportd.core.problems import Problem
 from cpimportd.core.report import Bridge, FileStatus, UnitReport, UnitStatus
+from cpimportd.core.typed import json_text
 
 _LOG_STATUS = {FileStatus.PUBLISHED: "success", FileStatus.HELD: "failed"}
 
@@ -262,4 +263,4 @@ async def add_import_logs(
 
 
 def _json(problems: Iterable[Problem]) -> str:
-    return json.dumps([p.as_json() for p in problems], ensure_ascii=False)
+    return json_text(tuple(problems))

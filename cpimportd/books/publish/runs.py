@@ -1,7 +1,6 @@
 """The ``runs`` table and its locks: one run at once, each slot once, and an answer to "was it committed?"."""
 
 import asyncio
-import json
 import os
 import socket
 from collections.abc import AsyncIterator, Callable, Collection, Sequence
@@ -19,6 +18,7 @@ from cpimportd.core.model import Kind
 from cpimportd.core.outcomes import WELL
 from cpimportd.core.problems import ProblemError, problem
 from cpimportd.core.time import moment
+from cpimportd.core.typed import json_text
 from cpimportd.core.waiting import silence
 
 LOCK_CLASS = 0x6370696D
@@ -172,7 +172,7 @@ def _row(department_id: int, trigger: Trigger) -> tuple[object, ...]:
 async def finish(connection: asyncpg.Connection, run_id: int, status: str, report: object) -> None:
     """Write how the run ended, with its report as JSON."""
     async with relying(connection):
-        await connection.execute(sql("runs", "finish"), run_id, status, json.dumps(report, ensure_ascii=False))
+        await connection.execute(sql("runs", "finish"), run_id, status, json_text(report))
 
 
 async def log_seconds(connection: asyncpg.Connection, run_id: int, logs: Sequence[int]) -> None:

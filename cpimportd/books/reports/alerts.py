@@ -11,8 +11,10 @@ from cpimportd.books.database.queries import sql
 from cpimportd.books.publish.held import held_units
 from cpimportd.books.publish.runs import LOCK_CLASS
 from cpimportd.core.model import Group
+from cpimportd.core.typed import json_keys
 
 
+@json_keys("run_id", run="run_id")
 @dataclass(frozen=True, slots=True)
 class StoredCondition:
     """Something that is wrong: since when, when it was last told of, and by which run it was found."""
@@ -28,12 +30,6 @@ class StoredCondition:
         """Whether it is a unit that was held when it was noted."""
         return self.state.startswith("held") and self.subject.rpartition("/")[2] in set(Group)
 
-    def as_json(self) -> dict[str, object]:
-        """The condition as scripts get it."""
-        told = None if self.told_at is None else self.told_at.isoformat()
-        return {"subject": self.subject, "state": self.state, "since": self.since.isoformat(), "told_at": told,
-                "run": self.run_id}  # fmt: skip
-
 
 @dataclass(frozen=True, slots=True)
 class Waiting:
@@ -48,6 +44,7 @@ class Waiting:
     error: str | None
 
 
+@json_keys("run_id", run="run_id")
 @dataclass(frozen=True, slots=True)
 class QueuedAlert:
     """An alert in a list, sent or not."""
@@ -61,13 +58,6 @@ class QueuedAlert:
     sent_at: datetime | None
     tries: int
     error: str | None
-
-    def as_json(self) -> dict[str, object]:
-        """The alert as scripts get it."""
-        plain = {name: getattr(self, name) for name in ("id", "occasion", "subject", "title", "tries", "error")}
-        moments = {"created_at": self.created_at.isoformat(),
-                   "sent_at": None if self.sent_at is None else self.sent_at.isoformat()}  # fmt: skip
-        return {**plain, **moments, "run": self.run_id}
 
 
 class Notes:

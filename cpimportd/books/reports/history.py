@@ -11,10 +11,9 @@ import asyncpg
 
 from cpimportd.books.database.queries import SHAPES, sql
 from cpimportd.books.journal.movements import Difference, compare_extra, compare_lines, compare_lines_extra
-from cpimportd.books.journal.states import Values, field_names, lines_of, parse, plain
+from cpimportd.books.journal.states import Values, field_names, lines_of, parse
 from cpimportd.core.model import Kind
 from cpimportd.core.problems import ProblemError, problem
-from cpimportd.core.report import money
 
 _RUNS: Final = """
     SELECT r.id AS run, r.status, r.trigger, r.schedule, r.slot, r.started_at, r.finished_at,
@@ -107,19 +106,6 @@ class RunLine:
     retimed: int
     moved: int = 0
 
-    def as_json(self) -> dict[str, object]:
-        """The line as scripts get it; instants with their offset."""
-        moments = {name: _iso(getattr(self, name)) for name in ("slot", "started_at", "finished_at")}
-        names = ("run", "status", "trigger", "schedule", "host", "version", "requested_by")
-        counts = ("published", "held", "inserted", "updated", "removed", "retimed", "moved")
-        return {
-            **{name: getattr(self, name) for name in (*names, *counts)},
-            **moments,
-            "seconds": None if self.seconds is None else round(self.seconds, 3),
-            "accepted": list(self.accepted),
-            "undoes": list(self.undoes),
-        }
-
 
 @dataclass(frozen=True, slots=True)
 class Change:
@@ -151,12 +137,6 @@ class Change:
     why: str | None
     paired_with: str | None
 
-    def as_json(self) -> dict[str, object]:
-        """The change as scripts get it; sums are strings with two decimals."""
-        facts = {name: plain(getattr(self, name)) for name in self.__slots__}
-        sums = {name: getattr(self, name) for name in _AMOUNTS}
-        return {**facts, **{name: None if value is None else money(value) for name, value in sums.items()}}
-
     @property
     def differences(self) -> tuple[Difference, ...]:
         """The fields that differ, those first that a workbook has a column for; of one that went or came back none."""
@@ -177,7 +157,6 @@ class Change:
         return compare_lines(*(lines_of((side or {}).get("details")) for side in (self.old, self.new)))
 
 
-_AMOUNTS: Final = ("amount_before", "amount_after")
 _OTHERWISE: Final = ("details", "extra", "details_extra")
 """What of a journal line is no field of the document: told line by line, and column by column."""
 
@@ -285,7 +264,3 @@ def _line(row: asyncpg.Record) -> RunLine:
 def _json(value: str | None) -> Any:  # noqa: ANN401 - whatever JSON holds
     # Amounts stay as they are written: 100.10 is no float.
     return None if value is None else json.loads(value, parse_float=str)
-
-
-def _iso(moment: datetime | None) -> str | None:
-    return None if moment is None else moment.isoformat()

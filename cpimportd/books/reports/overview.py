@@ -15,7 +15,8 @@ from cpimportd.books.journal.memory import EVER, Period
 from cpimportd.books.reports.history import RunLine, history
 from cpimportd.core.model import Kind
 from cpimportd.core.outcomes import PUBLISHED
-from cpimportd.core.report import KindTotal, money
+from cpimportd.core.report import KindTotal
+from cpimportd.core.typed import json_keys, money
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,11 +27,6 @@ class MonthSum:
     month: str | None
     principal: Decimal
     interest: Decimal
-
-    def as_json(self) -> dict[str, object]:
-        """The sums as strings with two decimals."""
-        sums = {"principal": money(self.principal), "interest": money(self.interest)}
-        return {"organization": self.organization, "month": self.month, **sums}
 
 
 async def workbooks(
@@ -170,6 +166,11 @@ class CurrencyTotals:
     expenses: Decimal
 
 
+@json_keys(
+    "period", date_from="period.first", date_to="period.last", total_receipts="total_receipts",
+    total_expenses="total_expenses", net_balance="net_balance", total_principal="principal", total_interest="interest",
+    active_contracts_count="active_contracts", currencies="by_currency",
+)  # fmt: skip
 @dataclass(frozen=True, slots=True)
 class Summary:
     """The department's books; every sum is over all rows, in whatever currency they are (``currencies`` tells).
@@ -213,25 +214,11 @@ class Summary:
         """Receipts less expenses."""
         return self.total_receipts - self.total_expenses
 
-    def as_json(self) -> dict[str, object]:
-        """The summary as scripts get it, and under the backend's names as its front end; sums have two decimals."""
-        first, last = self.period.first, self.period.last
-        sums = ("total_receipts", "total_expenses", "net_balance", "principal", "interest", "other")
+    @property
+    def by_currency(self) -> dict[str, dict[str, str]]:
+        """Receipts and expenses of each currency, as scripts get them."""
         return {
-            "date_from": None if first is None else first.isoformat(),
-            "date_to": None if last is None else last.isoformat(),
-            **{name: money(getattr(self, name)) for name in sums},
-            "total_principal": money(self.principal),
-            "total_interest": money(self.interest),
-            "active_contracts": self.active_contracts,
-            "active_contracts_count": self.active_contracts,
-            "documents": {kind.value: total.as_json() for kind, total in self.documents.items()},
-            "unconfirmed": self.unconfirmed.as_json(),
-            "currencies": {
-                c.currency: {"receipts": money(c.receipts), "expenses": money(c.expenses)} for c in self.currencies
-            },
-            "last_run": None if self.last_run is None else self.last_run.as_json(),
-            "last_published": None if self.last_published is None else self.last_published.as_json(),
+            one.currency: {"receipts": money(one.receipts), "expenses": money(one.expenses)} for one in self.currencies
         }
 
 

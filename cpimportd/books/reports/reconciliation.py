@@ -17,7 +17,8 @@ from cpimportd.core.figures import signed
 from cpimportd.core.model import Figure, Kind, Unit
 from cpimportd.core.phrases import phrase
 from cpimportd.core.problems import Problem, problem
-from cpimportd.core.report import TERMS, Bridge, money
+from cpimportd.core.report import TERMS, Bridge
+from cpimportd.core.typed import json_keys, money
 
 MOST_FIGURES = 12
 """Of how many months, contracts and the like one line tells."""
@@ -52,6 +53,7 @@ class Group:
     total: Decimal | None
 
 
+@json_keys("problems", equal="equal")
 @dataclass(frozen=True, slots=True)
 class Account:
     """One organization and kind: what the books hold, what its workbooks say, what the journal says; None: nothing.
@@ -68,18 +70,13 @@ class Account:
     run: int | None
     problems: tuple[Problem, ...] = ()
 
-    def as_json(self) -> dict[str, object]:
-        """The account as scripts get it."""
-        sums = {
-            name: None if (value := getattr(self, name)) is None else money(value)
-            for name in ("books", "control_total", "journal")
-        }
-        return {
-            "organization": self.organization, "kind": self.kind.value, "rows": self.rows, **sums, "run": self.run,
-            "equal": not self.problems,
-        }  # fmt: skip
+    @property
+    def equal(self) -> bool:
+        """Whether all of them agree."""
+        return not self.problems
 
 
+@json_keys(equal="equal", problems="problems")
 @dataclass(frozen=True, slots=True)
 class Reconciliation:
     """All accounts of a department; they agree where none has a problem."""
@@ -91,13 +88,10 @@ class Reconciliation:
         """Where they differ, each once."""
         return tuple(dict.fromkeys(found for account in self.accounts for found in account.problems))
 
-    def as_json(self) -> dict[str, object]:
-        """The reconciliation as scripts get it; sums are strings with two decimals."""
-        return {
-            "equal": not self.problems,
-            "accounts": [account.as_json() for account in self.accounts],
-            "problems": [found.as_json() for found in self.problems],
-        }
+    @property
+    def equal(self) -> bool:
+        """Whether every account agrees."""
+        return not self.problems
 
 
 async def reconcile(

@@ -10,7 +10,8 @@ import asyncpg
 from cpimportd.books.database.queries import sql
 from cpimportd.books.reports.alerts import StoredCondition, wrong_now
 from cpimportd.core.model import Figure
-from cpimportd.core.report import TERMS, Bridge, money
+from cpimportd.core.report import TERMS, Bridge
+from cpimportd.core.typed import json_keys
 
 MONTHS = 12
 _COUNTS = ("inserted", "updated", "removed", "retimed", "moved_in", "moved_out")
@@ -26,6 +27,15 @@ class Ran:
     started_at: datetime
 
 
+@json_keys(
+    "bridge",
+    kind="bridge.kind",
+    opening="bridge.opening",
+    added="bridge.added",
+    removed_sum="bridge.removed",
+    changed="bridge.changed",
+    closing="bridge.closing",
+)
 @dataclass(frozen=True, slots=True)
 class Moved:
     """What the publications of the period did to one organization's documents of one kind, and to their sum.
@@ -42,13 +52,6 @@ class Moved:
     moved_in: int
     moved_out: int
 
-    def as_json(self) -> dict[str, object]:
-        """The movement as scripts get it."""
-        counts = {name: getattr(self, name) for name in _COUNTS}
-        sums = self.bridge.sums_as_json()
-        sums["removed_sum"] = sums.pop("removed")
-        return {"organization": self.organization, "kind": self.bridge.kind.value, **counts, **sums}
-
 
 @dataclass(frozen=True, slots=True)
 class Month:
@@ -60,11 +63,6 @@ class Month:
     principal: Decimal
     interest: Decimal
 
-    def as_json(self) -> dict[str, object]:
-        """The month as scripts get it."""
-        sums = {name: money(getattr(self, name)) for name in ("receipts", "expenses", "principal", "interest")}
-        return {"month": self.month, **sums}
-
 
 @dataclass(frozen=True, slots=True)
 class Upload:
@@ -75,12 +73,8 @@ class Upload:
     modified: datetime | None
     status: str
 
-    def as_json(self) -> dict[str, object]:
-        """The workbook as scripts get it."""
-        modified = None if self.modified is None else self.modified.isoformat()
-        return {"name": self.name, "kind": self.kind, "modified": modified, "status": self.status}
 
-
+@json_keys("moved", "uploads", runs="outcomes", failed="failed", organizations="moved", files="uploads")
 @dataclass(frozen=True, slots=True)
 class Weekly:
     """What the period from ``since`` on brought."""
@@ -93,21 +87,14 @@ class Weekly:
     uploads: tuple[Upload, ...]
 
     @property
+    def failed(self) -> tuple[int, ...]:
+        """The runs that published nothing because something went wrong."""
+        return tuple(run.run for run in self.runs if run.status in {"failed", "abandoned"})
+
+    @property
     def outcomes(self) -> dict[str, int]:
         """How many runs ended in which way."""
         return dict(Counter(run.status for run in self.runs).most_common())
-
-    def as_json(self) -> dict[str, object]:
-        """The summary as scripts get it; sums are strings with two decimals."""
-        return {
-            "since": self.since.isoformat(),
-            "runs": self.outcomes,
-            "failed": [run.run for run in self.runs if run.status in {"failed", "abandoned"}],
-            "organizations": [one.as_json() for one in self.moved],
-            "wrong": [one.as_json() for one in self.wrong],
-            "months": [one.as_json() for one in self.months],
-            "files": [one.as_json() for one in self.uploads],
-        }
 
 
 async def weekly(connection: asyncpg.Connection, department_id: int, since: datetime, now: datetime) -> Weekly:

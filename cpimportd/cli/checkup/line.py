@@ -8,10 +8,12 @@ from typing import Literal
 
 from cpimportd.core.catalog import Effect
 from cpimportd.core.problems import Problem, ProblemError, problem
+from cpimportd.core.typed import json_keys
 
 Status = Literal["OK", "WARNING", "FAILED"]
 
 
+@json_keys(status="status")
 @dataclass(frozen=True, slots=True)
 class CheckLine:
     """One thing that was tried.
@@ -38,18 +40,6 @@ class CheckLine:
         if not self.ok:
             return "FAILED"
         return "WARNING" if self.warning else "OK"
-
-    def as_json(self) -> dict[str, object]:
-        """The line as scripts get it."""
-        return {
-            "name": self.name,
-            "status": self.status,
-            "ok": self.ok,
-            "warning": self.warning,
-            "text": self.text,
-            "way_out": self.way_out,
-            "code": self.code,
-        }
 
 
 def good(name: str, text: str) -> CheckLine:

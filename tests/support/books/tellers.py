@@ -11,6 +11,7 @@ from cpimportd.books.reports.history import history, show
 from cpimportd.books.reports.weekly import weekly
 from cpimportd.core.model import Figure, Kind, Unit
 from cpimportd.core.report import RunReport, UnitStatus
+from cpimportd.core.typed import to_json
 from cpimportd.render.history import stored_report
 from tests.support.books.whole_diff import diff
 
@@ -145,7 +146,7 @@ async def all_agree(connection, sql, database, published, run, before):
     found = await diff(connection, run)
     assert of_diff(found, counts) == told
     report = RunReport(run, published.status, datetime.now(UTC), 1.0, units=published.units)
-    await finish(connection, run, published.status.value, json.loads(json.dumps(report.as_json())))
+    await finish(connection, run, published.status.value, json.loads(json.dumps(to_json(report))))
     shown = await show(connection, run)
     assert of_units(stored_report(shown.report).units) == told
     whole = {name: sum(one[name] for one in counts.values()) for name in COUNTS}

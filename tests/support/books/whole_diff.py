@@ -53,8 +53,8 @@ class WholeDiff:
             if one.why != "put-right" or (one.key.kind, one.key.operation_id) not in concerned
         ]
 
-    def as_json(self, title: Title) -> dict[str, Any]:
-        return {**self.found.head(), "documents": [one.as_json(title) for one in self.movements]}
+    def titled(self, title: Title) -> dict[str, Any]:
+        return {**self.found.head(), "documents": [one.titled(title) for one in self.movements]}
 
 
 async def diff(connection: asyncpg.Connection, run: int, *, organization: str | None = None) -> WholeDiff:

@@ -9,6 +9,7 @@ from zoneinfo import ZoneInfo
 
 from cpimportd.core.model import Cell
 from cpimportd.core.report import RunReport
+from cpimportd.core.typed import to_json
 from cpimportd.documents.columns import Meaning
 from cpimportd.documents.values import is_blank, parsers_in
 from cpimportd.render.journal import journal_lines
@@ -24,11 +25,11 @@ def assert_harmless(report: RunReport) -> None:
     render(report, make_console(screen, color=True))
     texts = [text for line in screen.getvalue().split("\n") for text in _OUR_COLOURS.split(line)]
     texts += [text for line in journal_lines(report) for text in (line.text, *line.fields.values())]
-    texts += [text for found in report.all_problems for text in found.as_json().values() if isinstance(text, str)]
+    texts += [text for found in report.all_problems for text in to_json(found).values() if isinstance(text, str)]
     for text in texts:
         assert_one_line(text)
     assert not [found for found in report.all_problems if found.code in {"internal", "reader-failed"}]
-    json.loads(json.dumps(report.as_json(), allow_nan=False))
+    json.loads(json.dumps(to_json(report), allow_nan=False))
 
 
 def assert_one_line(text: str) -> None:

@@ -4,8 +4,10 @@ from dataclasses import dataclass
 from datetime import timedelta
 from enum import StrEnum
 from pathlib import Path
+from zoneinfo import ZoneInfo
 
-from cpimportd.daemon.plan import Plan, PlannedSchedule
+from cpimportd.daemon.plan import Plan
+from cpimportd.timetable.memory import PlannedSchedule
 from tests.support.simulation.naive_calendar import Rule
 
 NOWHERE = Path("/nonexistent/cpimportd")
@@ -47,7 +49,16 @@ class Configured:
             runtime_directory=NOWHERE,
             timezone=self.zone,
             schedules=tuple(
-                PlannedSchedule(one.name, one.rule.expression, one.grace, one.catch_up, (), one.wait_for_upload)
+                PlannedSchedule(
+                    one.name,
+                    one.rule.expression,
+                    ZoneInfo(self.zone),
+                    one.grace,
+                    one.catch_up,
+                    (),
+                    one.wait_for_upload,
+                    started_grace=max(one.wait_for_upload, self.retry_within, self.run_time_limit),
+                )
                 for one in self.schedules
             ),
             retry_within=self.retry_within,

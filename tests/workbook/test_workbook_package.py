@@ -271,7 +271,9 @@ def test_namespaces_that_are_bound_midway_are_heeded(stored, limits, sheet):
         "xl/embeddings/package.zip",
     ],
 )
-@pytest.mark.parametrize("content", [gzip.compress(b"x" * 999, mtime=0), b"PK\x03\x04" + bytes(99), b"7z\xbc\xaf\x27\x1c"])
+@pytest.mark.parametrize(
+    "content", [gzip.compress(b"x" * 999, mtime=0), b"PK\x03\x04" + bytes(99), b"7z\xbc\xaf\x27\x1c"]
+)
 def test_an_enclosed_archive_that_nobody_opens_does_no_harm(stored, limits, name, content):
     contents, cells = opened(stored({}, **{name: content}), limits)
     assert rows(cells.sheets) == SIMPLE

@@ -28,7 +28,7 @@ def journal_fields(facts: Mapping[str, object]) -> dict[str, str]:
     return {f"CPIMPORTD_{name.upper()}": str(fact) for name, fact in facts.items() if fact is not None}
 
 
-Fact = str | int | float | bool | Mapping[str, "Fact"] | None
+Fact = str | int | float | bool | Mapping[str, object] | None
 """A fact as JSON has it. A sum is a string with a point; a mapping with the key ``phrase`` is a :class:`Phrase`."""
 
 PLACES: Final = ("file", "row", "column", "value", "organization")

@@ -176,8 +176,8 @@ def notify_daemon(
     from cpimportd.core.outcomes import JUDGED
     from cpimportd.core.problems import ProblemError
     from cpimportd.daemon.client import Client
-    from cpimportd.daemon.elsewhere import Elsewhere
     from cpimportd.daemon.messages import Result, Seen
+    from cpimportd.daemon.run_notice import RunNotice
     from cpimportd.render.progress import messages_of_report
 
     if report.status.value not in JUDGED:
@@ -187,7 +187,7 @@ def notify_daemon(
     seen = () if elsewhere else tuple(one for one in told if isinstance(one, Seen))
     ended = report.started_at + timedelta(seconds=report.seconds)
     try:
-        word = Elsewhere(report.started_at, ended, result, seen, only)
-        Client(loaded.settings.state_directory).leave_word(word)
+        word = RunNotice(report.started_at, ended, result, seen, only)
+        Client(loaded.settings.state_directory).leave_notice(word)
     except ProblemError as error:
         say(error.problems)

@@ -27,7 +27,7 @@ _NOT_UPLOADED: Final = frozenset({_UPLOAD_MISSING, "source-empty", "nothing-to-i
 _DONE_HELD: Final = "slot-done-held"
 
 
-class Order(msgspec.Struct, frozen=True):
+class RunCommand(msgspec.Struct, frozen=True):
     """What one run is asked to do.
 
     Attributes:
@@ -110,7 +110,7 @@ class Done(msgspec.Struct, frozen=True):
     status: str
 
 
-def order(attempt: Attempt, schedule: PlannedSchedule, plan: Plan, now: datetime, monotonic: float) -> Order:
+def order(attempt: Attempt, schedule: PlannedSchedule, plan: Plan, now: datetime, monotonic: float) -> RunCommand:
     """What the next run of an attempt is asked to do.
 
     While there is time to wait for an upload, a run that finds nothing new shall leave the slot due; the last one
@@ -119,7 +119,7 @@ def order(attempt: Attempt, schedule: PlannedSchedule, plan: Plan, now: datetime
     waits = now < attempt.slot + schedule.wait_for_upload
     left = plan.retry_within - timedelta(seconds=monotonic - attempt.first)
     again = left - timedelta(seconds=backoff(attempt.runs, plan))
-    return Order(
+    return RunCommand(
         schedule.name,
         attempt.slot,
         schedule.only,

@@ -15,9 +15,9 @@ from cpimportd.core.outcomes import held_alone
 from cpimportd.core.problems import Problem, ProblemError, problem
 from cpimportd.core.typed import to_json
 from cpimportd.core.waiting import SHOWN_AFTER, Wait
-from cpimportd.daemon.elsewhere import Elsewhere, leave
 from cpimportd.daemon.lock import Holder, holder
 from cpimportd.daemon.plan import RESCHEDULED, read_rescheduled
+from cpimportd.daemon.run_notice import RunNotice, leave
 from cpimportd.daemon.status import read
 from cpimportd.daemon.store import FILE as MEMORY
 
@@ -73,7 +73,7 @@ class Client:
                 raise ProblemError(problem("daemon-permission", pid=found.pid)) from None
             if status is not None and status["pid"] == found.pid:
                 return status
-            self._patience(deadline, found)
+            self._wait_for_answer(deadline, found)
 
     def _status_of(self, life: Life) -> Status:
         """The status of the daemon that was asked; one that took its place knows nothing of that.
@@ -86,7 +86,7 @@ class Client:
             raise ProblemError(problem("daemon-not-running", path=str(self._state)))
         return status
 
-    def _patience(self, deadline: float, daemon: Holder) -> None:
+    def _wait_for_answer(self, deadline: float, daemon: Holder) -> None:
         left = deadline - time.monotonic()
         if left < 0:
             raise ProblemError(problem("daemon-silent", pid=daemon.pid, value=f"{self._answer_within:g} s"))
@@ -150,7 +150,7 @@ class Client:
             answers = self._status_of(life)["answers"]
             if answers["reloads_answered"] >= number:
                 return tuple(Problem(**found) for found in answers["refused"])
-            self._patience(deadline, self._holder())
+            self._wait_for_answer(deadline, self._holder())
 
     def reschedule(self, name: str, expression: str | None) -> tuple[Problem, ...]:
         """Give a schedule another expression until the daemon's next start; None takes that back.
@@ -177,7 +177,7 @@ class Client:
             self._write(file, before)
         return refused
 
-    def leave_word(self, word: Elsewhere) -> None:
+    def leave_notice(self, word: RunNotice) -> None:
         """Let the daemon know of a run that was not its own: at once where it lives, else when it starts.
 
         Where no daemon ever worked on the state folder, nobody wants to know.
@@ -214,7 +214,7 @@ class Client:
         self._signal(number)
         deadline = time.monotonic() + self._answer_within
         while int(self._status_of(life)["answers"][counter]) <= before:
-            self._patience(deadline, self._holder())
+            self._wait_for_answer(deadline, self._holder())
         return life, before + 1
 
 

@@ -15,16 +15,16 @@ from cpimportd.core.files import unfinished
 from cpimportd.core.leftovers import remove_abandoned
 from cpimportd.core.problems import Problem, ProblemError, printable, problem
 from cpimportd.core.system import exhausted, unusable
-from cpimportd.daemon import elsewhere, journal, planning
+from cpimportd.daemon import journal, planning, run_notice
 from cpimportd.daemon import status as document
 from cpimportd.daemon.beginning import ours
 from cpimportd.daemon.copies import forget_copy
-from cpimportd.daemon.elsewhere import Letterbox
 from cpimportd.daemon.exhaustion import Exhaustion
 from cpimportd.daemon.journal import tell, tell_problem
 from cpimportd.daemon.lock import locked
 from cpimportd.daemon.plan import COPY_PREFIX, RESCHEDULED, Plan, env_copy
 from cpimportd.daemon.process import accepted_environment, launch, run_to_completion
+from cpimportd.daemon.run_notice import RunNotices
 from cpimportd.daemon.service import Daemon
 from cpimportd.daemon.store import FILE, Store
 from cpimportd.daemon.supervisor import Supervisor
@@ -36,7 +36,7 @@ _SPOOL: Final = "spool"
 PRUNING_WITHIN: Final = 600.0
 """Seconds that removing old files and journal entries may take."""
 
-MOURNING_WITHIN: Final = 120.0
+CRASH_REPORT_WITHIN: Final = 120.0
 """Seconds that telling of a run that died may take."""
 
 
@@ -105,7 +105,7 @@ def _tidy(plan: Plan) -> None:
         *copies,
         *begun,
         *unfinished(state / FILE),
-        *unfinished(state / elsewhere.FILE),
+        *unfinished(state / run_notice.FILE),
         *unfinished(state / _ALERTS),
         runtime / RESCHEDULED,
     ):
@@ -132,8 +132,8 @@ async def _serve(plan: Plan, configuration: Path | None, supervisor: Supervisor)
             launch,
             read_plan=lambda: planning.read_plan(configuration),
             prune=_prune,
-            mourn=_mourn,
-            elsewhere=Letterbox(plan.state_directory).take,
+            report_crashed_run=_report_crashed_run,
+            elsewhere=RunNotices(plan.state_directory).take,
         )
     except OSError as error:
         raise ProblemError(unusable(error.filename or plan.state_directory, error)) from error
@@ -156,11 +156,11 @@ async def _prune(plan: Plan) -> None:
     await _apart("pruned", PRUNING_WITHIN, "prune", "--config", str(plan.copy))
 
 
-async def _mourn(plan: Plan, found: Problem, job: str) -> None:
+async def _report_crashed_run(plan: Plan, found: Problem, job: str) -> None:
     """Tell people of a run whose process can do it no more; whether anybody wants to know, the configuration says."""
     facts = json.dumps(found.facts, ensure_ascii=False)
     died = ("--died", found.code, found.message, "--facts", facts, "--job", job)
-    await _apart("mourned", MOURNING_WITHIN, "alerts", "--config", str(plan.copy), *died)
+    await _apart("mourned", CRASH_REPORT_WITHIN, "alerts", "--config", str(plan.copy), *died)
 
 
 async def _apart(event: str, within: float, *arguments: str) -> None:

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Final, Protocol
 
 from cpimportd.core.statefolder import ENV_FILE
 from cpimportd.core.system import exhausted
-from cpimportd.daemon.attempts import NOTIFY, Ended, Order
+from cpimportd.daemon.attempts import NOTIFY, Ended, RunCommand
 from cpimportd.daemon.beginning import ours
 from cpimportd.daemon.messages import LONGEST_LINE, Begun, Message, Result, Said, Seen, Stage, decode
 from cpimportd.daemon.progress import Progress
@@ -48,11 +48,11 @@ class Run(Protocol):
         """Stop it at once; PostgreSQL rolls back what was not committed."""
 
 
-Launch = Callable[[Order, Path, timedelta, Callable[[Message], None]], Run]
+Launch = Callable[[RunCommand, Path, timedelta, Callable[[Message], None]], Run]
 """Starts a run: what it is asked to do, its configuration, its time limit, and who is told of it."""
 
 
-def arguments(order: Order, configuration: Path) -> list[str]:
+def arguments(order: RunCommand, configuration: Path) -> list[str]:
     """The command that does what is ordered."""
     common = ["--config", str(configuration), "--progress", "json", "--json"]
     if order.job == NOTIFY:
@@ -71,11 +71,11 @@ def arguments(order: Order, configuration: Path) -> list[str]:
     return command
 
 
-def _again_within(order: Order) -> list[str]:
+def _again_within(order: RunCommand) -> list[str]:
     return [] if order.again_within is None else ["--again-within", f"{order.again_within.total_seconds():.3f}"]
 
 
-def launch(order: Order, configuration: Path, limit: timedelta, tell: Callable[[Message], None]) -> Run:
+def launch(order: RunCommand, configuration: Path, limit: timedelta, tell: Callable[[Message], None]) -> Run:
     """Start a run as a process of its own."""
     return _ProcessRun(order, configuration, limit, tell)
 
@@ -149,7 +149,9 @@ async def run_to_completion(
 
 
 class _ProcessRun:
-    def __init__(self, order: Order, configuration: Path, limit: timedelta, tell: Callable[[Message], None]) -> None:
+    def __init__(
+        self, order: RunCommand, configuration: Path, limit: timedelta, tell: Callable[[Message], None]
+    ) -> None:
         self._argv = ours("cpimportd", *arguments(order, configuration))
         self._environ = accepted_environment()
         if order.retry_within is not None:

@@ -8,7 +8,7 @@ and then.
 from typing import Final
 
 from cpimportd.core.outcomes import JUDGED
-from cpimportd.daemon.attempts import NOTIFY, Ended, Order
+from cpimportd.daemon.attempts import NOTIFY, Ended, RunCommand
 from cpimportd.daemon.messages import Result
 
 AGAIN_AFTER: Final = 600.0
@@ -33,7 +33,7 @@ class Readers:
         """Whether they are to be told now."""
         return self._next is not None and monotonic >= self._next
 
-    def ended(self, order: Order, ended: Ended, monotonic: float) -> None:
+    def ended(self, order: RunCommand, ended: Ended, monotonic: float) -> None:
         """Hear how a run of the daemon's ended.
 
         Args:

@@ -12,13 +12,13 @@ from cpimportd.core.problems import Problem, journal_fields, problem
 from cpimportd.core.time import moment, span
 from cpimportd.daemon import attempts
 from cpimportd.daemon.aftermath import Aftermath
-from cpimportd.daemon.attempts import NOTIFY, Again, Attempt, Ended, Order
-from cpimportd.daemon.elsewhere import Elsewhere
+from cpimportd.daemon.attempts import NOTIFY, Again, Attempt, Ended, RunCommand
 from cpimportd.daemon.journal import tell, tell_line, tell_problem
 from cpimportd.daemon.messages import Begun, Message, Result, Said, Stage, Waits
 from cpimportd.daemon.plan import Plan
 from cpimportd.daemon.process import Launch
 from cpimportd.daemon.readers import Readers
+from cpimportd.daemon.run_notice import RunNotice
 from cpimportd.daemon.state import Running, State
 from cpimportd.daemon.store import Finished, Record
 
@@ -30,8 +30,8 @@ class Runs:
         state: what the daemon knows; ``running``, ``record``, ``finished`` and ``slots`` are kept up here.
         launch: starts a run.
         wake: called when a run is over.
-        mourn: called with the plan that a run was started with that could not speak for itself any more and is not
-            tried again, what became of it, and the job that it was to do.
+        report_crashed_run: called for a run that crashed and is not tried again, with its plan,
+            what became of it, and its job.
     """
 
     def __init__(
@@ -39,12 +39,12 @@ class Runs:
         state: State,
         launch: Launch,
         wake: Callable[[], None],
-        mourn: Callable[[Plan, Problem, str], None] = lambda _plan, _found, _job: None,
+        report_crashed_run: Callable[[Plan, Problem, str], None] = lambda _plan, _found, _job: None,
     ) -> None:
         self._state = state
         self._launch = launch
         self._wake = wake
-        self._mourn = mourn
+        self._report_crashed_run = report_crashed_run
         self._jobs = 0
         self._readers = Readers(at_once=state.record != Record())
 
@@ -55,18 +55,18 @@ class Runs:
         """
         state = self._state
         if self._readers.due(monotonic):
-            self._start(Order(job=NOTIFY), None, now)
+            self._start(RunCommand(job=NOTIFY), None, now)
             return
         schedule = state.slots.ready(monotonic)
         if schedule is not None:
             attempt = state.slots.started(schedule.name, monotonic)
             self._start(attempts.order(attempt, schedule, state.plan, now, monotonic), attempt, now)
         elif state.answers.triggers_served < state.answers.triggers_asked:
-            self._start(Order(), None, now)
+            self._start(RunCommand(), None, now)
             asked = state.answers.triggers_asked
             state.answers = replace(state.answers, triggers_served=asked, trigger_job=self._jobs)
 
-    def _start(self, order: Order, attempt: Attempt | None, now: datetime) -> None:
+    def _start(self, order: RunCommand, attempt: Attempt | None, now: datetime) -> None:
         state = self._state
         self._jobs += 1
         state.copies.take(state.plan)
@@ -166,7 +166,7 @@ class Runs:
         tell_problem(missing, logging.WARNING, **running.facts)
         return replace(result, summary=missing.message, problem=str(missing), way_out=missing.way_out)
 
-    def take_note(self, word: Elsewhere) -> None:
+    def take_note(self, word: RunNotice) -> None:
         """Note a run that was not the daemon's; one that ended before the last of its own says nothing new."""
         state, result = self._state, word.result
         self._readers.heard(result, asyncio.get_running_loop().time())
@@ -198,7 +198,7 @@ class Runs:
 
     def _dead(self, running: Running, ended: Ended, found: Problem, aftermath: Aftermath | None = None) -> Result:
         tell_problem(found, **running.facts)
-        self._mourn(running.plan, found, running.order.job)
+        self._report_crashed_run(running.plan, found, running.order.job)
         code = ended.code if ended.code > 0 else 1  # a signal's number is no exit code
         run, summary = None, f"failed: {found}"
         if aftermath is not None:

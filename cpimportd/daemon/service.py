@@ -19,12 +19,12 @@ from cpimportd import __version__
 from cpimportd.core.problems import Problem, ProblemError, problem
 from cpimportd.core.time import moment
 from cpimportd.daemon import wording
-from cpimportd.daemon.elsewhere import Elsewhere
 from cpimportd.daemon.housekeeping import housekeeping, stale
 from cpimportd.daemon.journal import tell, tell_problem
 from cpimportd.daemon.plan import Plan
 from cpimportd.daemon.process import Launch
 from cpimportd.daemon.reloading import Reloading
+from cpimportd.daemon.run_notice import RunNotice
 from cpimportd.daemon.runs import Runs
 from cpimportd.daemon.showing import Showing
 from cpimportd.daemon.slots import Slots
@@ -40,7 +40,7 @@ BUSY_SLICE: Final = 0.5
 REFUSED_SLICE: Final = 5.0
 """Seconds between two turns while a refused configuration lies on the disk: how soon its correction is seen."""
 
-STOP_PATIENCE: Final = 30.0
+STOP_GRACE: Final = 30.0
 """Seconds for which a run before its COMMIT is waited for when the daemon stops, and then for an alert of one that
 died; both are well within ``TimeoutStopSec=``."""
 
@@ -58,8 +58,8 @@ class Daemon:
         launch: starts a run.
         read_plan: reads the configuration again.
         prune: removes what is older than its retention; started now and then.
-        mourn: tells people of a run that could not speak for itself any more, with the job that it was to do.
-        elsewhere: word of a run that was not the daemon's, if any was left since.
+        report_crashed_run: reports a run that crashed, with its job.
+        elsewhere: the notice of a run that the daemon did not start, if any was left since.
         now: the wall clock, in UTC; the monotonic clock is the event loop's.
         slice_: seconds; the longest sleep between two looks at the clock.
     """
@@ -73,8 +73,8 @@ class Daemon:
         *,
         read_plan: Callable[[], Awaitable[Plan]],
         prune: Callable[[Plan], Coroutine[Any, Any, None]],
-        mourn: Callable[[Plan, Problem, str], Coroutine[Any, Any, None]] | None = None,
-        elsewhere: Callable[[], Elsewhere | Problem | None] = lambda: None,
+        report_crashed_run: Callable[[Plan, Problem, str], Coroutine[Any, Any, None]] | None = None,
+        elsewhere: Callable[[], RunNotice | Problem | None] = lambda: None,
         now: Callable[[], datetime] = lambda: datetime.now(UTC),
         slice_: float = SLICE,
     ) -> None:
@@ -83,8 +83,8 @@ class Daemon:
         self._keeping = Keeping(self.state, keeper)
         self._supervisor = supervisor
         self._wake = asyncio.Event()
-        self._mourn = mourn
-        self._runs = Runs(self.state, launch, self._wake.set, self._bereaved)
+        self._report_crashed_run = report_crashed_run
+        self._runs = Runs(self.state, launch, self._wake.set, self._run_crashed)
         self._reloading = Reloading(self.state, read_plan)
         self._prune = prune
         self._elsewhere = elsewhere
@@ -94,7 +94,7 @@ class Daemon:
         self._stop_asked: float | None = None
         self._showing = Showing(self.state)
         self._tasks: set[asyncio.Task[None]] = set()
-        self._mourning: set[asyncio.Task[None]] = set()
+        self._crash_reports: set[asyncio.Task[None]] = set()
         self._looked = now()
         self._housekeeping = self._new_housekeeping()
 
@@ -188,7 +188,7 @@ class Daemon:
     def _listen(self) -> bool:
         """Hear of a run that was not the daemon's; tells whether anything is to be saved."""
         match self._elsewhere():
-            case Elsewhere() as word:
+            case RunNotice() as word:
                 self._runs.take_note(word)
                 return True
             case Problem() as found:
@@ -218,14 +218,14 @@ class Daemon:
             if running.progress.committing:
                 self._supervisor.extend()
             # A database that says nothing answers no ROLLBACK either; it rolls back by itself when the run is gone.
-            if monotonic - self._stop_asked > (STOP_LIMIT if running.progress.committing else STOP_PATIENCE):
+            if monotonic - self._stop_asked > (STOP_LIMIT if running.progress.committing else STOP_GRACE):
                 running.run.kill()
 
     async def _end(self) -> None:
-        for task in self._tasks - self._mourning:
+        for task in self._tasks - self._crash_reports:
             task.cancel()
-        if self._mourning:  # nobody else would ever tell of that run
-            await asyncio.wait(self._mourning, timeout=STOP_PATIENCE)
+        if self._crash_reports:  # nobody else would ever tell of that run
+            await asyncio.wait(self._crash_reports, timeout=STOP_GRACE)
         for task in self._tasks:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
@@ -245,9 +245,9 @@ class Daemon:
     def _new_housekeeping(self) -> Scheduler:
         return housekeeping(self._start_pruning, self._look_at_uploads, self._keeping.save_again)
 
-    def _bereaved(self, plan: Plan, found: Problem, job: str) -> None:
-        if self._mourn is not None:
-            self._mourning.add(self._spawn(self._mourn(plan, found, job), plan))
+    def _run_crashed(self, plan: Plan, found: Problem, job: str) -> None:
+        if self._report_crashed_run is not None:
+            self._crash_reports.add(self._spawn(self._report_crashed_run(plan, found, job), plan))
 
     def _start_pruning(self) -> None:
         self._spawn(self._prune(self.state.plan), self.state.plan)
@@ -285,7 +285,7 @@ class Daemon:
 
     def _task_ended(self, task: "asyncio.Task[None]") -> None:
         self._tasks.discard(task)
-        self._mourning.discard(task)
+        self._crash_reports.discard(task)
         if not task.cancelled() and (error := task.exception()) is not None:
             defect = problem("internal", reason=f"{type(error).__name__}: {error}")
             for found in error.problems if isinstance(error, ProblemError) else (defect,):

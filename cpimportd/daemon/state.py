@@ -9,7 +9,7 @@ import msgspec
 from msgspec.structs import replace
 
 from cpimportd.core.problems import Problem, problem
-from cpimportd.daemon.attempts import Attempt, Order
+from cpimportd.daemon.attempts import Attempt, RunCommand
 from cpimportd.daemon.copies import Copies
 from cpimportd.daemon.journal import tell, tell_problem
 from cpimportd.daemon.plan import Plan
@@ -63,7 +63,7 @@ class Running(msgspec.Struct):
     """
 
     job: int
-    order: Order
+    order: RunCommand
     plan: Plan
     attempt: Attempt | None
     began: datetime

@@ -68,7 +68,7 @@ class House:
         self.daemon = Daemon(
             plans(1), Store(tmp_path), NoSystemd(), lambda *_: self.run,
             read_plan=self._read, prune=lambda plan: self._looks("prune", plan),
-            mourn=lambda plan, _found, _job: self._looks("mourn", plan), slice_=0.05,
+            report_crashed_run=lambda plan, _found, _job: self._looks("crashed run", plan), slice_=0.05,
         )  # fmt: skip
 
     async def _read(self):
@@ -124,7 +124,7 @@ async def test_whoever_tells_of_a_run_that_died_finds_its_configuration_though_a
         assert here.copies == ["configuration-1.toml", "configuration-3.toml"]
         here.run.over.set()
         await here.until(lambda: here.found)
-        assert here.found == [("mourn", "configuration-1.toml", True)]
+        assert here.found == [("crashed run", "configuration-1.toml", True)]
         assert here.daemon.state.plan.copy.name == "configuration-3.toml"
         assert here.copies == ["configuration-1.toml", "configuration-3.toml"]
         here.slow.set()
@@ -175,7 +175,7 @@ async def test_a_daemon_that_stops_waits_until_a_run_that_died_is_told_of(house)
     await here.until(lambda: here.daemon.state.running is None)
     here.daemon.stop()
     await here.until(lambda: here.found)
-    assert here.found == [("mourn", "configuration-1.toml", True)]
+    assert here.found == [("crashed run", "configuration-1.toml", True)]
     assert not serving.done()
     here.slow.set()
     await asyncio.wait_for(serving, 20)

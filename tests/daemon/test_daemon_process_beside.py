@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 
 import pytest
 
-from cpimportd.daemon.elsewhere import FILE
+from cpimportd.daemon.run_notice import FILE
 from tests.support.daemon.living_daemon import LivingDaemon
 from tests.support.daemon.other_user import NOBODY
 from tests.support.polling import until

@@ -2,11 +2,11 @@
 
 import pytest
 
-from cpimportd.daemon.attempts import NOTIFY, Ended, Order
+from cpimportd.daemon.attempts import NOTIFY, Ended, RunCommand
 from cpimportd.daemon.messages import Result, decode, encode
 from cpimportd.daemon.readers import AGAIN_AFTER, LONGEST, Readers
 
-IMPORT, TELLING = Order(), Order(job=NOTIFY)
+IMPORT, TELLING = RunCommand(), RunCommand(job=NOTIFY)
 
 
 def said(status, code=0, *, untold=False):
@@ -36,7 +36,7 @@ def test_a_run_that_died_without_a_word_is_made_up_for_at_once(code):
 
 @pytest.mark.parametrize("job", ["report", "reconcile"])
 def test_a_job_that_imports_nothing_leaves_nothing(job):
-    assert not after((Order(job=job), Ended(-9))).due(1e9)
+    assert not after((RunCommand(job=job), Ended(-9))).due(1e9)
 
 
 @pytest.mark.parametrize("status", ["published", "unchanged", "partial", "held"])

@@ -9,7 +9,7 @@ import pytest
 
 from cpimportd.core.time import moment, span
 from cpimportd.core.waiting import Wait
-from cpimportd.daemon.attempts import Again, Order
+from cpimportd.daemon.attempts import Again, RunCommand
 from cpimportd.daemon.messages import Stage, Waits
 from cpimportd.daemon.refusal import Refusal
 from cpimportd.daemon.slots import Slots
@@ -64,9 +64,9 @@ def test_a_schedule_that_never_comes_again_leaves_nothing_to_wait_for():
 @pytest.mark.parametrize(
     ("order", "expected"),
     [
-        (Order(), "Importing: reading 4/6 files, 78 %"),
-        (Order("import", SLOT), "Importing: reading 4/6 files, 78 %"),
-        (Order("weekly", SLOT), "Importing for weekly: reading 4/6 files, 78 %"),
+        (RunCommand(), "Importing: reading 4/6 files, 78 %"),
+        (RunCommand("import", SLOT), "Importing: reading 4/6 files, 78 %"),
+        (RunCommand("weekly", SLOT), "Importing for weekly: reading 4/6 files, 78 %"),
     ],
 )
 def test_a_run_under_way_is_all_that_matters(order, expected):
@@ -79,7 +79,7 @@ FTP = Wait("source", "connection refused", NOW + timedelta(seconds=7), NOW + tim
 YOUNG = Wait("upload", "a.xlsx: it is younger than source.stable_for", NOW + HOUR / 60, trouble=False)
 
 
-def under_way_with(order: Order, *waits: Wait) -> Any:
+def under_way_with(order: RunCommand, *waits: Wait) -> Any:
     files = [Stage("read", name, finished=True) for name in "abcd"]
     rows = [Stage("read", "e", done=66, total=100), Stage("read", "f", done=0, total=100)]
     return SimpleNamespace(order=order, progress=heard(*files, *rows, Waits(waits)))
@@ -88,19 +88,23 @@ def under_way_with(order: Order, *waits: Wait) -> Any:
 @pytest.mark.parametrize(
     ("order", "waits", "expected"),
     [
-        (Order(), (FTP,), "Import waits for the FTP server: connection refused; next try 00:48:07, gives up 00:56"),
         (
-            Order("weekly", SLOT, job="report"),
+            RunCommand(),
+            (FTP,),
+            "Import waits for the FTP server: connection refused; next try 00:48:07, gives up 00:56",
+        ),
+        (
+            RunCommand("weekly", SLOT, job="report"),
             (Wait("database", "no answer yet", until=NOW + timedelta(seconds=9)),),
             "Report for weekly waits for the database: no answer yet; gives up 00:48:09",
         ),
         (
-            Order("weekly", SLOT),
+            RunCommand("weekly", SLOT),
             (Wait("lock", "pid 7 (ann)"), YOUNG),
             "Import for weekly waits for a lock in the database: pid 7 (ann) (and 1 more)",
         ),
         (
-            Order(),
+            RunCommand(),
             (YOUNG,),
             "Importing: reading 4/6 files, 78 %; waits for an upload to end: a.xlsx: it is younger than "
             "source.stable_for; next try 00:49",
@@ -115,7 +119,7 @@ def test_what_a_run_waits_for_is_said_with_why_and_until_when(order, waits, expe
 
 def test_a_try_whose_time_has_come_is_said_to_be_made():
     found = state(**{"import": "06:00"})
-    found.running = under_way_with(Order(), FTP)
+    found.running = under_way_with(RunCommand(), FTP)
     assert "connection refused; being tried again, gives up 00:56" in line(found, NOW + HOUR / 60, 0.0)
 
 
@@ -127,7 +131,7 @@ def test_an_instant_of_another_day_is_told_with_its_date():
 
 def test_a_run_that_was_asked_for_meanwhile_is_told_of():
     found = state(**{"import": "06:00"})
-    found.running = under_way_with(Order("import", SLOT))
+    found.running = under_way_with(RunCommand("import", SLOT))
     found.answers = Answers(triggers_asked=2, triggers_served=1)
     assert line(found, NOW, 0.0).endswith("; a run that was asked for follows")
 
@@ -138,7 +142,7 @@ def test_a_refused_configuration_is_in_the_line_however_long_the_rest_is():
     said = "the file on the disk was refused at 10:41; a restart would fail"
     noon = datetime(2026, 11, 23, 9, tzinfo=UTC)
     assert f"; {said}; last 2026-11-23 06:00" in line(found, noon, 0.0)
-    found.running = under_way_with(Order(), Wait("source", "x" * 500))
+    found.running = under_way_with(RunCommand(), Wait("source", "x" * 500))
     assert line(found, noon, 0.0).endswith(f"…; {said}")
     assert len(line(found, noon, 0.0)) == 240
     assert list(status_lines(found, "first", noon))[1] == said

@@ -27,12 +27,12 @@ class BooksReader:
 
     Args:
         database: url, password and timeouts.
-        patience: how long a question waits for a connection to become free.
+        timeout: how long a question waits for a connection to become free.
     """
 
-    def __init__(self, database: Database, patience: timedelta) -> None:
+    def __init__(self, database: Database, timeout: timedelta) -> None:
         self._database = database
-        self._patience = patience.total_seconds()
+        self._timeout = timeout.total_seconds()
         self._pool: asyncpg.Pool | None = None
         self._opening = asyncio.Lock()
 
@@ -63,7 +63,7 @@ class BooksReader:
             try:
                 pool = await self._opened()
                 async with (
-                    pool.acquire(timeout=self._patience) as connection,
+                    pool.acquire(timeout=self._timeout) as connection,
                     connection.transaction(isolation="repeatable_read", readonly=True),
                 ):
                     milliseconds = round(self._database.statement_timeout.total_seconds() * 1000)

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from itertools import takewhile
 
-from cpimportd.daemon.attempts import Order
+from cpimportd.daemon.attempts import RunCommand
 from tests.support.simulation.naive_calendar import between, following
 from tests.support.simulation.runs import Over
 from tests.support.simulation.scene import Configured, Scheduled, Way
@@ -25,7 +25,7 @@ A_SECOND = timedelta(seconds=1)
 class Launched:
     """A run, and how it ended; None where nobody saw that."""
 
-    order: Order
+    order: RunCommand
     at: datetime
     monotonic: float
     over: Over | None = None

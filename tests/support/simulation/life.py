@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from cpimportd.core.problems import Problem, ProblemError, problem
 from cpimportd.daemon import store
-from cpimportd.daemon.attempts import NOTIFY, Order
+from cpimportd.daemon.attempts import NOTIFY, RunCommand
 from cpimportd.daemon.messages import Message
 from cpimportd.daemon.plan import Plan
 from cpimportd.daemon.process import Run
@@ -104,7 +104,7 @@ class Life:
         )
         self.serving = stage.loop.create_task(self.daemon.serve())
 
-    def _launch(self, order: Order, _: Path, limit: timedelta, tell: Callable[[Message], None]) -> Run:
+    def _launch(self, order: RunCommand, _: Path, limit: timedelta, tell: Callable[[Message], None]) -> Run:
         stage = self._stage
         if order.job == NOTIFY:  # in no time: what it does concerns no slot
             return TellingRun()

@@ -18,7 +18,7 @@ from collections import Counter
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
-from cpimportd.daemon.attempts import Order
+from cpimportd.daemon.attempts import RunCommand
 from tests.support.simulation.hearing import Told
 from tests.support.simulation.judging import WITHOUT_A_WORD, Trying, status, wait
 from tests.support.simulation.observed import Entry, Instant
@@ -48,7 +48,7 @@ class Model:
         self.stopping = False
         self._configured: Configured | None = None
         self._trying: dict[str, Trying] = {}
-        self._running: tuple[Order, Trying | None] | None = None
+        self._running: tuple[RunCommand, Trying | None] | None = None
         self._pending: Configured | None = None
         self._unsaved = False
         self._told: list[Told] = []
@@ -71,7 +71,7 @@ class Model:
         self._told, self._changed = [], False
 
     @property
-    def running(self) -> Order | None:
+    def running(self) -> RunCommand | None:
         """The run under way."""
         return self._running[0] if self._running else None
 
@@ -81,7 +81,7 @@ class Model:
         """Compare what happened at an instant with what has to happen."""
         wall = instant.wall or NEVER
         self._told, self._changed = [], False
-        expected: Order | None = None
+        expected: RunCommand | None = None
         if instant.accepted is not None:
             self._told.append(Told("reloaded"))
             self._pending = instant.accepted
@@ -103,7 +103,7 @@ class Model:
         if instant.looked:
             self.punctuality.looked(wall, monotonic, running=self._running is not None, unsaved=self._unsaved)
 
-    def _compare(self, instant: Instant, expected: Order | None) -> None:
+    def _compare(self, instant: Instant, expected: RunCommand | None) -> None:
         if instant.failed and not self._unsaved:
             self._told.append(Told("state-unsaved"))
             self._unsaved = True
@@ -218,7 +218,7 @@ class Model:
         self._told.append(Told("slot-due", one.name, entry.started, 0))
         self._trying[one.name] = Trying(entry.started, monotonic, monotonic, entry.upload)
 
-    def _start(self, wall: datetime, monotonic: float) -> Order | None:
+    def _start(self, wall: datetime, monotonic: float) -> RunCommand | None:
         assert self._configured is not None
         if self._running is not None or self.stopping:
             return None
@@ -235,13 +235,13 @@ class Model:
             again = max(left - min(doubled, self._configured.wait_longest), timedelta(0))
             known = trying.upload if one.wait_for_upload else None
             since = trying.upload if waits else None
-            order = Order(name, trying.slot, (), since, max(left, timedelta(0)), again, known)
+            order = RunCommand(name, trying.slot, (), since, max(left, timedelta(0)), again, known)
             self._running = (order, trying)
             return order
         if self.asked:
             self.asked = 0
-            self._running = (Order(), None)
-            return Order()
+            self._running = (RunCommand(), None)
+            return RunCommand()
         return None
 
     # A run is over.
@@ -293,6 +293,6 @@ def _normal(told: list[Told]) -> Counter[Told]:
     )
 
 
-def _plain(order: Order) -> tuple[object, ...]:
+def _plain(order: RunCommand) -> tuple[object, ...]:
     within = None if order.retry_within is None else round(order.retry_within.total_seconds())
     return order.schedule, order.slot, order.uploaded_after, within

@@ -3,7 +3,7 @@
 from dataclasses import dataclass, field
 from datetime import datetime
 
-from cpimportd.daemon.attempts import Order
+from cpimportd.daemon.attempts import RunCommand
 from tests.support.simulation.hearing import Told
 from tests.support.simulation.naive_calendar import Rule, between, following
 from tests.support.simulation.runs import Over
@@ -61,7 +61,7 @@ class Instant:
     over: Over | None = None
     accepted: Configured | None = None
     refused: bool = False
-    launched: list[Order] = field(default_factory=list)
+    launched: list[RunCommand] = field(default_factory=list)
     told: list[Told] = field(default_factory=list)
     saved: int = 0
     failed: int = 0

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
-from cpimportd.daemon.attempts import Ended, Order
+from cpimportd.daemon.attempts import Ended, RunCommand
 from cpimportd.daemon.messages import Message, Result, Seen, Stage
 from tests.support.simulation.scene import Outcome, Way
 from tests.support.simulation.virtual_time import Clocks
@@ -25,10 +25,10 @@ class Database:
 
     done: set[tuple[str, datetime]] = field(default_factory=set)
     imports: Counter[tuple[str, datetime]] = field(default_factory=Counter)
-    orphan: tuple[Order, float] | None = None
+    orphan: tuple[RunCommand, float] | None = None
     uploaded: datetime | None = None
 
-    def commit(self, order: Order) -> None:
+    def commit(self, order: RunCommand) -> None:
         """A run is past COMMIT; the table's unique index lets a slot pass once."""
         if order.schedule is None or order.slot is None:
             return
@@ -37,7 +37,7 @@ class Database:
         self.done.add(slot)
         self.imports[slot] += 1
 
-    def adopt(self, order: Order, run: "FakeRun", monotonic: float) -> None:
+    def adopt(self, order: RunCommand, run: "FakeRun", monotonic: float) -> None:
         """A run outlives its daemon, if it comes to a COMMIT and no other run is under way."""
         done = (order.schedule, order.slot) in self.done
         if run.commits and run.ends > monotonic and self.orphan is None and not done:
@@ -54,7 +54,7 @@ class Database:
 class Over:
     """A run is over: what truly happened, and the newest upload that it saw."""
 
-    order: Order
+    order: RunCommand
     happened: str
     upload: datetime | None = None
 
@@ -74,7 +74,7 @@ class FakeRun:
 
     def __init__(
         self,
-        order: Order,
+        order: RunCommand,
         outcome: Outcome,
         limit: timedelta,
         clocks: Clocks,

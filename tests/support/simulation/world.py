@@ -95,7 +95,7 @@ class World(Stage):
         self._act("the daemon is stopped")
         life = self.life
         committing = self.model.running is not None and life.run is not None and life.run.outcome.way is Way.COMMITTING
-        within = (service.STOP_LIMIT if committing else service.STOP_PATIENCE) + self.busy_slice + 1
+        within = (service.STOP_LIMIT if committing else service.STOP_GRACE) + self.busy_slice + 1
         self.model.stopping = True
         self.signal(life.daemon.stop)
         self.run(asyncio.wait([life.serving], timeout=within))

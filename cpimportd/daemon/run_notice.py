@@ -1,4 +1,4 @@
-"""Word of a run that was not the daemon's: the verb that made it leaves it in the state folder, the daemon takes it.
+"""Notice of a run that the daemon did not start: the verb leaves it in the state folder, the daemon takes it.
 
 A human who accepts or undoes something by hand would otherwise be told by ``status`` how it stood before, until the
 daemon's next run.
@@ -20,7 +20,7 @@ FILE: Final = "elsewhere.json"
 """In the state folder: a daemon that is started later wants to know, too."""
 
 
-class Elsewhere(msgspec.Struct, frozen=True):
+class RunNotice(msgspec.Struct, frozen=True):
     """A run that was not the daemon's, and how the books stand after it; instants are in UTC.
 
     Attributes:
@@ -46,8 +46,8 @@ class _Head(msgspec.Struct):
     only: tuple[str, ...] = ()
 
 
-def leave(folder: Path, word: Elsewhere) -> Path:
-    """Leave word; what was left before it, and not yet taken, is news no more.
+def leave(folder: Path, word: RunNotice) -> Path:
+    """Leave a notice. It takes the place of an earlier one that was not taken yet.
 
     Raises:
         OSError: it could not be written.
@@ -58,7 +58,7 @@ def leave(folder: Path, word: Elsewhere) -> Path:
     return path
 
 
-class Letterbox:
+class RunNotices:
     """Where word is left for one daemon.
 
     Args:
@@ -69,7 +69,7 @@ class Letterbox:
         self._path = folder / FILE
         self._known: int | None = None
 
-    def take(self) -> Elsewhere | Problem | None:
+    def take(self) -> RunNotice | Problem | None:
         """What was left since the last look, and remove it; a problem where it cannot be understood.
 
         Word that can neither be read nor removed is told of once. Nothing is lost with it: the database knows the run.
@@ -92,7 +92,7 @@ class Letterbox:
             return problem("daemon-untold", reason=f"{self._path}: {type(error).__name__}: {error}")
 
 
-def _read(content: bytes) -> Elsewhere:
+def _read(content: bytes) -> RunNotice:
     first, *lines = content.split(b"\n")
     head = in_utc(from_json(first, _Head))
     messages = [decode(line) for line in lines]
@@ -100,4 +100,4 @@ def _read(content: bytes) -> Elsewhere:
     if not results:
         raise ValueError("it does not say how the run ended")
     seen = tuple(one for one in messages if isinstance(one, Seen))
-    return Elsewhere(head.began, head.ended, results[-1], seen, head.only)
+    return RunNotice(head.began, head.ended, results[-1], seen, head.only)

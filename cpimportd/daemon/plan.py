@@ -11,6 +11,7 @@ from typing import Final
 from zoneinfo import ZoneInfo
 
 import msgspec
+from msgspec.structs import replace
 
 from cpimportd.core.problems import Problem, ProblemError, problem
 from cpimportd.core.typed import from_json, json_text
@@ -69,6 +70,10 @@ class Plan(msgspec.Struct, frozen=True):
     def schedule(self, name: str) -> PlannedSchedule | None:
         """A schedule in force, None where there is none of that name."""
         return next((schedule for schedule in self.schedules if schedule.name == name), None)
+
+    def with_zones_read_anew(self) -> "Plan":
+        """The same plan by the rules of time zones that are on the disk now: it was read by those that were known."""
+        return replace(self, schedules=tuple(replace(one, zone=ZoneInfo(one.zone.key)) for one in self.schedules))
 
 
 class _Answer(msgspec.Struct):

@@ -97,7 +97,7 @@ class Reloading:
             return False
         self._state.copies.supersede(self._state.plan)
         forget_rules()  # the child read the plan by the rules that are on the disk now
-        self._state.plan, self._accepted = self._accepted, None
+        self._state.plan, self._accepted = self._accepted.with_zones_read_anew(), None
         tell_in(self._state.plan.zone)
         self._state.slots.enforce(self._state.plan, now)
         return True

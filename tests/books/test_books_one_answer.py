@@ -256,7 +256,7 @@ async def test_a_document_that_comes_from_a_held_unit_is_told_where_it_is_now(li
     def only_b(facts):
         found = dict(judge(facts))
         unit = Unit(A, Group.EXPENSES)
-        return {**found, unit: replace(found[unit], held=True)}
+        return {**found, unit: replace(found[unit], stuck=True)}
 
     moved = {**row, "organization": B}
     published = await lives.publish(day(made, (moved, PRINCIPAL), judge=only_b))

@@ -165,11 +165,18 @@ def replacing(path: Path, *, force: bool = True) -> Iterator[Path]:
         OSError: it could not be made or renamed; what was there before still is.
         FileExistsError: without ``force``, one is there.
     """
+    with _replacement(path, force=force) as (handle, beside):
+        os.close(handle)
+        yield beside
+
+
+@contextmanager
+def _replacement(path: Path, *, force: bool = True) -> Iterator[tuple[int, Path]]:
+    """As :func:`replacing`, with the new file open: whoever gets it closes it."""
     handle, name = tempfile.mkstemp(prefix=_unfinished(path), dir=path.parent)
-    os.close(handle)
     beside = Path(name)
     try:
-        yield beside
+        yield handle, beside
         _give_name(beside, path, force=force)
     finally:
         with suppress(OSError):
@@ -204,11 +211,12 @@ def write_whole(path: Path, text: str, *, lasting: bool = True) -> None:
     Raises:
         OSError: it could not be written; the old content is still there.
     """
-    with replacing(path) as beside:
+    with _replacement(path) as (handle, beside), os.fdopen(handle, "w", encoding="utf-8") as stream:
         give_to_folder_owner(beside)
-        beside.write_text(text, encoding="utf-8")
+        stream.write(text)
+        stream.flush()
         if lasting:
-            sync(beside)
+            os.fsync(stream.fileno())
     if lasting:
         sync(path.parent)
 

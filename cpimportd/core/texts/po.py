@@ -97,7 +97,7 @@ def main() -> int:
     catalogue.update(template(catalogue))
     file.write_bytes(written(catalogue))
     file.with_suffix(".mo").write_bytes(compiled(catalogue))
-    left = [one for one in catalogue if one.id and (one.fuzzy or not all(forms_of(one.string)))]
+    left = [one for one in catalogue if one.id and (one.fuzzy or not all(forms_of(one.string or "")))]
     sys.stdout.write(f"{file}: {len(catalogue)} texts, {len(left)} to translate\n")
     return 1 if left else 0
 

@@ -1,28 +1,15 @@
-"""The verbs. Each one calls a function of a room; what it needs is imported when it is called, so --help is quick."""
+"""The verbs. Each one calls a function of a room; it and what it needs are imported when it is called."""
 
 import gc
 import os
 import sys
+from typing import Final
 
 import click
 
 from cpimportd import __version__
-from cpimportd.cli import (
-    accept,
-    daemon,
-    demo,
-    explain,
-    history,
-    maintenance,
-    notify,
-    rehearse,
-    report,
-    run,
-    schedule,
-    status,
-)
 from cpimportd.cli.output import after_output
-from cpimportd.cli.sections import Sections
+from cpimportd.cli.sections import Sections, Verbs
 from cpimportd.core import streams
 from cpimportd.core.coredumps import forbid_core_dumps
 
@@ -32,8 +19,26 @@ Exit codes: 0 done, or nothing new · 1 failed, nothing published · 2 wrong use
 """
 
 
+_VERBS: Final = {
+    "run": ("run",),
+    "accept": ("accept", "undo"),
+    "demo": ("demo",),
+    "rehearse": ("rehearse",),
+    "history": ("history", "show", "diff"),
+    "explain": ("explain", "rejects"),
+    "status": ("status", "check", "summary"),
+    "schedule": ("next", "trigger", "reload", "reschedule"),
+    "daemon": ("daemon", "web"),
+    "notify": ("alerts", "notify", "metrics"),
+    "report": ("report", "reconcile"),
+    "maintenance": ("db", "backup", "prune", "config", "completion"),
+}
+"""By the module where they are."""
+
+
 @click.group(
     cls=Sections,
+    commands=Verbs(_VERBS),
     context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110},
     epilog=_EPILOG,
 )
@@ -53,17 +58,6 @@ def cli() -> None:
 
     Every verb has an example: `cpimportd VERB --help`.
     """  # noqa: D301 - \b is click's mark for lines that stay as they are
-
-
-for verb in (
-    *(run.run, accept.accept, accept.undo, demo.demo, rehearse.rehearse),
-    *(history.history, history.show, history.diff, explain.explain, explain.rejects),
-    *(status.status, status.check, status.summary),
-    *(schedule.next_slots, schedule.trigger, schedule.reload, schedule.reschedule, daemon.daemon, daemon.web),
-    *(notify.alerts, notify.notify, notify.metrics, report.report, report.reconcile),
-    *(maintenance.db, maintenance.backup, maintenance.prune, maintenance.config, maintenance.completion),
-):
-    cli.add_command(verb)
 
 
 _OBJECTS_PER_COLLECTION = 10_000

@@ -1,8 +1,10 @@
 """`cpimportd --help`: the verbs by what one wants to do, each with a line that is not cut off."""
 
 import itertools
-from collections.abc import Mapping
+from collections import UserDict
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
+from importlib import import_module
 from typing import Any, Final
 
 import click
@@ -51,6 +53,35 @@ SECTIONS: Final[Mapping[str, Mapping[str, str]]] = {
 
 _ASKED: Final = "cpimportd.json"
 """In click's context: whether JSON is asked for."""
+
+
+class Verbs(UserDict[str, click.Command]):
+    """Verbs by name, each imported when it is asked for: a start is quicker, and the daemon carries no verb but itself.
+
+    Args:
+        modules: of :mod:`cpimportd.cli`, with the names of the verbs in them.
+    """
+
+    def __init__(self, modules: Mapping[str, Sequence[str]]) -> None:
+        super().__init__()
+        self._modules = {name: module for module, names in modules.items() for name in names}
+
+    def __missing__(self, name: str) -> click.Command:
+        module = vars(import_module(f"cpimportd.cli.{self._modules[name]}"))
+        for found in module.values():
+            if isinstance(found, click.Command) and found.name == name:
+                self.data[name] = found
+                return found
+        raise KeyError(name)
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._modules)
+
+    def __len__(self) -> int:
+        return len(self._modules)
+
+    def __contains__(self, name: object) -> bool:
+        return name in self._modules
 
 
 class Sections(click.Group):

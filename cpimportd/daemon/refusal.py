@@ -4,6 +4,7 @@ The daemon goes on by what it has; only a restart would meet the file on the dis
 wherever somebody looks, and not only in the answer to the reload.
 """
 
+import hashlib
 from datetime import datetime, tzinfo
 from pathlib import Path
 from typing import Final
@@ -68,8 +69,6 @@ def look_again(refusal: Refusal, in_force: Plan) -> Refusal | None:
 
 def _digest(path: Path) -> bytes | None:
     """What a file says, but for how its lines end; of its secrets nothing stays in memory."""
-    import hashlib  # noqa: PLC0415 - OpenSSL has 0.6 MB, and most daemons never meet a refusal
-
     found, block = hashlib.sha256(), bytearray(_BLOCK)
     try:
         with path.open("rb", buffering=0) as stream, memoryview(block) as view:

@@ -6,16 +6,20 @@ parameters (``$1``).
 """
 
 import re
+import uuid
 from collections.abc import AsyncIterator, Mapping
-from contextlib import AbstractAsyncContextManager, nullcontext
+from contextlib import AbstractAsyncContextManager, asynccontextmanager, nullcontext, suppress
 from dataclasses import dataclass
 from functools import cache
 from importlib.resources import files
-from typing import Final, NamedTuple, TypeVar
+from typing import TYPE_CHECKING, Final, NamedTuple, TypeVar
 
 import asyncpg
 
 from cpimportd.core.model import STAGED_COLUMNS, Group, Kind
+
+if TYPE_CHECKING:
+    from asyncpg.cursor import Cursor
 
 _HEADER = re.compile(r"^-- name: *(\S+) *$", re.MULTILINE)
 
@@ -148,6 +152,28 @@ def at_one_moment(connection: asyncpg.Connection) -> AbstractAsyncContextManager
     return moment
 
 
+@asynccontextmanager
+async def server_cursor(connection: asyncpg.Connection, query: str, *scope: object) -> AsyncIterator["Cursor"]:
+    """A cursor on the server whose statement goes with it.
+
+    asyncpg numbers its statements by process and leaves the last ones to the end of the connection. Behind a pooler in
+    transaction mode the server's process goes on to serve others, for whom the same number would be taken.
+
+    Args:
+        connection: in a transaction.
+        query: its text.
+        scope: its parameters.
+    """
+    name = f"cpimportd_{uuid.uuid4().hex}"
+    statement = await connection.prepare(query, name=name)
+    try:
+        yield await statement.cursor(*scope)
+    finally:
+        # After an error the transaction takes no statement, and is rolled back; a lost connection has none left.
+        with suppress(asyncpg.PostgresError, asyncpg.InterfaceError, OSError):
+            await connection.execute(f'DEALLOCATE "{name}"')
+
+
 async def in_batches(connection: asyncpg.Connection, query: str, *scope: object) -> AsyncIterator[list[asyncpg.Record]]:
     """The rows of a query, out of a cursor.
 
@@ -157,8 +183,7 @@ async def in_batches(connection: asyncpg.Connection, query: str, *scope: object)
         query: its text.
         scope: its parameters.
     """
-    async with at_one_moment(connection):
-        cursor = await connection.cursor(query, *scope)
+    async with at_one_moment(connection), server_cursor(connection, query, *scope) as cursor:
         while rows := await cursor.fetch(AT_ONCE):
             yield rows
 

@@ -17,6 +17,7 @@ from cpimportd.config.settings import Engine, Settings
 from cpimportd.core.report import RunReport
 from cpimportd.run.pipeline import run_once
 from cpimportd.run.request import RunRequest
+from tests.support import launcher
 from tests.support.cluster import on_worker
 from tests.support.run.workplace import make_workplace
 
@@ -173,7 +174,7 @@ def failure(report: RunReport) -> str:
 
 
 def our_clients() -> list[psutil.Process]:
-    children = psutil.Process().children(recursive=True)
+    children = launcher.children(recursive=True)
     return [child for child in children if any("cpimportd.workbook.cluster.client" in part for part in child.cmdline())]
 
 

@@ -5,6 +5,7 @@ import pwd
 import shutil
 import subprocess
 import sys
+import tempfile
 import textwrap
 from pathlib import Path
 
@@ -87,18 +88,22 @@ def test_settings_reach_the_server(sql):
         assert row[0] == "it's "
 
 
-def test_a_setting_that_the_server_refuses_is_told_and_nothing_is_left(tmp_path):
+def test_a_setting_that_the_server_refuses_is_told_and_nothing_is_left(place):
     with pytest.raises(PostgresError, match="no_such_setting"):
-        EmbeddedPostgres(place(tmp_path), configuration={"no_such_setting": "1"}).start()
-    assert list(place(tmp_path).iterdir()) == []
+        EmbeddedPostgres(place, configuration={"no_such_setting": "1"}).start()
+    assert list(place.iterdir()) == []
 
 
+@pytest.fixture
 def place(tmp_path):
     """A folder that the server's user can enter, though pytest's own are closed to others."""
-    if ROOT:
-        for folder in (tmp_path, tmp_path.parent, tmp_path.parent.parent):
-            folder.chmod(0o755)
-    return tmp_path
+    if not ROOT:
+        yield tmp_path
+        return
+    folder = Path(tempfile.mkdtemp(prefix="place-", dir="/tmp"))
+    folder.chmod(0o755)
+    yield folder
+    shutil.rmtree(folder)
 
 
 def test_missing_programs_are_told(tmp_path):
@@ -140,17 +145,17 @@ def test_root_runs_programs_that_lie_where_nobody_can_enter(tmp_path, sql):
 
 
 @pytest.mark.skipif(not ROOT, reason="an ordinary user's server is what every other test starts then")
-def test_an_ordinary_user_starts_one_too(tmp_path):
+def test_an_ordinary_user_starts_one_too(place):
     """The script needs the standard library alone, so that any Python that the other user can enter will do."""
     python = "/usr/bin/python3"
     if not Path(python).exists():
         pytest.skip("no Python that another user can run")
-    open_to_all = place(tmp_path)
-    copy = open_to_all / "cpimportd" / "demo"
+    open_to_all = place
+    copy = open_to_all / "cpimportd" / "books" / "database"
     copy.mkdir(parents=True)
-    (copy.parent / "__init__.py").touch()
-    (copy / "__init__.py").touch()
-    shutil.copy(PROJECT / "cpimportd" / "demo" / "postgres.py", copy)
+    for folder in (copy, copy.parent, copy.parent.parent):
+        (folder / "__init__.py").touch()
+    shutil.copy(PROJECT / "cpimportd" / "books" / "database" / "embedded.py", copy)
     code = textwrap.dedent(
         """
         import os, subprocess, sys
@@ -171,7 +176,7 @@ def test_an_ordinary_user_starts_one_too(tmp_path):
             [python, "-c", code, str(programs)],
             capture_output=True,
             text=True,
-            cwd=tmp_path,
+            cwd=place,
             env={"PATH": os.defpath},
             user=nobody.pw_uid,
             group=nobody.pw_gid,

@@ -37,7 +37,7 @@ async def told(workplace):
     answers = [
         [one.unit.name for one in units],
         [one.subject for one in wrong],
-        [one.unit for one in watched],
+        [one.unit.name for one in watched],
     ]
     assert [one.codes for one in units] == [one.codes for one in watched]
     assert [one.state for one in units] == [one.state for one in wrong]

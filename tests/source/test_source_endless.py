@@ -28,6 +28,7 @@ MOST_MEMORY = 120 * 1024**2
 FETCH = """
 import asyncio, json, resource, sys
 from pathlib import Path
+from cpimportd.config import settings
 from cpimportd.core.problems import ProblemError
 from cpimportd.source.fetch import fetch
 

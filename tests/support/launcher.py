@@ -25,6 +25,8 @@ from importlib import import_module
 from pathlib import Path
 from typing import IO, Any
 
+import psutil
+
 MOST = 1 << 20  # bytes of a request
 # What an interpreter has looked at before its first line: where a test says otherwise, it gets an interpreter of its own.
 INTERPRETERS = ("PYTHON", "LC_", "LANG", "MALLOC_", "LD_")
@@ -115,6 +117,10 @@ class Launcher:
         self._requests = ours
         atexit.register(self._end, self._process, ours)
 
+    @property
+    def pid(self) -> int | None:
+        return None if self._process is None else self._process.pid
+
     @staticmethod
     def _end(process: subprocess.Popen[bytes], requests: socket.socket) -> None:
         requests.close()  # which it takes for the end
@@ -122,6 +128,14 @@ class Launcher:
 
 
 _LAUNCHER = Launcher()
+
+
+def children(*, recursive: bool = False) -> list[psutil.Process]:
+    """The children of this process of tests, without the one that lives on for whoever asks it for a verb."""
+    mine = psutil.Process()
+    apart = [one for one in mine.children() if one.pid == _LAUNCHER.pid]
+    left_out = {one.pid for root in apart for one in (root, *root.children(recursive=True))}
+    return [one for one in mine.children(recursive=recursive) if one.pid not in left_out]
 
 
 def serve(requests: socket.socket) -> dict[str, Any] | None:

@@ -20,6 +20,7 @@ from cpimportd.workbook import forking
 from cpimportd.workbook.forking import ForkServer
 from cpimportd.workbook.reading import child_command, prefork_command
 from cpimportd.workbook.sandbox import run_limited
+from tests.support import launcher
 
 pytestmark = pytest.mark.asyncio
 
@@ -58,7 +59,7 @@ async def refused(server: ForkServer, **limits) -> tuple[str, str]:
 
 def process_of(server: ForkServer) -> psutil.Process:
     """The one process of a fork server, which must have been asked for a child."""
-    (found,) = [child for child in psutil.Process().children() if child.cmdline() == list(server._argv)]
+    (found,) = [child for child in launcher.children() if child.cmdline() == list(server._argv)]
     return found
 
 
@@ -82,7 +83,7 @@ async def test_many_at_once_get_their_own_jobs_and_leave_no_process_behind(echoi
 
 async def test_nothing_is_started_before_the_first_child_and_nothing_is_left_after_the_block():
     async with ForkServer(program(ECHO)) as server:
-        assert not psutil.Process().children()
+        assert not launcher.children()
         await heard(server, "job")
         process = process_of(server)
     await gone(process)

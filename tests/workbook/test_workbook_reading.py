@@ -16,6 +16,7 @@ from cpimportd.core.problems import problem as make_problem
 from cpimportd.core.workbooks import FetchedFile
 from cpimportd.workbook.reading import ReadJob, read, worker_command
 from cpimportd.workbook.sandbox import spawned
+from tests.support import launcher
 from tests.support.workbook.reading_all import read_all
 
 pytestmark = pytest.mark.asyncio
@@ -287,7 +288,7 @@ async def test_cancelling_leaves_no_child(tmp_path):
     reading.cancel()
     with pytest.raises(asyncio.CancelledError):
         await reading
-    _, alive = await asyncio.to_thread(psutil.wait_procs, psutil.Process().children(recursive=True), 3)
+    _, alive = await asyncio.to_thread(psutil.wait_procs, launcher.children(recursive=True), 3)
     assert not alive
 
 

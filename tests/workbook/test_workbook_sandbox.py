@@ -17,6 +17,7 @@ from cpimportd.core.problems import ProblemError
 from cpimportd.workbook import sandbox
 from cpimportd.workbook.forking import ForkServer
 from cpimportd.workbook.sandbox import run_limited, spawned
+from tests.support import launcher
 
 ROOT = str(Path(sandbox.__file__).parents[2])
 
@@ -171,10 +172,9 @@ async def test_the_child_has_no_descriptor_of_ours(heard, tmp_path):
 
 
 async def children_are_gone() -> bool:
-    me = psutil.Process()
     for _ in range(100):
-        servers = [process for process in me.children() if "forkserver" in " ".join(process.cmdline())]
-        if len(me.children(recursive=True)) == len(servers):
+        servers = [process for process in launcher.children() if "forkserver" in " ".join(process.cmdline())]
+        if len(launcher.children(recursive=True)) == len(servers):
             return True
         await asyncio.sleep(0.02)
     return False

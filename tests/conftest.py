@@ -1,9 +1,12 @@
 """A real PostgreSQL for every test that needs one, and fresh databases from templates (tests/support/database.py)."""
 
 import os
+import shutil
 import sys
+import tempfile
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import AbstractAsyncContextManager, asynccontextmanager, suppress
+from pathlib import Path
 
 import asyncpg
 import pytest
@@ -33,6 +36,21 @@ def pytest_report_header() -> str:
         return f"database: {chosen_postgres().version}"
     except PostgresError as error:
         return f"database: none ({error})"
+
+
+@pytest.fixture(scope="session")
+def folders_for_all() -> Iterator[Callable[[], Path]]:
+    """Makes folders that other users can enter: pytest's own are closed to them, and what lies above is not ours to open."""
+    made: list[Path] = []
+
+    def make() -> Path:
+        made.append(Path(tempfile.mkdtemp(prefix="cpimportd-test-", dir="/tmp")))
+        made[-1].chmod(0o755)
+        return made[-1]
+
+    yield make
+    for folder in made:
+        shutil.rmtree(folder, ignore_errors=True)
 
 
 @pytest.fixture(scope="session")

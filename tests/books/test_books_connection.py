@@ -73,13 +73,11 @@ def server_with_tls():
 
 
 @pytest.fixture(scope="module")
-def guarded(tmp_path_factory):
+def guarded(folders_for_all):
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]
-    folder = tmp_path_factory.mktemp("guarded")
-    for parent in (folder, folder.parent, folder.parent.parent):
-        parent.chmod(0o755)
+    folder = folders_for_all()
     authority = trustme.CA()
     certificate = authority.issue_cert("db.example.test", "localhost")
     chain = "".join(blob.bytes().decode() for blob in certificate.cert_chain_pems)

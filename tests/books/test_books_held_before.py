@@ -1,5 +1,7 @@
 """An upgrade finds what is held in what earlier versions left: the reports of their runs, and their undos."""
 
+from dataclasses import replace
+
 import pytest
 from pydantic import SecretStr
 
@@ -32,6 +34,10 @@ async def held(workplace):
         await connection.close()
 
 
+def without_facts(units):
+    return [replace(one, problems=tuple(replace(found, facts={}) for found in one.problems)) for one in units]
+
+
 @pytest.fixture
 def workplace(database, tmp_path, sql):
     return make_workplace(database, tmp_path, sql)
@@ -54,7 +60,7 @@ async def test_what_is_held_is_the_same_after_an_upgrade(workplace):
     kinds = workplace.sql(workplace.url, "SELECT kinds FROM cpimportd.runs WHERE undoes = '{}' ORDER BY id")
     workplace.sql(workplace.url, *BEFORE)
     await upgrade(Database(url=SecretStr(workplace.url)))
-    assert await held(workplace) == now
+    assert without_facts(await held(workplace)) == without_facts(now)  # of an undo, earlier versions kept none
     after = workplace.sql(workplace.url, "SELECT kinds FROM cpimportd.runs WHERE undoes = '{}' ORDER BY id")
     assert [set(row["kinds"]) for row in after] == [set(row["kinds"]) for row in kinds]
 

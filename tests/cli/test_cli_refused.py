@@ -62,10 +62,8 @@ def test_without_rights_to_our_schema_it_names_the_grant(verb, database, sql, su
 
 @pytest.mark.parametrize("verb", ["prune", "rejects"])
 @pytest.mark.skipif(os.geteuid() != 0, reason="only root can become somebody else")
-def test_a_folder_that_we_may_not_look_into_is_named(verb, database, sql, tmp_path, everybodys_python):
-    folder = tmp_path
-    for parent in [tmp_path, *tmp_path.parents[:3]]:
-        parent.chmod(0o755)
+def test_a_folder_that_we_may_not_look_into_is_named(verb, database, sql, folders_for_all, everybodys_python):
+    folder = folders_for_all()
     file = configured(folder, database)
     (folder / "state" / "spool").mkdir(parents=True, mode=0o700)
     (folder / "state").chmod(0o700)

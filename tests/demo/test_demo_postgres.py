@@ -5,7 +5,6 @@ import pwd
 import shutil
 import subprocess
 import sys
-import tempfile
 import textwrap
 from pathlib import Path
 
@@ -95,15 +94,9 @@ def test_a_setting_that_the_server_refuses_is_told_and_nothing_is_left(place):
 
 
 @pytest.fixture
-def place(tmp_path):
-    """A folder that the server's user can enter, though pytest's own are closed to others."""
-    if not ROOT:
-        yield tmp_path
-        return
-    folder = Path(tempfile.mkdtemp(prefix="place-", dir="/tmp"))
-    folder.chmod(0o755)
-    yield folder
-    shutil.rmtree(folder)
+def place(folders_for_all):
+    """A folder that the server's user can enter."""
+    return folders_for_all()
 
 
 def test_missing_programs_are_told(tmp_path):

@@ -1,6 +1,8 @@
 """vsftpd, ProFTPD, Pure-FTPd and pyftpdlib on the loopback interface, each serving one folder to one user."""
 
+import grp
 import os
+import pwd
 import shutil
 import socket
 import subprocess
@@ -203,8 +205,10 @@ def _proftpd(root: Path, scratch: Path, port: int, certificate: Path | None, opt
         f"SystemLog {scratch}/system.log",
         "WtmpLog off",
         "TransferLog none",
-        "User nobody" if os.geteuid() == 0 else "",
-        "Group nogroup" if os.geteuid() == 0 else "",
+        # Without these a server that was built for root would become root; one may become what one is.
+        f"User {'nobody' if os.geteuid() == 0 else pwd.getpwuid(os.geteuid()).pw_name}",
+        f"Group {'nogroup' if os.geteuid() == 0 else grp.getgrgid(os.getegid()).gr_name}",
+        "<IfModule mod_ctrls.c>\nControlsEngine off\n</IfModule>",  # its socket would lie where other servers' does
         "<IfModule mod_auth_pam.c>\nAuthPAM off\n</IfModule>",
     ]
     if certificate:

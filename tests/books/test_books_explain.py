@@ -1,11 +1,13 @@
 """Any value is led back to run, workbook, sheet, row and cell, and a sum to exactly what it counts."""
 
+import gc
 import json
 from decimal import Decimal
 
 import openpyxl
 import pytest
 
+from cpimportd.books.database.queries import at_one_moment, first
 from cpimportd.books.journal.contracts import beginning, documents_of, explain_contract
 from cpimportd.books.journal.explain import explain
 from cpimportd.books.journal.movements import What
@@ -274,3 +276,15 @@ def test_what_is_no_month_is_refused(text):
 def test_a_months_end_is_the_next_ones_beginning():
     assert str(Month.parse("2024-12").next) == "2025-01-01"
     assert str(Month.parse("2024-02").next) == "2024-03-01"
+
+
+@pytest.mark.asyncio
+async def test_a_list_that_is_left_early_leaves_the_connection_to_whatever_comes_next(two_days, connect):
+    """Its cursor is closed whenever Python comes to it, which must ask nothing of the connection meanwhile."""
+    async with connect(two_days.url) as connection, at_one_moment(connection):
+        (number,) = await connection.fetchrow("SELECT contract_number FROM fin_contracts ORDER BY id LIMIT 1")
+        found = await explain_contract(connection, 8, number)
+        for _ in range(5):
+            assert len(await first(documents_of(connection, found), 1)) == 1
+            gc.collect()
+            assert [await connection.fetchval("SELECT $1::int", number) for number in range(3)] == [0, 1, 2]

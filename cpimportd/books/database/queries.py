@@ -8,7 +8,7 @@ parameters (``$1``).
 import re
 import uuid
 from collections.abc import AsyncIterator, Mapping
-from contextlib import AbstractAsyncContextManager, asynccontextmanager, nullcontext, suppress
+from contextlib import AbstractAsyncContextManager, nullcontext
 from dataclasses import dataclass
 from functools import cache
 from importlib.resources import files
@@ -152,26 +152,29 @@ def at_one_moment(connection: asyncpg.Connection) -> AbstractAsyncContextManager
     return moment
 
 
-@asynccontextmanager
-async def server_cursor(connection: asyncpg.Connection, query: str, *scope: object) -> AsyncIterator["Cursor"]:
-    """A cursor on the server whose statement goes with it.
+class ServerCursor(NamedTuple):
+    """A cursor on the server, with a statement of its own name.
 
     asyncpg numbers its statements by process and leaves the last ones to the end of the connection. Behind a pooler in
     transaction mode the server's process goes on to serve others, for whom the same number would be taken.
-
-    Args:
-        connection: in a transaction.
-        query: its text.
-        scope: its parameters.
     """
-    name = f"cpimportd_{uuid.uuid4().hex}"
-    statement = await connection.prepare(query, name=name)
-    try:
-        yield await statement.cursor(*scope)
-    finally:
-        # After an error the transaction takes no statement, and is rolled back; a lost connection has none left.
-        with suppress(asyncpg.PostgresError, asyncpg.InterfaceError, OSError):
-            await connection.execute(f'DEALLOCATE "{name}"')
+
+    rows: "Cursor"
+    statement: str
+
+    @staticmethod
+    async def open(connection: asyncpg.Connection, query: str, *scope: object) -> "ServerCursor":
+        """Open it, in a transaction."""
+        name = f"cpimportd_{uuid.uuid4().hex}"
+        return ServerCursor(await (await connection.prepare(query, name=name)).cursor(*scope), name)
+
+    async def close(self, connection: asyncpg.Connection) -> None:
+        """Give the statement back, once all was read.
+
+        A list that is left early is closed whenever Python comes to it, and the connection may be at something else
+        then: its statement stays, under a name that nobody meets.
+        """
+        await connection.execute(f'DEALLOCATE "{self.statement}"')
 
 
 async def in_batches(connection: asyncpg.Connection, query: str, *scope: object) -> AsyncIterator[list[asyncpg.Record]]:
@@ -183,9 +186,11 @@ async def in_batches(connection: asyncpg.Connection, query: str, *scope: object)
         query: its text.
         scope: its parameters.
     """
-    async with at_one_moment(connection), server_cursor(connection, query, *scope) as cursor:
-        while rows := await cursor.fetch(AT_ONCE):
+    async with at_one_moment(connection):
+        cursor = await ServerCursor.open(connection, query, *scope)
+        while rows := await cursor.rows.fetch(AT_ONCE):
             yield rows
+        await cursor.close(connection)
 
 
 async def first(items: AsyncIterator[Item], most: int) -> tuple[Item, ...]:

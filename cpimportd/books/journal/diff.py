@@ -6,14 +6,13 @@ as they are asked for, however many there are.
 """
 
 from collections.abc import AsyncIterator, Iterable, Mapping
-from contextlib import AsyncExitStack
 from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
 
 import asyncpg
 
-from cpimportd.books.database.queries import at_one_moment, server_cursor, sql
+from cpimportd.books.database.queries import ServerCursor, at_one_moment, sql
 from cpimportd.books.journal.heads import heads_query, movements_of, whole_sets
 from cpimportd.books.journal.movements import (
     Movement,
@@ -146,16 +145,16 @@ async def movements(
     undo = bool(found.undoes)
     kinds = [one.value for one in what] or None
     scope = (found.run, found.department_id, found.organization, kinds, skip, limit)
-    async with at_one_moment(connection), AsyncExitStack() as opened:
+    async with at_one_moment(connection):
         # Not by pages: the order of a large run is worth being made once.
         async with whole_sets(connection):
-            page = server_cursor(connection, heads_query("page", undo=undo), *scope)
-            heads = await opened.enter_async_context(page)
-            batch = await heads.fetch(_AT_ONCE)
+            heads = await ServerCursor.open(connection, heads_query("page", undo=undo), *scope)
+            batch = await heads.rows.fetch(_AT_ONCE)
         while batch:
             for one in await movements_of(connection, found.department_id, found.run, batch, undo=undo):
                 yield one
-            batch = await heads.fetch(_AT_ONCE)
+            batch = await heads.rows.fetch(_AT_ONCE)
+        await heads.close(connection)
 
 
 def _sums(found: Iterable[asyncpg.Record], bridges: Iterable[asyncpg.Record], *, undo: bool) -> tuple[Sums, ...]:

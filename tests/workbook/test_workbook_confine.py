@@ -85,9 +85,10 @@ BY_LANDLOCK = (
 @pytest.mark.parametrize("way", WAYS)
 async def test_without_a_filter_of_calls_landlock_keeps_files_programs_tcp_and_processes(attacked, way, uid):
     outcomes = await attacked(way, "seccomp,namespaces", uid)
-    # EAGAIN: the limit of processes, to which root is not held, came first.
-    refusals = {"EPERM", "EACCES", "EXDEV", "EAGAIN", "ModuleNotFoundError"}
-    assert {name: outcomes[name] for name in BY_LANDLOCK if outcomes[name] not in refusals} == {}
+    refusals = {"EPERM", "EACCES", "EXDEV", "ModuleNotFoundError"}
+    left = {name: outcomes[name] for name in BY_LANDLOCK if outcomes[name] not in refusals}
+    # Before an ordinary user's process comes to this wall, the limit of processes is met, to which root is not held.
+    assert left in ({}, {"processes: spawn": "EAGAIN"}) if os.geteuid() else left == {}
 
 
 @pytest.mark.parametrize("uid", USERS)

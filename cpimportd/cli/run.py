@@ -175,8 +175,9 @@ def notify_daemon(
     """
     from cpimportd.core.outcomes import JUDGED
     from cpimportd.core.problems import ProblemError
+    from cpimportd.core.seen import SeenWorkbook
     from cpimportd.daemon.client import Client
-    from cpimportd.daemon.messages import Result, Seen
+    from cpimportd.daemon.messages import Result
     from cpimportd.daemon.run_notice import RunNotice
     from cpimportd.render.progress import messages_of_report
 
@@ -184,7 +185,7 @@ def notify_daemon(
         return
     told = list(messages_of_report(report))
     (result,) = (one for one in told if isinstance(one, Result))
-    seen = () if elsewhere else tuple(one for one in told if isinstance(one, Seen))
+    seen = () if elsewhere else tuple(one for one in told if isinstance(one, SeenWorkbook))
     ended = report.started_at + timedelta(seconds=report.seconds)
     try:
         word = RunNotice(report.started_at, ended, result, seen, only)

@@ -5,12 +5,16 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime
 from decimal import Decimal
 from enum import StrEnum
-from typing import Final
+from typing import Any, Final
+
+import msgspec
 
 from cpimportd.core.catalog import CATALOG, Effect, message_id
 from cpimportd.core.model import Figure, Kind, Unit
+from cpimportd.core.outcomes import held_alone
 from cpimportd.core.problems import Problem
-from cpimportd.core.typed import json_keys, money
+from cpimportd.core.seen import SeenWorkbook
+from cpimportd.core.typed import json_keys, money, typed
 from cpimportd.core.workbooks import Content
 
 
@@ -47,21 +51,27 @@ class UnitStatus(StrEnum):
     HELD = "held"
 
 
-@dataclass(frozen=True, slots=True)
-class FileReport:
-    """One workbook: what it held, how it fared, and when it was uploaded as far as the server tells.
+class FileReport(SeenWorkbook, frozen=True):
+    """One workbook of a run, and what it held; one that was listed and not fetched is held, with no row."""
 
-    One that was listed and not fetched is held, with no row.
-    """
-
-    name: str
     kind: Kind | None
-    organizations: tuple[str, ...]
-    rows: int
-    control_total: Decimal | None
     status: FileStatus
+    rows: int = 0
+    control_total: Decimal | None = None
     problems: tuple[Problem, ...] = ()
-    modified: datetime | None = None
+
+    @property
+    def held_for(self) -> tuple[str, ...]:
+        """The codes of why it is held, where no held unit tells of it: nobody knows whose it is."""
+        if not held_alone(self.status, self.organizations):
+            return ()
+        return tuple(sorted({found.code for found in _holding(self.problems)})) or ("held",)
+
+    @classmethod
+    def of_stored(cls, stored: Mapping[str, Any], problems: Iterable[Problem]) -> "FileReport":
+        """A workbook of a report that lies in the database, with its problems as the reader of it understands them."""
+        found = typed({**stored, "problems": ()}, cls)
+        return msgspec.structs.replace(found, problems=tuple(problems))
 
 
 TERMS: Final = ("opening", "added", "removed", "changed", "closing")
@@ -180,7 +190,7 @@ class HeldUnit:
     @property
     def reasons(self) -> tuple[Problem, ...]:
         """The problems that hold it; a code that an older version stored counts as one."""
-        return tuple(found for found in self.problems if _effect(found) is not Effect.WARNS) or self.problems
+        return _holding(self.problems) or self.problems
 
     @property
     def codes(self) -> tuple[str, ...]:
@@ -196,6 +206,10 @@ class HeldUnit:
     def final(self) -> tuple[Problem, ...]:
         """Those of them that nobody can override."""
         return tuple(found for found in self.reasons if _effect(found) in {Effect.INTEGRITY, Effect.FAILS})
+
+
+def _holding(problems: Iterable[Problem]) -> tuple[Problem, ...]:
+    return tuple(found for found in problems if _effect(found) is not Effect.WARNS)
 
 
 def _effect(found: Problem) -> Effect | None:

@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING, Final
 import msgspec
 
 from cpimportd.core.phrases import Phrase, phrase
-from cpimportd.daemon.messages import Result, Seen
+from cpimportd.core.seen import SeenWorkbook
+from cpimportd.daemon.messages import Result
 from cpimportd.daemon.plan import Plan
 from cpimportd.timetable.memory import PlannedSchedule
 
@@ -86,7 +87,7 @@ class Ended(msgspec.Struct, frozen=True):
 
     code: int
     result: Result | None = None
-    seen: tuple[Seen, ...] = ()
+    seen: tuple[SeenWorkbook, ...] = ()
     timed_out: bool = False
     aftermath: "Aftermath | None" = None
 

@@ -14,7 +14,8 @@ from typing import Any, Final
 import msgspec
 
 from cpimportd.core.problems import Problem, printable
-from cpimportd.core.typed import Instant, to_json, typed
+from cpimportd.core.seen import SeenWorkbook
+from cpimportd.core.typed import to_json, typed
 from cpimportd.core.waiting import Wait
 
 LONGEST_LINE = 1024 * 1024
@@ -53,24 +54,6 @@ class Said(msgspec.Struct, frozen=True):
     fields: Mapping[str, str] = {}
 
 
-class Seen(msgspec.Struct, frozen=True):
-    """A workbook that the run saw on the server.
-
-    Attributes:
-        name: as the server has it.
-        kind: receipts, expenses or details; None where nothing tells.
-        organizations: whose documents it holds, as far as it could be read.
-        modified: when it was uploaded, by the server's clock; None where the server does not tell.
-        status: how it fared, see :class:`cpimportd.core.report.FileStatus`.
-    """
-
-    name: str
-    kind: str | None
-    organizations: tuple[str, ...]
-    modified: Instant | None
-    status: str
-
-
 class Result(msgspec.Struct, frozen=True):
     """How the run ended.
 
@@ -99,7 +82,7 @@ class Result(msgspec.Struct, frozen=True):
     untold: bool = False
 
 
-Message = Begun | Stage | Waits | Said | Seen | Result
+Message = Begun | Stage | Waits | Said | SeenWorkbook | Result
 
 
 def said(found: Problem, level: int) -> Said:
@@ -108,7 +91,7 @@ def said(found: Problem, level: int) -> Said:
 
 
 _BY_KEY: Final[Mapping[str, type[Message]]] = {
-    "stage": Stage, "begun": Begun, "waits": Waits, "level": Said, "seen": Seen, "result": Result
+    "stage": Stage, "begun": Begun, "waits": Waits, "level": Said, "seen": SeenWorkbook, "result": Result
 }  # fmt: skip
 """What each kind is told by."""
 

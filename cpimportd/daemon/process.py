@@ -11,11 +11,12 @@ from datetime import timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Final, Protocol
 
+from cpimportd.core.seen import SeenWorkbook
 from cpimportd.core.statefolder import ENV_FILE
 from cpimportd.core.system import exhausted
 from cpimportd.daemon.attempts import NOTIFY, Ended, RunCommand
 from cpimportd.daemon.beginning import ours
-from cpimportd.daemon.messages import LONGEST_LINE, Begun, Message, Result, Said, Seen, Stage, decode
+from cpimportd.daemon.messages import LONGEST_LINE, Begun, Message, Result, Said, Stage, decode
 from cpimportd.daemon.progress import Progress
 
 if TYPE_CHECKING:
@@ -160,7 +161,7 @@ class _ProcessRun:
         self._tell = tell
         self._process: Process | None = None
         self._stopped = self._stopped_by_daemon = False
-        self._seen: list[Seen] = []
+        self._seen: list[SeenWorkbook] = []
         self._result: Result | None = None
         self._configuration = configuration
         self._progress = Progress()
@@ -264,7 +265,7 @@ class _ProcessRun:
 
     def _take(self, message: Message) -> None:
         match message:
-            case Seen():
+            case SeenWorkbook():
                 self._seen.append(message)
             case Result():
                 self._result = message

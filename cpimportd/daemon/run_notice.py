@@ -13,8 +13,9 @@ import msgspec
 
 from cpimportd.core.files import write_whole
 from cpimportd.core.problems import Problem, problem
+from cpimportd.core.seen import SeenWorkbook
 from cpimportd.core.typed import Instant, from_json, in_utc, json_text
-from cpimportd.daemon.messages import Result, Seen, decode, encode
+from cpimportd.daemon.messages import Result, decode, encode
 
 FILE: Final = "elsewhere.json"
 """In the state folder: a daemon that is started later wants to know, too."""
@@ -34,7 +35,7 @@ class RunNotice(msgspec.Struct, frozen=True):
     began: datetime
     ended: datetime
     result: Result
-    seen: tuple[Seen, ...] = ()
+    seen: tuple[SeenWorkbook, ...] = ()
     only: tuple[str, ...] = ()
 
 
@@ -99,5 +100,5 @@ def _read(content: bytes) -> RunNotice:
     results = [one for one in messages if isinstance(one, Result)]
     if not results:
         raise ValueError("it does not say how the run ended")
-    seen = tuple(one for one in messages if isinstance(one, Seen))
+    seen = tuple(one for one in messages if isinstance(one, SeenWorkbook))
     return RunNotice(head.began, head.ended, results[-1], seen, head.only)

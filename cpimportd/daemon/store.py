@@ -6,13 +6,14 @@ from pathlib import Path
 from typing import Final
 
 import msgspec
-from msgspec.structs import replace
+from msgspec.structs import asdict, replace
 
 from cpimportd.core.files import write_whole
 from cpimportd.core.outcomes import JUDGED, SUCCEEDED, WELL
 from cpimportd.core.problems import Problem, problem
+from cpimportd.core.seen import SeenWorkbook
 from cpimportd.core.typed import Instant, from_json, in_utc, json_text
-from cpimportd.daemon.messages import Result, Seen
+from cpimportd.daemon.messages import Result
 from cpimportd.timetable.memory import Memory, Remembered
 
 FILE: Final = "daemon.json"
@@ -76,24 +77,14 @@ class Finished(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         )  # fmt: skip
 
 
-class Upload(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+class Upload(SeenWorkbook, frozen=True, forbid_unknown_fields=True):
     """A workbook as it was last seen on the server; instants are in UTC.
 
     Attributes:
-        name: as the server has it.
-        kind: receipts, expenses or details; None where nothing tells.
-        organizations: whose documents it holds.
-        modified: when it was uploaded, by the server's clock; None where the server does not tell.
-        status: how it fared then.
-        seen: when it was seen.
+        seen: when that was.
         good: when its content was last served: published, or unchanged.
     """
 
-    name: str
-    kind: str | None
-    organizations: tuple[str, ...]
-    modified: Instant | None
-    status: str
     seen: Instant
     good: Instant | None = None
 
@@ -141,7 +132,7 @@ class Record(msgspec.Struct, frozen=True):
         others = {name: one for name, one in self.undone.items() if name not in over}
         return others if well or finished.schedule is None else {**others, finished.schedule: finished}
 
-    def saw(self, seen: tuple[Seen, ...], now: datetime, only: tuple[str, ...] = ()) -> "Record":
+    def saw(self, seen: tuple[SeenWorkbook, ...], now: datetime, only: tuple[str, ...] = ()) -> "Record":
         """The record after a run that listed the server; a workbook that is there no more is forgotten.
 
         Args:
@@ -168,12 +159,12 @@ def _is_of_others(kind: str | None, groups: frozenset[str]) -> bool:
     return kind in GROUPS and GROUPS[kind] not in groups
 
 
-def _upload(seen: Seen, before: Upload | None, now: datetime) -> Upload:
+def _upload(seen: SeenWorkbook, before: Upload | None, now: datetime) -> Upload:
     good = now if seen.status in WELL else before.good if before else None
-    kind, organizations = seen.kind, seen.organizations
     if before is not None:  # a workbook of 0 bytes names nobody; what it named last time counts
-        kind, organizations = kind or before.kind, organizations or before.organizations
-    return Upload(seen.name, kind, organizations, seen.modified, seen.status, now, good)
+        kind, organizations = seen.kind or before.kind, seen.organizations or before.organizations
+        seen = replace(seen, kind=kind, organizations=organizations)
+    return Upload(**asdict(seen), seen=now, good=good)
 
 
 class Store:

@@ -82,7 +82,7 @@ class ImportCollector(Collector):
         yield self._gauge(
             "cpimportd_file_modified_timestamp_seconds",
             "When 1C last uploaded a workbook, by the server's clock.",
-            [((file.name, file.kind), file.modified.timestamp()) for file in health.files if file.modified],
+            [((file.name, file.kind or ""), file.modified.timestamp()) for file in health.files if file.modified],
             "file",
             "kind",
         )

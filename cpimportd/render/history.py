@@ -3,7 +3,7 @@
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import fields, replace
 from datetime import tzinfo
-from typing import TYPE_CHECKING, Any, Final, TypeVar
+from typing import TYPE_CHECKING, Any, Final
 
 from rich.console import Console
 from rich.text import Text
@@ -26,8 +26,6 @@ from cpimportd.render.run import render
 
 if TYPE_CHECKING:
     from cpimportd.books.reports.history import Change, Inserted, RunLine, Shown
-
-_Part = TypeVar("_Part", FileReport, UnitReport)
 
 _HISTORY: Final = (
     Column("Run", number=True),
@@ -105,7 +103,7 @@ def stored_report(stored: Mapping[str, Any]) -> RunReport:
     parts = {"files": (), "units": (), "problems": (), "held_now": None}  # each is read below
     return replace(
         typed({**stored, **parts}, RunReport, lax=True),
-        files=tuple(_with_problems(typed({**file, "problems": ()}, FileReport), file) for file in stored["files"]),
+        files=tuple(FileReport.of_stored(file, _problems(file["problems"])) for file in stored["files"]),
         units=tuple(map(_unit, stored["units"])),
         problems=_problems(stored["problems"]),
     )
@@ -114,11 +112,7 @@ def stored_report(stored: Mapping[str, Any]) -> RunReport:
 def _unit(stored: Mapping[str, Any]) -> UnitReport:
     unit = Unit(stored["organization"], Kind(stored["kinds"][0]).group)
     told = {**stored, "unit": to_json(unit), "bridges": stored["bridge"], "problems": (), "foreign": {}}
-    return _with_problems(typed(told, UnitReport), stored)
-
-
-def _with_problems(found: _Part, stored: Mapping[str, Any]) -> _Part:
-    return replace(found, problems=_problems(stored["problems"]))
+    return replace(typed(told, UnitReport), problems=_problems(stored["problems"]))
 
 
 def _problems(stored: Sequence[Mapping[str, Any]]) -> tuple[Problem, ...]:

@@ -14,6 +14,7 @@ from datetime import UTC, datetime, tzinfo
 from types import TracebackType
 from typing import IO, Final, Self
 
+import msgspec
 from rich.console import Console
 from rich.filesize import decimal
 from rich.progress import BarColumn, ProgressColumn, SpinnerColumn, Task, TaskID, TimeElapsedColumn
@@ -24,8 +25,9 @@ from cpimportd.core.figures import count
 from cpimportd.core.model import Progress
 from cpimportd.core.problems import Problem
 from cpimportd.core.report import RunReport
+from cpimportd.core.seen import SeenWorkbook
 from cpimportd.core.waiting import Wait, told, told_to
-from cpimportd.daemon.messages import Begun, Message, MessageHandler, Result, Said, Seen, Stage, Waits, encode
+from cpimportd.daemon.messages import Begun, Message, MessageHandler, Result, Said, Stage, Waits, encode
 from cpimportd.render.journal import journal_lines, summary_line
 from cpimportd.render.layout import clean, make_console
 
@@ -259,8 +261,7 @@ def messages_of_report(report: RunReport) -> Iterator[Message]:
     for line in journal_lines(report):
         yield Said(line.level, line.text, line.fields)
     for file in report.files:
-        kind = None if file.kind is None else file.kind.value
-        yield Seen(file.name, kind, file.organizations, file.modified, file.status.value)
+        yield msgspec.convert(file, SeenWorkbook, from_attributes=True)
     failed = report.failures
     worst = _worst(report)
     yield Result(

@@ -91,11 +91,11 @@ def files(intake: Intake, published: Published) -> tuple[FileReport, ...]:
                 name=snapshot.file.name,
                 kind=file.kind,
                 organizations=file.organizations,
+                modified=snapshot.file.modified,
+                status=published.files.get(file_no, fallback),
                 rows=rows,
                 control_total=total,
-                status=published.files.get(file_no, fallback),
                 problems=file.problems,
-                modified=snapshot.file.modified,
             )
         )
     return (*reports, *(_missed(missed, intake.read.served) for missed in intake.missed))
@@ -109,11 +109,9 @@ def _missed(missed: MissedFile, served: Sequence[Served]) -> FileReport:
         name=missed.name,
         kind=kinds.pop() if len(kinds) == 1 else kind_by_name(missed.name),
         organizations=tuple(sorted({entry.organization for entry in own})),
-        rows=0,
-        control_total=None,
+        modified=missed.modified,
         status=FileStatus.HELD,
         problems=(missed.why,),
-        modified=missed.modified,
     )
 
 

@@ -11,11 +11,11 @@ from pathlib import Path
 
 import pytest
 
-from cpimportd.books.reports.health import Health, LastRun, Workbook
+from cpimportd.books.reports.health import Health, LastRun
 from cpimportd.config.settings import Schedule, Settings
 from cpimportd.core.model import Group, Unit
 from cpimportd.core.problems import problem
-from cpimportd.core.report import HeldUnit
+from cpimportd.core.report import FileReport, FileStatus, HeldUnit
 from cpimportd.daemon.store import Record, Store
 from cpimportd.notify import nagios as nagios_page
 from cpimportd.notify.nagios import Thresholds, judge
@@ -33,6 +33,10 @@ def health(success: timedelta | None = timedelta(hours=9), **more) -> Health:
     parts = {"last_run": None if at is None else LastRun(7, "published", at, at, 1.0, {}, None, None), "last_success": at,
              "held": (), "files": (), "runs": {}}  # fmt: skip
     return Health(**{**parts, **more})
+
+
+def seen(name: str, uploaded: datetime | None) -> FileReport:
+    return FileReport(name, None, (), uploaded, FileStatus.UNCHANGED)
 
 
 def held_unit(organization: str) -> HeldUnit:
@@ -112,14 +116,14 @@ def test_before_the_first_run_somebody_is_told_and_after_a_failed_one_it_is_grav
 def test_held_units_and_stale_workbooks_are_warnings():
     held = held_unit("ЛОТОС ООО")
     assert level(health(held=(held,))) is Level.WARNING
-    assert level(health(files=(Workbook("a.xlsx", "", NOW - timedelta(hours=35)),))) is Level.OK
-    assert level(health(files=(Workbook("a.xlsx", "", NOW - timedelta(hours=37)),))) is Level.WARNING
-    assert level(health(files=(Workbook("a.xlsx", "", None),))) is Level.OK
+    assert level(health(files=(seen("a.xlsx", NOW - timedelta(hours=35)),))) is Level.OK
+    assert level(health(files=(seen("a.xlsx", NOW - timedelta(hours=37)),))) is Level.WARNING
+    assert level(health(files=(seen("a.xlsx", None),))) is Level.OK
 
 
 def test_of_hundreds_of_held_units_and_stale_workbooks_the_first_are_named_and_the_rest_counted():
     held = tuple(held_unit(str(number)) for number in range(200))
-    files = tuple(Workbook(f"{number}.xlsx", "", NOW - timedelta(days=3)) for number in range(600))
+    files = tuple(seen(f"{number}.xlsx", NOW - timedelta(days=3)) for number in range(600))
     texts = [found.text for found in judge(Settings(), health(held=held, files=files), Thresholds(), NOW)]
     assert len(texts) < 30
     assert "190 more units are held" in texts

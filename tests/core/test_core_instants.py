@@ -41,7 +41,7 @@ def test_a_sum_is_written_as_1c_prints_it_and_never_rounded(value, told):
 
 
 def test_an_alert_tells_when_a_workbook_was_uploaded_in_the_configured_zone():
-    old = FileReport("a.xlsx", None, (), 1, None, FileStatus.UNCHANGED, modified=EVENING)
+    old = FileReport("a.xlsx", None, (), EVENING, FileStatus.UNCHANGED, 1)
     report = RunReport(1, RunStatus.UNCHANGED, EVENING, 1.0, files=(old,))
     look = Look(EVENING + timedelta(days=5), stale_after=timedelta(days=2), known_upload=EVENING, zone=MOSCOW)
     told = [found for one in find(report, look).conditions for found in one.problems]

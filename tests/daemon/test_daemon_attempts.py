@@ -5,8 +5,9 @@ from datetime import UTC, datetime, timedelta
 import pytest
 from msgspec.structs import replace
 
+from cpimportd.core.seen import SeenWorkbook
 from cpimportd.daemon.attempts import Again, Attempt, Done, Ended, backoff, judge, order
-from cpimportd.daemon.messages import Result, Seen
+from cpimportd.daemon.messages import Result
 from cpimportd.timetable.memory import PlannedSchedule
 from tests.support.daemon.plans import HOUR, PLAN, SCHEDULE
 
@@ -21,7 +22,7 @@ def failed(*codes: str, passing: bool = True, code: int = 1) -> Ended:
 
 
 def ended(status: str, code: int = 0, uploaded: datetime | None = None) -> Ended:
-    seen = (Seen("a.xlsx", "receipts", (), uploaded, status),) if uploaded else ()
+    seen = (SeenWorkbook("a.xlsx", "receipts", (), uploaded, status),) if uploaded else ()
     return Ended(code, Result(1, status, code, status), seen)
 
 

@@ -10,7 +10,7 @@ from msgspec.structs import replace
 
 from cpimportd.core.files import write_whole
 from cpimportd.core.model import Kind
-from cpimportd.daemon.messages import Seen
+from cpimportd.core.seen import SeenWorkbook
 from cpimportd.daemon.store import GROUPS, Finished, Record, Store, Upload, decode, encode
 from cpimportd.timetable.memory import Memory, Remembered
 
@@ -124,9 +124,12 @@ def test_what_is_held_is_what_the_last_run_said_that_knew():
 
 def test_the_workbooks_of_another_group_are_known_as_they_were():
     names = {"a.xlsx": "receipts", "b.xlsx": "expenses", "c.xlsx": "details", "gone.xlsx": "receipts"}
-    before = Record().saw(tuple(Seen(name, kind, (), NOW, "published") for name, kind in names.items()), NOW)
+    before = Record().saw(tuple(SeenWorkbook(name, kind, (), NOW, "published") for name, kind in names.items()), NOW)
     later = NOW + timedelta(days=1)
-    seen = (Seen("a.xlsx", "receipts", (), later, "published"), Seen("c.xlsx", "details", (), later, "ignored"))
+    seen = (
+        SeenWorkbook("a.xlsx", "receipts", (), later, "published"),
+        SeenWorkbook("c.xlsx", "details", (), later, "ignored"),
+    )
     after = before.saw(seen, later, ("receipts",))
     assert {name: (one.status, one.seen) for name, one in after.uploads.items()} == {
         "a.xlsx": ("published", later),
@@ -149,8 +152,8 @@ def test_a_job_that_failed_is_kept_until_the_schedules_next_one_is_done():
 
 def test_a_workbook_of_0_bytes_keeps_what_it_named_last_time_and_one_that_is_gone_is_forgotten():
     name = "Поступление.xlsx"
-    seen = record().saw((Seen(name, None, (), None, "held"),), NOW)
+    seen = record().saw((SeenWorkbook(name, None, (), None, "held"),), NOW)
     assert (seen.uploads[name].organizations, seen.uploads[name].kind) == (("ЛОТОС ООО",), "receipts")
     assert seen.uploads[name].good == NOW
-    assert list(seen.saw((Seen("other", None, (), None, "held"),), NOW).uploads) == ["other"]
+    assert list(seen.saw((SeenWorkbook("other", None, (), None, "held"),), NOW).uploads) == ["other"]
     assert seen.saw((), NOW) == seen

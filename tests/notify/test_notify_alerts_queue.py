@@ -6,6 +6,7 @@ from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 import pytest
+from msgspec import structs
 
 from cpimportd.core.model import Kind
 from cpimportd.core.problems import problem
@@ -117,7 +118,7 @@ def test_where_the_books_say_all_that_is_held_a_run_of_one_kind_tells_of_all(des
 
 def test_a_workbook_that_nobody_can_place_is_told_under_its_name(desk):
     unknown = problem("kind-unknown", file="junk.xlsx")
-    junk = FileReport("junk.xlsx", None, (), 0, None, FileStatus.HELD, (unknown,))
+    junk = FileReport("junk.xlsx", None, (), None, FileStatus.HELD, problems=(unknown,))
     with_junk = replace(WELL, status=RunStatus.PARTIAL, files=(*WELL.files, junk))
     desk.tell(with_junk)
     assert desk.conditions == {"junk.xlsx": "held: kind-unknown"}
@@ -143,7 +144,7 @@ def test_schedules_that_import_a_group_each_tell_of_its_uploads_alone(desk, web)
     old = datetime.now(UTC) - timedelta(hours=40)
     receipts, expenses = Occasion(kinds=frozenset({Kind.RECEIPTS})), Occasion(kinds=frozenset({Kind.EXPENSES}))
     stale = run_report(modified=old)
-    others = replace(stale, files=tuple(replace(f, name="Lotos.xlsx", kind=Kind.DETAILS) for f in stale.files))
+    others = replace(stale, files=tuple(structs.replace(f, name="Lotos.xlsx", kind=Kind.DETAILS) for f in stale.files))
     for _ in range(2):
         desk.tell(stale, receipts)
         desk.tell(others, expenses)
@@ -154,13 +155,15 @@ def test_schedules_that_import_a_group_each_tell_of_its_uploads_alone(desk, web)
     desk.tell(run_report(modified=datetime.now(UTC)), receipts)
     assert web.titles[2:] == ["cpimportd, подразделение 8: снова в порядке: выгрузка из 1С (поступления)"]
     assert desk.conditions == {"upload/expenses": "missing: file-stale, Lotos.xlsx"}
-    desk.tell(replace(others, files=tuple(replace(f, modified=datetime.now(UTC)) for f in others.files)), expenses)
+    desk.tell(
+        replace(others, files=tuple(structs.replace(f, modified=datetime.now(UTC)) for f in others.files)), expenses
+    )
     assert desk.conditions == {}
 
 
 def test_a_workbook_whose_kind_nobody_knows_is_missed_by_every_run(desk, web):
     old = datetime.now(UTC) - timedelta(hours=40)
-    unknown = FileReport("junk.xlsx", None, (), 0, None, FileStatus.IGNORED, (), old)
+    unknown = FileReport("junk.xlsx", None, (), old, FileStatus.IGNORED)
     expenses = Occasion(kinds=frozenset({Kind.EXPENSES}))
     desk.tell(replace(WELL, files=(*WELL.files, unknown)))
     desk.tell(replace(WELL, files=(unknown,)), expenses)

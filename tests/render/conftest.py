@@ -68,16 +68,25 @@ def make_report() -> Callable[..., RunReport]:
             "seconds": 1.34,
             "files": (
                 FileReport(
-                    "Lotos - Postuplenie.xlsx", Kind.RECEIPTS, (LOTOS,), 1050, Decimal(123000000), FileStatus.PUBLISHED
+                    "Lotos - Postuplenie.xlsx",
+                    Kind.RECEIPTS,
+                    (LOTOS,),
+                    None,
+                    FileStatus.PUBLISHED,
+                    1050,
+                    Decimal(123000000),
                 ),
-                FileReport(LONG, Kind.EXPENSES, (LOTOS,), 1050, Decimal(1235), FileStatus.HELD, (control_total(),)),
+                FileReport(
+                    LONG, Kind.EXPENSES, (LOTOS,), None, FileStatus.HELD, 1050, Decimal(1235), (control_total(),)
+                ),
                 FileReport(
                     "Severnaya.xlsx",
                     Kind.RECEIPTS,
                     (STAR,),
+                    None,
+                    FileStatus.HELD,
                     88,
                     Decimal("9876543210.99"),
-                    FileStatus.HELD,
                     (problem("amount-zero", file="Severnaya.xlsx", row=7, count=3),),
                 ),
             ),

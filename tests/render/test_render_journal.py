@@ -36,7 +36,7 @@ def test_a_run_that_held_all_published_nothing(make_report):
 
 
 def test_a_file_that_names_no_organization_is_held_by_its_name(make_report):
-    empty = FileReport("x.xlsx", None, (), 0, None, FileStatus.HELD, (problem("file-empty", file="x.xlsx"),))
+    empty = FileReport("x.xlsx", None, (), None, FileStatus.HELD, problems=(problem("file-empty", file="x.xlsx"),))
     assert summary_line(make_report(status=RunStatus.HELD, files=(empty,), units=())).endswith(
         "1 file held: x.xlsx (file-empty)"
     )
@@ -50,14 +50,16 @@ def test_a_dry_run_publishes_nothing_and_does_not_say_so(make_report):
 
 def test_documents_put_right_without_a_new_file(make_report):
     unit = UnitReport(Unit(LOTOS, Group.RECEIPTS), UnitStatus.PUBLISHED, put_right=2)
-    file = FileReport("x.xlsx", Kind.RECEIPTS, (LOTOS,), 2, Decimal(1), FileStatus.UNCHANGED)
+    file = FileReport("x.xlsx", Kind.RECEIPTS, (LOTOS,), None, FileStatus.UNCHANGED, 2, Decimal(1))
     report = make_report(status=RunStatus.PUBLISHED, files=(file,), units=(unit,))
     assert summary_line(report) == "put right 1 unit in 1.3 s (2 put right)"
 
 
 def test_documents_and_detail_lines_are_told_apart(make_report):
     def published(*files):
-        told = [FileReport("x.xlsx", kind, (LOTOS,), rows, Decimal(1), FileStatus.PUBLISHED) for kind, rows in files]
+        told = [
+            FileReport("x.xlsx", kind, (LOTOS,), None, FileStatus.PUBLISHED, rows, Decimal(1)) for kind, rows in files
+        ]
         unit = UnitReport(Unit(LOTOS, Group.EXPENSES), UnitStatus.PUBLISHED, inserted=1)
         return summary_line(make_report(status=RunStatus.PUBLISHED, files=tuple(told), units=(unit,)))
 
@@ -149,6 +151,6 @@ def test_an_unexplained_difference_is_critical_in_the_journal(make_report):
 
 def test_a_problem_of_a_file_is_found_by_the_organization_that_the_file_belongs_to(make_report):
     broken = problem("control-total", file="x.xlsx", column="Сумма", sum="1.00", total="2.00", difference="-1.00")
-    files = (FileReport("x.xlsx", None, (LOTOS,), 1, None, FileStatus.HELD, (broken,)),)
+    files = (FileReport("x.xlsx", None, (LOTOS,), None, FileStatus.HELD, 1, None, (broken,)),)
     (line,) = [found for found in journal_lines(make_report(files=files, units=())) if "CPIMPORTD_CODE" in found.fields]
     assert line.fields["CPIMPORTD_ORGANIZATION"] == LOTOS

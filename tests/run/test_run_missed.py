@@ -12,10 +12,11 @@ from cpimportd.config.settings import Retry, Source
 from cpimportd.core.model import Kind
 from cpimportd.core.outcomes import JUDGED, SUCCEEDED, WELL
 from cpimportd.core.report import RunStatus
+from cpimportd.core.seen import SeenWorkbook
 from cpimportd.daemon import attempts
 from cpimportd.daemon.attempts import Attempt, Done, Ended
 from cpimportd.daemon.client import verdict
-from cpimportd.daemon.messages import Result, Seen
+from cpimportd.daemon.messages import Result
 from cpimportd.daemon.store import Finished, Record
 from cpimportd.demo.workbook import write_workbook
 from cpimportd.notify.alerting import Occasion, watched
@@ -55,7 +56,7 @@ async def whoever_watches(workplace, report):
     line = (await asked(workplace, lambda connection, department: history(connection, department_id=department)))[0]
     books = await asked(workplace, lambda c, d: workbooks(c, d, now=NOW, stale_after=timedelta(days=9)))
     record = Record().ended(Finished.of(result, result.status, job=1, work=(None, None), began=NOW, ended=NOW))
-    seen = tuple(one for one in messages_of_report(report) if isinstance(one, Seen))
+    seen = tuple(one for one in messages_of_report(report) if isinstance(one, SeenWorkbook))
     files = [
         {"name": one.name, "status": one.status, "organizations": one.organizations, "stale": False}
         for one in record.saw(seen, NOW).uploads.values()

@@ -12,10 +12,10 @@ from cpimportd.books.database.queries import sql
 from cpimportd.books.journal import memory
 from cpimportd.books.publish import held, notices
 from cpimportd.books.publish.notices import Outstanding
-from cpimportd.core.catalog import CATALOG
 from cpimportd.core.model import Kind
-from cpimportd.core.outcomes import JOB, SUCCEEDED, held_alone
-from cpimportd.core.report import HeldUnit
+from cpimportd.core.outcomes import JOB, SUCCEEDED
+from cpimportd.core.problems import Problem
+from cpimportd.core.report import FileReport, HeldUnit
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,23 +41,6 @@ class LastRun:
     stages: Mapping[str, float]
     problem: str | None
     way_out: str | None
-
-
-@dataclass(frozen=True, slots=True)
-class Workbook:
-    """A workbook as it was last seen.
-
-    Attributes:
-        name: as the server has it.
-        kind: may be empty.
-        modified: when it was uploaded; None where the server did not tell.
-        held_for: the codes of why it is held, where no held unit tells of it: nobody knows whose it is.
-    """
-
-    name: str
-    kind: str
-    modified: datetime | None
-    held_for: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,14 +85,14 @@ class Health:
     last_run: LastRun | None
     last_success: datetime | None
     held: tuple[HeldUnit, ...]
-    files: tuple[Workbook, ...]
+    files: tuple[FileReport, ...]
     runs: Mapping[str, int]
     outstanding: tuple[Outstanding, ...] = ()
     successes: tuple[Success, ...] | None = None
     undone: tuple[UndoneJob, ...] = ()
 
     @property
-    def held_files(self) -> tuple[Workbook, ...]:
+    def held_files(self) -> tuple[FileReport, ...]:
         """Workbooks that are held and that no held unit tells of."""
         return tuple(file for file in self.files if file.held_for)
 
@@ -170,10 +153,7 @@ async def health(
         last_run=None if row is None else _last_run(row),
         last_success=max((one.at for one in successes), default=None),
         held=tuple(await held.held_units(connection, department_id)),
-        files=tuple(
-            Workbook(found["name"], found["kind"], found["modified"], _held_for(found))
-            for found in await connection.fetch(sql("health", "files", looked=sql("recent", "looked")), department_id)
-        ),
+        files=await latest_files(connection, department_id),
         runs={found["status"]: found["runs"] for found in await connection.fetch(sql("health", "runs"), department_id)},
         successes=successes,
         undone=tuple(
@@ -183,13 +163,11 @@ async def health(
     )
 
 
-def _held_for(found: asyncpg.Record) -> tuple[str, ...]:
-    """Why a workbook is held that no unit tells of; whatever else, nobody knows whose it is."""
-    if not held_alone(found["status"], found["organizations"]):
-        return ()
-    problems = (one["code"] for one in json.loads(found["problems"]))
-    codes = {code for code in problems if code not in CATALOG or CATALOG[code].effect.holds}
-    return tuple(sorted(codes)) or ("held",)
+async def latest_files(connection: asyncpg.Connection, department_id: int) -> tuple[FileReport, ...]:
+    """The workbooks as the latest run that looked for their kind saw them, by name."""
+    rows = await connection.fetch(sql("health", "files", looked=sql("recent", "looked")), department_id)
+    stored = [json.loads(row["file"]) for row in rows]
+    return tuple(FileReport.of_stored(file, (Problem(**one) for one in file["problems"])) for file in stored)
 
 
 def _last_run(row: asyncpg.Record) -> LastRun:

@@ -9,8 +9,9 @@ import asyncpg
 
 from cpimportd.books.database.queries import sql
 from cpimportd.books.reports.alerts import StoredCondition, wrong_now
+from cpimportd.books.reports.health import latest_files
 from cpimportd.core.model import Figure
-from cpimportd.core.report import TERMS, Bridge
+from cpimportd.core.report import TERMS, Bridge, FileReport
 from cpimportd.core.typed import json_keys
 
 MONTHS = 12
@@ -64,17 +65,7 @@ class Month:
     interest: Decimal
 
 
-@dataclass(frozen=True, slots=True)
-class Upload:
-    """A workbook as the last run of its kind saw it; ``modified`` is None where the server does not tell."""
-
-    name: str
-    kind: str | None
-    modified: datetime | None
-    status: str
-
-
-@json_keys("moved", "uploads", runs="outcomes", failed="failed", organizations="moved", files="uploads")
+@json_keys("moved", "uploads", runs="outcomes", failed="failed", organizations="moved", files="files")
 @dataclass(frozen=True, slots=True)
 class Weekly:
     """What the period from ``since`` on brought."""
@@ -84,7 +75,7 @@ class Weekly:
     moved: tuple[Moved, ...]
     wrong: tuple[StoredCondition, ...]
     months: tuple[Month, ...]
-    uploads: tuple[Upload, ...]
+    uploads: tuple[FileReport, ...]
 
     @property
     def failed(self) -> tuple[int, ...]:
@@ -95,6 +86,11 @@ class Weekly:
     def outcomes(self) -> dict[str, int]:
         """How many runs ended in which way."""
         return dict(Counter(run.status for run in self.runs).most_common())
+
+    @property
+    def files(self) -> list[dict[str, object]]:
+        """The workbooks as scripts get them here."""
+        return [{name: getattr(one, name) for name in ("name", "kind", "modified", "status")} for one in self.uploads]
 
 
 async def weekly(connection: asyncpg.Connection, department_id: int, since: datetime, now: datetime) -> Weekly:
@@ -113,14 +109,14 @@ async def weekly(connection: asyncpg.Connection, department_id: int, since: date
         moved = await connection.fetch(sql("jobs", "movements", recorded=sql("past", "recorded")), department_id, since)
         wrong = await wrong_now(connection, department_id)
         months = await connection.fetch(sql("jobs", "months"), department_id, begin)
-        uploads = await connection.fetch(sql("health", "files", looked=sql("recent", "looked")), department_id)
+        uploads = await latest_files(connection, department_id)
     return Weekly(
         since,
         tuple(Ran(**dict(row)) for row in runs),
         tuple(map(_moved, moved)),
         tuple(wrong),
         tuple(Month(**dict(row)) for row in months),
-        tuple(Upload(row["name"], row["kind"] or None, row["modified"], row["status"]) for row in uploads),
+        uploads,
     )
 
 

@@ -27,11 +27,10 @@ SELECT status, count(*) AS runs FROM cpimportd.runs WHERE department_id = $1 AND
 -- The workbooks as the latest run of their kind saw them: when they were uploaded, and how they fared. One that it did not
 -- find is there no more; one whose kind nobody knows every run looks for.
 WITH {looked}
-SELECT DISTINCT ON (name) f->>'name' AS name, l.kind, (f->>'modified')::timestamptz AS modified, f->>'status' AS status,
-       ARRAY(SELECT jsonb_array_elements_text(f->'organizations')) AS organizations, f->'problems' AS problems
+SELECT DISTINCT ON (f->>'name') f AS file
 FROM looked l CROSS JOIN jsonb_array_elements(l.report->'files') f
 WHERE coalesce(f->>'kind', '') = l.kind
-ORDER BY name, l.id DESC;
+ORDER BY f->>'name', l.id DESC;
 
 -- name: payments
 -- Principal, interest and the rest of each organization; each detail line belongs to one expense.

@@ -32,7 +32,7 @@ def run_report(status: RunStatus = RunStatus.PUBLISHED, *problems: Problem, held
         else UnitReport(unit, UnitStatus.PUBLISHED)
         for unit in (LOTOS, VEGA)
     )
-    file = FileReport("Vega.xlsx", Kind.RECEIPTS, ("ВЕГА ООО",), 3, None, FileStatus.PUBLISHED, (), modified)
+    file = FileReport("Vega.xlsx", Kind.RECEIPTS, ("ВЕГА ООО",), modified, FileStatus.PUBLISHED, 3)
     seen = status is not RunStatus.FAILED
     return RunReport(
         run, status, datetime.now(UTC), 1.0, (file,) if seen else (), units if seen else (), problems=problems

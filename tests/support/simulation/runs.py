@@ -6,8 +6,9 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
+from cpimportd.core.seen import SeenWorkbook
 from cpimportd.daemon.attempts import Ended, RunCommand
-from cpimportd.daemon.messages import Message, Result, Seen, Stage
+from cpimportd.daemon.messages import Message, Result, Stage
 from tests.support.simulation.scene import Outcome, Way
 from tests.support.simulation.virtual_time import Clocks
 
@@ -192,9 +193,9 @@ def _done(way: Way, uploaded: datetime | None) -> Ended:
     return Ended(code, Result(1, way.value, code, way.value), _seen(uploaded))
 
 
-def _failed(code: str, *, passing: bool, seen: tuple[Seen, ...] = ()) -> Ended:
+def _failed(code: str, *, passing: bool, seen: tuple[SeenWorkbook, ...] = ()) -> Ended:
     return Ended(1, Result(None, "failed", 1, "failed", passing=passing, codes=(code,)), seen)
 
 
-def _seen(uploaded: datetime | None) -> tuple[Seen, ...]:
-    return () if uploaded is None else (Seen("Receipts.xlsx", "receipts", ("Lotos",), uploaded, "published"),)
+def _seen(uploaded: datetime | None) -> tuple[SeenWorkbook, ...]:
+    return () if uploaded is None else (SeenWorkbook("Receipts.xlsx", "receipts", ("Lotos",), uploaded, "published"),)

@@ -12,10 +12,11 @@ import click
 from cpimportd.cli.arguments import DAY, RUN, FilePath, require_order
 from cpimportd.cli.common import Call, config_option, json_option, verb
 from cpimportd.cli.output import Answer, print_json_lists, print_list
+from cpimportd.core.lists import each
 from cpimportd.core.outcomes import ENDED
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator
+    from collections.abc import AsyncGenerator
 
     import asyncpg
 
@@ -137,10 +138,10 @@ async def _show_json(connection: "asyncpg.Connection", shown: "Shown", organizat
     from cpimportd.core.typed import to_json
 
     run = shown.line.run
-    moved = bridges_of_run(connection, run, organization=organization)
+    moved = each(lambda one: [one.of_run()], bridges_of_run(connection, run, organization=organization))
     changed = changes(connection, run, organization=organization)
     came = inserted(connection, run, organization=organization)
-    lists = {"contracts": (contract.of_run() async for contract in moved), "changes": changed, "inserted": came}
+    lists = {"contracts": moved, "changes": changed, "inserted": came}
     await print_json_lists({**to_json(shown.line), "report": shown.report}, lists)
 
 
@@ -225,7 +226,7 @@ async def _diff(
             from cpimportd.render.fields import title_of
 
             head = {**found.head(), "xlsx": None if xlsx is None else str(xlsx)}
-            await print_json_lists(head, {"documents": (one.titled(title_of) async for one in moved())})
+            await print_json_lists(head, {"documents": each(lambda one: [one.titled(title_of)], moved())})
         elif xlsx is not None:
             from cpimportd.core.figures import count
 
@@ -234,7 +235,7 @@ async def _diff(
             await _print_diff(found, moved, call.settings.zone)
 
 
-async def _print_diff(found: "Diff", moved: "Callable[..., AsyncIterator[Movement]]", zone: ZoneInfo) -> None:
+async def _print_diff(found: "Diff", moved: "Callable[..., AsyncGenerator[Movement, None]]", zone: ZoneInfo) -> None:
     from cpimportd.books.journal.movements import What
     from cpimportd.render.diff import MAX_ROWS, render_diff
     from cpimportd.render.layout import stdout_console

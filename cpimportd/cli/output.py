@@ -2,7 +2,8 @@
 
 import json
 import sys
-from collections.abc import AsyncIterator, Callable, Iterable, Mapping
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Iterable, Mapping
+from contextlib import aclosing
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final, TypeVar
 
@@ -81,7 +82,7 @@ def _note_printed() -> None:
         context.meta[_PRINTED] = True
 
 
-async def print_json_lists(head: Mapping[str, object], lists: Mapping[str, AsyncIterator[object]]) -> None:
+async def print_json_lists(head: Mapping[str, object], lists: Mapping[str, AsyncGenerator[object, None]]) -> None:
     """One JSON document on stdout whose last members are lists that may be too long to be made at once.
 
     It ends early where stdout takes no more: nobody gets the rest, which may be long.
@@ -98,16 +99,19 @@ async def print_json_lists(head: Mapping[str, object], lists: Mapping[str, Async
     for name, items in lists.items():
         click.echo(f",\n  {json.dumps(name)}: [", nl=False)
         first = True
-        async for item in items:
-            click.echo(("" if first else ",") + "\n" + json_text(item), nl=False)
-            first = False
-            if loss(sys.stdout) is not None:
-                return
+        async with aclosing(items):
+            async for item in items:
+                click.echo(("" if first else ",") + "\n" + json_text(item), nl=False)
+                first = False
+                if loss(sys.stdout) is not None:
+                    return
         click.echo("]", nl=False)
     click.echo("}")
 
 
-async def print_list(items: AsyncIterator[Item], total: int, render: Callable[..., None], *, whole: bool) -> None:
+async def print_list(
+    items: AsyncGenerator[Item, None], total: int, render: Callable[..., None], *, whole: bool
+) -> None:
     """Print a list for people as it comes, or the first of it and how many follow.
 
     Args:
@@ -119,12 +123,13 @@ async def print_list(items: AsyncIterator[Item], total: int, render: Callable[..
     from cpimportd.render.layout import MAX_PROBLEMS
 
     seen = 0
-    async for some in _batches(items, MAX_PROBLEMS):
-        seen += len(some)
-        more = 0 if whole else total - seen
-        render(some, headed=seen == len(some), more=more)
-        if more or loss(sys.stdout) is not None:
-            break
+    async with aclosing(items):
+        async for some in _batches(items, MAX_PROBLEMS):
+            seen += len(some)
+            more = 0 if whole else total - seen
+            render(some, headed=seen == len(some), more=more)
+            if more or loss(sys.stdout) is not None:
+                break
 
 
 async def _batches(items: AsyncIterator[Item], size: int) -> AsyncIterator[list[Item]]:

@@ -1,6 +1,7 @@
 """Runs: the list, one with its report, and what it made different; and the status of the daemon."""
 
 from collections.abc import Mapping
+from contextlib import aclosing
 from typing import Annotated, Any
 
 import asyncpg
@@ -84,5 +85,6 @@ async def diff(
     async with services.books.reading() as connection:
         await _require_ours(connection, run, services)
         found = await read_diff(connection, run, organization=organization)
-        page = [one.titled(title_of) async for one in movements(connection, found, skip=skip, limit=number)]
+        async with aclosing(movements(connection, found, skip=skip, limit=number)) as documents:
+            page = [one.titled(title_of) async for one in documents]
     return {**found.head(), "documents": page, "skip": skip, "total": found.total}

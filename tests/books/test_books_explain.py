@@ -2,18 +2,22 @@
 
 import gc
 import json
+from contextlib import nullcontext
 from decimal import Decimal
 
 import openpyxl
 import pytest
 
-from cpimportd.books.database.queries import at_one_moment, first
-from cpimportd.books.journal.contracts import beginning, documents_of, explain_contract
+from cpimportd.books.database.queries import at_one_moment
+from cpimportd.books.journal.contracts import beginning, bridges_of, documents_of, explain_contract
+from cpimportd.books.journal.diff import diff as read_diff
+from cpimportd.books.journal.diff import movements
 from cpimportd.books.journal.explain import explain
 from cpimportd.books.journal.movements import What
 from cpimportd.books.journal.names import find_organization
-from cpimportd.books.journal.summed import Month, explain_figure
+from cpimportd.books.journal.summed import Month, explain_figure, figure_parts
 from cpimportd.books.reports.overview import summary
+from cpimportd.core.lists import each, first
 from cpimportd.core.model import Figure, Kind
 from cpimportd.core.problems import ProblemError
 from cpimportd.core.typed import to_json
@@ -280,7 +284,6 @@ def test_a_months_end_is_the_next_ones_beginning():
 
 @pytest.mark.asyncio
 async def test_a_list_that_is_left_early_leaves_the_connection_to_whatever_comes_next(two_days, connect):
-    """Its cursor is closed whenever Python comes to it, which must ask nothing of the connection meanwhile."""
     async with connect(two_days.url) as connection, at_one_moment(connection):
         (number,) = await connection.fetchrow("SELECT contract_number FROM fin_contracts ORDER BY id LIMIT 1")
         found = await explain_contract(connection, 8, number)
@@ -288,3 +291,28 @@ async def test_a_list_that_is_left_early_leaves_the_connection_to_whatever_comes
             assert len(await first(documents_of(connection, found), 1)) == 1
             gc.collect()
             assert [await connection.fetchval("SELECT $1::int", number) for number in range(3)] == [0, 1, 2]
+
+
+@pytest.mark.asyncio
+@pytest.mark.parametrize("around", [at_one_moment, lambda _: nullcontext()], ids=["within a transaction", "alone"])
+async def test_the_server_keeps_nothing_of_a_list_that_is_left_early(two_days, connect, around):
+    async with connect(two_days.url) as connection, around(connection):
+        began = connection.is_in_transaction()
+        (number,) = await connection.fetchrow("SELECT contract_number FROM fin_contracts ORDER BY id LIMIT 1")
+        contract = await explain_contract(connection, 8, number)
+        figure = await explain_figure(connection, 8, Figure.PRINCIPAL)
+        lists = {
+            "documents": lambda: documents_of(connection, contract),
+            "bridges": lambda: bridges_of(connection, contract),
+            "parts": lambda: figure_parts(connection, 8, figure),
+            "rows": lambda: each(lambda one: [one.operation_id], documents_of(connection, contract)),
+        }
+        run = await read_diff(connection, 2)
+        lists["movements"] = lambda: movements(connection, run)
+        for name, read in lists.items():
+            assert len(await first(read(), 1)) == 1, name
+            left = await connection.fetch(
+                "SELECT name FROM pg_prepared_statements WHERE name LIKE 'cpimportd%'"
+                " UNION ALL SELECT name FROM pg_cursors WHERE name <> ''"
+            )
+            assert (left, connection.is_in_transaction()) == ([], began), name

@@ -7,12 +7,12 @@ parameters (``$1``).
 
 import re
 import uuid
-from collections.abc import AsyncIterator, Mapping
-from contextlib import AbstractAsyncContextManager, nullcontext
+from collections.abc import AsyncGenerator, AsyncIterator, Mapping
+from contextlib import AbstractAsyncContextManager, asynccontextmanager, nullcontext, suppress
 from dataclasses import dataclass
 from functools import cache
 from importlib.resources import files
-from typing import TYPE_CHECKING, Final, NamedTuple, TypeVar
+from typing import TYPE_CHECKING, Final, NamedTuple
 
 import asyncpg
 
@@ -141,8 +141,6 @@ SHAPES = (RECEIPTS, EXPENSES)
 AT_ONCE: Final = 500
 """Rows that are in memory at the same time."""
 
-Item = TypeVar("Item")
-
 
 def at_one_moment(connection: asyncpg.Connection) -> AbstractAsyncContextManager[object]:
     """A transaction in which everything told is of one moment; nothing more where one is open already."""
@@ -152,32 +150,40 @@ def at_one_moment(connection: asyncpg.Connection) -> AbstractAsyncContextManager
     return moment
 
 
-class ServerCursor(NamedTuple):
-    """A cursor on the server, with a statement of its own name.
+@asynccontextmanager
+async def server_cursor(connection: asyncpg.Connection, query: str, *scope: object) -> AsyncIterator["Cursor"]:
+    """A cursor on the server, with a statement of its own name; the server keeps neither when it is left.
 
     asyncpg numbers its statements by process and leaves the last ones to the end of the connection. Behind a pooler in
     transaction mode the server's process goes on to serve others, for whom the same number would be taken.
+
+    Args:
+        connection: in a transaction, and at nothing else when the cursor is left: whoever leaves a list of rows early
+            closes it first (``contextlib.aclosing``), and all that it is made of.
+        query: its text.
+        scope: its parameters.
     """
-
-    rows: "Cursor"
-    statement: str
-
-    @staticmethod
-    async def open(connection: asyncpg.Connection, query: str, *scope: object) -> "ServerCursor":
-        """Open it, in a transaction."""
-        name = f"cpimportd_{uuid.uuid4().hex}"
-        return ServerCursor(await (await connection.prepare(query, name=name)).cursor(*scope), name)
-
-    async def close(self, connection: asyncpg.Connection) -> None:
-        """Give the statement back, once all was read.
-
-        A list that is left early is closed whenever Python comes to it, and the connection may be at something else
-        then: its statement stays, under a name that nobody meets.
-        """
-        await connection.execute(f'DEALLOCATE "{self.statement}"')
+    name = f"cpimportd_{uuid.uuid4().hex}"
+    statement = await connection.prepare(query, name=name)
+    cursor = await statement.cursor(*scope)
+    try:
+        yield cursor
+    except GeneratorExit:
+        # The list may be left because the transaction or the connection has failed: then both are gone with it.
+        with suppress(asyncpg.PostgresError, asyncpg.InterfaceError, OSError):
+            await _close(connection, cursor, name)
+        raise
+    await _close(connection, cursor, name)
 
 
-async def in_batches(connection: asyncpg.Connection, query: str, *scope: object) -> AsyncIterator[list[asyncpg.Record]]:
+async def _close(connection: asyncpg.Connection, cursor: "Cursor", statement: str) -> None:
+    await cursor._close_portal(None)  # noqa: SLF001 - else the server keeps its rows until the transaction ends
+    await connection.execute(f'DEALLOCATE "{statement}"')
+
+
+async def in_batches(
+    connection: asyncpg.Connection, query: str, *scope: object
+) -> AsyncGenerator[list[asyncpg.Record], None]:
     """The rows of a query, out of a cursor.
 
     Args:
@@ -186,18 +192,6 @@ async def in_batches(connection: asyncpg.Connection, query: str, *scope: object)
         query: its text.
         scope: its parameters.
     """
-    async with at_one_moment(connection):
-        cursor = await ServerCursor.open(connection, query, *scope)
-        while rows := await cursor.rows.fetch(AT_ONCE):
+    async with at_one_moment(connection), server_cursor(connection, query, *scope) as cursor:
+        while rows := await cursor.fetch(AT_ONCE):
             yield rows
-        await cursor.close(connection)
-
-
-async def first(items: AsyncIterator[Item], most: int) -> tuple[Item, ...]:
-    """The first of what comes, at most so many."""
-    found: list[Item] = []
-    async for item in items:
-        found.append(item)
-        if len(found) == most:
-            break
-    return tuple(found)

@@ -1,6 +1,7 @@
 """A contract explained: its documents with the cells that they came from, what left it, and its bridges run by run."""
 
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncGenerator, Mapping
+from contextlib import aclosing
 from dataclasses import dataclass
 from datetime import date, datetime
 from decimal import Decimal
@@ -8,10 +9,11 @@ from typing import Any, NamedTuple
 
 import asyncpg
 
-from cpimportd.books.database.queries import SHAPES, at_one_moment, first, in_batches, sql
+from cpimportd.books.database.queries import SHAPES, at_one_moment, in_batches, sql
 from cpimportd.books.journal.names import ambiguous
 from cpimportd.books.journal.origins import Origins, Place
 from cpimportd.core.folding import fold
+from cpimportd.core.lists import each, first
 from cpimportd.core.model import Figure, Kind
 from cpimportd.core.problems import ProblemError, problem
 from cpimportd.core.report import Bridge
@@ -154,33 +156,34 @@ async def explain_contract(connection: asyncpg.Connection, department_id: int, n
     return ExplainedContract(department_id, found["id"], found["contract_number"], found["is_active"], totals)
 
 
-async def documents_of(connection: asyncpg.Connection, found: ExplainedContract) -> AsyncIterator[ContractDocument]:
+async def documents_of(
+    connection: asyncpg.Connection, found: ExplainedContract
+) -> AsyncGenerator[ContractDocument, None]:
     """What a contract has now, receipts first, by date; some are fetched at a time, it may be all of the books."""
     origins = Origins(connection)
     for shape in SHAPES:
         query = sql("explain", "contract_documents", **shape.identifiers)
-        async for rows in in_batches(connection, query, found.department_id, found.id):
-            await origins.load({"snapshot_id": row["snapshot_id"]} for row in rows)
-            for row in rows:
-                yield _document(row, origins)
+        async with aclosing(in_batches(connection, query, found.department_id, found.id)) as batches:
+            async for rows in batches:
+                await origins.load({"snapshot_id": row["snapshot_id"]} for row in rows)
+                for row in rows:
+                    yield _document(row, origins)
 
 
-async def left_of(connection: asyncpg.Connection, found: ExplainedContract) -> AsyncIterator[Left]:
+def left_of(connection: asyncpg.Connection, found: ExplainedContract) -> AsyncGenerator[Left, None]:
     """What once was a contract's own, the latest first; some are fetched at a time."""
-    async for rows in in_batches(connection, sql("explain", "contract_gone"), found.department_id, found.number):
-        for row in rows:
-            yield _left(row)
+    batches = in_batches(connection, sql("explain", "contract_gone"), found.department_id, found.number)
+    return each(lambda rows: map(_left, rows), batches)
 
 
-async def bridges_of(connection: asyncpg.Connection, found: ExplainedContract) -> AsyncIterator[ContractBridge]:
+def bridges_of(connection: asyncpg.Connection, found: ExplainedContract) -> AsyncGenerator[ContractBridge, None]:
     """How a contract's sums moved, the latest run first; some are fetched at a time."""
-    async for one in _bridges(connection, "runs_of_contract", found.department_id, found.number):
-        yield one
+    return _bridges(connection, "runs_of_contract", found.department_id, found.number)
 
 
-async def bridges_of_run(
+def bridges_of_run(
     connection: asyncpg.Connection, run_id: int, *, organization: str | None = None
-) -> AsyncIterator[ContractBridge]:
+) -> AsyncGenerator[ContractBridge, None]:
     """The contracts whose sum a run moved, by organization, kind and number; a first run moved every one.
 
     Args:
@@ -188,8 +191,7 @@ async def bridges_of_run(
         run_id: of which run.
         organization: only its contracts.
     """
-    async for one in _bridges(connection, "contracts_of_run", run_id, organization):
-        yield one
+    return _bridges(connection, "contracts_of_run", run_id, organization)
 
 
 async def how_many(connection: asyncpg.Connection, run_id: int, *, organization: str | None = None) -> int:
@@ -197,10 +199,12 @@ async def how_many(connection: asyncpg.Connection, run_id: int, *, organization:
     return int(await connection.fetchval(sql("past", "how_many_contracts"), run_id, organization))
 
 
-async def _bridges(connection: asyncpg.Connection, query: str, *scope: object) -> AsyncIterator[ContractBridge]:
-    async for rows in in_batches(connection, _bridges_query(query), *scope):
-        for row in rows:
-            yield ContractBridge(**{**dict(row), "kind": Figure(row["kind"])})
+def _bridges(connection: asyncpg.Connection, query: str, *scope: object) -> AsyncGenerator[ContractBridge, None]:
+    return each(lambda rows: map(_bridge, rows), in_batches(connection, _bridges_query(query), *scope))
+
+
+def _bridge(row: asyncpg.Record) -> ContractBridge:
+    return ContractBridge(**{**dict(row), "kind": Figure(row["kind"])})
 
 
 def _bridges_query(name: str) -> str:

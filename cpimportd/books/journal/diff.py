@@ -5,14 +5,15 @@ documents these are, in which order, and what they add up to, the database says;
 as they are asked for, however many there are.
 """
 
-from collections.abc import AsyncIterator, Iterable, Mapping
+from collections.abc import AsyncGenerator, Iterable, Mapping
+from contextlib import AsyncExitStack
 from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
 
 import asyncpg
 
-from cpimportd.books.database.queries import ServerCursor, at_one_moment, sql
+from cpimportd.books.database.queries import at_one_moment, server_cursor, sql
 from cpimportd.books.journal.heads import heads_query, movements_of, whole_sets
 from cpimportd.books.journal.movements import (
     Movement,
@@ -132,7 +133,7 @@ async def _require_part(connection: asyncpg.Connection, run: int, organization: 
 
 async def movements(
     connection: asyncpg.Connection, found: Diff, *what: What, skip: int = 0, limit: int | None = None
-) -> AsyncIterator[Movement]:
+) -> AsyncGenerator[Movement, None]:
     """Documents that a run added, removed or changed, by kind, organization, day and name; a few are fetched at a time.
 
     Args:
@@ -145,16 +146,16 @@ async def movements(
     undo = bool(found.undoes)
     kinds = [one.value for one in what] or None
     scope = (found.run, found.department_id, found.organization, kinds, skip, limit)
-    async with at_one_moment(connection):
+    async with at_one_moment(connection), AsyncExitStack() as stack:
         # Not by pages: the order of a large run is worth being made once.
         async with whole_sets(connection):
-            heads = await ServerCursor.open(connection, heads_query("page", undo=undo), *scope)
-            batch = await heads.rows.fetch(_AT_ONCE)
+            cursor = server_cursor(connection, heads_query("page", undo=undo), *scope)
+            heads = await stack.enter_async_context(cursor)
+            batch = await heads.fetch(_AT_ONCE)
         while batch:
             for one in await movements_of(connection, found.department_id, found.run, batch, undo=undo):
                 yield one
-            batch = await heads.rows.fetch(_AT_ONCE)
-        await heads.close(connection)
+            batch = await heads.fetch(_AT_ONCE)
 
 
 def _sums(found: Iterable[asyncpg.Record], bridges: Iterable[asyncpg.Record], *, undo: bool) -> tuple[Sums, ...]:

@@ -5,7 +5,8 @@ document's own date, principal and interest by the payment type of the lines.
 """
 
 import re
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncGenerator, Sequence
+from contextlib import aclosing
 from dataclasses import dataclass
 from datetime import date
 from decimal import Decimal
@@ -144,7 +145,7 @@ async def explain_figure(
 
 async def figure_parts(
     connection: asyncpg.Connection, department_id: int, found: ExplainedFigure
-) -> AsyncIterator[Part]:
+) -> AsyncGenerator[Part, None]:
     """Every document or line that a figure counts, by date, fetched some at a time: that may be all of the books.
 
     Args:
@@ -154,9 +155,10 @@ async def figure_parts(
     """
     query, scope = _query(department_id, found.figure, found.organization, found.month)
     origins = Origins(connection)
-    async for rows in in_batches(connection, query, *scope):
-        for part in await _parts(origins, rows):
-            yield part
+    async with aclosing(in_batches(connection, query, *scope)) as batches:
+        async for rows in batches:
+            for part in await _parts(origins, rows):
+                yield part
 
 
 def _query(

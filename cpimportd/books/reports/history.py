@@ -1,7 +1,7 @@
 """What earlier runs did, read back: the list of runs, one run with its bridges, and its journal of changes."""
 
 import json
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncGenerator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
@@ -224,7 +224,7 @@ async def show(connection: asyncpg.Connection, run_id: int) -> Shown:
 
 async def changes(
     connection: asyncpg.Connection, run_id: int, *, organization: str | None = None, page: int = 500
-) -> AsyncIterator[Change]:
+) -> AsyncGenerator[Change, None]:
     """The journal of one run in its order, fetched by pages: it may hold every document of the books.
 
     Args:
@@ -242,7 +242,7 @@ async def changes(
 
 async def inserted(
     connection: asyncpg.Connection, run_id: int, *, organization: str | None = None, page: int = 500
-) -> AsyncIterator[Inserted]:
+) -> AsyncGenerator[Inserted, None]:
     """The documents that a run brought, as far as they are still in the books; by pages, by kind and operation id."""
     last = ("", "")
     while rows := await connection.fetch(_INSERTED, run_id, organization, *last, page):

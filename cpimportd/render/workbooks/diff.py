@@ -1,12 +1,13 @@
 """What a run made different, as a workbook: Добавлено, Удалено, Изменено, Итоги."""
 
 import re
-from collections.abc import AsyncIterator, Iterable, Iterator
+from collections.abc import AsyncGenerator, Iterable, Iterator
 from datetime import date
 from decimal import Decimal
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, Protocol
 
+from cpimportd.core.lists import each
 from cpimportd.core.model import Figure
 from cpimportd.render.fields import line_text, title_of
 from cpimportd.render.workbooks.tables import Table, Titled, write_tables
@@ -74,7 +75,7 @@ _SUMS: Final = (
 class Movements(Protocol):
     """Reads the documents of a diff, one after another."""
 
-    def __call__(self, *what: "What") -> "AsyncIterator[Movement]":
+    def __call__(self, *what: "What") -> "AsyncGenerator[Movement, None]":
         """Those of some kinds."""
 
 
@@ -97,20 +98,9 @@ def tables_of(found: "Diff", movements: Movements) -> Iterable[Table]:
     from cpimportd.books.journal.movements import What  # noqa: PLC0415 - a caller with a diff has loaded the room
 
     for title, what in (("Добавлено", What.ADDED), ("Удалено", What.REMOVED)):
-        yield Table(title, _DOCUMENT, _documents(movements(what)))
-    yield Table("Изменено", _CHANGED, _all_changes(movements(What.CHANGED, What.RETIMED, What.REKEYED)))
+        yield Table(title, _DOCUMENT, each(lambda one: [_document(one)], movements(what)))
+    yield Table("Изменено", _CHANGED, each(_changes, movements(What.CHANGED, What.RETIMED, What.REKEYED)))
     yield Table("Итоги", _SUMS, (_total(sums) for sums in found.sums))
-
-
-async def _documents(movements: "AsyncIterator[Movement]") -> AsyncIterator[tuple[Any, ...]]:
-    async for one in movements:
-        yield _document(one)
-
-
-async def _all_changes(movements: "AsyncIterator[Movement]") -> AsyncIterator[tuple[Any, ...]]:
-    async for one in movements:
-        for row in _changes(one):
-            yield row
 
 
 def _total(sums: "Sums") -> tuple[Any, ...]:

@@ -3,8 +3,8 @@
 Cells hold what they say: texts stay texts, sums are numbers, dates are dates.
 """
 
-import contextlib
-from collections.abc import AsyncIterable, AsyncIterator, Iterable, Sequence
+from collections.abc import AsyncGenerator, Iterable, Sequence
+from contextlib import aclosing, suppress
 from datetime import date
 from decimal import Decimal
 from pathlib import Path
@@ -21,6 +21,8 @@ Book: TypeAlias = Any
 Sheet: TypeAlias = Any
 SomeCell: TypeAlias = Any
 """What openpyxl's type stubs tell apart too finely, or do not know: its sheets and cells have many kinds."""
+
+Row: TypeAlias = Sequence[object]
 
 SUM_FORMAT: Final = "#,##0.00"
 DATE_FORMAT: Final = "DD.MM.YYYY"
@@ -46,7 +48,7 @@ class Table(NamedTuple):
 
     title: str
     columns: Sequence[Titled]
-    rows: Iterable[Sequence[object]] | AsyncIterable[Sequence[object]]
+    rows: Iterable[Row] | AsyncGenerator[Row, None]
 
 
 async def write_tables(path: Path, tables: Iterable[Table]) -> None:
@@ -63,8 +65,9 @@ async def write_tables(path: Path, tables: Iterable[Table]) -> None:
     try:
         for table in tables:
             sheet = _add_sheet(book, table.title, table.columns)
-            async for row in _each(table.rows):
-                sheet.append([cell_of(sheet, value) for value in row])
+            async with aclosing(_each(table.rows)) as rows:
+                async for row in rows:
+                    sheet.append([cell_of(sheet, value) for value in row])
         with path.open("wb") as file:
             book.save(file)
     except OSError:
@@ -77,17 +80,17 @@ def _abandon(book: Workbook) -> None:
     sheets: Iterable[Any] = book.worksheets
     for sheet in sheets:
         for begun in (sheet._rows, sheet._writer and sheet._writer.xf):  # noqa: SLF001 - they have no public name
-            with contextlib.suppress(Exception):
+            with suppress(Exception):
                 begun.close()
 
 
-async def _each(rows: Iterable[Sequence[object]] | AsyncIterable[Sequence[object]]) -> AsyncIterator[Sequence[object]]:
-    if isinstance(rows, AsyncIterable):
-        async for row in rows:
-            yield row
-    else:
-        for one in rows:
-            yield one
+def _each(rows: Iterable[Row] | AsyncGenerator[Row, None]) -> AsyncGenerator[Row, None]:
+    return rows if isinstance(rows, AsyncGenerator) else _at_once(rows)
+
+
+async def _at_once(rows: Iterable[Row]) -> AsyncGenerator[Row, None]:
+    for row in rows:
+        yield row
 
 
 def _add_sheet(book: Workbook, title: str, columns: Sequence[Titled]) -> Sheet:

@@ -5,7 +5,6 @@ import asyncio
 import pytest
 
 from cpimportd.books.schema import needed
-from cpimportd.books.schema.backend import BACKEND_TABLES
 from cpimportd.books.schema.rights import (
     check_tables,
     department_exists,
@@ -17,6 +16,7 @@ from cpimportd.books.schema.upgrade import upgrade
 from cpimportd.config.settings import Database
 from cpimportd.core.model import STAGED_COLUMNS, Kind
 from cpimportd.core.problems import ProblemError
+from tests.support.books.backend_tables import BACKEND_TABLES
 
 VIEWS = [f"mv_credit_{name}" for name in ("monthly", "by_contract", "by_organization", "payments", "totals")]
 

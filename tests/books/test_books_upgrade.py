@@ -11,11 +11,11 @@ from alembic.script import ScriptDirectory
 from pydantic import SecretStr
 
 from cpimportd.books.database.connection import connect, engine
-from cpimportd.books.schema.backend import backend_metadata
 from cpimportd.books.schema.tables import metadata
 from cpimportd.books.schema.upgrade import REVISION, alembic_config, current, require_current, upgrade
 from cpimportd.config.settings import Database
 from cpimportd.core.problems import ProblemError, problem
+from tests.support.books.backend_tables import backend_metadata
 
 THEIR_TABLES = """
     SELECT c.relname, a.attname, format_type(a.atttypid, a.atttypmod) AS type, a.attnotnull, a.atthasdef

@@ -51,6 +51,24 @@ def run(*, key: bool = False, needed: bool = True, comment: str = "The run that 
     )
 
 
+def department(*, key: bool = False) -> Column[Any]:
+    """Whose row it is."""
+    comment = "Whose books: departments.id in the backend."
+    return Column("department_id", Integer(), primary_key=key, autoincrement=False, nullable=False, comment=comment)
+
+
+def bridge(came: str, went: str, *, nullable: bool = False) -> tuple[Column[Any], ...]:
+    """The sums of a bridge; ``came`` and ``went`` say of which documents."""
+    comments = {
+        "opening": "Their sum before: opening + added - removed + changed = closing.",
+        "added": came,
+        "removed": went,
+        "changed": "By how much documents in both differ, with its sign.",
+        "closing": "Their sum after.",
+    }
+    return tuple(Column(name, SUM, nullable=nullable, comment=comment) for name, comment in comments.items())
+
+
 def identity(comment: str) -> Column[Any]:
     """The primary key that PostgreSQL counts up."""
     return Column("id", BigInteger(), Identity(), primary_key=True, comment=comment)

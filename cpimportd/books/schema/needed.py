@@ -1,7 +1,6 @@
 """The backend's columns that our statements use, and what each of them may be: what a run compares the database with.
 
-The tables of :mod:`cpimportd.books.schema.backend` without SQLAlchemy, which a run need not load; a test holds the two
-in step.
+Plain names, so that a run need not load SQLAlchemy; a test compares them with the tables as the backend makes them.
 """
 
 from collections.abc import Mapping

@@ -3,7 +3,7 @@
 from sqlalchemy import ARRAY, BigInteger, CheckConstraint, Column, Index, Integer, Table, Text, text
 from sqlalchemy.dialects.postgresql import JSONB
 
-from cpimportd.books.schema.columns import MOMENT, SUM, count, identity, key, metadata, needed, run
+from cpimportd.books.schema.columns import MOMENT, bridge, count, department, identity, key, metadata, needed, run
 
 run_contract = Table(
     "run_contract",
@@ -12,11 +12,10 @@ run_contract = Table(
     key("organization", Text(), "Whose documents."),
     key("kind", Text(), "receipts or expenses."),
     key("contract", Text(), "The contract's number; empty for documents without one."),
-    needed("opening", SUM, "Their sum before: opening + added - removed + changed = closing."),
-    needed("added", SUM, "Sum of the documents that came, also from another contract."),
-    needed("removed", SUM, "Sum of the documents that went, also to another contract."),
-    needed("changed", SUM, "By how much documents in both differ, with its sign."),
-    needed("closing", SUM, "Their sum after."),
+    *bridge(
+        "Sum of the documents that came, also from another contract.",
+        "Sum of the documents that went, also to another contract.",
+    ),
     comment="The bridge per contract, of those whose sum moved; the rest stayed as it was.",
 )
 
@@ -28,11 +27,10 @@ run_payment = Table(
     key("figure", Text(), "principal, interest or other: what the lines pay, by their payment type."),
     needed("rows_before", Integer(), "Lines in the books before the run."),
     needed("rows_after", Integer(), "Lines in the books after it."),
-    needed("opening", SUM, "Their sum before: opening + added - removed + changed = closing."),
-    needed("added", SUM, "Of documents that came, also from another organization."),
-    needed("removed", SUM, "Of documents that went, also to another organization."),
-    needed("changed", SUM, "By how much documents in both differ, with its sign."),
-    needed("closing", SUM, "Their sum after."),
+    *bridge(
+        "Of documents that came, also from another organization.",
+        "Of documents that went, also to another organization.",
+    ),
     CheckConstraint("figure IN ('principal', 'interest', 'other')", name="figure"),
     comment="The bridge of detail lines by what they pay; the three add up to the details' row of run_unit.",
 )
@@ -40,7 +38,7 @@ run_payment = Table(
 undone_unit = Table(
     "undone_unit",
     metadata,
-    key("department_id", Integer(), "Whose books: departments.id in the backend."),
+    department(key=True),
     key("kind", Text(), "receipts or expenses: the unit's group."),
     key("organization", Text(), "Whose unit."),
     run(comment="The undo."),
@@ -52,7 +50,7 @@ undone_unit = Table(
 held = Table(
     "held",
     metadata,
-    key("department_id", Integer(), "Whose books: departments.id in the backend."),
+    department(key=True),
     key("kind", Text(), "receipts or expenses: the unit's group."),
     key("organization", Text(), "Whose unit."),
     run(comment="The run that held it last, or the undo that put it back."),
@@ -74,7 +72,7 @@ notice = Table(
     metadata,
     run(key=True, comment="The run that changed the books."),
     key("target", Text(), "cache: answers that lie in Redis; views: materialized views."),
-    needed("department_id", Integer(), "Whose books: departments.id in the backend."),
+    department(),
     needed("since", MOMENT, "When it was noted, in the run's own transaction.", "clock_timestamp()"),
     Column(
         "outcome",
@@ -94,7 +92,7 @@ notice = Table(
 condition = Table(
     "condition",
     metadata,
-    key("department_id", Integer(), "Whose books: departments.id in the backend."),
+    department(key=True),
     key("subject", Text(), "run, upload, or a unit's name."),
     needed("state", Text(), "failed, held or missing, and the codes of the problems."),
     needed("since", MOMENT, "When it became so.", "now()"),
@@ -107,7 +105,7 @@ alert = Table(
     "alert",
     metadata,
     identity("The order in which they are sent."),
-    needed("department_id", Integer(), "Whose books: departments.id in the backend."),
+    department(),
     needed("created_at", MOMENT, "When it was made.", "now()"),
     needed("occasion", Text(), "failure, held, upload, recovery, reminder, report or reconciliation."),
     needed("subject", Text(), "The condition that it tells of."),

@@ -1,8 +1,9 @@
 r"""Our own tables, all in the schema ``cpimportd``: runs, what they read, what they changed, and what is served now.
 
-Nothing here points into the backend's tables by a foreign key, and nothing is added to them (:mod:`.backend` has their
-shape). The comments go into the database: ``\d+ cpimportd.change`` in psql explains itself. The migrations under
-``migrations/`` make these tables; a test compares the two. What people ask for and are told of is on a page of its own.
+Nothing here points into the backend's tables by a foreign key, and nothing is added to them (:mod:`.needed` says what
+of them we use). The comments go into the database: ``\d+ cpimportd.change`` in psql explains itself. The migrations
+under ``migrations/`` make these tables; a test compares the two. What people ask for and are told of is on a page of
+its own.
 """
 
 from sqlalchemy import (
@@ -23,7 +24,20 @@ from sqlalchemy import (
 from sqlalchemy.dialects.postgresql import JSONB
 
 from cpimportd.books.database.connection import SCHEMA
-from cpimportd.books.schema.columns import AMOUNT, MOMENT, NAMING, SUM, count, identity, key, metadata, needed, run
+from cpimportd.books.schema.columns import (
+    AMOUNT,
+    MOMENT,
+    NAMING,
+    SUM,
+    bridge,
+    count,
+    department,
+    identity,
+    key,
+    metadata,
+    needed,
+    run,
+)
 from cpimportd.books.schema.people import alert, condition, held, notice, run_contract, run_payment, undone_unit
 
 __all__ = [
@@ -35,7 +49,7 @@ runs = Table(
     "runs",
     metadata,
     identity("The number that every report names."),
-    needed("department_id", Integer(), "Whose books: departments.id in the backend."),
+    department(),
     Column("schedule", Text(), comment="The schedule that was due; empty for a run by hand."),
     Column("slot", MOMENT, comment="The instant at which the schedule was due."),
     needed("trigger", Text(), "What started the run: schedule, manual, undo ...", "'manual'"),
@@ -114,7 +128,7 @@ snapshot = Table(
 served = Table(
     "served",
     metadata,
-    key("department_id", Integer(), "Whose books: departments.id in the backend."),
+    department(key=True),
     key("kind", Text(), "receipts, expenses or details."),
     key("organization", Text(), "Whose documents."),
     key("file", Text(), "The workbook's name."),
@@ -142,11 +156,7 @@ run_unit = Table(
     needed("status", Text(), "How the unit fared: published, unchanged or held."),
     Column("rows_before", Integer(), comment="Rows in the books before the run."),
     Column("rows_after", Integer(), comment="Rows in the books after it."),
-    Column("opening", SUM, comment="Their sum before: opening + added - removed + changed = closing."),
-    Column("added", SUM, comment="Sum of the documents that came."),
-    Column("removed", SUM, comment="Sum of the documents that went."),
-    Column("changed", SUM, comment="By how much documents in both differ, with its sign."),
-    Column("closing", SUM, comment="Their sum after."),
+    *bridge("Sum of the documents that came.", "Sum of the documents that went.", nullable=True),
     Column("control_total", SUM, comment="What the workbooks' Итого rows say; equal to closing."),
     count("inserted", "Documents that came; a re-timed one is not among them."),
     count("updated", "Documents that changed, also those that came from another organization."),
@@ -185,7 +195,7 @@ run_unit = Table(
 lineage = Table(
     "lineage",
     metadata,
-    key("department_id", Integer(), "Whose books: departments.id in the backend."),
+    department(key=True),
     key("kind", Text(), "receipts or expenses; an expense's detail lines are part of its row."),
     key("operation_id", Text(), "The document: fin_receipts.operation_id or fin_expenses.operation_id."),
     needed("organization", Text(), "Whose document."),
@@ -208,7 +218,7 @@ lineage = Table(
 published = Table(
     "published",
     metadata,
-    key("department_id", Integer(), "Whose books: departments.id in the backend."),
+    department(key=True),
     key("kind", Text(), "receipts or expenses; an expense's detail lines are part of its content."),
     key("operation_id", Text(), "The document: fin_receipts.operation_id or fin_expenses.operation_id."),
     needed("organization", Text(), "Whose document."),
@@ -223,7 +233,7 @@ change = Table(
     metadata,
     run(key=True, comment="The run that made the change."),
     key("seq", Integer(), "Order within the run."),
-    needed("department_id", Integer(), "Whose books: departments.id in the backend."),
+    department(),
     Column("kind", Text(), comment="receipts or expenses; of references: organization, bank_account or contract."),
     Column(
         "op",
@@ -266,7 +276,7 @@ change = Table(
 fingerprint = Table(
     "fingerprint",
     metadata,
-    key("department_id", Integer(), "Whose books: departments.id in the backend."),
+    department(key=True),
     key("kind", Text(), "receipts, expenses or details."),
     key("organization", Text(), "Whose documents."),
     Column("run_id", BigInteger(), comment="The run that left the rows so."),
@@ -279,7 +289,7 @@ fingerprint = Table(
 created_reference = Table(
     "created_reference",
     metadata,
-    key("department_id", Integer(), "Whose books: departments.id in the backend."),
+    department(key=True),
     key("kind", Text(), "organization, bank_account or contract."),
     key("key", Text(), "Its text: name, account_number or contract_number."),
     needed("reference_id", Integer(), "Its id in the backend's table."),

@@ -1,4 +1,10 @@
-"""The backend's tables as revision 0001 makes them on an empty database: frozen, whatever the backend does later."""
+"""The backend's tables as revision 0001 makes them on an empty database: frozen, whatever the backend does later.
+
+They are made as the backend makes them: we are guests there and add nothing. What is easily overlooked: ``is_active``,
+``currency`` and ``unconfirmed_by_bank`` have no default in the database; timestamps are naive and in the server's zone;
+``operation_id`` is unique alone (the foreign key of the details needs that) and once more with its department; no
+foreign key follows a change of the key.
+"""
 
 from typing import Final
 

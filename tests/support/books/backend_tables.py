@@ -1,10 +1,4 @@
-"""The backend's tables as the backend itself makes them: we are guests there and add nothing.
-
-On a database without them the first migration creates them in this shape. What it has of theirs and what is easily
-overlooked: ``is_active``, ``currency`` and ``unconfirmed_by_bank`` have no default in the database; timestamps are
-naive and in the server's zone; ``operation_id`` is unique alone (the foreign key of the details needs that) and once
-more with its department; no foreign key follows a change of the key.
-"""
+"""The backend's tables as the backend itself makes them: what the first migration and ``needed.py`` are compared with."""
 
 from collections.abc import Sequence
 from typing import Final
@@ -27,9 +21,6 @@ from sqlalchemy import (
 from sqlalchemy.schema import SchemaItem
 
 from cpimportd.books.schema.tables import NAMING
-
-FINANCE: Final = 8
-"""``departments.id`` of Finance in the backend."""
 
 backend_metadata = MetaData(naming_convention={**NAMING, "ix": "ix_%(column_0_label)s"})
 

@@ -1,4 +1,7 @@
-"""Sums and counts as people read them, in tables, sentences, mails and log lines alike: as 1C prints them."""
+"""Sums and counts as people read them, in tables, sentences, mails and log lines alike: as 1C prints them.
+
+And as scripts get them (:func:`money`).
+"""
 
 from decimal import Decimal
 from typing import Final
@@ -27,3 +30,8 @@ def signed(value: Decimal) -> str:
 def count(value: int) -> str:
     """A number of things: ``1 050``, with a no-break space."""
     return f"{value:,}".replace(",", NBSP)
+
+
+def money(value: Decimal) -> str:
+    """A sum as scripts get it: two decimals, a point, no thousands."""
+    return f"{value:.2f}"

@@ -10,11 +10,12 @@ from typing import Any, Final
 import msgspec
 
 from cpimportd.core.catalog import CATALOG, Effect, message_id
+from cpimportd.core.figures import money
 from cpimportd.core.model import Figure, Kind, Unit
 from cpimportd.core.outcomes import held_alone
 from cpimportd.core.problems import Problem
 from cpimportd.core.seen import SeenWorkbook
-from cpimportd.core.typed import json_keys, money, typed
+from cpimportd.core.typed import json_keys, typed
 from cpimportd.core.workbooks import Content
 
 

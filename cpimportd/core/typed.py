@@ -30,6 +30,8 @@ from zoneinfo import ZoneInfo
 
 import msgspec
 
+from cpimportd.core.figures import money
+
 T = TypeVar("T")
 
 Instant = Annotated[datetime, msgspec.Meta(tz=True)]
@@ -72,11 +74,6 @@ def _reader(path: str) -> Callable[[Any], object]:
         return attrgetter(first)
     deeper = _reader(rest)
     return lambda value: None if (found := getattr(value, first)) is None else deeper(found)
-
-
-def money(amount: Decimal) -> str:
-    """A sum as scripts get it: two decimals, a point, no thousands."""
-    return f"{amount:.2f}"
 
 
 def to_json(value: Any) -> Any:  # noqa: ANN401, PLR0911 - whatever a document holds; one line a format

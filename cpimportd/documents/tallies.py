@@ -4,6 +4,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from decimal import Decimal
 
+from cpimportd.core.figures import money
 from cpimportd.core.folding import fold
 from cpimportd.core.problems import Problem, problem
 from cpimportd.documents.columns import INTEREST, KNOWN_OPERATION_TYPES, PRINCIPAL
@@ -63,8 +64,7 @@ class Tallies:
         """Mention a settlement amount that does not follow from payment and rate."""
         code = "settlement-mismatch"
         if self._has_room(code):
-            shown = f"{expected:.2f}"
-            found = problem(code, file=self._file, row=row, column=column, value=value, expected=shown)
+            found = problem(code, file=self._file, row=row, column=column, value=value, expected=money(expected))
             self._listed[code].append(found)
 
     def text_cut(self, row: int, column: str, text: str, limit: int) -> None:
@@ -103,7 +103,7 @@ class Tallies:
             column=column,
             value=value,
             count=tally.count,
-            sum=f"{tally.sum:.2f}",
+            sum=money(tally.sum),
         )
 
     def _has_room(self, code: str) -> bool:

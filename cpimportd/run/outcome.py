@@ -10,6 +10,7 @@ import asyncpg
 from cpimportd.books.journal import memory
 from cpimportd.books.publish.held import held_units
 from cpimportd.books.publish.plan import Published
+from cpimportd.core.figures import money
 from cpimportd.core.model import Kind
 from cpimportd.core.problems import Problem, printable, problem
 from cpimportd.core.report import FileReport, FileStatus, HeldUnit, KindTotal, UnitReport, UnitStatus
@@ -56,7 +57,7 @@ async def unattributed(
             organization=found.organization or "(no organization)",
             value=found.group.value,
             count=found.documents,
-            sum=f"{found.total:.2f}",
+            sum=money(found.total),
         )
         for found in await memory.unattributed_documents(connection, department_id)
         if found.group in request.groups and (found.organization, found.group) not in named

@@ -12,12 +12,13 @@ import asyncpg
 from cpimportd.books.database.queries import SHAPES, at_one_moment, in_batches, sql
 from cpimportd.books.journal.names import ambiguous
 from cpimportd.books.journal.origins import Origins, Place
+from cpimportd.core.figures import money
 from cpimportd.core.folding import fold
 from cpimportd.core.lists import each, first
 from cpimportd.core.model import Figure, Kind
 from cpimportd.core.problems import ProblemError, problem
 from cpimportd.core.report import Bridge
-from cpimportd.core.typed import json_keys, money, to_json
+from cpimportd.core.typed import json_keys, to_json
 
 
 @json_keys("place", source="place")

@@ -7,6 +7,7 @@ from decimal import Decimal
 import asyncpg
 
 from cpimportd.books.database.queries import EXPENSES, SHAPES, Shape, sql
+from cpimportd.core.figures import money
 from cpimportd.core.model import PAYMENTS, Figure, Kind, Unit
 from cpimportd.core.problems import Problem, ProblemError, problem
 from cpimportd.core.report import TERMS, Bridge
@@ -154,6 +155,6 @@ def _differ(scope: str, kind: Kind | Figure, booked: Decimal, expected: Decimal)
         "sums-differ",
         organization=scope,
         value=(kind.kind if isinstance(kind, Figure) else kind).table,
-        sum=f"{booked:.2f}",
-        total=f"{expected:.2f}",
+        sum=money(booked),
+        total=money(expected),
     )

@@ -9,6 +9,7 @@ import asyncpg
 from cpimportd.books.database.queries import EXPENSES, SHAPES, sql
 from cpimportd.books.journal.memory import NOTHING, Fingerprints, fingerprints
 from cpimportd.books.publish.plan import Publication
+from cpimportd.core.figures import money
 from cpimportd.core.model import PAYMENTS, Figure, Group, Kind, Unit
 from cpimportd.core.problems import Problem
 from cpimportd.core.report import Bridge, FileStatus, UnitReport, UnitStatus
@@ -26,7 +27,7 @@ async def add_snapshots(connection: asyncpg.Connection, publication: Publication
     ids: dict[int, int] = {}
     for file_no, plan in publication.files.items():
         snapshot = plan.snapshot
-        totals = {title: f"{total:.2f}" for title, total in snapshot.control_totals.items()}
+        totals = {title: money(total) for title, total in snapshot.control_totals.items()}
         ids[file_no] = await connection.fetchval(
             sql("record", "add_snapshot"),
             run_id,

@@ -17,6 +17,7 @@ from cpimportd.books.publish import account, held, notices, record, stage, undo_
 from cpimportd.books.publish.merge import Journal
 from cpimportd.books.publish.plan import Published
 from cpimportd.books.publish.transaction import in_one_transaction, lock_books
+from cpimportd.core.figures import money
 from cpimportd.core.model import Kind, Unit
 from cpimportd.core.outcomes import PUBLISHED
 from cpimportd.core.problems import Problem, ProblemError, problem
@@ -184,9 +185,9 @@ def _require_equal(
             organization=organization,
             value=kind.table,
             rows=closing[kind, organization][0],
-            sum=f"{closing[kind, organization][1]:.2f}",
+            sum=money(closing[kind, organization][1]),
             expected_rows=then.rows,
-            expected=f"{then.total:.2f}",
+            expected=money(then.total),
             run=then.run,
         )
         for (kind, organization), then in before.items()

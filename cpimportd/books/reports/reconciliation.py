@@ -13,12 +13,12 @@ from cpimportd.books.database.queries import sql
 from cpimportd.books.journal.memory import NOTHING, fingerprints
 from cpimportd.books.publish import foreign
 from cpimportd.books.publish.foreign import Foreign, Shift
-from cpimportd.core.figures import signed
+from cpimportd.core.figures import money, signed
 from cpimportd.core.model import Figure, Kind, Unit
 from cpimportd.core.phrases import phrase
 from cpimportd.core.problems import Problem, problem
 from cpimportd.core.report import TERMS, Bridge
-from cpimportd.core.typed import json_keys, money
+from cpimportd.core.typed import json_keys
 
 MOST_FIGURES = 12
 """Of how many months, contracts and the like one line tells."""

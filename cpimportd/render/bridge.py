@@ -11,6 +11,7 @@ from cpimportd.core.figures import amount, count, signed
 from cpimportd.core.model import Figure
 from cpimportd.core.report import TERMS, Bridge, UnitReport
 from cpimportd.render.layout import (
+    ALL_OF_A_RUN,
     Column,
     Weight,
     clean_cell,
@@ -54,7 +55,8 @@ def render_bridge(units: Sequence[UnitReport], console: Console, *, where: str |
     print_heading(console, "The bridge")
     shown, left = shorten(spans, _weight, whole=where is None)
     total = [_sums(f"{count(number)} organizations", bridge) for bridge, number in added_up(units)] if left else []
-    print_table(console, _CHECKED, [*total, *(_row(unit, bridge) for unit, bridge in shown)])
+    rows = (_sums(unit.unit.organization, bridge) for unit, bridge in shown)
+    print_table(console, _CHECKED, [*total, *rows])
     print_rest(console, (bridge.kind.value for _, bridge in left), where or "")
     for sentence in unexplained(units):
         print_line(console, sentence, style="bold red")
@@ -93,10 +95,6 @@ def _weight(span: tuple[UnitReport, Bridge]) -> Weight:
     return Weight(bool(bridge.unexplained), abs(bridge.added) + abs(bridge.removed) + abs(bridge.changed))
 
 
-def _row(unit: UnitReport, bridge: Bridge) -> tuple[str | Text, ...]:
-    return _sums(unit.unit.organization, bridge)
-
-
 def _sums(whose: str, bridge: Bridge) -> tuple[str | Text, ...]:
     gap = bridge.unexplained
     return (
@@ -129,13 +127,8 @@ def render_contracts(
         print_heading(console, "The bridge per contract, of those whose sum moved")
     columns = (COLUMNS[0], Column("Contract"), *COLUMNS[1:])
     rows: list[tuple[str | Text, ...]] = [
-        (
-            clean_cell(one.organization),
-            clean_cell(one.contract or "(without a contract)"),
-            one.kind.value,
-            *terms(one),
-        )
+        (clean_cell(one.organization), clean_cell(one.contract or "(without a contract)"), one.kind.value, *terms(one))
         for one in contracts
     ]
     print_table(console, columns, rows)
-    print_more(console, more)
+    print_more(console, more, ALL_OF_A_RUN)

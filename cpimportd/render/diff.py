@@ -9,11 +9,10 @@ from rich.text import Text
 
 from cpimportd.core.figures import amount, count, signed
 from cpimportd.core.time import moment
-from cpimportd.render import fields
 from cpimportd.render.bridge import COLUMNS
 from cpimportd.render.explain import spot
-from cpimportd.render.fields import title_of
-from cpimportd.render.layout import Column, clean_cell, print_heading, print_line, print_table
+from cpimportd.render.fields import differences
+from cpimportd.render.layout import Column, clean_cell, print_heading, print_line, print_more, print_table
 
 if TYPE_CHECKING:
     from cpimportd.books.journal.diff import Diff
@@ -62,8 +61,7 @@ def render_diff(found: "Diff", documents: "Mapping[What, Sequence[Movement]]", z
         print_heading(console, f"{_TITLES[what.value]}: {count(found.movements[what])}")
         show = _documents if what.value in {"added", "removed"} else _changes
         show(movements, zone, console)
-        if (rest := found.movements[what] - len(movements)) > 0:
-            print_line(console, f"… and {count(rest)} more: --xlsx FILE or --json has all of them.")
+        print_more(console, found.movements[what] - len(movements), "--xlsx FILE or --json has all of them.")
 
 
 def _sums(found: "Diff", console: Console) -> None:
@@ -103,7 +101,7 @@ def _documents(movements: "Sequence[Movement]", zone: tzinfo, console: Console) 
                 *(clean_cell(text) for text in (one.organization, one.key.operation_id, counterparty)),
                 clean_cell(one.fields.get("contract") or ""),
                 "" if total is None else amount(total),
-                clean_cell(place(one, zone)),
+                clean_cell(spot(one.origin.document, zone)),
             )
         )
     print_table(console, _DOCUMENTS, rows)
@@ -116,15 +114,7 @@ def _changes(movements: "Sequence[Movement]", zone: tzinfo, console: Console) ->
         print_line(console, f"{one.organization}: {one.key.operation_id}: {sums}{why}", style="yellow")
         if one.was is not None:
             print_line(console, f"it was: {one.was}", indent=4)
-        for difference in one.differences:
-            old, new = (fields.value(difference.field, side) for side in (difference.old, difference.new))
-            print_line(console, f"{title_of(one.key.kind, difference.field)}: {old} → {new}", indent=4)
-        for text in fields.lines(one.lines_gone, one.lines_new):
+        for text in differences(one.key.kind, one.differences, one.lines_gone, one.lines_new):
             print_line(console, text, indent=4)
-        if came := place(one, zone):
+        if came := spot(one.origin.document, zone):
             print_line(console, f"came in {came}", indent=4, style="dim")
-
-
-def place(one: "Movement", zone: tzinfo) -> str:
-    """Where a document came from: workbook, sheet and the cell of its sum."""
-    return spot(one.origin.document, zone)

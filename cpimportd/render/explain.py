@@ -13,7 +13,7 @@ from cpimportd.core.time import day, document_day, moment
 from cpimportd.render import fields
 from cpimportd.render.bridge import COLUMNS, terms
 from cpimportd.render.fields import line_text, title_of
-from cpimportd.render.layout import Column, clean, clean_cell, print_heading, print_line, print_table
+from cpimportd.render.layout import Column, clean, clean_cell, print_heading, print_line, print_more, print_table
 
 if TYPE_CHECKING:
     from cpimportd.books.journal.contracts import Beginning, ExplainedContract
@@ -47,6 +47,7 @@ _CONTRACT: Final = (
     Column("Other", number=True),
     Column("Came in"),
 )
+_ALL: Final = "--json has all of them"
 _BRIDGES: Final = (Column("Run", number=True), Column("When"), *COLUMNS)
 
 
@@ -99,10 +100,8 @@ def _version(version: "Version", zone: tzinfo, console: Console, *, whole: bool)
     for line, place in zip(state.lines, places, strict=True):
         print_line(console, f"· {line_text(line, fields.value)}{_from(place, zone, 'payment_amount')}", indent=2)
     if version.change is not None:
-        for one in version.change.differences:
-            old, new = (fields.value(one.field, side) for side in (one.old, one.new))
-            print_line(console, f"{title_of(kind, one.field)}: {old} → {new}", indent=4, style="yellow")
-        for text in fields.lines(version.change.lines_gone, version.change.lines_new):
+        change = version.change
+        for text in fields.differences(kind, change.differences, change.lines_gone, change.lines_new):
             print_line(console, text, indent=4, style="yellow")
 
 
@@ -147,7 +146,7 @@ def render_figure(found: "ExplainedFigure", zone: tzinfo, console: Console) -> N
     rows.append(("", "", Text(f"{count(found.count)} in all", style="bold"), "", amount(found.total), ""))
     shown = [place for place in range(len(_PARTS)) if with_type or _PARTS[place].title != "Payment type"]
     print_table(console, [_PARTS[place] for place in shown], [[row[place] for place in shown] for row in rows])
-    _rest(console, found.count - len(found.parts), ", --organization and --month a part")
+    print_more(console, found.count - len(found.parts), f"{_ALL}, --organization and --month a part.")
 
 
 def render_contract(found: "ExplainedContract", shown: "Beginning", zone: tzinfo, console: Console) -> None:
@@ -168,30 +167,18 @@ def render_contract(found: "ExplainedContract", shown: "Beginning", zone: tzinfo
             head = (_day(one.document_date), one.kind.value, clean_cell(one.operation_id), amount(one.amount))
             rows.append((*head, *told, clean_cell(spot(one.place, zone))))
         print_table(console, _CONTRACT, rows)
-        _rest(console, documents - len(shown.documents))
+        print_more(console, documents - len(shown.documents), f"{_ALL}.")
     if shown.left:
         print_heading(console, "Once its own")
         for gone in shown.left:
             how = (f"is {gone.now} now" if gone.now else "went") if gone.went else "names another contract"
             print_line(console, f"run {gone.run}: {gone.operation_id}, {amount(gone.amount)}: {how}")
-        _rest(console, shown.all_left - len(shown.left))
+        print_more(console, shown.all_left - len(shown.left), f"{_ALL}.")
     if shown.bridges:
         print_heading(console, "How its sums moved")
         bridges: list[tuple[str | Text, ...]] = [
-            (
-                str(one.run),
-                moment(one.at, zone),
-                clean_cell(one.organization),
-                one.kind.value,
-                *terms(one),
-            )
+            (str(one.run), moment(one.at, zone), clean_cell(one.organization), one.kind.value, *terms(one))
             for one in shown.bridges
         ]
         print_table(console, _BRIDGES, bridges)
-        _rest(console, shown.all_bridges - len(shown.bridges))
-
-
-def _rest(console: Console, rest: int, more: str = "") -> None:
-    """Say how many of a list are not shown, and what has all of them; nothing where all are."""
-    if rest > 0:
-        print_line(console, f"… and {count(rest)} more: --json has all of them{more}.")
+        print_more(console, shown.all_bridges - len(shown.bridges), f"{_ALL}.")

@@ -2,14 +2,17 @@
 
 import json
 import re
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from decimal import Decimal
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from cpimportd.core.figures import amount
 from cpimportd.core.model import Kind
 from cpimportd.core.problems import printable
 from cpimportd.documents.columns import COLUMNS
+
+if TYPE_CHECKING:
+    from cpimportd.books.journal.movements import Difference
 
 _DATE: Final = re.compile(r"(\d{4})-(\d{2})-(\d{2})")
 _RATES: Final = frozenset({"settlement_rate"})
@@ -91,12 +94,25 @@ def _written(found: object) -> str:
     return value("", found)
 
 
-def lines(gone: tuple[Mapping[str, Any], ...], new: tuple[Mapping[str, Any], ...]) -> Iterator[str]:
-    """Detail lines as a set: those that went with a minus, those that came with a plus."""
-    for one in gone:
-        yield f"− {line_text(one, value)}"
-    for one in new:
-        yield f"+ {line_text(one, value)}"
+def differences(
+    kind: Kind | None,
+    found: "Iterable[Difference]",
+    gone: Iterable[Mapping[str, Any]],
+    new: Iterable[Mapping[str, Any]],
+) -> Iterator[str]:
+    """How a document differs: each field before and after, then its detail lines that went, and those that came.
+
+    Args:
+        kind: of the document; None: it is none, and has no titles.
+        found: its fields.
+        gone: lines, told with a minus.
+        new: lines, told with a plus.
+    """
+    for one in found:
+        title = one.field if kind is None else title_of(kind, one.field)
+        yield f"{_clean(title)}: {value(one.field, one.old)} → {value(one.field, one.new)}"
+    yield from (f"− {line_text(line, value)}" for line in gone)
+    yield from (f"+ {line_text(line, value)}" for line in new)
 
 
 def _clean(text: object) -> str:

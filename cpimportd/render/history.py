@@ -1,7 +1,8 @@
 """Earlier runs as people read them: the list, a stored report, and the journal of changes."""
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import fields, replace
+from dataclasses import fields as fields_of
+from dataclasses import replace
 from datetime import tzinfo
 from typing import TYPE_CHECKING, Any, Final
 
@@ -12,16 +13,19 @@ from cpimportd.core.catalog import CATALOG
 from cpimportd.core.figures import amount, count
 from cpimportd.core.model import Kind, Unit
 from cpimportd.core.problems import Problem
-from cpimportd.core.report import (
-    FileReport,
-    RunReport,
-    UnitReport,
-)
+from cpimportd.core.report import FileReport, RunReport, UnitReport
 from cpimportd.core.time import moment
 from cpimportd.core.typed import to_json, typed
-from cpimportd.render import fields as values
-from cpimportd.render.fields import title_of
-from cpimportd.render.layout import Column, clean, clean_cell, print_heading, print_line, print_more, print_table
+from cpimportd.render import fields
+from cpimportd.render.layout import (
+    ALL_OF_A_RUN,
+    Column,
+    clean_cell,
+    print_heading,
+    print_line,
+    print_more,
+    print_table,
+)
 from cpimportd.render.run import render
 
 if TYPE_CHECKING:
@@ -117,7 +121,7 @@ def _unit(stored: Mapping[str, Any]) -> UnitReport:
 
 def _problems(stored: Sequence[Mapping[str, Any]]) -> tuple[Problem, ...]:
     """Problems as they were; a code that this version does not know keeps its text under ``internal``."""
-    names = {field.name for field in fields(Problem)}
+    names = {field.name for field in fields_of(Problem)}
     found = []
     for one in stored:
         facts = {name: fact for name, fact in one.items() if name in names}
@@ -128,12 +132,7 @@ def _problems(stored: Sequence[Mapping[str, Any]]) -> tuple[Problem, ...]:
 
 
 def render_changes(
-    changes: "Sequence[Change]",
-    inserted: "Sequence[Inserted]",
-    console: Console,
-    *,
-    headed: bool = True,
-    more: int = 0,
+    changes: "Sequence[Change]", inserted: "Sequence[Inserted]", console: Console, *, headed: bool = True, more: int = 0
 ) -> None:
     """Print a run's journal: each document that was changed or removed, with what was before; then what it brought.
 
@@ -159,7 +158,7 @@ def render_changes(
             for one in inserted
         ]
         print_table(console, _INSERTED, rows)
-    print_more(console, more)
+    print_more(console, more, ALL_OF_A_RUN)
     if not changes and not inserted:
         print_line(console, "It changed nothing.")
 
@@ -182,10 +181,5 @@ def _sentence(change: "Change") -> str:
 def _differences(change: "Change") -> Iterator[str]:
     """What differs, as ``diff`` has it, by the titles of 1C; of what went or came back `show --json` has the whole."""
     kind = Kind(change.kind) if change.kind in set(Kind) else None
-    for one in change.differences:
-        if kind is not None and one.field in _NUMBERS_OF_ROWS:
-            continue
-        title = one.field if kind is None else title_of(kind, one.field)
-        yield f"{clean(title)}: {values.value(one.field, one.old)} → {values.value(one.field, one.new)}"
-    if change.op not in {"delete", "insert"}:
-        yield from values.lines(*change.lines)
+    shown = [one for one in change.differences if kind is None or one.field not in _NUMBERS_OF_ROWS]
+    return fields.differences(kind, shown, *(((), ()) if change.op in {"delete", "insert"} else change.lines))

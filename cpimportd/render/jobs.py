@@ -62,12 +62,7 @@ def render_weekly(found: "Weekly", zone: tzinfo, console: Console) -> None:
             lambda one: Weight(False, abs(one.bridge.added) + abs(one.bridge.removed) + abs(one.bridge.changed)),
         )
         rows: list[Sequence[Cell]] = [
-            (
-                *(clean_cell(one.organization), one.bridge.kind.value),
-                *_documents(one),
-                *terms(one.bridge),
-            )
-            for one in moved
+            (clean_cell(one.organization), one.bridge.kind.value, *_documents(one), *terms(one.bridge)) for one in moved
         ]
         print_table(console, _MOVED, rows)
         print_rest(console, (one.bridge.kind.value for one in left), "cpimportd report --json")
@@ -82,12 +77,7 @@ def render_weekly(found: "Weekly", zone: tzinfo, console: Console) -> None:
         print_heading(console, "Workbooks")
         uploads, rest = shorten(found.uploads, lambda one: Weight(one.status not in {"published", "unchanged"}))
         rows = [
-            (
-                clean_cell(u.name),
-                u.kind or "",
-                "" if u.modified is None else moment(u.modified, zone),
-                clean_cell(u.status),
-            )
+            (clean_cell(u.name), u.kind or "", "" if u.modified is None else moment(u.modified, zone), u.status.value)
             for u in uploads
         ]
         print_table(console, _UPLOADS, rows)

@@ -169,9 +169,9 @@ def clean(text: object) -> str:
     return printable(text, limit=_LONGEST_TEXT)
 
 
-def clean_cell(text: object, style: str = "") -> Text:
+def clean_cell(text: object) -> Text:
     """A text from outside as a cell: cleaned, and taken literally."""
-    return Text(clean(text), style=style)
+    return Text(clean(text))
 
 
 class Weight(NamedTuple):
@@ -215,8 +215,10 @@ def print_rest(console: Console, names: Iterable[str], where: str) -> None:
         print_line(console, f"… and {count(total)} more ({parts}): {where} has all of them.")
 
 
-def print_more(console: Console, more: int) -> None:
-    """Say how many of a run's list follow that are not shown, and how to see them; nothing where none does."""
-    if more:
-        told = "--whole or --json has all of them, --organization NAME those of one organization."
-        print_line(console, f"… and {count(more)} more: {told}")
+ALL_OF_A_RUN: Final = "--whole or --json has all of them, --organization NAME those of one organization."
+
+
+def print_more(console: Console, more: int, where: str) -> None:
+    """Say how many of a list follow that are not shown, and what has all of them; nothing where none does."""
+    if more > 0:
+        print_line(console, f"… and {count(more)} more: {where}")

@@ -54,10 +54,8 @@ def render_summary(found: "Summary", department_id: int, zone: tzinfo, console: 
     if len(found.currencies) > 1:
         print_heading(console, "By currency: the sums above add unlike currencies")
         columns = (Column("Currency"), Column("Receipts", number=True), Column("Expenses", number=True))
-        by_currency = [
-            (clean_cell(c.currency or "?"), amount(c.receipts), amount(c.expenses)) for c in found.currencies
-        ]
-        print_table(console, columns, by_currency)
+        sums = [(clean_cell(c.currency or "?"), amount(c.receipts), amount(c.expenses)) for c in found.currencies]
+        print_table(console, columns, sums)
     for title, run in (("Last run", found.last_run), ("Last published", found.last_published)):
         said = "none yet" if run is None else f"run {run.run}, {run.status}, began {moment(run.started_at, zone)}"
         print_line(console, f"{title}: {said}")

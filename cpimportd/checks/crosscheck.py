@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import NamedTuple
 
 from cpimportd.checks.attribution import AttributedFile, KnownExpenses
-from cpimportd.checks.files import money
+from cpimportd.core.figures import money
 from cpimportd.core.folding import describe_differences, fold, with_code_points
 from cpimportd.core.model import Document, Kind, amount_of_kopecks
 from cpimportd.core.phrases import phrase

@@ -5,6 +5,7 @@ from decimal import Decimal
 from typing import Final, NamedTuple
 
 from cpimportd.checks.attribution import AttributedFile
+from cpimportd.core.figures import money
 from cpimportd.core.folding import describe_differences, fold, with_code_points
 from cpimportd.core.identity import are_same_document, numbered, parse_identity
 from cpimportd.core.model import KOPECK, Document, Kind, amount_of_kopecks
@@ -30,16 +31,17 @@ def control_total_problems(snapshot: Snapshot) -> tuple[Problem, ...]:
     if main not in snapshot.control_totals:
         return (problem("control-total-missing", file=name, column=main),)
     return tuple(
-        problem("control-total", file=name, column=column, sum=money(wrong), total=money(total), difference=money(gap))
+        problem(
+            "control-total", file=name, column=column, sum=_exact(wrong), total=_exact(total), difference=_exact(gap)
+        )
         for column, total in snapshot.control_totals.items()
         for wrong, gap in _differences(snapshot, column, total, main)
     )
 
 
-def money(amount: Decimal) -> str:
-    """A sum as people read it: kopecks always, fractions of them only where there are any."""
-    exact = amount.quantize(KOPECK)
-    return f"{exact if exact == amount else amount.normalize():f}"
+def _exact(amount: Decimal) -> str:
+    """A sum of any column, rates included: kopecks always, fractions of them where there are any."""
+    return money(amount) if amount == amount.quantize(KOPECK) else f"{amount.normalize():f}"
 
 
 def _differences(snapshot: Snapshot, column: str, total: Decimal, main: str) -> list[tuple[Decimal, Decimal]]:
@@ -184,14 +186,9 @@ def _duplicate(code: str, here: _Place, there: _Place) -> Problem:
             characters=describe_differences(name, twin),
         )
     if code == "number-twice":
+        letters = _letters(name, twin)
         return problem(
-            "number-twice",
-            file=here.name,
-            row=here.row,
-            value=name,
-            twin=twin,
-            other=other,
-            letters=_letters(name, twin),
+            "number-twice", file=here.name, row=here.row, value=name, twin=twin, other=other, letters=letters
         )
     return problem("duplicate-document", file=here.name, row=here.row, value=name, other=other)
 

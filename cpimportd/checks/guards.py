@@ -6,9 +6,9 @@ from datetime import date, timedelta
 from decimal import ROUND_FLOOR, Decimal
 from typing import Final
 
-from cpimportd.checks.files import money
 from cpimportd.checks.units import file_missing
 from cpimportd.config.settings import Guards
+from cpimportd.core.figures import money
 from cpimportd.core.folding import describe_differences, fold, with_code_points
 from cpimportd.core.model import KOPECK
 from cpimportd.core.phrases import Phrase, phrase
@@ -45,16 +45,9 @@ def shrinkage(facts: UnitFacts, removed: Sequence[DocumentFact], guards: Guards,
         return (
             problem("period-moved", organization=organization, unit=unit, count=len(removed), date=first, sum=lost),
         )
+    count, before = len(removed), facts.before
     return (
-        problem(
-            "shrunk",
-            organization=organization,
-            unit=unit,
-            count=len(removed),
-            before=facts.before,
-            sum=lost,
-            limit=exceeded,
-        ),
+        problem("shrunk", organization=organization, unit=unit, count=count, before=before, sum=lost, limit=exceeded),
     )
 
 
@@ -105,6 +98,13 @@ def growth(facts: UnitFacts, guards: Guards, moved: int) -> tuple[Problem, ...]:
     if grown.documents - moved <= max(guards.added_documents, by_usual):
         return ()
     days = {"days": grown.days} if grown.days > 1 else {}
+    limit = phrase(
+        "limit-usual-days" if days else "limit-usual",
+        documents=guards.added_documents,
+        times=f"{times.normalize():f}",
+        usual=str(grown.usual),
+        **days,
+    )
     return (
         problem(
             "grown",
@@ -113,13 +113,7 @@ def growth(facts: UnitFacts, guards: Guards, moved: int) -> tuple[Problem, ...]:
             count=grown.documents - moved,
             before=facts.before,
             sum=money(grown.total),
-            limit=phrase(
-                "limit-usual-days" if days else "limit-usual",
-                documents=guards.added_documents,
-                times=f"{times.normalize():f}",
-                usual=str(grown.usual),
-                **days,
-            ),
+            limit=limit,
         ),
     )
 

@@ -2,7 +2,6 @@
 
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Final
 
 from cpimportd.checks.attribution import AttributedFile, Claim, KnownExpenses, Memory, attribute, expense_index
 from cpimportd.checks.crosscheck import DetailSums, ExpensesToday, orphan_details
@@ -16,14 +15,11 @@ from cpimportd.checks.units import (
     merged,
     partner_problems,
 )
-from cpimportd.core.catalog import Effect
 from cpimportd.core.folding import near_hint
 from cpimportd.core.model import Group, Kind
 from cpimportd.core.problems import Problem, printable, problem
-from cpimportd.core.verdicts import FileVerdict, UnitVerdict, Verdict, is_accepted, name_of, stops
+from cpimportd.core.verdicts import FileVerdict, UnitVerdict, Verdict, held_by_others, name_of, overridden, stops
 from cpimportd.core.workbooks import Served, Snapshot
-
-ALL_KINDS: Final = frozenset(Kind)
 
 FileProblems = Mapping[int, tuple[Problem, ...]]
 
@@ -35,7 +31,7 @@ def integrity(
     known_expenses: KnownExpenses,
     similar_expenses: Collection[str] = (),
     fetch_problems: Sequence[Problem] = (),
-    only: frozenset[Kind] = ALL_KINDS,
+    only: frozenset[Kind] = frozenset(Kind),
     strict: bool = False,
     accepted: frozenset[str] = frozenset(),
 ) -> Verdict:
@@ -90,12 +86,7 @@ def _apply_strict(verdict: Verdict) -> Verdict:
     """Hold every unit that has something to publish, if any unit or file is held."""
     if not verdict.anything_held:
         return verdict
-    units = {
-        unit: one
-        if one.held or one.unchanged
-        else replace(one, problems=(*one.problems, problem("strict", organization=unit.organization)))
-        for unit, one in verdict.units.items()
-    }
+    units = {unit: one if one.unchanged else held_by_others(unit, one) for unit, one in verdict.units.items()}
     return replace(verdict, units=units)
 
 
@@ -118,13 +109,12 @@ class _Judge:
             *_lost_details(parts, crosscheck),
             *crosscheck,
         ]
-        remarkable = {found.code for found in problems if found.effect is Effect.PLAUSIBILITY}
         verdict = UnitVerdict(
             unit=parts.unit,
             file_nos=frozenset(file.file_no for file in parts.files),
             problems=tuple(problems),
             unchanged=bool(parts.files) and all(file.snapshot.unchanged for file in parts.files),
-            accepted=tuple(sorted(remarkable)) if is_accepted(parts.unit, self.accepted) else (),
+            accepted=overridden(parts.unit, problems, self.accepted),
             gone=tuple(entry for entry in merged(parts) if entry.kind is not Kind.DETAILS),
         )
         if verdict.held:
@@ -230,10 +220,9 @@ def _rows_missing(file: AttributedFile) -> bool:
 def _file_verdict(file: AttributedFile, found: FileProblems, copied: Mapping[int, Problem]) -> FileVerdict:
     if file.file_no in found:
         problems = found[file.file_no]
-        if not file.every and not file.snapshot.documents and not any(map(stops, problems)):
-            problems, nothing = (*problems, problem("file-without-documents", file=file.name)), True
-        else:
-            nothing = False
-        return FileVerdict(file.snapshot, file.kind, file.organizations, ignored=nothing, problems=problems)
-    warning = (copied[file.file_no],) if file.file_no in copied else ()
-    return FileVerdict(file.snapshot, file.kind, file.organizations, ignored=True, problems=warning)
+        ignored = not file.every and not file.snapshot.documents and not any(map(stops, problems))
+        if ignored:
+            problems = (*problems, problem("file-without-documents", file=file.name))
+    else:
+        ignored, problems = True, (copied[file.file_no],) if file.file_no in copied else ()
+    return FileVerdict(file.snapshot, file.kind, file.organizations, ignored, problems)

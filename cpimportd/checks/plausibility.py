@@ -7,7 +7,6 @@ from datetime import date
 from decimal import Decimal
 from types import MappingProxyType
 
-from cpimportd.checks.files import money
 from cpimportd.checks.guards import (
     NOTHING,
     Earlier,
@@ -20,11 +19,11 @@ from cpimportd.checks.guards import (
 )
 from cpimportd.checks.pairs import rekeyed_pairs, retimed_pairs
 from cpimportd.config.settings import Guards
-from cpimportd.core.catalog import Effect
+from cpimportd.core.figures import money
 from cpimportd.core.model import Unit
 from cpimportd.core.problems import Problem, problem
 from cpimportd.core.unit_facts import UnitFacts
-from cpimportd.core.verdicts import Judgement, capped, is_accepted
+from cpimportd.core.verdicts import Judgement, capped, held_by_others, overridden
 
 
 def plausibility(
@@ -72,17 +71,9 @@ def plausibility(
     for old, heir in heirs.items():
         if settled[old].held:
             settled[heir] = _without_pairs(settled[heir], of[old])
-    return _with_strict(settled) if strict and any(one.held for one in settled.values()) else settled
-
-
-def _with_strict(verdicts: Mapping[Unit, Judgement]) -> dict[Unit, Judgement]:
-    """Hold the others, too."""
-    return {
-        unit: one
-        if one.held
-        else replace(one, problems=(*one.problems, problem("strict", organization=unit.organization)))
-        for unit, one in verdicts.items()
-    }
+    if strict and any(one.held for one in settled.values()):
+        return {unit: held_by_others(unit, one) for unit, one in settled.items()}
+    return settled
 
 
 def _heirs(facts: Sequence[UnitFacts], organizations_today: frozenset[str]) -> Mapping[Unit, Unit]:
@@ -186,9 +177,7 @@ def _with_moves(
 
 
 def _verdict(unit: Unit, verdict: Judgement, problems: Sequence[Problem], accepted: Collection[str]) -> Judgement:
-    remarkable = sorted({found.code for found in problems if found.effect is Effect.PLAUSIBILITY})
-    overridden = tuple(remarkable) if is_accepted(unit, accepted) else ()
-    return replace(verdict, problems=tuple(problems), accepted=overridden)
+    return replace(verdict, problems=tuple(problems), accepted=overridden(unit, problems, accepted))
 
 
 def _renamed_from(facts: UnitFacts, organizations_today: frozenset[str]) -> str | None:
@@ -199,30 +188,21 @@ def _renamed_from(facts: UnitFacts, organizations_today: frozenset[str]) -> str 
 
 
 def _elsewhere(facts: UnitFacts, other: str) -> Problem:
+    organization, unit = facts.unit.organization, facts.unit.name
     return problem(
-        "document-elsewhere",
-        organization=facts.unit.organization,
-        unit=facts.unit.name,
-        value=other,
-        count=facts.elsewhere[other],
+        "document-elsewhere", organization=organization, unit=unit, value=other, count=facts.elsewhere[other]
     )
 
 
 def _left(facts: UnitFacts, other: str) -> Problem:
-    return problem(
-        "move-incomplete",
-        organization=other,
-        value=facts.unit.organization,
-        count=facts.elsewhere[other],
-    )
+    organization = facts.unit.organization
+    return problem("move-incomplete", organization=other, value=organization, count=facts.elsewhere[other])
 
 
 def _other_department(facts: UnitFacts) -> Iterable[Problem]:
+    organization = facts.unit.organization
     return capped(
-        [
-            problem("other-department", organization=facts.unit.organization, value=operation_id)
-            for operation_id in facts.other_departments
-        ]
+        [problem("other-department", organization=organization, value=one) for one in facts.other_departments]
     )
 
 

@@ -217,7 +217,7 @@ def _same_beginning(one: str, other: str) -> int:
 
 def file_missing(entry: Served) -> Problem:
     """The problem of a workbook that is gone with its documents."""
-    unit = f"{entry.organization}/{entry.kind.group.value}"
+    unit = Unit(entry.organization, entry.kind.group).name
     return problem("file-missing", file=entry.file, organization=entry.organization, unit=unit)
 
 

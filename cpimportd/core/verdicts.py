@@ -1,7 +1,8 @@
 """What the checks decide: about each file, each unit, and the run as a whole."""
 
-from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from typing import TypeVar
 
 from cpimportd.core.catalog import Effect
 from cpimportd.core.model import Kind, Unit
@@ -12,15 +13,13 @@ LIMIT = 20
 """As many of one kind are listed one by one; a file left on the server under its old name doubles thousands."""
 
 
-def capped(problems: Sequence[Problem], limit: int = LIMIT) -> tuple[Problem, ...]:
-    """The first ``limit`` problems of a list of one code, and a line that counts the rest."""
-    if len(problems) <= limit:
+def capped(problems: Sequence[Problem]) -> tuple[Problem, ...]:
+    """The first :data:`LIMIT` problems of a list of one code, and a line that counts the rest."""
+    if (more := len(problems) - LIMIT) <= 0:
         return tuple(problems)
     first = problems[0]
-    rest = problem(
-        "and-more", file=first.file, organization=first.organization, value=first.code, count=len(problems) - limit
-    )
-    return (*problems[:limit], rest)
+    rest = problem("and-more", file=first.file, organization=first.organization, value=first.code, count=more)
+    return (*problems[:LIMIT], rest)
 
 
 def stops(found: Problem) -> bool:
@@ -49,9 +48,17 @@ EXPORT_HOURS = frozenset({"orphan-detail", "details-sum", "totals-disagree"})
 """What goes wrong where 1C wrote expenses and details at different hours, each file being right in itself."""
 
 
-def is_accepted(unit: Unit, accepted: Collection[str]) -> bool:
-    """Whether a human accepts a unit: by its name, or as problems show it, with invisible characters escaped."""
-    return unit.name in accepted or printable(unit.name) in accepted
+def overridden(unit: Unit, problems: Iterable[Problem], accepted: Collection[str]) -> tuple[str, ...]:
+    """Codes of a unit's plausibility problems, where a human accepts it.
+
+    Args:
+        unit: which.
+        problems: all that was found.
+        accepted: names of units, or as problems show them, with invisible characters escaped.
+    """
+    if unit.name not in accepted and printable(unit.name) not in accepted:
+        return ()
+    return tuple(sorted({found.code for found in problems if found.effect is Effect.PLAUSIBILITY}))
 
 
 @dataclass(frozen=True, slots=True)
@@ -127,6 +134,16 @@ class UnitVerdict:
         """Held only because expenses and details do not match: exported at different hours, they may in a while."""
         why = {found.code for found in self.problems if found.effect is not Effect.WARNS} - {"partner-held"}
         return bool(why) and why <= EXPORT_HOURS
+
+
+Judged = TypeVar("Judged", UnitVerdict, "Judgement")
+
+
+def held_by_others(unit: Unit, judged: Judged) -> Judged:
+    """The same, held: with ``strict``, one held unit or file holds all."""
+    if judged.held:
+        return judged
+    return replace(judged, problems=(*judged.problems, problem("strict", organization=unit.organization)))
 
 
 @dataclass(frozen=True, slots=True)

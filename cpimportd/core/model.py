@@ -87,7 +87,7 @@ PAYMENT_TYPES: Final[Mapping[Figure, str]] = {
     Figure.PRINCIPAL: "Погашение долга",
     Figure.INTEREST: "Уплата процентов",
 }
-"""1C's payment types of what is not ``other``."""
+"""1C's payment types of what is not ``other``; reports compare the texts exactly."""
 
 PAYMENTS: Final = (Figure.PRINCIPAL, Figure.INTEREST, Figure.OTHER)
 """The figures that add up to the details."""

@@ -141,9 +141,6 @@ KNOWN_OPERATION_TYPES = frozenset(
 )
 """What reports count as debt. Money that is lent, such as ``Выдача займа контрагенту``, is another matter."""
 
-PRINCIPAL, INTEREST = "Погашение долга", "Уплата процентов"
-"""The payment types by which reports tell debt from interest; they compare the text exactly."""
-
 
 def column_letter(index: int) -> str:
     """What a spreadsheet program calls a column: ``A`` for 0, ``AA`` for 26."""

@@ -17,7 +17,7 @@ from cpimportd.documents.rules import Values, places, rules_for
 from cpimportd.documents.tallies import Tallies
 from cpimportd.documents.values import is_blank, json_value, parsers_in
 
-_REMEMBERED = 16_384
+_EXTRA_TEXTS_REMEMBERED = 16_384
 
 
 class ExtraColumns:
@@ -78,7 +78,7 @@ class ExtraColumns:
         except ValueError as error:
             faults.append(Fault(title, cell, reason_of(error)))
         else:
-            if type(cell) is str and len(self._texts) < _REMEMBERED:
+            if type(cell) is str and len(self._texts) < _EXTRA_TEXTS_REMEMBERED:
                 self._texts.add(cell)
         if index not in self._no_amounts:
             self._add(index, cell)

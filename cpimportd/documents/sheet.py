@@ -102,7 +102,7 @@ def first_text(cells: Sequence[Cell]) -> str:
     return next((str(cell).strip() for cell in cells if not is_blank(cell)), "")
 
 
-Waiting = tuple[int, str]
+PendingRow = tuple[int, str]
 """A row and its text."""
 
 
@@ -116,7 +116,7 @@ class Groups:
     """The headings of one sheet whose rows have not all been seen yet."""
 
     def __init__(self) -> None:
-        self._headings: list[Waiting] = []
+        self._headings: list[PendingRow] = []
         # By what the running sum must come to; so that no number of headings makes it slow.
         self._open: dict[Decimal, list[_Open]] = {}
         self._documents = 0
@@ -142,22 +142,22 @@ class Groups:
         if self._headings:
             self._headings.clear()
 
-    def end_of_block(self, running: Decimal) -> list[Waiting]:
+    def end_of_block(self, running: Decimal) -> list[PendingRow]:
         """A total: gives the headings without an amount that no document followed."""
         self._close(running)
         lost, self._headings = self._headings, []
         return lost
 
-    def end(self, running: Decimal) -> list[Waiting]:
+    def end(self, running: Decimal) -> list[PendingRow]:
         """The end of the sheet: gives every heading that turned out to be none."""
         lost = self.end_of_block(running)
         return lost + [(one.row, one.text) for several in self._open.values() for one in several]
 
     def _close(self, running: Decimal) -> None:
-        candidates = self._open.pop(running, [])
-        reconnect_if_closed = [one for one in candidates if one.documents == self._documents]
-        if reconnect_if_closed:
-            self._open[running] = reconnect_if_closed
+        closing = self._open.pop(running, [])
+        still_open = [one for one in closing if one.documents == self._documents]
+        if still_open:
+            self._open[running] = still_open
 
 
 Row = tuple[int, tuple[Cell, ...]]
@@ -188,14 +188,14 @@ def totals(layout: Layout, reader: RowReader, total: Row | None, file: str) -> I
             precision = MONEY_TOTAL if known.column.meaning is Meaning.MONEY else RATE_TOTAL
             try:
                 if is_sum_in_doubles(cell, reader.sums[place], reader.turnovers[place], reader.rows):
-                    said: Decimal | None = reader.sums[place]
+                    stated: Decimal | None = reader.sums[place]
                 else:
-                    said = parse_number(cell, precision)
+                    stated = parse_number(cell, precision)
             except ValueError as error:
                 yield Fault(known.title, cell, reason_of(error)).reject(file, row)
                 continue
-            if said is not None:
-                control[known.title] = said
+            if stated is not None:
+                control[known.title] = stated
         for index, title in layout.others:
             both = reader.extra.control_total(index, cells[index], reader.rows)
             if both is not None:
@@ -221,7 +221,7 @@ class SheetReader:
         amount = next(place for place, known in enumerate(layout.numeric) if known.column.field == "amount")
         self._amount, self._amount_index = amount, layout.numeric[amount].index
         self._groups = Groups()
-        self._waiting: list[Waiting] = []
+        self._pending: list[PendingRow] = []
         self._total: Row | None = None
         self._below = Tally()
 
@@ -238,7 +238,7 @@ class SheetReader:
             elif line is LineKind.GROUP:
                 self._group(row, cells)
             elif line is LineKind.OTHER:
-                self._waiting.append((row, first_text(cells)))
+                self._pending.append((row, first_text(cells)))
         yield from self._end()
 
     def _document(self, row: int, cells: Sequence[Cell]) -> Iterator[_Found]:
@@ -253,7 +253,7 @@ class SheetReader:
             yield from found
 
     def _end_of_block(self, row: int, cells: tuple[Cell, ...], line: LineKind) -> Iterator[_Found]:
-        self._waiting += self._groups.end_of_block(self._sum)
+        self._pending += self._groups.end_of_block(self._sum)
         yield from self._unrecognized()
         if line is LineKind.TOTAL:
             self._total, self._below = (row, cells), Tally()
@@ -263,7 +263,7 @@ class SheetReader:
         try:
             amount = parse_number(cells[self._amount_index], MONEY_TOTAL)
         except ValueError:
-            self._waiting.append((row, text))
+            self._pending.append((row, text))
         else:
             self._groups.heading(row, text, amount, self._sum)
 
@@ -277,8 +277,8 @@ class SheetReader:
         if self._reader.rejected:
             # Rows are missing from the sums, so that a group's amount cannot be found in them.
             unproved = [group for group in unproved if end is not None and group[0] > end]
-        left = sorted([*self._waiting, *unproved])
-        self._waiting = [waiting for waiting in left if end is None or waiting[0] < end]
+        left = sorted([*self._pending, *unproved])
+        self._pending = [pending for pending in left if end is None or pending[0] < end]
         yield from self._unrecognized()
         below = left[len(left) - sum(end is not None and row > end for row, _ in left) :]
         if below:
@@ -290,7 +290,7 @@ class SheetReader:
         yield from totals(self._layout, self._reader, self._total, self._file)
 
     def _unrecognized(self) -> Iterator[Problem]:
-        if self._waiting:
-            for row, text in sorted(self._waiting):
+        if self._pending:
+            for row, text in sorted(self._pending):
                 yield problem("row-unrecognized", file=self._file, row=row, value=text)
-            self._waiting.clear()
+            self._pending.clear()

@@ -6,8 +6,9 @@ from decimal import Decimal
 
 from cpimportd.core.figures import money
 from cpimportd.core.folding import fold
+from cpimportd.core.model import PAYMENT_TYPES
 from cpimportd.core.problems import Problem, problem
-from cpimportd.documents.columns import INTEREST, KNOWN_OPERATION_TYPES, PRINCIPAL
+from cpimportd.documents.columns import KNOWN_OPERATION_TYPES
 from cpimportd.documents.header import Layout
 
 LISTED = 20
@@ -57,7 +58,7 @@ class Tallies:
 
     def payment_type(self, text: str | None, row: int, amount: Decimal) -> None:
         """Count a detail line that is neither principal nor interest; reports compare these texts exactly."""
-        if text not in (PRINCIPAL, INTEREST):
+        if text not in PAYMENT_TYPES.values():
             self._payment_types.setdefault(text or _NO_TEXT, Tally()).add(row, amount)
 
     def settlement(self, row: int, column: str, value: Decimal, expected: Decimal) -> None:
@@ -96,15 +97,8 @@ class Tallies:
             yield from self._rest(code, self._unlisted.get(code, 0))
 
     def _warning(self, code: str, tally: Tally, column: str | None = None, value: str | None = None) -> Problem:
-        return problem(
-            code,
-            file=self._file,
-            row=tally.row,
-            column=column,
-            value=value,
-            count=tally.count,
-            sum=money(tally.sum),
-        )
+        total = money(tally.sum)
+        return problem(code, file=self._file, row=tally.row, column=column, value=value, count=tally.count, sum=total)
 
     def _has_room(self, code: str) -> bool:
         """Whether one more of a code is listed one by one; else it is counted here."""

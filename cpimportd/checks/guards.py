@@ -143,7 +143,7 @@ def closed_period(facts: UnitFacts, first_open: date | None, retimed: Mapping[st
         return ()
     concerned = {document.operation_id: document for document in facts.closed}
     for old, new in retimed.items():
-        if _same(concerned.get(old), concerned.get(new)):
+        if _reports_show_the_same(concerned.get(old), concerned.get(new)):
             del concerned[old], concerned[new]
     if not concerned:
         return ()
@@ -160,7 +160,7 @@ def closed_period(facts: UnitFacts, first_open: date | None, retimed: Mapping[st
     )
 
 
-def _same(old: DocumentFact | None, new: DocumentFact | None) -> bool:
+def _reports_show_the_same(old: DocumentFact | None, new: DocumentFact | None) -> bool:
     if old is None or new is None:
         return False
     return (old.amount, old.document_date, old.shown) == (new.amount, new.document_date, new.shown)
@@ -240,7 +240,7 @@ NOTHING = Earlier()
 """Of a unit whose workbooks are what is to be expected."""
 
 
-def earlier_problems(facts: UnitFacts, verdict: Judgement, earlier: Earlier) -> Iterator[Problem]:
+def earlier_problems(facts: UnitFacts, judgement: Judgement, earlier: Earlier) -> Iterator[Problem]:
     """What a human should look at.
 
     Documents that many workbooks held may come in one: then none of them is gone. Where as many are gone as the
@@ -248,13 +248,13 @@ def earlier_problems(facts: UnitFacts, verdict: Judgement, earlier: Earlier) -> 
 
     Args:
         facts: of the unit.
-        verdict: which of its documents only changed their names.
+        judgement: which of its documents only changed their names.
         earlier: its workbooks of earlier days.
     """
     if facts.differs:
         yield from earlier.older
     removed = sum(
-        document.operation_id not in verdict.rekeyed and document.operation_id not in verdict.retimed
+        document.operation_id not in judgement.rekeyed and document.operation_id not in judgement.retimed
         for document in facts.gone
     )
     gone = [entry for entry in earlier.gone if entry.rows]

@@ -53,30 +53,30 @@ def plausibility(
     Returns:
         Per unit, in the units' order.
     """
-    of = {one.unit: one for one in facts}
-    heirs = _heirs(facts, organizations_today)
-    old_names = {heir: old for old, heir in heirs.items()}
-    verdicts = {}
-    for unit in sorted(of):
-        if unit in heirs:
+    facts_of = {one.unit: one for one in facts}
+    successors = _successors(facts, organizations_today)
+    old_names = {successor: old for old, successor in successors.items()}
+    judgements = {}
+    for unit in sorted(facts_of):
+        if unit in successors:
             continue
-        one = _joined(of[unit], of[old_names[unit]]) if unit in old_names else of[unit]
+        one = _with_old_name(facts_of[unit], facts_of[old_names[unit]]) if unit in old_names else facts_of[unit]
         found = _judge(one, guards, organizations_today, first_open)
-        again = _undone(unit, undone)
+        undone_before = _undone(unit, undone)
         before = earlier_problems(one, found, earlier.get(unit, NOTHING))
-        verdicts[unit] = _verdict(unit, found, [*again, *before, *found.problems], accepted)
-    for old, heir in heirs.items():
-        verdicts[old] = Judgement(accepted=verdicts[heir].accepted)
-    settled = _with_moves(dict(sorted(verdicts.items())), facts, accepted, organizations_today)
-    for old, heir in heirs.items():
+        judgements[unit] = _judgement(unit, found, [*undone_before, *before, *found.problems], accepted)
+    for old, successor in successors.items():
+        judgements[old] = Judgement(accepted=judgements[successor].accepted)
+    settled = _hold_incomplete_moves(dict(sorted(judgements.items())), facts, accepted, organizations_today)
+    for old, successor in successors.items():
         if settled[old].held:
-            settled[heir] = _without_pairs(settled[heir], of[old])
+            settled[successor] = _without_pairs(settled[successor], facts_of[old])
     if strict and any(one.held for one in settled.values()):
         return {unit: held_by_others(unit, one) for unit, one in settled.items()}
     return settled
 
 
-def _heirs(facts: Sequence[UnitFacts], organizations_today: frozenset[str]) -> Mapping[Unit, Unit]:
+def _successors(facts: Sequence[UnitFacts], organizations_today: frozenset[str]) -> Mapping[Unit, Unit]:
     """Old name → the unit that goes on for it; where several do, nobody can say whose the rest is."""
     taking_part = {one.unit for one in facts}
     renamed = [
@@ -85,17 +85,17 @@ def _heirs(facts: Sequence[UnitFacts], organizations_today: frozenset[str]) -> M
         if (old := _renamed_from(one, organizations_today)) is not None
     ]
     claimed = Counter(old for old, _ in renamed)
-    return {old: heir for old, heir in renamed if old in taking_part and claimed[old] == 1}
+    return {old: successor for old, successor in renamed if old in taking_part and claimed[old] == 1}
 
 
-def _joined(heir: UnitFacts, old: UnitFacts) -> UnitFacts:
+def _with_old_name(successor: UnitFacts, old: UnitFacts) -> UnitFacts:
     """What stands under both names: what the snapshot lacks of the old one's is lost, or has come under another id."""
     return replace(
-        heir,
-        before=heir.before + old.before,
-        sum_before=heir.sum_before + old.sum_before,
-        gone=(*heir.gone, *old.gone),
-        closed=(*heir.closed, *old.closed),
+        successor,
+        before=successor.before + old.before,
+        sum_before=successor.sum_before + old.sum_before,
+        gone=(*successor.gone, *old.gone),
+        closed=(*successor.closed, *old.closed),
     )
 
 
@@ -107,14 +107,14 @@ def _judge(facts: UnitFacts, guards: Guards, organizations_today: frozenset[str]
     removed = [document for document in gone if document.operation_id not in retimed]
     renamed_from = _renamed_from(facts, organizations_today)
     organization, unit = facts.unit.organization, facts.unit.name
-    problems = [*_other_department(facts), *capped(facts.equal_lines), *_negative(facts)]
+    problems = [*_other_departments_documents(facts), *capped(facts.equal_lines), *_negative(facts)]
     if rekeyed:
         problems.append(problem("rekeyed", organization=organization, unit=unit, count=len(rekeyed)))
     if renamed_from is not None:
         problems.append(problem("renamed", organization=organization, unit=unit, value=renamed_from))
     problems.extend(shrinkage(facts, removed, guards, moved=len(rekeyed) + len(retimed)))
     problems.extend(
-        _elsewhere(facts, other)
+        _documents_elsewhere(facts, other)
         for other in sorted(facts.elsewhere)
         if other not in organizations_today and other != renamed_from
     )
@@ -125,10 +125,10 @@ def _judge(facts: UnitFacts, guards: Guards, organizations_today: frozenset[str]
     return Judgement(tuple(problems), rekeyed=rekeyed, retimed=retimed, renamed_from=renamed_from)
 
 
-def _without_pairs(verdict: Judgement, old: UnitFacts) -> Judgement:
+def _without_pairs(judgement: Judgement, old: UnitFacts) -> Judgement:
     """Documents of an old name that is not published stay where they are: nothing has come in their place."""
     staying = {document.operation_id for document in old.gone}
-    return replace(verdict, retimed={gone: new for gone, new in verdict.retimed.items() if gone not in staying})
+    return replace(judgement, retimed={gone: new for gone, new in judgement.retimed.items() if gone not in staying})
 
 
 def _undone(unit: Unit, undone: Mapping[Unit, int]) -> tuple[Problem, ...]:
@@ -138,8 +138,8 @@ def _undone(unit: Unit, undone: Mapping[Unit, int]) -> tuple[Problem, ...]:
     return (problem("undone", organization=unit.organization, unit=unit.name, run=undone[unit]),)
 
 
-def _with_moves(
-    verdicts: dict[Unit, Judgement],
+def _hold_incomplete_moves(
+    judgements: dict[Unit, Judgement],
     facts: Sequence[UnitFacts],
     accepted: frozenset[str],
     organizations_today: frozenset[str],
@@ -154,30 +154,32 @@ def _with_moves(
         (one, other, Unit(other, one.unit.group))
         for one in sorted(facts, key=lambda one: one.unit)
         for other in sorted(one.elsewhere)
-        if other in organizations_today or Unit(other, one.unit.group) in verdicts
+        if other in organizations_today or Unit(other, one.unit.group) in judgements
     ]
     settled = False
     while not settled:
         settled = True
         for one, other, source in moves:
             target = one.unit
-            source_published = source in verdicts and not verdicts[source].held
-            incomplete = _elsewhere(one, other)
-            known = incomplete in verdicts[target].problems or verdicts[target].renamed_from == other
+            source_published = source in judgements and not judgements[source].held
+            incomplete = _documents_elsewhere(one, other)
+            known = incomplete in judgements[target].problems or judgements[target].renamed_from == other
             if not source_published and not known:
                 settled = False
-                verdicts[target] = _verdict(
-                    target, verdicts[target], [*verdicts[target].problems, incomplete], accepted
+                judgements[target] = _judgement(
+                    target, judgements[target], [*judgements[target].problems, incomplete], accepted
                 )
-            left = _left(one, other)
-            if source_published and verdicts[target].held:
+            documents_gone = _move_incomplete(one, other)
+            if source_published and judgements[target].held:
                 settled = False
-                verdicts[source] = _verdict(source, verdicts[source], [*verdicts[source].problems, left], accepted)
-    return verdicts
+                judgements[source] = _judgement(
+                    source, judgements[source], [*judgements[source].problems, documents_gone], accepted
+                )
+    return judgements
 
 
-def _verdict(unit: Unit, verdict: Judgement, problems: Sequence[Problem], accepted: Collection[str]) -> Judgement:
-    return replace(verdict, problems=tuple(problems), accepted=overridden(unit, problems, accepted))
+def _judgement(unit: Unit, judgement: Judgement, problems: Sequence[Problem], accepted: Collection[str]) -> Judgement:
+    return replace(judgement, problems=tuple(problems), accepted=overridden(unit, problems, accepted))
 
 
 def _renamed_from(facts: UnitFacts, organizations_today: frozenset[str]) -> str | None:
@@ -187,19 +189,19 @@ def _renamed_from(facts: UnitFacts, organizations_today: frozenset[str]) -> str 
     return other if other is not None and 2 * absent[other] > facts.after else None
 
 
-def _elsewhere(facts: UnitFacts, other: str) -> Problem:
+def _documents_elsewhere(facts: UnitFacts, other: str) -> Problem:
     organization, unit = facts.unit.organization, facts.unit.name
     return problem(
         "document-elsewhere", organization=organization, unit=unit, value=other, count=facts.elsewhere[other]
     )
 
 
-def _left(facts: UnitFacts, other: str) -> Problem:
+def _move_incomplete(facts: UnitFacts, other: str) -> Problem:
     organization = facts.unit.organization
     return problem("move-incomplete", organization=other, value=organization, count=facts.elsewhere[other])
 
 
-def _other_department(facts: UnitFacts) -> Iterable[Problem]:
+def _other_departments_documents(facts: UnitFacts) -> Iterable[Problem]:
     organization = facts.unit.organization
     return capped(
         [problem("other-department", organization=organization, value=one) for one in facts.other_departments]

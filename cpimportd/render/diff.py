@@ -47,10 +47,10 @@ def render_diff(found: "Diff", documents: "Mapping[What, Sequence[Movement]]", z
         zone: in which instants are told.
         console: where to.
     """
-    said = f"Run {found.run}, {found.status}, began {moment(found.started_at, zone)}"
-    did = "undid" if found.status == "published" else "was to undo"
-    undone = f"; it {did} run {', '.join(map(str, found.undoes))}" if found.undoes else ""
-    print_line(console, said + undone, style="bold")
+    title = f"Run {found.run}, {found.status}, began {moment(found.started_at, zone)}"
+    verb = "undid" if found.status == "published" else "was to undo"
+    undone = f"; it {verb} run {', '.join(map(str, found.undoes))}" if found.undoes else ""
+    print_line(console, title + undone, style="bold")
     if not found.total:
         print_line(console, "It added, removed and changed no document.")
         return

@@ -92,8 +92,8 @@ def _version(version: "Version", zone: tzinfo, console: Console, *, whole: bool)
         for name, value in state.fields.items():
             if name not in {"amount", "is_active"} and value not in {None, ""}:
                 cell = origin.document.cell(name) if origin.document else None
-                told = f" ({cell})" if cell else ""
-                print_line(console, f"{title_of(kind, name)}: {fields.value(name, value)}{told}", indent=2)
+                where = f" ({cell})" if cell else ""
+                print_line(console, f"{title_of(kind, name)}: {fields.value(name, value)}{where}", indent=2)
     places: Sequence[Place | None] = (
         origin.lines if len(origin.lines) == len(state.lines) else (None,) * len(state.lines)
     )
@@ -163,9 +163,9 @@ def render_contract(found: "ExplainedContract", shown: "Beginning", zone: tzinfo
         rows: list[tuple[str | Text, ...]] = []
         for one in shown.documents:
             sums = (one.principal, one.interest, one.other) if one.kind is Kind.EXPENSES else ()
-            told = [amount(value) for value in sums] or [""] * 3
+            payments = [amount(value) for value in sums] or [""] * 3
             head = (_day(one.document_date), one.kind.value, clean_cell(one.operation_id), amount(one.amount))
-            rows.append((*head, *told, clean_cell(spot(one.place, zone))))
+            rows.append((*head, *payments, clean_cell(spot(one.place, zone))))
         print_table(console, _CONTRACT, rows)
         print_more(console, documents - len(shown.documents), f"{_ALL}.")
     if shown.left:

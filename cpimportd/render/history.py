@@ -115,8 +115,8 @@ def stored_report(stored: Mapping[str, Any]) -> RunReport:
 
 def _unit(stored: Mapping[str, Any]) -> UnitReport:
     unit = Unit(stored["organization"], Kind(stored["kinds"][0]).group)
-    told = {**stored, "unit": to_json(unit), "bridges": stored["bridge"], "problems": (), "foreign": {}}
-    return replace(typed(told, UnitReport), problems=_problems(stored["problems"]))
+    tree = {**stored, "unit": to_json(unit), "bridges": stored["bridge"], "problems": (), "foreign": {}}
+    return replace(typed(tree, UnitReport), problems=_problems(stored["problems"]))
 
 
 def _problems(stored: Sequence[Mapping[str, Any]]) -> tuple[Problem, ...]:

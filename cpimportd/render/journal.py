@@ -71,8 +71,8 @@ def journal_lines(report: RunReport) -> list[JournalLine]:
     level = logging.INFO if _was_skipped(report) else _RUN_LEVELS.get(report.status, logging.INFO)
     head = {"MESSAGE_ID": run_message_id(report.status), "CPIMPORTD_STATUS": report.status.value}
     lines = [JournalLine(level, summary_line(report), {**head, **run})]
-    told, well = _by_weight(report.units)
-    of_units = (*(line for unit in told for line in _unit_lines(unit)), *_together(well))
+    single, well = _by_weight(report.units)
+    of_units = (*(line for unit in single for line in _unit_lines(unit)), *_together(well))
     lines += [line._replace(fields={**line.fields, **run}) for line in of_units]
     # A problem of a whole file names no organization, yet it is looked for by its organization, too.
     owners = {printable(file.name): file.organizations[0] for file in report.files if len(file.organizations) == 1}
@@ -91,13 +91,13 @@ def _failure(report: RunReport) -> str:
         return f"failed after {report.seconds:.1f} s; nothing was published"
     worst = report.problems[0]
     more = len(report.problems) - 1
-    rest = f", and {_counted(more, 'more problem', count)}" if more else ""
+    others = f", and {_counted(more, 'more problem', count)}" if more else ""
     begin = "did nothing" if _was_skipped(report) else f"failed after {report.seconds:.1f} s"
-    sentence = f"{begin}: {clean(worst)}{rest}"
+    sentence = f"{begin}: {clean(worst)}{others}"
     if worst.code == "run-broken-off":
         return clean(worst)
-    said = worst.code in _SAY_WHAT_WAS_PUBLISHED or "nothing was published" in worst.message or _was_skipped(report)
-    return sentence if said else f"{sentence}; nothing was published"
+    is_clear = worst.code in _SAY_WHAT_WAS_PUBLISHED or "nothing was published" in worst.message or _was_skipped(report)
+    return sentence if is_clear else f"{sentence}; nothing was published"
 
 
 def _was_skipped(report: RunReport) -> bool:
@@ -120,8 +120,8 @@ def _result(report: RunReport, number: Callable[[int], str]) -> str:
     if files:
         what = f"{verb} {_contents(files, number)} of {_counted(len(files), 'file', number)}"
     else:
-        deed = "right" if report.files else "back"  # an undo reads no files
-        what = f"{'would put' if dry else 'put'} {deed} {_counted(len(published), 'unit', number)}"
+        direction = "right" if report.files else "back"  # an undo reads no files
+        what = f"{'would put' if dry else 'put'} {direction} {_counted(len(published), 'unit', number)}"
     changes = _changes(published, number)
     return f"{what} {took} ({changes or 'no document changed'})"
 
@@ -130,8 +130,10 @@ def _contents(files: Sequence[FileReport], number: Callable[[int], str]) -> str:
     """What the files hold: documents, and the detail lines of some of them."""
     lines = sum(file.rows for file in files if file.kind is Kind.DETAILS)
     documents = sum(file.rows for file in files) - lines
-    told = [_counted(count, noun, number) for count, noun in ((documents, "document"), (lines, "detail line")) if count]
-    return " and ".join(told) or "no document"
+    parts = [
+        _counted(count, noun, number) for count, noun in ((documents, "document"), (lines, "detail line")) if count
+    ]
+    return " and ".join(parts) or "no document"
 
 
 def _changes(units: Sequence[UnitReport], number: Callable[[int], str]) -> str:

@@ -57,14 +57,14 @@ def render_summary(found: "Summary", department_id: int, zone: tzinfo, console: 
         sums = [(clean_cell(c.currency or "?"), amount(c.receipts), amount(c.expenses)) for c in found.currencies]
         print_table(console, columns, sums)
     for title, run in (("Last run", found.last_run), ("Last published", found.last_published)):
-        said = "none yet" if run is None else f"run {run.run}, {run.status}, began {moment(run.started_at, zone)}"
-        print_line(console, f"{title}: {said}")
+        outcome = "none yet" if run is None else f"run {run.run}, {run.status}, began {moment(run.started_at, zone)}"
+        print_line(console, f"{title}: {outcome}")
 
 
 def _of(period: "Period") -> str:
     bounds = (("from", period.first), ("to", period.last))
-    told = " ".join(f"{word} {document_day(day)}" for word, day in bounds if day is not None)
-    return f", documents dated {told}" if told else ""
+    days = " ".join(f"{word} {document_day(day)}" for word, day in bounds if day is not None)
+    return f", documents dated {days}" if days else ""
 
 
 def render_config(rows: Iterable[Sequence[str]], notes: Iterable[str], console: Console) -> None:

@@ -102,11 +102,11 @@ class JsonProgress:
         self._clock = clock
         self._lock = threading.Lock()
         self._written_at: dict[Key, float] = {}
-        self._waiting: dict[Key, Progress] = {}
-        self._gone = False
+        self._held_back: dict[Key, Progress] = {}
+        self._closed = False
         self._handler = MessageHandler(self._send)
         self._handlers: list[logging.Handler] = []
-        self._hearing: AbstractContextManager[None] = nullcontext()
+        self._listening: AbstractContextManager[None] = nullcontext()
 
     def __call__(self, progress: Progress) -> None:
         """Write the event, unless one about the same was written a moment ago."""
@@ -118,9 +118,9 @@ class JsonProgress:
         with self._lock:
             now = self._clock()
             if not progress.finished and now - self._written_at.get(key, float("-inf")) < 1 / _PER_SECOND:
-                self._waiting[key] = progress
+                self._held_back[key] = progress
                 return
-            self._waiting.pop(key, None)
+            self._held_back.pop(key, None)
             self._written_at[key] = now
             self._write(progress)
 
@@ -135,20 +135,20 @@ class JsonProgress:
         root = logging.getLogger()
         self._handlers, root.handlers = root.handlers, [self._handler]
         logging.getLogger("cpimportd").setLevel(logging.INFO)
-        self._hearing = told_to(self._hear)
-        self._hearing.__enter__()
+        self._listening = told_to(self._show_waits)
+        self._listening.__enter__()
         return self
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
         """Write what was held back, so that the last line about each file is the last that happened."""
-        self._hearing.__exit__(kind, error, at)
+        self._listening.__exit__(kind, error, at)
         with self._lock:
-            for progress in self._waiting.values():
+            for progress in self._held_back.values():
                 self._write(progress)
-            self._waiting.clear()
+            self._held_back.clear()
         logging.getLogger().handlers = self._handlers
 
-    def _hear(self, waits: tuple[Wait, ...]) -> None:
+    def _show_waits(self, waits: tuple[Wait, ...]) -> None:
         with self._lock:
             self._send(Waits(waits))
 
@@ -156,13 +156,13 @@ class JsonProgress:
         self._send(Stage(progress.stage, progress.file, progress.done, progress.total, progress.finished))
 
     def _send(self, message: Message) -> None:
-        if self._gone:
+        if self._closed:
             return
         try:
             self._stream.write(encode(message) + "\n")
             self._stream.flush()
         except (OSError, ValueError):  # ValueError: the stream was closed
-            self._gone = True
+            self._closed = True
 
 
 class TerminalProgress:
@@ -179,7 +179,7 @@ class TerminalProgress:
         self._tasks: dict[Key, TaskID] = {}
         self._zone = zone
         self._waits: TaskID | None = None
-        self._hearing = told_to(self._hear)
+        self._listening = told_to(self._show_waits)
 
     def __call__(self, progress: Progress) -> None:
         """Show the event; what is finished makes room for what is not."""
@@ -203,11 +203,11 @@ class TerminalProgress:
 
     def __enter__(self) -> Self:
         """Begin to draw."""
-        self._hearing.__enter__()
+        self._listening.__enter__()
         self._bars.start()
         return self
 
-    def _hear(self, waits: tuple[Wait, ...]) -> None:
+    def _show_waits(self, waits: tuple[Wait, ...]) -> None:
         """Show what is waited for; the line goes when it is over."""
         if self._waits is not None:
             self._bars.remove_task(self._waits)
@@ -218,7 +218,7 @@ class TerminalProgress:
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
         """Wipe the bars."""
-        self._hearing.__exit__(kind, error, at)
+        self._listening.__exit__(kind, error, at)
         self._bars.stop()
 
 
@@ -253,7 +253,7 @@ class _HowFar(ProgressColumn):
             yield "? rows"
 
 
-_UNTOLD: Final = frozenset({"cache-stale", "views-stale"})
+_NOT_NOTIFIED: Final = frozenset({"cache-stale", "views-stale"})
 
 
 def messages_of_report(report: RunReport) -> Iterator[Message]:
@@ -274,7 +274,7 @@ def messages_of_report(report: RunReport) -> Iterator[Message]:
         held=None if report.held_now is None else tuple(one.unit.name for one in report.held_now),
         problem=None if worst is None else str(worst),
         way_out=None if worst is None else worst.way_out,
-        untold=any(found.code in _UNTOLD for found in report.problems),
+        untold=any(found.code in _NOT_NOTIFIED for found in report.problems),
     )
 
 

@@ -84,10 +84,10 @@ def render(report: RunReport, console: Console, *, whole: bool = False, zone: tz
         print_rest(console, (unit.status.value for unit in rest), where)
     if problems := report.all_problems:
         most = len(problems) if whole else MAX_PROBLEMS
-        taken = {found for unit in report.units for found in unit.problems if found.code in unit.accepted}
-        _problems(problems[:most], taken, console)
+        accepted = {found for unit in report.units for found in unit.problems if found.code in unit.accepted}
+        _problems(problems[:most], accepted, console)
         print_rest(console, (found.code for found in problems[most:]), where)
-    _next(report, console)
+    _what_next(report, console)
     if report.totals:
         _totals(report, console)
     render_bridge(report.units, console, where=None if whole else where)
@@ -147,15 +147,15 @@ def _status(status: str, accepted: Sequence[str] = ()) -> Text:
     return Text(status + suffix, style=_STYLES.get(status, ""))
 
 
-def _problems(problems: Sequence[Problem], taken: Collection[Problem], console: Console) -> None:
+def _problems(problems: Sequence[Problem], accepted: Collection[Problem], console: Console) -> None:
     """Each problem with its way out; an accepted one has none."""
     print_heading(console, "Problems")
     for found in problems:
-        label, style = ("accepted", "yellow") if found in taken else _EFFECTS[found.effect]
+        label, style = ("accepted", "yellow") if found in accepted else _EFFECTS[found.effect]
         of = found.organization
         place = f"{of}: " if of and found.file is None and clean(of) not in found.message else ""
         print_line(console, f"{label}: {place}{found}", style=style)
-        if found not in taken:
+        if found not in accepted:
             print_line(console, found.way_out, indent=_INDENT)
 
 
@@ -171,7 +171,7 @@ def _totals(report: RunReport, console: Console) -> None:
     print_table(console, columns, rows)
 
 
-def _next(report: RunReport, console: Console) -> None:
+def _what_next(report: RunReport, console: Console) -> None:
     """What the reader can do now, where something is held."""
     units = [unit for unit in report.units if unit.status is UnitStatus.HELD]
     files = [file for file in report.files if file.status is FileStatus.HELD]
@@ -179,7 +179,7 @@ def _next(report: RunReport, console: Console) -> None:
         return
     print_heading(console, "What next")
     if units and report.status is not RunStatus.DRY_RUN:
-        print_line(console, _staying(units), indent=_INDENT)
+        print_line(console, _books_of_held(units), indent=_INDENT)
     acceptable = [unit for unit in units if _can_be_accepted(unit)]
     stuck = [unit for unit in units if not _can_be_accepted(unit)]
     if acceptable:
@@ -195,7 +195,7 @@ def _next(report: RunReport, console: Console) -> None:
         print_line(console, sentence, indent=_INDENT)
 
 
-def _staying(units: Sequence[UnitReport]) -> str:
+def _books_of_held(units: Sequence[UnitReport]) -> str:
     """What the books hold of units that are held: what was published last, whatever others have written."""
     written = [unit for unit in units if any(found.code == "foreign-writes" for found in unit.problems)]
     if any(not unit.put_right or any(p.code == "foreign-stays" for p in unit.problems) for unit in written):

@@ -86,11 +86,11 @@ def _schedules(schedules: Sequence[Mapping[str, Any]], now: datetime, zone: Zone
 
 
 def _waits(waiting: Mapping[str, Any], zone: ZoneInfo) -> str:
-    said = f"slot {moment(datetime.fromisoformat(waiting['slot']), zone)} waits for {waiting['why']}"
+    sentence = f"slot {moment(datetime.fromisoformat(waiting['slot']), zone)} waits for {waiting['why']}"
     for name, words in (("next", "; next try"), ("until", ", gives up")):
         if waiting.get(name) is not None:  # an older daemon does not say until when
-            said += f"{words} {moment(datetime.fromisoformat(waiting[name]), zone)}"
-    return said
+            sentence += f"{words} {moment(datetime.fromisoformat(waiting[name]), zone)}"
+    return sentence
 
 
 def _runs(status: Mapping[str, Any], zone: ZoneInfo, console: Console) -> None:
@@ -125,8 +125,8 @@ def _files(files: Sequence[Mapping[str, Any]], now: datetime, zone: ZoneInfo, co
         when = ("unknown", "") if modified is None else (moment(modified, zone), span(now - modified))
         style = "bold red" if one["stale"] or one["status"] == "held" else ""
         good = "never" if one["good"] is None else f"{span(now - datetime.fromisoformat(one['good']))} ago"
-        told = one["status"] + (", stale" if one["stale"] else "")
-        rows.append((clean_cell(one["name"]), one["kind"] or "", *when, good, Text(told, style=style)))
+        fared = one["status"] + (", stale" if one["stale"] else "")
+        rows.append((clean_cell(one["name"]), one["kind"] or "", *when, good, Text(fared, style=style)))
     print_table(console, _FILES, rows)
     print_rest(
         console, (one["status"] + (", stale" if one["stale"] else "") for one in left), "cpimportd status --json"

@@ -38,7 +38,7 @@ async def holdings(connection: asyncpg.Connection, department_id: int) -> Holdin
     """Read what the books hold now."""
     totals = await memory.totals(connection, department_id)
     return Holdings(
-        totals={kind: KindTotal(rows, total) for kind, (rows, total) in totals.kinds.items()},
+        totals=dict(totals.kinds),
         principal=totals.principal,
         interest=totals.interest,
         other=totals.other,

@@ -175,7 +175,7 @@ async def _back_up_first(run: Run, connection: asyncpg.Connection) -> None:
         ProblemError: ``backup-failed``; nothing was changed.
     """
     totals = await memory.totals(connection, run.settings.department_id)
-    if any(rows for rows, _ in totals.kinds.values()):
+    if any(kind.rows for kind in totals.kinds.values()):
         file = await backup(run.settings.database, run.settings.state_directory / "backups")
         logger.info("the books as they were found are kept in %s", file)
 

@@ -222,15 +222,11 @@ class Scratch:
     Attributes:
         database: how to get there.
         place: what it is, in words for people.
+        remove: removes it.
     """
 
     database: Database
     place: str
-
-
-@dataclass(frozen=True, slots=True)
-class _Made:
-    scratch: Scratch
     remove: Callable[[], Awaitable[object]]
 
 
@@ -247,25 +243,25 @@ async def scratch(books: Database) -> AsyncIterator[Scratch]:
     # Shielded: a Ctrl-C while it is being made must not leave it behind.
     making = asyncio.ensure_future(_make(books))
     try:
-        yield (await asyncio.shield(making)).scratch
+        yield await asyncio.shield(making)
     finally:
         await uninterrupted(_remove(making))
 
 
-async def _make(books: Database) -> _Made:
+async def _make(books: Database) -> Scratch:
     beside = await create_scratch(books)
     if beside is not None:
-        return _Made(Scratch(beside, "a database of its own beside the books"), lambda: drop_scratch(books, beside))
+        return Scratch(beside, "a database of its own beside the books", lambda: drop_scratch(books, beside))
     try:
         server = EmbeddedPostgres(fast=True)
         await asyncio.to_thread(server.start)
     except PostgresError as error:
         raise ProblemError(problem("scratch-missing", reason=str(error))) from error
     inside = Database(url=SecretStr(server.url()))
-    return _Made(Scratch(inside, "an embedded PostgreSQL"), lambda: asyncio.to_thread(server.stop))
+    return Scratch(inside, "an embedded PostgreSQL", lambda: asyncio.to_thread(server.stop))
 
 
-async def _remove(making: "asyncio.Future[_Made]") -> None:
+async def _remove(making: "asyncio.Future[Scratch]") -> None:
     try:
         made = await making
     except Exception:  # noqa: BLE001 - whoever waits for it gets the error; there is nothing to remove
@@ -273,4 +269,4 @@ async def _remove(making: "asyncio.Future[_Made]") -> None:
     try:
         await made.remove()
     except (ProblemError, asyncpg.PostgresError, asyncpg.InterfaceError, OSError, PostgresError) as error:
-        logger.warning("%s could not be removed: %s", made.scratch.place, error)
+        logger.warning("%s could not be removed: %s", made.place, error)

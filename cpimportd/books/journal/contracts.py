@@ -73,9 +73,9 @@ class ContractBridge(Bridge):
 
     def of_run(self) -> dict[str, object]:
         """Its JSON among those of its run."""
-        told: dict[str, object] = to_json(self)
-        del told["run"], told["at"]
-        return {**told, "contract": self.contract}
+        keys: dict[str, object] = to_json(self)
+        del keys["run"], keys["at"]
+        return {**keys, "contract": self.contract}
 
 
 class Totals(NamedTuple):

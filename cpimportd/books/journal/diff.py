@@ -158,9 +158,9 @@ async def movements(
             batch = await heads.fetch(_AT_ONCE)
 
 
-def _sums(found: Iterable[asyncpg.Record], bridges: Iterable[asyncpg.Record], *, undo: bool) -> tuple[Sums, ...]:
+def _sums(movements: Iterable[asyncpg.Record], bridges: Iterable[asyncpg.Record], *, undo: bool) -> tuple[Sums, ...]:
     """Per organization and figure, what the documents add up to beside what the run recorded."""
-    moved = {(row["organization"], Figure(row["figure"])): row for row in found}
+    moved = {(row["organization"], Figure(row["figure"])): row for row in movements}
     recorded, gross = {}, set()
     for row in bridges:
         key = (row["organization"], Figure(row["kind"]))
@@ -168,11 +168,11 @@ def _sums(found: Iterable[asyncpg.Record], bridges: Iterable[asyncpg.Record], *,
         if undo and row["gross"]:
             gross.add(key)
     order = list(Figure)
-    told = []
+    sums = []
     for key in sorted({*moved, *recorded}, key=lambda key: (key[0], order.index(key[1]))):
         row = moved.get(key, {"added": _ZERO, "removed": _ZERO, "changed": _ZERO})
-        told.append(Sums(*key, row["added"], row["removed"], row["changed"], recorded.get(key), key in gross))
-    return tuple(told)
+        sums.append(Sums(*key, row["added"], row["removed"], row["changed"], recorded.get(key), key in gross))
+    return tuple(sums)
 
 
 def _bridge(row: asyncpg.Record) -> Bridge:

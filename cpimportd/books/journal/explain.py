@@ -117,14 +117,14 @@ async def explain(connection: asyncpg.Connection, department_id: int, name: str)
         )
         if not keys:
             raise _unknown(name)
-        entries = await _about(connection, department_id, keys)
+        entries = await _journal_of(connection, department_id, keys)
         lives = sorted({last_name(key, entries) for key in keys})
         if len(lives) > 1:
             raise ProblemError(ambiguous("documents", name, [key.operation_id for key in lives]))
-        told = await _told(connection, department_id, lives[0], entries)
-        if not told.versions:  # its lineage alone is left: somebody else removed it
+        explained = await _explained(connection, department_id, lives[0], entries)
+        if not explained.versions:  # its lineage alone is left: somebody else removed it
             raise _unknown(name)
-        return told
+        return explained
 
 
 async def _alike(connection: asyncpg.Connection, department_id: int, name: str) -> list[Key]:
@@ -144,7 +144,7 @@ def _unknown(name: str) -> ProblemError:
     return ProblemError(problem("nothing-found", what="document", value=name, hint=_WHERE_NAMES_ARE))
 
 
-async def _about(connection: asyncpg.Connection, department_id: int, keys: Iterable[Key]) -> list[Entry]:
+async def _journal_of(connection: asyncpg.Connection, department_id: int, keys: Iterable[Key]) -> list[Entry]:
     """Every journal line about documents, and about those that they were or became."""
     found: dict[tuple[int, int], Entry] = {}
     asked: set[Key] = set()
@@ -164,7 +164,9 @@ async def _about(connection: asyncpg.Connection, department_id: int, keys: Itera
     return pair_undone([found[place] for place in sorted(found)])
 
 
-async def _told(connection: asyncpg.Connection, department_id: int, key: Key, entries: Sequence[Entry]) -> Explained:
+async def _explained(
+    connection: asyncpg.Connection, department_id: int, key: Key, entries: Sequence[Entry]
+) -> Explained:
     now = (await present(connection, department_id, [key])).get(key)
     steps = [step for step in walk_back(key, now, entries) if step.state is not None or step.since is not None]
     origins = Origins(connection)

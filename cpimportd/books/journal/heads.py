@@ -68,7 +68,7 @@ def _piece(name: str, **identifiers: str) -> str:
 
 
 @dataclass(frozen=True, slots=True)
-class _Told:
+class _Context:
     """What is known of some heads: their entries of the run, how documents stood after it, and where that came from."""
 
     entries: Mapping[int, Entry]
@@ -95,16 +95,16 @@ async def movements_of(
     rows = await connection.fetch(sql("movements", "entries"), run, seqs) if seqs else []
     entries = {row["seq"]: entry(row) for row in rows}
     keys = {Key(Kind(head["kind"]), head["key"]) for head in heads if head["names"]}
-    life = Life(await _since(connection, department_id, run, heads))
+    life = Life(await _entries_since(connection, department_id, run, heads))
     after = await states_after(connection, department_id, run, life, keys)
     origins = Origins(connection)
     lineages = (*(state.lineage for state in after.values()), *(one.lineage for one in entries.values()))
     await origins.load(lineages)
-    told, tell = _Told(entries, after, origins), _of_undo if undo else _of_run
-    return [movement for head in heads if (movement := tell(head, told)) is not None]
+    context, movement_of = _Context(entries, after, origins), _of_undo if undo else _of_run
+    return [movement for head in heads if (movement := movement_of(head, context)) is not None]
 
 
-async def _since(
+async def _entries_since(
     connection: asyncpg.Connection, department_id: int, run: int, heads: Iterable[asyncpg.Record]
 ) -> list[Entry]:
     """Every line of the journal after a run about documents, under all names that they had."""
@@ -117,42 +117,42 @@ async def _since(
     return sorted(found, key=lambda one: (one.run, one.seq))
 
 
-def _of_run(head: asyncpg.Record, told: _Told) -> Movement | None:
-    what, key, entries = What(head["what"]), Key(Kind(head["kind"]), head["key"]), told.of(head)
-    after = told.after.get(key)
+def _of_run(head: asyncpg.Record, context: _Context) -> Movement | None:
+    what, key, entries = What(head["what"]), Key(Kind(head["kind"]), head["key"]), context.of(head)
+    after = context.after.get(key)
     if what in {What.REMOVED, What.RETIMED}:
         gone = next(one for one in entries if one.op == "delete")
         state = whole(gone.key, gone.old, gone.lineage)
         if what is What.REMOVED or after is None:
-            return removed(state, gone.why, told.origins.of(state.lineage))
-        return changed(What.RETIMED, state, after, why=gone.why, origin=told.origins.of(after.lineage))
+            return removed(state, gone.why, context.origins.of(state.lineage))
+        return changed(What.RETIMED, state, after, why=gone.why, origin=context.origins.of(after.lineage))
     kept = [one for one in entries if one.op in {"update", "rekey"}]
     if what is What.ADDED:
         back = next((one for one in entries if one.op == "insert"), None)
-        origin = told.origins.of(None if after is None else after.lineage)
+        origin = context.origins.of(None if after is None else after.lineage)
         if back is None:
             return None if after is None else added(after, "snapshot", origin)
         came = whole(key, back.new, None) if kept or after is None else after
         return added(came, back.why, origin)
     if after is None and (gone_too := [one for one in entries if one.op == "delete"]):
         after = whole(key, gone_too[0].old, gone_too[0].lineage)
-    return _kept(key, kept, after, told.origins, part=head["part"])
+    return _kept_document(key, kept, after, context.origins, part=head["part"])
 
 
-def _kept(key: Key, entries: Sequence[Entry], after: State | None, origins: Origins, *, part: int) -> Movement:
+def _kept_document(key: Key, entries: Sequence[Entry], after: State | None, origins: Origins, *, part: int) -> Movement:
     """What one run did to a document; ``part`` 1 is what it corrected of somebody else's writing first."""
     first, *others = entries
     if not (is_correction(first) and others):
-        return _changed(key, entries, after, origins)
+        return _changed_document(key, entries, after, origins)
     if part != 1:
-        return _changed(key, others, after, origins)
+        return _changed_document(key, others, after, origins)
     published = after
     for one in reversed(others):
         published = undone(published, one) if published is not None else None
-    return _changed(key, [first], published, origins)
+    return _changed_document(key, [first], published, origins)
 
 
-def _changed(key: Key, entries: Sequence[Entry], after: State | None, origins: Origins) -> Movement:
+def _changed_document(key: Key, entries: Sequence[Entry], after: State | None, origins: Origins) -> Movement:
     last = entries[-1]
     if after is None:  # somebody else removed it since: what the journal itself says must do
         fields = {**last.new, "organization": last.organization, "amount": last.amount_after}
@@ -167,9 +167,9 @@ def _changed(key: Key, entries: Sequence[Entry], after: State | None, origins: O
     return changed(what, state, after, why=last.why, origin=origin, more=more)
 
 
-def _of_undo(head: asyncpg.Record, told: _Told) -> Movement | None:
-    what, key, entries = What(head["what"]), Key(Kind(head["kind"]), head["key"]), told.of(head)
-    came = told.after.get(key)
+def _of_undo(head: asyncpg.Record, context: _Context) -> Movement | None:
+    what, key, entries = What(head["what"]), Key(Kind(head["kind"]), head["key"]), context.of(head)
+    came = context.after.get(key)
     if came is None and entries[-1].op == "insert":  # somebody else removed it since
         came = whole(key, entries[-1].new, None)
     if what is What.RETIMED:
@@ -177,9 +177,9 @@ def _of_undo(head: asyncpg.Record, told: _Told) -> Movement | None:
         went = walked_back(None, entries[: deletions[-1] + 1])
         if went is None or came is None:
             return None
-        return changed(What.RETIMED, went, came, why="undone", origin=told.origins.of(came.lineage))
+        return changed(What.RETIMED, went, came, why="undone", origin=context.origins.of(came.lineage))
     after = None if what is What.REMOVED else came
-    return moved(walked_back(after, entries), after, entries, told.origins)
+    return moved(walked_back(after, entries), after, entries, context.origins)
 
 
 # An undo takes back one run after the other in one transaction, so its journal may tell of a document several times:
@@ -206,9 +206,9 @@ def moved(before: State | None, after: State | None, entries: Sequence[Entry], o
         return None if before is None else removed(before, "undone", origins.of(before.lineage))
     what = What.CHANGED if before.key == after.key else What.REKEYED
     origin = origins.of(after.lineage)
-    one = changed(what, before, after, why="undone", origin=origin, more=_lines_extra(entries))
-    differs = one.differences or one.lines_gone or one.lines_new or what is What.REKEYED
-    return one if differs else None
+    movement = changed(what, before, after, why="undone", origin=origin, more=_lines_extra(entries))
+    differs = movement.differences or movement.lines_gone or movement.lines_new or what is What.REKEYED
+    return movement if differs else None
 
 
 def _lines_extra(entries: Sequence[Entry]) -> Iterable[Difference]:

@@ -116,7 +116,7 @@ def pair_undone(entries: Sequence[Entry]) -> list[Entry]:
     """
     pairs: set[tuple[Key, Key]] = set()
     back = {(one.run, one.key) for one in entries if one.op == "insert"}
-    told: list[Entry] = []
+    paired: list[Entry] = []
     for one in entries:
         if one.op == "delete" and one.paired_with is not None:
             other = Key(one.key.kind, one.paired_with)
@@ -127,10 +127,10 @@ def pair_undone(entries: Sequence[Entry]) -> list[Entry]:
             if first is not None:
                 back.discard((one.run, first))
                 pairs.add((one.key, first))
-                told.append(replace(one, paired_with=first.operation_id))
+                paired.append(replace(one, paired_with=first.operation_id))
                 continue
-        told.append(one)
-    return [one for one in told if one.op != "insert" or (one.run, one.key) in back]
+        paired.append(one)
+    return [one for one in paired if one.op != "insert" or (one.run, one.key) in back]
 
 
 def last_name(key: Key, entries: Sequence[Entry]) -> Key:

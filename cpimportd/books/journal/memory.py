@@ -11,6 +11,7 @@ import asyncpg
 
 from cpimportd.books.database.queries import sql
 from cpimportd.core.model import Group, Kind, Unit
+from cpimportd.core.report import KindTotal
 from cpimportd.core.workbooks import Content, Served
 
 
@@ -73,26 +74,36 @@ async def foreign_writes(connection: asyncpg.Connection, department_id: int) -> 
     )
 
 
+class Period(NamedTuple):
+    """From a day to a day, both included; None is without a bound: parameters 2 and 3 of queries over the books.
+
+    A document without a date belongs to no period but the one without any bound. A detail line has the date of its
+    expense.
+    """
+
+    first: date | None = None
+    last: date | None = None
+
+
+EVER: Final = Period()
+"""All documents, also those without a date."""
+
+
 @dataclass(frozen=True, slots=True)
 class Totals:
     """What a department's books hold: rows and sum per kind, and the details by what was paid."""
 
-    kinds: Mapping[Kind, tuple[int, Decimal]]
+    kinds: Mapping[Kind, KindTotal]
     principal: Decimal
     interest: Decimal
     other: Decimal
 
 
-async def totals(connection: asyncpg.Connection, department_id: int) -> Totals:
-    """Rows and sums of each kind over the whole department."""
-    rows = await connection.fetch(sql("memory", "totals"), department_id, *EVER)
-    payments = await connection.fetchrow(sql("memory", "payments"), department_id, *EVER)
-    return Totals(
-        {Kind(row["kind"]): (row["rows"], row["total"]) for row in rows},
-        payments["principal"],
-        payments["interest"],
-        payments["other"],
-    )
+async def totals(connection: asyncpg.Connection, department_id: int, period: Period = EVER) -> Totals:
+    """Rows and sums of each kind over the whole department, or of its documents of some days."""
+    rows = await connection.fetch(sql("memory", "totals"), department_id, *period)
+    payments = await connection.fetchrow(sql("memory", "payments"), department_id, *period)
+    return Totals({Kind(row["kind"]): KindTotal(row["rows"], row["total"]) for row in rows}, **dict(payments))
 
 
 @dataclass(frozen=True, slots=True)
@@ -169,18 +180,3 @@ def _keyed(rows: Iterable[asyncpg.Record]) -> Fingerprints:
     return {
         (Kind(row["kind"]), row["organization"]): Fingerprint(row["rows"], row["total"], row["marks"]) for row in rows
     }
-
-
-class Period(NamedTuple):
-    """From a day to a day, both included; None is without a bound: parameters 2 and 3 of queries over the books.
-
-    A document without a date belongs to no period but the one without any bound. A detail line has the date of its
-    expense.
-    """
-
-    first: date | None = None
-    last: date | None = None
-
-
-EVER: Final = Period()
-"""All documents, also those without a date."""

@@ -11,6 +11,7 @@ from zoneinfo import ZoneInfo
 import asyncpg
 
 from cpimportd.books.database.queries import at_one_moment, sql
+from cpimportd.books.journal import memory
 from cpimportd.books.journal.memory import EVER, Period
 from cpimportd.books.reports.history import RunLine, history
 from cpimportd.core.figures import money
@@ -232,13 +233,14 @@ async def summary(connection: asyncpg.Connection, department_id: int, period: Pe
         period: only documents of these days.
     """
     async with at_one_moment(connection):
-        totals = await connection.fetch(sql("memory", "totals"), department_id, *period)
-        payments = await connection.fetchrow(sql("memory", "payments"), department_id, *period)
+        totals = await memory.totals(connection, department_id, period)
         unconfirmed = await connection.fetchrow(sql("memory", "unconfirmed"), department_id, *period)
         currencies = await connection.fetch(sql("memory", "currencies"), department_id, *period)
         return Summary(
-            documents={Kind(row["kind"]): KindTotal(row["rows"], row["total"]) for row in totals},
-            **dict(payments),
+            documents=totals.kinds,
+            principal=totals.principal,
+            interest=totals.interest,
+            other=totals.other,
             active_contracts=await connection.fetchval(
                 "SELECT count(*)::int FROM fin_contracts WHERE department_id = $1 AND is_active", department_id
             ),

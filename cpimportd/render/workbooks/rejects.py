@@ -96,12 +96,12 @@ def mark(
         page = book[sheet] if sheet in book.sheetnames else book.active
         at = _places(page, notes, columns)
         merged = _merged(page)
-        told = defaultdict(list)
+        notes_of = defaultdict(list)
         for note, cell in zip(notes, at, strict=True):
             if cell is not None:
-                told[merged.get(cell, cell)].append(note)
-        for coordinate, here in told.items():
-            _comment(page[coordinate], here)
+                notes_of[merged.get(cell, cell)].append(note)
+        for coordinate, its_notes in notes_of.items():
+            _comment(page[coordinate], its_notes)
         _list(book, page, notes, at, columns.get("operation_id"))
         return _save_in_memory(book)
 
@@ -159,11 +159,11 @@ def _merged(page: Sheet) -> dict[str, str]:
 
 def _comment(cell: SomeCell, notes: Sequence[Note]) -> None:
     cell.fill = _RED if any(note.grave for note in notes) else _YELLOW
-    text = "\n\n".join(harmless(_told(note)) for note in notes)[:8000]
+    text = "\n\n".join(harmless(_comment_text(note)) for note in notes)[:8000]
     cell.comment = Comment(text, _AUTHOR, width=360, height=60 + 20 * (text.count("\n") + len(text) // 50))
 
 
-def _told(note: Note) -> str:
+def _comment_text(note: Note) -> str:
     value = f"\nЗначение: {note.value}" if note.value else ""
     column = f"\nКолонка: {note.column}" if note.column else ""
     return f"{note.text}{column}{value}\nЧто сделать: {note.advice}"

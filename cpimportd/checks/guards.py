@@ -197,10 +197,6 @@ def organization_lookalikes(facts: UnitFacts, organizations_today: Collection[st
     """Hold a unit whose organization is new, and looks the same as one of the books or another one of today's files.
 
     Where the books know both, somebody has accepted that; so only a name that they do not know is asked about.
-
-    Args:
-        facts: of the unit.
-        organizations_today: whom today's files name.
     """
     if not facts.beside.new:
         return ()

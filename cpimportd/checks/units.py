@@ -125,12 +125,7 @@ def merged(parts: UnitParts) -> list[Served]:
 
 
 def file_problems(parts: UnitParts, found_in: Mapping[int, Sequence[Problem]]) -> tuple[Problem, ...]:
-    """Why a unit is held because of its files: what could not be fetched, what is absent, and what is wrong.
-
-    Args:
-        parts: the unit.
-        found_in: what is wrong with each file, by its ``file_no``.
-    """
+    """Why a unit is held because of its files: what could not be fetched, what is absent, and what is wrong."""
     found: list[Problem] = list(parts.unfetched)
     perhaps_merged = merged(parts)
     found.extend(file_missing(entry) for entry in parts.gone if entry not in perhaps_merged)

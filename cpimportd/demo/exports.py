@@ -152,10 +152,7 @@ class Holding:
     changes: Changes = field(default_factory=Changes)
 
     def day(self, number: int) -> ExportDay:
-        """The upload of a day, whole and right.
-
-        Args:
-            number: from 1.
+        """The upload of a day, counted from 1, whole and right.
 
         Raises:
             ValueError: there is no such day.

@@ -135,10 +135,7 @@ _KNOWN = (
 
 
 def organizations(count: int) -> tuple[Organization, ...]:
-    """The first organizations of the holding; past the five with names of their own they are numbered.
-
-    Args:
-        count: how many, from 1.
+    """The first organizations of the holding, at least one; past the five with names of their own they are numbered.
 
     Raises:
         ValueError: fewer than one.

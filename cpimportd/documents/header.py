@@ -114,11 +114,7 @@ def kind_of_header(cells: Sequence[Cell]) -> Kind | None:
 
 
 def has_header(rows: Sequence[tuple[Cell, ...]]) -> Kind | None:
-    """The kind of the first header among a sheet's first rows; None where there is none.
-
-    Args:
-        rows: the sheet's first rows; those after the fiftieth are not looked at.
-    """
+    """The kind of the first header among a sheet's first fifty rows; None where there is none."""
     return next((kind for cells in rows[:HEADER_WITHIN] if (kind := kind_of_header(cells))), None)
 
 

@@ -65,9 +65,6 @@ class Classifier:
 
         A document is a row whose name begins as 1C's names do and holds a number and a date, whatever else it lacks;
         or one with an amount and more than amounts, if its name is text, empty or an error value.
-
-        Args:
-            cells: of the row, at least as many as the header has.
         """
         name = cells[self._name]
         if type(name) is str and self._is_document_name(name):

@@ -61,10 +61,7 @@ _BY_NAME: Mapping[str, str] = {fold(code): code for code in _CODES} | {
 
 
 def currency_code(text: str) -> str:
-    """The ISO 4217 code of a currency.
-
-    Args:
-        text: its code, number, name or abbreviation, in any case.
+    """The ISO 4217 code of a currency, by its code, number, name or abbreviation in any case.
 
     Raises:
         ValueError: no such currency is known.

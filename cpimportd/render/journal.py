@@ -46,10 +46,6 @@ def summary_line(report: RunReport, number: Callable[[int], str] = count) -> str
 
     Such as ``published 1 050 documents of 6 files in 1.3 s (12 changed, 4 removed); 1 unit held: ЛОТОС ООО/expenses
     (control-total)``.
-
-    Args:
-        report: of the run.
-        number: how a count is written.
     """
     if report.status is RunStatus.FAILED:
         return _failure(report)

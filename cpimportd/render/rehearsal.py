@@ -19,13 +19,7 @@ _TOLD: Final = 3
 
 
 def render_rehearsal(found: "Rehearsal", schedules: Sequence["ComparedSchedule"], console: Console) -> None:
-    """Print what came of a rehearsal.
-
-    Args:
-        found: the days.
-        schedules: the coming year.
-        console: where to.
-    """
+    """Print what came of a rehearsal, and the coming year's slots."""
     if not found.runs:
         print_line(console, "The spool holds no day yet: days are kept from now on, for spool.keep.")
     else:

@@ -37,13 +37,7 @@ _SCHEDULES: Final = (Column("Schedule"), Column("At"), Column("Next"), Column("I
 
 
 def render_status(status: Mapping[str, Any], wrong: Sequence[str], console: Console) -> None:
-    """Print what the daemon does.
-
-    Args:
-        status: as it writes it.
-        wrong: what needs attention.
-        console: where to.
-    """
+    """Print what the daemon does, and what needs attention."""
     now, zone = datetime.now(UTC), ZoneInfo(status["timezone"])
     since = datetime.fromisoformat(status["since"])
     running = (

@@ -82,10 +82,7 @@ class Intake:
             raise ProblemError(problem("upload-missing", value=moment(after, zone)))
 
     def require_files(self, accepted: Mapping[str, Sequence[Content]]) -> None:
-        """Whether today's files are those that a human has seen and accepted.
-
-        Args:
-            accepted: per name of a unit, what is in its files.
+        """Whether today's files are those that a human has seen and accepted, unit by unit.
 
         Raises:
             ProblemError: ``accept-outdated``.

@@ -71,11 +71,6 @@ class Marked:
 async def faulty_workbooks(connection: asyncpg.Connection, run: int, spool: Path) -> list[Faulty]:
     """The workbooks of a run in which a row has a problem.
 
-    Args:
-        connection: any.
-        run: its number.
-        spool: where fetched files lie.
-
     Raises:
         ProblemError: ``nothing-found``: there is no such run.
     """
@@ -136,9 +131,6 @@ def marked_names(files: Iterable[str]) -> dict[str, str]:
 
     Two workbooks that differ only in what is left out (``a.xls`` and ``a.xlsx``, or far behind in a long name) have two
     copies nevertheless, also on a server that does not tell capital letters apart, and whatever their order.
-
-    Args:
-        files: the workbooks' names, each once.
 
     Returns:
         Name → that of its copy.

@@ -54,11 +54,6 @@ async def run_once(
 ) -> RunReport:
     """Do one run and report it. A failure is a report too: nothing is raised for bad input, servers or databases.
 
-    Args:
-        settings: the effective settings.
-        request: what is asked of this run.
-        progress: called with how far it is.
-
     Raises:
         asyncio.CancelledError: the run was stopped before COMMIT; nothing was published, the slot stays due.
     """

@@ -232,10 +232,7 @@ class Scratch:
 
 @asynccontextmanager
 async def scratch(books: Database) -> AsyncIterator[Scratch]:
-    """An empty database for a while.
-
-    Args:
-        books: beside which it shall be.
+    """An empty database for a while, beside the books or embedded.
 
     Raises:
         ProblemError: ``scratch-missing``: neither is to be had; those of ``connect``.

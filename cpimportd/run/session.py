@@ -60,11 +60,7 @@ async def store_report(
 ) -> None:
     """Store the report with the run; a database that is away meanwhile leaves the row to the next run to set right.
 
-    Args:
-        connection: the run's own.
-        database: where another one leads, if that was lost.
-        report: of the run.
-        logs: the lines of the backend's import log that the run wrote; they get the report's duration.
+    The lines of the backend's import log that the run wrote get the report's duration.
     """
     number = report.run
     if number is None:

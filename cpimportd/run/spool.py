@@ -127,11 +127,7 @@ def manifest(folder: Path) -> dict[str, Any] | None:
 
 
 def find_in_spool(root: Path, sha256: str) -> Path | None:
-    """A file of an earlier run by the digest of its bytes.
-
-    Args:
-        root: the spool.
-        sha256: as 64 hexadecimal digits.
+    """A file of an earlier run by the digest of its bytes, 64 hexadecimal digits.
 
     Returns:
         Where it lies; None where it is not kept any more.

@@ -32,10 +32,7 @@ class PostgresError(Exception):
 
 
 def bin_folder(version: int = 16) -> Path:
-    """Where the wheel keeps psql, pg_dump and the other programs of a version.
-
-    Args:
-        version: 16 or 18.
+    """Where the wheel keeps psql, pg_dump and the other programs of version 16 or 18.
 
     Raises:
         PostgresError: the wheel is not installed, or has no such version.

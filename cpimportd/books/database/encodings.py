@@ -151,9 +151,6 @@ def fitting(encoding: str) -> Callable[[object], object] | None:
     """What makes texts fit into an encoding: a character that it has not becomes its number, ``<U+20BD>``.
 
     For what is told about workbooks, and lists of it; what is no text stays. None where every text fits.
-
-    Args:
-        encoding: as PostgreSQL calls it.
     """
     if encoding in UNIVERSAL:
         return None

@@ -184,14 +184,7 @@ async def _close(connection: asyncpg.Connection, cursor: "Cursor", statement: st
 async def in_batches(
     connection: asyncpg.Connection, query: str, *scope: object
 ) -> AsyncGenerator[list[asyncpg.Record], None]:
-    """The rows of a query, out of a cursor.
-
-    Args:
-        connection: any; best :func:`at_one_moment` with what else is told. Between two batches it
-            may be used for other things.
-        query: its text.
-        scope: its parameters.
-    """
+    """The rows of a query, out of a cursor; between two batches the connection may be used for other things."""
     async with at_one_moment(connection), server_cursor(connection, query, *scope) as cursor:
         while rows := await cursor.fetch(AT_ONCE):
             yield rows

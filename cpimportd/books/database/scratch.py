@@ -34,9 +34,6 @@ _LEFT: Final = """
 async def create_scratch(database: Database) -> Database | None:
     """Create an empty database beside the books; what an earlier process left there goes.
 
-    Args:
-        database: the books'.
-
     Returns:
         How to get there; None where the server does not let us.
 
@@ -61,11 +58,7 @@ async def create_scratch(database: Database) -> Database | None:
 
 
 async def drop_scratch(database: Database, scratch: Database) -> None:
-    """Remove it, whoever is still connected to it.
-
-    Args:
-        database: the books'.
-        scratch: as :func:`create_scratch` gave it.
+    """Remove what :func:`create_scratch` made beside the books, whoever is still connected to it.
 
     Raises:
         ProblemError: those of ``connect``; it could not be dropped.

@@ -71,11 +71,7 @@ _PATIENT: Final[Mapping[str, int]] = {"statement_timeout": 0, "idle_session_time
 
 
 def patient(major: int) -> str:
-    """The options by which a server lets pg_dump take its time.
-
-    Args:
-        major: the server's version.
-    """
+    """The options by which a server of this version lets pg_dump take its time."""
     return " ".join(f"-c {name}=0" for name, since in _PATIENT.items() if major >= since)
 
 
@@ -104,11 +100,7 @@ class Session(asyncpg.Connection):  # type: ignore[misc]
     __slots__ = ("_fit", "_own", "_said")
 
     async def rely_on(self, database: Database) -> None:
-        """Say in every transaction what :func:`startup_settings` say at the start, and what this version knows besides.
-
-        Args:
-            database: the timeouts.
-        """
+        """Say in every transaction what :func:`startup_settings` has, and what this server knows besides."""
         self._fit = fitting(self.get_settings().server_encoding)
         version = self.get_server_version().major
         newer = {name: value for name, (since, value) in _SINCE.items() if version >= since}
@@ -170,11 +162,7 @@ class Session(asyncpg.Connection):  # type: ignore[misc]
 
 @asynccontextmanager
 async def relying(connection: asyncpg.Connection) -> AsyncIterator[None]:
-    """Single statements that rely on what is said: as they are, or, behind a pooler, in a transaction that says it.
-
-    Args:
-        connection: of ours.
-    """
+    """Single statements that rely on what is said: as they are, or, behind a pooler, in a transaction that says it."""
     # isinstance() takes any connection of asyncpg's for one of a class made from it.
     if getattr(connection, "is_own", True):
         yield

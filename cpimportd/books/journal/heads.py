@@ -20,12 +20,7 @@ from cpimportd.core.model import Kind
 
 
 def heads_query(name: Literal["page", "numbers"], *, undo: bool) -> str:
-    """A question about the heads of a run.
-
-    Args:
-        name: of the query; ``page`` does not ask what detail lines pay, so they need not be read.
-        undo: whether the run is an undo.
-    """
+    """A question about the heads of a run; ``page`` does not ask what detail lines pay, so they need not be read."""
     kind, pays = "undo" if undo else "run", name == "numbers"
     old, new, then = (
         _piece("lines_paid", lines=f"({side} -> 'details')") if pays else _UNASKED for side in ("old", "new", "c.old")
@@ -82,15 +77,7 @@ class _Context:
 async def movements_of(
     connection: asyncpg.Connection, department_id: int, run: int, heads: Sequence[asyncpg.Record], *, undo: bool
 ) -> list[Movement]:
-    """The movements that some heads name, in their order.
-
-    Args:
-        connection: any.
-        department_id: whose books.
-        run: which run.
-        heads: rows of the query ``page``.
-        undo: whether the run is an undo.
-    """
+    """The movements that some heads, rows of the query ``page``, name; in their order."""
     seqs = sorted({seq for head in heads for seq in head["seqs"]})
     rows = await connection.fetch(sql("movements", "entries"), run, seqs) if seqs else []
     entries = {row["seq"]: entry(row) for row in rows}

@@ -147,13 +147,7 @@ async def explain_figure(
 async def figure_parts(
     connection: asyncpg.Connection, department_id: int, found: ExplainedFigure
 ) -> AsyncGenerator[Part, None]:
-    """Every document or line that a figure counts, by date, fetched some at a time: that may be all of the books.
-
-    Args:
-        connection: any; best :func:`cpimportd.books.database.queries.at_one_moment` with what the figure was asked.
-        department_id: whose books.
-        found: the figure.
-    """
+    """Every document or line that a figure counts, by date, fetched some at a time: that may be all of the books."""
     query, scope = _query(department_id, found.figure, found.organization, found.month)
     origins = Origins(connection)
     async with aclosing(in_batches(connection, query, *scope)) as batches:

@@ -164,11 +164,7 @@ async def mark_accepted(connection: asyncpg.Connection, units: Collection[Unit])
 
 
 async def beside_new(connection: asyncpg.Connection) -> Mapping[Unit, Beside]:
-    """What the books hold beside the new documents of each unit; where that is nothing, the unit is left out.
-
-    Args:
-        connection: in the publishing transaction, after the comparison.
-    """
+    """After the comparison, what the books hold beside each unit's new documents; units without any are left out."""
     found = {unit: Beside(new=True, names=names) for unit, names in (await _new_names(connection)).items()}
     for shape in SHAPES:
         twins, growth = await _twins(connection, shape), await _growth(connection, shape)

@@ -176,13 +176,7 @@ async def finish(connection: asyncpg.Connection, run_id: int, status: str, repor
 
 
 async def log_seconds(connection: asyncpg.Connection, run_id: int, logs: Sequence[int]) -> None:
-    """Let the backend's import log say how long the run took in the end, as its report does.
-
-    Args:
-        connection: any.
-        run_id: the run, whose report is stored.
-        logs: the lines that it wrote.
-    """
+    """Let the backend's import log say how long the run, whose report is stored, took in the end."""
     async with relying(connection):
         await connection.execute(sql("runs", "log_seconds"), run_id, list(logs))
 

@@ -28,12 +28,7 @@ async def remember(connection: asyncpg.Connection) -> None:
 
 
 async def match(connection: asyncpg.Connection, run_id: int) -> None:
-    """Match what was kept with what the books hold now that everything is taken back.
-
-    Args:
-        connection: as above.
-        run_id: the undo's own number.
-    """
+    """Match what was kept with what the books hold now that everything is taken back by this run."""
     found = links(
         (row["op"], Key(Kind(row["kind"]), row["operation_id"]), row["paired_with"])
         for row in await connection.fetch(sql("undo_match", "links"), run_id)

@@ -48,15 +48,7 @@ async def workbooks(
 async def days(
     connection: asyncpg.Connection, department_id: int, *, today: date, zone: ZoneInfo, count: int = 30
 ) -> list[dict[str, object]]:
-    """The last days with their runs, the oldest first; a day without a run is there too.
-
-    Args:
-        connection: any.
-        department_id: whose books.
-        today: the last day.
-        zone: in which days begin.
-        count: how many days.
-    """
+    """The last ``count`` days of a zone with their runs, the oldest first; a day without a run is there, too."""
     first = today - timedelta(days=count - 1)
     begin = datetime(first.year, first.month, first.day, tzinfo=zone)
     by_day: dict[date, list[dict[str, object]]] = {first + timedelta(days=n): [] for n in range(count)}
@@ -70,13 +62,7 @@ async def days(
 
 
 async def month_sums(connection: asyncpg.Connection, department_id: int, months: int) -> list[MonthSum]:
-    """Principal and interest of the last months up to the latest expense, by organization.
-
-    Args:
-        connection: any.
-        department_id: whose books.
-        months: how many, counted back from the month of the latest expense.
-    """
+    """Principal and interest of so many months, up to that of the latest expense, by organization."""
     last: date | None = await connection.fetchval(sql("overview", "last_month"), department_id)
     if last is None:
         return []

@@ -23,12 +23,7 @@ def make_folder(path: Path) -> None:
 
 
 def write_output(path: Path, write: Callable[[Path], None], *, force: bool = False) -> None:
-    """Write a file, see :func:`opened_output`.
-
-    Args:
-        path: where to.
-        write: writes the file that it is given.
-        force: whether a file of that name is replaced.
+    """Write a file by a function that is given a temporary one, see :func:`opened_output`.
 
     Raises:
         ProblemError: ``output-exists``, ``disk``, ``machine-exhausted``.
@@ -41,9 +36,7 @@ def write_output(path: Path, write: Callable[[Path], None], *, force: bool = Fal
 def opened_output(path: Path, *, force: bool = False) -> Iterator[Path]:
     """A file to be written, mode 0600, under a temporary name in its folder; it has its own name once it is whole.
 
-    Args:
-        path: where to.
-        force: whether a file of that name is replaced.
+    With ``force`` a file of that name is replaced.
 
     Raises:
         ProblemError: ``output-exists``, ``disk``, ``machine-exhausted``.

@@ -30,7 +30,6 @@ class AttributedFile:
     """A file and what it speaks for.
 
     Attributes:
-        snapshot: the file.
         kind: by its own word, else by what it was last time.
         today: what its content names. A file that names nobody (0 bytes, or a header and ``Итого`` alone) stands for
             what its name brought last time.

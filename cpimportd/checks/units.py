@@ -27,7 +27,6 @@ class UnitParts:
     """A unit's files of today.
 
     Attributes:
-        unit: which unit.
         right: files that name the organization and have nothing wrong.
         wrong: files that are wrong and name it, or brought it last time.
         unfetched: why files could not be fetched that brought it last time.

@@ -26,9 +26,7 @@ class RehearsedRun:
     """One archived run, gone through once more.
 
     Attributes:
-        run: its number.
         day: on which it took place, in the configuration's time zone.
-        then: how it ended.
         now: how it would end.
         first: nothing was in the books before, so that no guard could speak.
         now_held: units that were not held then, and why they would be.

@@ -171,7 +171,6 @@ class HeldUnit:
     """A unit that is held now: nothing new of it is in the books.
 
     Attributes:
-        unit: which.
         run: that held it last, or put it back.
         since_run: that held it first, without one in between that did not.
         since: when that run began.

@@ -31,7 +31,6 @@ class Growth(NamedTuple):
 
     Attributes:
         documents: new ones, re-timed ones included.
-        total: their sum.
         usual: documents that a day with many brings: the most that the books hold of one day of the last year, or what
             one in ten of the last publications exceeded, whichever is more.
         days: since the unit was published last, at least 1.
@@ -67,11 +66,7 @@ class DocumentFact(NamedTuple):
     """What the books know of a document that comes or goes.
 
     Attributes:
-        operation_id: its key.
-        number: of the document.
         year: in which the number is unique.
-        amount: its sum.
-        document_date: its own date.
         shown: of one in a closed period, what else a report shows of it (organization, contract, lines by what was paid
             with them), as one text to be compared; else None.
     """
@@ -92,12 +87,9 @@ class UnitFacts:
     the snapshot does not; ``new`` the reverse.
 
     Attributes:
-        unit: which unit.
         before: documents in the books.
         after: documents in the snapshot.
         sum_before: their sum in the books.
-        gone: documents that would be removed.
-        new: documents that would be added.
         amount_changed: documents in both whose amount differs.
         first_date: the oldest document date in the snapshot.
         negative: documents with an amount below zero.

@@ -97,7 +97,6 @@ class UnitVerdict:
     """Whether a unit's files can be trusted.
 
     Attributes:
-        unit: which unit.
         file_nos: the files that it is made of.
         problems: why it is held, and warnings; of a wrong file the first problem of each code (the rest stand with
             the file).

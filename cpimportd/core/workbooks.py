@@ -18,7 +18,6 @@ class FetchedFile:
 
     Attributes:
         name: the name that the server gave it.
-        path: where it lies.
         size: bytes.
         modified: when the server says it was last written; None where it does not say.
         sha256: of the bytes as they lie.
@@ -67,7 +66,6 @@ class Snapshot:
     """One workbook, read and understood.
 
     Attributes:
-        file: what was fetched.
         file_no: its place among today's files, from 0; the first column of its staged rows.
         digest: of the content: every part less ``docProps``, and the reader's version; "" where it could not be read.
         kind: by header, else by name; None where neither speaks.
@@ -79,7 +77,6 @@ class Snapshot:
         unchanged: the content is what was published last time, so nothing was read beyond the digest.
         engine: what read it: ``calamine``, ``expat`` (our second engine), ``xlrd`` or ``xlsb`` (our own reader).
         rejected: how many rows were not understood; not all of them need have a problem of their own.
-        sheet: the name of the sheet that was read.
         columns: field → letters of the column that it came from.
     """
 
@@ -126,7 +123,6 @@ class Served:
     """One line of memory: from which file the books serve an organization's documents of one kind.
 
     Attributes:
-        kind: of the documents.
         organization: whose they are.
         file: the file's name when it was published.
         digest: of its content.

@@ -35,7 +35,6 @@ class Document:
         group: receipts or expenses.
         number: unique within its year.
         moment: Moscow time, without a zone, as 1C writes it.
-        kopecks: the amount.
         contract: the text of ``Договор``.
         bank_account: the text of ``Банковский счет``.
         counterparty: who pays or is paid.
@@ -43,7 +42,6 @@ class Document:
         incoming_number: of the bank's document.
         dated: whether the bank's document has a date.
         unconfirmed: whether the bank's statement lacks it.
-        lines: of its details.
     """
 
     group: Group

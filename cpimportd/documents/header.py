@@ -59,7 +59,6 @@ class Layout:
     """What stands where in a sheet.
 
     Attributes:
-        kind: of the documents.
         row: the header's row, from 1.
         titles: as the workbook shows them; "" where a column has none.
         written: the same with every character that the workbook writes, invisible ones too.

@@ -19,7 +19,6 @@ class Header:
         kind: of the documents, by the titles.
         row: the sheet's row, from 1.
         titles: as the workbook writes them, from column A on; "" where a column has none.
-        sheet: the sheet's name.
         columns: field → letters of the column that it comes from.
     """
 

@@ -153,7 +153,7 @@ class JsonProgress:
             self._send(Waits(waits))
 
     def _write(self, progress: Progress) -> None:
-        self._send(Stage(progress.stage, progress.file, progress.done, progress.total, progress.finished))
+        self._send(msgspec.convert(progress, Stage, from_attributes=True))
 
     def _send(self, message: Message) -> None:
         if self._closed:

@@ -36,7 +36,6 @@ class Faulty:
     """A workbook of a run in which something is to be corrected.
 
     Attributes:
-        file: its name.
         sha256: of its bytes; None where neither the books nor the spool know.
         sheet: the sheet that was read.
         columns: field → letters of its column.
@@ -56,7 +55,6 @@ class Marked:
     """What became of one workbook.
 
     Attributes:
-        file: its name.
         path: the marked copy; None where there is none.
         count: how many things are marked or listed in it.
         problem: why there is none.

@@ -99,8 +99,6 @@ class Run:
     """One run under way.
 
     Attributes:
-        settings: the effective ones.
-        request: what is asked of it.
         progress: called with how far it is.
         started_at: when it began, in UTC.
         run_id: its number, once it has one; a dry run has none.

@@ -43,7 +43,6 @@ class SpoolFolder:
     """The folders of one run: ``files`` as they were fetched, ``rows`` as they were understood.
 
     Attributes:
-        path: of the folder.
         lock: the descriptor by which the run holds it; None where nobody does.
     """
 
@@ -232,11 +231,9 @@ class ArchivedRun:
     """What one earlier run fetched.
 
     Attributes:
-        path: its folder.
         began: when it did, in UTC.
         run: its number in the database.
         only: the kinds that it was asked for.
-        files: all of them.
     """
 
     path: Path

@@ -58,9 +58,7 @@ class ContractBridge(Bridge):
     What documents of another contract became adds to it, and what became another's is removed from it.
 
     Attributes:
-        run: its number.
-        at: when it ended.
-        organization: whose documents.
+        at: when the run ended.
         contract: its number; empty for documents without one.
 
     Its JSON is that among those of its contract.
@@ -93,9 +91,7 @@ class ExplainedContract:
     """A contract in numbers; :func:`documents_of`, :func:`left_of` and :func:`bridges_of` list what is behind them.
 
     Attributes:
-        department_id: whose books.
         id: its row in the backend's table.
-        number: its text.
         active: whether it counts as active.
         totals: of the documents that it has now, by their kind.
     """

@@ -35,17 +35,10 @@ class Diff:
     """What one run made different, less the documents: :func:`movements` gives these.
 
     Attributes:
-        run: its number.
-        department_id: whose books.
-        status: how it ended.
-        started_at: when it began.
-        finished_at: when it ended.
-        undoes: the runs that it undid.
         organization: whose documents alone; None: everybody's.
         movements: how many there are of each kind; of a document that was corrected and that 1C changed, both.
         documents: the same, each document once: what 1C did, as the run counted it.
         moved: how many of these are of another organization now.
-        sums: per organization and kind.
     """
 
     run: int

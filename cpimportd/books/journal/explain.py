@@ -38,12 +38,10 @@ class Version:
     Attributes:
         state: the document; None while it was gone.
         since: the run that made it so; 0: it was there before our first run; None where nobody knows.
-        since_at: when that was.
         until: the run that ended it; None: it is so now.
         how: ``added``, ``changed``, ``retimed``, ``rekeyed``, ``removed``, ``brought back``, or ``foreign``: somebody
             else had written it into the books.
         why: the journal's word for it; None where the journal has none.
-        origin: where it came from.
         change: field by field, how it differs from the version before; None for the first, or while it was gone.
     """
 

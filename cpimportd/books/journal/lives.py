@@ -208,8 +208,6 @@ class Link:
     """One document with two names.
 
     Attributes:
-        old: its name before the run.
-        new: its name after it.
         retimed: it went under one and came under the other; else its key changed in place.
     """
 

@@ -55,7 +55,6 @@ class Movement:
     """One document that a run added, removed or changed.
 
     Attributes:
-        what: what became of it.
         key: the document; of a removed one its last name, else its name after the run.
         was: its name before, of a re-timed or re-keyed one.
         organization_before: whose it was; None where it is new.
@@ -67,7 +66,6 @@ class Movement:
         paid_before: what these pay; None where it is new.
         paid_after: what they pay after; None where it went.
         fields: all of its fields, after the run, or before it where it went.
-        differences: the fields that differ; none of an added or removed document.
         lines_gone: detail lines that went, as a set.
         lines_new: detail lines that came.
         why: ``snapshot``, ``normalised``, ``put-right``, ``accepted`` or ``undone``.
@@ -127,7 +125,6 @@ class Sums:
     """What the documents of a diff add up to, beside the bridge that the run itself recorded.
 
     Attributes:
-        organization: whose.
         kind: of what; details and what they pay are told through their expenses.
         added: sum of what came.
         removed: sum of what went.

@@ -17,7 +17,6 @@ class Workbook:
 
     Attributes:
         run: the run that read it.
-        file: its name.
         sheet: the sheet that was read; None where an old version of ours read it.
         columns: field → letters of its column; empty likewise.
         sha256: of its bytes.

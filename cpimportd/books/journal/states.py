@@ -39,15 +39,9 @@ class Entry:
     """One line of the journal that is about a document.
 
     Attributes:
-        run: the run that wrote it.
-        seq: its place there.
         key: the document; of a re-keyed one under its new name.
         op: ``update``, ``delete``, ``rekey`` or ``insert``.
-        organization: whose document.
-        amount_before: its amount before.
-        amount_after: its amount after.
         old: the differing fields before; of a removed document the whole.
-        new: the differing fields after.
         why: ``snapshot``, ``normalised``, ``put-right``, ``accepted`` or ``undone``.
         paired_with: the other name of a re-timed or re-keyed document.
         lineage: its row of lineage before; None where it had none, or an old version of ours wrote the journal.
@@ -73,7 +67,6 @@ class State:
 
     Attributes:
         key: as it was called then.
-        fields: its fields.
         lines: its detail lines, in file order.
         extra: columns that the backend has no field for, by their titles.
         lineage: its row of lineage then; None where nobody knows.

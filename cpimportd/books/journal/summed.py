@@ -66,8 +66,6 @@ class Part:
     """One document or detail line of a figure.
 
     Attributes:
-        operation_id: the document.
-        organization: whose.
         document_date: by which it is counted.
         payment_type: of a detail line.
         amount: what it adds.
@@ -87,10 +85,8 @@ class ExplainedFigure:
     """A figure and all that it counts.
 
     Attributes:
-        figure: what is summed.
         organization: whose; None: everybody's.
         month: when; None: ever.
-        total: the figure.
         count: of how many documents or lines.
         parts: the first of them, by date; :func:`figure_parts` gives all.
     """

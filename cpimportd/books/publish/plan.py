@@ -90,7 +90,6 @@ class Published:
     """What a publication did.
 
     Attributes:
-        status: of the run.
         units: every unit that took part or was held.
         files: how each file fared, by ``file_no``.
         logs: the lines that it wrote into the backend's import log.

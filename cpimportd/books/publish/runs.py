@@ -33,9 +33,6 @@ class Trigger:
     """Why a run takes place: by hand, or for a slot of a schedule.
 
     Attributes:
-        schedule: whose slot it is.
-        slot: when it was due.
-        accepted: units that a human accepts.
         requested_by: the human, where one asked for it.
         undoes: the runs that it takes back, where it is an undo.
         kinds: the kinds that it looks for, a group taken whole.

@@ -29,8 +29,6 @@ class Undo:
     """What is to be taken back.
 
     Attributes:
-        run_id: the undo's own number.
-        department_id: whose books.
         runs: what is taken back, the latest first.
         zone: in which 1C writes its moments.
         channel: of the NOTIFY.

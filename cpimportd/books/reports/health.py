@@ -23,11 +23,6 @@ class LastRun:
     """The latest import that is over.
 
     Attributes:
-        run: its number.
-        status: how it ended.
-        started_at: when it began.
-        finished_at: when it ended.
-        seconds: how long it took.
         stages: seconds per stage; empty where it ended without a report.
         problem: what made it fail, in a sentence with its code; None where nothing did.
         way_out: what can be done about that.
@@ -74,7 +69,6 @@ class Health:
     Attributes:
         last_run: whatever came of it; None before the first.
         last_success: when an import last published something, or found that all was published already.
-        held: what is held.
         files: all of the latest runs.
         runs: how many ended how.
         successes: by schedule; None where nobody asked, so that ``last_success`` has to do for all.

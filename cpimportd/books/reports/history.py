@@ -63,24 +63,11 @@ class RunLine:
     """One run in a list; units and documents are counted, detail lines are not.
 
     Attributes:
-        run: its number.
         status: how it ended; ``running`` while it does, ``abandoned`` where its process is gone without a word.
-        trigger: what started it.
         schedule: which schedule was due; None for a run by hand.
-        slot: when it was due.
-        started_at: when it began.
-        finished_at: when it ended.
         seconds: how long it took, as its report says; None while it runs.
-        host: where it ran.
-        version: of cpimportd.
-        accepted: the units that a human accepted.
         requested_by: the human who asked for it; None for a run of a schedule.
         undoes: the runs that it took back.
-        published: units that were published.
-        held: units that were held.
-        inserted: documents that came.
-        updated: documents that changed.
-        removed: documents that went.
         retimed: documents that came back under another time.
         moved: of the changed and re-timed documents, those that are of another organization now.
     """
@@ -116,11 +103,9 @@ class Change:
         kind: ``receipts`` or ``expenses``; of references ``organization``, ``bank_account`` or ``contract``.
         op: ``update``, ``delete``, ``rekey``, ``insert`` (an undo brought it back) or ``reference``.
         operation_id: the document, or the reference's text.
-        organization: whose.
         amount_before: the document's amount before.
         amount_after: after; None where it was removed.
         old: the differing columns before, of a removed document all of them; amounts are Decimal.
-        new: the differing columns after.
         why: ``snapshot``, ``normalised``, ``put-right`` or ``accepted``.
         paired_with: the other operation id of a re-timed or re-keyed document.
     """

@@ -103,9 +103,6 @@ class PastRun:
     """One run that is over.
 
     Attributes:
-        run: its number.
-        status: how it ended.
-        accepted: the units that a human accepted.
         units: of each unit by name, whether it was held, and the codes of its problems; empty where the run left none.
         held_files: workbooks that were held, by name.
     """
@@ -165,13 +162,11 @@ class Summary:
 
     Attributes:
         period: which documents are counted; contracts and runs are told as they are now, whatever the period.
-        documents: rows and sum per kind.
         principal: of the detail lines with payment type ``Погашение долга``.
         interest: of those with ``Уплата процентов``.
         other: of all others; the three add up to the details.
         active_contracts: contracts with ``is_active``.
         unconfirmed: expenses that the bank's statement does not confirm; they are among the expenses.
-        currencies: receipts and expenses by currency.
         last_run: the latest run, whatever came of it; None before the first.
         last_published: the latest run that published something.
     """

@@ -31,8 +31,7 @@ class Recorded(NamedTuple):
     """What one publication did to one organization's sum of one kind.
 
     Attributes:
-        run: its number.
-        at: when it began.
+        at: when the run began.
         bridge: as it recorded it.
         foreign_sum: what somebody else had added since the run before, which this one told and corrected.
     """

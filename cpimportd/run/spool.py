@@ -22,13 +22,16 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from itertools import chain
 from pathlib import Path
-from typing import Any, Final
+from typing import Final
+
+import msgspec
 
 from cpimportd.core.files import make_folder, own_folder, write_whole
 from cpimportd.core.leftovers import LOCK, MANIFEST, ROWS, STAMP, may_be_in_use, remove_abandoned, take_lock
 from cpimportd.core.model import Kind
 from cpimportd.core.problems import ProblemError
 from cpimportd.core.system import unusable
+from cpimportd.core.typed import to_json, typed
 from cpimportd.core.workbooks import FetchedFile
 
 logger = logging.getLogger(__name__)
@@ -73,18 +76,13 @@ class SpoolFolder:
         Raises:
             OSError: the disk is full; the files are there all the same.
         """
-        entries = [
-            {
-                "name": file.name,
-                "stored": str(file.path.relative_to(self.files)),
-                "size": file.size,
-                "sha256": file.sha256,
-                "modified": None if file.modified is None else file.modified.isoformat(),
-            }
+        listed = tuple(
+            _Stored(file.name, str(file.path.relative_to(self.files)), file.size, file.sha256, file.modified)
             for file in files
-        ]
-        tree = {"version": _VERSION, "run": run, "only": sorted(kind.value for kind in only), "files": entries}
-        write_whole(self.path / MANIFEST, json.dumps(tree, indent=1) + "\n")
+        )
+        manifest = _Manifest(_VERSION, run, tuple(sorted(kind.value for kind in only)), listed)
+        # In ASCII, as names on a disk need not be text.
+        write_whole(self.path / MANIFEST, json.dumps(to_json(manifest), indent=1) + "\n")
         for earlier in {path.name for path in self.files.iterdir()} - {file.path.parent.name for file in files}:
             shutil.rmtree(self.files / earlier, ignore_errors=True)
         contents = self.path.parent / _CONTENTS
@@ -116,13 +114,32 @@ def _share(file: Path, content: Path) -> None:
             link.replace(file)
 
 
-def manifest(folder: Path) -> dict[str, Any] | None:
+class _Stored(msgspec.Struct, frozen=True):
+    """A workbook in a run's list of files: as it was fetched, and where it lies below ``files``."""
+
+    name: str
+    stored: str
+    size: int
+    sha256: str
+    modified: datetime | None
+
+
+class _Manifest(msgspec.Struct, frozen=True):
+    """What a run wrote down of its files."""
+
+    version: int
+    run: int | None
+    only: tuple[str, ...]
+    files: tuple[_Stored, ...]
+
+
+def _manifest(folder: Path) -> _Manifest | None:
     """What a run wrote down of its files; None where it could not, or the run is not over."""
     try:
-        tree: dict[str, Any] = json.loads((folder / MANIFEST).read_bytes())
+        found = typed(json.loads((folder / MANIFEST).read_bytes()), _Manifest)
     except (FileNotFoundError, ValueError):
         return None
-    return tree if tree.get("version") == _VERSION else None
+    return found if found.version == _VERSION else None
 
 
 def find_in_spool(root: Path, sha256: str) -> Path | None:
@@ -143,11 +160,10 @@ def find_in_spool(root: Path, sha256: str) -> Path | None:
 def _stored(root: Path, sha256: str) -> Iterator[Path]:
     """What else may be that file: where there are no hard links, or no list of the files, newest first."""
     for folder, _ in reversed(run_folders(root)):
-        tree = manifest(folder)
-        if tree is None:
+        if (found := _manifest(folder)) is None:
             yield from sorted(path for path in (folder / "files").glob("*/*") if path.is_file())
         else:
-            yield from (folder / "files" / one["stored"] for one in tree["files"] if one["sha256"] == sha256)
+            yield from (folder / "files" / one.stored for one in found.files if one.sha256 == sha256)
 
 
 def _digest(path: Path) -> str | None:
@@ -254,19 +270,12 @@ def archived_runs(root: Path) -> tuple[ArchivedRun, ...]:
 
 
 def _archived(folder: Path, began: datetime) -> ArchivedRun | None:
-    tree = manifest(folder)
-    if tree is None or tree["run"] is None:
+    found = _manifest(folder)
+    if found is None or found.run is None:
         return None
     files = tuple(
-        FetchedFile(
-            one["name"],
-            folder / "files" / one["stored"],
-            one["size"],
-            None if one["modified"] is None else datetime.fromisoformat(one["modified"]),
-            one["sha256"],
-        )
-        for one in tree["files"]
+        FetchedFile(one.name, folder / "files" / one.stored, one.size, one.modified, one.sha256) for one in found.files
     )
     if not all(file.path.is_file() for file in files):
         return None
-    return ArchivedRun(folder, began, tree["run"], tuple(tree["only"]), files)
+    return ArchivedRun(folder, began, found.run, found.only, files)

@@ -23,13 +23,14 @@ from cpimportd.books.journal.movements import (
 from cpimportd.core.model import Figure
 from cpimportd.core.problems import ProblemError, problem
 from cpimportd.core.report import TERMS, Bridge
-from cpimportd.core.typed import to_json
+from cpimportd.core.typed import json_keys, to_json
 
 _ZERO = Decimal(0)
 _AT_ONCE = 200
 """Documents that are in memory at the same time."""
 
 
+@json_keys("department_id", "organization", "movements", "documents", counts="counts")
 @dataclass(frozen=True, slots=True)
 class Diff:
     """What one run made different, less the documents: :func:`movements` gives these.
@@ -63,18 +64,15 @@ class Diff:
         """Sums that the documents told here do not explain."""
         return tuple(one for one in self.sums if one.unexplained)
 
+    @property
+    def counts(self) -> dict[What, int]:
+        """How many documents there are of every kind."""
+        return {what: self.documents.get(what, 0) for what in What}
+
     def head(self) -> dict[str, object]:
         """It as scripts get it."""
-        return {
-            "run": self.run,
-            "status": self.status,
-            "started_at": self.started_at.isoformat(),
-            "finished_at": None if self.finished_at is None else self.finished_at.isoformat(),
-            "undoes": list(self.undoes),
-            "counts": {what.value: self.documents.get(what, 0) for what in What},
-            "moved": self.moved,
-            "sums": to_json(self.sums),
-        }
+        found: dict[str, object] = to_json(self)
+        return found
 
 
 async def diff(connection: asyncpg.Connection, run: int, *, organization: str | None = None) -> Diff:

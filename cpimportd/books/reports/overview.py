@@ -18,7 +18,7 @@ from cpimportd.core.figures import money
 from cpimportd.core.model import Kind
 from cpimportd.core.outcomes import PUBLISHED
 from cpimportd.core.report import KindTotal
-from cpimportd.core.typed import json_keys
+from cpimportd.core.typed import json_keys, to_json
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,9 +39,8 @@ async def workbooks(
     for row in await connection.fetch(sql("overview", "files", looked=sql("recent", "looked")), department_id):
         modified = row["modified"]
         stale = modified is not None and now - modified > stale_after
-        moments = {name: row[name] and row[name].isoformat() for name in ("modified", "read_at", "good_at")}
-        total = row["control_total"]
-        found.append({**dict(row), **moments, "control_total": None if total is None else money(total), "stale": stale})
+        total = None if row["control_total"] is None else money(row["control_total"])
+        found.append(to_json({**dict(row), "control_total": total, "stale": stale}))
     return found
 
 
@@ -54,10 +53,8 @@ async def days(
     by_day: dict[date, list[dict[str, object]]] = {first + timedelta(days=n): [] for n in range(count)}
     rows = await connection.fetch(sql("overview", "runs_since", seconds=sql("runs", "seconds")), department_id, begin)
     for row in reversed(rows):
-        moments = {name: row[name] and row[name].isoformat() for name in ("started_at", "finished_at")}
-        day = by_day.get(row["started_at"].astimezone(zone).date())
-        if day is not None:
-            day.append({**dict(row), **moments})
+        if (day := by_day.get(row["started_at"].astimezone(zone).date())) is not None:
+            day.append(to_json(dict(row)))
     return [{"day": day.isoformat(), "runs": runs} for day, runs in by_day.items()]
 
 
@@ -78,9 +75,8 @@ async def import_logs(
     found = []
     for row in await connection.fetch(sql("overview", "import_logs"), department_id, skip, limit):
         seconds = row["processing_time_seconds"]
-        moment = row["import_date"].isoformat()
         number = None if seconds is None else float(seconds)
-        found.append({**dict(row), "import_date": moment, "processing_time_seconds": number})
+        found.append(to_json({**dict(row), "processing_time_seconds": number}))
     return found
 
 

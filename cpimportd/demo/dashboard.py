@@ -96,9 +96,9 @@ def _process(folder: Path, verb: str, config: Path, *options: str, **environ: st
 
 
 def _address(process: "subprocess.Popen[str]", log: Path) -> str:
-    said = "".join(_document(process.stdout))
+    printed = "".join(_document(process.stdout))
     try:
-        return str(json.loads(said)["address"])
+        return str(json.loads(printed)["address"])
     except (ValueError, KeyError):
         raise DashboardError(log.read_text(encoding="utf-8").strip()) from None
 

@@ -95,10 +95,10 @@ def totals(ledger: Ledger, kind: Kind, off_by: Decimal = Decimal(0)) -> Mapping[
         return {"Сумма": _amount(ledger, sum(d.kopecks for d in documents) + wrong)}
     lines = [line for document in ledger.expenses for line in document.lines]
     paid = sum(line.kopecks for line in lines)
-    said = {"Сумма платежа": _amount(ledger, paid + wrong)}
+    control_totals = {"Сумма платежа": _amount(ledger, paid + wrong)}
     if ledger.organization.rates:
-        said |= {"Курс расчетов": len(lines), "Сумма расчетов": _amount(ledger, paid)}
-    return said
+        control_totals |= {"Курс расчетов": len(lines), "Сумма расчетов": _amount(ledger, paid)}
+    return control_totals
 
 
 def _common(document: Document, organization: str, automatic: bool) -> dict[str, Cell]:

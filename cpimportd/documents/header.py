@@ -63,7 +63,7 @@ class Layout:
         titles: as the workbook shows them; "" where a column has none.
         written: the same with every character that the workbook writes, invisible ones too.
         known: the columns that go into fields, in the sheet's order.
-        others: the columns that go into ``extra``: place, and title there, which no two have in common.
+        extra: the columns that go into ``extra``: place, and title there, which no two have in common.
     """
 
     kind: Kind
@@ -71,7 +71,7 @@ class Layout:
     titles: tuple[str, ...]
     written: tuple[str, ...]
     known: tuple[KnownColumn, ...]
-    others: tuple[tuple[int, str], ...]
+    extra: tuple[tuple[int, str], ...]
 
     def find(self, field: str) -> KnownColumn | None:
         """The column of a field; None where this sheet has none."""
@@ -127,14 +127,14 @@ def lay_out(kind: Kind, row: int, cells: Sequence[Cell]) -> Layout:
     """
     written = tuple("" if is_blank(cell) else " ".join(str(cell).split()) for cell in cells)
     titles = tuple(map(visible, written))
-    known, others, unused = [], [], _UnusedTitles()
+    known, extra, unused = [], [], _UnusedTitles()
     for index, title in enumerate(titles):
         column = _KNOWN[kind].get(fold(title))
         if column is not None:
             known.append(KnownColumn(index, title, column))
         if column is None or column.field == "extra":
-            others.append((index, unused.like(title or f"({column_letter(index)})")))
-    return Layout(kind, row, titles, written, tuple(known), tuple(others))
+            extra.append((index, unused.like(title or f"({column_letter(index)})")))
+    return Layout(kind, row, titles, written, tuple(known), tuple(extra))
 
 
 def layout_problems(layout: Layout, file: str) -> list[Problem]:

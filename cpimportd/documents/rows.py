@@ -159,7 +159,7 @@ class RowReader:
         self._extra = at["extra"]
         self.tallies = Tallies(layout, file)
         self._rules = rules_for(layout, self.tallies)
-        self.extra = ExtraColumns(layout.others, len(layout.titles))
+        self.extra = ExtraColumns(layout.extra, len(layout.titles))
         self.sums = [Decimal(0)] * len(self._numeric)
         self.turnovers = self.sums.copy()
         self.rows = self.rejected = 0

@@ -193,7 +193,7 @@ def totals(layout: Layout, reader: RowReader, total: Row | None, file: str) -> I
                 continue
             if stated is not None:
                 control[known.title] = stated
-        for index, title in layout.others:
+        for index, title in layout.extra:
             both = reader.extra.control_total(index, cells[index], reader.rows)
             if both is not None:
                 control[title], sums[title] = both

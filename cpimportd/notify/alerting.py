@@ -200,7 +200,7 @@ async def _note(
     """Note what is wrong, and queue what is to be told, in one transaction."""
     run = None if report is None else report.run
     told_without = delivery.read_notified(settings.state_directory)
-    async with queue.noting(connection, settings.department_id) as notes:
+    async with queue.locked_conditions(connection, settings.department_id) as notes:
         stored = await notes.conditions()
         before = {**told_without, **{one.subject: _remembered(one) for one in stored}}
         changes = compare(before, found, now, settings.alerts.remind_every)

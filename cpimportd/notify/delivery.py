@@ -94,7 +94,7 @@ async def deliver(connection: asyncpg.Connection, settings: Settings) -> tuple[P
     if not urls:
         return ()
     try:
-        async with queue.taking(connection, settings.department_id) as waiting:
+        async with queue.claimed_alerts(connection, settings.department_id) as waiting:
             if not waiting:
                 return ()
             failed = await _send_all(settings, urls, waiting)
@@ -113,7 +113,7 @@ async def deliver(connection: asyncpg.Connection, settings: Settings) -> tuple[P
 
 
 async def _send_all(
-    settings: Settings, urls: Mapping[str, str], waiting: Sequence[queue.Waiting]
+    settings: Settings, urls: Mapping[str, str], waiting: Sequence[queue.UnsentAlert]
 ) -> dict[int, dict[str, str]]:
     """Send to each address what it has not had yet; gives, by alert, to whom it did not go and why."""
     seconds, say = settings.alerts.timeout.total_seconds(), say_in(settings.alerts.language)

@@ -79,7 +79,7 @@ async def do(settings: Settings, job: JobName, since: datetime | None = None, *,
             done = _reconciled(await reconcile(connection, number, since or now - LOOK_BACK, settings.zone))
         if not send:
             return done
-        async with queue.noting(connection, number) as notes:
+        async with queue.locked_conditions(connection, number) as notes:
             occasion = "report" if job == "report" else "reconciliation"
             await notes.queue(occasion, job, _title(settings, done), _body(settings, done), None)
         unsent = await deliver(connection, settings)

@@ -26,7 +26,7 @@ from cpimportd.render.layout import (
 if TYPE_CHECKING:
     from cpimportd.books.reports.alerts import QueuedAlert, StoredCondition
     from cpimportd.books.reports.reconciliation import Reconciliation
-    from cpimportd.books.reports.weekly import Moved, Weekly
+    from cpimportd.books.reports.weekly import PeriodChange, Weekly
 
 _MOVED: Final = (
     *(Column("Organization"), Column("Kind")),
@@ -84,7 +84,7 @@ def render_weekly(found: "Weekly", zone: tzinfo, console: Console) -> None:
         print_rest(console, (one.status for one in rest), "cpimportd report --json")
 
 
-def _documents(one: "Moved") -> tuple[str, ...]:
+def _documents(one: "PeriodChange") -> tuple[str, ...]:
     """Documents are counted in the rows of receipts and expenses; the others are sums of lines."""
     if one.bridge.kind.kind is Kind.DETAILS:
         return ("",) * 4

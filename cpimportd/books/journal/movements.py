@@ -147,10 +147,11 @@ class Sums:
         """By how much the documents told here miss the bridge: 0.00, unless a part of the journal is no more."""
         if self.bridge is None:
             return _ZERO
-        mine, its = (self.added, self.removed, self.changed), self.bridge
+        recorded = self.bridge
         if self.net:
-            return abs(self.added - self.removed + self.changed - (its.closing - its.opening))
-        return sum((abs(a - b) for a, b in zip(mine, (its.added, its.removed, its.changed), strict=True)), _ZERO)
+            return abs(self.added - self.removed + self.changed - (recorded.closing - recorded.opening))
+        gaps = (getattr(self, name) - getattr(recorded, name) for name in ("added", "removed", "changed"))
+        return sum(map(abs, gaps), _ZERO)
 
 
 def compare(kind: Kind, before: Values, after: Values) -> Iterator[Difference]:

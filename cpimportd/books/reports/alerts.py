@@ -17,7 +17,7 @@ from cpimportd.core.typed import json_keys
 @json_keys("run_id", run="run_id")
 @dataclass(frozen=True, slots=True)
 class StoredCondition:
-    """Something that is wrong: since when, when it was last told of, and by which run it was found."""
+    """Something that is wrong: since when, when an alert last reported it, and which run found it."""
 
     subject: str
     state: str
@@ -32,8 +32,8 @@ class StoredCondition:
 
 
 @dataclass(frozen=True, slots=True)
-class Waiting:
-    """An alert that is still to be sent; ``error`` says to whom it could not, a line each, where it was tried."""
+class UnsentAlert:
+    """An alert that is still to be sent; ``error`` has the recipients that a try did not reach, a line each."""
 
     id: int
     created_at: datetime
@@ -60,8 +60,8 @@ class QueuedAlert:
     error: str | None
 
 
-class Notes:
-    """What is wrong in one department, open to be changed within one transaction."""
+class LockedConditions:
+    """What is wrong in one department, to be changed within one transaction that nobody else shares."""
 
     def __init__(self, connection: asyncpg.Connection, department_id: int) -> None:
         self._connection = connection
@@ -90,21 +90,21 @@ class Notes:
 
 
 @asynccontextmanager
-async def noting(connection: asyncpg.Connection, department_id: int) -> AsyncIterator[Notes]:
-    """One transaction in which nobody else notes anything: what is found and what is queued come together or not."""
+async def locked_conditions(connection: asyncpg.Connection, department_id: int) -> AsyncIterator[LockedConditions]:
+    """One transaction in which nobody else changes conditions: what is found and what is queued come together."""
     async with connection.transaction():
         await connection.execute(sql("alerts", "lock"), LOCK_CLASS + 2, department_id)
-        yield Notes(connection, department_id)
+        yield LockedConditions(connection, department_id)
 
 
 async def conditions(connection: asyncpg.Connection, department_id: int) -> list[StoredCondition]:
-    """What runs have found, by subject; what of it was told."""
+    """What runs have found, by subject, and when it was reported."""
     rows = await connection.fetch(sql("alerts", "conditions"), department_id)
     return [StoredCondition(**dict(row)) for row in rows]
 
 
 async def wrong_now(connection: asyncpg.Connection, department_id: int) -> list[StoredCondition]:
-    """What is wrong now, by subject, for people: what runs found, and what is held, whoever has been told of it."""
+    """What is wrong now, by subject, for people: what runs found, and what is held, reported or not."""
     noted = {one.subject: one for one in await conditions(connection, department_id)}
     held = [
         StoredCondition(
@@ -116,8 +116,8 @@ async def wrong_now(connection: asyncpg.Connection, department_id: int) -> list[
         )
         for one in await held_units(connection, department_id)
     ]
-    others = [one for one in noted.values() if not one.is_unit]
-    return sorted([*others, *held], key=lambda one: one.subject)
+    not_units = [one for one in noted.values() if not one.is_unit]
+    return sorted([*not_units, *held], key=lambda one: one.subject)
 
 
 async def latest(connection: asyncpg.Connection, department_id: int, limit: int = 20) -> list[QueuedAlert]:
@@ -127,23 +127,23 @@ async def latest(connection: asyncpg.Connection, department_id: int, limit: int 
 
 
 @asynccontextmanager
-async def taking(connection: asyncpg.Connection, department_id: int) -> AsyncIterator[Sequence[Waiting]]:
-    """The alerts that wait, for whoever sends them within: nobody else takes them meanwhile.
+async def claimed_alerts(connection: asyncpg.Connection, department_id: int) -> AsyncIterator[Sequence[UnsentAlert]]:
+    """The unsent alerts, for whoever sends them within: nobody else claims them meanwhile.
 
     They are free again when it ends, however it ends: what was sent and not marked yet may be sent twice, never lost.
     """
     async with connection.transaction():
         await connection.execute("SET LOCAL idle_in_transaction_session_timeout = 0")
         rows = await connection.fetch(sql("alerts", "unsent"), department_id)
-        yield [Waiting(**dict(row)) for row in rows]
+        yield [UnsentAlert(**dict(row)) for row in rows]
 
 
 async def mark_sent(connection: asyncpg.Connection, department_id: int, ids: Sequence[int]) -> None:
-    """These went to everybody; those that were sent a year ago are forgotten."""
+    """Mark alerts that reached every recipient; those that were sent a year ago are deleted."""
     await connection.execute(sql("alerts", "sent"), list(ids))
     await connection.execute(sql("alerts", "forget_sent"), department_id)
 
 
 async def mark_unsent(connection: asyncpg.Connection, alert_id: int, error: str) -> None:
-    """This one did not go to somebody."""
+    """Mark an alert that did not reach some recipient."""
     await connection.execute(sql("alerts", "not_sent"), alert_id, error)

@@ -19,7 +19,7 @@ _COUNTS = ("inserted", "updated", "removed", "retimed", "moved_in", "moved_out")
 
 
 @dataclass(frozen=True, slots=True)
-class Ran:
+class PeriodRun:
     """One run of the period."""
 
     run: int
@@ -38,7 +38,7 @@ class Ran:
     closing="bridge.closing",
 )
 @dataclass(frozen=True, slots=True)
-class Moved:
+class PeriodChange:
     """What the publications of the period did to one organization's documents of one kind, and to their sum.
 
     Documents are counted in the rows of receipts and expenses; the others have sums alone.
@@ -71,8 +71,8 @@ class Weekly:
     """What the period from ``since`` on brought."""
 
     since: datetime
-    runs: tuple[Ran, ...]
-    moved: tuple[Moved, ...]
+    runs: tuple[PeriodRun, ...]
+    moved: tuple[PeriodChange, ...]
     wrong: tuple[StoredCondition, ...]
     months: tuple[Month, ...]
     uploads: tuple[FileReport, ...]
@@ -112,14 +112,16 @@ async def weekly(connection: asyncpg.Connection, department_id: int, since: date
         uploads = await latest_files(connection, department_id)
     return Weekly(
         since,
-        tuple(Ran(**dict(row)) for row in runs),
-        tuple(map(_moved, moved)),
+        tuple(PeriodRun(**dict(row)) for row in runs),
+        tuple(map(_change, moved)),
         tuple(wrong),
         tuple(Month(**dict(row)) for row in months),
         uploads,
     )
 
 
-def _moved(row: asyncpg.Record) -> Moved:
+def _change(row: asyncpg.Record) -> PeriodChange:
     terms = {name: row["removed_sum" if name == "removed" else name] for name in TERMS}
-    return Moved(row["organization"], Bridge(Figure(row["kind"]), **terms), **{name: row[name] for name in _COUNTS})
+    return PeriodChange(
+        row["organization"], Bridge(Figure(row["kind"]), **terms), **{name: row[name] for name in _COUNTS}
+    )

@@ -96,7 +96,6 @@ def write_workbook(
     *,
     title_rows: Sequence[str] = (),
     sheet: str = "Лист_1",
-    total_label: str = "Итого",
     capital_shared_strings: bool = False,
     stamp: datetime = datetime(2026, 11, 23, 6, 0, 0),  # noqa: DTZ001  a zip's stamps have no zone
 ) -> None:
@@ -109,7 +108,6 @@ def write_workbook(
         totals: by title, what the ``Итого`` row says; None leaves that row out.
         title_rows: texts above the header, one row each.
         sheet: the sheet's name.
-        total_label: the first cell of the row with the totals.
         capital_shared_strings: name the part ``xl/SharedStrings.xml`` while the rest of the package says
             ``sharedStrings.xml``, as some 1C releases do.
         stamp: what the zip gives as every part's time.
@@ -126,9 +124,7 @@ def write_workbook(
         page.add(row, _DATA_STYLE)
     if totals is not None:
         columns = {titles.index(title): amount for title, amount in totals.items()}
-        page.add(
-            [columns.get(place, total_label if place == 0 else None) for place in range(len(titles))], _TOTAL_STYLE
-        )
+        page.add([columns.get(place, None if place else "Итого") for place in range(len(titles))], _TOTAL_STYLE)
         page.merge(min(columns, default=len(titles)))
     parts = {
         "[Content_Types].xml": _CONTENT_TYPES,

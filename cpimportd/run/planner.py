@@ -6,7 +6,7 @@ It prints a plan, or everything that is wrong, as one JSON document, and keeps w
 import os
 import sys
 import tempfile
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from datetime import timedelta
 from pathlib import Path
 
@@ -33,9 +33,9 @@ from cpimportd.run.usable import require_usable
 from cpimportd.timetable.memory import PlannedSchedule
 
 
-def runtime_directory(settings: Settings, environ: Mapping[str, str] = os.environ) -> Path:
+def runtime_directory(settings: Settings) -> Path:
     """Where the daemon keeps what need not outlive it: systemd's ``RuntimeDirectory=``, else beside its memory."""
-    given = environ.get("RUNTIME_DIRECTORY", "").split(":")[0]  # systemd.exec(5): several are separated by colons
+    given = os.environ.get("RUNTIME_DIRECTORY", "").split(":")[0]  # systemd.exec(5): several are separated by colons
     return Path(given) if given else settings.state_directory / "run"
 
 

@@ -42,12 +42,6 @@ _ROW: Final = KEY_COLUMNS.index("row")
 _ASK: Final = "SELECT octet_length($1::text)"
 
 
-async def encoding_of(connection: asyncpg.Connection) -> str:
-    """The database's encoding, as PostgreSQL calls it."""
-    name: str = connection.get_settings().server_encoding
-    return name
-
-
 async def checked(
     connection: asyncpg.Connection, snapshots: Sequence[Snapshot], told: int, title: Title
 ) -> tuple[Snapshot, ...]:
@@ -65,7 +59,7 @@ async def checked(
     Raises:
         asyncpg.PostgresError: the database failed.
     """
-    encoding = await encoding_of(connection)
+    encoding = connection.get_settings().server_encoding
     if encoding in UNIVERSAL:
         return tuple(snapshots)
     seen = {n: await asyncio.to_thread(_beyond_ascii, s.rows_path) for n, s in enumerate(snapshots) if s.rows_path}

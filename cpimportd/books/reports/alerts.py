@@ -120,9 +120,9 @@ async def wrong_now(connection: asyncpg.Connection, department_id: int) -> list[
     return sorted([*not_units, *held], key=lambda one: one.subject)
 
 
-async def latest(connection: asyncpg.Connection, department_id: int, limit: int = 20) -> list[QueuedAlert]:
-    """What waits, and what was sent last, the newest first."""
-    rows = await connection.fetch(sql("alerts", "latest"), department_id, limit)
+async def latest(connection: asyncpg.Connection, department_id: int) -> list[QueuedAlert]:
+    """What waits, then what was sent last, the newest first; twenty in all."""
+    rows = await connection.fetch(sql("alerts", "latest"), department_id, 20)
     return [QueuedAlert(**dict(row)) for row in rows]
 
 

@@ -38,7 +38,7 @@ def key(name: str, kind: TypeEngine[Any], comment: str) -> Column[Any]:
     return Column(name, kind, primary_key=True, autoincrement=False, comment=comment)
 
 
-def run(*, key: bool = False, needed: bool = True, comment: str = "The run that wrote this row.") -> Column[Any]:
+def run(comment: str, *, key: bool = False) -> Column[Any]:
     """The number of a run, pointing to its row."""
     return Column(
         "run_id",
@@ -46,7 +46,7 @@ def run(*, key: bool = False, needed: bool = True, comment: str = "The run that 
         ForeignKey(f"{SCHEMA}.runs.id"),
         primary_key=key,
         autoincrement=False,
-        nullable=not (key or needed),
+        nullable=False,
         comment=comment,
     )
 

@@ -98,7 +98,7 @@ snapshot = Table(
     "snapshot",
     metadata,
     identity("The number by which other tables name this workbook."),
-    run(comment="The run that read it."),
+    run("The run that read it."),
     needed("file", Text(), "The name that the server gave it."),
     needed("sha256", Text(), "Of its bytes."),
     needed("digest", Text(), "Of its content less the zip's and 1C's time stamps; includes the reader's version."),
@@ -150,7 +150,7 @@ served = Table(
 run_unit = Table(
     "run_unit",
     metadata,
-    run(key=True, comment="The run."),
+    run("The run.", key=True),
     key("organization", Text(), "Whose documents."),
     key("kind", Text(), "receipts, expenses or details."),
     needed("status", Text(), "How the unit fared: published, unchanged or held."),
@@ -231,7 +231,7 @@ published = Table(
 change = Table(
     "change",
     metadata,
-    run(key=True, comment="The run that made the change."),
+    run("The run that made the change.", key=True),
     key("seq", Integer(), "Order within the run."),
     department(),
     Column("kind", Text(), comment="receipts or expenses; of references: organization, bank_account or contract."),

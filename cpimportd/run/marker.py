@@ -6,29 +6,20 @@ Like the worker that reads, it imports no settings, no network and no database, 
 import base64
 import json
 import sys
-from collections.abc import Sequence
 from pathlib import Path
-from typing import TypedDict
 
 import openpyxl
 from openpyxl.reader import drawings
 
-from cpimportd.render.workbooks.rejects import Note, mark
+from cpimportd.core.typed import typed
+from cpimportd.render.workbooks.notes import MarkJob
+from cpimportd.render.workbooks.rejects import mark
 from cpimportd.workbook.confine import confine, die_with_parent, import_codecs, import_whole
 from cpimportd.workbook.openfile import OpenFile
 from cpimportd.workbook.package import with_declared_names
 
 LINE = 60_000
 """Bytes of the workbook that go onto one line."""
-
-
-class MarkJob(TypedDict):
-    """What is to be marked."""
-
-    path: str
-    sheet: str | None
-    columns: dict[str, str]
-    notes: Sequence[Sequence[object]]
 
 
 def main() -> None:
@@ -40,12 +31,11 @@ def main() -> None:
     asked = sys.stdin.buffer.read()
     if not asked:  # the parent is gone already
         return
-    job: MarkJob = json.loads(asked)
-    notes = [Note(*note) for note in job["notes"]]  # type: ignore[arg-type] # our own parent wrote them
-    with OpenFile(Path(job["path"])) as workbook:
+    job = typed(json.loads(asked), MarkJob)
+    with OpenFile(Path(job.path)) as workbook:
         confine()
         source = with_declared_names(workbook)
-    marked = mark(source, notes, sheet=job["sheet"], columns=job["columns"])
+    marked = mark(source, job.notes, sheet=job.sheet, columns=job.columns)
     for start in range(0, len(marked), LINE):
         sys.stdout.buffer.write(base64.b64encode(marked[start : start + LINE]) + b"\n")
 

@@ -20,7 +20,8 @@ from cpimportd.config.settings import Reader, Settings
 from cpimportd.core.catalog import CATALOG, Effect
 from cpimportd.core.problems import Problem, ProblemError, printable, problem
 from cpimportd.core.texts.telling import told
-from cpimportd.core.typed import json_keys
+from cpimportd.core.typed import json_keys, to_json
+from cpimportd.render.workbooks.notes import MarkJob, Note
 from cpimportd.render.workbooks.output import write_output
 from cpimportd.run.spool import archived_runs, find_in_spool
 from cpimportd.workbook.reading import child_command
@@ -150,15 +151,10 @@ async def _marked(one: Faulty, path: Path, limits: Reader) -> bytes:
     Raises:
         ProblemError: ``reader-limit``, ``reader-failed``.
     """
-    job = {
-        "path": str(path),
-        "sheet": one.sheet,
-        "columns": dict(one.columns),
-        "notes": [note_of(found) for found in in_order(one.problems)],
-    }
+    job = MarkJob(str(path), one.sheet, one.columns, tuple(map(note_of, in_order(one.problems))))
     content = bytearray()
     start = spawned(child_command("cpimportd.run.marker"))
-    async with aclosing(run_limited(start, json.dumps(job).encode(), limits, file=one.file)) as lines:
+    async with aclosing(run_limited(start, json.dumps(to_json(job)).encode(), limits, file=one.file)) as lines:
         async for block in lines:
             for line in block.splitlines():
                 content += base64.b64decode(line, validate=True)
@@ -170,11 +166,11 @@ def in_order(problems: Sequence[Mapping[str, Any]]) -> list[Mapping[str, Any]]:
     return sorted(problems, key=lambda one: (not _grave(one["code"]), one["row"] or 0))
 
 
-def note_of(found: Mapping[str, Any]) -> tuple[int | None, str | None, str | None, str, str, bool]:
-    """A problem in Russian, as the fields of a ``Note``."""
+def note_of(found: Mapping[str, Any]) -> Note:
+    """A problem in Russian."""
     text, whole = told(found, "ru")
     sentence = text.sentence if whole else f"{text.sentence}: {found['message']}"
-    return (found["row"], found["column"], found["value"], sentence, text.way_out, _grave(found["code"]))
+    return Note(found["row"], found["column"], found["value"], sentence, text.way_out, _grave(found["code"]))
 
 
 def _grave(code: str) -> bool:

@@ -12,7 +12,7 @@ import zipfile
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any, BinaryIO, Final, NamedTuple
+from typing import Any, BinaryIO, Final
 
 import openpyxl
 from openpyxl.comments import Comment
@@ -27,6 +27,7 @@ from openpyxl.worksheet.hyperlink import Hyperlink
 from openpyxl.writer.excel import ExcelWriter
 
 from cpimportd.core.folding import fold
+from cpimportd.render.workbooks.notes import Note
 from cpimportd.render.workbooks.tables import Book, Sheet, SomeCell, Titled, harmless, neutralize
 
 LIST: Final = "Что исправить"
@@ -48,33 +49,7 @@ _COLUMNS: Final = (
 )
 
 
-class Note(NamedTuple):
-    """One thing to be corrected.
-
-    Attributes:
-        row: the sheet's row, from 1; None where it is about the whole workbook.
-        column: the column's title; None where it is about the whole row.
-        value: what stands there.
-        text: what is wrong, in Russian.
-        advice: what to do, in Russian.
-        grave: whether it holds documents back.
-    """
-
-    row: int | None
-    column: str | None
-    value: str | None
-    text: str
-    advice: str
-    grave: bool
-
-
-def mark(
-    source: Path | BinaryIO,
-    notes: Sequence[Note],
-    *,
-    sheet: str | None,
-    columns: Mapping[str, str],
-) -> bytes:
+def mark(source: Path | BinaryIO, notes: Sequence[Note], *, sheet: str | None, columns: Mapping[str, str]) -> bytes:
     """Colour and comment what is to be corrected.
 
     Args:

@@ -1,0 +1,42 @@
+"""What the child process that marks a workbook is asked to do; the parent need not load openpyxl to ask it."""
+
+from collections.abc import Mapping
+from typing import NamedTuple
+
+import msgspec
+
+
+class Note(NamedTuple):
+    """One thing to be corrected.
+
+    Attributes:
+        row: the sheet's row, from 1; None where it is about the whole workbook.
+        column: the column's title; None where it is about the whole row.
+        value: what stands there.
+        text: what is wrong, in Russian.
+        advice: what to do, in Russian.
+        grave: whether it holds documents back.
+    """
+
+    row: int | None
+    column: str | None
+    value: str | None
+    text: str
+    advice: str
+    grave: bool
+
+
+class MarkJob(msgspec.Struct, frozen=True):
+    """What is to be marked in which workbook.
+
+    Attributes:
+        path: where the workbook lies.
+        sheet: the sheet that was read; None: nobody knows, and the active one is taken.
+        columns: field → letters of its column, as far as known.
+        notes: what is to be corrected.
+    """
+
+    path: str
+    sheet: str | None
+    columns: Mapping[str, str]
+    notes: tuple[Note, ...]

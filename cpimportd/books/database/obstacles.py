@@ -39,7 +39,6 @@ class Standing:
         policies: by which policies.
         changing: triggers that see rows before they are written, and rules.
         following: triggers that come after.
-        generated: columns whose values nobody can write.
     """
 
     table: str
@@ -49,7 +48,6 @@ class Standing:
     policies: Sequence[str]
     changing: Sequence[str]
     following: Sequence[str]
-    generated: Sequence[str]
 
 
 async def look(connection: asyncpg.Connection) -> tuple[Standing, ...]:

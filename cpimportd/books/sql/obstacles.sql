@@ -16,9 +16,7 @@ SELECT p.name AS table, format('%I.%I', n.nspname, c.relname) AS relation, c.rel
              WHERE ev_class = c.oid AND rulename <> '_RETURN' AND ev_enabled IN ('O', 'A') ORDER BY 1) AS changing,
        array(SELECT 'trigger ' || tgname FROM pg_trigger
              WHERE tgrelid = c.oid AND NOT tgisinternal AND tgenabled IN ('O', 'A') AND tgtype & 3 <> 3
-             ORDER BY 1) AS following,
-       array(SELECT attname::text FROM pg_attribute
-             WHERE attrelid = c.oid AND attnum > 0 AND NOT attisdropped AND attgenerated <> '' ORDER BY 1) AS generated
+             ORDER BY 1) AS following
 FROM parts p
 JOIN pg_class c ON c.oid = p.oid
 JOIN pg_namespace n ON n.oid = c.relnamespace

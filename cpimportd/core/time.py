@@ -15,6 +15,23 @@ def moment(instant: datetime, zone: tzinfo | None) -> str:
     return f"{local:%Y-%m-%d %H:%M:%S %Z}" if local.second else f"{local:%Y-%m-%d %H:%M %Z}"
 
 
+def zoned_text(instant: datetime) -> str:
+    """``2026-11-24T06:00:00+03:00[Europe/Moscow]``: an aware instant in its zone (RFC 9557), or by its offset alone."""
+    zone = instant.tzinfo
+    return f"{instant.isoformat()}[{zone.key}]" if isinstance(zone, ZoneInfo) else instant.isoformat()
+
+
+def from_zoned_text(text: str) -> datetime | None:
+    """An instant of :func:`zoned_text`, in its zone; None where a text is none."""
+    written, _, name = text.removesuffix("]").partition("[")
+    try:
+        instant = datetime.fromisoformat(written)
+        zone = ZoneInfo(name) if name else instant.tzinfo
+    except (ValueError, OSError, ZoneInfoNotFoundError):
+        return None
+    return None if instant.tzinfo is None else instant.astimezone(zone)
+
+
 def clock(instant: datetime, zone: tzinfo | None, now: datetime) -> str:
     """``06:20``, ``06:12:07``: an instant of today by the clock alone; of another day as of :func:`moment`.
 

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, Final
 from cpimportd.core.files import write_whole
 from cpimportd.core.outcomes import held_alone
 from cpimportd.core.problems import Problem, ProblemError, problem
-from cpimportd.core.typed import to_json
+from cpimportd.core.typed import from_tree, to_json
 from cpimportd.core.waiting import SHOWN_AFTER, Wait
 from cpimportd.daemon.lock import Holder, holder
 from cpimportd.daemon.plan import RESCHEDULED, read_rescheduled
@@ -149,7 +149,7 @@ class Client:
         while True:
             answers = self._status_of(life)["answers"]
             if answers["reloads_answered"] >= number:
-                return tuple(Problem(**found) for found in answers["refused"])
+                return from_tree(answers["refused"], tuple[Problem, ...])
             self._wait_for_answer(deadline, self._holder())
 
     def reschedule(self, name: str, expression: str | None) -> tuple[Problem, ...]:

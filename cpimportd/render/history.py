@@ -18,7 +18,7 @@ from cpimportd.core.report import (
     UnitReport,
 )
 from cpimportd.core.time import moment
-from cpimportd.core.typed import to_json, typed
+from cpimportd.core.typed import from_tree, to_json
 from cpimportd.render import fields as values
 from cpimportd.render.fields import title_of
 from cpimportd.render.layout import Column, clean, clean_cell, print_heading, print_line, print_more, print_table
@@ -104,8 +104,8 @@ def stored_report(stored: Mapping[str, Any]) -> RunReport:
     """A report from the JSON that its run left in the database; an earlier version told less."""
     parts = {"files": (), "units": (), "problems": (), "held_now": None}  # each is read below
     return replace(
-        typed({**stored, **parts}, RunReport, lax=True),
-        files=tuple(_with_problems(typed({**file, "problems": ()}, FileReport), file) for file in stored["files"]),
+        from_tree({**stored, **parts}, RunReport, lax=True),
+        files=tuple(_with_problems(from_tree({**file, "problems": ()}, FileReport), file) for file in stored["files"]),
         units=tuple(map(_unit, stored["units"])),
         problems=_problems(stored["problems"]),
     )
@@ -114,7 +114,7 @@ def stored_report(stored: Mapping[str, Any]) -> RunReport:
 def _unit(stored: Mapping[str, Any]) -> UnitReport:
     unit = Unit(stored["organization"], Kind(stored["kinds"][0]).group)
     told = {**stored, "unit": to_json(unit), "bridges": stored["bridge"], "problems": (), "foreign": {}}
-    return _with_problems(typed(told, UnitReport), stored)
+    return _with_problems(from_tree(told, UnitReport), stored)
 
 
 def _with_problems(found: _Part, stored: Mapping[str, Any]) -> _Part:

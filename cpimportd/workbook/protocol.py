@@ -15,7 +15,9 @@ from typing import IO, Any, TypedDict
 
 from cpimportd.core.catalog import CATALOG
 from cpimportd.core.model import STAGED_COLUMNS, Kind, Progress
-from cpimportd.core.problems import Problem, printable, problem, received_facts
+from cpimportd.core.phrases import received_facts
+from cpimportd.core.problems import Problem, printable, problem
+from cpimportd.core.typed import to_json
 from cpimportd.workbook.copytext import KeyReader, Keys, amount_of
 
 LONGEST_LINE = 8 * 1024 * 1024
@@ -126,7 +128,7 @@ class Output:
         """Send a problem, unless so many of its code were sent already: a sheet has room for a million bad rows."""
         self._found[found.code] += 1
         if self._found[found.code] <= self._most_problems:
-            self.message("problem", found.as_json())
+            self.message("problem", to_json(found))
 
     def end(self, trailer: Trailer, file: str) -> None:
         """Send the last words, with the number of rows and of problems, and leave nothing unsent."""
@@ -134,7 +136,7 @@ class Output:
             if count > self._most_problems:
                 unlisted = count - self._most_problems
                 more = problem("problems-unlisted", file=file, value=code, count=unlisted, all=count)
-                self.message("problem", more.as_json())
+                self.message("problem", to_json(more))
         self.message("trailer", replace(trailer, rows=self._rows).as_json())
         self._flush()
 

@@ -14,6 +14,7 @@ from cpimportd.core.problems import Problem, problem
 from cpimportd.core.texts import po
 from cpimportd.core.texts.telling import spoken, told
 from cpimportd.core.texts.translation import Translated
+from cpimportd.core.typed import to_json
 
 FILE = po.FOLDER / "ru.po"
 CATALOGUE = po.read(FILE)
@@ -102,7 +103,7 @@ def test_figures_days_and_words_are_written_in_russian():
     )
     day = Translated("ru").day("2026-11-24")  # its last blank is another one in each version of the CLDR
     assert day.startswith("24 ноября 2026")
-    assert told(found.as_json(), "ru")[0].sentence == (
+    assert told(to_json(found), "ru")[0].sentence == (
         f"ООО «А»: суммы в базе не те, которые оставила загрузка 7 от {day}: "
         "списания -1\u00a0234\u00a0567,50, а было 0,00"
     )
@@ -112,7 +113,7 @@ def test_a_phrase_is_told_in_the_readers_language():
     limit = phrase("limit-sum", documents=20, percent="1", sum="1000.00")
     found = problem("shrunk", organization="ООО", count=2, before=30, sum="5.00", limit=limit, unit="ООО/receipts")
     assert "(allowed: 20 documents, or 1 % of the sum: 1\u00a0000,00)" in found.message
-    text = told(found.as_json(), "ru")[0]
+    text = told(to_json(found), "ru")[0]
     assert "из 30 документов в базе исчезло бы 2 документа на 5,00" in text.sentence
     assert "1 % суммы: 1\u00a0000,00" in text.sentence
     assert text.way_out.endswith("cpimportd accept 'ООО/receipts'.")
@@ -122,13 +123,13 @@ def test_a_phrase_is_told_in_the_readers_language():
 def test_every_problem_is_told_whole_where_its_facts_are_known(code):
     kind = CATALOG[code]
     named = {name: "7" for name, _ in places(kind.sentence) | places(kind.way_out)}
-    text, whole = told(problem(code, **named).as_json(), "ru")
+    text, whole = told(to_json(problem(code, **named)), "ru")
     assert whole
     assert not re.search(r"[{}]", text.sentence + text.way_out.replace("{", ""))
 
 
 def test_a_problem_that_was_stored_without_facts_is_told_as_the_journal_explains_it():
-    stored = problem("control-total", column="Сумма", sum="1.00", total="2.00", difference="-1.00").as_json()
+    stored = to_json(problem("control-total", column="Сумма", sum="1.00", total="2.00", difference="-1.00"))
     del stored["facts"]
     text, whole = told(stored, "ru")
     assert (text.sentence, whole) == ("Сумма по колонке «Сумма» не сходится с «Итого»", False)

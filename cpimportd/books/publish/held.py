@@ -15,7 +15,7 @@ from cpimportd.core.folding import near_hint
 from cpimportd.core.model import Group, Unit
 from cpimportd.core.problems import Problem, ProblemError, printable, problem
 from cpimportd.core.report import HeldUnit, UnitReport, UnitStatus
-from cpimportd.core.typed import json_text
+from cpimportd.core.typed import from_json, json_text
 from cpimportd.core.workbooks import Content
 
 
@@ -28,7 +28,7 @@ async def held_units(connection: asyncpg.Connection, department_id: int) -> list
             run=row["run_id"],
             since_run=row["since_run"],
             since=row["since"],
-            problems=tuple(Problem(**one) for one in json.loads(row["problems"])),
+            problems=from_json(row["problems"], tuple[Problem, ...]),
             contents=_contents(row["contents"]),
             undone_run=row["undone_run"],
         )

@@ -3,7 +3,6 @@
 A process may die right behind COMMIT. What it had still to do is then found here by whoever comes next.
 """
 
-import json
 from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, tzinfo
@@ -17,7 +16,7 @@ from cpimportd.books.database.session import relying
 from cpimportd.config.settings import Settings
 from cpimportd.core.problems import Problem, problem
 from cpimportd.core.time import moment
-from cpimportd.core.typed import json_text
+from cpimportd.core.typed import from_json, json_text
 
 
 class Target(StrEnum):
@@ -110,7 +109,7 @@ def _of_target(target: Target, rows: Sequence[asyncpg.Record]) -> Outstanding:
         since=min(row["since"] for row in rows),
         tries=max(row["tries"] for row in rows),
         views=None if every else tuple(sorted({view for row in rows for view in row["views"]})),
-        problems=tuple(dict.fromkeys(Problem(**one) for row in rows for one in json.loads(row["problems"]))),
+        problems=tuple(dict.fromkeys(one for row in rows for one in from_json(row["problems"], tuple[Problem, ...]))),
     )
 
 

@@ -16,11 +16,11 @@ from babel.messages.mofile import write_mo
 from babel.messages.pofile import read_po, write_po
 
 from cpimportd.core.catalog import CATALOG
-from cpimportd.core.phrases import PHRASES, WORDS
 from cpimportd.core.texts import english
 from cpimportd.core.texts.explanation import fits_journal
 from cpimportd.core.texts.journald import ALL_SUCH, WHAT_TO_DO
 from cpimportd.core.texts.translation import counts
+from cpimportd.core.wordings import PHRASES, WORDS
 
 FOLDER: Final = Path(__file__).parent
 _WIDTH: Final = 110

@@ -3,16 +3,19 @@
 Loaded only where somebody reads: neither by the daemon nor by the child that reads a workbook.
 """
 
+import re
 from collections.abc import Callable, Mapping
-from datetime import date
+from datetime import date, datetime, timedelta
 from decimal import Decimal
 from functools import cache
 from gettext import GNUTranslations
 from importlib.resources import files
 from typing import Final, Literal
 
-from cpimportd.core.phrases import PHRASES
-from cpimportd.core.problems import Fact, Sentence
+from cpimportd.core.catalog import CATALOG
+from cpimportd.core.phrases import Fact, Sentence
+from cpimportd.core.time import span
+from cpimportd.core.wordings import PHRASES
 
 Language = Literal["en", "ru"]
 LANGUAGES: Final[tuple[Language, ...]] = ("en", "ru")
@@ -83,6 +86,36 @@ class Translated(Sentence):
 
     date = day
 
+    def number(self, value: Decimal) -> str:
+        """A number that is no number of things."""
+        from babel.numbers import format_decimal  # noqa: PLC0415
+
+        return str(format_decimal(value, locale=self._language, decimal_quantization=False))
+
+    def moment(self, value: datetime) -> str:
+        """An instant, in its zone."""
+        from babel.dates import format_datetime  # noqa: PLC0415
+
+        clock = "HH:mm:ss" if value.second else "HH:mm"
+        return f"{format_datetime(value, f'dd.MM.y {clock}', locale=self._language)} {value:%Z}"
+
+    def span(self, value: float) -> str:
+        """A span of time, from seconds: its two largest units."""
+        return _UNIT.sub(lambda found: self._unit(int(found[1]), found[2]), span(timedelta(seconds=value)))
+
+    def seconds(self, value: float) -> str:
+        """A limit of time, from seconds."""
+        return self._unit(value, "s")
+
+    def _unit(self, value: float, name: str) -> str:
+        from babel.units import format_unit  # noqa: PLC0415
+
+        return format_unit(value, _UNITS[name], "short", locale=self._language)
+
+    def said(self, value: str) -> str:
+        """What somebody else says, in quotation marks: it is in his language."""
+        return f"«{value}»" if value else value
+
     def word(self, value: str) -> str:
         """One of our values as a word."""
         return translated(value, "word", self._language)
@@ -95,3 +128,16 @@ class Translated(Sentence):
         """
         text = PHRASES[code]
         return self.vformat(translated(text, f"phrase {code}", self._language, facts.get("count")), (), facts)
+
+    def problem(self, code: str, facts: Mapping[str, Fact]) -> str:
+        """A problem that is the reason for another: its sentence.
+
+        Raises:
+            KeyError: there is no such problem, or a fact that it names is missing.
+        """
+        text = CATALOG[code].sentence
+        return self.vformat(translated(text, code, self._language, facts.get("count")), (), facts)
+
+
+_UNITS: Final = {"s": "second", "min": "minute", "h": "hour", "d": "day"}
+_UNIT: Final = re.compile(r"(\d+) (s|min|h|d)\b")

@@ -16,7 +16,9 @@ from itertools import islice
 from typing import IO, Final
 
 from cpimportd.core.catalog import CATALOG
-from cpimportd.core.problems import Problem, ProblemError, printable, received_facts
+from cpimportd.core.phrases import received_facts
+from cpimportd.core.problems import Problem, ProblemError, printable
+from cpimportd.core.typed import to_json
 from cpimportd.workbook.protocol import LONGEST_LINE
 
 # Fast, yet with a dictionary wider than zlib's 32 KiB; lc and pb as the manual of xz(1) advises for text.
@@ -192,7 +194,7 @@ class Head:
 
 def head_line(reader: str, failure: Problem | None) -> bytes:
     """A head as a line of JSON."""
-    said = None if failure is None else {name: failure.as_json()[name] for name in ("code", "message", "facts")}
+    said = None if failure is None else {name: to_json(getattr(failure, name)) for name in ("code", "message", "facts")}
     return json.dumps({"reader": reader, "failure": said}).encode() + b"\n"
 
 

@@ -14,7 +14,7 @@ from decimal import Decimal
 from typing import Final, Protocol, runtime_checkable
 
 from cpimportd.core.catalog import CATALOG
-from cpimportd.core.figures import amount
+from cpimportd.core.figures import amount, signed
 from cpimportd.core.figures import count as grouped
 from cpimportd.core.time import document_day, from_zoned_text, moment, span, zoned_text
 from cpimportd.core.wordings import PHRASES
@@ -51,28 +51,52 @@ def phrase(code: str, /, **facts: object) -> Phrase:
     """A phrase of the list.
 
     Raises:
-        KeyError: there is none of this code, or a fact that it names is missing: a defect of ours.
+        KeyError: there is none of this code: a defect of ours.
     """
-    made = Phrase(code, facts)
-    str(made)
-    return made
+    PHRASES[code]
+    return Phrase(code, facts)
 
 
-class UnfitError(ValueError):
-    """A value that cannot be taken, with the phrase that says why; its text is that in English."""
+Reason = Phrase | str
+"""Why: a phrase of ours, or the words of a server, a library or the system."""
 
-    def __init__(self, code: str, /, **facts: object) -> None:
-        self.phrase = phrase(code, **facts)
+
+def as_phrase(why: Reason) -> Phrase:
+    """The same as a phrase, whoever says it."""
+    return why if isinstance(why, Phrase) else phrase("said", said=why)
+
+
+class PhraseError(Exception):
+    """What goes wrong for a reason that a phrase says; its text is that in English."""
+
+    def __init__(self, why: str | Phrase, /, **facts: object) -> None:
+        """Take a phrase, or its code and facts."""
+        self.phrase = why if isinstance(why, Phrase) else phrase(why, **facts)
         super().__init__(str(self.phrase))
 
 
-def reason_of(error: Exception) -> Phrase | str:
+class UnfitError(PhraseError, ValueError):
+    """A value that cannot be taken."""
+
+
+def reason_of(error: BaseException) -> Reason:
     """Why something cannot be taken, as a fact of a problem: a phrase of ours, or what somebody else says."""
-    found = getattr(error, "phrase", None)
-    return found if isinstance(found, Phrase) else str(error)
+    return error.phrase if isinstance(error, PhraseError) else str(error)
+
+
+def exception(error: BaseException) -> Phrase:
+    """What an exception that nobody expected says, by its own name."""
+    return phrase("exception", kind=type(error).__name__, said=str(error))
+
+
+class Statement(str):
+    """A statement, or a command, that people paste: as a fact it is kept whole."""
+
+    __slots__ = ()
 
 
 _LONGEST: Final = 300
+_LONGEST_STATEMENT: Final = 2000
 _MOST: Final = 20
 
 
@@ -95,6 +119,8 @@ def fact(value: object) -> Fact:  # noqa: PLR0911 - one line a type
             return [fact(one) for one in value]
         case Told():
             return value.as_fact()
+        case Statement():
+            return printable(value, _LONGEST_STATEMENT)
     return printable(value)
 
 
@@ -157,15 +183,18 @@ class Sentence(string.Formatter):
 
     ============================== ============================================================================
     ``{name:money}``               a sum, written as in every table (``1 234,50``); the fact itself stays ``1234.50``
+    ``{name:signed}``              a sum whose direction matters: ``+12,00``
     ``{name:count}``               a number of things
     ``{name:number}``              another number, as short as it is: ``0.5``
     ``{name:day}``, ``{name:date}`` a day, a date of the books
     ``{name:moment}``              an instant in its zone
     ``{name:span}``                a span of time as people say it: ``5 h 12 min``
     ``{name:seconds}``             a limit of time, exactly: ``0.5 s``
+    ``{name:offset}``              a difference of two clocks: ``+12 s``
     ``{name:word}``                one of :data:`cpimportd.core.wordings.WORDS`
     ``{name:said}``                what a server, a library or the system says, in its own words
     ``{name:shell}``               a word of a command that people paste
+    ``{name:way_out}``             of a problem its way out, in place of its sentence
     ``{name:lines}``               several facts, with semicolons between them; without it: with commas
     ============================== ============================================================================
 
@@ -181,7 +210,7 @@ class Sentence(string.Formatter):
         """The fact as its place in the sentence asks for."""
         match value:
             case Mapping():
-                return self._told(value)
+                return self._told(value, format_spec)
             case list() | tuple():
                 between, each = ("; ", "") if format_spec == "lines" else (", ", format_spec)
                 return between.join(self.format_field(one, each) for one in value)
@@ -189,13 +218,11 @@ class Sentence(string.Formatter):
                 return str(value)
         text = str(value)
         match format_spec:
-            case "money":
-                return self.money(Decimal(text)) if _NUMBER.fullmatch(text) else text
-            case "number":
-                return self.number(Decimal(text)) if _NUMBER.fullmatch(text) else text
+            case "money" | "signed" | "number":
+                return str(getattr(self, format_spec)(Decimal(text))) if _NUMBER.fullmatch(text) else text
             case "count":
                 return self.count(value) if isinstance(value, int) else text
-            case "span" | "seconds":
+            case "span" | "seconds" | "offset":
                 return getattr(self, format_spec)(value) if isinstance(value, int | float) else text
             case "moment":
                 return text if (at := from_zoned_text(text)) is None else self.moment(at)
@@ -205,16 +232,23 @@ class Sentence(string.Formatter):
                 return str(getattr(self, format_spec)(text))
         return text
 
-    def _told(self, value: Mapping[str, object]) -> str:
-        """A phrase, or a problem that is the reason for another."""
+    def _told(self, value: Mapping[str, object], part: str) -> str:
+        """A phrase; or a problem that is the reason for another: its sentence, or its way out."""
         facts: Mapping[str, Fact] = value  # type: ignore[assignment]
-        if "problem" in value:
-            return self.problem(str(value["problem"]), facts)
-        return self.phrase(str(value["phrase"]), facts)
+        if "problem" not in value:
+            return self.phrase(str(value["phrase"]), facts)
+        try:
+            return self.problem(str(value["problem"]), facts, way_out=part == "way_out")
+        except KeyError:  # it was stored before facts were, or by another version
+            return str(value["way_out" if part == "way_out" else "message"])
 
     def money(self, value: Decimal) -> str:
         """A sum."""
         return amount(value)
+
+    def signed(self, value: Decimal) -> str:
+        """A sum whose direction matters."""
+        return signed(value)
 
     def number(self, value: Decimal) -> str:
         """A number that is no number of things."""
@@ -247,6 +281,10 @@ class Sentence(string.Formatter):
         """A limit of time, from seconds."""
         return f"{value:g} s"
 
+    def offset(self, value: float) -> str:
+        """A difference of two clocks, from seconds."""
+        return f"{value:+.0f} s"
+
     def word(self, value: str) -> str:
         """One of our values as a word."""
         return value
@@ -259,9 +297,14 @@ class Sentence(string.Formatter):
         """A part of a sentence with facts of its own."""
         return self.vformat(PHRASES[code], (), facts)
 
-    def problem(self, code: str, facts: Mapping[str, Fact]) -> str:
-        """A problem that is the reason for another: its sentence."""
-        return self.vformat(CATALOG[code].sentence, (), facts)
+    def problem(self, code: str, facts: Mapping[str, Fact], *, way_out: bool) -> str:
+        """A problem that is the reason for another: its sentence, or its way out.
+
+        Raises:
+            KeyError: there is no such problem, or a fact that it names is missing.
+        """
+        kind = CATALOG[code]
+        return self.vformat(kind.way_out if way_out else kind.sentence, (), facts)
 
 
 _NUMBER = re.compile(r"-?[0-9]+(?:\.[0-9]+)?")

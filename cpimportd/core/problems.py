@@ -8,7 +8,7 @@ where somebody reads them (:mod:`cpimportd.core.texts`).
 
 import string
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import date, timedelta
 from decimal import Decimal
 from typing import Any, Final
@@ -69,7 +69,8 @@ class Problem:
     def as_fact(self) -> Mapping[str, Fact]:
         """The problem as the reason for another: its code, and what its sentence names."""
         known = {name: getattr(self, name) for name in PLACES if getattr(self, name) is not None}
-        return {"problem": self.code, **pasteable({**known, **self.facts})}
+        own = {} if self.facts and self.code in CATALOG else {"message": self.message, "way_out": self.way_out}
+        return {"problem": self.code, **own, **pasteable({**known, **self.facts})}
 
     def __str__(self) -> str:
         place = ", ".join(
@@ -143,6 +144,18 @@ def problem(
     return Problem(
         code=code, message=sentence(kind.sentence, named), way_out=sentence(kind.way_out, named), facts=kept, **places
     )
+
+
+def with_facts(found: Problem, /, **facts: object) -> Problem:
+    """The same problem with further facts, or others, in its sentence and its way out.
+
+    Raises:
+        KeyError: a fact that they name is missing.
+    """
+    kept = {**found.facts, **{name: fact(one) for name, one in facts.items()}}
+    named = pasteable({**{name: getattr(found, name) for name in PLACES}, **kept})
+    kind = found.kind
+    return replace(found, message=sentence(kind.sentence, named), way_out=sentence(kind.way_out, named), facts=kept)
 
 
 _TYPED: Final = (Phrase, date, timedelta, Decimal, list, tuple)

@@ -7,13 +7,14 @@ from collections.abc import Coroutine
 from pathlib import Path
 from typing import Final, TypeVar
 
+from cpimportd.core.phrases import phrase
 from cpimportd.core.problems import Problem, problem
 
 _EXHAUSTED: Final = {
-    errno.EMFILE: "open files of this process",
-    errno.ENFILE: "open files",
+    errno.EMFILE: "open-files-of-process",
+    errno.ENFILE: "open-files",
     errno.ENOMEM: "memory",
-    errno.EAGAIN: "processes and threads",  # fork(2), pthread_create(3)
+    errno.EAGAIN: "processes-and-threads",  # fork(2), pthread_create(3)
 }
 
 # ld.so has no exception of its own: a library for which there is no room is an ImportError with one of these texts.
@@ -33,10 +34,10 @@ def exhausted(error: BaseException) -> Problem | None:
     elif isinstance(error, ImportError):
         missing = "memory" if any(sign in str(error).lower() for sign in _UNLOADABLE) else None
     elif isinstance(error, RuntimeError):
-        missing = "processes and threads" if "can't start new thread" in str(error) else None
+        missing = "processes-and-threads" if "can't start new thread" in str(error) else None
     else:
         missing = None
-    return None if missing is None else problem("machine-exhausted", reason=missing)
+    return None if missing is None else problem("machine-exhausted", reason=phrase(missing))
 
 
 def unusable(path: Path | str, error: OSError) -> Problem:

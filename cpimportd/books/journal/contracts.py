@@ -13,6 +13,7 @@ from cpimportd.books.journal.names import ambiguous
 from cpimportd.books.journal.origins import Origins, Place
 from cpimportd.core.folding import fold
 from cpimportd.core.model import Figure, Kind
+from cpimportd.core.phrases import phrase
 from cpimportd.core.problems import ProblemError, problem
 from cpimportd.core.report import Bridge
 from cpimportd.core.typed import json_keys, money, to_json
@@ -240,7 +241,7 @@ async def _find(connection: asyncpg.Connection, department_id: int, number: str)
         every = await connection.fetch(sql("explain", "contracts"), department_id)
         rows = [row for row in every if fold(number) in fold(row["contract_number"])]
     if not rows or not number:
-        hint = "Give a part of its text as it stands in the column «Договор»."
+        hint = phrase("hint-contract")
         raise ProblemError(problem("nothing-found", what="contract", value=number, hint=hint))
     if len(rows) > 1 and rows[0]["contract_number"] != number:
         raise ProblemError(ambiguous("contracts", number, [row["contract_number"] for row in rows]))

@@ -14,8 +14,8 @@ import asyncpg
 from cpimportd.books.database.queries import sql
 from cpimportd.books.database.session import relying
 from cpimportd.config.settings import Settings
+from cpimportd.core.phrases import phrase
 from cpimportd.core.problems import Problem, problem
-from cpimportd.core.time import moment
 from cpimportd.core.typed import from_json, json_text
 
 
@@ -57,10 +57,10 @@ class Outstanding:
 
     def explained(self, zone: tzinfo) -> Problem:
         """What is outstanding as a problem: of which runs, since when, why, and the way out."""
-        why = "".join(f": {found.message}" for found in self.problems[:1])
-        remedy = "".join(f" {found.way_out}" for found in self.problems[:1])
-        runs = ", ".join(map(str, self.runs))
-        return problem(f"{self.target}-outstanding", runs=runs, since=moment(self.since, zone), why=why, remedy=remedy)
+        why = [phrase("because", problem=found) for found in self.problems[:1]]
+        remedy = [phrase("and-its-way-out", problem=found) for found in self.problems[:1]]
+        since = self.since.astimezone(zone)
+        return problem(f"{self.target}-outstanding", runs=self.runs, since=since, why=why, remedy=remedy)
 
 
 def readers(settings: Settings) -> tuple[str, ...]:

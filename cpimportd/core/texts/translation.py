@@ -86,6 +86,10 @@ class Translated(Sentence):
 
     date = day
 
+    def signed(self, value: Decimal) -> str:
+        """A sum whose direction matters."""
+        return f"+{self.money(value)}" if value > 0 else self.money(value)
+
     def number(self, value: Decimal) -> str:
         """A number that is no number of things."""
         from babel.numbers import format_decimal  # noqa: PLC0415
@@ -106,6 +110,10 @@ class Translated(Sentence):
     def seconds(self, value: float) -> str:
         """A limit of time, from seconds."""
         return self._unit(value, "s")
+
+    def offset(self, value: float) -> str:
+        """A difference of two clocks, from seconds."""
+        return f"{'+' if value >= 0 else ''}{self._unit(round(value), 's')}"
 
     def _unit(self, value: float, name: str) -> str:
         from babel.units import format_unit  # noqa: PLC0415
@@ -129,13 +137,13 @@ class Translated(Sentence):
         text = PHRASES[code]
         return self.vformat(translated(text, f"phrase {code}", self._language, facts.get("count")), (), facts)
 
-    def problem(self, code: str, facts: Mapping[str, Fact]) -> str:
-        """A problem that is the reason for another: its sentence.
+    def problem(self, code: str, facts: Mapping[str, Fact], *, way_out: bool) -> str:
+        """A problem that is the reason for another: its sentence, or its way out.
 
         Raises:
             KeyError: there is no such problem, or a fact that it names is missing.
         """
-        text = CATALOG[code].sentence
+        text = CATALOG[code].way_out if way_out else CATALOG[code].sentence
         return self.vformat(translated(text, code, self._language, facts.get("count")), (), facts)
 
 

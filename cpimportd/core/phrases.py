@@ -235,7 +235,7 @@ class Sentence(string.Formatter):
     def _told(self, value: Mapping[str, object], part: str) -> str:
         """A phrase; or a problem that is the reason for another: its sentence, or its way out."""
         facts: Mapping[str, Fact] = value  # type: ignore[assignment]
-        if "problem" not in value:
+        if "phrase" in value:
             return self.phrase(str(value["phrase"]), facts)
         try:
             return self.problem(str(value["problem"]), facts, way_out=part == "way_out")

@@ -944,7 +944,7 @@ CATALOG: dict[str, ProblemKind] = _catalog(
         ProblemKind(
             "reader-unconfined",
             _W,
-            "a workbook that takes its reader over could let it do this too: {value} (held back by: {reason:said})",
+            "a workbook that takes its reader over could let it do this too: {value:word} (held back by: {reason:said})",
             "Run it where seccomp filters are allowed (Linux 4.14 or later on x86-64 or ARM64; containers and drop-ins of the unit may refuse them). SECURITY.md says what is kept where.",
         ),
         ProblemKind(

@@ -79,6 +79,9 @@ def test_a_sum_in_a_sentence_is_written_as_in_the_tables(kind):
         "seconds",
         "said",
         "lines",
+        "signed",
+        "offset",
+        "way_out",
     }
     assert {name for name, spec in named if spec == "count"} <= {
         "count", "before", "rows", "expected_rows", "got", "size",

@@ -106,14 +106,14 @@ CATALOG: dict[str, ProblemKind] = _catalog(
         ProblemKind(
             "config-unknown-key",
             _F,
-            "unknown key {key} in {place}{hint}",
+            "unknown key {key} in {place:place}{hint}",
             "Remove the key or correct its name or section.",
             exit_code=2,
         ),
         ProblemKind(
             "config-value",
             _F,
-            "{key} in {place}: {reason:said}",
+            "{key} in {place:place}: {reason:said}",
             "Correct the value, then run `cpimportd check`.",
             exit_code=2,
         ),
@@ -121,7 +121,7 @@ CATALOG: dict[str, ProblemKind] = _catalog(
             "config-incomplete",
             _F,
             "{key} is not set",
-            "Set it in {place}, or by the environment variable {variable}.",
+            "Set it in {place:place}, or by the environment variable {variable}.",
             exit_code=2,
         ),
         ProblemKind(

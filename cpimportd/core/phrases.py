@@ -192,6 +192,8 @@ class Sentence(string.Formatter):
     ``{name:seconds}``             a limit of time, exactly: ``0.5 s``
     ``{name:offset}``              a difference of two clocks: ``+12 s``
     ``{name:word}``                one of :data:`cpimportd.core.wordings.WORDS`
+    ``{name:place}``               where a key of the configuration stands: ``environment NAME``, ``FILE, line 3``
+    ``{name:either}``              one of several facts: ``A, B or C``
     ``{name:said}``                what a server, a library or the system says, in its own words
     ``{name:shell}``               a word of a command that people paste
     ``{name:way_out}``             of a problem its way out, in place of its sentence
@@ -212,6 +214,8 @@ class Sentence(string.Formatter):
             case Mapping():
                 return self._told(value, format_spec)
             case list() | tuple():
+                if format_spec == "either":
+                    return self.either([self.format_field(one, "") for one in value])
                 between, each = ("; ", "") if format_spec == "lines" else (", ", format_spec)
                 return between.join(self.format_field(one, each) for one in value)
             case bool() | None:
@@ -228,7 +232,7 @@ class Sentence(string.Formatter):
                 return text if (at := from_zoned_text(text)) is None else self.moment(at)
             case "shell":
                 return shlex.quote(text)
-            case "day" | "date" | "word" | "said":
+            case "day" | "date" | "word" | "place" | "said":
                 return str(getattr(self, format_spec)(text))
         return text
 
@@ -288,6 +292,15 @@ class Sentence(string.Formatter):
     def word(self, value: str) -> str:
         """One of our values as a word."""
         return value
+
+    def place(self, value: str) -> str:
+        """Where a key of the configuration stands, as ``config show`` writes it."""
+        return value
+
+    def either(self, values: Sequence[str]) -> str:
+        """One of several."""
+        *others, last = values
+        return f"{', '.join(others)} or {last}" if others else last
 
     def said(self, value: str) -> str:
         """What somebody else says."""

@@ -78,12 +78,14 @@ def parse_zone(name: str) -> ZoneInfo:
     try:
         return ZoneInfo(name)
     except (ZoneInfoNotFoundError, ValueError, OSError) as error:
-        if not available_timezones():
-            raise ValueError("this machine has no time zone data: install the package tzdata") from error
         from cpimportd.core.folding import nearest  # noqa: PLC0415 - the daemon does without
+        from cpimportd.core.phrases import UnfitError  # noqa: PLC0415 - it writes instants by this module
+
+        if not available_timezones():
+            raise UnfitError("no-tzdata") from error
 
         meant = nearest(name, available_timezones(), likeness=0.8) or "Europe/Moscow"
-        raise ValueError(f"expected a zone of this machine's tz database, such as {meant}") from error
+        raise UnfitError("expected-zone", zone=meant) from error
 
 
 FIRST_YEAR: Final = 1990

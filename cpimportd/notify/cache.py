@@ -87,14 +87,14 @@ async def clear_once(cache: Cache) -> Cleared:
     return Cleared(deleted)
 
 
-def url_fault(cache: Cache) -> str | None:
+def url_fault(cache: Cache) -> Phrase | None:
     """Why redis-py cannot do what ``cache.url`` says, such as an option that it does not know; nobody is spoken to."""
     try:
         pool: Any = _client(cache).connection_pool
         pool.make_connection()
     except (TypeError, ValueError, AttributeError) as error:
         named = re.search(r"unexpected keyword argument '(\w+)'", str(error))
-        return f"its client knows no option {named[1]}" if named else "an option behind the ? has a wrong value"
+        return phrase("no-client-option", name=named[1]) if named else phrase("option-value-wrong")
     return None
 
 

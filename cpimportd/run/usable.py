@@ -100,11 +100,11 @@ def _unknown_alerts(loaded: Loaded) -> Iterator[Problem]:
     urls = [url.get_secret_value() for url in loaded.settings.alerts.urls]
     if not urls or find_spec("apprise") is None:
         return
-    from cpimportd.notify.sending import UNKNOWN, name_of, understood  # noqa: PLC0415 - Apprise is heavy
+    from cpimportd.notify.sending import name_of, understood  # noqa: PLC0415 - Apprise is heavy
 
     for number, url in enumerate(urls, 1):
         if not understood(url):
-            reason = phrase("address-unknown", name=name_of(number, url), why=UNKNOWN)
+            reason = phrase("address-unknown", name=name_of(number, url), why=phrase("apprise-unknown"))
             yield problem("config-value", key="alerts.urls", place=loaded.place("alerts.urls"), reason=reason)
 
 

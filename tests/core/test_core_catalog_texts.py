@@ -82,6 +82,8 @@ def test_a_sum_in_a_sentence_is_written_as_in_the_tables(kind):
         "signed",
         "offset",
         "way_out",
+        "place",
+        "either",
     }
     assert {name for name, spec in named if spec == "count"} <= {
         "count", "before", "rows", "expected_rows", "got", "size",

@@ -4,7 +4,7 @@ Loaded only where somebody reads: neither by the daemon nor by the child that re
 """
 
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from datetime import date, datetime, timedelta
 from decimal import Decimal
 from functools import cache
@@ -120,6 +120,16 @@ class Translated(Sentence):
 
         return format_unit(value, _UNITS[name], "short", locale=self._language)
 
+    def place(self, value: str) -> str:
+        """Where a key of the configuration stands, as ``config show`` writes it."""
+        return _PLACE.sub(lambda found: translated(found[0], "word", self._language), value)
+
+    def either(self, values: Sequence[str]) -> str:
+        """One of several."""
+        from babel.lists import format_list  # noqa: PLC0415
+
+        return format_list(values, "or", self._language)
+
     def said(self, value: str) -> str:
         """What somebody else says, in quotation marks: it is in his language."""
         return f"«{value}»" if value else value
@@ -147,5 +157,6 @@ class Translated(Sentence):
         return self.vformat(translated(text, code, self._language, facts.get("count")), (), facts)
 
 
+_PLACE: Final = re.compile(r"\b(?:environment|credential|line|default|inside)\b")
 _UNITS: Final = {"s": "second", "min": "minute", "h": "hour", "d": "day"}
 _UNIT: Final = re.compile(r"(\d+) (s|min|h|d)\b")

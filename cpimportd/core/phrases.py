@@ -193,7 +193,7 @@ class Sentence(string.Formatter):
     ``{name:offset}``              a difference of two clocks: ``+12 s``
     ``{name:word}``                one of :data:`cpimportd.core.wordings.WORDS`
     ``{name:place}``               where a key of the configuration stands: ``environment NAME``, ``FILE, line 3``
-    ``{name:either}``              one of several facts: ``A, B or C``
+    ``{name:either}``              one of several facts: ``A, B or C``; ``{name:or}``: ``A or B or C``
     ``{name:said}``                what a server, a library or the system says, in its own words
     ``{name:shell}``               a word of a command that people paste
     ``{name:way_out}``             of a problem its way out, in place of its sentence
@@ -214,8 +214,8 @@ class Sentence(string.Formatter):
             case Mapping():
                 return self._told(value, format_spec)
             case list() | tuple():
-                if format_spec == "either":
-                    return self.either([self.format_field(one, "") for one in value])
+                if format_spec in {"either", "or"}:
+                    return self.either([self.format_field(one, "") for one in value], format_spec)
                 between, each = ("; ", "") if format_spec == "lines" else (", ", format_spec)
                 return between.join(self.format_field(one, each) for one in value)
             case bool() | None:
@@ -297,10 +297,10 @@ class Sentence(string.Formatter):
         """Where a key of the configuration stands, as ``config show`` writes it."""
         return value
 
-    def either(self, values: Sequence[str]) -> str:
-        """One of several."""
-        *others, last = values
-        return f"{', '.join(others)} or {last}" if others else last
+    def either(self, values: Sequence[str], form: str) -> str:
+        """One of several; in the form ``or`` with that word between all of them."""
+        commas, last = ([], values) if form == "or" else (values[:-1], values[-1:])
+        return " or ".join([*([", ".join(commas)] if commas else []), *last])
 
     def said(self, value: str) -> str:
         """What somebody else says."""

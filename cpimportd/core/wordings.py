@@ -489,7 +489,7 @@ PHRASES: Final[Mapping[str, str]] = {
     "expected-true-or-false": "expected true or false",
     "expected-number-between": "expected a number from {lowest} to {highest}",
     "same-key-set": "{other} sets the same key; remove one of the two",
-    "did-you-mean-keys": "; did you mean {keys:either}?",
+    "did-you-mean-keys": "; did you mean {keys:or}?",
     "or-better-keys": "{advice:said}, or better: use source.user and source.password",
     "expected-ftp": "expected ftp://host:port/folder; special characters of a user, a password or a folder must be percent-encoded (@ as %40, / as %2F)",
     "file-too-long": "it is larger than {limit} KiB, so it is no such file",

@@ -20,6 +20,9 @@ from cpimportd.core.wordings import PHRASES
 Language = Literal["en", "ru"]
 LANGUAGES: Final[tuple[Language, ...]] = ("en", "ru")
 
+_FORMS: Final = {"one": 1, "few": 2, "many": 5}
+"""CLDR's plurals of Russian, each with a number that takes it."""
+
 _SUM: Final = "#,##0.00##########"
 _MANY: Final = 5
 """The number whose form a text takes that names a number of things which is not known."""
@@ -39,6 +42,22 @@ def translated(text: str, context: str, language: Language, count: object = None
     if not counts(text):
         return _catalogue(language).pgettext(context, text)
     return _catalogue(language).npgettext(context, text, text, count if isinstance(count, int) else _MANY)
+
+
+def translated_forms(forms: tuple[str, str], context: str, language: Language) -> dict[str, str]:
+    """A text that depends on a number, in all forms of a language, by the names that CLDR has for them.
+
+    Args:
+        forms: in English, of one thing and of several.
+        context: what it belongs to (msgctxt).
+        language: wanted.
+    """
+    one, other = forms
+    if language == "en":
+        return {"one": one, "other": other}
+    catalogue = _catalogue(language)
+    form = {name: catalogue.npgettext(context, one, other, number) for name, number in _FORMS.items()}
+    return {**form, "other": form["few"]}  # of a fraction
 
 
 def say_in(language: Language) -> Callable[[str, str], str]:
@@ -124,7 +143,7 @@ class Translated(Sentence):
         """Where a key of the configuration stands, as ``config show`` writes it."""
         return _PLACE.sub(lambda found: translated(found[0], "word", self._language), value)
 
-    def either(self, values: Sequence[str]) -> str:
+    def either(self, values: Sequence[str], form: str) -> str:
         """One of several."""
         from babel.lists import format_list  # noqa: PLC0415
 

@@ -36,22 +36,63 @@ BY_FORM: Mapping[str, object] = {
     "or": ["первое", "второе"], "place": "/etc/cpimportd/cpimportd.toml, line 3",
 }  # fmt: skip
 BY_NAME: Mapping[str, object] = {
-    "file": "Поступления.xlsx", "row": 17, "column": "Сумма", "organization": "ООО «Ромашка»", "unit": "ООО «Ромашка»/receipts",
-    "value": "Поступление 0001 от 01.02.2026", "path": "/var/lib/cpimportd", "run": 12, "pid": 4711, "user": "cpimportd",
-    "schedule": "import", "key": "source.url", "variable": "CPIMPORTD_SOURCE__URL", "sums": [phrase("figure-sum", figure="receipts", sum=Decimal("-12.50"))],
-    "limit": phrase("limit-sum", documents=20, percent="1", sum=Decimal("1000.00")), "known": phrase("nothing-published"),
-    "way": phrase("way-password"), "hint": phrase("hint-history"), "why": phrase("because", problem=problem("cache-unreachable", reason=SAID, way=phrase("way-redis"))),
-    "remedy": phrase("and-its-way-out", problem=problem("cache-unreachable", reason=SAID, way=phrase("way-redis"))),
-    "part": phrase("in-part"), "cell": phrase("cell", text="12,345,6"), "outcome": phrase("put-right"), "owner": phrase("owner", owner="ООО «Василёк»"),
-    "near": phrase("did-you-mean", name="ООО «Ромашка»/expenses"), "letters": "", "others": phrase("and-so-is", names="Списания.xlsx"),
-    "grant": phrase("grant-to", grant="GRANT SELECT ON departments", user="cpimportd"), "problem": problem("file-empty", file="Списания.xlsx"),
-    "characters": phrase("several", all=[phrase("character-differs", position=1, here=phrase("no-character"), there="U+0421")]),
-    "missing": "details", "other": phrase("row-of-file", row=3, file="Списания.xlsx"), "twin": "Поступление 0001", "index": "uq_lines",
+    "file": "Поступления.xlsx", "row": 17, "column": "Сумма", "organization": "ООО «Ромашка»",
+    "unit": "ООО «Ромашка»/receipts", "value": "Поступление 0001 от 01.02.2026", "path": "/var/lib/cpimportd", "run": 12,
+    "pid": 4711, "user": "cpimportd", "schedule": "import", "key": "source.url", "variable": "CPIMPORTD_SOURCE__URL",
+    "limit": 300, "part": "xl/worksheets/sheet1.xml", "other": 3, "twin": "Поступление 0001", "index": "uq_lines",
+    "host": "db.example.com", "name": "ООО «Василёк»", "code": "550", "status": 3, "signal": 9, "size": 4096, "line": 3,
+    "tables": ["fin_receipts"], "near": "", "of": "", "meant": "", "choices": ["receipts", "details"],
+    "problem": problem("file-empty", file="Списания.xlsx"), "latest": phrase("latest-run", run=11),
+    "characters": phrase("several", all=[phrase("character-differs", position=1, here="U+0043", there="U+0421"),
+                                         phrase("and-more", more=2)]),
 }  # fmt: skip
+CACHE = problem("cache-unreachable", reason=SAID, way=phrase("way-redis"))
+OTHER_ROW = phrase("row-of-file", row=3, file="Списания.xlsx")
+LIMIT = phrase("limit-sum", documents=20, percent="1", sum=Decimal("1000.00"))
+OF_CODE: Mapping[str, Mapping[str, object]] = {
+    "reject": {"cell": phrase("cell", text="12,345,6"), "reason": phrase("no-number")},
+    "shrunk": {"limit": LIMIT}, "grown": {"limit": phrase("limit-usual", documents=20, times="3", usual="12.5")},
+    "duplicate-document": {"other": OTHER_ROW}, "document-lookalike": {"other": OTHER_ROW}, "same-content": {"other": "Старые.xlsx"},
+    "number-twice": {"other": phrase("in-books"), "letters": phrase("numbers-differ", characters=BY_NAME["characters"])},
+    "orphan-lookalike": {"other": phrase("in-todays-expenses")}, "expense-unseen": {"other": "Списания.xlsx"},
+    "document-twin": {"owner": phrase("owner", owner="ООО «Василёк»"), "characters": phrase("differ", characters=BY_NAME["characters"])},
+    "organization-lookalike": {"place": phrase("in-todays-files")}, "partner-held": {"others": phrase("and-so-is", names="Списания.xlsx")},
+    "partner-missing": {"missing": "details"}, "accept-unknown": {"near": phrase("did-you-mean", name="ООО «Ромашка»/expenses")},
+    "database-login": {"way": phrase("way-password")}, "database-tls": {"way": phrase("way-tls")},
+    "database-option": {"value": "sslcertmode", "reason": phrase("certificate-sent-anyway"), "way": phrase("way-remove")},
+    "database-rights": {"grant": phrase("grant-to", grant="GRANT SELECT ON departments", user="cpimportd")},
+    "database-row-security": {"reason": [phrase("pg-policy", name="ours")]}, "database-triggers": {"reason": [phrase("pg-trigger", name="audit")]},
+    "database-interference": {"reason": [phrase("pg-trigger", name="audit"), phrase("pg-rule", name="drop_all")]},
+    "undo-refused": {"reason": phrase("run-published-since", runs="13"), "way": "cpimportd undo 12 --through"},
+    "foreign-writes": {"sums": [phrase("figure-sum", figure="receipts", sum=Decimal("-12.50"))], "outcome": phrase("put-right")},
+    "books-written": {"sums": [phrase("named-figure-sum", figure="contract", name="Д-1", sum=Decimal("812625.80"))]},
+    "cache-stale": {"way": phrase("way-redis-loading")}, "cache-unreachable": {"way": phrase("way-redis-keys", user="default", pattern="fin:*")},
+    "cache-outstanding": {"runs": [7, 8], "why": [phrase("because", problem=CACHE)], "remedy": [phrase("and-its-way-out", problem=CACHE)]},
+    "views-outstanding": {"runs": [7], "why": [], "remedy": []},
+    "views-stale": {"remedy": phrase("way-by-hand", statement="REFRESH MATERIALIZED VIEW CONCURRENTLY v")},
+    "run-timeout": {"known": phrase("nothing-published")}, "run-crashed": {"reason": phrase("killed", signal=9), "known": phrase(
+        "published-unknown", run=12, why=phrase("coded", problem=CACHE, code="cache-unreachable"))},
+    "run-broken-off": {"reason": phrase("ended", status=1), "part": phrase("in-part")}, "job-died": {"value": "report"},
+    "misfired": {"reason": phrase("older-than-grace", grace=timedelta(hours=1))}, "slot-irregular": {"reason": phrase("exists-twice", times="02:30")},
+    "reader-unconfined": {"value": ["read files", "start processes"], "reason": phrase("no-walls")},
+    "nothing-found": {"what": "run", "hint": phrase("hint-run-of-department", of="", latest=phrase("no-run-yet"))},
+    "name-ambiguous": {"what": "organizations", "candidates": ["'ООО А'", "'ООО Б'", phrase("and-more", more=3)]},
+    "nothing-to-import": {"kinds": ["receipts", "expenses"]}, "config-unknown-key": {"hint": phrase("did-you-mean-keys", keys=["[source] url"])},
+    "state-foreign": {"reason": phrase("foreign-folder", user="1000")}, "machine-exhausted": {"reason": phrase("memory")},
+    "not-in-snapshot": {"organization": "(no organization)", "value": "receipts"}, "totals-unread": {"reason": CACHE},
+    "library-wrong": {"reason": phrase("gives-other-sums")}, "download-failed": {"reason": problem("source-tls", server="ftps://h:21", reason=SAID)},
+}  # fmt: skip
+"""What the code gives these problems that is more than a number, a name or a place."""
 
 
 def places(text: str) -> dict[str, str]:
     return {name: spec or "" for _, name, spec, _ in string.Formatter().parse(text) if name}
+
+
+def test_the_facts_of_this_page_are_those_of_the_catalog():
+    for code, facts in OF_CODE.items():
+        kind = CATALOG[code]
+        assert facts.keys() <= places(kind.sentence).keys() | places(kind.way_out).keys(), code
 
 
 def facts_of(*texts: str) -> dict[str, object]:
@@ -100,7 +141,7 @@ def phrase_in(node: ast.expr) -> Iterator[str]:
 def cases() -> Iterator[tuple[str, dict[str, object]]]:
     """Every problem with realistic facts: once with other people's words, once with each phrase that the code gives it."""
     for code, kind in CATALOG.items():
-        facts = facts_of(kind.sentence, kind.way_out)
+        facts = {**facts_of(kind.sentence, kind.way_out), **OF_CODE.get(code, {})}
         yield code, facts
         for _, of, given in CALLS.of("problem"):
             for name, node in given.items() if of == code else ():

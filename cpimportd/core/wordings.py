@@ -41,10 +41,10 @@ PHRASES: Final[Mapping[str, str]] = {
     "and-so-are-more": ", and so are {names}, {more} more",
     # Limits of the guards.
     "never-all": "never all of them",
-    "limit-percent": "{documents} documents, or {percent} % of them",
-    "limit-sum": "{documents} documents, or {percent} % of the sum: {sum:money}",
-    "limit-usual": "{documents} documents, or {times} × the usual {usual}",
-    "limit-usual-days": "{documents} documents, or {times} × the usual {usual} in {days} days",
+    "limit-percent": "{documents} documents, or {percent:number} % of them",
+    "limit-sum": "{documents} documents, or {percent:number} % of the sum: {sum:money}",
+    "limit-usual": "{documents} documents, or {times:number} × the usual {usual:number}",
+    "limit-usual-days": "{documents} documents, or {times:number} × the usual {usual:number} in {days} days",
     # What somebody else wrote, and what became of it.
     "some": "some",
     "unknown-sum": "an unknown sum",

@@ -53,7 +53,7 @@ OF_CODE: Mapping[str, Mapping[str, object]] = {
     "reject": {"cell": phrase("cell", text="12,345,6"), "reason": phrase("no-number")},
     "shrunk": {"limit": LIMIT}, "grown": {"limit": phrase("limit-usual", documents=20, times="3", usual="12.5")},
     "duplicate-document": {"other": OTHER_ROW}, "document-lookalike": {"other": OTHER_ROW}, "same-content": {"other": "Старые.xlsx"},
-    "number-twice": {"other": phrase("in-books"), "letters": phrase("numbers-differ", characters=BY_NAME["characters"])},
+    "number-twice": {"other": OTHER_ROW, "letters": phrase("numbers-differ", characters=BY_NAME["characters"])},
     "orphan-lookalike": {"other": phrase("in-todays-expenses")}, "expense-unseen": {"other": "Списания.xlsx"},
     "document-twin": {"owner": phrase("owner", owner="ООО «Василёк»"), "characters": phrase("differ", characters=BY_NAME["characters"])},
     "organization-lookalike": {"place": phrase("in-todays-files")}, "partner-held": {"others": phrase("and-so-is", names="Списания.xlsx")},
@@ -252,7 +252,7 @@ def test_a_problem_is_told_as_the_reason_for_another_one():
     found = problem("download-failed", file="a.xlsx", reason=lost)
     assert found.message == f"could not be downloaded: {lost.message}"
     inner, outer = (told(to_json(one), "ru")[0].sentence for one in (lost, found))
-    assert outer.endswith(inner)
+    assert outer.endswith(f": {inner[0].lower()}{inner[1:]}")
 
 
 def test_a_problem_of_another_version_is_told_as_a_reason_in_the_words_that_it_was_stored_with():

@@ -173,7 +173,10 @@ class Translated(Sentence):
             KeyError: there is no such problem, or a fact that it names is missing.
         """
         text = CATALOG[code].way_out if way_out else CATALOG[code].sentence
-        return self.vformat(translated(text, code, self._language, facts.get("count")), (), facts)
+        template = translated(text, code, self._language, facts.get("count"))
+        if not way_out and template[1:2].islower():  # within a sentence; no abbreviation
+            template = template[:1].lower() + template[1:]
+        return self.vformat(template, (), facts)
 
 
 _PLACE: Final = re.compile(r"\b(?:environment|credential|line|default|inside)\b")

@@ -18,7 +18,7 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from cpimportd.config.settings import Reader
-from cpimportd.core.phrases import Reason, phrase
+from cpimportd.core.phrases import Reason, phrase, reason_of
 from cpimportd.core.problems import ProblemError, problem
 from cpimportd.core.system import exhausted
 from cpimportd.core.waiting import silence
@@ -154,7 +154,7 @@ async def _started(start: Start, deadline: float, limits: Reader, file: str) -> 
     except OSError as error:
         if exhausted(error):
             raise
-        raise _failed(file, phrase("reader-not-started", said=str(error))) from error
+        raise _failed(file, phrase("reader-not-started", said=reason_of(error))) from error
 
 
 def _limit(pid: int, limits: Reader) -> None:

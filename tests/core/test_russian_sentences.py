@@ -15,6 +15,9 @@ from zoneinfo import ZoneInfo
 import pytest
 
 import cpimportd
+from cpimportd.books.database import libpq, remedies
+from cpimportd.config import faults
+from cpimportd.core import addresses, system
 from cpimportd.core.catalog import CATALOG
 from cpimportd.core.phrases import Phrase, Sentence, fact, phrase
 from cpimportd.core.problems import pasteable, problem
@@ -23,6 +26,7 @@ from cpimportd.core.texts.telling import told
 from cpimportd.core.texts.translation import Translated, translated
 from cpimportd.core.typed import to_json
 from cpimportd.core.wordings import PHRASES, WORDS
+from cpimportd.notify import cache
 
 AT = datetime(2026, 11, 24, 6, 0, tzinfo=ZoneInfo("Europe/Moscow"))
 SAID = "Connection refused"
@@ -175,7 +179,7 @@ NAMES = frozenset(
         "only openpyxl pid pip postuplenie rasshifrovka reader root run scan scheduler seccomp section security "
         "select source spisanie ssl sslcrl sslmode sslrootcert strict systemd text through true tz tzdata ulimit "
         "undo unlink utf web worker workers xlrd xml zip row level tls port import receipts line toml etc mode "
-        "vsftpd cp python template previous month schedules",
+        "vsftpd cp python template previous month schedules pixeltable pgserver initdb",
     )
 )
 """Lower-case words that a Russian administrator reads in Latin letters: of commands, options, keys, libraries, values."""
@@ -281,6 +285,17 @@ def test_every_phrase_is_on_the_list_and_given_all_that_it_names():
         assert places(PHRASES[code]).keys() <= given.keys(), f"{where}: {code}"
         seen.add(code)
     assert len(seen) > len(PHRASES) / 2
+
+
+def test_every_phrase_that_a_table_names_is_on_the_list():
+    """Where what somebody else says decides which phrase it is."""
+    named = {
+        *(code for _, *codes in libpq._UNSUPPORTED.values() for code in codes), *libpq._HOSTADDR,
+        *(code for _, code in remedies._LOGINS), *(code for _, code in cache._WAYS), *addresses._OTHER_SOURCES.values(),
+        *(code for code in system._EXHAUSTED.values() if code), *faults._EXPECTED.values(),
+    }  # fmt: skip
+    assert len(named) > 50
+    assert named <= PHRASES.keys()
 
 
 def prose(node: ast.expr | None) -> bool:

@@ -189,9 +189,9 @@ def _never(_value: str) -> bool:
 # Keyword → which values change nothing for us; the phrases that say why the others cannot be honoured, and what to do.
 _UNSUPPORTED: Final[Mapping[str, tuple[Callable[[str], bool], str, str]]] = {
     "channel_binding": (_is("disable", "prefer"), "no-channel-binding", _TLS_INSTEAD),
-    "gssencmode": (_is("disable", "prefer"), "our driver does not encrypt by GSSAPI", "way-use-tls"),
+    "gssencmode": (_is("disable", "prefer"), "no-gssapi-encryption", "way-use-tls"),
     "gssdelegation": (_is("0"), "no-delegation", _REMOVE),
-    "require_auth": (_never, "our driver cannot insist on a way of logging in", _TLS_INSTEAD),
+    "require_auth": (_never, "no-required-login", _TLS_INSTEAD),
     "requirepeer": (
         _never,
         "no-peer-check",
@@ -199,23 +199,23 @@ _UNSUPPORTED: Final[Mapping[str, tuple[Callable[[str], bool], str, str]]] = {
     ),
     "client_encoding": (
         _is("utf8", "utf-8", "unicode", "auto"),
-        "our driver speaks UTF-8, whatever the database's encoding",
+        "always-utf8",
         _REMOVE,
     ),
     "sslcertmode": (_is("allow"), "certificate-sent-anyway", _REMOVE),
-    "sslsni": (_is("1"), "our driver always names the host in the TLS handshake", _REMOVE),
+    "sslsni": (_is("1"), "sni-always", _REMOVE),
     "sslcrldir": (_never, "one-crl-file", "way-sslcrl"),
-    "sslkeylogfile": (_never, "the keys of a connection are written nowhere", _REMOVE),
+    "sslkeylogfile": (_never, "no-key-log", _REMOVE),
     "replication": (_is("false", "off", "no", "0"), "no-replication", _REMOVE),
-    "min_protocol_version": (_is("3.0"), "our driver speaks version 3.0 of the protocol", _REMOVE),
-    "max_protocol_version": (_is("3.0", "3.2", "latest"), "our driver speaks version 3.0 of the protocol", _REMOVE),
+    "min_protocol_version": (_is("3.0"), "protocol-3-0", _REMOVE),
+    "max_protocol_version": (_is("3.0", "3.2", "latest"), "protocol-3-0", _REMOVE),
     **dict.fromkeys(
         ("scram_client_key", "scram_server_key"),
         (_never, "keys-from-password", "way-database-password"),
     ),
     **dict.fromkeys(
         ("oauth_client_id", "oauth_client_secret", "oauth_issuer", "oauth_scope"),
-        (_never, "our driver does not log in by OAuth", "way-no-oauth"),
+        (_never, "no-oauth", "way-no-oauth"),
     ),
 }
 _HOSTADDR: Final = (

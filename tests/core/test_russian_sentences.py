@@ -19,8 +19,9 @@ from cpimportd.books.database import libpq, remedies
 from cpimportd.config import faults
 from cpimportd.core import addresses, system
 from cpimportd.core.catalog import CATALOG
-from cpimportd.core.phrases import Phrase, Sentence, fact, phrase
+from cpimportd.core.phrases import Phrase, fact, phrase
 from cpimportd.core.problems import pasteable, problem
+from cpimportd.core.sentences import Sentence
 from cpimportd.core.texts import po
 from cpimportd.core.texts.telling import told
 from cpimportd.core.texts.translation import Translated, translated

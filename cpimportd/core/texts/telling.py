@@ -4,8 +4,8 @@ from collections.abc import Mapping
 from typing import Any
 
 from cpimportd.core.catalog import CATALOG, ProblemKind
-from cpimportd.core.phrases import Fact
 from cpimportd.core.problems import PLACES, Problem, pasteable
+from cpimportd.core.sentences import Fact
 from cpimportd.core.texts import english
 from cpimportd.core.texts.explanation import Text, fits_journal
 from cpimportd.core.texts.translation import Language, Translated, translated

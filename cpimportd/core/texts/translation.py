@@ -13,7 +13,7 @@ from importlib.resources import files
 from typing import Final, Literal
 
 from cpimportd.core.catalog import CATALOG
-from cpimportd.core.phrases import Fact, Sentence
+from cpimportd.core.sentences import Fact, Sentence
 from cpimportd.core.time import span
 from cpimportd.core.wordings import PHRASES
 

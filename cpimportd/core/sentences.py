@@ -78,9 +78,10 @@ class Sentence(string.Formatter):
             case "money" | "signed" | "number":
                 return str(getattr(self, format_spec)(Decimal(text))) if _NUMBER.fullmatch(text) else text
             case "count":
-                return self.count(value) if isinstance(value, int) else text
+                return self.count(value) if isinstance(value, int) and _NUMBER.fullmatch(text) else text
             case "span" | "seconds" | "offset":
-                return getattr(self, format_spec)(value) if isinstance(value, int | float) else text
+                known = isinstance(value, int | float) and abs(value) <= _LONGEST_SPAN
+                return str(getattr(self, format_spec)(value)) if known else text
             case "moment":
                 return text if (at := from_zoned_text(text)) is None else self.moment(at)
             case "shell":
@@ -173,4 +174,8 @@ class Sentence(string.Formatter):
         return self.vformat(kind.way_out if way_out else kind.sentence, (), facts)
 
 
-_NUMBER = re.compile(r"-?[0-9]+(?:\.[0-9]+)?")
+_NUMBER = re.compile(r"-?[0-9]{1,30}(?:\.[0-9]{1,30})?")
+"""More digits has no sum or number of ours, nor can every library write them."""
+
+_LONGEST_SPAN = 10**10
+"""Seconds; what is longer is no span of ours, and may be longer than any that Python knows."""

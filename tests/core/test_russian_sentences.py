@@ -266,6 +266,14 @@ def test_a_problem_of_another_version_is_told_as_a_reason_in_the_words_that_it_w
     assert told(stored, "ru")[0].sentence.endswith("something")
 
 
+@pytest.mark.parametrize("value", [1e300, float("inf"), float("nan"), -(10**400), "x", True, None, [], [1e300]])
+@pytest.mark.parametrize("form", ["span", "seconds", "offset", "moment", "money", "count", "day", "either", "way_out"])
+def test_a_fact_of_another_form_than_its_sentence_has_does_no_harm(value, form):
+    """A reader that was taken over may send anything."""
+    for language in (Sentence(), Translated("ru")):
+        assert isinstance(language.vformat(f"{{fact:{form}}}", (), {"fact": value}), str)
+
+
 def test_facts_of_places_stay_texts_in_json_and_are_typed_besides():
     found = problem("upload-missing", value=AT)
     assert (found.value, found.facts) == ("2026-11-24 06:00 MSK", {"value": "2026-11-24T06:00:00+03:00[Europe/Moscow]"})

@@ -10,7 +10,6 @@ import string
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from datetime import date, timedelta
-from decimal import Decimal
 from typing import Any, Final
 
 from cpimportd.core.catalog import CATALOG, Effect, ProblemKind
@@ -130,9 +129,10 @@ def problem(
         KeyError: the code, or a placeholder of its sentence, is unknown: a defect of ours.
     """
     kind = CATALOG[code]
-    if isinstance(value, _TYPED):
+    form = _form_of_value(kind)
+    if isinstance(value, _TOLD) or (form and isinstance(value, _TIMES)):
         facts["value"] = value
-        value = sentence(_value_of(kind), {"value": fact(value)})
+        value = sentence(f"{{value:{form}}}", {"value": fact(value)})
     places: dict[str, Any] = {
         "file": None if file is None else printable(file),
         "row": row,
@@ -159,13 +159,14 @@ def with_facts(found: Problem, /, **facts: object) -> Problem:
     return replace(found, message=sentence(kind.sentence, named), way_out=sentence(kind.way_out, named), facts=kept)
 
 
-_TYPED: Final = (Phrase, date, timedelta, Decimal, list, tuple)
+_TOLD: Final = (Phrase, list, tuple)
+_TIMES: Final = (date, timedelta)
 
 
-def _value_of(kind: ProblemKind) -> str:
-    """How a kind's sentence names its value."""
-    names = (spec for _, name, spec, _ in string.Formatter().parse(kind.sentence) if name == "value")
-    return f"{{value:{next(names, '') or ''}}}"
+def _form_of_value(kind: ProblemKind) -> str:
+    """In which form a kind's sentence names its value."""
+    forms = (form for _, name, form, _ in string.Formatter().parse(kind.sentence) if name == "value")
+    return next(forms, None) or ""
 
 
 def pasteable(facts: Mapping[str, Fact]) -> dict[str, Fact]:

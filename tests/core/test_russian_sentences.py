@@ -278,6 +278,10 @@ def test_facts_of_places_stay_texts_in_json_and_are_typed_besides():
     found = problem("upload-missing", value=AT)
     assert (found.value, found.facts) == ("2026-11-24 06:00 MSK", {"value": "2026-11-24T06:00:00+03:00[Europe/Moscow]"})
     assert "24.11.2026 06:00 MSK" in told(to_json(found), "ru")[0].sentence
+    settled = problem(
+        "settlement-mismatch", value=Decimal("100.00"), expected="201.00"
+    )  # what stood in a cell, as scripts get it
+    assert (settled.value, settled.facts) == ("100.00", {"expected": "201.00"})
     before = {**to_json(found), "facts": {}}  # as a report has it that was stored before
     assert "2026-11-24 06:00 MSK" in told(before, "ru")[0].sentence
 

@@ -226,11 +226,12 @@ def require_schedule(settings: "Settings", name: str, verb: str, *, enabled: boo
         ProblemError: ``wrong-use``; names those that there are.
     """
     from cpimportd.core.folding import near_hint
+    from cpimportd.core.phrases import phrase
     from cpimportd.core.problems import ProblemError, problem
 
     known = [one for one, schedule in settings.schedules.items() if schedule.enabled or not enabled]
     if name not in known:
         which = "enabled" if enabled else "configured"
-        there = ", ".join(known) or "none"
-        reason = f"no schedule {name} is {which}; {which}: {there}{near_hint(name, known)}"
+        there, near = known or phrase("none"), near_hint(name, known)
+        reason = phrase("no-such-schedule", name=name, which=which, there=there, near=near)
         raise ProblemError(problem("wrong-use", reason=reason, verb=verb))

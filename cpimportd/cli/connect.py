@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import click
 
 from cpimportd.cli.output import say
+from cpimportd.core.phrases import exception
 
 if TYPE_CHECKING:
     import asyncio
@@ -156,4 +157,4 @@ def problem_from_exception(error: Exception) -> "Problem":
         from cpimportd.books.database.failures import translate
 
         return translate(error)
-    return problem("internal", reason=f"{type(error).__name__}: {error}")
+    return problem("internal", reason=exception(error))

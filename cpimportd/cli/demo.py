@@ -46,7 +46,7 @@ def run_demo(*, keep: bool, echo: Callable[[str], None]) -> int:
     try:
         return run_story(keep=keep, echo=echo)
     except PostgresError as error:
-        raise ProblemError(problem("demo-server", reason=str(error))) from error
+        raise ProblemError(problem("demo-server", reason=error.phrase)) from error
     except KeyboardInterrupt:
         echo("\nStopped. The servers and their files are gone.")
         return 130

@@ -58,7 +58,8 @@ def _report_death(settings: "Settings", code: str, text: str, facts: str, job: s
     from datetime import UTC, datetime
 
     from cpimportd.core.catalog import CATALOG
-    from cpimportd.core.problems import Problem, printable, received_facts
+    from cpimportd.core.phrases import received_facts
+    from cpimportd.core.problems import Problem, printable
     from cpimportd.core.report import RunReport, RunStatus
     from cpimportd.core.time import span
     from cpimportd.notify.alerting import Occasion, tell, tell_of_job

@@ -70,10 +70,12 @@ def _held_by_books(config_file: Path | None) -> "tuple[list[str] | None, Problem
     The status does without them.
     """
     import asyncio
+    from datetime import timedelta
 
     from cpimportd.books.publish.held import held_units
     from cpimportd.books.publish.notices import outstanding, readers
     from cpimportd.config.load import load as load_configuration
+    from cpimportd.core.phrases import phrase
     from cpimportd.core.problems import ProblemError, problem
 
     async def ask() -> "tuple[list[str], list[Problem]]":
@@ -91,7 +93,11 @@ def _held_by_books(config_file: Path | None) -> "tuple[list[str] | None, Problem
     except ProblemError as error:
         return None, error.problems[0], []
     except TimeoutError:
-        return None, problem("database-unreachable", reason=f"no answer within {_BOOKS_WITHIN:g} s"), []
+        return (
+            None,
+            problem("database-unreachable", reason=phrase("no-answer-within", limit=timedelta(seconds=_BOOKS_WITHIN))),
+            [],
+        )
     else:
         return held, None, untold
 
@@ -161,12 +167,15 @@ def _span(text: str | None, option: str) -> "timedelta | None":
     from datetime import timedelta
 
     from cpimportd.config.values import parse_span
+    from cpimportd.core.phrases import phrase, reason_of
     from cpimportd.core.problems import ProblemError, problem
 
     try:
         found = None if text is None else parse_span(text)
     except ValueError as error:
-        raise ProblemError(problem("wrong-use", reason=f"{option}: {error}", verb="check")) from error
+        raise ProblemError(
+            problem("wrong-use", reason=phrase("option-said", option=option, said=reason_of(error)), verb="check")
+        ) from error
     return found if isinstance(found, timedelta) else None
 
 

@@ -16,6 +16,7 @@ from dotenv.parser import Binding, parse_stream
 from cpimportd.config import unit
 from cpimportd.config.filetext import decoded, read_bytes
 from cpimportd.config.sources import Found, unreadable
+from cpimportd.core.phrases import UnfitError
 from cpimportd.core.problems import Problem, ProblemError, problem
 from cpimportd.core.statefolder import ENV_FILE, env_file_beside
 from cpimportd.core.unitfile import Variable
@@ -30,7 +31,7 @@ def dotenv(text: str) -> dict[str, Variable]:
     lines: dict[str, int] = {}
     for found in parse_stream(io.StringIO(text)):
         if found.error:
-            raise ValueError(f"line {_line(found)}: expected NAME=value, with quotes that are closed")
+            raise UnfitError("expected-variable", line=_line(found))
         if found.key is not None:
             lines[found.key] = _line(found)
     logging.getLogger("dotenv").setLevel(logging.ERROR)  # what it would warn of was raised above

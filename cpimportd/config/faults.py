@@ -2,14 +2,18 @@
 
 import re
 from collections.abc import Iterable, Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any, Final
 
 from pydantic import TypeAdapter, ValidationError
 
 from cpimportd.config.keys import MASK, KeyPath, dotted, find, in_file, masked, meant, variable
 from cpimportd.config.sources import ConfigFile, Found, origin_of, place, unknown
 from cpimportd.config.values import Calendar
+from cpimportd.core.phrases import PhraseError, Reason, phrase
 from cpimportd.core.problems import Problem, ProblemError, problem
+
+if TYPE_CHECKING:
+    from pydantic_core import ErrorDetails
 
 
 def faults(error: ValidationError, merged: Found, file: ConfigFile | None) -> Iterable[Problem]:
@@ -20,12 +24,12 @@ def faults(error: ValidationError, merged: Found, file: ConfigFile | None) -> It
         merged: the values that were validated, with their origins.
         file: the TOML file, for the lines in it.
     """
-    for detail in error.errors(include_url=False, include_input=False, include_context=False):
+    for detail in error.errors(include_url=False, include_input=False, include_context=True):
         path = tuple(part for part in detail["loc"] if isinstance(part, str) and part != "[key]")
         if detail["type"] == "extra_forbidden":
             yield _unknown(path, merged, file)
         else:
-            yield _wrong(path, detail["msg"], merged, file)
+            yield _wrong(path, detail, merged, file)
 
 
 def _unknown(path: KeyPath, merged: Found, file: ConfigFile | None) -> Problem:
@@ -38,17 +42,44 @@ def _unknown(path: KeyPath, merged: Found, file: ConfigFile | None) -> Problem:
     return unknown(path, place(path, merged, file), names)
 
 
-def _wrong(path: KeyPath, message: str, merged: Found, file: ConfigFile | None) -> Problem:
-    reason = message.removeprefix("Value error, ").split(", unable")[0]
-    reason = re.sub(r"^(Input|String) should be", "expected", reason)
-    if find(path) is None and "dictionary" in reason:
-        reason = "expected a section with keys of its own"
+_EXPECTED: Final = {
+    **dict.fromkeys(("int_type", "int_parsing"), "expected-integer"),
+    **dict.fromkeys(("float_type", "float_parsing", "decimal_type", "decimal_parsing"), "expected-valid-number"),
+    **dict.fromkeys(("bool_type", "bool_parsing"), "expected-boolean"),
+    "string_type": "expected-string",
+    "greater_than_equal": "expected-at-least",
+    "less_than_equal": "expected-at-most",
+    "greater_than": "expected-more-than",
+    "less_than": "expected-less-than",
+    "literal_error": "expected-one-of",
+}
+"""What pydantic's types of errors say, as phrases."""
+
+_LIMITS: Final = ("ge", "le", "gt", "lt")
+
+
+def _expected(detail: "ErrorDetails") -> Reason:
+    """What was expected instead of a value: as our own validators say it, or else pydantic."""
+    context = detail.get("ctx", {})
+    if isinstance(error := context.get("error"), PhraseError):
+        return error.phrase
+    if code := _EXPECTED.get(detail["type"]):
+        choices = re.split(r", | or ", context.get("expected", ""))
+        return phrase(code, limit=next((context[name] for name in _LIMITS if name in context), None), choices=choices)
+    said = detail["msg"].removeprefix("Value error, ").split(", unable")[0]
+    return re.sub(r"^(Input|String) should be", "expected", said)
+
+
+def _wrong(path: KeyPath, detail: "ErrorDetails", merged: Found, file: ConfigFile | None) -> Problem:
+    reason = _expected(detail)
+    if find(path) is None and "dictionary" in str(reason):
+        reason = phrase("expected-section")
     shown = _shown(path, merged.get(path))
     return problem(
         "config-value",
         key=dotted(path),
         place=place(path, merged, file),
-        reason=reason if shown is None else f"{reason}, not {shown!r}",
+        reason=reason if shown is None else phrase("not-that", reason=reason, value=repr(shown)),
         value=shown,
     )
 
@@ -70,5 +101,5 @@ def check_expression(at: str, place: str) -> str:
     try:
         return TypeAdapter[str](Calendar).validate_python(at)
     except ValidationError as error:
-        reason = error.errors()[0]["msg"].removeprefix("Value error, ")
+        reason = _expected(error.errors()[0])
         raise ProblemError(problem("config-value", key="at", place=place, reason=reason)) from None

@@ -7,6 +7,8 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, Final
 
+from cpimportd.core.phrases import Phrase, UnfitError, phrase
+
 KeyParts = tuple[str, ...]
 
 LARGEST: Final = 1024**2
@@ -35,7 +37,7 @@ def read_bytes(path: Path) -> bytes:
     with path.open("rb") as stream:
         content = stream.read(LARGEST + 1)
     if len(content) > LARGEST:
-        raise ValueError(f"it is larger than {LARGEST // 1024} KiB, so it is no such file")
+        raise UnfitError("file-too-long", limit=LARGEST // 1024)
     return content
 
 
@@ -47,18 +49,15 @@ def decoded(content: bytes) -> str:
     """
     encoding = next((name for mark, name in _MARKS if content.startswith(mark)), None) or _without_mark(content)
     if encoding:
-        raise ValueError(f"it is {encoding}, expected UTF-8: {_convert(encoding.lower())}")
+        raise UnfitError("other-encoding", encoding=encoding, code=encoding.lower())
     try:
         return content.decode("utf-8-sig")
     except UnicodeDecodeError as error:
         line = content[: error.start].count(b"\n") + 1
         guess = _cyrillic(content)
-        known = f", but probably {guess[1]}: {_convert(guess[0])}" if guess else ": save the file as UTF-8"
-        raise ValueError(f"line {line} is not UTF-8{known}") from None
-
-
-def _convert(encoding: str) -> str:
-    return f"save it as UTF-8, or convert it by `iconv -f {encoding} -t utf-8`"
+        if guess is None:
+            raise UnfitError("line-no-utf8", line=line) from None
+        raise UnfitError("line-other-encoding", line=line, encoding=guess[1], code=guess[0]) from None
 
 
 def _without_mark(content: bytes) -> str | None:
@@ -91,33 +90,33 @@ def parsed(text: str) -> dict[str, Any]:
     try:
         return tomllib.loads(text)
     except tomllib.TOMLDecodeError as error:
-        raise ValueError(_reason(str(error), text)) from None
+        raise UnfitError(_reason(str(error), text)) from None
     except RecursionError:
-        raise ValueError("brackets are nested too deeply") from None
+        raise UnfitError("brackets-too-deep") from None
     except ValueError:  # Python's own limit of digits
-        raise ValueError("a number has too many digits") from None
+        raise UnfitError("number-too-long") from None
 
 
-def _reason(said: str, text: str) -> str:
+def _reason(said: str, text: str) -> Phrase:
     """What tomllib says, with the key and both lines of what stands twice, and what usually was meant."""
     found = _AT_LINE.fullmatch(said)
     if found is None:
-        return said
+        return phrase("said", said=said)
     number, reason = int(found["line"] or text.count("\n") + 1), found["reason"]
     lines = text.splitlines()
     line = lines[number - 1] if number <= len(lines) else ""
     if re.match(r"Cannot (overwrite|declare|mutate)|Duplicate|Can't", reason):
-        return _twice(text, number) or f"line {number}: {reason}"
+        return _twice(text, number) or phrase("at-line", line=number, said=reason)
     if reason == "Invalid value":
-        reason = 'expected a value; a text stands in quotes: key = "text"'
-    elif reason.startswith("Unescaped '\\'"):
-        reason = "a backslash stands in a text; put the text between single quotes: key = 'a\\b'"
-    elif line.lstrip().startswith("[") and "]" not in line:
-        reason = "the section's name is not closed: write [section]"
-    return f"line {number}: {reason}"
+        return phrase("at-line", line=number, said=phrase("toml-value"))
+    if reason.startswith("Unescaped '\\'"):
+        return phrase("at-line", line=number, said=phrase("toml-backslash"))
+    if line.lstrip().startswith("[") and "]" not in line:
+        return phrase("at-line", line=number, said=phrase("toml-section"))
+    return phrase("at-line", line=number, said=reason)
 
 
-def _twice(text: str, number: int) -> str | None:
+def _twice(text: str, number: int) -> Phrase | None:
     """The key that stands a second time in a line, with the line where it stands first; None where none is found."""
     stand = list(places(text))
     here = [path for line, path in stand if line == number]
@@ -128,8 +127,8 @@ def _twice(text: str, number: int) -> str | None:
             shorter = min(len(path), len(other))
             if other == path or (other[:shorter] == path[:shorter] and shorter == len(path)):
                 key = ".".join(path)
-                again = f"line {number} sets it again" if line != number else "and again there"
-                return f"{key} stands twice: line {line} has it, {again}; keep one of the two"
+                code = "key-twice-there" if line == number else "key-twice"
+                return phrase(code, key=key, line=line, again=number)
     return None
 
 

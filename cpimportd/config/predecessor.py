@@ -9,6 +9,7 @@ from pydantic import TypeAdapter, ValidationError
 from cpimportd.config.keys import KeyPath, dotted
 from cpimportd.config.settings import Schedule
 from cpimportd.config.sources import Found
+from cpimportd.core.phrases import Phrase, phrase
 from cpimportd.core.problems import problem
 
 _IMPORT = "CREDIT_PORTFOLIO_IMPORT_"
@@ -32,7 +33,7 @@ class _Aliases:
         try:
             return None if text is None else TypeAdapter(bool).validate_python(text.strip())
         except ValidationError:
-            self._wrong(name, key, "expected true or false")
+            self._wrong(name, key, phrase("expected-true-or-false"))
             return None
 
     def number(self, name: str, key: KeyPath, lowest: int, highest: int) -> int | None:
@@ -42,11 +43,11 @@ class _Aliases:
             return None
         if re.fullmatch(r"\s*\d{1,6}\s*", text, re.ASCII) and lowest <= int(text) <= highest:
             return int(text)
-        self._wrong(name, key, f"expected a number from {lowest} to {highest}")
+        self._wrong(name, key, phrase("expected-number-between", lowest=lowest, highest=highest))
         return None
 
-    def _wrong(self, name: str, key: KeyPath, reason: str) -> None:
-        text = f"{reason}, not {self.text(name)!r}"
+    def _wrong(self, name: str, key: KeyPath, expected: Phrase) -> None:
+        text = phrase("not-that", reason=expected, value=repr(self.text(name)))
         self.found.problems.append(
             problem("config-value", key=dotted(key), place=_origin(name), reason=text, value=self.text(name))
         )

@@ -32,6 +32,7 @@ from cpimportd.config.values import (
     Zone,
 )
 from cpimportd.core import statefolder
+from cpimportd.core.phrases import UnfitError
 
 
 class Database(Section):
@@ -147,7 +148,7 @@ class Engine(Section):
     @classmethod
     def _named_where_it_is_needed(cls, address: str | None, others: ValidationInfo) -> str | None:
         if address is None and others.data.get("executor") == "dask":
-            raise ValueError("expected tcp://host:port or tls://host:port, since engine.executor is dask")
+            raise UnfitError("expected-scheduler-for-dask")
         return address
 
 

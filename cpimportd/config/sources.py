@@ -13,6 +13,7 @@ from cpimportd.config.filetext import decoded, parsed, places, read_bytes
 from cpimportd.config.keys import KeyPath, all_keys, dotted, meant, variable
 from cpimportd.config.settings import Settings
 from cpimportd.core.addresses import advice
+from cpimportd.core.phrases import phrase, reason_of
 from cpimportd.core.problems import Problem, ProblemError, problem
 from cpimportd.core.statefolder import ENV_FILE, PREFIX
 
@@ -120,14 +121,14 @@ def read_file(path: Path) -> ConfigFile | None:
         text = decoded(content)
         tree = parsed(text)
     except ValueError as error:
-        raise ProblemError(problem("config-syntax", path=str(path), reason=str(error))) from None
+        raise ProblemError(problem("config-syntax", path=str(path), reason=reason_of(error))) from None
     origins = {key: str(path) for key, _ in leaves(tree)}
     return ConfigFile(path, text, mode, Found(tree, origins))
 
 
 def unreadable(path: Path, error: OSError | ValueError) -> Problem:
     """The problem of a file that cannot be read."""
-    reason = (error.strerror if isinstance(error, OSError) else None) or str(error)
+    reason = (error.strerror if isinstance(error, OSError) else None) or reason_of(error)
     return problem("config-unreadable", path=str(path), reason=reason)
 
 
@@ -155,7 +156,7 @@ def from_environment(environ: Mapping[str, str]) -> Found:
             continue
         path = tuple(name.removeprefix(PREFIX).lower().split("__"))
         if (other := ours.setdefault(path, name)) != name:
-            reason = f"{other} sets the same key; remove one of the two"
+            reason = phrase("same-key-set", other=other)
             found.problems.append(problem("config-value", key=dotted(path), place=f"environment {name}", reason=reason))
     found.values = _Variables({name: environ[name] for name in ours.values()})()
     for path, _ in leaves(found.values):
@@ -171,8 +172,8 @@ def from_environment(environ: Mapping[str, str]) -> Found:
 
 def unknown(path: KeyPath, place: str, candidates: Iterable[str]) -> Problem:
     """The problem of a key that nobody reads."""
-    meant_for = " or ".join(candidates)
-    hint = f"; did you mean {meant_for}?" if meant_for else ""
+    meant_for = list(candidates)
+    hint = phrase("did-you-mean-keys", keys=meant_for) if meant_for else ""
     return problem("config-unknown-key", key=dotted(path), place=place, hint=hint)
 
 
@@ -193,7 +194,7 @@ def from_credentials(environ: Mapping[str, str]) -> Found:
             except (FileNotFoundError, NotADirectoryError):
                 continue
             except (OSError, ValueError) as error:
-                reason = (error.strerror if isinstance(error, OSError) else None) or str(error)
+                reason = (error.strerror if isinstance(error, OSError) else None) or reason_of(error)
                 found.problems.append(
                     problem("config-value", key=dotted(key.path), place=f"credential {name}", reason=reason)
                 )
@@ -233,7 +234,7 @@ def split_login(found: Found, file: ConfigFile | None) -> None:
         parts = None
     if parts is None:
         del found.values["source"]["url"]
-        reason = f"{advice(url) or _EXPECTED}, or better: use source.user and source.password"
+        reason = phrase("or-better-keys", advice=advice(url) or phrase("expected-ftp"))
         found.problems.append(problem("config-value", key="source.url", place=place(_URL, found, file), reason=reason))
         return
     found.put(_URL, parts["scheme"] + parts["host"] + parts["rest"], origin)
@@ -244,9 +245,3 @@ def split_login(found: Found, file: ConfigFile | None) -> None:
 
 def _login(text: str | None) -> tuple[str, str, str]:
     return (text or "").partition(":")
-
-
-_EXPECTED = (
-    "expected ftp://host:port/folder; special characters of a user, a password or a folder must be percent-encoded "
-    "(@ as %40, / as %2F)"
-)

@@ -14,6 +14,7 @@ from typing import Annotated, Literal
 from pydantic import AfterValidator, BeforeValidator, Field, SecretStr
 
 from cpimportd.core import addresses, postgresurl
+from cpimportd.core.phrases import UnfitError
 from cpimportd.core.time import parse_zone
 from cpimportd.timetable.calendar import ExpressionError, never_matches, parse
 
@@ -31,9 +32,6 @@ _LONGEST = timedelta(days=36_500)
 """A century: an instant so long before or after any of ours is still one that Python and PostgreSQL can tell."""
 
 
-_EXPECTED_LONGEST = f"expected a time span of at most {_LONGEST.days} days"
-_EXPECTED_SPAN = "expected a time span such as 90s, 20min or 1h 30min"
-_EXPECTED_LISTEN = "expected address:port, such as 127.0.0.1:8008 or [::1]:8008; port 0 takes a free one"
 _DRIVER = re.compile(r"(postgres(?:ql)?)(?:\+\w+)?(://.*)", re.DOTALL)
 
 
@@ -52,11 +50,11 @@ def parse_span(value: object) -> object:
         try:
             value = timedelta(seconds=value)
         except (OverflowError, ValueError) as error:
-            raise ValueError(_EXPECTED_LONGEST) from error
+            raise UnfitError("expected-longest", days=_LONGEST.days) from error
     if not isinstance(value, timedelta) or value < timedelta(0):
-        raise ValueError(_EXPECTED_SPAN)
+        raise UnfitError("expected-span")
     if value > _LONGEST:
-        raise ValueError(_EXPECTED_LONGEST)
+        raise UnfitError("expected-longest", days=_LONGEST.days)
     return value
 
 
@@ -65,11 +63,11 @@ def _seconds(text: str) -> float:
     while at < len(text):
         match = _SPAN.match(text, at)
         if match is None or match[2] not in _SECONDS:
-            raise ValueError(_EXPECTED_SPAN)
+            raise UnfitError("expected-span")
         seconds += float(match[1]) * _SECONDS[match[2]]
         at = match.end()
     if not text:
-        raise ValueError(_EXPECTED_SPAN)
+        raise UnfitError("expected-span")
     return seconds
 
 
@@ -92,7 +90,7 @@ def parse_size(value: object) -> object:
         return value
     match = re.fullmatch(r"\s*(\d{1,19})\s*([kmg]?)i?b?\s*", value.lower())
     if match is None:
-        raise ValueError("expected a size such as 200M or 1G")
+        raise UnfitError("expected-size")
     return int(match[1]) * _BYTES[match[2]]
 
 
@@ -106,14 +104,14 @@ def format_size(size: int) -> str:
 
 def _positive(span: timedelta) -> timedelta:
     if not span:
-        raise ValueError("expected a time span longer than 0")
+        raise UnfitError("expected-some-span")
     return span
 
 
 def _number(value: object) -> object:
     # To Python, and so to pydantic, true is 1; to a reader of a configuration it is a mistake.
     if isinstance(value, bool):
-        raise ValueError("expected a number, not true or false")  # noqa: TRY004 - pydantic collects ValueErrors only
+        raise UnfitError("expected-number")
     return value
 
 
@@ -128,7 +126,7 @@ def _closed_before(value: object) -> object:
     try:
         return date.fromisoformat(str(value))
     except ValueError:
-        raise ValueError("expected the first open day, such as 2025-01-01, or previous-month") from None
+        raise UnfitError("expected-open-day") from None
 
 
 def _known_zone(name: str) -> str:
@@ -139,9 +137,9 @@ def _known_encoding(name: str) -> str:
     try:
         fits = "LIST".encode(name) == b"LIST"  # RFC 959, 5.3: the commands around the names are ASCII
     except (LookupError, ValueError) as error:
-        raise ValueError("expected an encoding that Python knows, such as utf-8 or cp1251") from error
+        raise UnfitError("expected-encoding") from error
     if not fits:
-        raise ValueError("expected an encoding that leaves ASCII as it is, such as utf-8 or cp1251")
+        raise UnfitError("expected-ascii-encoding")
     return name
 
 
@@ -149,18 +147,16 @@ def _calendar(expression: str) -> str:
     try:
         parse(expression, UTC)
     except ExpressionError as error:
-        raise ValueError(
-            f"expected an OnCalendar expression of systemd such as Mon..Fri *-*-* 06:00:00 ({error.reason})"
-        ) from error
+        raise UnfitError("expected-calendar", reason=error.reason) from error
     if never := never_matches(expression):
-        raise ValueError(f"{never!r} never comes: no day matches it, be it for its weekday or for its day of the month")
+        raise UnfitError("never-comes", part=repr(never))
     return expression
 
 
 def _postgresql(url: SecretStr) -> SecretStr:
     match = _DRIVER.fullmatch(url.get_secret_value())
     if match is None:
-        raise ValueError("expected postgresql://user@host/database")
+        raise UnfitError("expected-postgresql")
     with suppress(postgresurl.UnknownOptionError):  # what can be done instead is said where the option is used
         postgresurl.parse(match[1] + match[2])
     return SecretStr(match[1] + match[2])  # SQLAlchemy's name of a driver is none of libpq's business
@@ -169,33 +165,33 @@ def _postgresql(url: SecretStr) -> SecretStr:
 def _one_line(text: str) -> str:
     # A line break in a login would be a second command to an FTP server (RFC 959, 5.3.1).
     if not text.isprintable():
-        raise ValueError("expected one line without control characters")
+        raise UnfitError("expected-one-line")
     return text
 
 
 def _secret_line(secret: SecretStr) -> SecretStr:
     _one_line(secret.get_secret_value())
     if not secret.get_secret_value():
-        raise ValueError("expected a secret, not an empty text")
+        raise UnfitError("expected-secret")
     return secret
 
 
 def _channel(name: str) -> str:
     if not re.fullmatch(r"[a-z_][a-z0-9_]{0,62}", name):
-        raise ValueError("expected up to 63 small letters, digits and _")
+        raise UnfitError("expected-channel")
     return name
 
 
 def _fingerprint(text: str) -> str:
     bare = text.strip().replace(":", "").upper()
     if not re.fullmatch(r"[0-9A-F]{64}", bare):
-        raise ValueError("expected a certificate's SHA-256 fingerprint: 64 hexadecimal digits, with or without colons")
+        raise UnfitError("expected-fingerprint")
     return ":".join(re.findall("..", bare))
 
 
 def _schedule_name(name: str) -> str:
     if not re.fullmatch(r"[a-z][a-z0-9_-]{0,62}", name):
-        raise ValueError("expected a name of small letters, digits, - and _")
+        raise UnfitError("expected-name")
     return name
 
 
@@ -206,30 +202,28 @@ def _listen(address: str) -> str:
         ip = ip_address("127.0.0.1" if bare == "localhost" else bare)
         number = int(port)
     except ValueError:
-        raise ValueError(_EXPECTED_LISTEN) from None
+        raise UnfitError("expected-listen") from None
     if not 0 <= number < 65536 or (ip.version == 6) != host.startswith("["):
-        raise ValueError(_EXPECTED_LISTEN)
+        raise UnfitError("expected-listen")
     return f"{host}:{number}"
 
 
 def _scheduler(address: str) -> str:
     if not re.fullmatch(r"(tcp|tls)://([A-Za-z0-9_.-]+|\[[0-9A-Fa-f:.]+\]):[0-9]{1,5}", address):
-        raise ValueError("expected tcp://host:port or tls://host:port")
+        raise UnfitError("expected-scheduler")
     return address
 
 
 def _token(secret: SecretStr) -> SecretStr:
     if not re.fullmatch(r"[A-Za-z0-9._~+/=-]{16,512}", _secret_line(secret).get_secret_value()):
         # RFC 6750, 2.1: what can stand in a header.
-        raise ValueError(
-            "expected 16 to 512 letters, digits and -._~+/= without blanks; `openssl rand -hex 32` makes one"
-        )
+        raise UnfitError("expected-token")
     return secret
 
 
 def _host_name(name: str) -> str:
     if not re.fullmatch(r"[a-z0-9_]([a-z0-9_.-]{0,251}[a-z0-9_])?", name.lower()):
-        raise ValueError("expected names of hosts without port, such as import.example.org")
+        raise UnfitError("expected-hosts")
     return name.lower()
 
 

@@ -8,6 +8,8 @@ from pathlib import Path
 from typing import Final
 from urllib.parse import unquote_to_bytes, urlsplit
 
+from cpimportd.core.phrases import Phrase, UnfitError, phrase
+
 _ENCODED: Final = {"@": "%40", "/": "%2F", "?": "%3F", "#": "%23", "%": "%25"}
 _SPECIAL: Final = re.compile(r"[@/?#]|%(?![0-9A-Fa-f]{2})")
 _AUTHORITY: Final = re.compile(r"[^/?#]*")
@@ -24,7 +26,7 @@ def misplaced(url: str) -> bool:
     return authority is not None and "@" in rest[authority.end() :]
 
 
-def advice(url: str) -> str | None:
+def advice(url: str) -> Phrase | None:
     """How the login has to be written: each character up to the last ``@`` that cannot stand there as it is.
 
     Returns:
@@ -34,17 +36,16 @@ def advice(url: str) -> str | None:
     found = dict.fromkeys(match[0] for match in _SPECIAL.finditer(login))
     if not found:
         return None
-    ways = ", ".join(f"{character} as {_ENCODED[character]}" for character in found)
-    return f"the user or the password is not percent-encoded: before the last @ write {ways}"
+    ways = [phrase("character-as", character=character, code=_ENCODED[character]) for character in found]
+    return phrase("login-not-encoded", ways=ways)
 
 
-_MOUNTED: Final = "mount the folder on this machine and write file:///folder"
 _OTHER_SOURCES: Final = {
-    **dict.fromkeys(("sftp", "ssh", "scp"), f"use ftps://, or {_MOUNTED}"),
-    **dict.fromkeys(("ftpes", "ftptls"), "write ftps://, which is FTP with explicit TLS here"),
-    **dict.fromkeys(("smb", "cifs", "nfs", "webdav", "dav", "davs", "http", "https", "s3"), _MOUNTED),
+    **dict.fromkeys(("sftp", "ssh", "scp"), "mount-or-ftps"),
+    **dict.fromkeys(("ftpes", "ftptls"), "write-ftps"),
+    **dict.fromkeys(("smb", "cifs", "nfs", "webdav", "dav", "davs", "http", "https", "s3"), "mount"),
 }
-"""Schemes that people may try, and what they do instead."""
+"""Schemes that people may try, and the phrase that says what they do instead."""
 
 _REDIS: Final = re.compile(
     r"rediss?://(?:[^/?#]*@)?(?:\[[0-9A-Fa-f:.]+\]|[^/?#@:\[\]]*)(?::(?P<port>\d{1,5}))?(?:/\d*)?(?:\?[^#]*)?"
@@ -56,9 +57,9 @@ _MAIL: Final = ("mailto", "mailtos")
 def absolute(path: Path) -> Path:
     """A path that means the same to the daemon, its runs and an administrator, who stand in different folders."""
     if not path.is_absolute():
-        raise ValueError("expected an absolute path, which begins with /")
+        raise UnfitError("expected-absolute")
     if not str(path).isprintable():
-        raise ValueError("expected a path without control characters")
+        raise UnfitError("expected-plain-path")
     return path
 
 
@@ -67,9 +68,9 @@ def source(url: str) -> str:
     scheme, separator, rest = url.partition("://")
     scheme = scheme.lower()
     if separator and scheme in _OTHER_SOURCES:
-        raise ValueError(f"{scheme}:// is not supported: {_OTHER_SOURCES[scheme]}")
+        raise UnfitError(_OTHER_SOURCES[scheme], scheme=scheme)
     if not separator or not re.match(r"file:///|ftps?://[^/?#]", f"{scheme}://{rest}"):
-        raise ValueError("expected ftp://host/folder, ftps://host/folder or file:///folder")
+        raise UnfitError("expected-source")
     _parts(f"{scheme}://{rest}")
     return f"{scheme}://{rest}"
 
@@ -79,13 +80,13 @@ def _parts(url: str) -> None:
         parts = urlsplit(url)
         _ = parts.port
     except ValueError:
-        raise ValueError("the host or port is not valid") from None
+        raise UnfitError("host-or-port-wrong") from None
     if parts.query or parts.fragment:
-        raise ValueError("write ? as %3F and # as %23")
+        raise UnfitError("encode-query")
     if parts.scheme != "file" and not parts.hostname:
-        raise ValueError("it names no host")
+        raise UnfitError("names-no-host")
     if any(byte in unquote_to_bytes(parts.path) for byte in b"\0\r\n"):
-        raise ValueError("the folder's name holds a line break or NUL")
+        raise UnfitError("folder-has-line-break")
 
 
 def cache(url: str) -> str:
@@ -93,27 +94,25 @@ def cache(url: str) -> str:
     scheme, separator, rest = url.partition("://")
     url = f"{scheme.lower()}://{rest}"
     if not separator or scheme.lower() not in {"redis", "rediss", "unix"}:
-        raise ValueError("expected redis://host:6379/0, rediss://host:6379/0 or unix:///folder/redis.sock")
+        raise UnfitError("expected-redis")
     found = (_REDIS_SOCKET if scheme.lower() == "unix" else _REDIS).fullmatch(url)
     if found is None:
         wrong = advice(url) if misplaced(url) else None
-        raise ValueError(
-            wrong or "expected redis://host:6379/0 (host, port and number of the database) or unix:///path"
-        )
+        raise UnfitError(wrong or "expected-redis-parts")
     if scheme.lower() != "unix" and found["port"] and not 0 < int(found["port"]) < 1 << 16:
-        raise ValueError("expected a port from 1 to 65535")
+        raise UnfitError("expected-port")
     return url
 
 
 def alert(url: str) -> str:
     """One address of ``alerts.urls``, as Apprise has them; whether it knows the service, it says itself."""
     if not re.fullmatch(r"[A-Za-z][A-Za-z0-9+.-]*://\S+", url):
-        raise ValueError("expected URLs of Apprise such as mailtos://user:password@mail.example.org?to=you@example.org")
+        raise UnfitError("expected-apprise")
     scheme, _, rest = url.partition("://")
     authority = re.match(r"[^/?#]*", rest)
     login, _, host = authority[0].rpartition("@") if authority else ("", "", "")
     if "@" in login or (scheme.lower() in _MAIL and _mail_is_unencoded(url, login, host)):
-        raise ValueError(advice(url.partition("?")[0]) or advice(url) or "expected a user and password percent-encoded")
+        raise UnfitError(advice(url.partition("?")[0]) or advice(url) or "expected-encoded-login")
     return url
 
 
@@ -129,7 +128,7 @@ def _mail_is_unencoded(url: str, login: str, host: str) -> bool:
 def heartbeat(url: str) -> str:
     """``alerts.heartbeat_url``: a check's address, to which /start and /fail can be added."""
     if not re.fullmatch(r"https?://[^\s/?#]+/[^\s?#]*[^\s/?#]", url):
-        raise ValueError("expected a check's address such as https://hc-ping.com/ID, without a slash at its end")
+        raise UnfitError("expected-check")
     if misplaced(url):
-        raise ValueError(advice(url) or "expected a user and password percent-encoded")
+        raise UnfitError(advice(url) or "expected-encoded-login")
     return url

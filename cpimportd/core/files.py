@@ -12,6 +12,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Final, Literal
 
+from cpimportd.core.phrases import Phrase, phrase
 from cpimportd.core.problems import Problem, ProblemError, problem
 
 FOLDER: Final = 0o700
@@ -112,13 +113,13 @@ def foreign(path: Path) -> Problem | None:
     """
     link, folder = path.lstat(), path.stat()
     if stat.S_ISLNK(link.st_mode) and not _trusted(link.st_uid, path):
-        return _refused(path, f"is a symbolic link that belongs to user {_name(link.st_uid)}")
+        return _refused(path, phrase("foreign-link", user=_name(link.st_uid)))
     if not _trusted(folder.st_uid, path):
-        return _refused(path, f"belongs to user {_name(folder.st_uid)}")
+        return _refused(path, phrase("foreign-folder", user=_name(folder.st_uid)))
     return None
 
 
-def _refused(path: Path, reason: str) -> Problem:
+def _refused(path: Path, reason: Phrase) -> Problem:
     return problem("state-foreign", path=str(path), reason=reason, user=_name(os.geteuid()))
 
 

@@ -11,6 +11,8 @@ from dataclasses import dataclass
 from difflib import SequenceMatcher, get_close_matches
 from typing import Final
 
+from cpimportd.core.phrases import Phrase, phrase
+
 # By their case-folded forms: Latin B is a look-alike of В by its capital alone.
 _LETTERS: Final = {
     **dict(zip("abcehijkmopstxy", "авсеніјкморѕтху", strict=True)),
@@ -101,8 +103,10 @@ class CharacterDifference:
     here: str
     there: str
 
-    def __str__(self) -> str:
-        return f"character {self.position}: {_named(self.here)}, not {_named(self.there)}"
+    @property
+    def told(self) -> Phrase:
+        """The same by the characters' names."""
+        return phrase("character-differs", position=self.position, here=_named(self.here), there=_named(self.there))
 
     @property
     def code_points(self) -> str:
@@ -120,11 +124,11 @@ def differences(here: str, there: str) -> tuple[CharacterDifference, ...]:
     )
 
 
-def describe_differences(here: str, there: str, limit: int = 3) -> str:
+def describe_differences(here: str, there: str, limit: int = 3) -> Phrase:
     """The first differences of two texts that look alike, each with position, code point and Unicode name."""
     found = differences(here, there)
-    more = f"; and {len(found) - limit} more" if len(found) > limit else ""
-    return "; ".join(str(difference) for difference in found[:limit]) + more
+    more = [phrase("and-more", more=len(found) - limit)] if len(found) > limit else []
+    return phrase("several", all=[*(difference.told for difference in found[:limit]), *more])
 
 
 def with_code_points(here: str, there: str, limit: int = 3) -> str:
@@ -140,19 +144,21 @@ def lookalike(text: str, others: Iterable[str]) -> str | None:
     return next((other for other in others if other != text and fold(other) == folded), None)
 
 
-def lookalike_hint(text: str, others: Iterable[str]) -> str:
+def lookalike_hint(text: str, others: Iterable[str]) -> Phrase | str:
     """How the end of a sentence says that a text was looked for and another one looks the same; "" where none does."""
     other = lookalike(text, others)
-    return "" if other is None else f"; «{other}» looks the same, but differs in {describe_differences(text, other, 2)}"
+    if other is None:
+        return ""
+    return phrase("looks-the-same", name=other, characters=describe_differences(text, other, 2))
 
 
 def _points(characters: str) -> str:
     return " ".join(f"U+{ord(c):04X}" for c in characters[:4]) or "–"
 
 
-def _named(characters: str) -> str:
+def _named(characters: str) -> Phrase | str:
     if not characters:
-        return "nothing"
+        return phrase("no-character")
     return " ".join(character_name(c) for c in characters[:4])
 
 
@@ -177,14 +183,14 @@ def nearest(name: str, known: Iterable[str], *, likeness: float = 0.6) -> str | 
     return folded[close[0]] if close else None
 
 
-def did_you_mean(name: str, known: Iterable[str]) -> str:
+def did_you_mean(name: str, known: Iterable[str]) -> Phrase | str:
     """The same as a sentence, with a blank after it; "" where none is like it."""
     found = nearest(name, known)
-    return "" if found is None else f"Did you mean «{found}»? "
+    return "" if found is None else phrase("did-you-mean-this", name=found)
 
 
-def near_hint(name: str, known: Iterable[str]) -> str:
+def near_hint(name: str, known: Iterable[str]) -> Phrase | str:
     """How the end of a sentence names what was probably meant, and how it differs if it looks the same; "" without."""
     names = list(known)
     found = nearest(name, names)
-    return lookalike_hint(name, names) or ("" if found is None else f"; did you mean «{found}»?")
+    return lookalike_hint(name, names) or ("" if found is None else phrase("did-you-mean", name=found))

@@ -1,81 +1,27 @@
 """Parts of sentences that are words of ours: each has a code, so that a language can say it in its own way.
 
 A fact of a problem that is not a number, a name or a place is one of them: what makes a cell a reject, which limit was
-exceeded. What a server or the system says stays as it is.
+exceeded. What a server or the system says stays as it is. The list is in :mod:`cpimportd.core.wordings`.
 """
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Final
+from datetime import date, datetime, timedelta
+from decimal import Decimal
+from typing import Final, Protocol, runtime_checkable
 
-PHRASES: Final[Mapping[str, str]] = {
-    # What makes a cell a reject; goes on a sentence that begins with the cell.
-    "cell": "«{text}» ",
-    "empty": "is empty",
-    "empty-and-undated": "is empty, and the document's name holds no date instead",
-    "empty-and-no-roubles": "is empty, and the account is «{account}», not 51, which holds roubles",
-    "no-number": "is no number",
-    "no-finite-number": "is no finite number",
-    "too-large": "is too large",
-    "too-many-decimals": "has more than {decimals} decimals",
-    "too-many-digits": "has more digits than a number in a workbook keeps",
-    "no-date": "is no date",
-    "no-date-of-years": "is no date between {first} and {last}",
-    "error-value": "is an error value",
-    "no-yes-or-no": "is neither «Да» nor «Нет»",
-    "no-currency": "is no currency that is known",
-    "too-long": "has {length} characters, {limit} fit",
-    "nul-character": "holds a NUL character, which PostgreSQL cannot store",
-    "half-character": "holds half of a UTF-16 pair, which PostgreSQL cannot store",
-    "row-too-long": "its texts have {size} bytes, {limit} fit",
-    # Where something stands.
-    "row": "row {row}",
-    "row-of-file": "row {row} of «{file}»",
-    "in-books": "in the books",
-    "in-todays-files": "in today's files",
-    "in-todays-expenses": "in today's expenses",
-    "owner": "«{owner}»",
-    "nobody": "nobody",
-    "differ": ": {characters}",
-    "numbers-differ": " (the numbers differ in {characters})",
-    "and-so-is": ", and so is {names}",
-    "and-so-are": ", and so are {names}",
-    "and-so-are-more": ", and so are {names}, {more} more",
-    # Limits of the guards.
-    "never-all": "never all of them",
-    "limit-percent": "{documents} documents, or {percent} % of them",
-    "limit-sum": "{documents} documents, or {percent} % of the sum: {sum:money}",
-    "limit-usual": "{documents} documents, or {times} × the usual {usual}",
-    "limit-usual-days": "{documents} documents, or {times} × the usual {usual} in {days} days",
-    # What somebody else wrote, and what became of it.
-    "some": "some",
-    "unknown-sum": "an unknown sum",
-    "put-right": "it was put right",
-    "not-put-right": "of {count:count} documents it cannot be put right",
-    "stays-held": "it stays as long as the unit is held",
-    "differing-put-right": "what differed from the files was put right",
-    # The daemon's slots and runs.
-    "in-part": "in part ",
-    "killed": "was killed by signal {signal}",
-    "ended": "ended with status {status}",
-    "took-too-long": "took longer than daemon.run_time_limit ({limit}) and was stopped",
-    "nothing-published": "; nothing was published",
-    "nothing-published-held": "; nothing was published: all that was new is held by run {run}",
-    "published-unknown": "; whether run {run} published is not known: {why}; `cpimportd history` tells it later",
-    "older-than-grace": "it is older than grace ({grace})",
-    "no-catch-up": "catch_up is false",
-    "tried-long-enough": "it was started, and {grace} for trying are over",
-}
-"""By code: in English, with ``{placeholders}`` for facts of its own."""
+from cpimportd.core.catalog import CATALOG
+from cpimportd.core.sentences import Fact, Sentence
+from cpimportd.core.time import zoned_text
+from cpimportd.core.wordings import PHRASES
 
-WORDS: Final = (
-    "receipts", "expenses", "details", "expense details",
-    "published", "unchanged", "partial", "held", "failed",
-    "connecting", "the greeting", "the TLS handshake", "the login", "listing", "looking at a file", "the download",
-    "report", "reconcile",
-    "run", "organization", "contract", "document", "department",
-)  # fmt: skip
-"""Values of ours that a sentence names as ``{fact:word}``, so that a language can have its own word for each."""
+
+@runtime_checkable
+class Told(Protocol):
+    """What is told by a code and facts of its own."""
+
+    def as_fact(self) -> Mapping[str, Fact]:
+        """The code, and the facts beside it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,13 +29,17 @@ class Phrase:
     """A phrase and its facts, such as ``too-many-decimals`` of 2."""
 
     code: str
-    facts: Mapping[str, str | int] = field(default_factory=dict)
+    facts: Mapping[str, object] = field(default_factory=dict)
+
+    def as_fact(self) -> Mapping[str, Fact]:
+        """The phrase as JSON has it."""
+        return {"phrase": self.code, **{name: fact(one) for name, one in self.facts.items()}}
 
     def __str__(self) -> str:
-        return PHRASES[self.code].format(**self.facts)
+        return Sentence().format_field(self.as_fact(), "")
 
 
-def phrase(code: str, /, **facts: str | int) -> Phrase:
+def phrase(code: str, /, **facts: object) -> Phrase:
     """A phrase of the list.
 
     Raises:
@@ -99,14 +49,116 @@ def phrase(code: str, /, **facts: str | int) -> Phrase:
     return Phrase(code, facts)
 
 
-class UnfitError(ValueError):
-    """A value that cannot be taken, with the phrase that says why; its text is that in English."""
+Reason = Phrase | str
+"""Why: a phrase of ours, or the words of a server, a library or the system."""
 
-    def __init__(self, code: str, /, **facts: str | int) -> None:
-        self.phrase = phrase(code, **facts)
+
+def as_phrase(why: Reason) -> Phrase:
+    """The same as a phrase, whoever says it."""
+    return why if isinstance(why, Phrase) else phrase("said", said=why)
+
+
+class PhraseError(Exception):
+    """What goes wrong for a reason that a phrase says; its text is that in English."""
+
+    def __init__(self, why: str | Phrase, /, **facts: object) -> None:
+        """Take a phrase, or its code and facts."""
+        self.phrase = why if isinstance(why, Phrase) else phrase(why, **facts)
         super().__init__(str(self.phrase))
 
 
-def reason_of(error: ValueError) -> Phrase | str:
-    """Why a value cannot be taken, as a fact of a problem."""
-    return error.phrase if isinstance(error, UnfitError) else str(error)
+class UnfitError(PhraseError, ValueError):
+    """A value that cannot be taken."""
+
+
+def reason_of(error: BaseException) -> Reason:
+    """Why something cannot be taken, as a fact of a problem: a phrase of ours, or what somebody else says."""
+    return error.phrase if isinstance(error, PhraseError) else str(error)
+
+
+def exception(error: BaseException) -> Phrase:
+    """What an exception that nobody expected says, by its own name."""
+    return phrase("exception", kind=type(error).__name__, said=str(error))
+
+
+class Statement(str):
+    """A statement, or a command, that people paste: as a fact it is kept whole."""
+
+    __slots__ = ()
+
+
+_LONGEST: Final = 300
+_LONGEST_STATEMENT: Final = 2000
+_MOST: Final = 20
+
+
+def fact(value: object) -> Fact:  # noqa: PLR0911 - one line a type
+    """A fact as JSON has it; texts are safe for one line."""
+    match value:
+        case None | bool() | int() | float():
+            return value
+        case Decimal():
+            return f"{value:f}"
+        case timedelta():
+            return value.total_seconds()
+        case datetime():
+            return zoned_text(value)
+        case date():
+            return value.isoformat()
+        case Mapping():  # of a problem that is made again
+            return {str(name): fact(one) for name, one in value.items()}
+        case list() | tuple():
+            return [fact(one) for one in value]
+        case Statement():
+            return printable(value, _LONGEST_STATEMENT)
+        case str():
+            return printable(value)
+        case Told():
+            return value.as_fact()
+    return printable(value)
+
+
+def received_facts(told: object, depth: int = 0) -> dict[str, Fact]:
+    """Facts that somebody else's process tells, such as the one that read a workbook: few, short, escaped anew.
+
+    Raises:
+        ValueError: they are no facts.
+    """
+    if not isinstance(told, Mapping) or len(told) > _MOST:
+        raise ValueError("its facts are none")
+    return {printable(name, 40): _received(one, depth + 1) for name, one in told.items()}
+
+
+_DEEPEST: Final = 6
+"""Of facts within facts; the deepest of ours has four: what a part of a row of a file is said to be."""
+
+
+def _received(value: object, depth: int) -> Fact:
+    if depth > _DEEPEST:
+        raise ValueError("its facts are none")
+    if isinstance(value, Mapping):
+        if str(value.get("phrase")) not in PHRASES and str(value.get("problem")) not in CATALOG:
+            raise ValueError("its facts are none")
+        return received_facts(value, depth)
+    if isinstance(value, list | tuple):
+        if len(value) > _MOST:
+            raise ValueError("its facts are none")
+        return [_received(one, depth + 1) for one in value]
+    return fact(value)
+
+
+def printable(value: object, limit: int = _LONGEST) -> str:
+    """Text from outside, safe for one line of a log or a terminal: control and format characters are escaped.
+
+    Args:
+        value: anything; its ``str`` is taken.
+        limit: characters kept; what is cut is counted.
+    """
+    text = str(value)
+    cut = text[:limit]
+    if not cut.isprintable():
+        # NBSP and its kin are not printable to Python, yet harmless and common in 1C's texts.
+        cut = "".join(
+            c if c.isprintable() or c in "\u00a0\u202f\u2007" else c.encode("unicode_escape").decode() for c in cut
+        )
+    return cut if len(text) <= limit else f"{cut}… ({len(text)} characters)"

@@ -10,6 +10,7 @@ from typing import Final
 from urllib.parse import unquote
 
 from cpimportd.core.addresses import advice
+from cpimportd.core.phrases import UnfitError
 
 KEYWORDS: Final[Mapping[str, str]] = {
     "application_name": "PGAPPNAME",
@@ -66,16 +67,14 @@ KEYWORDS: Final[Mapping[str, str]] = {
 }
 """Every keyword that libpq 18 knows, and its variable."""
 
-UNREADABLE: Final = "it cannot be read: special characters of a password must be percent-encoded (@ as %40, / as %2F)"
-
 _HOST: Final = re.compile(r"(?:\[(?P<v6>[^\[\]]+)\]|(?P<name>[^:\[\]@]*))(?::(?P<port>[^:@]*))?")
 
 
-class UnknownOptionError(ValueError):
+class UnknownOptionError(UnfitError):
     """The URL has an option that libpq does not know."""
 
     def __init__(self, name: str) -> None:
-        super().__init__(f"libpq has no option {name}")
+        super().__init__("libpq-knows-no-option", name=name)
         self.name = name
 
 
@@ -90,11 +89,11 @@ def parse(url: str) -> dict[str, str]:
     """
     scheme, separator, _ = url.partition("://")
     if not separator or scheme.partition("+")[0] not in {"postgresql", "postgres"}:
-        raise ValueError("expected postgresql://user@host/database")
+        raise UnfitError("expected-postgresql")
     try:
         return _parsed(url.partition("://")[2])
     except _UnencodedError:
-        raise ValueError(advice(url) or UNREADABLE) from None
+        raise UnfitError(advice(url) or "url-needs-encoding") from None
 
 
 class _UnencodedError(Exception):
@@ -136,7 +135,7 @@ def _query(query: str) -> dict[str, str]:
         if not separator or not re.fullmatch(r"[A-Za-z_][A-Za-z0-9_.%]*", name):
             raise _UnencodedError
         if "=" in value and name in KEYWORDS:
-            raise ValueError(f"the value of {name} holds a bare =: write %3D")
+            raise UnfitError("bare-equals", name=name)
         name, value = _decoded(name), _decoded(value)
         if (name, value) == ("ssl", "true"):  # as in JDBC
             name, value = "sslmode", "require"

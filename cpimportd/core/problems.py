@@ -6,30 +6,23 @@ characters are escaped here, before they can reach a log line or a terminal. Oth
 where somebody reads them (:mod:`cpimportd.core.texts`).
 """
 
-import re
-import shlex
 import string
-from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, field
-from datetime import date
-from decimal import Decimal
-from typing import Final
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from datetime import date, timedelta
+from typing import Any, Final
 
 from cpimportd.core.catalog import CATALOG, Effect, ProblemKind
-from cpimportd.core.figures import amount
-from cpimportd.core.figures import count as grouped
-from cpimportd.core.phrases import PHRASES, Phrase
+from cpimportd.core.phrases import Phrase, fact
+from cpimportd.core.phrases import printable as printable  # noqa: PLC0414 - what makes problems, or tells them, asks for it beside them
+from cpimportd.core.sentences import Fact, sentence
 from cpimportd.core.shell import OURS, command
-from cpimportd.core.time import document_day
 
 
 def journal_fields(facts: Mapping[str, object]) -> dict[str, str]:
     """Facts as fields for ``journalctl FIELD=``: ``slot`` is ``CPIMPORTD_SLOT``; those that are None are left out."""
     return {f"CPIMPORTD_{name.upper()}": str(fact) for name, fact in facts.items() if fact is not None}
 
-
-Fact = str | int | float | bool | Mapping[str, object] | None
-"""A fact as JSON has it. A sum is a string with a point; a mapping with the key ``phrase`` is a :class:`Phrase`."""
 
 PLACES: Final = ("file", "row", "column", "value", "organization")
 """The facts that every problem has a place of its own for; the journal carries them as fields."""
@@ -43,7 +36,8 @@ class Problem:
         message: the catalog's English sentence with the facts in it.
         way_out: what can be done about it, in English.
         facts: what the sentence names besides: numbers, names, places and phrases, as JSON has them. Empty of a problem
-            that was stored before facts were.
+            that was stored before facts were. It has a place's name, too, where what stands there is no text: of
+            ``value`` an instant, a span, a phrase.
     """
 
     code: str
@@ -54,7 +48,7 @@ class Problem:
     column: str | None = None
     value: str | None = None
     organization: str | None = None
-    facts: Mapping[str, Fact] = field(default_factory=dict, hash=False)
+    facts: Mapping[str, Any] = field(default_factory=dict, hash=False)
 
     @property
     def kind(self) -> ProblemKind:
@@ -72,9 +66,11 @@ class Problem:
         known = {name: getattr(self, name) for name in ("code", *PLACES)}
         return {"MESSAGE_ID": self.kind.message_id, **journal_fields(known)}
 
-    def as_json(self) -> dict[str, object]:
-        """The problem as scripts see it: code, message, file, row, column, value, organization, way_out, facts."""
-        return asdict(self)
+    def as_fact(self) -> Mapping[str, Fact]:
+        """The problem as the reason for another: its code, and what its sentence names."""
+        known = {name: getattr(self, name) for name in PLACES if getattr(self, name) is not None}
+        own = {} if self.facts and self.code in CATALOG else {"message": self.message, "way_out": self.way_out}
+        return {"problem": self.code, **own, **pasteable({**known, **self.facts})}
 
     def __str__(self) -> str:
         place = ", ".join(
@@ -125,7 +121,7 @@ def problem(
         file: the workbook's name.
         row: the sheet's row, from 1.
         column: the column's title.
-        value: what stood there.
+        value: what stood there; a phrase, an instant or a span is a fact besides.
         organization: whose documents are concerned.
         **facts: further placeholders of the sentence.
 
@@ -133,25 +129,47 @@ def problem(
         KeyError: the code, or a placeholder of its sentence, is unknown: a defect of ours.
     """
     kind = CATALOG[code]
-    places: dict[str, Fact] = {
+    form = _form_of_value(kind)
+    if isinstance(value, _TOLD) or (form and isinstance(value, _TIMES)):
+        facts["value"] = value
+        value = sentence(f"{{value:{form}}}", {"value": fact(value)})
+    places: dict[str, Any] = {
         "file": None if file is None else printable(file),
         "row": row,
         "column": None if column is None else printable(column),
         "value": None if value is None else printable(value),
         "organization": None if organization is None else printable(organization),
     }
-    kept = {name: _fact(one) for name, one in facts.items()}
-    named = typed({**places, **kept})
+    kept = {name: fact(one) for name, one in facts.items()}
+    named = pasteable({**places, **kept})
     return Problem(
-        code=code,
-        message=sentence(kind.sentence, named),
-        way_out=sentence(kind.way_out, named),
-        facts=kept,
-        **places,  # type: ignore[arg-type]
+        code=code, message=sentence(kind.sentence, named), way_out=sentence(kind.way_out, named), facts=kept, **places
     )
 
 
-def typed(facts: Mapping[str, Fact]) -> dict[str, Fact]:
+def with_facts(found: Problem, /, **facts: object) -> Problem:
+    """The same problem with further facts, or others, in its sentence and its way out.
+
+    Raises:
+        KeyError: a fact that they name is missing.
+    """
+    kept = {**found.facts, **{name: fact(one) for name, one in facts.items()}}
+    named = pasteable({**{name: getattr(found, name) for name in PLACES}, **kept})
+    kind = found.kind
+    return replace(found, message=sentence(kind.sentence, named), way_out=sentence(kind.way_out, named), facts=kept)
+
+
+_TOLD: Final = (Phrase, list, tuple)
+_TIMES: Final = (date, timedelta)
+
+
+def _form_of_value(kind: ProblemKind) -> str:
+    """In which form a kind's sentence names its value."""
+    forms = (form for _, name, form, _ in string.Formatter().parse(kind.sentence) if name == "value")
+    return next(forms, None) or ""
+
+
+def pasteable(facts: Mapping[str, Fact]) -> dict[str, Fact]:
     """Facts as a sentence names them: a unit the way it is typed after ``accept``, in a command that people paste."""
     unit = facts.get("unit")
     return (
@@ -159,122 +177,3 @@ def typed(facts: Mapping[str, Fact]) -> dict[str, Fact]:
         if isinstance(unit, str)
         else {**facts}
     )
-
-
-_MOST_FACTS: Final = 20
-
-
-def _fact(value: object) -> Fact:
-    """A fact as JSON has it; texts are safe for one line."""
-    if value is None or isinstance(value, bool | int | float):
-        return value
-    if isinstance(value, Mapping):  # of a problem that is made again
-        return {str(name): _fact(one) for name, one in value.items()}
-    if isinstance(value, Phrase):
-        return {"phrase": value.code, **{name: _fact(one) for name, one in value.facts.items()}}
-    return printable(value)
-
-
-def received_facts(told: object) -> dict[str, Fact]:
-    """Facts that somebody else's process tells, such as the one that read a workbook: few, short, escaped anew.
-
-    Raises:
-        ValueError: they are no facts.
-    """
-    if not isinstance(told, Mapping) or len(told) > _MOST_FACTS:
-        raise ValueError("its facts are none")
-    return {printable(name, 40): _received(one) for name, one in told.items()}
-
-
-def _received(value: object) -> Fact:
-    if isinstance(value, Mapping):
-        if str(value.get("phrase")) not in PHRASES or any(isinstance(one, Mapping) for one in value.values()):
-            raise ValueError("its facts are none")
-        return received_facts(value)
-    return _fact(value)
-
-
-def printable(value: object, limit: int = 300) -> str:
-    """Text from outside, safe for one line of a log or a terminal: control and format characters are escaped.
-
-    Args:
-        value: anything; its ``str`` is taken.
-        limit: characters kept; what is cut is counted.
-    """
-    text = str(value)
-    cut = text[:limit]
-    if not cut.isprintable():
-        # NBSP and its kin are not printable to Python, yet harmless and common in 1C's texts.
-        cut = "".join(
-            c if c.isprintable() or c in "\u00a0\u202f\u2007" else c.encode("unicode_escape").decode() for c in cut
-        )
-    return cut if len(text) <= limit else f"{cut}… ({len(text)} characters)"
-
-
-def sentence(template: str, facts: Mapping[str, Fact]) -> str:
-    """An English sentence of the catalog with its facts, see :class:`Sentence`.
-
-    Raises:
-        KeyError: a fact is missing.
-    """
-    return Sentence().vformat(template, (), facts)
-
-
-class Sentence(string.Formatter):
-    """How facts are written into a sentence; the methods that a language has its own of are those of English.
-
-    ``{name:money}`` is a sum, written as in every table (``1 234,50``), while the fact itself stays ``1234.50`` for
-    scripts; ``{name:count}`` is a number of things; ``{name:day}`` and ``{name:date}`` are days; ``{name:word}`` is one
-    of :data:`cpimportd.core.phrases.WORDS`; ``{name:shell}`` a word of a command that people paste. A fact that is none
-    of these stays as it is. Of facts only the names are looked up, neither attributes nor indices.
-    """
-
-    def get_field(self, field_name: str, args: Sequence[object], kwargs: Mapping[str, object]) -> tuple[object, str]:
-        """The fact of that name."""
-        return kwargs[field_name], field_name
-
-    def format_field(self, value: object, format_spec: str) -> str:
-        """The fact as its place in the sentence asks for."""
-        if isinstance(value, Mapping):
-            return self.phrase(str(value["phrase"]), value)
-        match format_spec:
-            case "money":
-                return self.money(Decimal(str(value))) if _NUMBER.fullmatch(str(value)) else str(value)
-            case "count":
-                return self.count(value) if isinstance(value, int) else str(value)
-            case "shell":
-                return shlex.quote(str(value))
-            case "day" | "date" | "word":
-                return str(getattr(self, format_spec)(str(value)))
-            case _:
-                return str(super().format_field(value, format_spec))
-
-    def money(self, value: Decimal) -> str:
-        """A sum."""
-        return amount(value)
-
-    def count(self, value: int) -> str:
-        """A number of things."""
-        return grouped(value)
-
-    def day(self, value: str) -> str:
-        """The day of an instant, from ISO 8601."""
-        return value
-
-    def date(self, value: str) -> str:
-        """A date of the books, from ISO 8601, as 1C writes it; as it is where it is none."""
-        try:
-            return document_day(date.fromisoformat(value))
-        except ValueError:
-            return value
-
-    def word(self, value: str) -> str:
-        """One of our values as a word."""
-        return value
-
-    def phrase(self, code: str, facts: Mapping[str, Fact]) -> str:
-        """A part of a sentence with facts of its own."""
-        return self.vformat(PHRASES[code], (), facts)
-
-
-_NUMBER = re.compile(r"-?[0-9]+(?:\.[0-9]+)?")

@@ -15,7 +15,7 @@ from cpimportd.core.model import Figure, Kind, Unit
 from cpimportd.core.outcomes import held_alone
 from cpimportd.core.problems import Problem
 from cpimportd.core.seen import SeenWorkbook
-from cpimportd.core.typed import json_keys, typed
+from cpimportd.core.typed import from_tree, json_keys
 from cpimportd.core.workbooks import Content
 
 
@@ -71,7 +71,7 @@ class FileReport(SeenWorkbook, frozen=True):
     @classmethod
     def of_stored(cls, stored: Mapping[str, Any], problems: Iterable[Problem]) -> "FileReport":
         """A workbook of a report that lies in the database, with its problems as the reader of it understands them."""
-        found = typed({**stored, "problems": ()}, cls)
+        found = from_tree({**stored, "problems": ()}, cls)
         return msgspec.structs.replace(found, problems=tuple(problems))
 
 

@@ -7,17 +7,21 @@ from collections.abc import Coroutine
 from pathlib import Path
 from typing import Final, TypeVar
 
+from cpimportd.core.phrases import phrase, reason_of
 from cpimportd.core.problems import Problem, problem
 
 _EXHAUSTED: Final = {
-    errno.EMFILE: "open files of this process",
-    errno.ENFILE: "open files",
+    errno.EMFILE: "open-files-of-process",
+    errno.ENFILE: "open-files",
     errno.ENOMEM: "memory",
-    errno.EAGAIN: "processes and threads",  # fork(2), pthread_create(3)
+    errno.EAGAIN: "processes-and-threads",  # fork(2), pthread_create(3)
 }
 
 # ld.so has no exception of its own: a library for which there is no room is an ImportError with one of these texts.
 _UNLOADABLE: Final = ("failed to map segment", "cannot allocate memory", "cannot apply additional memory protection")
+
+
+_NOT_REPLACEABLE: Final = phrase("not-replaceable")
 
 
 def exhausted(error: BaseException) -> Problem | None:
@@ -33,15 +37,16 @@ def exhausted(error: BaseException) -> Problem | None:
     elif isinstance(error, ImportError):
         missing = "memory" if any(sign in str(error).lower() for sign in _UNLOADABLE) else None
     elif isinstance(error, RuntimeError):
-        missing = "processes and threads" if "can't start new thread" in str(error) else None
+        missing = "processes-and-threads" if "can't start new thread" in str(error) else None
     else:
         missing = None
-    return None if missing is None else problem("machine-exhausted", reason=missing)
+    return None if missing is None else problem("machine-exhausted", reason=phrase(missing))
 
 
 def unusable(path: Path | str, error: OSError) -> Problem:
     """The problem of a file or folder of ours that cannot be used: ``disk``, or ``machine-exhausted``."""
-    return exhausted(error) or problem("disk", path=str(path), reason=error.strerror or str(error))
+    reason = _NOT_REPLACEABLE if error.strerror == str(_NOT_REPLACEABLE) else error.strerror or reason_of(error)
+    return exhausted(error) or problem("disk", path=str(path), reason=reason)
 
 
 def require_replaceable(path: Path) -> None:
@@ -60,7 +65,7 @@ def require_replaceable(path: Path) -> None:
     except FileNotFoundError:
         return
     if not stat.S_ISREG(there.st_mode):
-        raise OSError(errno.EINVAL, "this is no file that can be replaced; name another", str(path))
+        raise OSError(errno.EINVAL, str(_NOT_REPLACEABLE), str(path))
 
 
 _Result = TypeVar("_Result")

@@ -15,6 +15,23 @@ def moment(instant: datetime, zone: tzinfo | None) -> str:
     return f"{local:%Y-%m-%d %H:%M:%S %Z}" if local.second else f"{local:%Y-%m-%d %H:%M %Z}"
 
 
+def zoned_text(instant: datetime) -> str:
+    """``2026-11-24T06:00:00+03:00[Europe/Moscow]``: an aware instant in its zone (RFC 9557), or by its offset alone."""
+    zone = instant.tzinfo
+    return f"{instant.isoformat()}[{zone.key}]" if isinstance(zone, ZoneInfo) else instant.isoformat()
+
+
+def from_zoned_text(text: str) -> datetime | None:
+    """An instant of :func:`zoned_text`, in its zone; None where a text is none."""
+    written, _, name = text.removesuffix("]").partition("[")
+    try:
+        instant = datetime.fromisoformat(written)
+        zone = ZoneInfo(name) if name else instant.tzinfo
+    except (ValueError, OSError, ZoneInfoNotFoundError):
+        return None
+    return None if instant.tzinfo is None else instant.astimezone(zone)
+
+
 def clock(instant: datetime, zone: tzinfo | None, now: datetime) -> str:
     """``06:20``, ``06:12:07``: an instant of today by the clock alone; of another day as of :func:`moment`.
 
@@ -61,12 +78,14 @@ def parse_zone(name: str) -> ZoneInfo:
     try:
         return ZoneInfo(name)
     except (ZoneInfoNotFoundError, ValueError, OSError) as error:
-        if not available_timezones():
-            raise ValueError("this machine has no time zone data: install the package tzdata") from error
         from cpimportd.core.folding import nearest  # noqa: PLC0415 - the daemon does without
+        from cpimportd.core.phrases import UnfitError  # noqa: PLC0415 - it writes instants by this module
+
+        if not available_timezones():
+            raise UnfitError("no-tzdata") from error
 
         meant = nearest(name, available_timezones(), likeness=0.8) or "Europe/Moscow"
-        raise ValueError(f"expected a zone of this machine's tz database, such as {meant}") from error
+        raise UnfitError("expected-zone", zone=meant) from error
 
 
 FIRST_YEAR: Final = 1990

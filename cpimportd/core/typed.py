@@ -95,8 +95,6 @@ def to_json(value: Any) -> Any:  # noqa: ANN401, PLR0911 - whatever a document h
             return value.total_seconds()
         case Decimal() | ZoneInfo() | PurePath():
             return str(value)
-    if own := getattr(value, "as_json", None):  # a problem, whose sentences are made for it
-        return own()
     kind: Any = type(value)
     if is_dataclass(kind) or issubclass(kind, msgspec.Struct):
         shown = ((key, read(value)) for key, read in _shown(kind))
@@ -124,7 +122,7 @@ def from_json(text: str | bytes, kind: type[T], *, lax: bool = False) -> T:
     return msgspec.json.decode(text, type=kind, strict=not lax, dec_hook=_read)
 
 
-def typed(tree: object, kind: type[T], *, lax: bool = False) -> T:
+def from_tree(tree: object, kind: type[T], *, lax: bool = False) -> T:
     """The same of a document that is in JSON's own types already."""
     return msgspec.convert(tree, type=kind, strict=not lax, dec_hook=_read)
 

@@ -2,14 +2,16 @@
 
 import json
 from asyncio.subprocess import DEVNULL, PIPE
+from datetime import timedelta
 from pathlib import Path
 from typing import Final
 
 import msgspec
 
 from cpimportd.core.outcomes import PUBLISHED
-from cpimportd.core.phrases import Phrase, phrase
-from cpimportd.core.problems import Problem, printable, problem
+from cpimportd.core.phrases import Phrase, Reason, phrase
+from cpimportd.core.problems import Problem, printable, problem, with_facts
+from cpimportd.core.typed import from_tree
 from cpimportd.daemon.beginning import ours
 from cpimportd.daemon.process import accepted_environment, run_to_completion
 
@@ -31,7 +33,7 @@ class Aftermath(msgspec.Struct, frozen=True):
 
     run: int | None = None
     status: str | None = None
-    why: str | None = None
+    why: Reason | None = None
 
     @property
     def code(self) -> int | None:
@@ -54,7 +56,7 @@ class Aftermath(msgspec.Struct, frozen=True):
             known = phrase("nothing-published-held", run=self.run or 0)
         else:
             known = phrase("nothing-published")
-        return problem(otherwise.code, value=otherwise.value, reason=how, known=known)
+        return with_facts(otherwise, reason=how, known=known)
 
 
 async def ask(configuration: Path, run: int) -> Aftermath:
@@ -69,9 +71,10 @@ async def ask(configuration: Path, run: int) -> Aftermath:
         _, said = await run_to_completion(argv, WITHIN, stdout=PIPE, stderr=DEVNULL, environ=accepted_environment())
         found = json.loads(said)
         if "problem" in found:
-            return Aftermath(run, why=printable(found["problem"]))
-        return Aftermath(run, None if found["status"] is None else printable(found["status"]), "its row is gone")
+            told = from_tree(found["problem"], Problem)
+            return Aftermath(run, why=phrase("coded", problem=told, code=told.code))
+        return Aftermath(run, None if found["status"] is None else printable(found["status"]), phrase("row-gone"))
     except TimeoutError:
-        return Aftermath(run, why=f"no answer within {WITHIN:g} s")
+        return Aftermath(run, why=phrase("no-answer-within", limit=timedelta(seconds=WITHIN)))
     except (OSError, RuntimeError, ValueError, KeyError, TypeError) as error:
-        return Aftermath(run, why=printable(f"the database could not be asked: {error}"))
+        return Aftermath(run, why=phrase("database-not-asked", said=str(error)))

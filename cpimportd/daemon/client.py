@@ -12,8 +12,9 @@ from typing import TYPE_CHECKING, Any, Final
 
 from cpimportd.core.files import write_whole
 from cpimportd.core.outcomes import held_alone
+from cpimportd.core.phrases import phrase
 from cpimportd.core.problems import Problem, ProblemError, problem
-from cpimportd.core.typed import to_json
+from cpimportd.core.typed import from_tree, to_json
 from cpimportd.core.waiting import SHOWN_AFTER, Wait
 from cpimportd.daemon.lock import Holder, holder
 from cpimportd.daemon.plan import RESCHEDULED, read_rescheduled
@@ -89,7 +90,7 @@ class Client:
     def _wait_for_answer(self, deadline: float, daemon: Holder) -> None:
         left = deadline - time.monotonic()
         if left < 0:
-            raise ProblemError(problem("daemon-silent", pid=daemon.pid, value=f"{self._answer_within:g} s"))
+            raise ProblemError(problem("daemon-silent", pid=daemon.pid, value=timedelta(seconds=self._answer_within)))
         if self._deadline != deadline and self._answer_within - left > SHOWN_AFTER:
             self._deadline = deadline  # it is said once of each question
             self._say(Wait("daemon", f"PID {daemon.pid}", until=datetime.now(UTC) + timedelta(seconds=left)))
@@ -149,7 +150,7 @@ class Client:
         while True:
             answers = self._status_of(life)["answers"]
             if answers["reloads_answered"] >= number:
-                return tuple(Problem(**found) for found in answers["refused"])
+                return from_tree(answers["refused"], tuple[Problem, ...])
             self._wait_for_answer(deadline, self._holder())
 
     def reschedule(self, name: str, expression: str | None) -> tuple[Problem, ...]:
@@ -191,7 +192,9 @@ class Client:
         try:
             leave(self._state, word)
         except OSError as error:
-            raise ProblemError(problem("daemon-untold", reason=f"{error.filename}: {error.strerror}")) from error
+            raise ProblemError(
+                problem("daemon-untold", reason=phrase("file-said", file=error.filename, said=error.strerror))
+            ) from error
         if found is not None:
             with suppress(ProcessLookupError, PermissionError):  # it looks by itself within half a minute
                 os.kill(found.pid, signal.SIGCONT)

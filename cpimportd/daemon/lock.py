@@ -12,6 +12,7 @@ from typing import Final
 import msgspec
 
 from cpimportd.core.files import give_to_folder_owner
+from cpimportd.core.phrases import phrase
 from cpimportd.core.problems import ProblemError, problem
 from cpimportd.core.system import unusable
 
@@ -65,7 +66,7 @@ def _take(handle: int, state: Path) -> None:
         else:
             return
     other = _read(handle)
-    raise ProblemError(problem("daemon-running", pid=other.pid if other else "unknown", path=str(state)))
+    raise ProblemError(problem("daemon-running", pid=other.pid if other else phrase("unknown-pid"), path=str(state)))
 
 
 def holder(state: Path) -> Holder | None:
@@ -79,7 +80,7 @@ def holder(state: Path) -> Holder | None:
     except FileNotFoundError:
         return None
     except PermissionError:
-        raise ProblemError(problem("daemon-permission", pid="unknown")) from None
+        raise ProblemError(problem("daemon-permission", pid=phrase("unknown-pid"))) from None
     try:
         fcntl.flock(handle, fcntl.LOCK_SH | fcntl.LOCK_NB)
     except BlockingIOError:

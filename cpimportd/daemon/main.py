@@ -8,11 +8,13 @@ import signal
 import subprocess
 import sys
 from asyncio.subprocess import DEVNULL, PIPE
+from datetime import timedelta
 from pathlib import Path
 from typing import Final
 
 from cpimportd.core.files import unfinished
 from cpimportd.core.leftovers import remove_abandoned
+from cpimportd.core.phrases import phrase
 from cpimportd.core.problems import Problem, ProblemError, printable, problem
 from cpimportd.core.system import exhausted, unusable
 from cpimportd.daemon import journal, planning, run_notice
@@ -88,7 +90,7 @@ def _set_up_log(form: journal.Form) -> Problem | None:
         journal.set_up(form, sys.stdout)
     except OSError as error:
         journal.set_up("text", sys.stdout)
-        return problem("wrong-use", reason=f"there is no journal to write to: {error.strerror}", verb="daemon")
+        return problem("wrong-use", reason=phrase("no-journal", said=error.strerror), verb="daemon")
     return None
 
 
@@ -169,9 +171,11 @@ async def _apart(event: str, within: float, *arguments: str) -> None:
     try:
         code, said = await run_to_completion(argv, within, stdout=DEVNULL, stderr=PIPE, environ=accepted_environment())
     except TimeoutError:
-        raise ProblemError(problem("run-timeout", value=f"{within:g} s", known="")) from None
+        raise ProblemError(problem("run-timeout", value=timedelta(seconds=within), known="")) from None
     except (OSError, RuntimeError) as error:
-        raise ProblemError(exhausted(error) or problem("internal", reason=f"{argv[0]}: {error}")) from error
+        raise ProblemError(
+            exhausted(error) or problem("internal", reason=phrase("file-said", file=argv[0], said=str(error)))
+        ) from error
     level = logging.WARNING if code else logging.INFO
     for line in said.decode(errors="replace").splitlines():
         journal.tell(level, event, printable(line))

@@ -15,7 +15,7 @@ import msgspec
 
 from cpimportd.core.problems import Problem, printable
 from cpimportd.core.seen import SeenWorkbook
-from cpimportd.core.typed import to_json, typed
+from cpimportd.core.typed import from_tree, to_json
 from cpimportd.core.waiting import Wait
 
 LONGEST_LINE = 1024 * 1024
@@ -114,7 +114,7 @@ def decode(line: bytes) -> Message:
     try:
         tree = _clean(json.loads(line))
         key = next(key for key in _BY_KEY if key in tree)
-        found: Message | None = typed(tree[key] if key in _WITHIN else tree, _BY_KEY[key])
+        found: Message | None = from_tree(tree[key] if key in _WITHIN else tree, _BY_KEY[key])
     except (ValueError, TypeError, StopIteration):
         found = None
     if found is None or (isinstance(found, Waits) and to_json(found) != tree):  # a wait says all that it knows

@@ -13,6 +13,7 @@ from zoneinfo import ZoneInfo
 import msgspec
 from msgspec.structs import replace
 
+from cpimportd.core.phrases import phrase
 from cpimportd.core.problems import Problem, ProblemError, problem
 from cpimportd.core.typed import from_json, json_text
 from cpimportd.timetable.memory import PlannedSchedule
@@ -121,6 +122,6 @@ def read_rescheduled(file: Path) -> dict[str, str]:
     except (OSError, ValueError) as error:
         raise ProblemError(problem("config-unreadable", path=str(file), reason=str(error))) from error
     if not isinstance(found, dict) or not all(isinstance(at, str) for at in found.values()):
-        reason = "expected a JSON object of expressions by schedule"
+        reason = phrase("expected-expressions")
         raise ProblemError(problem("config-unreadable", path=str(file), reason=reason))
     return found

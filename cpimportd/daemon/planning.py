@@ -2,9 +2,11 @@
 
 import subprocess
 from asyncio.subprocess import PIPE
+from datetime import timedelta
 from pathlib import Path
 from typing import Final
 
+from cpimportd.core.phrases import Reason, phrase
 from cpimportd.core.problems import Problem, ProblemError, problem
 from cpimportd.core.system import exhausted
 from cpimportd.daemon.beginning import command
@@ -26,7 +28,7 @@ def finish(child: "subprocess.Popen[str]") -> Plan:
     except subprocess.TimeoutExpired:
         child.kill()
         child.wait()
-        raise ProblemError(_failed(f"no answer within {WITHIN:g} s")) from None
+        raise ProblemError(_failed(phrase("no-answer-within", limit=timedelta(seconds=WITHIN)))) from None
     return _understand(answer, child.returncode)
 
 
@@ -49,8 +51,8 @@ def _understand(answer: str, code: int | None) -> Plan:
     try:
         return decode(answer)
     except (ValueError, KeyError, TypeError):
-        raise ProblemError(_failed(f"its reader ended with status {code}")) from None
+        raise ProblemError(_failed(phrase("reader-of-configuration-ended", status=code))) from None
 
 
-def _failed(reason: str) -> Problem:
-    return problem("internal", reason=f"the configuration could not be read: {reason}")
+def _failed(reason: Reason) -> Problem:
+    return problem("internal", reason=phrase("configuration-not-read", said=reason))

@@ -11,6 +11,7 @@ from datetime import timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Final, Protocol
 
+from cpimportd.core.phrases import phrase
 from cpimportd.core.seen import SeenWorkbook
 from cpimportd.core.statefolder import ENV_FILE
 from cpimportd.core.system import exhausted
@@ -207,7 +208,7 @@ class _ProcessRun:
         if self._result is not None or number is None or not self._progress.reached_commit:
             return None
         if self._stopped_by_daemon:
-            return Aftermath(number, why="the daemon was stopped")
+            return Aftermath(number, why=phrase("daemon-stopped"))
         self._tell(Stage("ask"))
         self._asking = asyncio.ensure_future(ask(self._configuration, number))
         try:
@@ -215,7 +216,7 @@ class _ProcessRun:
         except asyncio.CancelledError:
             if not self._stopped_by_daemon:
                 raise
-            return Aftermath(number, why="the daemon was stopped")
+            return Aftermath(number, why=phrase("daemon-stopped"))
 
     def stop(self) -> None:
         self._stopped_by_daemon = True

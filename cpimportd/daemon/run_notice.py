@@ -12,6 +12,7 @@ from typing import Final
 import msgspec
 
 from cpimportd.core.files import write_whole
+from cpimportd.core.phrases import exception, phrase
 from cpimportd.core.problems import Problem, problem
 from cpimportd.core.seen import SeenWorkbook
 from cpimportd.core.typed import Instant, from_json, in_utc, json_text
@@ -84,13 +85,13 @@ class RunNotices:
         except FileNotFoundError:
             return None
         except OSError as error:
-            return problem("daemon-untold", reason=f"{self._path}: {error.strerror}")
+            return problem("daemon-untold", reason=phrase("file-said", file=self._path, said=error.strerror))
         with contextlib.suppress(OSError):  # it is known now, and the next word replaces it
             self._path.unlink()
         try:
             return _read(content)
         except (ValueError, OverflowError) as error:
-            return problem("daemon-untold", reason=f"{self._path}: {type(error).__name__}: {error}")
+            return problem("daemon-untold", reason=phrase("file-said", file=self._path, said=exception(error)))
 
 
 def _read(content: bytes) -> RunNotice:

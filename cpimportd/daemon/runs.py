@@ -9,7 +9,7 @@ from msgspec.structs import replace
 
 from cpimportd.core.phrases import phrase
 from cpimportd.core.problems import Problem, journal_fields, problem
-from cpimportd.core.time import moment, span
+from cpimportd.core.time import moment
 from cpimportd.daemon import attempts
 from cpimportd.daemon.aftermath import Aftermath
 from cpimportd.daemon.attempts import NOTIFY, Again, Attempt, Ended, RunCommand
@@ -162,7 +162,7 @@ class Runs:
         """1C has uploaded nothing since an earlier slot: nothing failed, and yet somebody has to look."""
         assert running.attempt is not None  # noqa: S101  only a slot can tell
         assert running.attempt.newest_upload is not None  # noqa: S101
-        missing = problem("upload-missing", value=moment(running.attempt.newest_upload, self._state.plan.zone))
+        missing = problem("upload-missing", value=running.attempt.newest_upload.astimezone(self._state.plan.zone))
         tell_problem(missing, logging.WARNING, **running.facts)
         return replace(result, summary=missing.message, problem=str(missing), way_out=missing.way_out)
 
@@ -182,7 +182,7 @@ class Runs:
 
     def _without_result(self, running: Running, ended: Ended) -> Result:
         """What is told of a run that could not speak for itself any more."""
-        job, limit = running.order.job, span(running.plan.run_time_limit)
+        job, limit = running.order.job, running.plan.run_time_limit
         how = attempts.how_it_ended(ended.code)
         if job != "import":
             late = phrase("took-too-long", limit=limit)

@@ -16,8 +16,8 @@ from msgspec.structs import replace
 from schedule import Scheduler
 
 from cpimportd import __version__
+from cpimportd.core.phrases import exception
 from cpimportd.core.problems import Problem, ProblemError, problem
-from cpimportd.core.time import moment
 from cpimportd.daemon import wording
 from cpimportd.daemon.housekeeping import housekeeping, stale
 from cpimportd.daemon.journal import tell, tell_problem
@@ -259,7 +259,7 @@ class Daemon:
         for name in sorted(found - state.stale):
             modified = state.record.uploads[name].modified
             assert modified is not None  # noqa: S101  stale() leaves out what has no time
-            tell_problem(problem("file-stale", file=name, value=moment(modified, state.plan.zone)))
+            tell_problem(problem("file-stale", file=name, value=modified.astimezone(state.plan.zone)))
         state.stale = found
 
     def _show(self) -> None:
@@ -287,6 +287,6 @@ class Daemon:
         self._tasks.discard(task)
         self._crash_reports.discard(task)
         if not task.cancelled() and (error := task.exception()) is not None:
-            defect = problem("internal", reason=f"{type(error).__name__}: {error}")
+            defect = problem("internal", reason=exception(error))
             for found in error.problems if isinstance(error, ProblemError) else (defect,):
                 tell_problem(found)

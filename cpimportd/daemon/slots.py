@@ -9,7 +9,7 @@ from msgspec.structs import replace
 
 from cpimportd.core.phrases import phrase
 from cpimportd.core.problems import problem
-from cpimportd.core.time import moment, span
+from cpimportd.core.time import moment
 from cpimportd.daemon.attempts import Again, Attempt
 from cpimportd.daemon.journal import tell, tell_problem
 from cpimportd.daemon.plan import Plan
@@ -66,7 +66,7 @@ class Slots:
         self.memory, disbelieved = disbelieve(self.memory, now)
         for name, slot in disbelieved.items():
             zone = self._schedules[name].zone if name in self._schedules else UTC
-            tell_problem(problem("state-future", schedule=name, value=moment(slot, zone)), schedule=name)
+            tell_problem(problem("state-future", schedule=name, value=slot.astimezone(zone)), schedule=name)
         for name, schedule in self._schedules.items():
             if name == running:
                 continue
@@ -116,16 +116,16 @@ class Slots:
 
     def _missed(self, schedule: PlannedSchedule, found: Due, now: datetime) -> None:
         if self.memory.of(schedule.name).started == found.slot:
-            reason = phrase("tried-long-enough", grace=span(max(schedule.grace, schedule.started_grace)))
+            reason = phrase("tried-long-enough", grace=max(schedule.grace, schedule.started_grace))
         elif schedule.catch_up:
-            reason = phrase("older-than-grace", grace=span(schedule.grace))
+            reason = phrase("older-than-grace", grace=schedule.grace)
         else:
             reason = phrase("no-catch-up")
         misfired = problem(
             "misfired",
             schedule=schedule.name,
             count=found.missed + 1,
-            value=moment(found.slot, schedule.zone),
+            value=found.slot.astimezone(schedule.zone),
             reason=reason,
         )
         tell_problem(

@@ -10,6 +10,7 @@ from msgspec.structs import asdict, replace
 
 from cpimportd.core.files import write_whole
 from cpimportd.core.outcomes import JUDGED, SUCCEEDED, WELL
+from cpimportd.core.phrases import exception
 from cpimportd.core.problems import Problem, problem
 from cpimportd.core.seen import SeenWorkbook
 from cpimportd.core.typed import Instant, from_json, in_utc, json_text
@@ -194,7 +195,7 @@ class Store:
         except NOT_UNDERSTOOD as error:
             aside = self.path.with_name(f"{FILE}.damaged-{datetime.now(UTC):%Y%m%dT%H%M%SZ}")
             self.path.replace(aside)
-            reason = f"{type(error).__name__}: {error}"
+            reason = exception(error)
             return Record(), problem("state-damaged", path=str(self.path), reason=reason, aside=aside.name)
 
     def save(self, record: Record) -> None:

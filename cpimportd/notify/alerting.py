@@ -26,7 +26,7 @@ from cpimportd.core.texts.telling import spoken
 from cpimportd.core.texts.translation import say_in
 from cpimportd.notify import delivery
 from cpimportd.notify.conditions import Change, Event, Found, Look, Remembered, compare, find, find_of_job
-from cpimportd.notify.delivery import AWAY, database, deliver, listed
+from cpimportd.notify.delivery import AWAY, database, deliver
 from cpimportd.notify.heartbeat import Beat, beat
 from cpimportd.notify.sending import names_of, send
 from cpimportd.notify.texts import Message, of_changes
@@ -243,7 +243,7 @@ async def _tell_directly(
         failed = await send(urls, (message.title, message.body), message.occasion, seconds)
     except ProblemError as error:
         return error.problems
-    problems = [problem("alert-untold", reason=listed(failed))] if failed else []
+    problems = [problem("alert-untold", reason=delivery.untold(failed))] if failed else []
     if len(failed) < len(urls):  # somebody knows
         told = {change.subject: Remembered(change.subject, change.state, change.since, now) for change in changes}
         over = {change.subject for change in changes if change.event is Event.OVER}
@@ -252,7 +252,7 @@ async def _tell_directly(
                 settings.state_directory, [one for name, one in {**before, **told}.items() if name not in over]
             )
         except OSError as error:
-            problems.append(problem("alert-untold", reason=error.strerror or "disk"))
+            problems.append(problem("alert-untold", reason=error.strerror or phrase("disk-said")))
     return problems
 
 

@@ -14,6 +14,7 @@ from urllib.parse import parse_qs, unquote, urlsplit
 import tenacity
 
 from cpimportd.config.sections import Cache
+from cpimportd.core.phrases import Phrase, Reason, phrase
 from cpimportd.core.problems import Problem, ProblemError, problem
 from cpimportd.core.waiting import Wait, silence, waiting
 
@@ -86,14 +87,14 @@ async def clear_once(cache: Cache) -> Cleared:
     return Cleared(deleted)
 
 
-def url_fault(cache: Cache) -> str | None:
+def url_fault(cache: Cache) -> Phrase | None:
     """Why redis-py cannot do what ``cache.url`` says, such as an option that it does not know; nobody is spoken to."""
     try:
         pool: Any = _client(cache).connection_pool
         pool.make_connection()
     except (TypeError, ValueError, AttributeError) as error:
         named = re.search(r"unexpected keyword argument '(\w+)'", str(error))
-        return f"its client knows no option {named[1]}" if named else "an option behind the ? has a wrong value"
+        return phrase("no-client-option", name=named[1]) if named else phrase("option-value-wrong")
     return None
 
 
@@ -166,10 +167,10 @@ async def _batches(client: "Redis", pattern: str) -> AsyncIterator[list[bytes]]:
         yield batch
 
 
-def _reason(error: Exception, cache: Cache) -> str:
+def _reason(error: Exception, cache: Cache) -> Reason:
     """What went wrong, without any password: servers and clients may repeat one in their texts."""
     if isinstance(error, ValueError):
-        return "cache.url cannot be read; it begins with redis://, rediss:// or unix://"
+        return phrase("cache-url-unreadable")
     text = str(error) or type(error).__name__
     for secret in sorted(_secrets(cache), key=len, reverse=True):
         text = text.replace(secret, _MASK)
@@ -185,66 +186,30 @@ def _secrets(cache: Cache) -> set[str]:
     return found - {""}
 
 
-_SAVED: Final = "then ACL SAVE, or CONFIG REWRITE where there is no aclfile."
 _WAYS: Final[tuple[tuple[str, str], ...]] = (
-    (
-        r"permissions? to run the '",
-        f"Let Redis' administrator run: ACL SETUSER {{user}} +scan +unlink +select; {_SAVED}",
-    ),
-    (
-        r"NOPERM|NoPermission|permissions? to access",
-        f"Let Redis' administrator run: ACL SETUSER {{user}} ~{{pattern}}; {_SAVED}",
-    ),
-    (
-        r"NOAUTH|Authentication required|HELLO must be called",
-        "Set cache.password, better as a credential of that name.",
-    ),
-    (
-        r"without any password configured|no password is set",
-        "That Redis asks for no password: remove cache.password, and the one in cache.url.",
-    ),
-    (
-        r"WRONGPASS|invalid username-password|invalid password|AuthenticationError",
-        "Correct cache.password, and the user in cache.url.",
-    ),
-    (
-        r"LOADING|loading the dataset",
-        "Redis reads its data after a start; every run tries again, and `cpimportd notify` does.",
-    ),
-    (r"READONLY|read only replica", "cache.url names a replica: name the primary there."),
-    (
-        r"DB index|out of range",
-        "Correct the database's number at the end of cache.url; Redis has 16, from 0, unless told otherwise.",
-    ),
-    (r"max number of clients", "Raise maxclients of Redis, or see in CLIENT LIST who holds its connections."),
-    (r"MISCONF", "Redis cannot write its snapshot and takes no change: see its log and its disk."),
-    (r"MOVED|CLUSTERDOWN", "cache.url leads to a Redis Cluster, which is not supported: name a single server."),
-    (
-        r"CERTIFICATE_VERIFY_FAILED|certificate verify failed",
-        "Let Redis show a certificate that this machine trusts for the name in cache.url, or name its authority there: "
-        "?ssl_ca_certs=/path/ca.pem.",
-    ),
-    (
-        r"(?i)wrong.version.number|record.layer.failure",
-        "That port speaks no TLS: write redis:// in cache.url instead of rediss://, or name Redis' tls-port.",
-    ),
-    (
-        r"Timeout connecting.* rediss:",
-        "See whether that port speaks TLS: if not, write redis:// in cache.url instead of rediss://; else see its log.",
-    ),
-    (
-        r"closed by server|reset by peer|Timeout reading|Protocol Error|InvalidResponse",
-        "If that port speaks TLS, write rediss:// in cache.url; else see in Redis' log why it does not answer.",
-    ),
-    (r"cannot be read", "Write it as redis://HOST:PORT/DATABASE."),
+    (r"permissions? to run the '", "way-redis-commands"),
+    (r"NOPERM|NoPermission|permissions? to access", "way-redis-keys"),
+    (r"NOAUTH|Authentication required|HELLO must be called", "way-redis-set-password"),
+    (r"WRONGPASS|invalid username-password|invalid password|AuthenticationError", "way-redis-password"),
+    (r"LOADING|loading the dataset", "way-redis-loading"),
+    (r"READONLY|read only replica", "way-redis-replica"),
+    (r"DB index|out of range", "way-redis-database"),
+    (r"max number of clients", "way-redis-clients"),
+    (r"MISCONF", "way-redis-misconf"),
+    (r"MOVED|CLUSTERDOWN", "way-redis-cluster"),
+    (r"CERTIFICATE_VERIFY_FAILED|certificate verify failed", "way-redis-certificate"),
+    (r"(?i)wrong.version.number|record.layer.failure", "way-redis-no-tls"),
+    (r"Timeout connecting.* rediss:", "way-redis-maybe-no-tls"),
+    (r"closed by server|reset by peer|Timeout reading|Protocol Error|InvalidResponse", "way-redis-maybe-tls"),
+    (r"cannot be read", "way-redis-url"),
 )
-_OTHERWISE: Final = "See whether Redis runs, and whether cache.url names it."
+"""What Redis or its client says, and the phrase that is the way out."""
 
 # https://redis.io/docs/latest/commands/keys/
 _SPECIAL: Final = re.compile(r"\\(.)|\[(.)[^]]*\]|(\?)|\*+")
 
 
-def way_out(error: Exception, cache: Cache) -> str:
+def way_out(error: Exception, cache: Cache) -> Phrase:
     """What mends it that Redis refuses, by its own words."""
     url = "" if cache.url is None else cache.url.get_secret_value()
     said = f"{type(error).__name__}: {error} {url.partition('/')[0]}"
@@ -255,8 +220,8 @@ def way_out(error: Exception, cache: Cache) -> str:
     for pattern, way in _WAYS:
         if re.search(pattern, said):
             user = "" if isinstance(error, ValueError) else unquote(urlsplit(url).username or "")
-            return way.format(user=user or "default", pattern=cache.pattern)
-    return _OTHERWISE
+            return phrase(way, user=user or "default", pattern=cache.pattern)
+    return phrase("way-redis")
 
 
 def unused_key(pattern: str) -> str:

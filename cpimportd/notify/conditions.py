@@ -12,7 +12,6 @@ from cpimportd.core.model import Group, Kind
 from cpimportd.core.outcomes import JOB, held_alone
 from cpimportd.core.problems import Problem, problem
 from cpimportd.core.report import FileStatus, RunReport, RunStatus, UnitStatus
-from cpimportd.core.time import moment
 
 RUN: Final = "run"
 """The subject of a run that failed."""
@@ -192,7 +191,7 @@ def _uploads(report: RunReport, look: Look) -> Iterator[Condition]:
 
 
 def _stale(name: str, uploaded: datetime, zone: tzinfo) -> Problem:
-    return problem("file-stale", file=name, value=moment(uploaded, zone))
+    return problem("file-stale", file=name, value=uploaded.astimezone(zone))
 
 
 def _waited_in_vain(report: RunReport, look: Look) -> list[Problem]:
@@ -200,7 +199,7 @@ def _waited_in_vain(report: RunReport, look: Look) -> list[Problem]:
     newest = max((file.modified for file in report.files if file.modified is not None), default=None)
     known = look.known_upload
     if known is not None and newest is not None and newest <= known and report.status is RunStatus.UNCHANGED:
-        wrong.append(problem("upload-missing", value=moment(newest, look.zone)))
+        wrong.append(problem("upload-missing", value=newest.astimezone(look.zone)))
     return wrong
 
 

@@ -19,7 +19,7 @@ from cpimportd.books.database.connection import opened
 from cpimportd.books.reports import alerts as queue
 from cpimportd.config.settings import Settings
 from cpimportd.core.files import write_whole
-from cpimportd.core.phrases import phrase
+from cpimportd.core.phrases import Phrase, Reason, phrase
 from cpimportd.core.problems import Problem, ProblemError, problem
 from cpimportd.core.texts.translation import say_in
 from cpimportd.notify.conditions import Remembered
@@ -102,24 +102,28 @@ async def deliver(connection: asyncpg.Connection, settings: Settings) -> tuple[P
             await queue.mark_sent(connection, settings.department_id, went)
             for one in waiting:
                 if failed[one.id]:
-                    await queue.mark_unsent(connection, one.id, listed(failed[one.id], "\n"))
+                    await queue.mark_unsent(connection, one.id, listed(failed[one.id]))
     except ProblemError as error:
         return error.problems
     except AWAY as error:
-        return (problem("alert-unsent", count=phrase("some"), reason=f"the database: {type(error).__name__}"),)
+        return (
+            problem(
+                "alert-unsent", count=phrase("some"), reason=phrase("the-database-said", kind=type(error).__name__)
+            ),
+        )
     reasons = {name: reason for of_one in failed.values() for name, reason in of_one.items()}
     unsent = sum(bool(of_one) for of_one in failed.values())
-    return (problem("alert-unsent", count=unsent, reason=listed(reasons)),) if unsent else ()
+    return (problem("alert-unsent", count=unsent, reason=untold(reasons)),) if unsent else ()
 
 
 async def _send_all(
     settings: Settings, urls: Mapping[str, str], waiting: Sequence[queue.UnsentAlert]
-) -> dict[int, dict[str, str]]:
+) -> dict[int, dict[str, Reason]]:
     """Send to each address what it has not had yet; gives, by alert, to whom it did not go and why."""
     seconds, say = settings.alerts.timeout.total_seconds(), say_in(settings.alerts.language)
     missing = {one.id: _still_to_tell(one.error, urls) for one in waiting}
 
-    async def to(name: str) -> str | None:
+    async def to(name: str) -> Reason | None:
         due = [one for one in waiting if name in missing[one.id]]
         if not due:
             return None
@@ -140,6 +144,11 @@ def _still_to_tell(error: str | None, urls: Mapping[str, str]) -> frozenset[str]
     return named if named and named <= urls.keys() else frozenset(urls)
 
 
-def listed(failed: Mapping[str, str], separator: str = "; ") -> str:
-    """To whom it did not go, and why."""
-    return separator.join(f"{name}: {reason}" for name, reason in failed.items())
+def listed(failed: Mapping[str, Reason]) -> str:
+    """To whom it did not go, and why, a line each."""
+    return "\n".join(f"{name}: {reason}" for name, reason in failed.items())
+
+
+def untold(failed: Mapping[str, Reason]) -> Phrase:
+    """The same as a fact of a problem."""
+    return phrase("several", all=[phrase("answer-to", command=name, answer=why) for name, why in failed.items()])

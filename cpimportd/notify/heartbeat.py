@@ -7,9 +7,11 @@ it the rest; a body is kept, of which more than 100 kB are cut off there. The ad
 import http.client
 import urllib.error
 import urllib.request
+from datetime import timedelta
 from enum import StrEnum
 from typing import Final
 
+from cpimportd.core.phrases import phrase
 from cpimportd.core.problems import Problem, problem
 from cpimportd.notify.sending import bounded, without_secrets
 
@@ -42,13 +44,18 @@ async def beat(url: str, what: Beat, text: str = "") -> tuple[Problem, ...]:
     try:
         await bounded(lambda: _post(url + what, text), LIMIT)
     except TimeoutError:
-        return (problem("heartbeat-unsent", reason=f"no answer within {LIMIT:g} s"),)
+        return (problem("heartbeat-unsent", reason=phrase("no-answer-within", limit=timedelta(seconds=LIMIT))),)
     except urllib.error.HTTPError as error:
         error.close()
-        return (problem("heartbeat-unsent", reason=f"it answers {error.code}"),)
+        return (problem("heartbeat-unsent", reason=phrase("it-answers", code=error.code)),)
     except (OSError, ValueError, http.client.HTTPException, RuntimeError) as error:
         cause = getattr(error, "reason", None) or error
-        return (problem("heartbeat-unsent", reason=without_secrets(f"{type(cause).__name__}: {cause}", url)),)
+        return (
+            problem(
+                "heartbeat-unsent",
+                reason=phrase("exception", kind=type(cause).__name__, said=without_secrets(str(cause), url)),
+            ),
+        )
     return ()
 
 

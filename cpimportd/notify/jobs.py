@@ -14,6 +14,7 @@ from cpimportd.books.reports.reconciliation import Reconciliation, reconcile
 from cpimportd.books.reports.weekly import Weekly, weekly
 from cpimportd.books.schema.upgrade import require_current
 from cpimportd.config.settings import Settings
+from cpimportd.core.phrases import phrase
 from cpimportd.core.problems import Problem, ProblemError, problem
 from cpimportd.core.texts.telling import spoken
 from cpimportd.core.texts.translation import say_in
@@ -94,7 +95,7 @@ def require_urls(settings: Settings) -> None:
     """
     if not settings.alerts.urls:
         key, variable = "alerts.urls", "CPIMPORTD_ALERTS__URLS"
-        raise ProblemError(problem("config-incomplete", key=key, place="the configuration", variable=variable))
+        raise ProblemError(problem("config-incomplete", key=key, place=phrase("the-configuration"), variable=variable))
 
 
 def _reported(settings: Settings, found: Weekly) -> Done:

@@ -15,6 +15,7 @@ from cpimportd.books.database.queries import at_one_moment
 from cpimportd.books.publish.notices import Target, readers
 from cpimportd.config.settings import Settings
 from cpimportd.core.files import replacing
+from cpimportd.core.phrases import Phrase, exception
 from cpimportd.core.problems import Problem, ProblemError, problem
 from cpimportd.core.system import require_replaceable
 from cpimportd.daemon.lock import holder
@@ -114,11 +115,11 @@ async def leave_metrics(connection: asyncpg.Connection, settings: Settings) -> t
             text = await metrics_text(usable, settings.department_id, daemon, readers(settings))
         write_textfile(path, text)
     except ProblemError as error:
-        return tuple(_unwritten(path, found.message) for found in error.problems)
+        return tuple(_unwritten(path, found) for found in error.problems)
     except Exception as error:  # noqa: BLE001 - the import is done; what becomes of its metrics is reported, and no more
-        return (_unwritten(path, f"{type(error).__name__}: {error}"),)
+        return (_unwritten(path, exception(error)),)
     return ()
 
 
-def _unwritten(path: Path, reason: str) -> Problem:
+def _unwritten(path: Path, reason: Problem | Phrase) -> Problem:
     return problem("metrics-unwritten", path=str(path), reason=reason)

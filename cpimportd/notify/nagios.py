@@ -16,6 +16,7 @@ from cpimportd.books.schema.upgrade import require_current
 from cpimportd.config.load import Loaded, require_database, require_source
 from cpimportd.config.settings import Schedule, Settings
 from cpimportd.core.model import Group, Kind
+from cpimportd.core.phrases import phrase
 from cpimportd.core.problems import Problem, ProblemError, problem
 from cpimportd.core.time import moment, span
 from cpimportd.daemon.client import as_rescheduled, trouble_of_run
@@ -79,7 +80,7 @@ async def _health(settings: Settings) -> Health | list[Finding]:
     except ProblemError as error:
         return [_critical(found) for found in error.problems]
     except TimeoutError:
-        return [_critical(problem("database-unreachable", reason=f"no answer within {span(WITHIN)}"))]
+        return [_critical(problem("database-unreachable", reason=phrase("no-answer-within", limit=WITHIN)))]
 
 
 async def _source(settings: Settings) -> list[Finding]:
@@ -89,7 +90,7 @@ async def _source(settings: Settings) -> list[Finding]:
     except ProblemError as error:
         return [_critical(found) for found in error.problems]
     except TimeoutError:
-        return [_critical(problem("check-timeout", value=span(WITHIN)))]
+        return [_critical(problem("check-timeout", value=WITHIN))]
     failed = [_critical(step.problem) for step in steps if step.problem]
     return failed or [Finding(Level.OK, "the source can be reached")]
 

@@ -14,9 +14,11 @@ import re
 import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
+from datetime import timedelta
 from typing import Any, Final, TypeVar
 from urllib.parse import unquote, unquote_plus
 
+from cpimportd.core.phrases import Reason, phrase
 from cpimportd.core.problems import ProblemError, printable, problem
 from cpimportd.core.waiting import silence
 
@@ -87,7 +89,7 @@ def require_apprise() -> None:
         raise ProblemError(problem("alerts-not-installed", reason=str(error))) from None
 
 
-async def send(urls: Mapping[str, str], message: tuple[str, str], occasion: str, seconds: float) -> dict[str, str]:
+async def send(urls: Mapping[str, str], message: tuple[str, str], occasion: str, seconds: float) -> dict[str, Reason]:
     """Send one message to addresses, to all at once.
 
     Args:
@@ -110,12 +112,12 @@ async def send(urls: Mapping[str, str], message: tuple[str, str], occasion: str,
     return {name: reason for name, reason in zip(names, reasons, strict=True) if reason is not None}
 
 
-async def _send_one(url: str, message: tuple[str, str], occasion: str, seconds: float) -> str | None:
+async def _send_one(url: str, message: tuple[str, str], occasion: str, seconds: float) -> Reason | None:
     log = _PluginLog()
     try:
         went = await bounded(lambda: _notify(url, message, occasion, log), seconds)
     except TimeoutError:
-        return f"no answer within {seconds:g} s"
+        return phrase("no-answer-within", limit=timedelta(seconds=seconds))
     except Exception as error:  # noqa: BLE001 - a plugin's defect is no reason for a run to fail
         return without_secrets(f"{type(error).__name__}: {error}", url)
     return None if went else without_secrets(log.reason, url)

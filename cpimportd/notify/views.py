@@ -3,13 +3,14 @@
 import logging
 from collections.abc import Awaitable, Callable, Collection
 from contextlib import suppress
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Final
 
 import asyncpg
 
 from cpimportd.config.sections import Tell
 from cpimportd.core.model import BACKEND_TABLES
+from cpimportd.core.phrases import Phrase, Statement, phrase
 from cpimportd.core.problems import Problem, ProblemError, printable, problem
 from cpimportd.core.waiting import silence
 
@@ -22,7 +23,6 @@ ALL_VIEWS: Final = "(all)"
 """Stands for every view in a problem where it could not be found out which there are."""
 
 _LOCK_TIMEOUT: Final = "2s"
-_LONGEST_REMEDY: Final = 2_000
 _CONCURRENTLY: Final = "REFRESH MATERIALIZED VIEW CONCURRENTLY"
 
 # A view depends on what its rewrite rule names. Depth is the longest way to one of the tables, so that a view comes
@@ -93,20 +93,20 @@ class View:
         """Whether the owner's function is what refreshes it: as its name says, or readers would wait for it."""
         return not self.allowed and self.body is not None
 
-    def obstacle(self) -> tuple[str, str] | None:
+    def obstacle(self) -> tuple[Phrase, Phrase] | None:
         """Why it cannot be refreshed while others read it, and the way out; None where it can."""
         if not self.allowed and self.body is None:
-            return f"it belongs to {self.owner}, and only its owner may", f"Let {self.owner} run: {self._grant()}"
+            return phrase("view-owner", owner=self.owner), self._way_by_owner()
         if not self.populated:
-            reason = "it was made WITH NO DATA and never filled"
-            return reason, f"Fill it once: REFRESH MATERIALIZED VIEW {self.name};"
+            return phrase("view-never-filled"), phrase("way-fill-view", name=self.name)
         if not self.has_key:
-            reason = "it has no unique index over whole columns of all its rows, so its readers would have to wait"
-            return reason, "Create such an index, or let readers wait: tell.allow_blocking_refresh = true."
+            return phrase("view-no-index"), phrase("way-index-view")
         if self._by_function and _CONCURRENTLY not in (self.body or ""):
-            reason = f"{self.function} refreshes it without CONCURRENTLY, so its readers would have to wait"
-            return reason, f"Let {self.owner} run: {self._grant()}"
+            return phrase("view-not-concurrently", function=self.function), self._way_by_owner()
         return None
+
+    def _way_by_owner(self) -> Phrase:
+        return phrase("way-let-owner-run", owner=self.owner, statement=Statement(self._grant()))
 
     def _grant(self) -> str:
         """What lets us refresh it, and nothing else: a membership of its owner's would give us all that he may.
@@ -160,8 +160,8 @@ async def refresh_views(connect: Connect, tell: Tell, only: Collection[str] | No
         views = [View(**row) for row in rows if only is None or printable(row["name"]) in only]
         return tuple([found for view in views if (found := await _refresh(session, view, tell))])
     except (ProblemError, asyncpg.PostgresError, asyncpg.InterfaceError, OSError) as error:
-        reason = f"which views there are could not be found out: {_reason(error)}"
-        return (_stale(ALL_VIEWS, reason, "Refresh them by hand, or wait for the next run."),)
+        reason = phrase("views-not-found-out", said=_reason(error))
+        return (problem("views-stale", value=ALL_VIEWS, reason=reason, remedy=phrase("way-refresh-views")),)
     finally:
         await session.close()
 
@@ -170,7 +170,8 @@ async def _refresh(session: "_Session", view: View, tell: Tell) -> Problem | Non
     statement = view.statement(allow_blocking=tell.allow_blocking_refresh)
     if statement is None:
         reason, remedy = view.obstacle() or ("", "")
-        return _stale(view.name, reason, remedy)
+        return problem("views-stale", value=view.name, reason=reason, remedy=remedy)
+    by_hand = phrase("way-by-hand", statement=Statement(statement))
     try:
         connection = await session.connection()
         async with connection.transaction():
@@ -178,23 +179,17 @@ async def _refresh(session: "_Session", view: View, tell: Tell) -> Problem | Non
             async with silence("views", view.name, trouble=False):
                 await connection.execute(statement)
     except asyncpg.LockNotAvailableError:
-        reason = f"somebody else held it locked for more than {_LOCK_TIMEOUT}"
-        return _stale(view.name, reason, f"By hand: {statement};")
+        reason = phrase("view-locked", limit=_LOCK_TIMEOUT)
+        return problem("views-stale", value=view.name, reason=reason, remedy=by_hand)
     except (ProblemError, asyncpg.PostgresError, asyncpg.InterfaceError, OSError) as error:
-        return _stale(view.name, _reason(error), f"By hand: {statement};")
+        return problem("views-stale", value=view.name, reason=_reason(error), remedy=by_hand)
     logger.info("refreshed %s", view.name)
     return None
 
 
-def _stale(name: str, reason: str, remedy: str) -> Problem:
-    found = problem("views-stale", value=name, reason=reason, remedy="")
-    shown = printable(remedy, limit=_LONGEST_REMEDY)
-    return replace(found, way_out=f"{found.way_out}{shown}", facts={**found.facts, "remedy": shown})
-
-
-def _reason(error: Exception) -> str:
+def _reason(error: Exception) -> Problem | str:
     if isinstance(error, ProblemError):
-        return error.problems[0].message
+        return error.problems[0]
     return str(error) or type(error).__name__
 
 

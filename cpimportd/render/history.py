@@ -15,7 +15,7 @@ from cpimportd.core.model import Kind, Unit
 from cpimportd.core.problems import Problem
 from cpimportd.core.report import FileReport, RunReport, UnitReport
 from cpimportd.core.time import moment
-from cpimportd.core.typed import to_json, typed
+from cpimportd.core.typed import from_tree, to_json
 from cpimportd.render import fields
 from cpimportd.render.layout import (
     ALL_OF_A_RUN,
@@ -106,7 +106,7 @@ def stored_report(stored: Mapping[str, Any]) -> RunReport:
     """A report from the JSON that its run left in the database; an earlier version told less."""
     parts = {"files": (), "units": (), "problems": (), "held_now": None}  # each is read below
     return replace(
-        typed({**stored, **parts}, RunReport, lax=True),
+        from_tree({**stored, **parts}, RunReport, lax=True),
         files=tuple(FileReport.of_stored(file, _problems(file["problems"])) for file in stored["files"]),
         units=tuple(map(_unit, stored["units"])),
         problems=_problems(stored["problems"]),
@@ -116,7 +116,7 @@ def stored_report(stored: Mapping[str, Any]) -> RunReport:
 def _unit(stored: Mapping[str, Any]) -> UnitReport:
     unit = Unit(stored["organization"], Kind(stored["kinds"][0]).group)
     tree = {**stored, "unit": to_json(unit), "bridges": stored["bridge"], "problems": (), "foreign": {}}
-    return replace(typed(tree, UnitReport), problems=_problems(stored["problems"]))
+    return replace(from_tree(tree, UnitReport), problems=_problems(stored["problems"]))
 
 
 def _problems(stored: Sequence[Mapping[str, Any]]) -> tuple[Problem, ...]:

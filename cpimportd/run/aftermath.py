@@ -17,17 +17,18 @@ from cpimportd.books.publish.transaction import settled
 from cpimportd.config.load import load, require_database
 from cpimportd.core.coredumps import forbid_core_dumps
 from cpimportd.core.problems import ProblemError
+from cpimportd.core.typed import to_json
 
 
-def _answer(configuration: Path, run: int) -> dict[str, str | None]:
+def _answer(configuration: Path, run: int) -> dict[str, object]:
     try:
         settings = load(configuration).settings
         require_database(settings)
         return {"status": asyncio.run(settled(settings.database, settings.department_id, run))}
     except ProblemError as error:
-        return {"problem": str(error.problems[0])}
+        return {"problem": to_json(error.problems[0])}
     except (asyncpg.PostgresError, asyncpg.InterfaceError, OSError) as error:
-        return {"problem": str(translate(error))}
+        return {"problem": to_json(translate(error))}
 
 
 if __name__ == "__main__":

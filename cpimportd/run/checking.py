@@ -18,7 +18,7 @@ from cpimportd.checks.integrity import integrity
 from cpimportd.core.catalog import Effect
 from cpimportd.core.model import Kind, Progress, Unit
 from cpimportd.core.problems import Problem, ProblemError, problem
-from cpimportd.core.time import day, moment
+from cpimportd.core.time import day
 from cpimportd.core.verdicts import UnitVerdict, Verdict
 from cpimportd.core.waiting import Wait, waiting
 from cpimportd.core.workbooks import Content, MissedFile, Snapshot
@@ -79,7 +79,7 @@ class Intake:
         publishable = any(not unit.unchanged and not unit.held for unit in self.verdict.units.values())
         uploads = (snapshot.file.modified for snapshot in self.read.snapshots)
         if not publishable and not any(uploaded is not None and uploaded > after for uploaded in uploads):
-            raise ProblemError(problem("upload-missing", value=moment(after, zone)))
+            raise ProblemError(problem("upload-missing", value=after.astimezone(zone)))
 
     def require_files(self, accepted: Mapping[str, Sequence[Content]]) -> None:
         """Whether today's files are those that a human has seen and accepted, unit by unit.
@@ -143,7 +143,7 @@ async def check_workbooks(
 def _nothing_to_import(run: Run, files: int) -> Problem:
     """Nobody's documents came and none ever did: such a run has seen nothing, which is no success."""
     place = open_source(run.settings.source)
-    kinds = ", ".join(kind.value for kind in Kind if kind.group in run.request.groups)
+    kinds = [kind.value for kind in Kind if kind.group in run.request.groups]
     return problem("nothing-to-import", server=place.label, folder=place.folder, count=files, kinds=kinds)
 
 

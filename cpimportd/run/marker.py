@@ -11,7 +11,7 @@ from pathlib import Path
 import openpyxl
 from openpyxl.reader import drawings
 
-from cpimportd.core.typed import typed
+from cpimportd.core.typed import from_tree
 from cpimportd.render.workbooks.notes import MarkJob
 from cpimportd.render.workbooks.rejects import mark
 from cpimportd.workbook.confine import confine, die_with_parent, import_codecs, import_whole
@@ -31,7 +31,7 @@ def main() -> None:
     asked = sys.stdin.buffer.read()
     if not asked:  # the parent is gone already
         return
-    job = typed(json.loads(asked), MarkJob)
+    job = from_tree(json.loads(asked), MarkJob)
     with OpenFile(Path(job.path)) as workbook:
         confine()
         source = with_declared_names(workbook)

@@ -18,6 +18,7 @@ import asyncpg
 from cpimportd.books.database.queries import sql
 from cpimportd.config.settings import Reader, Settings
 from cpimportd.core.catalog import CATALOG, Effect
+from cpimportd.core.phrases import phrase
 from cpimportd.core.problems import Problem, ProblemError, printable, problem
 from cpimportd.core.texts.telling import told
 from cpimportd.core.typed import json_keys, to_json
@@ -75,7 +76,7 @@ async def faulty_workbooks(connection: asyncpg.Connection, run: int, spool: Path
     """
     row = await connection.fetchrow(sql("past", "report"), run)
     if row is None:
-        hint = "`cpimportd history` lists the runs."
+        hint = phrase("hint-history")
         raise ProblemError(problem("nothing-found", what="run", value=str(run), hint=hint))
     report = json.loads(row["report"]) if row["report"] else {}
     reported = [*report.get("problems", ()), *(p for unit in report.get("units", ()) for p in unit["problems"])]
@@ -115,7 +116,7 @@ async def mark_workbook(one: Faulty, settings: Settings, run: int, target: Path,
     try:
         content = await _marked(one, path, settings.reader)
     except ProblemError as error:
-        reason = error.problems[0].message
+        reason = error.problems[0]
         return Marked(one.file, None, count, problem("workbook-unmarked", file=one.file, run=run, reason=reason))
     write_output(target, lambda file: _write(file, content), force=force)
     return Marked(one.file, target, count)

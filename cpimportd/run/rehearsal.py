@@ -253,7 +253,7 @@ async def _make(books: Database) -> Scratch:
         server = EmbeddedPostgres(fast=True)
         await asyncio.to_thread(server.start)
     except PostgresError as error:
-        raise ProblemError(problem("scratch-missing", reason=str(error))) from error
+        raise ProblemError(problem("scratch-missing", reason=error.phrase)) from error
     inside = Database(url=SecretStr(server.url()))
     return Scratch(inside, "an embedded PostgreSQL", lambda: asyncio.to_thread(server.stop))
 

@@ -17,6 +17,7 @@ from cpimportd.books.publish.transaction import CommitUncertainError, naming_hol
 from cpimportd.books.schema import rights
 from cpimportd.books.schema.upgrade import require_current
 from cpimportd.config.settings import Database, Settings
+from cpimportd.core.phrases import exception, phrase
 from cpimportd.core.problems import Problem, ProblemError, problem
 from cpimportd.core.report import RunReport
 from cpimportd.core.system import exhausted, uninterrupted, unusable
@@ -99,9 +100,7 @@ async def confirm_commit(publishing: Awaitable[Published], settings: Settings, r
     except CommitUncertainError as error:
         if run_id is not None and await uninterrupted(was_committed(settings.database, settings.retry, run_id)):
             return error.published
-        raise ProblemError(
-            problem("database-failed", reason="the connection was lost, COMMIT did not take place")
-        ) from error
+        raise ProblemError(problem("database-failed", reason=phrase("commit-did-not-happen"))) from error
 
 
 UNREAD: Final = (ProblemError, OSError, asyncpg.InterfaceError, asyncpg.PostgresError)
@@ -110,8 +109,8 @@ UNREAD: Final = (ProblemError, OSError, asyncpg.InterfaceError, asyncpg.Postgres
 
 def totals_unread(error: Exception) -> Problem:
     """That the books could not be read afterwards undoes nothing; it is a warning."""
-    reason = str(error.problems[0]) if isinstance(error, ProblemError) else translate(error).message
-    return problem("totals-unread", reason=reason)
+    found = error.problems[0] if isinstance(error, ProblemError) else translate(error)
+    return problem("totals-unread", reason=found)
 
 
 def problems_from_exception(error: BaseException) -> tuple[Problem, ...]:
@@ -132,7 +131,7 @@ def _problems(leaf: BaseException) -> tuple[Problem, ...]:
     if isinstance(leaf, asyncpg.PostgresError | asyncpg.InterfaceError | OSError):
         return (translate(leaf),)
     logger.error("an unexpected error ended the run", exc_info=leaf)
-    return (problem("internal", reason=f"{type(leaf).__name__}: {leaf}"),)
+    return (problem("internal", reason=exception(leaf)),)
 
 
 def _leaves(error: BaseException) -> list[BaseException]:

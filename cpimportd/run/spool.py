@@ -31,7 +31,7 @@ from cpimportd.core.leftovers import LOCK, MANIFEST, ROWS, STAMP, may_be_in_use,
 from cpimportd.core.model import Kind
 from cpimportd.core.problems import ProblemError
 from cpimportd.core.system import unusable
-from cpimportd.core.typed import to_json, typed
+from cpimportd.core.typed import from_tree, to_json
 from cpimportd.core.workbooks import FetchedFile
 
 logger = logging.getLogger(__name__)
@@ -136,7 +136,7 @@ class _Manifest(msgspec.Struct, frozen=True):
 def _manifest(folder: Path) -> _Manifest | None:
     """What a run wrote down of its files; None where it could not, or the run is not over."""
     try:
-        found = typed(json.loads((folder / MANIFEST).read_bytes()), _Manifest)
+        found = from_tree(json.loads((folder / MANIFEST).read_bytes()), _Manifest)
     except (FileNotFoundError, ValueError):
         return None
     return found if found.version == _VERSION else None

@@ -12,7 +12,8 @@ from cpimportd.config.keys import KeyPath, variable
 from cpimportd.config.libraries import too_old
 from cpimportd.config.load import Loaded
 from cpimportd.config.settings import Settings
-from cpimportd.core.problems import Problem, ProblemError, problem
+from cpimportd.core.phrases import phrase
+from cpimportd.core.problems import Problem, ProblemError, problem, with_facts
 from cpimportd.core.statefolder import DEFAULT_PATH
 
 
@@ -79,7 +80,7 @@ def _jobs_without_receiver(loaded: Loaded) -> Iterator[Problem]:
     settings, path = loaded.settings, ("alerts", "urls")
     for name, schedule in settings.schedules.items():
         if schedule.enabled and schedule.job != "import" and not settings.alerts.urls:
-            key = f"alerts.urls, which the job {schedule.job} of schedules.{name} needs,"
+            key = phrase("needed-by-job", job=schedule.job, name=name)
             place = str(loaded.path or DEFAULT_PATH)
             yield problem("config-incomplete", key=key, place=place, variable=variable(path))
 
@@ -92,18 +93,18 @@ def _packages(settings: Settings) -> Iterator[Problem]:
     )
     for asked_for, package, code in wanted:
         if asked_for and find_spec(package) is None:
-            yield problem(code, reason=f"No module named '{package}'")
+            yield problem(code, reason=phrase("no-module", package=package))
 
 
 def _unknown_alerts(loaded: Loaded) -> Iterator[Problem]:
     urls = [url.get_secret_value() for url in loaded.settings.alerts.urls]
     if not urls or find_spec("apprise") is None:
         return
-    from cpimportd.notify.sending import UNKNOWN, name_of, understood  # noqa: PLC0415 - Apprise is heavy
+    from cpimportd.notify.sending import name_of, understood  # noqa: PLC0415 - Apprise is heavy
 
     for number, url in enumerate(urls, 1):
         if not understood(url):
-            reason = f"address {name_of(number, url)}: {UNKNOWN}"
+            reason = phrase("address-unknown", name=name_of(number, url), why=phrase("apprise-unknown"))
             yield problem("config-value", key="alerts.urls", place=loaded.place("alerts.urls"), reason=reason)
 
 
@@ -116,7 +117,7 @@ def _authority(loaded: Loaded) -> Iterator[Problem]:
     try:
         context(authority, pinned=pinned)
     except OSError as error:
-        reason = f"{authority} cannot be read: {error.strerror or error}"
+        reason = phrase("authority-unreadable", file=authority, said=error.strerror or str(error))
         yield problem("config-value", key="source.tls_ca", place=loaded.place("source.tls_ca"), reason=reason)
 
 
@@ -129,6 +130,6 @@ def _wrong(ask: Callable[[], object], loaded: Loaded, path: KeyPath) -> Iterator
             if found.code != "config-value":
                 yield found
                 continue
-            named, _, rest = found.message.partition(" in ")
+            named = str(found.facts["key"])
             key = named if named.startswith(f"{path[0]}.") and path[0] == "source" else ".".join(path)
-            yield problem("config-value", key=key, place=loaded.place(key), reason=rest.partition(": ")[2])
+            yield with_facts(found, key=key, place=loaded.place(key))

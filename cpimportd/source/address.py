@@ -5,6 +5,7 @@ from typing import Literal
 from urllib.parse import unquote_to_bytes, urlsplit
 
 from cpimportd.config import settings
+from cpimportd.core.phrases import phrase
 from cpimportd.core.problems import ProblemError, problem
 
 DEFAULT_PORT = 21
@@ -54,14 +55,14 @@ def parse(source: settings.Source) -> Address:
     parts = urlsplit(source.url)  # core/addresses.py has made sure that it can be taken apart
     scheme = _SCHEMES[parts.scheme]
     if parts.username is not None or parts.password is not None:
-        raise _wrong("source.url", "user and password belong into source.user and source.password")
+        raise _wrong("source.url", "login-has-keys")
     if scheme == "ftp" and source.tls_fingerprint is not None:
         # Whoever pins a certificate believes that the password is safe; under ftp:// it would go in the clear.
-        raise _wrong("source.tls_fingerprint", "a certificate is pinned, but source.url has no TLS: write ftps://")
+        raise _wrong("source.tls_fingerprint", "pinned-without-tls")
     path = _path_bytes(parts.path, source.encoding)
     if scheme == "file":
         if parts.hostname not in (None, "localhost") or not path.startswith(b"/"):
-            raise _wrong("source.url", "write file:///absolute/folder")
+            raise _wrong("source.url", "write-absolute-folder")
         return Address(scheme, "", 0, path)
     return Address(scheme, parts.hostname or "", parts.port or DEFAULT_PORT, path.removeprefix(b"/"))
 
@@ -70,11 +71,11 @@ def _path_bytes(path: str, encoding: str) -> bytes:
     try:
         raw = unquote_to_bytes(path.encode(encoding))
     except UnicodeEncodeError:
-        raise _wrong("source.url", f"the folder's name cannot be written in {encoding}") from None
+        raise _wrong("source.url", "folder-not-in-encoding", encoding=encoding) from None
     if any(byte in raw for byte in b"\0\r\n"):
-        raise _wrong("source.url", "the folder's name holds a line break or NUL")
+        raise _wrong("source.url", "folder-has-line-break")
     return raw
 
 
-def _wrong(key: str, reason: str) -> ProblemError:
-    return ProblemError(problem("config-value", key=key, place="[source]", reason=reason))
+def _wrong(key: str, code: str, **facts: str) -> ProblemError:
+    return ProblemError(problem("config-value", key=key, place="[source]", reason=phrase(code, **facts)))

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import aioftp
 
+from cpimportd.core.phrases import Reason, phrase
 from cpimportd.source.address import Address
 from cpimportd.source.client import Client
 
@@ -84,7 +85,7 @@ async def speaks_tls(address: Address, seconds: float) -> bool:
     return True
 
 
-def explain_distrust(error: ssl.SSLCertVerificationError, shown_fingerprint: str) -> str:
+def explain_distrust(error: ssl.SSLCertVerificationError, shown_fingerprint: str) -> Reason:
     """Why a certificate is not trusted, which it is, and how a human may trust it all the same.
 
     Args:
@@ -94,7 +95,5 @@ def explain_distrust(error: ssl.SSLCertVerificationError, shown_fingerprint: str
     why = error.verify_message or str(error)
     if not shown_fingerprint:
         return why
-    ways = "pin it in source.tls_fingerprint"
-    if error.verify_code in _UNKNOWN_ISSUER:
-        ways += " or name its authority in source.tls_ca"
-    return f"{why}; the certificate's SHA-256 fingerprint is {shown_fingerprint}; if that is right, {ways}"
+    code = "distrusted-pin-or-name" if error.verify_code in _UNKNOWN_ISSUER else "distrusted-pin"
+    return phrase(code, said=why, fingerprint=shown_fingerprint)

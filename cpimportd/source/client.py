@@ -15,6 +15,7 @@ from typing import Final
 import aioftp
 from aioftp.common import SSLSessionBoundContext
 
+from cpimportd.core.phrases import Phrase, PhraseError, phrase
 from cpimportd.source.control import TRANSPARENT, Control, Stream, unread, words
 from cpimportd.source.interface import NotResumedError
 
@@ -33,11 +34,13 @@ class PassiveError(aioftp.AIOFTPException):
     """No data connection is to be had; ``str`` of this says what was asked and what came of it, as the wire had it.
 
     Attributes:
+        tries: the same, a phrase each.
         lasting: whether the server refuses it for good (5xx), rather than now.
     """
 
-    def __init__(self, tries: Iterable[str], *, lasting: bool) -> None:
-        super().__init__("; ".join(tries))
+    def __init__(self, tries: Iterable[Phrase], *, lasting: bool) -> None:
+        self.tries = tuple(tries)
+        super().__init__("; ".join(map(str, self.tries)))
         self.lasting = lasting
 
 
@@ -64,7 +67,7 @@ def _valid(port: int) -> int | None:
 logging.getLogger("aioftp.client").setLevel(logging.WARNING)
 
 
-class ImpostorError(Exception):
+class ImpostorError(PhraseError):
     """Somebody else than the server that was reached speaks on one of its connections."""
 
 
@@ -76,7 +79,7 @@ def _certificate(writer: asyncio.StreamWriter) -> bytes | None:
 def _forbid_unread(reader: asyncio.StreamReader) -> None:
     """Refuse bytes that came before TLS: asyncio would hand them over later as if they had come under it."""
     if unread(reader):
-        raise ImpostorError("something was said in the clear before TLS began")
+        raise ImpostorError("said-before-tls")
 
 
 class Client(Control):
@@ -203,7 +206,7 @@ class Client(Control):
         aioftp goes on to PASV after a 50x alone. Servers refuse with 550, 522, 425 and 530 too, answer with 200 or with
         227, or name a port that a firewall closes because it reads nothing but PASV.
         """
-        tries: list[str] = []
+        tries: list[Phrase] = []
         lasting = True
         ways = (("EPSV", "229", epsv_port), ("PASV", "2xx", pasv_port))
         for verb, granted, port_in in reversed(ways) if self.pasv_first else ways:
@@ -213,14 +216,14 @@ class Client(Control):
             port = port_in(text) if code.matches(granted) else None
             if port is None:
                 lasting = lasting and code.startswith("5")
-                tries.append(f"{verb}: {code} {text}")
+                tries.append(phrase("passive-try", verb=verb, answer=f"{code} {text}"))
                 continue
             try:
                 opened = await self._open_connection(self._peer(), port)
             except OSError as error:
                 lasting = False
-                why = "no answer" if isinstance(error, TimeoutError) else error.strerror or str(error)
-                tries.append(f"{verb}: {code} {text}, but port {port} cannot be reached ({why})")
+                why = phrase("no-answer") if isinstance(error, TimeoutError) else error.strerror or str(error)
+                tries.append(phrase("passive-try-port", verb=verb, answer=f"{code} {text}", port=port, why=why))
                 continue
             self._extended_passive = verb == "EPSV"
             return opened
@@ -239,7 +242,7 @@ class Client(Control):
             await self.command(command, "1xx")
         except aioftp.StatusCodeError as error:
             if start:
-                raise NotResumedError(f"to {self.asked} it answers {error.received_codes[-1]}") from error
+                raise NotResumedError("not-resumed", command=self.asked, code=str(error.received_codes[-1])) from error
             raise
 
     async def _secure_data(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
@@ -249,7 +252,7 @@ class Client(Control):
         await writer.start_tls(context, server_hostname=self.server_host, ssl_handshake_timeout=self.connection_timeout)
         # Where TLS verifies nothing (a pinned certificate), the one that was compared is the only one trusted.
         if not self._verified and _certificate(writer) != self.certificate():
-            raise ImpostorError("the data connection shows another certificate than the pinned one")
+            raise ImpostorError("other-certificate")
 
     def _session_context(self) -> ssl.SSLContext | None:
         secured = self.stream.writer.get_extra_info("ssl_object")

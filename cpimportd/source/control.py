@@ -8,6 +8,7 @@ from typing import Final
 import aioftp
 from aioftp.common import ThrottleStreamIO
 
+from cpimportd.core.phrases import PhraseError
 from cpimportd.source.interface import TooMuchError
 
 TRANSPARENT = "latin-1"
@@ -20,8 +21,6 @@ MOST_REPLY_BYTES: Final = 256 * 1024
 
 MOST_PRELIMINARY: Final = 100
 """Replies such as ``120 ready in 3 minutes`` before the one that counts."""
-
-_LINE_LIMIT: Final = "a line of its answer is longer than 64 KiB"
 
 _ANSWER: Final = re.compile(r"(\d{3})([ -].*)?", re.DOTALL)
 _OTHER_PROTOCOLS: Final = ("SSH-", "HTTP/", "* OK", "+OK", "<")
@@ -93,7 +92,7 @@ class Stream(ThrottleStreamIO):
             try:
                 return await super().readline()
             except ValueError as error:
-                raise TooMuchError(_LINE_LIMIT) from error
+                raise TooMuchError("long-line") from error
 
 
 class Control(aioftp.Client):
@@ -138,7 +137,7 @@ class Control(aioftp.Client):
             OtherProtocolError: what answers is no FTP server.
         """
         if self._preliminary > MOST_PRELIMINARY:
-            raise TooMuchError(f"more than {MOST_PRELIMINARY} replies came before the one that counts")
+            raise TooMuchError("many-replies", most=MOST_PRELIMINARY)
         self._preliminary += 1
         first, size = None, 0
         lines: list[str] = []
@@ -146,7 +145,7 @@ class Control(aioftp.Client):
             code, rest = await self.parse_line()
             size += len(code) + len(rest)
             if len(lines) >= MOST_REPLY_LINES or size > MOST_REPLY_BYTES:
-                raise TooMuchError(f"its answer has more than {MOST_REPLY_LINES} lines or {MOST_REPLY_BYTES} bytes")
+                raise TooMuchError("long-answer", lines=MOST_REPLY_LINES, size=MOST_REPLY_BYTES)
             answers = _ANSWER.fullmatch(code + rest)
             if first is None and answers:
                 first = code
@@ -173,8 +172,12 @@ class Control(aioftp.Client):
         return aioftp.Code(text[:3]), text[3:]
 
 
+class UnaskedError(PhraseError, ConnectionError):
+    """The server says what it was not asked for."""
+
+
 def _unasked(said: bytes) -> ConnectionError:
-    error = ConnectionError("the server says what it was not asked for")
+    error = UnaskedError("unasked")
     if said.startswith(b"421"):
         error.__context__ = aioftp.StatusCodeError((), aioftp.Code("421"), said[3:].decode(TRANSPARENT).strip())
     return error

@@ -6,10 +6,12 @@ import ssl
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
+from datetime import timedelta
 from enum import Enum
 
 import aioftp
 
+from cpimportd.core.phrases import Phrase, Reason, as_phrase, phrase, reason_of
 from cpimportd.core.problems import ProblemError, problem
 from cpimportd.core.waiting import silence
 from cpimportd.source.client import ImpostorError, PassiveError
@@ -88,11 +90,12 @@ class Interpreter:
         except TlsFromTheStartError as error:
             raise self.secured_too_early() from error
         except TimeoutError as error:
-            to = f" to {asked}" if (asked := self._asked()) else ""
-            limit = seconds if whole.expired() else min(seconds, self.silence)
-            raise self._silent(phase, f"no answer within {limit:g} s{to}", file) from error
+            limit = timedelta(seconds=seconds if whole.expired() else min(seconds, self.silence))
+            asked = self._asked()
+            code = "no-answer-within-to" if asked else "no-answer-within"
+            raise self._silent(phase, phrase(code, limit=limit, command=asked), file) from error
         except ImpostorError as error:
-            raise self.untrusted(str(error)) from error
+            raise self.untrusted(error.phrase) from error
         except ssl.SSLError as error:
             raise self._insecure(phase, error, file) from error
         except OSError as error:
@@ -103,7 +106,7 @@ class Interpreter:
     def _refused(self, phase: Phase, error: aioftp.StatusCodeError, file: str | None) -> ProblemError | InUseError:
         code, reply = str(error.received_codes[-1]), self._reply(error)
         if not self.encrypted and code[:1] in "45" and _WANTS_TLS.search(reply):
-            return self.untrusted(f"the server wants TLS, so write ftps:// in source.url ({self._about(reply)})")
+            return self.untrusted(phrase("wants-tls", answer=self._about(reply)))
         if phase in (Phase.LOOK, Phase.DOWNLOAD):
             return self._file_refused(code, reply, file)
         if phase is Phase.LIST:
@@ -111,7 +114,7 @@ class Interpreter:
         if phase is Phase.LOGIN:
             return self._login(code, reply)
         if phase is Phase.TLS and code != "421":
-            return self.untrusted(f"the server refuses it ({self._about(reply)})")
+            return self.untrusted(phrase("tls-refused", answer=self._about(reply)))
         return self._busy(self._about(reply))
 
     def _file_refused(self, code: str, reply: str, file: str | None) -> ProblemError | InUseError:
@@ -139,18 +142,18 @@ class Interpreter:
         return ProblemError(problem("source-login", server=self.label, user=self.user, reason=self._about(reply)))
 
     def _no_data_connection(self, phase: Phase, error: PassiveError, file: str | None) -> ProblemError:
-        reason = self.readable(str(error))
+        reason = self._passive(error)
         if phase in (Phase.LOOK, Phase.DOWNLOAD):
-            found = problem("download-failed", file=file, reason=f"no data connection: {reason}")
+            found = problem("download-failed", file=file, reason=reason)
         else:
-            found = problem("source-passive", server=self.label, reason=reason)
+            found = problem("source-passive", server=self.label, reason=reason.facts["tries"])
         return PermanentError(found) if error.lasting else ProblemError(found)
 
     def secured_too_early(self) -> ProblemError:
         """The problem of a server that speaks TLS from the first byte."""
         return ProblemError(problem("source-implicit-tls", server=self.label))
 
-    def _silent(self, phase: Phase, reason: str, file: str | None) -> ProblemError:
+    def _silent(self, phase: Phase, reason: Phrase, file: str | None) -> ProblemError:
         if phase is Phase.CONNECT:
             return self._unreachable(reason)
         if phase in (Phase.LOOK, Phase.DOWNLOAD):
@@ -164,22 +167,22 @@ class Interpreter:
             return self.untrusted(self._about(str(error)))
         return self._broken(phase, str(error), file)
 
-    def _broken(self, phase: Phase, reason: str, file: str | None) -> ProblemError:
+    def _broken(self, phase: Phase, reason: Reason, file: str | None) -> ProblemError:
         if phase in (Phase.LOOK, Phase.DOWNLOAD):
             return ProblemError(problem("download-failed", file=file, reason=self._about(reason)))
         if phase in (Phase.CONNECT, Phase.GREET):
-            return self._unreachable(reason if phase is Phase.CONNECT else f"{reason} before its greeting")
+            return self._unreachable(reason if phase is Phase.CONNECT else phrase("before-greeting", said=reason))
         return self._unreachable(self._about(reason))
 
     def _nonsense(self, phase: Phase, error: Exception, file: str | None) -> ProblemError:
         if isinstance(error, aioftp.errors.InvalidCommand):
-            reason = "what is to be sent holds a line break"
+            reason = phrase("line-break-to-send")
         elif isinstance(error, TooMuchError):
-            reason = self._about(str(error))
+            reason = self._about(error.phrase)
         elif isinstance(error, OtherProtocolError):
-            reason = f"what answers there is no FTP server: it says «{self.readable(str(error))}»"
+            reason = phrase("no-ftp-server", answer=self.readable(str(error)))
         else:
-            reason = self._about(f"its answer cannot be understood: {self.readable(str(error))}")
+            reason = self._about(phrase("answer-not-understood", answer=self.readable(str(error))))
         match phase:
             case Phase.LOGIN:
                 return ProblemError(problem("source-login", server=self.label, user=self.user, reason=reason))
@@ -190,14 +193,16 @@ class Interpreter:
             case _:
                 return PermanentError(problem("source-unreachable", server=self.label, reason=reason))
 
-    def words(self, error: Exception) -> str:
+    def words(self, error: Exception) -> Reason:
         """What an exception of a conversation says, without the password."""
         if isinstance(error, aioftp.StatusCodeError):
             return self._about(self._reply(error))
         if isinstance(error, TimeoutError):
-            return self._about("no answer in time")
+            return self._about(phrase("no-answer-in-time"))
         if isinstance(error, PassiveError):
-            return f"no data connection: {self.readable(str(error))}"
+            return self._passive(error)
+        if isinstance(error, ImpostorError | TooMuchError):
+            return self._about(error.phrase)
         said = self._reason(error) if isinstance(error, OSError) else self.readable(str(error))
         return self._about(said or type(error).__name__)
 
@@ -205,25 +210,37 @@ class Interpreter:
         """The last command, readable, without the password."""
         return self.readable(self.asked())
 
-    def _about(self, text: str) -> str:
+    def _about(self, said: Reason) -> Phrase:
         """What is said, and to which command."""
-        return f"{asked}: {text}" if (asked := self._asked()) else text
+        asked = self._asked()
+        return phrase("answer-to", command=asked, answer=said) if asked else as_phrase(said)
+
+    def _passive(self, error: PassiveError) -> Phrase:
+        """Why there is no data connection, readable, without the password."""
+        tries = [
+            Phrase(
+                one.code,
+                {name: self.readable(fact) if isinstance(fact, str) else fact for name, fact in one.facts.items()},
+            )
+            for one in error.tries
+        ]
+        return phrase("no-data-connection", tries=tries)
 
     def readable(self, wire: str) -> str:
         """What went over the wire, in the client's transparent encoding, as text without the password."""
         return redact(decode(wire.encode(TRANSPARENT, "replace"), "utf-8"), self.secret)
 
-    def _busy(self, reason: str) -> ProblemError:
+    def _busy(self, reason: Reason) -> ProblemError:
         return ProblemError(problem("source-busy", server=self.label, reason=reason))
 
-    def untrusted(self, reason: str) -> ProblemError:
+    def untrusted(self, reason: Reason) -> ProblemError:
         """The problem of a server with which there is no safe conversation."""
         return ProblemError(problem("source-tls", server=self.label, reason=reason))
 
-    def _unreachable(self, reason: str) -> ProblemError:
+    def _unreachable(self, reason: Reason) -> ProblemError:
         return ProblemError(problem("source-unreachable", server=self.label, reason=reason))
 
-    def _reason(self, error: OSError) -> str:
+    def _reason(self, error: OSError) -> Reason:
         """Words for an error of the network; a server's farewell (421) hides in the context of the reset after it."""
         cause: BaseException | None = error
         while cause is not None:
@@ -231,8 +248,8 @@ class Interpreter:
                 return self._reply(cause)
             cause = cause.__context__
         if isinstance(error, ConnectionResetError) and not error.strerror:
-            return "the server closed the connection"
-        return error.strerror or str(error) or type(error).__name__
+            return phrase("connection-closed")
+        return error.strerror or reason_of(error) or type(error).__name__
 
     def _reply(self, error: aioftp.StatusCodeError) -> str:
         """The server's words, readable, without the password."""

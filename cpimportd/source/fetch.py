@@ -9,6 +9,7 @@ from pathlib import Path
 from cpimportd.config import settings
 from cpimportd.core.catalog import Effect
 from cpimportd.core.model import Progress
+from cpimportd.core.phrases import phrase
 from cpimportd.core.problems import Problem, ProblemError, problem
 from cpimportd.core.workbooks import FetchedFile, MissedFile
 from cpimportd.source import address
@@ -182,7 +183,7 @@ class _Fetch:
             if not error.passing:
                 raise
             self._connection_lost.append(error)
-            why = problem("download-failed", file=entry.name, reason=first.message)
+            why = problem("download-failed", file=entry.name, reason=first)
             return MissedFile(entry.name, why, entry.look.modified)
 
     async def _wait_and_transfer(self, number: int, entry: Entry) -> FetchedFile:
@@ -193,7 +194,7 @@ class _Fetch:
                 with self._spool.receive(number, entry) as incoming:
                     return await self._budget.retry(lambda: self._transfer(entry, incoming))  # noqa: B023 - as above
             except InUseError as error:
-                doubt = str(error)
+                doubt = error.phrase
                 # Even with stable_for = 0 the one that writes needs a moment.
                 stable_for = max(self._stable_for, self._budget.first)
                 _log.info("%s: %s", entry.name, doubt, extra={"action": "source.still_uploading"})
@@ -218,17 +219,17 @@ class _Fetch:
             before = await session.look(entry)
             expected = entry.look.size if before.size is None else before.size
             if expected is None:
-                reason = "the server tells no size, so nobody could know whether it arrived whole"
+                reason = phrase("size-untold")
                 raise PermanentError(problem("download-failed", file=entry.name, reason=reason))
             if entry.look.size not in (None, expected):
-                raise InUseError(f"it had {entry.look.size} bytes, then {expected}")
+                raise InUseError("size-changed", before=entry.look.size, after=expected)
             if expected > self._largest:
                 raise too_large(entry, expected, self._largest)
             with incoming.attempt(before) as start:
                 await self._receive(session, entry, incoming, start, expected)
                 after = await session.look(entry)
                 if after != before:
-                    raise InUseError(f"it changed during the download ({describe_change(before, after)})")
+                    raise InUseError("changed-in-download", change=describe_change(before, after))
                 if incoming.size != expected:
                     raise ProblemError(problem("download-short", file=entry.name, got=incoming.size, size=expected))
                 return incoming.keep(FileState(expected, entry.look.modified or after.modified))

@@ -8,6 +8,7 @@ from contextlib import asynccontextmanager
 from datetime import UTC, datetime
 
 from cpimportd.config import settings
+from cpimportd.core.phrases import PhraseError, phrase, reason_of
 from cpimportd.core.problems import ProblemError, problem
 from cpimportd.source import listing
 from cpimportd.source.address import Address
@@ -63,7 +64,7 @@ class FolderSource:
             return listing.sort_out(lines, self._encoding)
         except TooMuchError as error:
             raise ProblemError(
-                problem("source-listing", server=self.label, folder=self.folder, reason=str(error))
+                problem("source-listing", server=self.label, folder=self.folder, reason=reason_of(error))
             ) from error
 
     def _lines(self) -> Sequence[listing.Line]:
@@ -112,11 +113,15 @@ class FolderSource:
         return os.path.join(self._path, entry.wire)  # noqa: PTH118 - pathlib knows no bytes
 
 
+class NoFileError(PhraseError, OSError):
+    """What was a file is none any more."""
+
+
 def _open_regular(path: bytes) -> int:
     descriptor = os.open(path, _NO_SURPRISES)
     if not stat.S_ISREG(os.fstat(descriptor).st_mode):
         os.close(descriptor)
-        raise OSError("it is no regular file any more")
+        raise NoFileError("no-regular-file")
     return descriptor
 
 
@@ -125,4 +130,6 @@ def _look(status: os.stat_result) -> FileState:
 
 
 def _failed(entry: Entry, error: OSError) -> ProblemError:
-    return ProblemError(problem("download-failed", file=entry.name, reason=error.strerror or str(error) or "no answer"))
+    silent = isinstance(error, TimeoutError) and not error.strerror
+    reason = phrase("no-answer") if silent else error.strerror or reason_of(error)
+    return ProblemError(problem("download-failed", file=entry.name, reason=reason))

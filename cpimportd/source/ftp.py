@@ -9,6 +9,7 @@ from datetime import datetime
 import aioftp
 
 from cpimportd.config import settings
+from cpimportd.core.phrases import phrase
 from cpimportd.core.problems import ProblemError, problem
 from cpimportd.core.waiting import silence
 from cpimportd.source import certificate, listing
@@ -192,7 +193,7 @@ class FtpSession:
                 lines.append(line)
                 size += len(line)
                 if len(lines) > MOST_LINES or size > MOST_BYTES:
-                    raise TooMuchError(f"the listing has more than {MOST_LINES} lines or {MOST_BYTES} bytes")
+                    raise TooMuchError("long-listing", lines=MOST_LINES, size=MOST_BYTES)
         if lines and not lines[-1].endswith(b"\n"):
             # Servers say 226 after half a listing too, and half a name may be a name.
             raise ConnectionError("the listing broke off within a line")
@@ -219,7 +220,7 @@ class FtpSession:
         for line in await self._lines():
             if line.wire == entry.wire:
                 return line.look
-        raise PermanentError(problem("download-failed", file=entry.name, reason="it is in the folder no more"))
+        raise PermanentError(problem("download-failed", file=entry.name, reason=phrase("gone-from-folder")))
 
     async def download(self, entry: Entry, write: Callable[[bytes], None], start: int = 0) -> None:
         """Hand over the bytes of the file, those before ``start`` left out.
@@ -296,5 +297,5 @@ class FtpSession:
         try:
             return certificate.context(self._tls_ca, pinned=self._pinned is not None)
         except OSError as error:
-            reason = f"source.tls_ca cannot be read: {error.strerror or error}"
+            reason = phrase("tls-ca-unreadable", said=error.strerror or str(error))
             raise self._understand.untrusted(reason) from error

@@ -10,6 +10,7 @@ from types import TracebackType
 from typing import Final, Self
 
 from cpimportd.core.files import open_private, own_folder
+from cpimportd.core.phrases import phrase
 from cpimportd.core.problems import ProblemError, problem
 from cpimportd.core.system import unusable
 from cpimportd.core.workbooks import FetchedFile
@@ -147,7 +148,7 @@ class Incoming:
         again = len(self._awaited)
         if block[:again] != self._awaited[: len(block)]:
             self._resumable = False
-            reason = "what the server sends now is not what it sent before the line broke"
+            reason = phrase("sent-otherwise")
             raise ProblemError(problem("download-failed", file=self._entry.name, reason=reason))
         self._awaited = self._awaited[len(block) :]
         return block[again:]

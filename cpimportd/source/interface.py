@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Protocol
 
+from cpimportd.core.phrases import PhraseError, UnfitError
 from cpimportd.core.problems import Problem, ProblemError
 
 
@@ -89,7 +90,7 @@ class Source(Protocol):
         """End all conversations. Never raises."""
 
 
-class TooMuchError(ValueError):
+class TooMuchError(UnfitError):
     """The source says more than any source has to say; ``str`` of this says of what."""
 
 
@@ -102,9 +103,9 @@ class PermanentError(ProblemError):
         return False
 
 
-class InUseError(Exception):
+class InUseError(PhraseError):
     """The file cannot be had because somebody is at it; ``str`` of this says how that was seen."""
 
 
-class NotResumedError(Exception):
+class NotResumedError(PhraseError):
     """A download cannot go on where it broke off; ``str`` of this says why."""

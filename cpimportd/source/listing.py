@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Final, Literal
 
+from cpimportd.core.phrases import Phrase, phrase
 from cpimportd.core.problems import Problem, problem
 from cpimportd.source.interface import Entry, FileState, Listing, TooMuchError
 
@@ -65,16 +66,16 @@ def is_workbook(name: str) -> bool:
     return last.lower().endswith(SUFFIXES) and not last.startswith(("~$", "."))
 
 
-def refusal(name: str, wire: bytes) -> str | None:
+def refusal(name: str, wire: bytes) -> Phrase | None:
     """Why a workbook with this name is not fetched; None where nothing is wrong with it."""
     if "/" in name or "\\" in name or name in {".", ".."}:
-        return "it holds a path"
+        return phrase("name-is-path")
     if any(unicodedata.category(c) in _INVISIBLE for c in name):
-        return "it holds control or format characters, or bytes of no known encoding"
+        return phrase("name-has-controls")
     if len(wire) > LONGEST:
-        return f"it has {len(wire)} bytes, more than {LONGEST}"
+        return phrase("name-too-long", size=len(wire), limit=LONGEST)
     if name != name.strip():
-        return "it begins or ends with a space"
+        return phrase("name-has-spaces")
     return None
 
 
@@ -100,7 +101,7 @@ def sort_out(lines: Iterable[Line], encoding: str) -> Listing:
         else:
             entries[line.wire] = Entry(name, line.wire, line.look)
         if len(entries) + len(problems) > MOST:
-            raise TooMuchError(f"it holds more than {MOST} workbooks")
+            raise TooMuchError("many-workbooks", most=MOST)
     return Listing(
         tuple(sorted(_with_distinct_names(entries.values(), encoding), key=lambda e: (e.name, e.wire))),
         tuple(problems[wire] for wire in sorted(problems)),

@@ -11,6 +11,7 @@ from typing import Final
 import aioftp
 
 from cpimportd.config import settings
+from cpimportd.core.phrases import Reason
 from cpimportd.core.problems import ProblemError, problem
 from cpimportd.source.address import Address, parse
 from cpimportd.source.client import ImpostorError
@@ -75,7 +76,7 @@ class _Outbox(FtpSession):
         async with asyncio.timeout(self._command_limit):
             await self._client.command(f"CWD {bytewise(folder, self._encoding)}", "2xx")
 
-    def words(self, error: Exception) -> str:
+    def words(self, error: Exception) -> Reason:
         """What went wrong, without the password."""
         return self._understand.words(error)
 
@@ -126,5 +127,5 @@ def _put_here(address: Address, folder: str, file: Path) -> None:
         raise _failed(file, folder, error.strerror or str(error)) from error
 
 
-def _failed(file: Path, folder: str, reason: str) -> ProblemError:
+def _failed(file: Path, folder: str, reason: Reason) -> ProblemError:
     return ProblemError(problem("outbox-failed", file=file.name, folder=folder, reason=reason))

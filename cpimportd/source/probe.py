@@ -8,6 +8,7 @@ from datetime import UTC, tzinfo
 
 from cpimportd.config import settings
 from cpimportd.core.figures import count
+from cpimportd.core.phrases import phrase
 from cpimportd.core.problems import Problem, ProblemError, printable, problem
 from cpimportd.core.time import moment
 from cpimportd.source import address
@@ -135,10 +136,14 @@ async def _read_first_block(
     written = f", last written {moment(modified, zone)}" if modified else ""
     begun = Step("read", printable(f"{entry.name} {size}{written}; its first {count(min(arrived, BLOCK))} arrived"))
     told_otherwise = {"MDTM"} if modified else set()
-    missing = [f"{verb}: {answer}" for verb, answer in refused.items() if verb not in told_otherwise]
+    missing = [
+        phrase("answer-to", command=verb, answer=answer)
+        for verb, answer in refused.items()
+        if verb not in told_otherwise
+    ]
     if not missing:
         return (begun,)
-    return (begun, Step("read", "", problem("source-untold", server=server, reason="; ".join(missing))))
+    return (begun, Step("read", "", problem("source-untold", server=server, reason=missing)))
 
 
 def _listed(server: str, folder: str, listing: Listing, zone: tzinfo) -> Step:

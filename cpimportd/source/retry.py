@@ -19,11 +19,12 @@ import os
 from collections.abc import Awaitable, Callable
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
-from typing import TypeVar
+from typing import Final, TypeVar
 
 from tenacity import AsyncRetrying, RetryCallState, retry_if_exception, wait_exponential, wait_random
 
 from cpimportd.config import settings
+from cpimportd.core.phrases import Phrase, phrase
 from cpimportd.core.problems import ProblemError, problem
 from cpimportd.core.waiting import SHOWN_AFTER, Wait, Waiting, waiting
 from cpimportd.source.interface import Entry, FileState
@@ -116,7 +117,7 @@ def _why(error: BaseException) -> str:
 _EARLIEST = datetime(2000, 1, 1, tzinfo=UTC)
 _AHEAD = timedelta(minutes=1)
 _SHORTEST_PAUSE = 0.05
-_YOUNG = "it is younger than source.stable_for"
+_YOUNG: Final = phrase("young")
 
 
 def age(look: FileState, now: datetime) -> float | None:
@@ -132,7 +133,7 @@ async def wait_until_stable(
     stable_for: float,
     budget: RetryBudget,
     *,
-    doubt: str | None = None,
+    doubt: Phrase | None = None,
 ) -> Entry:
     """Wait until a file seems to be written to the end.
 
@@ -179,11 +180,11 @@ async def _pause(seconds: float, why: str, budget: RetryBudget, *, trouble: bool
         await asyncio.sleep(seconds)
 
 
-def describe_change(before: FileState, after: FileState) -> str:
-    """In words, what two looks at one file differ in."""
+def describe_change(before: FileState, after: FileState) -> Phrase:
+    """What two looks at one file differ in."""
     if before.size != after.size:
-        return f"it had {before.size} bytes, then {after.size}"
-    return "it was written anew"
+        return phrase("size-changed", before=before.size, after=after.size)
+    return phrase("written-anew")
 
 
 def _old_enough(look: FileState, stable_for: float) -> bool:

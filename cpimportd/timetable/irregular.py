@@ -15,6 +15,7 @@ from typing import Final
 
 from oncalendar import BaseIterator, is_imaginary
 
+from cpimportd.core.phrases import Phrase, Reason, phrase
 from cpimportd.core.typed import json_keys
 from cpimportd.timetable.calendar import EPOCH, SECOND, Line, in_utc, parse, seconds_since_epoch
 
@@ -59,21 +60,24 @@ class IrregularDate:
         Args:
             zone: the reader's; another is named.
         """
-        several = len(self.times) > 1
-        which = _clocks(self.times) + (f" {self.zone}" if self.zone != zone else "")
+        return str(self.told(zone))
+
+    def told(self, zone: str) -> Phrase:
+        """The same as a fact of a problem."""
+        verb = "exist" if len(self.times) > 1 else "exists"
+        times = _clocks(self.times)
+        if self.zone != zone:
+            times = phrase("times-of-zone", times=times, zone=self.zone)
         if self.kind is Irregularity.REPEATED:
-            return (
-                f"{which} exist twice: one slot each, the first"
-                if several
-                else f"{which} exists twice: one slot, the first"
-            )
-        left = "no slot on that day" if self.slotless else "no slots for them" if several else "no slot for it"
-        return f"{which} {'do' if several else 'does'} not exist: {left}"
+            return phrase(f"{verb}-twice", times=times)
+        return phrase(f"{verb}-not-no-slot" if self.slotless else f"{verb}-not", times=times)
 
 
-def _clocks(times: tuple[time, ...]) -> str:
+def _clocks(times: tuple[time, ...]) -> Reason:
     texts = [f"{local:%H:%M:%S}" if local.second else f"{local:%H:%M}" for local in times]
-    return ", ".join(texts) if len(texts) <= _NAMED else f"{len(texts)} local times from {texts[0]} to {texts[-1]}"
+    if len(texts) <= _NAMED:
+        return ", ".join(texts)
+    return phrase("local-times", count=len(texts), first=texts[0], last=texts[-1])
 
 
 def irregular_dates(expression: str, zone: tzinfo, start: datetime, end: datetime) -> tuple[IrregularDate, ...]:

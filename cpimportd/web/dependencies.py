@@ -9,7 +9,8 @@ from fastapi import Depends, Query, Request
 
 from cpimportd.books.reports.reader import BooksReader
 from cpimportd.config.settings import Settings
-from cpimportd.core.problems import ProblemError, printable, problem
+from cpimportd.core.phrases import phrase
+from cpimportd.core.problems import ProblemError, problem
 from cpimportd.core.texts.translation import Language
 from cpimportd.web.daemon_view import DaemonView
 from cpimportd.web.problem_details import language_of
@@ -52,7 +53,7 @@ def _department(
 ) -> int:
     ours = services.settings.department_id
     if department_id not in {None, ours}:
-        raise ProblemError(problem("web-not-found", value=f"department {department_id}"))
+        raise ProblemError(problem("web-not-found", value=phrase("department", department=department_id)))
     return ours
 
 
@@ -73,7 +74,7 @@ def bounded(services: Services, limit: int | None, usual: int = 100) -> int:
     if limit is None:
         return min(usual, most)
     if limit > most:
-        raise ProblemError(problem("web-request", reason=f"limit: {limit} is more than web.page_limit ({most})"))
+        raise ProblemError(problem("web-request", reason=phrase("limit-too-large", limit=limit, most=most)))
     return limit
 
 
@@ -91,10 +92,10 @@ def refuse_unknown(request: Request) -> None:
     seen: set[str] = set()
     for name, _ in request.query_params.multi_items():
         if name not in known:
-            these = f"known: {', '.join(known)}" if known else "it takes none"
-            raise ProblemError(problem("web-request", reason=f"{printable(name)}: no such parameter here; {these}"))
+            reason = phrase("no-such-parameter" if known else "no-parameters", name=name, known=known)
+            raise ProblemError(problem("web-request", reason=reason))
         if name in seen:
-            raise ProblemError(problem("web-request", reason=f"{name}: given more than once"))
+            raise ProblemError(problem("web-request", reason=phrase("parameter-twice", name=name)))
         seen.add(name)
 
 

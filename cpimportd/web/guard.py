@@ -18,6 +18,7 @@ from starlette.requests import Request
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from cpimportd.config.sections import Web
+from cpimportd.core.phrases import Phrase, phrase
 from cpimportd.core.problems import Problem, printable, problem
 from cpimportd.web.connections import LARGEST_BODY
 from cpimportd.web.problem_details import response
@@ -91,7 +92,7 @@ class Guard:
             return problem("web-foreign"), None
         length = headers.get("content-length", "0")
         if not length.isascii() or not length.isdigit() or int(length) > LARGEST_BODY:
-            return problem("web-request", reason=f"its body is larger than {LARGEST_BODY} bytes"), 413
+            return problem("web-request", reason=phrase("body-too-large", limit=LARGEST_BODY)), 413
         if (reason := _unreadable(request.scope)) is not None:
             return problem("web-request", reason=reason), None
         if path in _WITHOUT_TOKEN or path.startswith(_STATIC) or self._shows_token(headers):
@@ -124,7 +125,7 @@ def _from_elsewhere(headers: Headers, host: str) -> bool:
     return origin is not None and origin.partition("://")[2].lower() != host.lower()
 
 
-def _unreadable(scope: Scope) -> str | None:
+def _unreadable(scope: Scope) -> Phrase | None:
     """Why an address is no text that a database or a file system could take; None where it is one.
 
     A NUL is a character to Python and to nobody else; half of a surrogate pair, or a byte that is not UTF-8, is none.
@@ -132,11 +133,11 @@ def _unreadable(scope: Scope) -> str | None:
     for name, encoded in (("path", scope["raw_path"]), ("query", scope["query_string"])):
         written = unquote_to_bytes(encoded)
         if b"\0" in written:
-            return f"its {name} holds a NUL (%00)"
+            return phrase("holds-nul", name=name)
         try:
             written.decode("utf-8")
         except UnicodeDecodeError:
-            return f"its {name} is not UTF-8"
+            return phrase("is-no-utf8", name=name)
     return None
 
 

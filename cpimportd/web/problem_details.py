@@ -11,7 +11,8 @@ from starlette.exceptions import HTTPException
 from starlette.responses import JSONResponse, Response
 
 from cpimportd.core.catalog import CATALOG
-from cpimportd.core.problems import Problem, ProblemError, printable, problem
+from cpimportd.core.phrases import phrase
+from cpimportd.core.problems import Problem, ProblemError, problem
 from cpimportd.core.texts import telling
 from cpimportd.core.texts.translation import Language
 from cpimportd.core.typed import to_json
@@ -133,13 +134,13 @@ def install(app: FastAPI) -> None:
         assert isinstance(error, RequestValidationError)  # noqa: S101
         first = error.errors()[0]
         where = ".".join(str(part) for part in first["loc"][1:])
-        return response(request, problem("web-request", reason=printable(f"{where}: {first['msg']}")))
+        return response(request, problem("web-request", reason=phrase("option-said", option=where, said=first["msg"])))
 
     async def on_http(request: Request, error: Exception) -> Response:
         assert isinstance(error, HTTPException)  # noqa: S101
         if error.status_code == 404:
             return response(request, problem("web-not-found", value=request.scope["path"]))
-        reason = f"{request.method} {request.scope['path']}: {error.detail}"
+        reason = phrase("request-said", method=request.method, path=request.scope["path"], said=error.detail)
         answer = response(request, problem("web-request", reason=reason), error.status_code)
         if error.status_code == HTTPStatus.METHOD_NOT_ALLOWED:
             answer.headers["Allow"] = allowed(app.routes, request.scope)

@@ -19,6 +19,7 @@ from cpimportd.books.journal.memory import Period
 from cpimportd.books.publish.held import held_units
 from cpimportd.books.reports.overview import days, import_logs, month_sums, workbooks
 from cpimportd.books.reports.overview import summary as read_summary
+from cpimportd.core.phrases import phrase
 from cpimportd.core.problems import ProblemError, problem
 from cpimportd.core.typed import to_json
 from cpimportd.web.daemon_view import FRESH, traffic_light
@@ -169,7 +170,7 @@ async def summary(
     ``interest`` and ``active_contracts``. Contracts and runs are told as they are now.
     """
     if date_from is not None and date_to is not None and date_from > date_to:
-        raise ProblemError(problem("web-request", reason=f"date_from: {date_from} is after date_to, {date_to}"))
+        raise ProblemError(problem("web-request", reason=phrase("dates-reversed", first=date_from, last=date_to)))
     async with services.books.reading() as connection:
         found = await read_summary(connection, department, Period(date_from, date_to))
     return {"department_id": department, **to_json(found)}

@@ -14,6 +14,7 @@ from cpimportd.books.publish.notices import outstanding, readers
 from cpimportd.books.reports.history import history as read_history
 from cpimportd.books.reports.history import show
 from cpimportd.books.reports.overview import department_of
+from cpimportd.core.phrases import phrase
 from cpimportd.core.problems import ProblemError, problem
 from cpimportd.core.texts.translation import Language
 from cpimportd.core.typed import to_json
@@ -62,7 +63,7 @@ async def one_run(services: Shared, run: RunNumber, language: SpokenLanguage) ->
 
 async def _require_ours(connection: asyncpg.Connection, run: int, services: Services) -> None:
     if await department_of(connection, run) != services.settings.department_id:
-        raise ProblemError(problem("web-not-found", value=f"run {run}"))
+        raise ProblemError(problem("web-not-found", value=phrase("the-run", run=run)))
 
 
 def _spoken(report: Mapping[str, Any], language: Language) -> dict[str, Any]:

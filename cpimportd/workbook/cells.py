@@ -20,6 +20,7 @@ from python_calamine import (
 )
 
 from cpimportd.core.model import Cell
+from cpimportd.core.phrases import Phrase, PhraseError, phrase, reason_of
 from cpimportd.core.problems import ProblemError, problem
 from cpimportd.workbook import second_engine, xls, xlsb
 from cpimportd.workbook.canonical import with_usual_names
@@ -48,7 +49,7 @@ class Cells:
     since_1904: bool = False
 
 
-class _UnreadableError(Exception):
+class _UnreadableError(PhraseError):
     """calamine cannot read a workbook, or a row of it, for the reason that it says."""
 
 
@@ -73,7 +74,7 @@ def open_cells(workbook: Workbook, contents: Contents, file: str) -> Cells:
     else:
         cells = _of_zip(workbook, contents, file)
     if not cells.sheets:
-        raise ProblemError(problem("file-not-workbook", file=file, reason="it has no worksheet"))
+        raise ProblemError(problem("file-not-workbook", file=file, reason=phrase("no-worksheet")))
     return cells
 
 
@@ -82,41 +83,43 @@ def _of_zip(workbook: Workbook, contents: Contents, file: str) -> Cells:
     if package is None:
         return _of_xlsb(workbook, file)
 
-    def second(reason: str) -> tuple[Sheet, ...]:
+    def second(reason: Phrase | None) -> tuple[Sheet, ...]:
         return second_engine.sheets(workbook, package, file, reason)
 
     if not contents.needs_second_engine:
         try:
             pages = _pages(workbook, package, file)
         except _UnreadableError as error:
-            return Cells("expat", second(str(error)), contents.since_1904)
+            return Cells("expat", second(error.phrase), contents.since_1904)
         rows = [
             partial(_first_or_second, page, contents.odd_numbers, partial(_nth_rows, second, place))
             for place, page in enumerate(pages)
         ]
         sheets = tuple(Sheet(page.name, each) for page, each in zip(pages, rows, strict=True))
         return Cells("calamine", sheets, contents.since_1904)
-    return Cells("expat", second(""), contents.since_1904)
+    return Cells("expat", second(None), contents.since_1904)
 
 
-def _nth_rows(second: Callable[[str], tuple[Sheet, ...]], place: int, reason: str) -> Iterator[Row]:
+def _nth_rows(second: Callable[[Phrase | None], tuple[Sheet, ...]], place: int, reason: Phrase) -> Iterator[Row]:
     return second(reason)[place].rows()
 
 
-def _first_or_second(sheet: CalamineSheet, odd_numbers: bool, second: Callable[[str], Iterator[Row]]) -> Iterator[Row]:
+def _first_or_second(
+    sheet: CalamineSheet, odd_numbers: bool, second: Callable[[Phrase], Iterator[Row]]
+) -> Iterator[Row]:
     """A sheet's rows by calamine, and from the first row on that it does not read right by the second engine."""
     last = 0
     try:
         for number, cells in _calamine_rows(sheet):
             if odd_numbers and any(map(_is_doubtful, cells)):
-                reason = f"row {number} holds a number that is no date"
+                reason = phrase("number-no-date", row=number)
                 break
             yield number, cells
             last = number
         else:
             return
     except _UnreadableError as error:
-        reason = str(error)
+        reason = error.phrase
     for number, cells in second(reason):
         if number > last:
             yield number, cells
@@ -207,12 +210,12 @@ def _calamine_rows(sheet: CalamineSheet) -> Iterator[Row]:
         except StopIteration:
             return
         except BaseException as error:
-            raise _unreadable(error, f"row {number + 1}: ") from error
+            raise _unreadable(error, number + 1) from error
         number += 1
         yield number, (*left, *[None if cell == "" else cell for cell in row])
 
 
-def _unreadable(error: BaseException, where: str = "") -> _UnreadableError:
+def _unreadable(error: BaseException, row: int | None = None) -> _UnreadableError:
     """Turn an exception of calamine's into one of ours; whatever else it is goes on as it is.
 
     A panic of Rust arrives as a class of its own under BaseException, which no module exports.
@@ -221,9 +224,10 @@ def _unreadable(error: BaseException, where: str = "") -> _UnreadableError:
     if not is_panic and not isinstance(error, CalamineError | OverflowError | ValueError | OSError):
         raise error
     raise_if_memory_was_missing(error)
-    return _UnreadableError(f"{where}{'panic: ' if is_panic else ''}{error}")
+    said = phrase("panic" if is_panic else "said", said=str(error))
+    return _UnreadableError(said if row is None else phrase("row-said", row=row, said=said))
 
 
 def _unclear(error: Exception, file: str) -> ProblemError:
     raise_if_memory_was_missing(error)
-    return ProblemError(problem("file-unclear", file=file, reason=str(error) or type(error).__name__))
+    return ProblemError(problem("file-unclear", file=file, reason=reason_of(error) or type(error).__name__))

@@ -3,6 +3,8 @@
 import struct
 from collections.abc import Iterator
 
+from cpimportd.core.phrases import UnfitError
+
 _HEADER = 512
 _ENTRY = 128
 _END_OF_CHAIN = 0xFFFFFFFA
@@ -48,7 +50,7 @@ class _Container:
         self._whole = whole
         shift, small_shift = struct.unpack_from("<HH", whole, 30)
         if shift not in {9, 12} or small_shift != 6:
-            raise ValueError("a sector of no known size")
+            raise UnfitError("sector-of-no-size")
         self._size = 1 << shift
         directory, self._cutoff, small_table = (struct.unpack_from("<I", whole, at)[0] for at in (48, 56, 60))
         self._table = self._sectors_table()

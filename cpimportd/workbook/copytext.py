@@ -18,13 +18,13 @@ from itertools import chain
 from typing import overload
 
 from cpimportd.core.model import Document, Value
+from cpimportd.core.phrases import UnfitError
 
 NULL = r"\N"
 
 _ESCAPES = str.maketrans({"\\": r"\\", "\t": r"\t", "\n": r"\n", "\r": r"\r"})
 _UNESCAPED = {r"\\": "\\", r"\t": "\t", r"\n": "\n", r"\r": "\r"}
 _ESCAPE = re.compile(r"\\.", re.DOTALL)
-_NUL = "a text holds a NUL character, which PostgreSQL cannot store"
 _AMOUNT = re.compile(r"-?[0-9]{1,30}(?:\.[0-9]{1,12})?")
 _json = json.JSONEncoder(ensure_ascii=False, allow_nan=False, separators=(",", ":"), default=str).encode
 
@@ -40,11 +40,11 @@ def encode_row(values: Sequence[Value]) -> bytes:
     """
     line = "\t".join([_ENCODERS.get(type(value), _other)(value) for value in values]) + "\n"
     if "\x00" in line:
-        raise ValueError(_NUL)
+        raise UnfitError("text-with-nul")
     try:
         return line.encode()
     except UnicodeEncodeError as error:
-        raise ValueError("a text holds half of a UTF-16 pair, which PostgreSQL cannot store") from error
+        raise UnfitError("text-with-half-character") from error
 
 
 def amount_of(text: str) -> Decimal:
@@ -54,7 +54,7 @@ def amount_of(text: str) -> Decimal:
         ValueError: it is not digits with at most one point; Decimal itself would take NaN, exponents and underscores.
     """
     if not _AMOUNT.fullmatch(text):
-        raise ValueError(f"{text[:40]!r} is no amount")
+        raise UnfitError("no-amount", text=repr(text[:40]))
     return Decimal(text)
 
 
@@ -71,7 +71,7 @@ def _escaped(text: str) -> str:
 def _mapping(value: Mapping[str, object]) -> str:
     text = _json(value if type(value) is dict else dict(value))
     if r"\u0000" in text and any("\x00" in str(part) for part in chain(value, value.values())):
-        raise ValueError(_NUL)
+        raise UnfitError("text-with-nul")
     return _escaped(text)
 
 
@@ -176,16 +176,16 @@ class KeyReader:
         """
         tabs = line.count("\t")
         if tabs != self._tabs:
-            raise ValueError(f"a line has {tabs + 1} columns, not {self._tabs + 1}")
+            raise UnfitError("line-columns", found=tabs + 1, expected=self._tabs + 1)
         match = _KEY.match(line)
         if match is None:
-            raise ValueError(f"a line begins with {line[:60]!r}, which is no key")
+            raise UnfitError("line-no-key", text=repr(line[:60]))
         file_no, number, operation_id, organization, whole, fraction = match.groups("")
         row = int(number)
         if file_no != self._file_no or row <= self._above:
-            raise ValueError(f"a line claims to be row {row} of file {file_no}, after row {self._above}")
+            raise UnfitError("line-of-other-row", row=row, file_no=file_no, above=self._above)
         if operation_id == NULL:
-            raise ValueError(f"row {row} names no document")
+            raise UnfitError("row-without-document", row=row)
         self._above = row
         kopecks = int(whole + fraction.ljust(2, "0"))
         self._keys.add(row, _once(operation_id), None if organization == NULL else _once(organization), kopecks)

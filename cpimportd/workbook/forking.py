@@ -18,12 +18,17 @@ from dataclasses import dataclass, field
 from types import TracebackType
 from typing import Self
 
+from cpimportd.core.phrases import PhraseError
 from cpimportd.workbook.forkserver import LONGEST
 from cpimportd.workbook.memory import ran_out_of_memory
 from cpimportd.workbook.sandbox import ENVIRONMENT, PIECE, last_line
 
 _SECONDS_TO_END = 1
 _SECONDS_TO_KILL = 5
+
+
+class ForkerEndedError(PhraseError, ChildProcessError):
+    """The process ended that forks the readers."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -152,7 +157,7 @@ class ForkServer:
                 await self._end()
         if ran_out_of_memory(self._stderr):
             return OSError(errno.ENOMEM, os.strerror(errno.ENOMEM))
-        return ChildProcessError(f"the process that forks it ended: {last_line(self._stderr)}")
+        return ForkerEndedError("forker-ended", said=last_line(self._stderr))
 
     def _kill(self, ticket: int, answers: _Answers) -> None:
         self._send(b"kill %d" % ticket)

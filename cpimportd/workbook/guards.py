@@ -13,6 +13,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import IO
 
+from cpimportd.core.phrases import PhraseError, phrase, reason_of
 from cpimportd.core.problems import ProblemError, problem
 from cpimportd.workbook.compound import is_protected
 from cpimportd.workbook.memory import raise_if_memory_was_missing
@@ -101,14 +102,20 @@ def inspect(workbook: Workbook, limits: ZipLimits, file: str) -> Contents:
                 problem(
                     "file-not-workbook",
                     file=file,
-                    reason=f"it begins with «{head.decode('ascii', 'backslashreplace')}»",
+                    reason=phrase("begins-with", head=head.decode("ascii", "backslashreplace")),
                 )
             )
         try:
             return _inspect_zip(handle, limits, file)
         except _DAMAGES as error:
             raise_if_memory_was_missing(error)
-            raise ProblemError(problem("file-damaged", file=file, reason=str(error) or type(error).__name__)) from error
+            raise ProblemError(
+                problem("file-damaged", file=file, reason=reason_of(error) or type(error).__name__)
+            ) from error
+
+
+class BrokenZipError(PhraseError, zipfile.BadZipFile):
+    """A zip that zipfile takes, and that is damaged all the same."""
 
 
 def _inspect_ole2(handle: IO[bytes], file: str) -> Contents:
@@ -124,13 +131,13 @@ def _inspect_ole2(handle: IO[bytes], file: str) -> Contents:
 def _inspect_zip(handle: IO[bytes], limits: ZipLimits, file: str) -> Contents:
     entries, directory = _directory_size(handle)
     if max(entries, directory // _DIRECTORY_BYTES_PER_ENTRY) > limits.entries:
-        raise suspicious(file, f"its directory names {entries} parts in {directory} bytes; {limits.entries} may be")
+        raise suspicious(file, "large-directory", entries=entries, size=directory, most=limits.entries)
     with zipfile.ZipFile(handle) as archive:
         parts = [part for part in archive.infolist() if not part.is_dir()]
         _judge(parts, limits, file)
         names = [part.filename for part in parts]
         if MANIFEST not in {name.casefold() for name in names}:
-            raise ProblemError(problem("file-not-workbook", file=file, reason="its zip holds no [Content_Types].xml"))
+            raise ProblemError(problem("file-not-workbook", file=file, reason=phrase("no-manifest")))
         package = resolve(names, archive.read, file)
         total = ContentDigest()
         needs_second_engine = odd_numbers = False
@@ -190,7 +197,7 @@ def _directory_size(handle: IO[bytes]) -> tuple[int, int]:
     tail = handle.read()
     at = tail.rfind(b"PK\x05\x06")
     if at < 0 or len(tail) - at < 22:
-        raise zipfile.BadZipFile("the end of the zip is missing")
+        raise BrokenZipError("zip-end-missing")
     entries, directory = struct.unpack_from("<HI", tail, at + 10)
     locator = at - 20
     if locator >= 0 and tail.startswith(b"PK\x06\x07", locator):
@@ -211,17 +218,18 @@ def _judge(parts: list[zipfile.ZipInfo], limits: ZipLimits, file: str) -> None:
         if part.flag_bits & 0x1:
             raise ProblemError(problem("file-encrypted", file=file))
         if len(name) > _LONGEST_NAME or name.startswith(("/", "\\")) or ".." in re.split(r"[/\\]", name):
-            raise suspicious(file, f"a part is named «{name[:80]}»")
+            raise suspicious(file, "part-named", name=name[:80])
         if not name.isprintable() or name.casefold() in seen:
-            raise suspicious(file, f"a part's name is unprintable or there twice: «{name[:80]}»")
+            raise suspicious(file, "part-name-odd", name=name[:80])
         if part.compress_type not in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED):
-            raise suspicious(file, f"{name} is packed by method {part.compress_type}, which no workbook uses")
+            raise suspicious(file, "packed-oddly", part=name, method=part.compress_type)
         if part.file_size > _SMALL_PART and part.file_size > limits.ratio * max(part.compress_size, 1):
-            raise suspicious(file, f"{name} unpacks to {part.file_size // max(part.compress_size, 1)} times its size")
+            times = part.file_size // max(part.compress_size, 1)
+            raise suspicious(file, "unpacks-to", part=name, times=times)
         seen.add(name.casefold())
         total += part.file_size
         if total > limits.unpacked:
-            raise suspicious(file, f"it unpacks to more than {limits.unpacked} bytes")
+            raise suspicious(file, "unpacks-too-large", limit=limits.unpacked)
 
 
 def _unpacked(package: zipfile.ZipFile, part: zipfile.ZipInfo) -> Iterator[bytes]:
@@ -232,4 +240,4 @@ def _unpacked(package: zipfile.ZipFile, part: zipfile.ZipInfo) -> Iterator[bytes
             got += len(piece)
             yield piece
     if got != part.file_size:
-        raise zipfile.BadZipFile(f"{part.filename} unpacks to {got} bytes, {part.file_size} were declared")
+        raise BrokenZipError("size-undeclared", part=part.filename, got=got, declared=part.file_size)

@@ -9,6 +9,7 @@ from enum import Enum, auto
 from typing import Any, NamedTuple, TypeVar
 from xml.etree.ElementTree import ParseError, XMLParser
 
+from cpimportd.core.phrases import phrase, reason_of
 from cpimportd.core.problems import ProblemError, problem
 from cpimportd.workbook.memory import raise_if_memory_was_missing
 
@@ -105,11 +106,13 @@ def as_problem(file: str, part: str, work: Callable[[], _Result]) -> _Result:
             # expat may call a missing byte of memory a fault of the document; a real one is there again.
             return work()
     except DoctypeError as error:
-        reason = f"{part} declares a DTD, which no workbook does"
+        reason = phrase("declares-dtd", part=part)
         raise ProblemError(problem("zip-suspicious", file=file, reason=reason)) from error
     except ParseError as error:
         raise_if_memory_was_missing(error)
-        raise ProblemError(problem("file-damaged", file=file, reason=f"in {part}, {error}")) from error
+        raise ProblemError(
+            problem("file-damaged", file=file, reason=phrase("in-a-part", part=part, said=reason_of(error)))
+        ) from error
 
 
 _NAMES = local_names({"si", "is", "t", "rPh"})

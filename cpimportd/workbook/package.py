@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from io import BytesIO
 from urllib.parse import unquote, urlsplit
 
+from cpimportd.core.phrases import phrase
 from cpimportd.core.problems import ProblemError, problem
 from cpimportd.workbook.markup import MAIN, Element, as_problem, start_tags
 from cpimportd.workbook.openfile import Workbook
@@ -108,7 +109,7 @@ class _Resolver:
         self._parts: dict[str, str] = {}
         for name in names:
             if self._parts.setdefault(fold_name(name), name) != name:
-                raise self._damaged(f"{name} and {self._parts[fold_name(name)]} are one part by name")
+                raise self._damaged("one-part-by-name", part=name, other=self._parts[fold_name(name)])
         self._types: dict[str, str] = {}
         self._defaults: dict[str, str] = {}
 
@@ -119,11 +120,11 @@ class _Resolver:
         if ".binary." in content or workbook.casefold().endswith(".bin"):
             return None
         if "+xml" in content and not any(word in content for word in ("sheet", "excel")):
-            raise self._no_workbook(f"it holds {workbook}, which is {content}")
+            raise self._no_workbook("holds-part", part=workbook, content=content)
         relations = self._relations(workbook)
         tags = self._tags(workbook, {"workbook", "workbookPr", "sheet"})
         if not tags or tags[0].name != "workbook" or tags[0].namespace not in MAIN:
-            raise self._no_workbook(f"{workbook} is none")
+            raise self._no_workbook("is-no-workbook", part=workbook)
         sheets, plain_targets = self._sheets(tags, relations)
         strings, styles = (self._only(kind, relations) for kind in ("sharedStrings", "styles"))
         since = [tag.attributes.get("date1904", "") for tag in tags if tag.name == "workbookPr"]
@@ -160,7 +161,7 @@ class _Resolver:
         if not found and (plain := self._parts.get(_WORKBOOK) or self._parts.get("xl/workbook.bin")):
             return plain
         if len(found) != 1:
-            raise self._no_workbook(f"its package names {len(found)} workbooks")
+            raise self._no_workbook("workbooks-named", count=len(found))
         return found[0]
 
     def _sheets(self, tags: list[Element], relations: Mapping[str, _Relation]) -> tuple[tuple[SheetPart, ...], bool]:
@@ -175,11 +176,11 @@ class _Resolver:
             )
             relation = relations.get(place)
             if relation is None:
-                raise self._damaged(f"the workbook names no part for its sheet «{name}»")
+                raise self._damaged("sheet-without-part", name=name)
             if relation.kind != "worksheet":
                 continue
             if relation.part is None:
-                raise self._damaged(f"the part «{relation.target}» of the sheet «{name}» is missing")
+                raise self._damaged("part-of-sheet-missing", part=relation.target, name=name)
             self._require_content("worksheet", relation.part)
             sheets.append(SheetPart(name, tag.attributes.get("state", "visible") == "visible", relation.part))
             plain = plain and _PLAIN_TARGET.fullmatch(relation.target) is not None
@@ -193,7 +194,7 @@ class _Resolver:
             if content.endswith(_CONTENT[kind]) and name in self._parts
         ]  # fmt: skip
         if len({*found, *declared}) > 1:
-            raise self._damaged(f"it has several parts for {kind}: {', '.join(sorted({*found, *declared}))}")
+            raise self._damaged("several-parts", kind=kind, parts=sorted({*found, *declared}))
         if not found:
             return declared[0] if declared else self._parts.get(_STRINGS if kind == "sharedStrings" else _STYLES)
         self._require_content(kind, found[0])
@@ -202,21 +203,21 @@ class _Resolver:
     def _require_content(self, kind: str, part: str) -> None:
         content = self._content_type(part)
         if content not in _TELLS_NOTHING and not content.endswith(_CONTENT[kind]):
-            raise self._damaged(f"{part} is a {kind} by its relationship and {content} by its content type")
+            raise self._damaged("types-disagree", part=part, kind=kind, content=content)
 
     def _targets(self, kind: str, relations: Mapping[str, _Relation]) -> list[str]:
         """The parts that relationships of a kind name; each once."""
         named = [relation for relation in relations.values() if relation.kind == kind]
         missing = [relation.target for relation in named if relation.part is None]
         if missing and kind != "styles":
-            raise self._damaged(f"the part «{missing[0]}» is missing")
+            raise self._damaged("part-missing", part=missing[0])
         return list(dict.fromkeys(relation.part for relation in named if relation.part is not None))
 
     def _relations(self, part: str) -> Mapping[str, _Relation]:
         folder, name = posixpath.split(fold_name(part))
         found = self._parts.get(posixpath.join(folder, "_rels", f"{name}.rels"))
         if found is None:
-            raise self._damaged(f"the relationships of {part} are missing")
+            raise self._damaged("relationships-missing", part=part)
         return self._relations_in(found, folder)
 
     def _relations_in(self, part: str, folder: str) -> Mapping[str, _Relation]:
@@ -231,7 +232,7 @@ class _Resolver:
                 tag.attributes["Type"][len(base) :], target, self._part(target, folder) if inside else None
             )
             if relations.setdefault(name, relation) != relation:
-                raise self._damaged(f"{part} has two relationships of the name «{name}»")
+                raise self._damaged("relationship-twice", part=part, name=name)
         return relations
 
     def _part(self, target: str, folder: str) -> str | None:
@@ -243,11 +244,11 @@ class _Resolver:
     def _tags(self, part: str, wanted: Collection[str]) -> list[Element]:
         return as_problem(self._file, part, lambda: start_tags(self._read(part), wanted))
 
-    def _damaged(self, reason: str) -> ProblemError:
-        return ProblemError(problem("file-damaged", file=self._file, reason=reason))
+    def _damaged(self, code: str, **facts: object) -> ProblemError:
+        return ProblemError(problem("file-damaged", file=self._file, reason=phrase(code, **facts)))
 
-    def _no_workbook(self, reason: str) -> ProblemError:
-        return ProblemError(problem("file-not-workbook", file=self._file, reason=reason))
+    def _no_workbook(self, code: str, **facts: object) -> ProblemError:
+        return ProblemError(problem("file-not-workbook", file=self._file, reason=phrase(code, **facts)))
 
 
 _WELL_KNOWN = ("[Content_Types].xml", "_rels/.rels", "xl/_rels/workbook.xml.rels")

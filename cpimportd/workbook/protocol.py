@@ -15,7 +15,9 @@ from typing import IO, Any, TypedDict
 
 from cpimportd.core.catalog import CATALOG
 from cpimportd.core.model import STAGED_COLUMNS, Kind, Progress
-from cpimportd.core.problems import Problem, printable, problem, received_facts
+from cpimportd.core.phrases import UnfitError, received_facts
+from cpimportd.core.problems import Problem, printable, problem
+from cpimportd.core.typed import to_json
 from cpimportd.workbook.copytext import KeyReader, Keys, amount_of
 
 LONGEST_LINE = 8 * 1024 * 1024
@@ -86,7 +88,7 @@ class Trailer:
         digest, unchanged, rows, rejected = (said[name] for name in ("digest", "unchanged", "rows", "rejected"))
         counted = isinstance(rows, int) and isinstance(rejected, int)
         if not re.fullmatch("[0-9a-f]{64}|", digest) or not isinstance(unchanged, bool) or not counted:
-            raise ValueError("its last line makes no sense")
+            raise UnfitError("last-line-senseless")
         totals, sums = (
             {printable(title): amount_of(text) for title, text in said[name].items()}
             for name in ("control_totals", "sums")
@@ -126,7 +128,7 @@ class Output:
         """Send a problem, unless so many of its code were sent already: a sheet has room for a million bad rows."""
         self._found[found.code] += 1
         if self._found[found.code] <= self._most_problems:
-            self.message("problem", found.as_json())
+            self.message("problem", to_json(found))
 
     def end(self, trailer: Trailer, file: str) -> None:
         """Send the last words, with the number of rows and of problems, and leave nothing unsent."""
@@ -134,7 +136,7 @@ class Output:
             if count > self._most_problems:
                 unlisted = count - self._most_problems
                 more = problem("problems-unlisted", file=file, value=code, count=unlisted, all=count)
-                self.message("problem", more.as_json())
+                self.message("problem", to_json(more))
         self.message("trailer", replace(trailer, rows=self._rows).as_json())
         self._flush()
 
@@ -184,7 +186,7 @@ class OutputParser:
         """
         lines = block.decode().split("\n")
         if lines.pop():
-            raise ValueError("the last line is cut off")
+            raise UnfitError("last-line-cut-off")
         rows = []
         for line in lines:
             if line.startswith("{"):
@@ -201,19 +203,19 @@ class OutputParser:
             ValueError: there was no trailer, or it counts other rows.
         """
         if not self._ended:
-            raise ValueError("it ended without its last line")
+            raise UnfitError("ended-without-last-line")
         if self.trailer.rows != len(self.documents):
-            raise ValueError(f"it counts {self.trailer.rows} rows, {len(self.documents)} came")
+            raise UnfitError("rows-counted", told=self.trailer.rows, came=len(self.documents))
 
     def _document(self, line: str) -> None:
         if self._keys is None or self._ended:
-            raise ValueError("a row stands where none may")
+            raise UnfitError("row-where-none-may")
         self._keys.read(line)
 
     def _message(self, line: str) -> None:
         ((name, content),) = json.loads(line).items()
         if self._ended:
-            raise ValueError("something follows the last line")
+            raise UnfitError("follows-last-line")
         if name == "problem":
             self._problem(content)
         elif name == "header":
@@ -223,18 +225,18 @@ class OutputParser:
         elif name == "trailer":
             self.trailer, self._ended = Trailer.from_json(content), True
         else:
-            raise ValueError(f"unknown message {name[:40]!r}")
+            raise UnfitError("unknown-message", name=repr(name[:40]))
 
     def _header(self, said: dict[str, Any]) -> None:
         if self._keys is not None:
-            raise ValueError("it has a second header")
+            raise UnfitError("second-header")
         self.kind, self.engine = Kind(said["kind"]), printable(said["engine"])
         self._keys = KeyReader(self.documents, len(STAGED_COLUMNS[self.kind]), self._file_no)
         self.sheet = printable(said["sheet"], _LONGEST_SHEET)
         if not said["columns"].keys() <= set(STAGED_COLUMNS[self.kind]):
-            raise ValueError("it names a field that does not exist")
+            raise UnfitError("no-such-field")
         if not all(_LETTERS.fullmatch(letters) for letters in said["columns"].values()):
-            raise ValueError("it names a column that does not exist")
+            raise UnfitError("no-such-column")
         self.columns = dict(said["columns"])
 
     def _problem(self, said: dict[str, Any]) -> None:
@@ -242,17 +244,17 @@ class OutputParser:
         self._told[found.code] += 1
         # A child that was taken over could otherwise fill the parent's memory, the journal and the books with them.
         if self._told[found.code] > max(self._most_problems, len(CATALOG)):
-            raise ValueError("it tells more problems than it was allowed")
+            raise UnfitError("too-many-problems")
         self.problems.append(found)
 
 
 def _problem(said: dict[str, Any], file: str) -> Problem:
     """A problem as the child sends it: its code must exist, its texts are escaped anew, its file is the one we know."""
     if said["code"] not in CATALOG:
-        raise ValueError("it names a problem that does not exist")
+        raise UnfitError("no-such-problem")
     row = said["row"]
     if row is not None and not isinstance(row, int):
-        raise ValueError("it names a row that is no number")
+        raise UnfitError("row-no-number")
     message, way_out, column, value, organization = (
         None if said[name] is None else printable(said[name], _LONGEST_TEXT)
         for name in ("message", "way_out", "column", "value", "organization")

@@ -16,6 +16,7 @@ import cpimportd
 from cpimportd.config.settings import Reader
 from cpimportd.core.files import open_private
 from cpimportd.core.model import Progress
+from cpimportd.core.phrases import phrase, reason_of
 from cpimportd.core.problems import ProblemError, problem
 from cpimportd.core.system import unusable
 from cpimportd.core.workbooks import FetchedFile, Snapshot
@@ -163,7 +164,7 @@ async def _parse_into(lines: AsyncGenerator[bytes, None], parser: OutputParser, 
             parser.problems.extend(error.problems)
         except (ValueError, LookupError, TypeError, AttributeError, RecursionError) as error:
             # A child of ours speaks the language; one that does not was taken over, or is a defect.
-            reason = f"its reader broke the protocol: {error or type(error).__name__}"
+            reason = phrase("reader-broke-protocol", said=reason_of(error) or type(error).__name__)
             parser.problems.append(problem("reader-failed", file=file, reason=reason))
         await asyncio.to_thread(rows.flush)
 

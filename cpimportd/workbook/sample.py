@@ -17,6 +17,7 @@ from cpimportd.config.libraries import READING
 from cpimportd.config.settings import Reader
 from cpimportd.core.leftovers import temporary_folder
 from cpimportd.core.model import Kind
+from cpimportd.core.phrases import Phrase, phrase
 from cpimportd.core.problems import Problem, ProblemError, problem
 from cpimportd.core.system import unusable
 from cpimportd.core.workbooks import FetchedFile, Snapshot
@@ -73,13 +74,14 @@ def _no_longer(limits: Reader) -> Reader:
     return limits.model_copy(update={"wall_time": min(limits.wall_time, timedelta(seconds=25))})
 
 
-def _difference(seen: Snapshot) -> str | None:
+def _difference(seen: Snapshot) -> Phrase | None:
     """What of the sample was read wrong."""
     if seen.problems:
-        return f"is refused: {seen.problems[0].message}"
+        return phrase("is-refused", problem=seen.problems[0])
     if (seen.kind, len(seen.documents), seen.engine) != (Kind.RECEIPTS, 2, "calamine"):
-        return f"gives {len(seen.documents)} documents by {seen.engine or 'no engine'}, expected 2 by calamine"
+        engine = seen.engine or phrase("no-engine")
+        return phrase("gives-documents", count=len(seen.documents), engine=engine)
     if _SAMPLE_SUM not in map(str, seen.sums.values()) or _SAMPLE_SUM not in map(str, seen.control_totals.values()):
-        return "gives other sums than it holds"
+        return phrase("gives-other-sums")
     rows = seen.rows_path.read_text(encoding="utf-8") if seen.rows_path else ""
-    return None if _SAMPLE_WORD in rows and "_x005F_" not in rows else "gives other texts than it holds"
+    return None if _SAMPLE_WORD in rows and "_x005F_" not in rows else phrase("gives-other-texts")

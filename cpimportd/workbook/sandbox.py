@@ -18,6 +18,7 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from cpimportd.config.settings import Reader
+from cpimportd.core.phrases import Reason, phrase, reason_of
 from cpimportd.core.problems import ProblemError, problem
 from cpimportd.core.system import exhausted
 from cpimportd.core.waiting import silence
@@ -153,7 +154,7 @@ async def _started(start: Start, deadline: float, limits: Reader, file: str) -> 
     except OSError as error:
         if exhausted(error):
             raise
-        raise _failed(file, f"its reader could not be started: {error}") from error
+        raise _failed(file, phrase("reader-not-started", said=reason_of(error))) from error
 
 
 def _limit(pid: int, limits: Reader) -> None:
@@ -186,7 +187,7 @@ async def _lines(child: Child, deadline: float, most: int, file: str) -> AsyncIt
         piece = await _piece(child, deadline, file)
         total += len(piece)
         if total > most:
-            raise _limit_hit(file, f"output of {most} bytes (reader.max_unpacked)")
+            raise _limit_hit(file, phrase("output-limit", most=most))
         end = piece.rfind(b"\n") + 1
         if end:
             yield rest + piece[:end]
@@ -196,7 +197,7 @@ async def _lines(child: Child, deadline: float, most: int, file: str) -> AsyncIt
         if not piece:
             break
         if len(rest) > LONGEST_LINE:
-            raise _failed(file, f"its reader wrote a line of more than {LONGEST_LINE} bytes")
+            raise _failed(file, phrase("reader-long-line", most=LONGEST_LINE))
     if rest:
         yield rest
 
@@ -233,28 +234,29 @@ async def _end(child: Child, stderr_reader: "asyncio.Task[None]") -> None:
 
 def _why(status: int, stderr_tail: bytes, limits: Reader, file: str) -> ProblemError:
     if ran_out_of_memory(stderr_tail):
-        return _limit_hit(file, f"memory of {limits.memory} bytes")
+        return _limit_hit(file, phrase("memory-limit", limit=int(limits.memory)))
     if status == -signal.SIGXCPU:
-        return _limit_hit(file, f"CPU time of {limits.cpu_time}")
+        return _limit_hit(file, phrase("cpu-limit", limit=limits.cpu_time))
     last = last_line(stderr_tail)
     if status == -signal.SIGKILL:
-        return _limit_hit(file, "its reader was killed from outside: the machine's memory, or CPU time")
-    ended = f"died of {signal.Signals(-status).name}" if status < 0 else f"ended with status {status}"
-    return _failed(file, f"its reader {ended}: {last}")
+        return _limit_hit(file, phrase("reader-killed"))
+    if status < 0:
+        return _failed(file, phrase("reader-died", signal=signal.Signals(-status).name, said=last))
+    return _failed(file, phrase("reader-ended", status=status, said=last))
 
 
-def last_line(stderr_tail: bytes) -> str:
+def last_line(stderr_tail: bytes) -> Reason:
     """The last line that a process said on stderr."""
-    return stderr_tail.decode(errors="replace").strip().rpartition("\n")[2] or "it said nothing"
+    return stderr_tail.decode(errors="replace").strip().rpartition("\n")[2] or phrase("said-nothing")
 
 
 def _out_of_time(limits: Reader, file: str) -> ProblemError:
-    return _limit_hit(file, f"wall time of {limits.wall_time}")
+    return _limit_hit(file, phrase("wall-limit", limit=limits.wall_time))
 
 
-def _limit_hit(file: str, reason: str) -> ProblemError:
+def _limit_hit(file: str, reason: Reason) -> ProblemError:
     return ProblemError(problem("reader-limit", file=file, reason=reason))
 
 
-def _failed(file: str, reason: str) -> ProblemError:
+def _failed(file: str, reason: Reason) -> ProblemError:
     return ProblemError(problem("reader-failed", file=file, reason=reason))

@@ -3,6 +3,7 @@
 import re
 from enum import Enum, auto
 
+from cpimportd.core.phrases import phrase
 from cpimportd.core.problems import ProblemError, problem
 from cpimportd.workbook.markup import MAIN
 from cpimportd.workbook.sheets import LAST_COLUMN, LAST_ROW, column_number
@@ -55,9 +56,9 @@ class Role(Enum):
     """A picture or a file that is only enclosed: no engine opens it, whatever it is."""
 
 
-def suspicious(file: str, reason: str) -> ProblemError:
-    """The problem of a workbook that is made to do harm, or looks as if it were."""
-    return ProblemError(problem("zip-suspicious", file=file, reason=reason))
+def suspicious(file: str, code: str, **facts: object) -> ProblemError:
+    """The problem of a workbook that is made to do harm, or looks as if it were: why is a phrase."""
+    return ProblemError(problem("zip-suspicious", file=file, reason=phrase(code, **facts)))
 
 
 class PartScanner:
@@ -93,7 +94,7 @@ class PartScanner:
             self._begin(piece)
         window = self._seam + piece
         if self._is_xml and any(mark in window for mark in _DTD):
-            raise suspicious(self._file, f"{self._name} declares a DTD, which no workbook does")
+            raise suspicious(self._file, "declares-dtd", part=self._name)
         if self._role is not Role.PACKAGE and b"_" in window and _ESCAPED.search(window):
             self.needs_second_engine = True
         self._seam = piece[-_SEAM:]
@@ -114,7 +115,7 @@ class PartScanner:
 
     def _begin(self, piece: bytes) -> None:
         if piece.startswith(_NESTED):
-            raise suspicious(self._file, f"{self._name} is an archive itself")
+            raise suspicious(self._file, "archive-inside", part=self._name)
         is_read = self._role in {Role.SHEET, Role.READ}
         self.needs_second_engine = is_read and (
             piece.startswith(_UTF16) or _ENCODING.search(piece[:_OVERLAP]) is not None
@@ -157,7 +158,7 @@ class PartScanner:
         names = "|".join(re.escape(name) for name in MAIN).encode()
         bound = rb"""xmlns:%s\s*=\s*["'](?:%s)["']""" % (re.escape(match[1]), names)
         if re.search(bound, self._head) is None and re.search(bound, text) is None:
-            raise self._damaged(f"its rows are written as «{match[0].decode(errors='replace')}»")
+            raise self._damaged("prefixed-rows", tag=match[0].decode(errors="replace"))
         self.needs_second_engine = self._is_prefixed = True
 
     def _in_order(self, own: bytes | None, cell: bytes | None) -> None:
@@ -166,12 +167,12 @@ class PartScanner:
         The further cells of a row are not looked at: that would take longer than all else here.
         """
         if own and cell and int(own) != int(cell):
-            raise self._damaged(f"row {int(own)} begins with a cell of row {int(cell)}")
+            raise self._damaged("row-of-other-cell", row=int(own), other=int(cell))
         # A row without a number is the next one (ECMA-376 part 1, 18.3.1.73), unless its cells say otherwise.
         row = int(own or cell or self._row + 1)
         if row <= self._row:
             # calamine would keep only one of two with one number, in silence.
-            raise self._damaged(f"row {row} stands after row {self._row}")
+            raise self._damaged("row-after", row=row, other=self._row)
         self._row = row
 
     def _make_sense(self, text: bytes, value: int) -> None:
@@ -187,12 +188,13 @@ class PartScanner:
         shared = not (inside.isdigit() and len(inside) <= _LONGEST_PLACE) and _SHARED.search(tag)
         if markup or (inside and shared):
             # calamine would show an empty cell, half a number, or the first of all shared texts, in silence.
-            raise self._damaged(f"a cell's value is «{text[start : start + 40].decode(errors='replace')}»")
+            raise self._damaged("value-is", text=text[start : start + 40].decode(errors="replace"))
         if (inside != written or b"&" in inside) and not _TEXT.search(tag):
             # calamine would show the first shared text, a text in place of a number, or a number up to the reference.
             self.needs_second_engine = True
         if inside and not inside[:1].isdigit():
             self.odd_numbers = True
 
-    def _damaged(self, reason: str) -> ProblemError:
-        return ProblemError(problem("file-damaged", file=self._file, reason=f"in {self._name}, {reason}"))
+    def _damaged(self, code: str, **facts: object) -> ProblemError:
+        reason = phrase("in-a-part", part=self._name, said=phrase(code, **facts))
+        return ProblemError(problem("file-damaged", file=self._file, reason=reason))

@@ -10,6 +10,7 @@ from functools import partial
 from typing import TypeVar
 from xml.etree.ElementTree import ParseError
 
+from cpimportd.core.phrases import Phrase, exception, phrase, reason_of
 from cpimportd.core.problems import ProblemError, problem
 from cpimportd.workbook.markup import as_problem, cell_formats, shared_texts
 from cpimportd.workbook.memory import raise_if_memory_was_missing
@@ -22,14 +23,14 @@ _PIECE = 64 * 1024
 _Read = TypeVar("_Read")
 
 
-def sheets(workbook: Workbook, package: Package, file: str, reason: str = "") -> tuple[Sheet, ...]:
+def sheets(workbook: Workbook, package: Package, file: str, reason: Phrase | None = None) -> tuple[Sheet, ...]:
     """The worksheets that are shown, or the hidden one where it is the only one.
 
     Args:
         workbook: a zip that the guards let pass.
         package: which of its parts is what.
         file: the name to use in problems.
-        reason: why calamine did not read it, which is the better reason to show; "" where it was not asked.
+        reason: why calamine did not read it, which is the better reason to show; None where it was not asked.
 
     Raises:
         ProblemError: ``file-damaged``, here or later, from a sheet's rows.
@@ -54,7 +55,9 @@ def _part(archive: zipfile.ZipFile, part: str, file: str, read: Callable[[bytes]
     return as_problem(file, part, lambda: read(archive.read(part)))
 
 
-def _rows(workbook: Workbook, part: str, start: Callable[[], SheetParser], file: str, reason: str) -> Iterator[Row]:
+def _rows(
+    workbook: Workbook, part: str, start: Callable[[], SheetParser], file: str, reason: Phrase | None
+) -> Iterator[Row]:
     try:
         parser = start()
         with workbook.open("rb") as handle, zipfile.ZipFile(handle) as archive, archive.open(part) as stream:
@@ -62,10 +65,11 @@ def _rows(workbook: Workbook, part: str, start: Callable[[], SheetParser], file:
                 yield from parser.feed(piece)
             yield from parser.end_of_part()
     except Exception as error:
-        raise _file_damaged(error, file, reason, f"in {part}, ") from error
+        raise _file_damaged(error, file, reason, part) from error
 
 
-def _file_damaged(error: Exception, file: str, reason: str, where: str = "") -> ProblemError:
+def _file_damaged(error: Exception, file: str, reason: Phrase | None, part: str | None = None) -> ProblemError:
     raise_if_memory_was_missing(error)
-    own = str(error) if isinstance(error, SheetError | ParseError) else f"{type(error).__name__}: {error}"
-    return ProblemError(problem("file-damaged", file=file, reason=reason or f"{where}{own}"))
+    own = reason_of(error) if isinstance(error, SheetError | ParseError) else exception(error)
+    here = own if part is None else phrase("in-a-part", part=part, said=own)
+    return ProblemError(problem("file-damaged", file=file, reason=reason or here))

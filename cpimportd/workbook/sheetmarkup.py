@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from datetime import date, datetime, time
 
 from cpimportd.core.model import Cell, CellError, UncalculatedFormula
+from cpimportd.core.phrases import UnfitError
 from cpimportd.workbook.markup import Shown, Target, TextCollector, decoded, local_names, parser_for
 from cpimportd.workbook.sheets import LAST_COLUMN, LAST_ROW, Row, cell_of_serial, column_number
 
@@ -35,7 +36,7 @@ class Styles:
         return cell_of_serial(number, since_1904=self.since_1904, elapsed=shown is Shown.SPAN)
 
 
-class SheetError(ValueError):
+class SheetError(UnfitError):
     """A worksheet says what no worksheet can, or says it twice."""
 
 
@@ -138,7 +139,7 @@ class _SheetTarget(Target):
 
     def _set_row(self, row: int, last: int) -> None:
         if not last < row <= LAST_ROW:
-            raise SheetError(f"row {row} stands after row {last}")
+            raise SheetError("row-after", row=row, other=last)
         self._row = row
 
     def _start_cell(self, attributes: Mapping[str, str]) -> None:
@@ -152,12 +153,12 @@ class _SheetTarget(Target):
     def _go_to(self, address: str) -> None:
         match = _ADDRESS.fullmatch(address)
         if match is None:
-            raise SheetError(f"a cell in row {self._row} is called «{address}»")
+            raise SheetError("cell-called", row=self._row, address=address)
         self._column = column_number(match[1])
         row = int(match[2])
         if row != self._row:
             if self._numbered or self._cells:
-                raise SheetError(f"row {self._row} holds the cell {address}")
+                raise SheetError("cell-of-other-row", row=self._row, address=address)
             self._set_row(row, self._row - 1)
         self._numbered = True
 
@@ -165,9 +166,9 @@ class _SheetTarget(Target):
         self._in_cell = False
         if self._column > LAST_COLUMN:
             name = self._attributes.get("r", "a cell")
-            raise SheetError(f"{name} in row {self._row} stands right of the last column")
+            raise SheetError("cell-too-far", name=name, row=self._row)
         if self._column in self._cells:
-            raise SheetError(f"row {self._row} has two cells in its column {self._column}")
+            raise SheetError("two-cells", row=self._row, column=self._column)
         self._cells[self._column] = self._meaning()
 
     def _end_row(self) -> None:
@@ -203,17 +204,17 @@ class _SheetTarget(Target):
             return self._styles.shown(self._attributes.get("s"), float(value))
         if kind in {"", "d"}:
             return (_moment(value) if kind else None) or written
-        raise SheetError(f"the value «{written[:40]}» in row {self._row} is none of type «{kind}»")
+        raise SheetError("value-of-no-type", text=written[:40], row=self._row, kind=kind)
 
     def _shared(self, value: str) -> str | None:
         place = self._whole(value, "place of a shared text")
         if place >= len(self._texts):
-            raise SheetError(f"row {self._row} refers to the shared text {place}, there are {len(self._texts)}")
+            raise SheetError("no-shared-text", row=self._row, place=place, count=len(self._texts))
         return self._texts[place] or None
 
     def _whole(self, text: str, what: str) -> int:
         if not (text.isascii() and text.isdecimal() and len(text) < 10):
-            raise SheetError(f"a {what} after row {self._row} is «{text[:40]}»")
+            raise SheetError("place-is", what=what, row=self._row, text=text[:40])
         return int(text)
 
 

@@ -15,6 +15,7 @@ import xlrd.compdoc
 import xlrd.sheet
 
 from cpimportd.core.model import Cell
+from cpimportd.core.phrases import Reason, UnfitError, phrase, reason_of
 from cpimportd.core.problems import ProblemError, problem
 from cpimportd.workbook.memory import raise_if_memory_was_missing
 from cpimportd.workbook.openfile import Workbook
@@ -86,7 +87,7 @@ def _opened(content: bytes) -> xlrd.book.Book:
             ignore_workbook_corruption=True,
         )
         if found := _CUT_OFF.search(remarks.getvalue()):
-            raise ValueError(f"it is cut off ({found[0]})")
+            raise UnfitError("cut-off", remark=found[0])
         if encoding or book.biff_version >= _FIRST_UNICODE or book.codepage is not None:
             break
         encoding = _WITHOUT_CODEPAGE
@@ -123,7 +124,7 @@ def _damaged(error: Exception, file: str) -> ProblemError:
     return ProblemError(problem("file-damaged", file=file, reason=_reason(error)))
 
 
-def _reason(error: Exception) -> str:
+def _reason(error: Exception) -> Reason:
     if isinstance(error, xlrd.XLRDError | xlrd.compdoc.CompDocError | ValueError):
-        return str(error)
-    return f"it is cut off, or its records make no sense ({type(error).__name__}: {error})"
+        return reason_of(error)
+    return phrase("cut-off-or-senseless", kind=type(error).__name__, said=str(error))

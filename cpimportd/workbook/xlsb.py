@@ -13,6 +13,7 @@ from typing import NamedTuple
 from xml.etree.ElementTree import fromstring
 
 from cpimportd.core.model import Cell
+from cpimportd.core.phrases import UnfitError
 from cpimportd.workbook.markup import BUILT_IN, Shown
 from cpimportd.workbook.openfile import Workbook
 from cpimportd.workbook.package import fold_name
@@ -103,7 +104,7 @@ def _rows(part: bytes, context: _Context) -> Iterator[Row]:
     last, cells = 0, dict[int, Cell]()
     records = _records(part)
     if not any(kind == _BEGIN_DATA for kind, _ in records):
-        raise ValueError("it has no cells")
+        raise UnfitError("no-cells")
     for kind, content in records:
         if kind in (_ROW, _END_DATA):
             if last:
@@ -112,15 +113,15 @@ def _rows(part: bytes, context: _Context) -> Iterator[Row]:
                 return
             number, cells = _int(content)[0] + 1, {}
             if not last < number <= _MOST_ROWS:
-                raise ValueError(f"row {number} stands after row {last}")
+                raise UnfitError("row-after", row=number, other=last)
             yield from ((missing, ()) for missing in range(last + 1, number))
             last = number
         elif kind <= _FORMULA_ERROR or kind in _WITHOUT_COLUMN or kind == _RICH_TEXT:
             column = _int(content)[0]
             if kind in _WITHOUT_COLUMN or column in cells or column >= _MOST_COLUMNS or not last:
-                raise ValueError(f"a cell of row {last} has no place of its own")
+                raise UnfitError("cell-without-place", row=last)
             cells[column] = _cell(kind, content, context)
-    raise ValueError("its rows have no end")
+    raise UnfitError("rows-without-end")
 
 
 def _in_place(cells: Mapping[int, Cell]) -> tuple[Cell, ...]:
@@ -197,7 +198,7 @@ def _records(part: bytes) -> Iterator[tuple[int, bytes]]:
             continue
         kind, start, at = _head(part, at)
         if at > end:
-            raise ValueError("a record is cut off")
+            raise UnfitError("record-cut-off")
         yield kind, part[start:at]
 
 
@@ -235,7 +236,7 @@ def _wide(content: bytes, at: int) -> tuple[str, int]:
         return "", at + 4
     end = at + 4 + 2 * length
     if end > len(content):
-        raise ValueError("a text is cut off")
+        raise UnfitError("text-cut-off")
     return content[at + 4 : end].decode("utf-16-le", errors="surrogatepass"), end
 
 

@@ -13,6 +13,7 @@ from cpimportd.config import unit
 from cpimportd.config.load import load
 from cpimportd.core import statefolder
 from cpimportd.core.problems import ProblemError
+from cpimportd.core.typed import to_json
 from cpimportd.core.unitfile import systemd
 from cpimportd.daemon.plan import env_copy
 from cpimportd.run.planner import _keep
@@ -47,7 +48,7 @@ def refused(config: Path, **environ: str):
     with pytest.raises(ProblemError) as caught:
         load(config, environ)
     assert caught.value.exit_code == 2
-    assert "zqxj" not in str([one.as_json() for one in caught.value.problems])
+    assert "zqxj" not in str([to_json(one) for one in caught.value.problems])
     return caught.value.problems
 
 

@@ -5,6 +5,7 @@ import pytest
 from cpimportd.config.load import require_database, require_source
 from cpimportd.config.settings import Settings
 from cpimportd.core.problems import ProblemError
+from cpimportd.core.typed import to_json
 
 
 @pytest.mark.parametrize(
@@ -114,15 +115,15 @@ def test_a_wrong_value_names_key_place_and_what_was_expected(refused, text, key,
     assert wrong.message.startswith(f"{key} in ")
     assert "cpimportd.toml, line " in wrong.message
     assert expected in wrong.message
-    assert "hunter2" not in f"{wrong} {wrong.as_json()}"
+    assert "hunter2" not in f"{wrong} {to_json(wrong)}"
 
 
 @pytest.mark.parametrize("value", ["73313", "[73313]", "{ a = 73313 }", "73313.5", "1973-03-13"])
 def test_a_secret_of_a_wrong_type_is_not_repeated(refused, value):
     (wrong,) = refused(f"[database]\npassword = {value}")
     assert wrong.value is None
-    assert "733" not in f"{wrong} {wrong.as_json()}"
-    assert "1973" not in f"{wrong} {wrong.as_json()}"
+    assert "733" not in f"{wrong} {to_json(wrong)}"
+    assert "1973" not in f"{wrong} {to_json(wrong)}"
 
 
 @pytest.mark.parametrize("text", ["0", "0s", "3h", "1.5h", "2 weeks", "1h30min"])

@@ -8,6 +8,7 @@ import pytest
 from cpimportd.cli.checkup.checkup import checkup
 from cpimportd.config.load import load
 from cpimportd.core.problems import ProblemError
+from cpimportd.core.typed import to_json
 from cpimportd.run.planner import make_plan
 from cpimportd.run.usable import require_addresses
 
@@ -23,7 +24,7 @@ def planned(write, tmp_path):
 
     def planned(text: str, **environ: str):
         wrong = problems(write(text), environ)
-        assert SECRET not in str([one.as_json() for one in wrong])
+        assert SECRET not in str([to_json(one) for one in wrong])
         assert {one.kind.exit_code for one in wrong} <= {2}
         return wrong
 

@@ -11,6 +11,7 @@ from cpimportd.config.keys import mask_url
 from cpimportd.config.load import load
 from cpimportd.config.show import as_json, render
 from cpimportd.core.problems import ProblemError
+from cpimportd.core.typed import to_json
 
 PLANTED = "hunter2"
 
@@ -63,7 +64,7 @@ def test_a_login_inside_a_url_is_as_strong_as_the_place_of_the_url(read, stronge
 def test_a_url_that_cannot_be_split_is_refused_and_not_repeated(refused, url):
     (wrong,) = refused("", CPIMPORTD_SOURCE__URL=url)
     assert (wrong.code, wrong.message.split(" in ")[0]) == ("config-value", "source.url")
-    assert PLANTED not in f"{wrong} {wrong.as_json()}"
+    assert PLANTED not in f"{wrong} {to_json(wrong)}"
 
 
 EVERYWHERE = [
@@ -101,7 +102,7 @@ def test_no_password_is_shown(read, text, credentials, environ):
 def test_no_password_is_in_an_error_or_its_traceback(read, text, credentials, environ):
     with pytest.raises(ProblemError) as caught:
         read("within = 1\ndepartment_id = 0\n" + text, credentials, **environ)
-    said = [str(caught.value), repr(caught.value), *(str(p.as_json()) for p in caught.value.problems)]
+    said = [str(caught.value), repr(caught.value), *(str(to_json(p)) for p in caught.value.problems)]
     assert PLANTED not in "\n".join([*said, *traceback.format_exception(caught.value)])
     assert caught.value.__context__ is None
 

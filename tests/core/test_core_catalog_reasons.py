@@ -8,6 +8,7 @@ import pytest
 import cpimportd.documents
 from cpimportd.core.phrases import PHRASES, UnfitError, phrase, reason_of
 from cpimportd.core.texts.telling import told
+from cpimportd.core.typed import to_json
 from cpimportd.documents.items import Fault
 
 ROOM = Path(cpimportd.documents.__file__).parent
@@ -30,7 +31,7 @@ def test_no_reason_of_the_documents_room_is_a_sentence():
 )
 def test_a_reject_names_the_cell_and_the_reason(value, cell):
     found = Fault("Сумма", value, phrase("no-number")).reject("f.xlsx", 2)
-    assert told(found.as_json(), "ru")[0].sentence == f"{cell}не число"
+    assert told(to_json(found), "ru")[0].sentence == f"{cell}не число"
 
 
 @pytest.mark.parametrize(
@@ -45,7 +46,7 @@ def test_a_reject_names_the_cell_and_the_reason(value, cell):
 def test_facts_are_carried_over_and_what_is_no_phrase_stays(reason, english, russian):
     found = Fault("Сумма", "7,123", reason).reject("f.xlsx", 2)
     assert found.message == f"«7,123» {english}"
-    assert told(found.as_json(), "ru")[0].sentence == f"«7,123»: {russian}"
+    assert told(to_json(found), "ru")[0].sentence == f"«7,123»: {russian}"
 
 
 def test_an_error_carries_its_phrase():

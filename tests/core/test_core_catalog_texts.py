@@ -65,7 +65,27 @@ def test_a_sum_in_a_sentence_is_written_as_in_the_tables(kind):
     texts = [kind.sentence, kind.way_out, *whole_text(kind, "ru"), *journal_text(kind, "ru")]
     named = [(name, spec) for text in texts for _, name, spec, _ in string.Formatter().parse(text) if name]
     assert {spec for name, spec in named if name in {"sum", "total", "difference", "expected"}} <= {"money"}
-    assert {spec for _, spec in named} <= {"", "money", "count", "shell", "word", "day", "date"}
+    assert {spec for _, spec in named} <= {
+        "",
+        "money",
+        "count",
+        "number",
+        "shell",
+        "word",
+        "day",
+        "date",
+        "moment",
+        "span",
+        "seconds",
+        "said",
+        "lines",
+        "signed",
+        "offset",
+        "way_out",
+        "place",
+        "either",
+        "or",
+    }
     assert {name for name, spec in named if spec == "count"} <= {
         "count", "before", "rows", "expected_rows", "got", "size",
     }  # fmt: skip

@@ -4,7 +4,9 @@ import json
 
 import pytest
 
-from cpimportd.core.problems import Problem, problem, received_facts
+from cpimportd.core.phrases import received_facts
+from cpimportd.core.problems import Problem, problem
+from cpimportd.core.typed import from_json, json_text, to_json
 
 
 def test_facts_are_typed_and_kept_beside_the_sentence():
@@ -15,12 +17,31 @@ def test_facts_are_typed_and_kept_beside_the_sentence():
 
 def test_facts_survive_json():
     found = problem("control-total", column="Сумма", sum="1.00", total="2.00", difference="-1.00")
-    assert Problem(**json.loads(json.dumps(found.as_json()))) == found
-    assert hash(Problem(**json.loads(json.dumps(found.as_json())))) == hash(found)
+    assert Problem(**json.loads(json.dumps(to_json(found)))) == found
+    assert hash(Problem(**json.loads(json.dumps(to_json(found))))) == hash(found)
+
+
+def test_its_json_is_its_fields_and_nothing_else():
+    found = problem("source-empty", server="ftp.example.com", folder="/out")
+    assert to_json(found) == {
+        "code": "source-empty",
+        "message": "ftp.example.com holds no workbook in /out",
+        "way_out": "Check that 1C has uploaded, and that source.url names the right folder.",
+        "file": None,
+        "row": None,
+        "column": None,
+        "value": None,
+        "organization": None,
+        "facts": {"server": "ftp.example.com", "folder": "/out"},
+    }
+    assert list(to_json(found)) == [
+        "code", "message", "way_out", "file", "row", "column", "value", "organization", "facts",
+    ]  # fmt: skip
+    assert from_json(json_text(found), Problem) == found
 
 
 def test_a_problem_that_was_stored_without_facts_is_one():
-    stored = problem("control-total", column="Сумма", sum="1.00", total="2.00", difference="-1.00").as_json()
+    stored = to_json(problem("control-total", column="Сумма", sum="1.00", total="2.00", difference="-1.00"))
     del stored["facts"]
     assert Problem(**stored).facts == {}
 

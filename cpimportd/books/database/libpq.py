@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Final
 
 from cpimportd.core import postgresurl
+from cpimportd.core.phrases import Reason, phrase, reason_of
 from cpimportd.core.postgresurl import KEYWORDS, UnknownOptionError
 from cpimportd.core.problems import ProblemError, problem
 
@@ -21,9 +22,9 @@ _SYSTEM_FOLDERS: Final = ("/etc/postgresql-common", "/etc/sysconfig/pgsql", "/et
 """Where distributions have ``pg_service.conf``; ``PGSYSCONFDIR`` names another."""
 
 
-def refused(reason: str) -> ProblemError:
+def refused(reason: Reason) -> ProblemError:
     """``config-value``: ``database.url`` cannot be used as it is."""
-    return ProblemError(problem("config-value", key="database.url", place="the configuration", reason=reason))
+    return ProblemError(problem("config-value", key="database.url", place=phrase("the-configuration"), reason=reason))
 
 
 def parse_url(url: str) -> dict[str, str]:
@@ -35,11 +36,10 @@ def parse_url(url: str) -> dict[str, str]:
     try:
         return postgresurl.parse(url)
     except UnknownOptionError as error:
-        reason = "libpq has no such option"
-        way = f"Remove it, or, if it is a setting of the server, write options=-c%20{error.name}%3DVALUE."
+        reason, way = phrase("no-such-option"), phrase("way-server-setting", name=error.name)
         raise ProblemError(problem("database-option", value=error.name, reason=reason, way=way)) from None
     except ValueError as error:
-        raise refused(str(error)) from None
+        raise refused(reason_of(error)) from None
 
 
 def with_defaults(named: Mapping[str, str], environment: Mapping[str, str]) -> dict[str, str]:
@@ -71,13 +71,13 @@ def _service(named: Mapping[str, str], environment: Mapping[str, str]) -> dict[s
             text = file.read_text(encoding="utf-8")
         except FileNotFoundError:
             if own and number == 0:
-                raise refused(f"service file {file} is not there") from None
+                raise refused(phrase("service-file-missing", file=file)) from None
             continue
         except (OSError, UnicodeDecodeError):
-            raise refused(f"service file {file} cannot be read") from None
+            raise refused(phrase("service-file-unreadable", file=file)) from None
         if (found := _section(text, name, file)) is not None:
             return found
-    raise refused(f"service {name} is in none of {', '.join(map(str, files))}")
+    raise refused(phrase("service-missing", name=name, files=files))
 
 
 def _section(text: str, name: str, file: Path) -> dict[str, str] | None:
@@ -92,7 +92,7 @@ def _section(text: str, name: str, file: Path) -> dict[str, str] | None:
         elif found is not None:
             key, separator, value = line.partition("=")
             if not separator or key not in KEYWORDS or key in {"service", "servicefile"}:
-                raise refused(f"service file {file}, line {number}: expected KEYWORD=VALUE as libpq has it")
+                raise refused(phrase("service-line", file=file, line=number))
             found.setdefault(key, value)
     return found
 
@@ -110,7 +110,7 @@ def user_name() -> str:
     """
     found = _account().pw_name
     if not found:
-        raise refused("it names no user, and the user of the operating system has no name")
+        raise refused(phrase("no-user-name"))
     return found
 
 
@@ -174,8 +174,8 @@ _NUMBERS: Final = (
     "tcp_user_timeout",
 )
 
-_REMOVE: Final = "Remove it"
-_TLS_INSTEAD: Final = "Remove it; sslmode=verify-full makes sure of the server instead"
+_REMOVE: Final = "way-remove"
+_TLS_INSTEAD: Final = "way-verify-full"
 
 
 def _is(*harmless: str) -> Callable[[str], bool]:
@@ -186,41 +186,41 @@ def _never(_value: str) -> bool:
     return False
 
 
-# Keyword → which values change nothing for us, why the others cannot be honoured, and what to do instead.
+# Keyword → which values change nothing for us; the phrases that say why the others cannot be honoured, and what to do.
 _UNSUPPORTED: Final[Mapping[str, tuple[Callable[[str], bool], str, str]]] = {
-    "channel_binding": (_is("disable", "prefer"), "our driver does not bind a login to its TLS channel", _TLS_INSTEAD),
-    "gssencmode": (_is("disable", "prefer"), "our driver does not encrypt by GSSAPI", "Use TLS: sslmode=verify-full"),
-    "gssdelegation": (_is("0"), "our driver delegates no credentials", _REMOVE),
-    "require_auth": (_never, "our driver cannot insist on a way of logging in", _TLS_INSTEAD),
+    "channel_binding": (_is("disable", "prefer"), "no-channel-binding", _TLS_INSTEAD),
+    "gssencmode": (_is("disable", "prefer"), "no-gssapi-encryption", "way-use-tls"),
+    "gssdelegation": (_is("0"), "no-delegation", _REMOVE),
+    "require_auth": (_never, "no-required-login", _TLS_INSTEAD),
     "requirepeer": (
         _never,
-        "our driver does not look at who runs the server",
-        "Remove it; the modes of the socket's folder say who may listen there",
+        "no-peer-check",
+        "way-socket-modes",
     ),
     "client_encoding": (
         _is("utf8", "utf-8", "unicode", "auto"),
-        "our driver speaks UTF-8, whatever the database's encoding",
+        "always-utf8",
         _REMOVE,
     ),
-    "sslcertmode": (_is("allow"), "our driver sends a client certificate where there is one", _REMOVE),
-    "sslsni": (_is("1"), "our driver always names the host in the TLS handshake", _REMOVE),
-    "sslcrldir": (_never, "our driver reads one file of revoked certificates", "Name that file by sslcrl instead"),
-    "sslkeylogfile": (_never, "the keys of a connection are written nowhere", _REMOVE),
-    "replication": (_is("false", "off", "no", "0"), "a replication connection holds no books", _REMOVE),
-    "min_protocol_version": (_is("3.0"), "our driver speaks version 3.0 of the protocol", _REMOVE),
-    "max_protocol_version": (_is("3.0", "3.2", "latest"), "our driver speaks version 3.0 of the protocol", _REMOVE),
+    "sslcertmode": (_is("allow"), "certificate-sent-anyway", _REMOVE),
+    "sslsni": (_is("1"), "sni-always", _REMOVE),
+    "sslcrldir": (_never, "one-crl-file", "way-sslcrl"),
+    "sslkeylogfile": (_never, "no-key-log", _REMOVE),
+    "replication": (_is("false", "off", "no", "0"), "no-replication", _REMOVE),
+    "min_protocol_version": (_is("3.0"), "protocol-3-0", _REMOVE),
+    "max_protocol_version": (_is("3.0", "3.2", "latest"), "protocol-3-0", _REMOVE),
     **dict.fromkeys(
         ("scram_client_key", "scram_server_key"),
-        (_never, "our driver makes its keys from a password", "Use database.password instead"),
+        (_never, "keys-from-password", "way-database-password"),
     ),
     **dict.fromkeys(
         ("oauth_client_id", "oauth_client_secret", "oauth_issuer", "oauth_scope"),
-        (_never, "our driver does not log in by OAuth", "Use a password, a client certificate or a Unix socket"),
+        (_never, "no-oauth", "way-no-oauth"),
     ),
 }
 _HOSTADDR: Final = (
-    "our driver verifies the name that it connects to, and hostaddr is none",
-    "Name the server by host alone (an entry in /etc/hosts leads it to the address), or use sslmode=verify-ca",
+    "hostaddr-is-no-name",
+    "way-no-hostaddr",
 )
 
 
@@ -237,27 +237,29 @@ def refuse_unsupported(found: Mapping[str, str], named: Mapping[str, str], *, on
     """
     for name, words in _WORDS.items():
         if found.get(name) and found[name] not in words:
-            raise refused(f"{name} is none of {', '.join(words)}")
+            raise refused(phrase("none-of", name=name, words=words))
     for name in _NUMBERS:
         if found.get(name) and not found[name].removeprefix("-").isdecimal():
-            raise refused(f"{name} is no whole number")
+            raise refused(phrase("no-whole-number", name=name))
     weak = _SSLMODES[: _SSLMODES.index("verify-full")]
     if found.get("sslrootcert") == "system" and found.get("sslmode") in weak:
-        raise refused("sslrootcert=system needs sslmode=verify-full")
+        raise refused(phrase("system-needs-verify-full"))
     problems = [
-        problem("database-option", value=_said(name, named), reason=reason, way=f"{way}.")
+        problem("database-option", value=_said(name, named), reason=phrase(reason), way=phrase(way))
         for name, (harmless, reason, way) in _UNSUPPORTED.items()
         if found.get(name) and not harmless(found[name])
     ]
     verified = found.get("sslmode") == "verify-full" or found.get("sslrootcert") == "system"
     if found.get("hostaddr") and on_network and verified:
         reason, way = _HOSTADDR
-        problems.append(problem("database-option", value=_said("hostaddr", named), reason=reason, way=f"{way}."))
+        problems.append(
+            problem("database-option", value=_said("hostaddr", named), reason=phrase(reason), way=phrase(way))
+        )
     if problems:
         raise ProblemError(*problems)
 
 
-def _said(name: str, named: Mapping[str, str]) -> str:
+def _said(name: str, named: Mapping[str, str]) -> Reason:
     """The option as its author wrote it: in the URL (or its service), or as a variable."""
     variable = KEYWORDS[name]
-    return name if name in named or not variable else f"{name} ({variable}, or the service)"
+    return name if name in named or not variable else phrase("option-from-variable", name=name, variable=variable)

@@ -10,9 +10,10 @@ import asyncpg
 from cpimportd.books.database.failures import translate
 from cpimportd.books.database.queries import SHAPES, sql
 from cpimportd.core.model import BACKEND_TABLES, Kind
+from cpimportd.core.phrases import Phrase, phrase
 from cpimportd.core.problems import Problem, ProblemError, problem
 
-_SORTS: Final = {"r": "a table", "p": "partitioned", "v": "a view", "m": "a materialized view", "f": "a foreign table"}
+_SORTS: Final = "rpvmf"
 _WRITABLE: Final = ("r", "p")
 _READ: Final = "departments"
 
@@ -63,27 +64,38 @@ async def blocking(connection: asyncpg.Connection) -> tuple[Problem, ...]:
     found: list[Problem] = []
     for one in await look(connection):
         if one.sort not in _WRITABLE and one.table != _READ:
-            found.append(problem("database-foreign", reason=f"{one.relation} is {_SORTS.get(one.sort, one.sort)}"))
+            found.append(
+                problem("database-foreign", reason=phrase("relation-is", relation=one.relation, sort=_sort(one.sort)))
+            )
         if one.hidden:
-            policies = ", ".join(one.policies) or "no policy lets anything through"
+            policies = _named(one.policies) or phrase("no-policy")
             found.append(problem("database-row-security", value=one.relation, reason=policies, user=session["user"]))
     if (role := session["replication_role"]) != "origin":
         found.append(problem("database-replication-role", value=role, user=session["user"]))
     return tuple(found)
 
 
+def _sort(relkind: str) -> Phrase:
+    return phrase(f"sort-{relkind}") if relkind in _SORTS else phrase("sort-other", sort=relkind)
+
+
+def _named(found: Sequence[str]) -> list[Phrase]:
+    """Policies, triggers and rules, each of which begins with what it is."""
+    return [phrase(f"pg-{sort}", name=name) for sort, _, name in (one.partition(" ") for one in found)]
+
+
 async def noteworthy(connection: asyncpg.Connection) -> tuple[Problem, ...]:
     """What a run can work with, and what may yet spoil one: code on our writes, an encoding without all characters."""
     session = await connection.fetchrow(sql("obstacles", "session"))
     found = [
-        problem("database-triggers", value=one.relation, reason=", ".join(one.changing))
+        problem("database-triggers", value=one.relation, reason=_named(one.changing))
         for one in await look(connection)
         if one.changing and one.table != _READ
     ]
     if (encoding := session["encoding"]) not in {"UTF8", "SQL_ASCII"}:
-        found.append(problem("database-encoding", value=encoding, reason="it cannot hold every character"))
+        found.append(problem("database-encoding", value=encoding, reason=phrase("encoding-incomplete")))
     elif encoding == "SQL_ASCII":
-        found.append(problem("database-encoding", value=encoding, reason="it counts bytes where characters are meant"))
+        found.append(problem("database-encoding", value=encoding, reason=phrase("encoding-bytes")))
     return tuple(found)
 
 
@@ -129,7 +141,7 @@ async def naming_interference(connection: asyncpg.Connection) -> AsyncIterator[N
         if connection.is_closed() or (ours and not _OUR_COMPARISONS & {found.code for found in error.problems}):
             raise
         found = tuple(
-            problem("database-interference", value=one.relation, reason=", ".join([*one.changing, *one.following]))
+            problem("database-interference", value=one.relation, reason=_named([*one.changing, *one.following]))
             for one in await look(connection)
             if (one.changing or one.following) and one.table != _READ
         )

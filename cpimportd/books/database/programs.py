@@ -9,6 +9,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
+from cpimportd.core.phrases import Phrase, phrase
+
 # Where they read nothing that would lead them elsewhere or make them speak another language: what a connection needs
 # they are given. Kerberos and OpenSSL have variables of their own.
 _PASSED_ON: Final = ("HOME", "PATH", "TZ", "LD_LIBRARY_PATH", "KRB5", "SSL_CERT", "OPENSSL_CONF")
@@ -29,8 +31,10 @@ class Program:
     path: Path
     major: int
 
-    def __str__(self) -> str:
-        return f"{self.path} ({self.major or 'of no known version'})"
+    @property
+    def told(self) -> Phrase:
+        """The path, and the version."""
+        return phrase("program", path=self.path, version=self.major or phrase("unknown-version"))
 
 
 def environment() -> dict[str, str]:

@@ -4,63 +4,36 @@ import re
 from typing import Final
 
 from cpimportd.core.model import BACKEND_TABLES
+from cpimportd.core.phrases import Phrase, Reason, phrase
 
 _DENIED: Final = re.compile(
     r"permission denied for (?P<sort>table|view|materialized view|sequence|schema|database) (?P<name>[^\n]+)"
 )
 _NOT_OWNER: Final = re.compile(r"must be owner of (?P<sort>[a-z ]+?) (?P<name>[^\n]+)$")
 _GRANTS: Final = {
-    "table": "GRANT SELECT, INSERT, UPDATE, DELETE ON {name} TO {user};",
-    "view": "GRANT SELECT ON {name} TO {user};",
-    "materialized view": "GRANT SELECT ON {name} TO {user};",
-    "sequence": "GRANT USAGE ON SEQUENCE {name} TO {user};",
-    "schema": "GRANT USAGE ON SCHEMA {name} TO {user};",
-    "database": "GRANT CREATE ON DATABASE {name} TO {user};",
+    "table": "GRANT SELECT, INSERT, UPDATE, DELETE ON {name}",
+    "view": "GRANT SELECT ON {name}",
+    "materialized view": "GRANT SELECT ON {name}",
+    "sequence": "GRANT USAGE ON SEQUENCE {name}",
+    "schema": "GRANT USAGE ON SCHEMA {name}",
+    "database": "GRANT CREATE ON DATABASE {name}",
 }
-_CREATE_IN: Final = "GRANT USAGE, CREATE ON SCHEMA {name} TO {user};"
+_CREATE_IN: Final = "GRANT USAGE, CREATE ON SCHEMA {name}"
 _OURS: Final = "cpimportd"
 _ONLY_READ: Final = frozenset({"departments"})
 _SIMPLE: Final = re.compile(r"[a-z_][a-z0-9_]*")
-_PASSWORD: Final = "Check the user in database.url and the password there, in database.password or in its credential."  # noqa: S105
-TLS: Final = "Check sslmode and sslrootcert in database.url and the server's certificate."
-NO_TLS: Final = (
-    "Let the server offer TLS (ssl = on, with a certificate); or, on a network that you trust alone, set "
-    "sslmode=disable in database.url."
-)
 _LOGINS: Final[tuple[tuple[str, str], ...]] = (
-    (
-        r"no pg_hba\.conf entry .*no encryption",
-        "Let the server's administrator allow this host, user and database in pg_hba.conf, and run "
-        "SELECT pg_reload_conf(); if its line begins with hostssl, set sslmode=require in database.url.",
-    ),
-    (
-        r"pg_hba\.conf",
-        "Let the server's administrator allow this host, user and database in pg_hba.conf, and run "
-        "SELECT pg_reload_conf();",
-    ),
-    (
-        r"[Pp]eer authentication failed|[Ii]dent authentication failed",
-        "Run it as the user of the operating system who is called as the user in database.url, or log in over TCP "
-        "with a password: a host in database.url.",
-    ),
-    (
-        r'role "(?P<name>.*)" does not exist',
-        "Correct the user in database.url, or let a superuser run: CREATE ROLE {name} LOGIN;",
-    ),
-    (
-        r'database "(?P<name>.*)" does not exist',
-        "Correct the database's name in database.url, or let a superuser run: "
-        "CREATE DATABASE {name} ENCODING 'UTF8' TEMPLATE template0;",
-    ),
-    (r'role "(?P<name>.*)" is not permitted to log in', "Let a superuser run: ALTER ROLE {name} LOGIN;"),
-    (
-        r'permission denied for database "?(?P<name>.*?)"?(?: \(|$)',
-        "Let its owner run: GRANT CONNECT ON DATABASE {name} TO {user};",
-    ),
+    (r"no pg_hba\.conf entry .*no encryption", "way-hba-no-encryption"),
+    (r"pg_hba\.conf", "way-hba"),
+    (r"[Pp]eer authentication failed|[Ii]dent authentication failed", "way-peer"),
+    (r'role "(?P<name>.*)" does not exist', "way-no-role"),
+    (r'database "(?P<name>.*)" does not exist', "way-no-database"),
+    (r'role "(?P<name>.*)" is not permitted to log in', "way-may-not-log-in"),
+    (r'permission denied for database "?(?P<name>.*?)"?(?: \(|$)', "way-connect"),
 )
 """What the server says when it lets nobody in, and the way out; the name in the one stands in the other."""
 
-_logged_in: dict[str, str] = {"as": "the user of database.url"}
+_logged_in: dict[str, Reason] = {"as": phrase("user-of-url")}
 
 
 def logged_in_as(user: str) -> None:
@@ -73,16 +46,16 @@ def quoted(name: str) -> str:
     return name if _SIMPLE.fullmatch(name) else '"{}"'.format(name.replace('"', '""'))
 
 
-def login(text: str) -> str:
+def login(text: str) -> Phrase:
     """What lets us in, where the server says that it does not."""
     for pattern, way in _LOGINS:
         if found := re.search(pattern, text):
             names = {name: quoted(value) for name, value in found.groupdict().items()}
-            return way.format(user=_logged_in["as"], **names)
-    return _PASSWORD
+            return phrase(way, user=_logged_in["as"], **names)
+    return phrase("way-password")
 
 
-def right(text: str, *, creating: bool = False) -> str:
+def right(text: str, *, creating: bool = False) -> Phrase:
     """What gives us the right that the server says is missing.
 
     Args:
@@ -93,18 +66,18 @@ def right(text: str, *, creating: bool = False) -> str:
     if found := _DENIED.search(text):
         return _grant(found["sort"], found["name"], user, creating=creating)
     if found := _NOT_OWNER.search(text):
-        return f"ALTER {found['sort'].upper()} {_placed(found['name'])} OWNER TO {user};"
-    return "the GRANT for what is named; `cpimportd check` lists all that is needed"
+        return phrase("grant-to", grant=f"ALTER {found['sort'].upper()} {_placed(found['name'])} OWNER", user=user)
+    return phrase("grant-what-is-named")
 
 
-def _grant(sort: str, name: str, user: str, *, creating: bool) -> str:
+def _grant(sort: str, name: str, user: Reason, *, creating: bool) -> Phrase:
     if sort == "schema" and (creating or name == _OURS):  # in ours the next upgrade makes tables
-        return _CREATE_IN.format(name=quoted(name), user=user)
+        return phrase("grant-to", grant=_CREATE_IN.format(name=quoted(name)), user=user)
     if sort == "table" and name in _ONLY_READ:
-        return f"GRANT SELECT ON {name} TO {user};"
+        return phrase("grant-to", grant=f"GRANT SELECT ON {name}", user=user)
     if sort == "table" and name not in {*BACKEND_TABLES, *_our_tables()}:
-        return f"the GRANT on {name} for what the backend's own code (a trigger, a view) does there: no table of ours"
-    return _GRANTS[sort].format(name=_placed(name), user=user)
+        return phrase("grant-of-the-backend", name=name)
+    return phrase("grant-to", grant=_GRANTS[sort].format(name=_placed(name)), user=user)
 
 
 def _placed(name: str) -> str:

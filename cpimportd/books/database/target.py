@@ -13,6 +13,7 @@ from urllib.parse import quote, urlencode
 from cpimportd.books.database import libpq
 from cpimportd.books.database.libpq import refused
 from cpimportd.config.settings import Database
+from cpimportd.core.phrases import phrase
 from cpimportd.core.problems import ProblemError, problem
 
 _SOCKET_FOLDERS: Final = ("/run/postgresql", "/var/run/postgresql", "/tmp")  # noqa: S108 - as distributions build libpq
@@ -176,7 +177,7 @@ def _url(database: Database, *, direct: bool) -> str:
             problem(
                 "config-incomplete",
                 key="database.url",
-                place="the configuration file",
+                place=phrase("the-configuration-file"),
                 variable="CPIMPORTD_DATABASE__URL",
             )
         )
@@ -190,7 +191,7 @@ def _hosts(found: Mapping[str, str]) -> tuple[Host, ...]:
     elif not found.get("host"):
         names = list(addresses)
     if len(names) != len(addresses):
-        raise refused(f"it names {len(names)} hosts and {len(addresses)} hostaddr")
+        raise refused(phrase("hosts-and-addresses", hosts=len(names), addresses=len(addresses)))
     ports = _ports(found.get("port", ""), len(names))
     return tuple(
         Host(name or _local_folder(port), port, address)
@@ -203,9 +204,9 @@ def _ports(said: str, hosts: int) -> list[int]:
     if len(words) == 1:
         words *= hosts
     if len(words) != hosts:
-        raise refused(f"it names {hosts} hosts and {len(words)} ports")
+        raise refused(phrase("hosts-and-ports", hosts=hosts, ports=len(words)))
     if not all(word == "" or (word.isdecimal() and 0 < int(word) < 1 << 16) for word in words):
-        raise refused("a port is no number from 1 to 65535")
+        raise refused(phrase("no-port"))
     return [int(word) if word else _PORT for word in words]
 
 
@@ -224,9 +225,9 @@ def _check_files(found: Mapping[str, str]) -> None:
         if not file or (name == "sslrootcert" and file == "system"):
             continue
         if not Path(file).is_absolute():  # the daemon, its runs and an administrator stand in different folders
-            raise refused(f"{name} must be an absolute path, which begins with /")
+            raise refused(phrase("no-absolute-path", name=name))
         if not os.access(file, os.R_OK):
-            raise refused(f"{name}: {file} cannot be read")
+            raise refused(phrase("named-unreadable", name=name, file=file))
 
 
 def _stored_password(file: Path, hosts: tuple[Host, ...], database: str, user: str) -> str | None:
@@ -236,5 +237,5 @@ def _stored_password(file: Path, hosts: tuple[Host, ...], database: str, user: s
         stored = (libpq.stored_password(file, (name, str(host.port), database, user)) for name in names)
         found.append(next((password for password in stored if password), None))
     if len(set(found)) > 1:
-        raise refused(f"{file} has another password for each of its hosts: give all the same, or set database.password")
+        raise refused(phrase("passwords-differ", file=file))
     return found[0]

@@ -16,6 +16,7 @@ from cpimportd.core.figures import money
 from cpimportd.core.folding import fold
 from cpimportd.core.lists import each, first
 from cpimportd.core.model import Figure, Kind
+from cpimportd.core.phrases import phrase
 from cpimportd.core.problems import ProblemError, problem
 from cpimportd.core.report import Bridge
 from cpimportd.core.typed import json_keys, to_json
@@ -241,7 +242,7 @@ async def _find(connection: asyncpg.Connection, department_id: int, number: str)
         every = await connection.fetch(sql("explain", "contracts"), department_id)
         rows = [row for row in every if fold(number) in fold(row["contract_number"])]
     if not rows or not number:
-        hint = "Give a part of its text as it stands in the column «Договор»."
+        hint = phrase("hint-contract")
         raise ProblemError(problem("nothing-found", what="contract", value=number, hint=hint))
     if len(rows) > 1 and rows[0]["contract_number"] != number:
         raise ProblemError(ambiguous("contracts", number, [row["contract_number"] for row in rows]))

@@ -21,6 +21,7 @@ from cpimportd.books.journal.movements import (
     What,
 )
 from cpimportd.core.model import Figure
+from cpimportd.core.phrases import phrase
 from cpimportd.core.problems import ProblemError, problem
 from cpimportd.core.report import TERMS, Bridge
 from cpimportd.core.typed import json_keys, to_json
@@ -89,9 +90,7 @@ async def diff(connection: asyncpg.Connection, run: int, *, organization: str | 
     async with at_one_moment(connection):
         row = await connection.fetchrow(sql("past", "run"), run)
         if row is None:
-            raise ProblemError(
-                problem("nothing-found", what="run", value=str(run), hint="`cpimportd history` lists the runs.")
-            )
+            raise ProblemError(problem("nothing-found", what="run", value=str(run), hint=phrase("hint-history")))
         undo, scope = bool(row["undoes"]), (run, row["department_id"], organization)
         async with whole_sets(connection):
             numbers = await connection.fetch(heads_query("numbers", undo=undo), *scope)
@@ -118,7 +117,8 @@ async def diff(connection: asyncpg.Connection, run: int, *, organization: str | 
 async def _require_part(connection: asyncpg.Connection, run: int, organization: str) -> None:
     units = [one["organization"] for one in await connection.fetch(sql("past", "organizations"), run)]
     if organization not in units:
-        hint = f"In run {run} there were: {'; '.join(f'«{name}»' for name in units) or 'none'}."
+        names = [phrase("quoted", name=name) for name in units] or [phrase("none")]
+        hint = phrase("hint-units-of-run", run=run, names=names)
         raise ProblemError(problem("nothing-found", what="organization", value=organization, hint=hint))
 
 

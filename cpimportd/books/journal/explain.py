@@ -17,13 +17,9 @@ from cpimportd.books.journal.states import Entry, Key, State, Values, entry
 from cpimportd.core.folding import fold
 from cpimportd.core.identity import parse_identity
 from cpimportd.core.model import Kind
+from cpimportd.core.phrases import phrase
 from cpimportd.core.problems import ProblemError, problem
 from cpimportd.core.typed import json_keys, to_json
-
-_WHERE_NAMES_ARE = (
-    "Copy the document's name from 1C, or from `cpimportd diff RUN`; what went before the journal began, or before "
-    "journal.keep, is not known any more."
-)
 
 
 @json_keys(
@@ -139,7 +135,7 @@ async def _alike(connection: asyncpg.Connection, department_id: int, name: str) 
 
 
 def _unknown(name: str) -> ProblemError:
-    return ProblemError(problem("nothing-found", what="document", value=name, hint=_WHERE_NAMES_ARE))
+    return ProblemError(problem("nothing-found", what="document", value=name, hint=phrase("hint-document")))
 
 
 async def _journal_of(connection: asyncpg.Connection, department_id: int, keys: Iterable[Key]) -> list[Entry]:

@@ -1,13 +1,14 @@
 """Names and numbers that people give: what they fit, and whether there is such a thing."""
 
 import shlex
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Final
 
 import asyncpg
 
 from cpimportd.books.database.queries import sql
 from cpimportd.core.folding import did_you_mean, fold
+from cpimportd.core.phrases import Phrase, Reason, Statement, phrase
 from cpimportd.core.problems import Problem, ProblemError, printable, problem
 
 _CANDIDATES: Final = 12
@@ -15,19 +16,21 @@ _CANDIDATES: Final = 12
 
 def ambiguous(what: str, name: str, candidates: Sequence[str]) -> Problem:
     """The problem of a name that several things bear."""
-    return problem("name-ambiguous", value=name, what=what, count=len(candidates), candidates=_Names(candidates))
+    return problem(
+        "name-ambiguous", value=name, what=what, count=len(candidates), candidates=_first(map(_pasted, candidates))
+    )
 
 
-class _Names:
-    """Names as a problem tells them: each one cleaned and whole, as a shell takes it, so that it can be copied."""
+def _pasted(name: str) -> Statement:
+    """A name cleaned and whole, as a shell takes it, so that it can be copied."""
+    return Statement(shlex.quote(printable(name)))
 
-    def __init__(self, names: Sequence[str]) -> None:
-        self._names = names
 
-    def __str__(self) -> str:
-        told = "; ".join(shlex.quote(printable(name)) for name in self._names[:_CANDIDATES])
-        rest = len(self._names) - _CANDIDATES
-        return f"{told}; and {rest} more" if rest > 0 else told
+def _first(names: Iterable[Reason]) -> list[Reason]:
+    """As many names as one reads."""
+    every = list(names)
+    rest = len(every) - _CANDIDATES
+    return [*every[:_CANDIDATES], *([phrase("and-more", more=rest)] if rest > 0 else [])]
 
 
 async def find_organization(connection: asyncpg.Connection, department_id: int, name: str) -> str:
@@ -51,7 +54,8 @@ async def find_organization(connection: asyncpg.Connection, department_id: int, 
     if len(fitting) > 1:
         raise ProblemError(ambiguous("organizations", name, fitting))
     if not fitting:
-        hint = _listed(did_you_mean(wanted, known) + "The books know: ", known) if known else "The books are empty."
+        names, meant = _first(map(_quoted, known)), did_you_mean(wanted, known)
+        hint = phrase("hint-organizations", meant=meant, names=names) if known else phrase("books-empty")
         raise ProblemError(problem("nothing-found", what="organization", value=name or '""', hint=hint))
     return fitting[0]
 
@@ -70,9 +74,10 @@ async def require_run(connection: asyncpg.Connection, department_id: int, run: i
     row = await connection.fetchrow(sql("names", "run"), run, department_id)
     if row["department_id"] == department_id:
         return
-    of = "" if row["department_id"] is None else f"That run is of department {row['department_id']}. "
-    latest = "there is none yet" if row["latest"] is None else f"the latest is {row['latest']}"
-    hint = f"{of}`cpimportd history` lists the runs; {latest}."
+    other, newest = row["department_id"], row["latest"]
+    of = "" if other is None else phrase("run-of-department", department=other)
+    latest = phrase("no-run-yet") if newest is None else phrase("latest-run", run=newest)
+    hint = phrase("hint-run-of-department", of=of, latest=latest)
     raise ProblemError(problem("nothing-found", what="run", value=str(run), hint=hint))
 
 
@@ -84,12 +89,10 @@ async def require_department(connection: asyncpg.Connection, department_id: int)
     """
     known = {row["id"]: row["name"] for row in await connection.fetch(sql("names", "departments"))}
     if department_id not in known:
-        hint = _listed("The backend has: ", [f"{number} {name}" for number, name in known.items()])
+        names = _first(_quoted(f"{number} {name}") for number, name in known.items())
+        hint = phrase("hint-departments", names=names)
         raise ProblemError(problem("nothing-found", what="department", value=str(department_id), hint=hint))
 
 
-def _listed(lead: str, names: Sequence[str]) -> str:
-    """A sentence that ends in names, as many as one reads."""
-    told = "; ".join(f"«{printable(name)}»" for name in names[:_CANDIDATES])
-    rest = len(names) - _CANDIDATES
-    return f"{lead}{told}; and {rest} more." if rest > 0 else f"{lead}{told}."
+def _quoted(name: str) -> Phrase:
+    return phrase("quoted", name=name)

@@ -17,9 +17,8 @@ from cpimportd.books.journal import memory
 from cpimportd.books.publish import stage
 from cpimportd.books.publish.account import Counts
 from cpimportd.books.publish.merge import Journal
-from cpimportd.core.figures import signed
 from cpimportd.core.model import PAYMENTS, Figure, Group, Kind, Unit
-from cpimportd.core.phrases import Phrase, phrase
+from cpimportd.core.phrases import Phrase, Reason, phrase
 from cpimportd.core.problems import Problem, ProblemError, problem
 from cpimportd.core.report import TERMS, Bridge
 
@@ -85,7 +84,7 @@ class Foreign:
         resting = self.resting()
         if self.known and not self.documents:
             return resting
-        sums: str | Phrase = self._differences()
+        sums: Phrase | list[Phrase] = self._differences()
         count: int | Phrase = self.documents
         outcome = phrase("put-right")
         if self.stuck:
@@ -104,15 +103,15 @@ class Foreign:
         )
         return told, stays, *resting
 
-    def _differences(self) -> str:
+    def _differences(self) -> list[Phrase]:
         """By how much the sums were off; what was paid is named where the lines' own sum does not show it."""
         paid = () if self.parts.get(Figure.DETAILS, Part()).difference else PAYMENTS
         moved = (figure for figure in paid if self.parts.get(figure, Part()).difference)
-        return ", ".join([*self.sums(), *(f"{figure} {signed(self.parts[figure].difference)}" for figure in moved)])
+        return [*self.sums(), *(figure_sum(figure, self.parts[figure].difference) for figure in moved)]
 
-    def sums(self) -> list[str]:
-        """By how much the sum of each kind was off, in words."""
-        return [f"{figure} {signed(part.difference)}" for figure, part in self.parts.items() if figure not in PAYMENTS]
+    def sums(self) -> list[Phrase]:
+        """By how much the sum of each kind was off."""
+        return [figure_sum(figure, part.difference) for figure, part in self.parts.items() if figure not in PAYMENTS]
 
     def resting(self) -> tuple[Problem, ...]:
         """Contracts that he set inactive; whether one is active is for people to say, so it is told and left."""
@@ -134,6 +133,11 @@ class Foreign:
     def of_opening(self) -> Mapping[Kind, tuple[int, Decimal]]:
         """Rows and sum of each kind that he had added to what we had published, and that were corrected."""
         return {figure.kind: (part.rows, part.opening) for figure, part in self.parts.items() if figure not in PAYMENTS}
+
+
+def figure_sum(figure: str, difference: Decimal, name: Reason = "") -> Phrase:
+    """By how much a figure was off; of a month or contract which one that was."""
+    return phrase("named-figure-sum" if name else "figure-sum", figure=str(figure), name=name, sum=difference)
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,9 +13,10 @@ from cpimportd.books.journal.memory import undone
 from cpimportd.books.publish.plan import NewName, Today
 from cpimportd.core.folding import near_hint
 from cpimportd.core.model import Group, Unit
+from cpimportd.core.phrases import Phrase, phrase
 from cpimportd.core.problems import Problem, ProblemError, printable, problem
 from cpimportd.core.report import HeldUnit, UnitReport, UnitStatus
-from cpimportd.core.typed import json_text
+from cpimportd.core.typed import from_json, json_text
 from cpimportd.core.workbooks import Content
 
 
@@ -28,7 +29,7 @@ async def held_units(connection: asyncpg.Connection, department_id: int) -> list
             run=row["run_id"],
             since_run=row["since_run"],
             since=row["since"],
-            problems=tuple(Problem(**one) for one in json.loads(row["problems"])),
+            problems=from_json(row["problems"], tuple[Problem, ...]),
             contents=_contents(row["contents"]),
             undone_run=row["undone_run"],
         )
@@ -134,15 +135,15 @@ async def to_accept(
         name = told.get(given, given)
         organization, _, group = name.rpartition("/")
         if not organization or group not in set(Group):
-            uncalled = "no unit is called so" + near_hint(name, [known.name for known in now])
-            refused.append(problem("accept-nothing", value=name, reason=uncalled))
+            near = near_hint(name, [known.name for known in now])
+            refused.append(problem("accept-nothing", value=name, reason=phrase("no-unit-called-so", near=near)))
             continue
         unit = Unit(organization, Group(group))
         row = await connection.fetchrow(sql("held", "decided"), department_id, organization, group, run)
         one = now.get(unit)
-        if reason := _why_not(one, row, run):
-            near = "" if unit in now else near_hint(name, [known.name for known in now])
-            refused.append(problem("accept-nothing", value=name, reason=reason + near))
+        near = "" if unit in now else near_hint(name, [known.name for known in now])
+        if reason := _why_not(one, row, run, near):
+            refused.append(problem("accept-nothing", value=name, reason=reason))
         elif one is not None:
             found.append(one if row is None or run in {None, one.run} else _as_held_by(one, row))
     if refused:
@@ -150,18 +151,20 @@ async def to_accept(
     return found
 
 
-def _why_not(held: HeldUnit | None, decided: asyncpg.Record | None, run: int | None) -> str | None:
+def _why_not(
+    held: HeldUnit | None, decided: asyncpg.Record | None, run: int | None, near: Phrase | str
+) -> Phrase | None:
     """Why a unit cannot be accepted, as it is held now and as a run, the named one or the last, decided about it."""
     if held is not None and held.final:
         codes, first = ", ".join(dict.fromkeys(found.code for found in held.final)), held.final[0]
-        return f"run {held.run} held it for {codes}, which nobody can override: {first.message}"
+        return phrase("held-for-good", run=held.run, codes=codes, problem=first)
     if held is not None and run in {None, held.run}:
         return None
     if decided is None:
-        return "no run has said anything of it"
+        return phrase("no-run-said", near=near)
     if decided["status"] != "held":
-        return f"run {decided['run_id']} did not hold it"
-    return f"run {decided['run_id']} held it, a later one did not" if held is None else None
+        return phrase("run-did-not-hold", run=decided["run_id"], near=near)
+    return phrase("later-run-did-not", run=decided["run_id"], near=near) if held is None else None
 
 
 def _as_held_by(held: HeldUnit, decided: asyncpg.Record) -> HeldUnit:

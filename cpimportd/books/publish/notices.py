@@ -3,7 +3,6 @@
 A process may die right behind COMMIT. What it had still to do is then found here by whoever comes next.
 """
 
-import json
 from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, tzinfo
@@ -15,9 +14,9 @@ import asyncpg
 from cpimportd.books.database.queries import sql
 from cpimportd.books.database.session import relying
 from cpimportd.config.settings import Settings
+from cpimportd.core.phrases import phrase
 from cpimportd.core.problems import Problem, problem
-from cpimportd.core.time import moment
-from cpimportd.core.typed import json_text
+from cpimportd.core.typed import from_json, json_text
 
 
 class Target(StrEnum):
@@ -58,10 +57,10 @@ class Outstanding:
 
     def explained(self, zone: tzinfo) -> Problem:
         """What is outstanding as a problem: of which runs, since when, why, and the way out."""
-        why = "".join(f": {found.message}" for found in self.problems[:1])
-        remedy = "".join(f" {found.way_out}" for found in self.problems[:1])
-        runs = ", ".join(map(str, self.runs))
-        return problem(f"{self.target}-outstanding", runs=runs, since=moment(self.since, zone), why=why, remedy=remedy)
+        why = [phrase("because", problem=found) for found in self.problems[:1]]
+        remedy = [phrase("and-its-way-out", problem=found) for found in self.problems[:1]]
+        since = self.since.astimezone(zone)
+        return problem(f"{self.target}-outstanding", runs=self.runs, since=since, why=why, remedy=remedy)
 
 
 def readers(settings: Settings) -> tuple[str, ...]:
@@ -110,7 +109,7 @@ def _of_target(target: Target, rows: Sequence[asyncpg.Record]) -> Outstanding:
         since=min(row["since"] for row in rows),
         tries=max(row["tries"] for row in rows),
         views=None if every else tuple(sorted({view for row in rows for view in row["views"]})),
-        problems=tuple(dict.fromkeys(Problem(**one) for row in rows for one in json.loads(row["problems"]))),
+        problems=tuple(dict.fromkeys(one for row in rows for one in from_json(row["problems"], tuple[Problem, ...]))),
     )
 
 

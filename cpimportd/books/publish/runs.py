@@ -17,7 +17,6 @@ from cpimportd.books.database.session import relying
 from cpimportd.core.model import Kind
 from cpimportd.core.outcomes import WELL
 from cpimportd.core.problems import ProblemError, problem
-from cpimportd.core.time import moment
 from cpimportd.core.typed import json_text
 from cpimportd.core.waiting import silence
 
@@ -99,7 +98,7 @@ async def _still_served(connection: asyncpg.Connection, patience: timedelta) -> 
             await connection.fetchval("SELECT 1")
     except TimeoutError:
         connection.terminate()
-        raise ProblemError(problem("database-pool-small", seconds=f"{patience.total_seconds():g}")) from None
+        raise ProblemError(problem("database-pool-small", limit=patience)) from None
 
 
 async def lock(connection: asyncpg.Connection, department_id: int) -> None:
@@ -129,7 +128,7 @@ async def begin(connection: asyncpg.Connection, department_id: int, trigger: Tri
         if error.constraint_name != "runs_slot":
             raise
         done = await connection.fetchrow(sql("runs", "slot"), department_id, trigger.schedule, trigger.slot)
-        slot = "?" if trigger.slot is None else moment(trigger.slot, trigger.slot.tzinfo or UTC)
+        slot = "?" if trigger.slot is None else trigger.slot.astimezone(trigger.slot.tzinfo or UTC)
         status = "published" if done is None else done["status"]
         code = "slot-done" if status in WELL | {"running"} else "slot-done-held"
         run = "?" if done is None else done["id"]

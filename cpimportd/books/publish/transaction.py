@@ -16,6 +16,7 @@ from cpimportd.books.publish.plan import Published
 from cpimportd.books.schema.rights import check_tables
 from cpimportd.config.settings import Database, Retry
 from cpimportd.core.model import BACKEND_TABLES
+from cpimportd.core.phrases import Phrase, phrase
 from cpimportd.core.problems import ProblemError, problem
 from cpimportd.core.system import uninterrupted
 from cpimportd.core.waiting import Wait, Waiting, silence, waiting
@@ -90,8 +91,8 @@ async def naming_holders(connection: asyncpg.Connection) -> AsyncIterator[None]:
         holders = None
         if not connection.is_closed() and not connection.is_in_transaction():
             holders = await _holders(connection)
-        reason = holders or "the holder has gone meanwhile"
-        raise ProblemError(problem("database-locked", value="what we need", reason=reason)) from error
+        reason = holders or phrase("holder-gone")
+        raise ProblemError(problem("database-locked", value=phrase("what-we-need"), reason=reason)) from error
 
 
 async def fence(connection: asyncpg.Connection, run_id: int) -> None:
@@ -104,10 +105,20 @@ async def fence(connection: asyncpg.Connection, run_id: int) -> None:
         raise ProblemError(problem("run-superseded", value=str(run_id)))
 
 
-async def _holders(connection: asyncpg.Connection) -> str | None:
+async def _holders(connection: asyncpg.Connection) -> Phrase | None:
     """Who else holds locks on what we work with; None where nobody does any more."""
-    found: str | None = await connection.fetchval(sql("runs", "lock_holders"), [*BACKEND_TABLES, "departments"])
-    return found
+    found = await connection.fetch(sql("runs", "lock_holders"), [*BACKEND_TABLES, "departments"])
+    return phrase("several", all=[_holder(row) for row in found]) if found else None
+
+
+def _holder(row: asyncpg.Record) -> Phrase:
+    tables = ", ".join(row["tables"])
+    if row["pid"] is None:
+        return phrase("prepared-transaction", tables=tables)
+    application, since = row["application"] or phrase("no-application-name"), row["since"] or phrase("hidden-from-us")
+    return phrase(
+        "lock-holder", pid=row["pid"], user=row["user"] or "?", application=application, since=since, tables=tables
+    )
 
 
 async def lock_books(connection: asyncpg.Connection, department_id: int, run_id: int) -> None:
@@ -138,8 +149,8 @@ async def lock_books(connection: asyncpg.Connection, department_id: int, run_id:
 async def _say(connection: asyncpg.Connection, somebody: Waiting, tries_left: int) -> None:
     """Say who holds what we wait for, and how long we go on."""
     each = timedelta(milliseconds=await connection.fetchval(sql("runs", "lock_timeout")))
-    holders = await _holders(connection) or "the holder has gone meanwhile"
-    somebody.says(Wait("lock", holders, until=datetime.now(UTC) + tries_left * each))
+    holders = await _holders(connection) or phrase("holder-gone")
+    somebody.says(Wait("lock", str(holders), until=datetime.now(UTC) + tries_left * each))
 
 
 async def settled(database: Database, department_id: int, run_id: int) -> str | None:
@@ -167,7 +178,11 @@ async def settled(database: Database, department_id: int, run_id: int) -> str | 
             except asyncpg.LockNotAvailableError:
                 if not tries_left:
                     raise ProblemError(
-                        problem("database-locked", value=f"run {run_id}", reason="its transaction is not over yet")
+                        problem(
+                            "database-locked",
+                            value=phrase("run-locked", run=run_id),
+                            reason=phrase("transaction-not-over"),
+                        )
                     ) from None
             else:
                 return status

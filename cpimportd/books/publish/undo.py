@@ -20,6 +20,7 @@ from cpimportd.books.publish.transaction import in_one_transaction, lock_books
 from cpimportd.core.figures import money
 from cpimportd.core.model import Kind, Unit
 from cpimportd.core.outcomes import PUBLISHED
+from cpimportd.core.phrases import Phrase, Reason, phrase
 from cpimportd.core.problems import Problem, ProblemError, problem
 from cpimportd.core.report import RunStatus, UnitReport, UnitStatus
 
@@ -128,8 +129,8 @@ async def _require_ours(
     foreign = await memory.foreign_writes(connection, request.department_id)
     units = {Unit(organization, kind.group) for kind, organization in before}
     if touched := sorted(unit.name for unit in foreign & units):
-        reason = f"somebody else has written to {', '.join(touched)} since"
-        raise ProblemError(refused(request.runs[-1], reason, "cpimportd run (it puts that right), then undo --through"))
+        reason = phrase("written-by-others", units=touched)
+        raise ProblemError(refused(request.runs[-1], reason, phrase("way-run-then-undo")))
 
 
 async def _booked(connection: asyncpg.Connection) -> Mapping[tuple[Kind, str], tuple[int, Decimal]]:
@@ -154,7 +155,7 @@ async def _collect(connection: asyncpg.Connection, request: Undo, run_id: int, s
     for shape in SHAPES:
         if strayed := await connection.fetch(sql("undo", "strayed", **shape.identifiers)):
             names = ", ".join(row["name"] for row in strayed)
-            raise ProblemError(refused(request.runs[-1], f"documents of run {run_id} belong to {names} by now"))
+            raise ProblemError(refused(request.runs[-1], phrase("documents-moved-on", run=run_id, names=names)))
 
 
 async def _take_back(connection: asyncpg.Connection, journal: Journal, step: int) -> None:
@@ -267,7 +268,7 @@ async def runs_to_undo(
     if len(runs) > 1 and not through:
         later = ", ".join(str(run) for run in sorted(runs)[1:])
         raise ProblemError(
-            refused(run_id, f"run {later} published the same units since", f"cpimportd undo {run_id} --through")
+            refused(run_id, phrase("run-published-since", runs=later), f"cpimportd undo {run_id} --through")
         )
     return tuple(runs)
 
@@ -275,23 +276,19 @@ async def runs_to_undo(
 async def _require_undoable(connection: asyncpg.Connection, department_id: int, run_id: int) -> None:
     known = await connection.fetchrow(sql("undo", "about"), run_id, department_id)
     if known is None:
-        raise ProblemError(refused(run_id, "there is no such run"))
+        raise ProblemError(refused(run_id, phrase("no-such-run")))
     if known["status"] not in PUBLISHED:
-        raise ProblemError(refused(run_id, f"it published nothing ({known['status']})"))
+        raise ProblemError(refused(run_id, phrase("published-nothing", status=known["status"])))
     if known["before_this_version"]:
-        raise ProblemError(
-            refused(run_id, "it was made by an older version, which did not keep what was served before")
-        )
+        raise ProblemError(refused(run_id, phrase("made-by-older-version")))
     if known["without_steps"]:
-        raise ProblemError(
-            refused(run_id, "it is an undo by an older version, which did not keep the order of what it took back")
-        )
+        raise ProblemError(refused(run_id, phrase("undo-by-older-version")))
     if known["pruned"]:
-        raise ProblemError(refused(run_id, "its journal is older than journal.keep and gone"))
+        raise ProblemError(refused(run_id, phrase("journal-pruned")))
     if known["renamed"]:
-        raise ProblemError(refused(run_id, "a human let it rename an organization", "rename it back in 1C"))
+        raise ProblemError(refused(run_id, phrase("renamed-by-human"), phrase("way-rename-back")))
 
 
-def refused(run_id: int, reason: str, way_out: str = "cpimportd history") -> Problem:
+def refused(run_id: int, reason: Phrase, way_out: Reason = "cpimportd history") -> Problem:
     """Why a run cannot be undone, and what to do next."""
     return problem("undo-refused", run=run_id, reason=reason, way=way_out)

@@ -13,6 +13,7 @@ from cpimportd.books.database.queries import SHAPES, sql
 from cpimportd.books.journal.movements import Difference, compare_extra, compare_lines, compare_lines_extra
 from cpimportd.books.journal.states import Values, field_names, lines_of, parse
 from cpimportd.core.model import Kind
+from cpimportd.core.phrases import phrase
 from cpimportd.core.problems import ProblemError, problem
 
 _RUNS: Final = """
@@ -200,9 +201,7 @@ async def show(connection: asyncpg.Connection, run_id: int) -> Shown:
     """
     row = await connection.fetchrow(_RUNS + "WHERE r.id = $1", run_id)
     if row is None:
-        raise ProblemError(
-            problem("wrong-use", reason=f"there is no run {run_id}; `cpimportd history` lists them", verb="show")
-        )
+        raise ProblemError(problem("wrong-use", reason=phrase("no-such-run-listed", run=run_id), verb="show"))
     report = await connection.fetchval("SELECT report FROM cpimportd.runs WHERE id = $1", run_id)
     return Shown(_line(row), _json(report))
 

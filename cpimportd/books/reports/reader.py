@@ -12,6 +12,7 @@ from cpimportd.books.database.connection import close_quietly, connect
 from cpimportd.books.database.failures import failures_as_problems
 from cpimportd.books.schema.upgrade import require_current
 from cpimportd.config.settings import Database
+from cpimportd.core.phrases import phrase
 from cpimportd.core.problems import ProblemError, problem
 
 _AT_ONCE: Final = 4
@@ -70,7 +71,7 @@ class BooksReader:
                     await connection.execute(f"SET LOCAL statement_timeout = {milliseconds}")
                     yield connection
             except TimeoutError as error:
-                reason = "no connection became free in time"
+                reason = phrase("no-connection-free")
                 raise ProblemError(problem("database-unreachable", reason=reason)) from error
 
     async def close(self) -> None:

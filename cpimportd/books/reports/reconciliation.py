@@ -12,10 +12,10 @@ import asyncpg
 from cpimportd.books.database.queries import sql
 from cpimportd.books.journal.memory import NOTHING, fingerprints
 from cpimportd.books.publish import foreign
-from cpimportd.books.publish.foreign import Foreign, Shift
-from cpimportd.core.figures import money, signed
+from cpimportd.books.publish.foreign import Foreign, Shift, figure_sum
+from cpimportd.core.figures import money
 from cpimportd.core.model import Figure, Kind, Unit
-from cpimportd.core.phrases import phrase
+from cpimportd.core.phrases import Phrase, phrase
 from cpimportd.core.problems import Problem, problem
 from cpimportd.core.report import TERMS, Bridge
 from cpimportd.core.typed import json_keys
@@ -206,19 +206,18 @@ def _written(theirs: Foreign, shifts: Sequence[Shift], *, told: bool) -> Iterato
     if theirs.known and told and theirs.sums_only and sum(map(abs, types)) == abs(sum(types)):
         return
     figures = [_figure(shift) for shift in shifts]
-    more = [f"and {len(figures) - MOST_FIGURES} more"] if len(figures) > MOST_FIGURES else []
+    more = [phrase("and-more", more=len(figures) - MOST_FIGURES)] if len(figures) > MOST_FIGURES else []
     yield problem(
         "books-written",
         organization=theirs.unit.organization,
         value=theirs.unit.group.value,
         count=theirs.documents if theirs.known else phrase("some"),
-        sums=", ".join([*theirs.sums(), *figures[:MOST_FIGURES], *more]),
+        sums=[*theirs.sums(), *figures[:MOST_FIGURES], *more],
     )
 
 
-def _figure(shift: Shift) -> str:
-    name = {"": "", None: " (none)"}.get(shift.name, f" {shift.name}")
-    return f"{shift.figure}{name} {signed(shift.difference)}"
+def _figure(shift: Shift) -> Phrase:
+    return figure_sum(shift.figure, shift.difference, phrase("nameless") if shift.name is None else shift.name)
 
 
 def _broken(key: Key, past: Sequence[Recorded], since: datetime) -> Iterator[Problem]:

@@ -8,6 +8,7 @@ import asyncpg
 from cpimportd.books.database.connection import SCHEMA
 from cpimportd.books.schema.needed import NEEDED, NOT_USED
 from cpimportd.core.model import BACKEND_TABLES, STAGED_COLUMNS, Kind
+from cpimportd.core.phrases import Phrase, phrase
 from cpimportd.core.problems import Problem, ProblemError, problem
 
 _DML: Final = ("SELECT", "INSERT", "UPDATE", "DELETE")
@@ -81,20 +82,27 @@ async def missing_rights(connection: asyncpg.Connection) -> tuple[Problem, ...]:
         *await connection.fetch(_OUR_TABLES, SCHEMA, list(_DML)),
     ]
     found = [
-        _right(f"{', '.join(row['missing'])} on {row['name']}", "ON " + row["name"], row["missing"], user)
+        _right(
+            phrase("right-on", rights=", ".join(row["missing"]), place=row["name"]),
+            "ON " + row["name"],
+            row["missing"],
+            user,
+        )
         for row in rows
         if row["missing"]
     ]
     found += [
-        _right(f"USAGE on {row['sequence']}", "ON SEQUENCE " + row["sequence"], ["USAGE"], user)
+        _right(
+            phrase("right-on", rights="USAGE", place=row["sequence"]), "ON SEQUENCE " + row["sequence"], ["USAGE"], user
+        )
         for row in await connection.fetch(_SEQUENCES, list(BACKEND_TABLES))
     ]
     if await connection.fetchval(_OUR_SCHEMA, SCHEMA) is False:
-        found.append(_right(f"USAGE on schema {SCHEMA}", f"ON SCHEMA {SCHEMA}", ["USAGE"], user))
+        found.append(_right(phrase("right-on-schema", name=SCHEMA), f"ON SCHEMA {SCHEMA}", ["USAGE"], user))
     return tuple(found)
 
 
-def _right(reason: str, place: str, rights: Iterable[str], user: str) -> Problem:
+def _right(reason: Phrase, place: str, rights: Iterable[str], user: str) -> Problem:
     return problem("database-rights", reason=reason, grant=f"GRANT {', '.join(rights)} {place} TO {user};")
 
 
@@ -113,22 +121,23 @@ async def check_tables(connection: asyncpg.Connection) -> None:
         raise ProblemError(*(problem("database-foreign", reason=reason) for reason in reasons))
 
 
-def _differences(table: str, there: Mapping[str, Any] | None) -> Iterable[str]:
+def _differences(table: str, there: Mapping[str, Any] | None) -> Iterable[Phrase]:
     if there is None:
-        yield f"{table} is missing"
+        yield phrase("is-missing", name=table)
         return
     needed = NEEDED[table]
     for name, types in needed.items():
         if name not in there:
-            yield f"{table}.{name} is missing"
+            yield phrase("is-missing", name=f"{table}.{name}")
         elif there[name]["generated"]:
-            yield f"{table}.{name} is generated, so nothing can be written to it"
+            yield phrase("is-generated", name=f"{table}.{name}")
         elif there[name]["type"] not in types:
-            yield f"{table}.{name} is {there[name]['type']}, expected {' or '.join(types)}"
+            found, expected = there[name]["type"], " or ".join(types)
+            yield phrase("type-differs", name=f"{table}.{name}", found=found, expected=expected)
     known = needed.keys() | NOT_USED.get(table, frozenset())
     for name, row in there.items():
         if row["must_be_given"] and name not in known and table in BACKEND_TABLES:
-            yield f"{table}.{name} must be given, and this version does not know it"
+            yield phrase("must-be-given", name=f"{table}.{name}")
 
 
 async def text_limits(connection: asyncpg.Connection) -> Mapping[Kind, Mapping[str, int]]:

@@ -9,6 +9,7 @@ import asyncpg
 from cpimportd.books.database.connection import SCHEMA, engine, opened
 from cpimportd.books.database.failures import failures_as_problems, translate
 from cpimportd.config.settings import Database
+from cpimportd.core.phrases import phrase
 from cpimportd.core.problems import ProblemError, problem
 from cpimportd.core.waiting import silence
 
@@ -119,9 +120,9 @@ async def require_current(connection: asyncpg.Connection) -> None:
     if found is None:
         if await connection.fetchval(_HAS_TABLES):
             raise _without_version()
-        raise ProblemError(problem("database-schema", reason=f"it has no schema {SCHEMA} yet"))
+        raise ProblemError(problem("database-schema", reason=phrase("no-schema", schema=SCHEMA)))
     if found < REVISION:
-        reason = f"its schema {SCHEMA} is at {found}, older than this version needs ({REVISION})"
+        reason = phrase("schema-old", schema=SCHEMA, found=found, needed=REVISION)
         raise ProblemError(problem("database-schema", reason=reason))
     if found > REVISION:
         raise _too_new(found)
@@ -136,12 +137,12 @@ async def _found(connection: asyncpg.Connection) -> str | None:
 
 
 def _too_new(found: str) -> ProblemError:
-    reason = f"{SCHEMA} is at {found}, made by a newer cpimportd; this one knows {REVISION}"
+    reason = phrase("schema-new", schema=SCHEMA, found=found, known=REVISION)
     return ProblemError(problem("database-version", reason=reason))
 
 
 def _without_version() -> ProblemError:
-    reason = f"{SCHEMA} has its tables, but {_VERSION_TABLE} is gone or empty"
+    reason = phrase("schema-unversioned", schema=SCHEMA, table=_VERSION_TABLE)
     return ProblemError(problem("database-version", reason=reason))
 
 

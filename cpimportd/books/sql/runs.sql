@@ -78,18 +78,15 @@ SELECT setting::int FROM pg_settings WHERE name = 'lock_timeout';
 -- name: lock_holders
 -- Who else holds a lock on any of the tables that a run works with. Who wrote since when is hidden from a user who may not
 -- see it (pg_read_all_stats); a prepared transaction has no process.
-SELECT string_agg(found.holder, '; ')
-FROM (SELECT DISTINCT CASE WHEN l.pid IS NULL THEN 'a prepared transaction, see pg_prepared_xacts'
-             ELSE format('pid %s (%s, %s, since %s)', l.pid, coalesce(a.usename, '?'),
-                         coalesce(nullif(a.application_name, ''), 'no application_name'),
-                         coalesce(to_char(a.xact_start, 'HH24:MI:SS'), 'hidden from us')) END
-             || ' on ' || string_agg(DISTINCT c.relname, ', ' ORDER BY c.relname) AS holder
-      FROM pg_locks l JOIN pg_class c ON c.oid = l.relation LEFT JOIN pg_stat_activity a ON a.pid = l.pid
-      WHERE l.database = (SELECT oid FROM pg_database WHERE datname = current_database())
-        AND (c.relkind = 'r' AND c.relnamespace = to_regnamespace('cpimportd')
-             OR c.oid IN (SELECT to_regclass(name) FROM unnest($1::text[]) AS ours (name)))
-        AND l.granted AND l.mode <> 'AccessShareLock' AND l.pid IS DISTINCT FROM pg_backend_pid()
-      GROUP BY l.pid, l.virtualtransaction, a.usename, a.application_name, a.xact_start) AS found;
+SELECT DISTINCT l.pid, a.usename::text AS user, nullif(a.application_name, '') AS application,
+       to_char(a.xact_start, 'HH24:MI:SS') AS since, array_agg(DISTINCT c.relname::text ORDER BY c.relname::text) AS tables
+FROM pg_locks l JOIN pg_class c ON c.oid = l.relation LEFT JOIN pg_stat_activity a ON a.pid = l.pid
+WHERE l.database = (SELECT oid FROM pg_database WHERE datname = current_database())
+  AND (c.relkind = 'r' AND c.relnamespace = to_regnamespace('cpimportd')
+       OR c.oid IN (SELECT to_regclass(name) FROM unnest($1::text[]) AS ours (name)))
+  AND l.granted AND l.mode <> 'AccessShareLock' AND l.pid IS DISTINCT FROM pg_backend_pid()
+GROUP BY l.pid, l.virtualtransaction, a.usename, a.application_name, a.xact_start
+ORDER BY l.pid;
 
 -- name: notify
 -- Listeners hear of the run when it is committed; the payload is its number alone.

@@ -17,8 +17,8 @@ from cpimportd.books.schema.upgrade import require_current
 from cpimportd.cli.checkup.line import CheckLine, attempt, bad, good, skipped
 from cpimportd.config.load import Loaded, require_database
 from cpimportd.config.settings import Database, Settings
+from cpimportd.core.phrases import phrase
 from cpimportd.core.problems import ProblemError, problem
-from cpimportd.core.time import moment
 
 _CLOCKS_APART: Final = timedelta(seconds=5)
 
@@ -100,11 +100,11 @@ async def _server(connection: asyncpg.Connection) -> CheckLine:
         """SELECT current_setting('server_version') AS version, current_database() AS name, current_user AS user,
                   pg_is_in_recovery() AS standby, current_setting('transaction_read_only') = 'on' AS read_only"""
     )
-    server = f"PostgreSQL {row['version']}, database {row['name']}, user {row['user']}"
+    server = phrase("the-server", version=row["version"], name=row["name"], user=row["user"])
     if row["standby"] or row["read_only"]:
-        reason = "a standby server" if row["standby"] else "default_transaction_read_only is on"
-        return bad("database", problem("database-read-only", reason=f"{server}: {reason}"))
-    return good("database", server)
+        reason = phrase("standby" if row["standby"] else "read-only-on", server=server)
+        return bad("database", problem("database-read-only", reason=reason))
+    return good("database", str(server))
 
 
 async def _rights(connection: asyncpg.Connection) -> Sequence[CheckLine]:
@@ -149,7 +149,7 @@ async def _details_index(connection: asyncpg.Connection) -> Sequence[CheckLine]:
 async def _predecessor(connection: asyncpg.Connection, department_id: int, zone: tzinfo) -> Sequence[CheckLine]:
     latest = await connection.fetchval(_PREDECESSOR, department_id)
     if latest is not None:
-        return (bad("old importer", problem("old-importer", value=moment(latest, zone))),)
+        return (bad("old importer", problem("old-importer", value=latest.astimezone(zone))),)
     return (good("old importer", "it has not written since our first run"),)
 
 
@@ -167,7 +167,7 @@ async def _clock(connection: asyncpg.Connection) -> Sequence[CheckLine]:
     took = timedelta(seconds=time.monotonic() - before)
     apart = theirs - (ours + took / 2)
     if abs(apart) > _CLOCKS_APART + took / 2:
-        return (bad("clock", problem("clock-apart", value=f"{apart.total_seconds():+.0f} s")),)
+        return (bad("clock", problem("clock-apart", value=apart)),)
     return (good("clock", f"the database's is {apart.total_seconds():+.1f} s apart from ours"),)
 
 
@@ -177,10 +177,8 @@ async def _pg_dump(connection: asyncpg.Connection) -> Sequence[CheckLine]:
     chosen, found = await programs.not_older(programs.found("pg_dump"), server)
     if chosen is not None:
         return (good("pg_dump", f"{chosen.path}, version {chosen.major}"),)
-    there = ", ".join(map(str, found))
-    reason = (
-        f"needed: {server} or newer, found: {there}" if found else "neither on PATH nor where distributions keep it"
-    )
+    there = [one.told for one in found]
+    reason = phrase("pg-dump-older", needed=server, found=there) if found else phrase("pg-dump-nowhere")
     return (bad("pg_dump", problem("pg-dump-missing", reason=reason)),)
 
 

@@ -7,6 +7,7 @@ from datetime import timedelta
 from typing import Literal
 
 from cpimportd.core.catalog import Effect
+from cpimportd.core.phrases import exception
 from cpimportd.core.problems import Problem, ProblemError, problem
 from cpimportd.core.typed import json_keys
 
@@ -72,6 +73,6 @@ async def attempt(name: str, work: Awaitable[Sequence[CheckLine]], within: timed
     except ProblemError as error:
         return tuple(bad(name, found) for found in error.problems)
     except TimeoutError:
-        return (bad(name, problem("check-timeout", value=f"{within.total_seconds():g} s")),)
+        return (bad(name, problem("check-timeout", value=within)),)
     except Exception as error:  # noqa: BLE001 - one failure never hides the other lines
-        return (bad(name, problem("internal", reason=f"{type(error).__name__}: {error}")),)
+        return (bad(name, problem("internal", reason=exception(error))),)

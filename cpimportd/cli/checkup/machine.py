@@ -13,6 +13,7 @@ from cpimportd.checks.guards import closed_before
 from cpimportd.cli.checkup.line import CheckLine, bad, good
 from cpimportd.config.settings import Reader, Settings
 from cpimportd.core.files import foreign
+from cpimportd.core.phrases import phrase
 from cpimportd.core.problems import problem
 from cpimportd.core.time import day, document_day, moment
 from cpimportd.timetable.calendar import next_slot
@@ -49,18 +50,18 @@ def state_folder(settings: Settings) -> Sequence[CheckLine]:
 
 def _usable(folder: Path, there: Path) -> CheckLine:
     if not there.is_dir():
-        return bad(_STATE, problem("disk", path=str(there), reason="it is no folder"))
+        return bad(_STATE, problem("disk", path=str(there), reason=phrase("no-folder")))
     if not _writable(there):
-        return bad(_STATE, problem("disk", path=str(there), reason=f"user {os.geteuid()} cannot write to it"))
+        return bad(_STATE, problem("disk", path=str(there), reason=phrase("not-writable", user=os.geteuid())))
     if there != folder:
         return good(_STATE, f"{folder} will be made in {there}")
     found = folder.stat()
     mode = stat.S_IMODE(found.st_mode)
     if found.st_uid != os.geteuid():
-        reason = f"it belongs to user {found.st_uid}, this check runs as user {os.geteuid()}"
+        reason = phrase("other-owner", owner=found.st_uid, user=os.geteuid())
         return bad(_STATE, problem("state-folder", path=str(folder), reason=reason))
     if mode & 0o077:
-        reason = f"others can look into it (mode {mode:04o}), and it holds the holding's payments"
+        reason = phrase("others-look-in", mode=f"{mode:04o}")
         return bad(_STATE, problem("state-folder", path=str(folder), reason=reason))
     return good(_STATE, f"{folder}, mode {mode:04o}")
 
@@ -73,7 +74,7 @@ def _room(there: Path) -> CheckLine:
     system = os.statvfs(there)
     free = system.f_bavail * system.f_frsize
     if free < NEEDED:
-        reason = f"{free // 1024**2} MB are free, {NEEDED // 1024**2} MB are needed"
+        reason = phrase("megabytes-free", free=free // 1024**2, needed=NEEDED // 1024**2)
         return bad(_FREE, problem("disk", path=str(there), reason=reason))
     return good(_FREE, f"{free / 1024**3:.1f} GB free")
 
@@ -119,9 +120,7 @@ def regular_slots(settings: Settings, now: datetime) -> Sequence[CheckLine]:
     irregular = [
         bad(
             _SLOTS,
-            problem(
-                "slot-irregular", schedule=name, value=found.day.isoformat(), reason=found.describe(settings.timezone)
-            ),
+            problem("slot-irregular", schedule=name, value=found.day, reason=found.told(settings.timezone)),
         )
         for name, schedule in settings.schedules.items()
         if schedule.enabled
@@ -163,8 +162,10 @@ async def reader_confinement(limits: Reader) -> Sequence[CheckLine]:
     trial = understand(said)
     walls = _walls_in_words(trial.walls)
     if not trial.possible:
-        return (good(_CONFINEMENT, f"a reader can do nothing but read its workbook; held by {walls}"),)
-    return (bad(_CONFINEMENT, problem("reader-unconfined", value=", ".join(trial.possible), reason=walls)),)
+        return (
+            good(_CONFINEMENT, f"a reader can do nothing but read its workbook; held by {walls or phrase('no-walls')}"),
+        )
+    return (bad(_CONFINEMENT, problem("reader-unconfined", value=trial.possible, reason=walls or phrase("no-walls"))),)
 
 
 def _walls_in_words(walls: Walls) -> str:
@@ -174,4 +175,4 @@ def _walls_in_words(walls: Walls) -> str:
         f"Landlock (ABI {walls.landlock})": walls.landlock > 0,
         "namespaces": walls.namespaces,
     }
-    return ", ".join(name for name, stands in there.items() if stands) or "nothing"
+    return ", ".join(name for name, stands in there.items() if stands)

@@ -111,6 +111,7 @@ _PLAINER = {
     "details-sum": "{value}: its details do not sum to what the expense says",
     "totals-disagree": "{organization}: expenses and their details have different sums",
     "shrunk": "{organization}: more documents would be removed than the guards allow",
+    "database-pool-small": "database.url leads to a pooler that gave no second connection; a run needs two",
     "sums-differ": "after the load {organization} had another sum in {value} than Итого; everything was rolled back",
     "disk": "a folder or its disk cannot be used",
     "machine-exhausted": "the machine, or a limit set to this process, gives no more memory, processes or open files",

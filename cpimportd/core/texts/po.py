@@ -1,7 +1,7 @@
 """``python -m cpimportd.core.texts.po``: bring the translations up to date with the texts, and compile them.
 
 What is new comes into ``ru.po`` untranslated, what was changed is marked fuzzy there: translate it, remove the mark,
-and run this again.
+and run this again. The page's ``words.js`` is made of them, too.
 """
 
 import sys
@@ -16,21 +16,23 @@ from babel.messages.mofile import write_mo
 from babel.messages.pofile import read_po, write_po
 
 from cpimportd.core.catalog import CATALOG
-from cpimportd.core.phrases import PHRASES, WORDS
-from cpimportd.core.texts import english
+from cpimportd.core.texts import english, page
 from cpimportd.core.texts.explanation import fits_journal
 from cpimportd.core.texts.journald import ALL_SUCH, WHAT_TO_DO
 from cpimportd.core.texts.translation import counts
+from cpimportd.core.wordings import PHRASES, WORDS
 
 FOLDER: Final = Path(__file__).parent
+PAGE: Final = FOLDER.parents[1] / "web" / "static" / "words.js"
 _WIDTH: Final = 110
 
 
 class Source(NamedTuple):
-    """A text to be translated, and what it belongs to."""
+    """A text to be translated, what it belongs to, and its form for several things, if it has two."""
 
     context: str
     text: str
+    plural: str | None = None
 
 
 def sources() -> Iterator[Source]:
@@ -48,6 +50,8 @@ def sources() -> Iterator[Source]:
     yield from (Source(f"run {status}", text) for status, texts in english.STATUSES.items() for text in texts)
     yield from (Source("journal", text) for text in (WHAT_TO_DO, ALL_SUCH))
     yield from (source for source in _said() if source.context != "word")
+    for key, text in page.WORDS.items():
+        yield Source(f"page {key}", *text) if isinstance(text, tuple) else Source(f"page {key}", text)
 
 
 def _said() -> Iterator[Source]:
@@ -61,7 +65,8 @@ def template(translations: Catalog) -> Catalog:
     """The texts as a catalogue without translations, for that of a language to be brought up to date."""
     found = Catalog(fuzzy=False, creation_date=translations.creation_date)
     for source in sources():
-        found.add((source.text, source.text) if counts(source.text) else source.text, context=source.context)
+        plural = source.text if counts(source.text) else source.plural
+        found.add(source.text if plural is None else (source.text, plural), context=source.context)
     return found
 
 
@@ -97,6 +102,7 @@ def main() -> int:
     catalogue.update(template(catalogue))
     file.write_bytes(written(catalogue))
     file.with_suffix(".mo").write_bytes(compiled(catalogue))
+    PAGE.write_text(page.render(), encoding="utf-8")
     left = [one for one in catalogue if one.id and (one.fuzzy or not all(forms_of(one.string or "")))]
     sys.stdout.write(f"{file}: {len(catalogue)} texts, {len(left)} to translate\n")
     return 1 if left else 0

@@ -4,10 +4,12 @@ from collections.abc import Mapping
 from typing import Any
 
 from cpimportd.core.catalog import CATALOG, ProblemKind
-from cpimportd.core.problems import PLACES, Fact, Problem, typed
+from cpimportd.core.problems import PLACES, Problem, pasteable
+from cpimportd.core.sentences import Fact
 from cpimportd.core.texts import english
 from cpimportd.core.texts.explanation import Text, fits_journal
 from cpimportd.core.texts.translation import Language, Translated, translated
+from cpimportd.core.typed import to_json
 
 
 def told(found: Mapping[str, Any], language: Language) -> tuple[Text, bool]:
@@ -25,7 +27,7 @@ def told(found: Mapping[str, Any], language: Language) -> tuple[Text, bool]:
     facts = {name: fact for name, fact in named.items() if fact is not None}
     for text, whole in ((whole_text(kind, language, facts.get("count")), True), (journal_text(kind, language), False)):
         try:
-            return Text(*(Translated(language).vformat(part, (), typed(facts)) for part in text)), whole
+            return Text(*(Translated(language).vformat(part, (), pasteable(facts)) for part in text)), whole
         except KeyError:
             continue
     return own, True
@@ -62,7 +64,7 @@ def spoken(found: Problem, language: Language) -> Text:
     """What happened, with file, row and column as far as known, and what can be done about it."""
     if language == "en":
         return Text(str(found), found.way_out)
-    text, whole = told(found.as_json(), language)
+    text, whole = told(to_json(found), language)
     places = (("row {row}", found.row), ("column {column}", found.column))
     near = [_place(template, place, language) for template, place in places if place]
     said = f"{text.sentence} [{found.code}]" if whole else f"{text.sentence} [{found.code}]: {found.message}"

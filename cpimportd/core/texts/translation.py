@@ -3,19 +3,25 @@
 Loaded only where somebody reads: neither by the daemon nor by the child that reads a workbook.
 """
 
-from collections.abc import Callable, Mapping
-from datetime import date
+import re
+from collections.abc import Callable, Mapping, Sequence
+from datetime import date, datetime, timedelta
 from decimal import Decimal
 from functools import cache
 from gettext import GNUTranslations
 from importlib.resources import files
 from typing import Final, Literal
 
-from cpimportd.core.phrases import PHRASES
-from cpimportd.core.problems import Fact, Sentence
+from cpimportd.core.catalog import CATALOG
+from cpimportd.core.sentences import Fact, Sentence
+from cpimportd.core.time import span
+from cpimportd.core.wordings import PHRASES
 
 Language = Literal["en", "ru"]
 LANGUAGES: Final[tuple[Language, ...]] = ("en", "ru")
+
+_FORMS: Final = {"one": 1, "few": 2, "many": 5}
+"""CLDR's plurals of Russian, each with a number that takes it."""
 
 _SUM: Final = "#,##0.00##########"
 _MANY: Final = 5
@@ -36,6 +42,22 @@ def translated(text: str, context: str, language: Language, count: object = None
     if not counts(text):
         return _catalogue(language).pgettext(context, text)
     return _catalogue(language).npgettext(context, text, text, count if isinstance(count, int) else _MANY)
+
+
+def translated_forms(forms: tuple[str, str], context: str, language: Language) -> dict[str, str]:
+    """A text that depends on a number, in all forms of a language, by the names that CLDR has for them.
+
+    Args:
+        forms: in English, of one thing and of several.
+        context: what it belongs to (msgctxt).
+        language: wanted.
+    """
+    one, other = forms
+    if language == "en":
+        return {"one": one, "other": other}
+    catalogue = _catalogue(language)
+    form = {name: catalogue.npgettext(context, one, other, number) for name, number in _FORMS.items()}
+    return {**form, "other": form["few"]}  # of a fraction
 
 
 def say_in(language: Language) -> Callable[[str, str], str]:
@@ -83,6 +105,54 @@ class Translated(Sentence):
 
     date = day
 
+    def signed(self, value: Decimal) -> str:
+        """A sum whose direction matters."""
+        return f"+{self.money(value)}" if value > 0 else self.money(value)
+
+    def number(self, value: Decimal) -> str:
+        """A number that is no number of things."""
+        from babel.numbers import format_decimal  # noqa: PLC0415
+
+        return str(format_decimal(value, locale=self._language, decimal_quantization=False))
+
+    def moment(self, value: datetime) -> str:
+        """An instant, in its zone."""
+        from babel.dates import format_datetime  # noqa: PLC0415
+
+        clock = "HH:mm:ss" if value.second else "HH:mm"
+        return f"{format_datetime(value, f'dd.MM.y {clock}', locale=self._language)} {value:%Z}"
+
+    def span(self, value: float) -> str:
+        """A span of time, from seconds: its two largest units."""
+        return _UNIT.sub(lambda found: self._unit(int(found[1]), found[2]), span(timedelta(seconds=value)))
+
+    def seconds(self, value: float) -> str:
+        """A limit of time, from seconds."""
+        return self._unit(value, "s")
+
+    def offset(self, value: float) -> str:
+        """A difference of two clocks, from seconds."""
+        return f"{'+' if value >= 0 else ''}{self._unit(round(value), 's')}"
+
+    def _unit(self, value: float, name: str) -> str:
+        from babel.units import format_unit  # noqa: PLC0415
+
+        return format_unit(value, _UNITS[name], "short", locale=self._language)
+
+    def place(self, value: str) -> str:
+        """Where a key of the configuration stands, as ``config show`` writes it."""
+        return _PLACE.sub(lambda found: translated(found[0], "word", self._language), value)
+
+    def either(self, values: Sequence[str], form: str) -> str:
+        """One of several."""
+        from babel.lists import format_list  # noqa: PLC0415
+
+        return format_list(values, "or", self._language)
+
+    def said(self, value: str) -> str:
+        """What somebody else says, in quotation marks: it is in his language."""
+        return f"«{value}»" if value else value
+
     def word(self, value: str) -> str:
         """One of our values as a word."""
         return translated(value, "word", self._language)
@@ -95,3 +165,20 @@ class Translated(Sentence):
         """
         text = PHRASES[code]
         return self.vformat(translated(text, f"phrase {code}", self._language, facts.get("count")), (), facts)
+
+    def problem(self, code: str, facts: Mapping[str, Fact], *, way_out: bool) -> str:
+        """A problem that is the reason for another: its sentence, or its way out.
+
+        Raises:
+            KeyError: there is no such problem, or a fact that it names is missing.
+        """
+        text = CATALOG[code].way_out if way_out else CATALOG[code].sentence
+        template = translated(text, code, self._language, facts.get("count"))
+        if not way_out and template[1:2].islower():  # within a sentence; no abbreviation
+            template = template[:1].lower() + template[1:]
+        return self.vformat(template, (), facts)
+
+
+_PLACE: Final = re.compile(r"\b(?:environment|credential|line|default|inside)\b")
+_UNITS: Final = {"s": "second", "min": "minute", "h": "hour", "d": "day"}
+_UNIT: Final = re.compile(r"(\d+) (s|min|h|d)\b")

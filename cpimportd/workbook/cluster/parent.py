@@ -15,10 +15,12 @@ from asyncio.subprocess import PIPE, Process
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
+from datetime import timedelta
 from pathlib import Path
 from typing import IO, Any
 
 from cpimportd.config.settings import Engine, Reader
+from cpimportd.core.phrases import Reason, UnfitError, phrase, reason_of
 from cpimportd.core.problems import Problem, ProblemError, printable, problem
 from cpimportd.core.system import unusable
 from cpimportd.core.waiting import silence
@@ -128,7 +130,7 @@ class Cluster:
             async with silence("cluster", f"a worker reads {file}", self._silence, trouble=False, times=4):
                 await asyncio.wait({answer}, timeout=self._silence)
             if not answer.done() and received == self._received:
-                reason = f"nothing came back for {self._silence:.0f} s; twice reader.wall_time is waited for"
+                reason = phrase("nothing-came-back", seconds=timedelta(seconds=round(self._silence)))
                 raise ProblemError(problem("cluster-failed", file=file, reason=reason))
 
     async def greeting(self, within: float) -> ClusterInfo:
@@ -146,9 +148,9 @@ class Cluster:
             readers = tuple(printable(reader) for reader in ready["readers"])
             return ClusterInfo(int(ready["workers"]), int(ready["threads"]), readers)
         except TimeoutError:
-            reason = f"it did not answer within {within:.0f} s"
+            reason: Reason = phrase("did-not-answer-within", limit=timedelta(seconds=round(within)))
         except (ValueError, LookupError, TypeError) as error:
-            reason = self._last_stderr_line() or str(error)
+            reason = self._last_stderr_line() or reason_of(error)
         raise ProblemError(problem("cluster-unreachable", value=self._address, reason=reason))
 
     async def listen(self) -> None:
@@ -234,7 +236,7 @@ def _as_problem(failed: Any, address: str, file: str | None = None) -> Problem: 
     """What the client says went wrong, in words of the catalog."""
     code, reason = failed["code"], printable(failed["reason"])
     if code not in _CODES:
-        raise ValueError("it names a problem that does not exist")
+        raise UnfitError("no-such-problem")
     if code == "cluster-versions":
         return versions_differ(reason)
     return problem(code, file=file, value=address, reason=reason)

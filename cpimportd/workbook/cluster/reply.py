@@ -16,7 +16,9 @@ from itertools import islice
 from typing import IO, Final
 
 from cpimportd.core.catalog import CATALOG
-from cpimportd.core.problems import Problem, ProblemError, printable, received_facts
+from cpimportd.core.phrases import UnfitError, phrase, received_facts
+from cpimportd.core.problems import Problem, ProblemError, printable
+from cpimportd.core.typed import to_json
 from cpimportd.workbook.protocol import LONGEST_LINE
 
 # Fast, yet with a dictionary wider than zlib's 32 KiB; lc and pb as the manual of xz(1) advises for text.
@@ -55,7 +57,7 @@ class Packer:
         """
         lines = block.split(b"\n")
         if lines.pop():
-            raise ValueError("the last line is cut off")
+            raise UnfitError("last-line-cut-off")
         for line in lines:
             if line.startswith(b"{"):
                 self._turn()
@@ -104,16 +106,16 @@ def unpack(pieces: Iterable[bytes], most: int) -> Iterator[bytes]:
 def _rows(head: bytes, lines: Iterator[bytes]) -> bytes:
     match = _HEAD.fullmatch(head)
     if match is None:
-        raise ValueError("a group of rows does not say how many they are")
+        raise UnfitError("rows-not-counted")
     count, width = int(match[1]), int(match[2])
     columns, size = [], 0
     for line in islice(lines, width):
         size += len(line)
         if line.count(b"\t") != count - 1 or size > 2 * _LONGEST:
-            raise ValueError("a column has not as many fields as there are rows")
+            raise UnfitError("fields-and-rows")
         columns.append(line.split(b"\t"))
     if len(columns) != width:
-        raise ValueError("a group of rows is cut off")
+        raise UnfitError("rows-cut-off")
     return b"\n".join((*map(b"\t".join, zip(*columns, strict=True)), b""))
 
 
@@ -122,10 +124,10 @@ def _lines(texts: Iterable[bytes]) -> Iterator[bytes]:
     for text in texts:
         *whole, rest = (rest + text).split(b"\n")
         if len(rest) > _LONGEST:
-            raise ValueError("a line is too long")
+            raise UnfitError("line-too-long")
         yield from whole
     if rest:
-        raise ValueError("the last line is cut off")
+        raise UnfitError("last-line-cut-off")
 
 
 def _unpacked(pieces: Iterable[bytes], most: int) -> Iterator[bytes]:
@@ -138,14 +140,14 @@ def _unpacked(pieces: Iterable[bytes], most: int) -> Iterator[bytes]:
                 text = decoder.decompress(more, _PIECE)
                 more, total = b"", total + len(text)
                 if total > most:
-                    raise ValueError(f"it unpacks to more than {most} bytes (reader.max_unpacked)")
+                    raise UnfitError("unpacks-beyond", most=most)
                 yield text
                 if decoder.eof or decoder.needs_input:
                     break
     except (lzma.LZMAError, EOFError) as error:
-        raise ValueError(f"it cannot be unpacked: {error or 'something follows its end'}") from error
+        raise UnfitError("not-unpacked", said=str(error) or phrase("follows-end")) from error
     if not decoder.eof or decoder.unused_data:
-        raise ValueError("it is cut off, or something follows its end")
+        raise UnfitError("cut-off-or-more")
 
 
 _LONGEST_HEAD = 64 * 1024
@@ -183,7 +185,7 @@ class Head:
         if failure is not None:
             code = failure["code"]
             if code not in _FAILURES:
-                raise ValueError("it failed in a way that does not exist")
+                raise UnfitError("no-such-failure")
             facts = received_facts(failure.get("facts", {}))
             said_so = printable(failure["message"], 4000)
             failure = Problem(code, said_so, CATALOG[code].way_out, printable(file), facts=facts)
@@ -192,7 +194,7 @@ class Head:
 
 def head_line(reader: str, failure: Problem | None) -> bytes:
     """A head as a line of JSON."""
-    said = None if failure is None else {name: failure.as_json()[name] for name in ("code", "message", "facts")}
+    said = None if failure is None else {name: to_json(getattr(failure, name)) for name in ("code", "message", "facts")}
     return json.dumps({"reader": reader, "failure": said}).encode() + b"\n"
 
 
@@ -212,7 +214,7 @@ async def read_lines(stream: IO[bytes], head: Head | None, most: int) -> AsyncGe
         ProblemError: why the reader did not come to its end.
     """
     if head is None:
-        raise ValueError("the head of its reply makes no sense")
+        raise UnfitError("head-senseless")
     blocks = unpack(iter(lambda: stream.read(_PIECE), b""), most)
     while (block := await asyncio.to_thread(next, blocks, None)) is not None:
         yield block

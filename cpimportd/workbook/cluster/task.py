@@ -17,6 +17,7 @@ from typing import Any
 
 import cpimportd
 from cpimportd.config.settings import Reader
+from cpimportd.core.phrases import phrase, reason_of
 from cpimportd.core.problems import Problem, ProblemError, problem
 from cpimportd.workbook.cluster.reply import Packer, head_line
 from cpimportd.workbook.reading import ReadJob, child_job, worker_command
@@ -92,5 +93,5 @@ async def _read(job: dict[str, Any], limits: Reader, packer: Packer) -> Problem 
     except ProblemError as error:
         return error.problems[0]
     except ValueError as error:
-        return problem("reader-failed", file=name, reason=f"its reader broke the protocol: {error}")
+        return problem("reader-failed", file=name, reason=phrase("reader-broke-protocol", said=reason_of(error)))
     return None

@@ -8,6 +8,7 @@ from alembic import op
 from sqlalchemy import Connection
 
 from cpimportd.books.schema.migrations.backend_0001 import NAMES, create_backend
+from cpimportd.core.phrases import phrase
 from cpimportd.core.problems import ProblemError, problem
 
 revision = "0001"
@@ -305,7 +306,7 @@ def upgrade() -> None:
         create_backend(connection, attributes["department_id"], with_departments="departments" not in there)
         attributes["created_backend_tables"] = True
     elif missing := [name for name in NAMES if name not in there]:
-        reason = f"of the tables that belong together {', '.join(missing)} are missing"
+        reason = phrase("tables-missing", tables=missing)
         raise ProblemError(problem("database-foreign", reason=reason))
     for statement in TABLES:
         connection.exec_driver_sql(statement)

@@ -129,11 +129,14 @@ class Launcher:
 
 _LAUNCHER = Launcher()
 
+LASTING: set[int] = set()
+"""Further children of this process of tests that wait for the next test which needs them."""
+
 
 def children(*, recursive: bool = False) -> list[psutil.Process]:
-    """The children of this process of tests, without the one that lives on for whoever asks it for a verb."""
+    """The children of this process of tests, without those that live on for whoever asks them."""
     mine = psutil.Process()
-    apart = [one for one in mine.children() if one.pid == _LAUNCHER.pid]
+    apart = [one for one in mine.children() if one.pid in {_LAUNCHER.pid, *LASTING}]
     left_out = {one.pid for root in apart for one in (root, *root.children(recursive=True))}
     return [one for one in mine.children(recursive=recursive) if one.pid not in left_out]
 

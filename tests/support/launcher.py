@@ -34,11 +34,19 @@ INTERPRETERS = ("PYTHON", "LC_", "LANG", "MALLOC_", "LD_")
 
 def run(
     *arguments: str, env: Mapping[str, str] | None = None, cwd: str | Path | None = None, timeout: float = 120,
-    **options: Any,
+    stdout: IO[bytes] | None = None, **options: Any,
 ) -> subprocess.CompletedProcess[str]:  # fmt: skip
     """``cpimportd ARGUMENTS``, its streams captured as text, as ``subprocess.run`` does it.
 
     Options of ``subprocess.run`` that a fork cannot have, such as another user, start an interpreter.
+
+    Args:
+        arguments: of the command.
+        env: its whole environment; this process's own if None.
+        cwd: where it works.
+        timeout: in seconds.
+        stdout: where its output goes; nothing of it is captured then.
+        options: of ``subprocess.run``.
 
     Raises:
         subprocess.TimeoutExpired: it did not end; it was killed.
@@ -50,7 +58,7 @@ def run(
         return subprocess.run(argv, env=environ, cwd=cwd, timeout=timeout, **options)  # noqa: PLW1510  check is among them
     with tempfile.TemporaryFile() as out, tempfile.TemporaryFile() as err, open(os.devnull, "rb") as nothing:  # noqa: PTH123
         code = _LAUNCHER.run(
-            {"argv": argv[2:], "env": environ, "cwd": str(cwd or Path.cwd())}, (nothing, out, err), timeout
+            {"argv": argv[2:], "env": environ, "cwd": str(cwd or Path.cwd())}, (nothing, stdout or out, err), timeout
         )
         said = [_text(stream) for stream in (out, err)]
     if code is None:

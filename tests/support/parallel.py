@@ -20,11 +20,11 @@ FEW_FILES: Final = 3
 LEAST_SECONDS: Final = 5
 """Files that take less need no place in the order."""
 
-LEAST_WORKERS: Final = 6
+LEAST_WORKERS: Final = 5
 """Even on two processors: a third of the tests' time is waiting for clocks, processes and connections."""
 
-TOGETHER: Final = {"systemd": "systemd"}
-"""The folders whose tests are one group: they share a package that takes half a minute to build."""
+TOGETHER: Final = frozenset({"growth", "systemd"})
+"""The folders whose tests are one group: they share books of 1,200 workbooks, and a package that takes half a minute to build."""
 
 APART: Final = frozenset({"test_systemd_containers.py"})
 """Files of such folders that share nothing with the others."""
@@ -63,7 +63,7 @@ class ByFile(LoadScopeScheduling):
         path = PurePosixPath(nodeid.partition("::")[0])
         if path.name in DIVIDED:
             return nodeid
-        return str(path) if path.name in APART else TOGETHER.get(path.parent.name, str(path))
+        return str(path.parent if path.parent.name in TOGETHER and path.name not in APART else path)
 
 
 def pytest_xdist_make_scheduler(config: pytest.Config, log: Producer) -> ByFile:

@@ -7,6 +7,7 @@ Few files given by name run in pytest's own process, as with ``-n 0``: to start 
 
 import json
 import os
+import sys
 from collections import Counter
 from pathlib import Path, PurePosixPath
 from typing import Final
@@ -121,6 +122,10 @@ class Clock:
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    """Only the process that hands out tests writes."""
+    """Choose how failures are shown, and who writes durations: only the process that hands out tests."""
+    if sys.version_info[:2] == (3, 11) and config.option.tbstyle == "auto":
+        # pytest's own way parses the source, and there that may fail (AST constructor recursion depth mismatch): one failed
+        # test would end all.
+        config.option.tbstyle = "native"
     if config.getoption("--seconds") and not hasattr(config, "workerinput"):
         config.pluginmanager.register(Clock())

@@ -28,6 +28,7 @@ pytest_plugins = [
     "tests.support.parallel",
     "tests.support.secrets",
     "tests.support.two_days",
+    "tests.support.workbook.lasting_readers",
 ]
 
 

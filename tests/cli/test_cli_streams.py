@@ -7,9 +7,11 @@ import shlex
 import subprocess
 import sys
 from pathlib import Path
+from typing import IO
 
 import pytest
 
+from tests.support import launcher
 from tests.support.lost_streams import DEFECT, LOSSES, command, shell
 
 
@@ -41,20 +43,34 @@ def looks(two_days):
 
 def test_a_reader_that_goes_changes_no_exit_code(looks):
     for arguments, code in looks.items():
-        assert shell(f"{command(*arguments)} | head -c 1 >/dev/null") == (code, "", said(arguments, code)), arguments
+        reader, writer = os.pipe()
+        with (
+            subprocess.Popen(["head", "-c", "1"], stdin=reader, stdout=subprocess.DEVNULL),
+            os.fdopen(writer, "wb") as stream,
+        ):
+            os.close(reader)
+            assert ended(arguments, stream) == (code, said(arguments, code)), arguments
+
+
+def ended(arguments: tuple[str | Path, ...], stdout: IO[bytes]) -> tuple[int, str]:
+    """The code that a command ends with, and what it says on stderr, where its output goes to a stream of ours."""
+    done = launcher.run(*map(str, arguments), stdout=stdout)
+    return done.returncode, done.stderr
 
 
 def said(arguments: tuple[str | Path, ...], code: int) -> str:
     """What a command says on stderr of itself, where its stdout is taken."""
-    return shell(f"{command(*arguments)} >/dev/null")[2] if code or "accept" in arguments else ""
+    with Path(os.devnull).open("wb") as nowhere:
+        return ended(arguments, nowhere)[1] if code or "accept" in arguments else ""
 
 
 def test_what_only_shows_something_fails_where_the_disk_is_full_and_says_so(looks):
     for arguments, code in looks.items():
         if arguments[0] == "status" or "99" in arguments:
             continue  # nothing goes to stdout
-        ended, _, stderr = shell(f"{command(*arguments)} >/dev/full")
-        assert ended == (code or 1), arguments
+        with Path("/dev/full").open("wb", buffering=0) as full:
+            exit_code, stderr = ended(arguments, full)
+        assert exit_code == (code or 1), arguments
         assert "No space left on device" in stderr, arguments
         assert not any(word in stderr for word in DEFECT), stderr
         assert stderr.count("output-lost") == 1

@@ -35,11 +35,10 @@ def journalctl(tmp_path):
     return install
 
 
-@pytest.fixture
-def russian_locale(tmp_path):
-    """A Russian locale, which few servers have."""
-    folder = tmp_path / "locales"
-    folder.mkdir()
+@pytest.fixture(scope="module")
+def russian_locale(tmp_path_factory):
+    """A Russian locale, which few servers have; to make one takes seconds."""
+    folder = tmp_path_factory.mktemp("locales")
     try:
         made = subprocess.run(
             ["localedef", "-i", "ru_RU", "-f", "UTF-8", str(folder / "ru_RU.UTF-8")], check=False, capture_output=True

@@ -125,7 +125,7 @@ def test_a_reload_during_a_run_is_answered_at_once_and_takes_effect_after_it(pla
     with place.database_gate(b"LOCK TABLE") as gate:
         daemon = place.start()
         daemon.send(signal.SIGUSR1)
-        assert gate.reached.wait(20)
+        assert gate.reached.wait(100)
         place.configure({"schedules.import.at": LATER})
         assert place.command("reload").returncode == 0
         assert daemon.wait_event("reloaded")["message"].endswith("; it takes effect when this run is over")

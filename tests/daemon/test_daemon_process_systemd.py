@@ -41,7 +41,7 @@ def test_status_is_one_true_line_before_during_and_after_a_run(place):
     with place.database_gate(b"LOCK TABLE") as gate:
         daemon = place.start()
         daemon.send(signal.SIGUSR1)
-        assert gate.reached.wait(20)
+        assert gate.reached.wait(100)
         place.notify.wait_status("Importing: publishing")
         gate.open()
         daemon.wait_runs(1)
@@ -59,7 +59,7 @@ def test_the_watchdog_hears_the_loop_also_during_a_run_and_no_more_when_it_stand
     with place.database_gate(b"LOCK TABLE") as gate:
         daemon = place.start(WATCHDOG_USEC="1500000")
         daemon.send(signal.SIGUSR1)
-        assert gate.reached.wait(20)
+        assert gate.reached.wait(100)
         until(lambda: len(place.notify.times("WATCHDOG")) > 4, "beats")
         gate.open()
         daemon.wait_runs(1)
@@ -112,7 +112,7 @@ def test_the_stop_is_extended_while_a_run_past_commit_is_waited_for(place):
     with place.database_gate(b"COMMIT;", answer=True) as gate:
         daemon = place.start()
         daemon.send(signal.SIGUSR1)
-        assert gate.reached.wait(20)
+        assert gate.reached.wait(100)
         daemon.send(signal.SIGTERM)
         place.notify.wait("STOPPING", "1")
         until(lambda: len(place.notify.times("EXTEND_TIMEOUT_USEC")) > 2, "extensions")

@@ -60,7 +60,7 @@ def test_however_often_a_run_is_asked_for_while_one_is_under_way_one_more_follow
     with place.database_gate(b"LOCK TABLE") as gate:
         daemon = place.start()
         daemon.send(signal.SIGUSR1)
-        assert gate.reached.wait(20)
+        assert gate.reached.wait(100)
         for count in range(2, 12):
             daemon.send(signal.SIGUSR1)
             daemon.wait_status(lambda found, n=count: found["answers"]["triggers_asked"] == n, f"counts {count}")
@@ -77,7 +77,7 @@ def test_trigger_returns_at_once_and_trigger_wait_with_the_sentence_and_code_of_
         daemon = place.start()
         asked = place.command("trigger")
         assert (asked.returncode, asked.stdout) == (0, "")
-        assert gate.reached.wait(20)
+        assert gate.reached.wait(100)
         waiting = place.begin("trigger", "--wait")
         daemon.wait_status(lambda found: found["answers"]["triggers_asked"] == 2, "counts 2")
         gate.open()
@@ -205,7 +205,7 @@ def test_reschedule_tells_the_new_slot_while_a_run_is_under_way(place):
     with place.database_gate(b"LOCK TABLE") as gate:
         daemon = place.start()
         daemon.send(signal.SIGUSR1)
-        assert gate.reached.wait(20)
+        assert gate.reached.wait(100)
         changed = place.command("reschedule", "import", ELSEWHERE)
         old = daemon.status["schedules"][0]["next"]
         back = place.command("reschedule", "import", "--reset")

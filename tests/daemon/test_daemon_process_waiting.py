@@ -124,7 +124,7 @@ def test_a_server_that_accepts_and_falls_silent_is_told_of_before_it_is_given_up
 def test_a_fresh_file_is_waited_for_and_that_is_no_trouble(place):
     place.sample("day1", hours_ago=0)
     slot = place.due_slot()
-    place.configure({"source.stable_for": 7})
+    place.configure({"source.stable_for": 20})
     daemon = place.start()
     wait = waits(daemon, "upload")
     assert "it is younger than source.stable_for" in wait["why"]

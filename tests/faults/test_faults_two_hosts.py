@@ -74,7 +74,7 @@ def test_when_a_host_dies_in_its_run_the_standby_does_the_same_slot(hosts, fault
     slot = hosts.due_slot()
     with hosts.first.database_gate(request_, answer=answer) as gate:
         first = hosts.first.start()
-        assert gate.reached.wait(20), first.last_words
+        assert gate.reached.wait(100), first.last_words
         standby = hosts.standby.start()
         waits(standby)
         first.kill(with_runs=True)
@@ -127,7 +127,7 @@ def test_a_host_cut_off_in_the_middle_is_overtaken_and_cannot_publish_later(host
     slot = hosts.due_slot()
     with hosts.first.database_gate(b"LOCK TABLE", answer=True) as gate:
         first = hosts.first.start()
-        assert gate.reached.wait(20), first.last_words
+        assert gate.reached.wait(100), first.last_words
         run = first.run_pid()
         standby = hosts.standby.start()
         waits(standby)

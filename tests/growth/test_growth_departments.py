@@ -182,7 +182,7 @@ def test_a_department_whose_run_is_under_way_keeps_only_itself_waiting(departmen
     finance, sales = departments
     with finance.place.database_gate(b"COMMIT;", answer=False) as gate:
         standing = finance.place.begin("run", "--json")
-        assert gate.reached.wait(60)
+        assert gate.reached.wait(100)
         again = finance.place.command("run", "--json")
         assert again.returncode == 4
         sales.place.configure({"database.lock_timeout": 0.2})

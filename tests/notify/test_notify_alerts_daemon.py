@@ -135,7 +135,7 @@ def test_a_job_that_is_killed_is_told_as_that_job_and_no_import_failed(place, we
     with place.database_gate(b"FROM cpimportd.served", answer=True) as gate:
         slot = place.slot_in(-20, "monthly")
         daemon = place.start()
-        assert gate.reached.wait(20), daemon.last_words
+        assert gate.reached.wait(100), daemon.last_words
         (job,) = children(daemon.pid, " reconcile --config ")
         os.kill(job, signal.SIGKILL)
         assert daemon.wait_event("slot-done", slot=slot.isoformat())["CPIMPORTD_STATUS"] == "crashed"

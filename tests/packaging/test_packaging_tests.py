@@ -3,7 +3,7 @@
 import ast
 from pathlib import Path
 
-from tests.support.parallel import ByFile
+from tests.support.parallel import LEAST_SECONDS, ByFile, Order
 
 TESTS = Path(__file__).parents[1]
 SUPPORT = TESTS / "support"
@@ -42,8 +42,20 @@ def test_no_two_test_files_have_one_name():
     assert len(names) == len(set(names))
 
 
-def test_a_file_goes_to_one_process_and_so_do_all_of_systemd():
+def test_a_file_goes_to_one_process_and_so_do_those_that_share_a_package():
     group = ByFile._split_scope
     assert group(None, "tests/books/test_a.py::test_b[x::y]") == group(None, "tests/books/test_a.py::Class::test_c")
     assert group(None, "tests/books/test_a.py::test_b") != group(None, "tests/books/test_b.py::test_b")
     assert group(None, "tests/systemd/test_a.py::test_b") == group(None, "tests/systemd/test_c.py::test_d")
+    assert group(None, "tests/systemd/test_a.py::test_b") != group(
+        None, "tests/systemd/test_systemd_containers.py::test_b"
+    )
+    one, other = (f"tests/systemd/test_systemd_releases.py::test_b[{suite}]" for suite in ("bookworm", "trixie"))
+    assert group(None, one) != group(None, other)
+
+
+def test_the_dearest_files_begin_first():
+    order = Order()
+    dearest = max(order._files, key=order._files.__getitem__)
+    assert order.seconds(f"{dearest}::test_a") >= LEAST_SECONDS > order.seconds("tests/core/test_new.py::test_a")
+    assert [file for file in order._files if not (TESTS.parent / file).is_file()] == []

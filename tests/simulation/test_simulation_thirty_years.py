@@ -47,6 +47,10 @@ ZONES = {
 }
 
 
+def lives(*_: object) -> str:
+    return "lives"
+
+
 def outcome(random: Random) -> Outcome:
     way = random.choices(
         [Way.PUBLISHED, Way.HELD, Way.PASSING, Way.CRASHED, Way.CRASHED_AFTER_COMMIT, Way.FAILING, Way.HANGS],
@@ -109,7 +113,7 @@ def test_thirty_years(zone: str):
     runs = (outcome(random) for _ in repeat(None))
     world = World(start, Configured(zone, schedules(rule)), runs, slice_=SLICE.total_seconds(), busy_slice=120)
     # The status line is as dear as all the rest of a turn; the stories have it.
-    with world.open(), mock.patch.object(wording, "line", return_value="lives"):
+    with world.open(), mock.patch.object(wording, "line", lives):
         try:
             others = live(world, random, rule, zone, until)
             asserted = world.look_back()

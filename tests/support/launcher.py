@@ -34,11 +34,19 @@ INTERPRETERS = ("PYTHON", "LC_", "LANG", "MALLOC_", "LD_")
 
 def run(
     *arguments: str, env: Mapping[str, str] | None = None, cwd: str | Path | None = None, timeout: float = 120,
-    **options: Any,
+    stdout: IO[bytes] | None = None, **options: Any,
 ) -> subprocess.CompletedProcess[str]:  # fmt: skip
     """``cpimportd ARGUMENTS``, its streams captured as text, as ``subprocess.run`` does it.
 
     Options of ``subprocess.run`` that a fork cannot have, such as another user, start an interpreter.
+
+    Args:
+        arguments: of the command.
+        env: its whole environment; this process's own if None.
+        cwd: where it works.
+        timeout: in seconds.
+        stdout: where its output goes; nothing of it is captured then.
+        options: of ``subprocess.run``.
 
     Raises:
         subprocess.TimeoutExpired: it did not end; it was killed.
@@ -50,7 +58,7 @@ def run(
         return subprocess.run(argv, env=environ, cwd=cwd, timeout=timeout, **options)  # noqa: PLW1510  check is among them
     with tempfile.TemporaryFile() as out, tempfile.TemporaryFile() as err, open(os.devnull, "rb") as nothing:  # noqa: PTH123
         code = _LAUNCHER.run(
-            {"argv": argv[2:], "env": environ, "cwd": str(cwd or Path.cwd())}, (nothing, out, err), timeout
+            {"argv": argv[2:], "env": environ, "cwd": str(cwd or Path.cwd())}, (nothing, stdout or out, err), timeout
         )
         said = [_text(stream) for stream in (out, err)]
     if code is None:
@@ -129,11 +137,14 @@ class Launcher:
 
 _LAUNCHER = Launcher()
 
+LASTING: set[int] = set()
+"""Further children of this process of tests that wait for the next test which needs them."""
+
 
 def children(*, recursive: bool = False) -> list[psutil.Process]:
-    """The children of this process of tests, without the one that lives on for whoever asks it for a verb."""
+    """The children of this process of tests, without those that live on for whoever asks them."""
     mine = psutil.Process()
-    apart = [one for one in mine.children() if one.pid == _LAUNCHER.pid]
+    apart = [one for one in mine.children() if one.pid in {_LAUNCHER.pid, *LASTING}]
     left_out = {one.pid for root in apart for one in (root, *root.children(recursive=True))}
     return [one for one in mine.children(recursive=recursive) if one.pid not in left_out]
 

@@ -4,6 +4,7 @@ import os
 import re
 import shutil
 import subprocess
+import tempfile
 import time
 from pathlib import Path
 
@@ -11,6 +12,7 @@ import pytest
 import yaml
 
 from cpimportd.config.load import load
+from tests.support.database import in_memory
 from tests.support.systemd.box import why_not
 from tests.support.systemd.debian import NEXT_SUITE, REPOSITORY, build_root
 from tests.systemd.test_systemd_releases import CERTIFICATES, source
@@ -22,7 +24,7 @@ OURS = [name for name, service in COMPOSE["services"].items() if service["image"
 
 @pytest.fixture(scope="module")
 def image(tmp_path_factory):
-    """The file system of a container made of the image; gives its root."""
+    """The file system of a container made of the image: its root."""
     if reason := why_not():
         pytest.skip(reason)
     if not shutil.which("buildah"):
@@ -36,8 +38,11 @@ def image(tmp_path_factory):
         (base / "etc/pip.conf").write_text("[global]\ncert = /srv/certificates.crt\n")
     subprocess.run(["tar", "-C", base, "-cf", folder / "base.tar", "."], check=True)
 
+    # Its layers in memory, as those of a box are.
+    store = Path(tempfile.mkdtemp(prefix="cpimportd-image-", dir=in_memory()))
+
     def buildah(*arguments):
-        command = ["buildah", "--storage-driver", "vfs", "--root", folder / "storage", "--runroot", folder / "run"]
+        command = ["buildah", "--storage-driver", "overlay", "--root", store / "storage", "--runroot", store / "run"]
         done = subprocess.run([*command, *arguments], capture_output=True, text=True, check=False, timeout=500)
         assert done.returncode == 0, done.stdout + done.stderr
         return done.stdout.strip()
@@ -49,7 +54,11 @@ def image(tmp_path_factory):
     for name in ("Containerfile", ".containerignore"):
         shutil.copy(REPOSITORY / name, context)
     buildah("build", "--isolation", "chroot", "--build-arg", "BASE=localhost/base", "--tag", "cpimportd", context)
-    return Path(buildah("mount", buildah("from", "--pull-never", "cpimportd")))
+    made = buildah("from", "--pull-never", "cpimportd")
+    yield Path(buildah("mount", made))
+    buildah("umount", made)
+    subprocess.run(["umount", "--quiet", store / "storage/overlay"], check=False)  # buildah binds it to itself
+    shutil.rmtree(store)
 
 
 def entrypoint(root, *arguments, **environment):

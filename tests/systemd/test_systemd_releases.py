@@ -48,8 +48,15 @@ def source(folder):
     return folder
 
 
+def wheels():
+    """What a box sees besides, so that pip fetches and builds for each release once, whatever box asks for it."""
+    folder = cache() / "pip"
+    folder.mkdir(exist_ok=True)
+    return {folder: "/srv/pip"}
+
+
 def reach_the_network(box):
-    """Let apt and pip in a box ask whom they ask here."""
+    """Let apt and pip in a box ask whom they ask here; what pip was given before is in :func:`wheels`."""
     shutil.copy("/etc/resolv.conf", box.root / "etc/resolv.conf")
     if CERTIFICATES.is_file():
         copy = box.root / "srv/certificates.crt"
@@ -59,6 +66,7 @@ def reach_the_network(box):
         for name, value in os.environ.items()
         if name.lower().startswith(NETWORK) and name != "PIP_FIND_LINKS"
     }
+    found["PIP_CACHE_DIR"] = "/srv/pip"
     return found | ({"PIP_CERT": "/srv/certificates.crt"} if "PIP_CERT" in found else {})
 
 
@@ -73,7 +81,7 @@ def next_package(tmp_path_factory):
     folder = tmp_path_factory.mktemp("next")
     root = build_root(cache(), NEXT_SUITE, *BUILD_PROGRAMS.values(), "python3-pip", "ca-certificates")
     (folder / "out").mkdir()
-    with Box(root, {source(folder / "source"): SOURCE, folder / "out": "/srv/out"}) as box:
+    with Box(root, {source(folder / "source"): SOURCE, folder / "out": "/srv/out", **wheels()}) as box:
         environment = reach_the_network(box)
         box.run(f"{SOURCE}/packaging/build-deb", "/srv/out", timeout=600, DPKG_DEB_COMPRESSOR_LEVEL="0", **environment)
     (package,) = (folder / "out").glob("*.deb")
@@ -113,7 +121,9 @@ def lines(section):
 
 @pytest.mark.parametrize("suite", [SUITE, NEXT_SUITE])
 def test_the_lines_of_readme_make_a_server_out_of_a_fresh_debian(suite, tmp_path, postgres_server, database, sql):
-    with Box(build_root(cache(), suite), bound(postgres_server) | {source(tmp_path / "source"): SOURCE}) as box:
+    with Box(
+        build_root(cache(), suite), bound(postgres_server) | {source(tmp_path / "source"): SOURCE} | wheels()
+    ) as box:
         environment = reach_the_network(box)
         if (updated := box.run("apt-get", "update", "-q", check=False, timeout=120, **environment)).returncode:
             pytest.skip(f"no packages are to be had here: {updated.stderr}")

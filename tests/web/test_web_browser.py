@@ -294,7 +294,7 @@ def test_progress_and_its_end_appear_by_themselves(browser, place):
         expect(page.locator("#reasons")).to_have_text("Nothing was imported yet.")
         expect(page.locator("#next")).to_contain_text("Next import")
         page.get_by_role("button", name="Import now").click()
-        assert gate.reached.wait(30)
+        assert gate.reached.wait(100)
         expect(page.locator("#stage")).to_contain_text("Importing: publishing")
         gate.open()
         daemon.wait_runs(1)

@@ -57,7 +57,7 @@ def test_what_goes_on_is_told_while_it_does_and_one_more_follows(place, served):
             assert (first["daemon"], first["running"]) == (True, None)
             assert first["schedules"][0]["next"]
             assert served.ask(f"{API}/import/trigger", "POST").status_code == 202
-            assert gate.reached.wait(30)
+            assert gate.reached.wait(100)
             running = next(one for one in told if one["running"] is not None)["running"]
             assert running["schedule"] is None
             assert served.ask(f"{API}/import/trigger", "POST").json()["queued"] is True

@@ -1,4 +1,4 @@
-"""Runs with 100,000 documents: what is asked for is fetched, and the memory of who asks does not grow with the run."""
+"""Runs with 50,000 documents: what is asked for is fetched, and the memory of who asks does not grow with the run."""
 
 import json
 import subprocess
@@ -14,12 +14,12 @@ from tests.support.faults.poolers import pooled
 from tests.support.web.large import enlarge, enlarge_contracts
 from tests.support.web.served import Served, configure
 
-MANY, STREAMED, CONTRACTS = 100_000, 12_000, 50_000
+MANY, STREAMED, CONTRACTS = 50_000, 6_000, 25_000
 ROOM = 60
-"""Megabytes more than a small run takes; all of 12,000 documents at once took some 250, of 100,000 some 1,900.
+"""Megabytes more than a small run takes; all of 6,000 documents at once took some 125, of 50,000 some 950.
 
-Of a contract with 100,000 documents, 50,000 that left it and 50,000 bridges it was some 890; of a run's bridge per contract
-with 100,000 rows some 370.
+Of a contract with 50,000 documents, 25,000 that left it and 25,000 bridges it was some 450; of a run's bridge per contract
+with 50,000 rows some 190.
 """
 
 
@@ -34,7 +34,7 @@ main()
 
 @pytest.fixture(scope="module")
 def large(templates, published_template) -> str:
-    """A database whose runs 1, 2 and 90 have 100,000 documents each."""
+    """A database whose runs 1, 2 and 90 have 50,000 documents each."""
     url = templates.server.url(templates.fresh(published_template, "cpimportd"), "cpimportd")
     enlarge(url, MANY)
     return url
@@ -50,7 +50,7 @@ def streamed(templates, published_template) -> str:
 
 @pytest.fixture(scope="module")
 def contract(large) -> str:
-    """A contract of 100,000 documents there; run 91 moved it, and so many others."""
+    """A contract of 50,000 documents there; run 91 moved it, and so many others."""
     return enlarge_contracts(large, CONTRACTS)
 
 
@@ -187,9 +187,9 @@ def test_the_contracts_that_a_run_moved_are_printed_as_they_are_read(verb, large
     said, memory = verb(large, "show", "91", "--contracts")
     assert memory - small < ROOM
     plain = said.replace("\N{NO-BREAK SPACE}", " ")
-    assert plain.count("… and 99 900 more: --whole or --json has all of them") == 1
+    assert plain.count("… and 49 900 more: --whole or --json has all of them") == 1
     said, _ = verb(large, "show", "91", "--contracts", "--organization", "ЛОТОС ООО")
-    assert "… and 49 900 more:" in said.replace("\N{NO-BREAK SPACE}", " ")
+    assert "… and 24 900 more:" in said.replace("\N{NO-BREAK SPACE}", " ")
 
 
 def test_documents_come_through_a_pooler_in_transaction_mode(verb, streamed):

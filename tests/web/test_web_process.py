@@ -16,7 +16,7 @@ from cpimportd.books.reports.reader import BooksReader
 from cpimportd.config.sections import Web
 from cpimportd.config.settings import Database
 from cpimportd.core.problems import ProblemError
-from cpimportd.web.server import require_closed
+from cpimportd.web.server import bind, require_closed
 from tests.support import launcher
 from tests.support.daemon.living_daemon import environment
 from tests.support.daemon.notify_socket import NotifySocket
@@ -88,6 +88,13 @@ def test_an_address_in_use_is_told(refused):
         code, said = refused(web__token=TOKEN, web__listen=f"127.0.0.1:{taken.getsockname()[1]}")
     assert code == 1
     assert "[web-address]" in said
+
+
+def test_no_answer_waits_for_the_acknowledgement_of_its_head():
+    with bind("127.0.0.1:0") as listening, socket.create_connection(listening.getsockname()) as client:
+        accepted, _ = listening.accept()
+        with client, accepted:
+            assert accepted.getsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY)
 
 
 def test_without_the_extra_the_way_out_is_said(web_folder, shared_books):

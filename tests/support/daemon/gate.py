@@ -96,13 +96,13 @@ class Gate:
             if held and self._answer:
                 muted.set()
             server.sendall(data)
-            if held:
-                self.reached.set()
 
         self._pump(client, server, take, self._stand if not self._hold_at else None)
 
     def _answers(self, server: socket.socket, client: socket.socket, muted: threading.Event) -> None:
         def take(data: bytes) -> None:
+            if muted.is_set():
+                self.reached.set()  # not before: only now what was asked for is carried out
             if muted.is_set() or not self._hold_at:
                 self._opened.wait()
             client.sendall(data)

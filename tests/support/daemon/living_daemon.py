@@ -6,7 +6,8 @@ import signal
 import subprocess
 import time
 from collections.abc import Callable, Mapping
-from datetime import datetime
+from datetime import datetime, timedelta
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 
 from tests.support.polling import LONG, alive, children, processes, signal_all, until
@@ -120,6 +121,12 @@ class LivingDaemon:
             return status["jobs"] if len(status["jobs"]) >= count and status["running"] is None else []
 
         return until(over, f"end of {count} runs; {self.last_words}")
+
+    @property
+    def kept_waiting(self) -> timedelta:
+        """How long it was ready and got no processor since it started: proc(5), schedstat."""
+        _, nanoseconds, _ = Path(f"/proc/{self.pid}/schedstat").read_text().split()
+        return timedelta(microseconds=int(nanoseconds) / 1000)
 
     # Its runs.
 

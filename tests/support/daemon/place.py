@@ -25,7 +25,7 @@ from tests.support import launcher
 from tests.support.daemon.gate import Gate
 from tests.support.daemon.living_daemon import LivingDaemon, environment
 from tests.support.daemon.notify_socket import NotifySocket
-from tests.support.polling import processes, signal_all, until
+from tests.support.polling import LONG, processes, signal_all, until
 from tests.support.secrets import look_at
 
 SAMPLES = Path(__file__).parents[2] / "samples"
@@ -205,7 +205,7 @@ class Place:
                 if phase == "read":
                     readers = daemon.frozen_readers()
                     return lambda: signal_all(readers, signal.SIGCONT)
-                assert gate.reached.wait(20), daemon.last_words
+                assert gate.reached.wait(LONG), daemon.last_words
                 return gate.open
 
             yield stand

@@ -13,7 +13,9 @@ import schedule
 
 from cpimportd.daemon import service
 from cpimportd.daemon import status as document
+from cpimportd.timetable import calendar
 from tests.support.simulation.audit import Launched, Quiet, audit
+from tests.support.simulation.calendar import ReadOnce
 from tests.support.simulation.hearing import Hearing, Told
 from tests.support.simulation.life import Disk, Life
 from tests.support.simulation.model import Model
@@ -82,8 +84,9 @@ class Stage:
             # A story's file never changes by itself: to look for that as often as real time does would take all of it.
             mock.patch.object(service, "REFUSED_SLICE", self.slice),
             mock.patch.object(schedule, "datetime", times),
+            mock.patch.object(calendar, "BaseIterator", ReadOnce),
             # The status file takes most of a turn, and is nobody's business here.
-            mock.patch.object(document, "document", return_value=""),
+            mock.patch.object(document, "document", _nothing),
         ):
             try:
                 yield
@@ -164,6 +167,10 @@ class Stage:
         with suppress(asyncio.CancelledError):
             self.run(_gone(tasks))
         self.instant = Instant()
+
+
+def _nothing(*_: object) -> str:
+    return ""
 
 
 async def _gone(tasks: set["asyncio.Task[Any]"]) -> None:

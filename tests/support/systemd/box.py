@@ -25,8 +25,8 @@ _ENVIRONMENT = {
     "SYSTEMD_PAGER": "",
     "SYSTEMD_COLORS": "0",
 }
-_SECONDS_TO_BOOT = 60
-_SECONDS_TO_STOP = 10
+_SECONDS_TO_BOOT = 300
+_SECONDS_TO_STOP = 60
 
 # Runs as root on the host, in a mount namespace of its own. nspawn registers itself below /run/systemd/nspawn, and on a
 # host with the old cgroup hierarchies it has to see the unified one where it looks for it.
@@ -147,7 +147,7 @@ class Box:
         return Path(f"/proc/{self._leader}/root")
 
     def run(
-        self, *command: str | Path, check: bool = True, timeout: float = 60, **environment: str
+        self, *command: str | Path, check: bool = True, timeout: float = 300, **environment: str
     ) -> subprocess.CompletedProcess[str]:
         """Run a command inside as root, to its end.
 

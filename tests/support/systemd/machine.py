@@ -82,7 +82,7 @@ class Machine:
         said = self.systemctl("show", f"--property={','.join(properties)}", unit)
         return dict(line.split("=", 1) for line in said.splitlines())
 
-    def wait_until(self, condition: Callable[[], Any], seconds: float = 20) -> Any:
+    def wait_until(self, condition: Callable[[], Any], seconds: float = 100) -> Any:
         """Look again until something holds; gives it.
 
         Raises:
@@ -95,7 +95,7 @@ class Machine:
             time.sleep(0.05)
         raise AssertionError(f"it did not come to that within {seconds} s; the journal's end:\n{self.journal_text()}")
 
-    def wait_for_state(self, state: str, seconds: float = 20) -> None:
+    def wait_for_state(self, state: str, seconds: float = 100) -> None:
         """Wait until the unit is in a state such as ``active`` or ``failed``."""
         self.wait_until(lambda: self.show("ActiveState")["ActiveState"] == state, seconds)
 

@@ -81,24 +81,24 @@ def daemon_client(config_file: Path | None) -> "Client":
             folder = default_state_folder()
             if holder(folder) is None:
                 raise
-    return Client(folder, say=say_wait)
+    return Client(folder, on_wait=say_wait)
 
 
 def say_wait(wait: "Wait") -> None:
     """Print on stderr that the daemon is busy or stopped, at a terminal or not."""
     from datetime import UTC, datetime
 
-    click.echo(f"cpimportd: waiting for {wait.told(None, datetime.now(UTC))}", err=True)
+    click.echo(f"cpimportd: waiting for {wait.describe(None, datetime.now(UTC))}", err=True)
 
 
 def _say_waits(waits: "tuple[Wait, ...]") -> None:
     """Print at a terminal what a verb waits for; a log or a script does not get it."""
     from datetime import UTC, datetime
 
-    from cpimportd.core.waiting import told
+    from cpimportd.core.waiting import describe_waits
 
     if waits and sys.stderr.isatty():
-        click.echo(f"cpimportd: waiting for {told(waits, None, datetime.now(UTC))}", err=True)
+        click.echo(f"cpimportd: waiting for {describe_waits(waits, None, datetime.now(UTC))}", err=True)
 
 
 def _without_exhaustion(loop: "asyncio.AbstractEventLoop", context: "dict[str, Any]") -> None:
@@ -115,7 +115,7 @@ def run_async(work: Coroutine[Any, Any, Result]) -> Result:
     import asyncio
 
     from cpimportd.core.system import exhausted
-    from cpimportd.core.waiting import told_to
+    from cpimportd.core.waiting import report_waits_to
 
     done: list[Result] = []
 
@@ -129,7 +129,7 @@ def run_async(work: Coroutine[Any, Any, Result]) -> Result:
 
     begun = stoppable()
     try:
-        with told_to(_say_waits):
+        with report_waits_to(_say_waits):
             asyncio.run(begun)
     except asyncio.CancelledError:
         raise KeyboardInterrupt from None

@@ -28,13 +28,13 @@ def daemon(call: Call, form: "Form") -> int:
     """
     import signal
 
-    from cpimportd.daemon.beginning import begin
+    from cpimportd.daemon.beginning import start_planner
 
     # Until the loop listens to them, they would end the process: signal(7).
     for number in (signal.SIGHUP, signal.SIGUSR1, signal.SIGUSR2):
         signal.signal(number, signal.SIG_IGN)
     path = None if call.config_file is None else call.config_file.absolute()
-    child = begin(path)  # it reads the configuration while we import what we need
+    child = start_planner(path)  # it reads the configuration while we import what we need
     from cpimportd.daemon.main import main
 
     return main(path, form, child)
@@ -55,7 +55,7 @@ def web(call: Call) -> int:
     open the address that it prints, and give the token there.
     """
     from cpimportd.core.problems import ProblemError, problem
-    from cpimportd.daemon.journal import set_up, tell_in
+    from cpimportd.daemon.journal import set_log_timezone, set_up_logging
 
     settings = call.settings
     if settings.web.database_url is None:
@@ -70,7 +70,7 @@ def web(call: Call) -> int:
     def ready(address: str) -> None:
         call.print(Answer(lambda: {"address": address}, hint=f"answering at {address}"))
 
-    set_up()
-    tell_in(settings.zone)
+    set_up_logging()
+    set_log_timezone(settings.zone)
     serve(settings, ready)
     return 0

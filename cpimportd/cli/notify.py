@@ -184,11 +184,11 @@ def _report_to_daemon(code: int, summary: str, problems: "Sequence[Problem]") ->
     """Send the daemon the lines for its journal, and how it ended."""
     import logging
 
-    from cpimportd.daemon.messages import Result, Said, said
+    from cpimportd.daemon.messages import LogLine, RunResult, problem_line
 
-    lines = [Said(logging.INFO, summary)] if summary else []
-    lines += [said(found, found.effect.level) for found in problems]
-    result = Result(None, "failed" if code else "done", code, summary, untold=bool(code))
+    lines = [LogLine(logging.INFO, summary)] if summary else []
+    lines += [problem_line(found, found.effect.level) for found in problems]
+    result = RunResult(None, "failed" if code else "done", code, summary, untold=bool(code))
     send_messages(*lines, result)
 
 

@@ -113,12 +113,12 @@ async def _job(call: Call, job: "JobName", since: datetime | None, *, send: bool
 
     from cpimportd.books.database.failures import translate
     from cpimportd.core.problems import ProblemError
-    from cpimportd.core.waiting import told_to
+    from cpimportd.core.waiting import report_waits_to
     from cpimportd.notify.jobs import do
 
     settings = call.require_database()
     try:
-        with told_to(_send_waits) if form == "json" else nullcontext():
+        with report_waits_to(_send_waits) if form == "json" else nullcontext():
             return await do(settings, job, since, send=send)
     except (asyncpg.PostgresError, asyncpg.InterfaceError, OSError) as error:
         raise ProblemError(translate(error)) from error
@@ -126,9 +126,9 @@ async def _job(call: Call, job: "JobName", since: datetime | None, *, send: bool
 
 def _send_waits(waits: "tuple[Wait, ...]") -> None:
     """Send the daemon what a job waits for."""
-    from cpimportd.daemon.messages import Waits
+    from cpimportd.daemon.messages import CurrentWaits
 
-    send_messages(Waits(waits))
+    send_messages(CurrentWaits(waits))
 
 
 def _report_to_daemon(
@@ -137,16 +137,16 @@ def _report_to_daemon(
     """Send the daemon a job's lines for the journal, and how it ended."""
     import logging
 
-    from cpimportd.daemon.messages import Result, Said, said
+    from cpimportd.daemon.messages import LogLine, RunResult, problem_line
 
     failed = problems if done is None else ()
     first = problems[0] if problems else None
     summary = f"{job}: {done.summary}" if done else f"{job} failed: {first}"
     level = logging.ERROR if failed else logging.WARNING
-    lines = [Said(level if problems else logging.INFO, summary)]
-    lines += [said(found, level) for found in problems]
-    lines += [said(found, logging.WARNING) for found in untold]
-    result = Result(
+    lines = [LogLine(level if problems else logging.INFO, summary)]
+    lines += [problem_line(found, level) for found in problems]
+    lines += [problem_line(found, logging.WARNING) for found in untold]
+    result = RunResult(
         None,
         done.status if done else "failed",
         code,

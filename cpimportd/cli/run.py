@@ -176,15 +176,15 @@ def notify_daemon(
     from cpimportd.core.outcomes import JUDGED
     from cpimportd.core.problems import ProblemError
     from cpimportd.daemon.client import Client
-    from cpimportd.daemon.messages import Result, Seen
+    from cpimportd.daemon.messages import RunResult, SeenWorkbook
     from cpimportd.daemon.run_notice import RunNotice
     from cpimportd.render.progress import messages_of_report
 
     if report.status.value not in JUDGED:
         return
     told = list(messages_of_report(report))
-    (result,) = (one for one in told if isinstance(one, Result))
-    seen = () if elsewhere else tuple(one for one in told if isinstance(one, Seen))
+    (result,) = (one for one in told if isinstance(one, RunResult))
+    seen = () if elsewhere else tuple(one for one in told if isinstance(one, SeenWorkbook))
     ended = report.started_at + timedelta(seconds=report.seconds)
     try:
         word = RunNotice(report.started_at, ended, result, seen, only)

@@ -270,7 +270,7 @@ def reschedule(call: Call, name: str, expression: str | None, reset: bool) -> in
     if expression is None and not reset:
         now = f"now {usual!r}"
         raise click.UsageError(f"say when: an OnCalendar expression such as '*-*-* 07:30' ({now}), or --reset")
-    client = Client(settings.state_directory, say=say_wait)
+    client = Client(settings.state_directory, on_wait=say_wait)
     if expression is not None:
         _require_slot(expression, settings.zone)
     refused = client.reschedule(name, expression)

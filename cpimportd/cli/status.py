@@ -40,7 +40,7 @@ def status(call: Call) -> Answer | int:
     Example: `cpimportd status --json | jq .well`. Why a unit is held: `cpimportd history`, then `cpimportd show RUN`.
     """
     from cpimportd.core.problems import ProblemError
-    from cpimportd.daemon.client import as_told, verdict, with_held
+    from cpimportd.daemon.client import needing_attention, with_attention, with_database_facts
 
     client = daemon_client(call.config_file)
     try:
@@ -53,15 +53,15 @@ def status(call: Call) -> Answer | int:
         else:
             say(error.problems)
         return 3
-    found = with_held(found, *_held_by_books(call.config_file))
-    wrong = verdict(found)
+    found = with_database_facts(found, *_held_by_books(call.config_file))
+    wrong = needing_attention(found)
 
     def show(console: "Console") -> None:
         from cpimportd.render.status import render_status
 
         render_status(found, wrong, console)
 
-    return Answer(lambda: as_told(found), show, code=1 if wrong else 0)
+    return Answer(lambda: with_attention(found), show, code=1 if wrong else 0)
 
 
 def _held_by_books(config_file: Path | None) -> "tuple[list[str] | None, Problem | None, list[Problem]]":

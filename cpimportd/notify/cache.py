@@ -15,7 +15,7 @@ import tenacity
 
 from cpimportd.config.sections import Cache
 from cpimportd.core.problems import Problem, ProblemError, problem
-from cpimportd.core.waiting import Wait, silence, waiting
+from cpimportd.core.waiting import Wait, report_slow, waiting
 
 if TYPE_CHECKING:
     from redis.asyncio import Redis
@@ -74,7 +74,7 @@ async def clear_once(cache: Cache) -> Cleared:
         return Cleared()
     deleted = 0
     try:
-        async with silence("cache", limit=cache.timeout.total_seconds()) as heard:
+        async with report_slow("cache", limit=cache.timeout.total_seconds()) as heard:
             async for attempt in _attempts(cache):
                 with attempt:
                     async with _client(cache) as client:

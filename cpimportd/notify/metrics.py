@@ -18,7 +18,7 @@ from cpimportd.core.files import replacing
 from cpimportd.core.problems import Problem, ProblemError, problem
 from cpimportd.core.system import require_replaceable
 from cpimportd.daemon.lock import holder
-from cpimportd.daemon.status import read
+from cpimportd.daemon.status import read_status
 
 if TYPE_CHECKING:
     from prometheus_client import CollectorRegistry
@@ -76,7 +76,7 @@ def daemon_status(state_directory: Path) -> Mapping[str, Any] | None:
     """What the daemon says of itself; None where it does not run, or this user may not look."""
     try:
         found = holder(state_directory)
-        status = None if found is None else read(found.runtime)
+        status = None if found is None else read_status(found.runtime)
     except (ProblemError, OSError, ValueError):
         return None
     return status if found is not None and status is not None and status["pid"] == found.pid else None

@@ -18,7 +18,7 @@ from cpimportd.config.settings import Schedule, Settings
 from cpimportd.core.model import Group, Kind
 from cpimportd.core.problems import Problem, ProblemError, problem
 from cpimportd.core.time import moment, span
-from cpimportd.daemon.client import as_rescheduled, trouble_of_run
+from cpimportd.daemon.client import waits_needing_attention, with_rescheduled
 from cpimportd.daemon.lock import LOCK, holder
 from cpimportd.daemon.store import FILE as MEMORY
 from cpimportd.daemon.store import NOT_UNDERSTOOD, decode
@@ -52,7 +52,7 @@ async def ask(loaded: Loaded, thresholds: Thresholds, now: datetime) -> Answer:
         thresholds: of the last success.
         now: an aware instant.
     """
-    settings = as_rescheduled(loaded.settings)
+    settings = with_rescheduled(loaded.settings)
     try:
         require_database(settings, loaded.path)
         require_source(settings, loaded.path)
@@ -118,7 +118,7 @@ def _trouble(status: Mapping[str, Any] | None) -> Iterator[Finding]:
     last = status["last"]
     if last is not None and last["status"] == "crashed":
         yield Finding(Level.WARNING, f"the last run: {last['summary']}", last["way_out"])
-    for wait in trouble_of_run(status):
+    for wait in waits_needing_attention(status):
         yield Finding(Level.WARNING, f"the run under way waits for {wait['told']}", "Look: cpimportd status")
     if status.get("refused") is not None:
         first = status["refused"]["problems"][0]

@@ -18,7 +18,7 @@ from typing import Any, Final, TypeVar
 from urllib.parse import unquote, unquote_plus
 
 from cpimportd.core.problems import ProblemError, printable, problem
-from cpimportd.core.waiting import silence
+from cpimportd.core.waiting import report_slow
 
 Result = TypeVar("Result")
 
@@ -104,7 +104,7 @@ async def send(urls: Mapping[str, str], message: tuple[str, str], occasion: str,
     """
     require_apprise()
     names = list(urls)
-    async with silence("alerts", "no answer yet", seconds):
+    async with report_slow("alerts", "no answer yet", seconds):
         with _quiet_logs():
             reasons = await asyncio.gather(*(_send_one(urls[name], message, occasion, seconds) for name in names))
     return {name: reason for name, reason in zip(names, reasons, strict=True) if reason is not None}

@@ -11,7 +11,7 @@ import asyncpg
 from cpimportd.config.sections import Tell
 from cpimportd.core.model import BACKEND_TABLES
 from cpimportd.core.problems import Problem, ProblemError, printable, problem
-from cpimportd.core.waiting import silence
+from cpimportd.core.waiting import report_slow
 
 logger = logging.getLogger(__name__)
 
@@ -175,7 +175,7 @@ async def _refresh(session: "_Session", view: View, tell: Tell) -> Problem | Non
         connection = await session.connection()
         async with connection.transaction():
             await connection.execute(f"SET LOCAL lock_timeout = '{_LOCK_TIMEOUT}'")
-            async with silence("views", view.name, trouble=False):
+            async with report_slow("views", view.name, trouble=False):
                 await connection.execute(statement)
     except asyncpg.LockNotAvailableError:
         reason = f"somebody else held it locked for more than {_LOCK_TIMEOUT}"

@@ -11,7 +11,7 @@ from enum import Enum
 import aioftp
 
 from cpimportd.core.problems import ProblemError, problem
-from cpimportd.core.waiting import silence
+from cpimportd.core.waiting import report_slow
 from cpimportd.source.client import ImpostorError, PassiveError
 from cpimportd.source.control import TRANSPARENT, OtherProtocolError, TlsFromTheStartError, words
 from cpimportd.source.interface import InUseError, PermanentError, TooMuchError
@@ -50,7 +50,7 @@ class Interpreter:
         folder: the folder.
         user: who logs in.
         secret: the password; struck out wherever a server repeats it.
-        silence: seconds without a word after which the server counts as silent, whatever the limit of a phase.
+        report_slow: seconds without a word after which the server counts as silent, whatever the limit of a phase.
         encrypted: whether the control connection is under TLS.
         asked: gives the last command that was sent, which every problem names; empty before the first.
     """
@@ -59,7 +59,7 @@ class Interpreter:
     folder: str
     user: str
     secret: str
-    silence: float
+    report_slow: float
     encrypted: bool
     asked: Callable[[], str]
 
@@ -77,7 +77,7 @@ class Interpreter:
                 if phase is Phase.DOWNLOAD:  # it may take its time; of its silence download() tells
                     yield
                 else:
-                    async with silence("source", f"no answer yet during {phase.value}", seconds):
+                    async with report_slow("source", f"no answer yet during {phase.value}", seconds):
                         yield
         except (ProblemError, InUseError):
             raise
@@ -89,7 +89,7 @@ class Interpreter:
             raise self.secured_too_early() from error
         except TimeoutError as error:
             to = f" to {asked}" if (asked := self._asked()) else ""
-            limit = seconds if whole.expired() else min(seconds, self.silence)
+            limit = seconds if whole.expired() else min(seconds, self.report_slow)
             raise self._silent(phase, f"no answer within {limit:g} s{to}", file) from error
         except ImpostorError as error:
             raise self.untrusted(str(error)) from error

@@ -10,7 +10,7 @@ import aioftp
 
 from cpimportd.config import settings
 from cpimportd.core.problems import ProblemError, problem
-from cpimportd.core.waiting import silence
+from cpimportd.core.waiting import report_slow
 from cpimportd.source import certificate, listing
 from cpimportd.source.address import Address
 from cpimportd.source.client import Client
@@ -232,7 +232,7 @@ class FtpSession:
         self.in_step = False
         async with (
             self._understand.during(Phase.DOWNLOAD, self._transfer_limit, entry.name),
-            silence("source", f"{entry.name}: no more bytes come", self._command_limit) as heard,
+            report_slow("source", f"{entry.name}: no more bytes come", self._command_limit) as heard,
             self._client.data(f"RETR {entry.wire.decode(TRANSPARENT)}", start) as stream,
         ):
             while block := await stream.read(BLOCK):

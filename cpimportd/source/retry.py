@@ -25,7 +25,7 @@ from tenacity import AsyncRetrying, RetryCallState, retry_if_exception, wait_exp
 
 from cpimportd.config import settings
 from cpimportd.core.problems import ProblemError, problem
-from cpimportd.core.waiting import SHOWN_AFTER, Wait, Waiting, waiting
+from cpimportd.core.waiting import SHOWN_AFTER, Wait, WaitReporter, waiting
 from cpimportd.source.interface import Entry, FileState
 
 _log = logging.getLogger(__name__)
@@ -64,12 +64,12 @@ class RetryBudget:
             ProblemError: of the last attempt; of the first, if that cannot pass (a wrong password must not be tried
                 twice, or the account may be locked).
         """
-        waiter = Waiting()
+        waiter = WaitReporter()
 
         # tenacity awaits only what it sees to be a coroutine function, which a lambda around one is not.
         async def one_attempt() -> _T:
             # A try that lasts so long tells by itself what it does, or who is silent.
-            over = asyncio.get_running_loop().call_later(SHOWN_AFTER, waiter.over)
+            over = asyncio.get_running_loop().call_later(SHOWN_AFTER, waiter.clear)
             try:
                 return await attempt()
             finally:
@@ -84,14 +84,14 @@ class RetryBudget:
                 reraise=True,
             )(one_attempt)
         finally:
-            waiter.over()
+            waiter.clear()
 
-    def _report_retry(self, state: RetryCallState, waiter: Waiting) -> None:
+    def _report_retry(self, state: RetryCallState, waiter: WaitReporter) -> None:
         error = None if state.outcome is None else state.outcome.exception()
         if error is None:
             return
         again = datetime.now(UTC) + timedelta(seconds=state.upcoming_sleep)
-        waiter.says(Wait(self._waits_for, _why(error), again, self.ends))
+        waiter.report(Wait(self._waits_for, _why(error), again, self.ends))
         _log.warning(
             "trying again in %.0f s: %s",
             state.upcoming_sleep,

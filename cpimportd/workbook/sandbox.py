@@ -20,7 +20,7 @@ from typing import Protocol
 from cpimportd.config.settings import Reader
 from cpimportd.core.problems import ProblemError, problem
 from cpimportd.core.system import exhausted
-from cpimportd.core.waiting import silence
+from cpimportd.core.waiting import report_slow
 from cpimportd.workbook.memory import ran_out_of_memory
 from cpimportd.workbook.protocol import LONGEST_LINE
 
@@ -203,7 +203,7 @@ async def _lines(child: Child, deadline: float, most: int, file: str) -> AsyncIt
 
 async def _piece(child: Child, deadline: float, file: str) -> bytes:
     left = max(0.0, deadline - asyncio.get_running_loop().time())
-    async with silence("reader", f"{file}: it has said nothing yet, or no more", left, trouble=False, times=4):
+    async with report_slow("reader", f"{file}: it has said nothing yet, or no more", left, trouble=False, times=4):
         async with asyncio.timeout_at(deadline):
             return await child.stdout.read(PIECE)
 

@@ -9,11 +9,11 @@ from cpimportd.books.database.connection import connect
 from cpimportd.books.reports.health import Figures, Health, Success, health
 from cpimportd.cli.checkup.machine import regular_slots
 from cpimportd.config.settings import Schedule, Settings
-from cpimportd.daemon.client import undone, verdict
+from cpimportd.daemon.client import failed_jobs, needing_attention
 from cpimportd.daemon.slots import Slots
 from cpimportd.daemon.state import State
-from cpimportd.daemon.store import Finished, Record, decode, encode
-from cpimportd.daemon.wording import line, status_lines
+from cpimportd.daemon.store import FinishedRun, Record, decode, encode
+from cpimportd.daemon.wording import status_line, status_lines
 from cpimportd.notify.nagios import Level, Thresholds, judge
 from cpimportd.notify.nagios_answer import Answer
 from cpimportd.notify.prometheus import registry_of, text_of
@@ -71,15 +71,15 @@ def test_what_somebody_imported_by_hand_counts_for_each_schedule_whose_kinds_it_
     assert level(watched(ago(None, frozenset({"expenses", "details"}), hours=1)), some=both) is Level.OK
 
 
-def finished(schedule: str | None, status: str, minutes: int = 0) -> Finished:
+def finished(schedule: str | None, status: str, minutes: int = 0) -> FinishedRun:
     ended = NOW + timedelta(minutes=minutes)
-    return Finished(minutes, schedule, None, NOW, ended, status, 0, 1, f"{schedule} {status}")
+    return FinishedRun(minutes, schedule, None, NOW, ended, status, 0, 1, f"{schedule} {status}")
 
 
 def told(record: Record, **at: str) -> dict:
     """What a daemon with these schedules shows, as far as a verdict asks for it."""
     state = State(plan(**at), Slots(Memory()), record, NOW)
-    state.slots.enforce(state.plan, NOW)
+    state.slots.apply_plan(state.plan, NOW)
     upcoming = state.slots.upcoming(NOW)
     last = record.last
     return {
@@ -97,15 +97,15 @@ TWO = {"daily": "06:00", "hourly": "hourly"}
 @pytest.mark.parametrize("status", ["failed", "crashed", "held", "no-upload"])
 def test_the_daemon_tells_of_the_daily_failure_though_the_hourly_run_came_after_it(status):
     record = Record().ended(finished("daily", status)).ended(finished("hourly", "published", 1))
-    assert verdict(told(record, **TWO)) == [f"the last job of daily: daily {status}"]
+    assert needing_attention(told(record, **TWO)) == [f"the last job of daily: daily {status}"]
     assert decode(encode(record)).undone == record.undone
     state = State(plan(**TWO), Slots(Memory()), record, NOW)
     assert any(text.startswith("not done: the last job of daily") for text in status_lines(state, "", NOW))
     lamp = traffic_light(DaemonState(told(record, **TWO), None, {}), [], [], "published")
     assert lamp == {"state": "red", "reasons": [{"code": "schedule-failed", "count": 1}]}
-    assert undone(told(Record().ended(finished("daily", status)), **TWO)) == []  # it is the last run: told once
+    assert failed_jobs(told(Record().ended(finished("daily", status)), **TWO)) == []  # it is the last run: told once
     later = record.ended(finished("daily", "published", 2))
-    assert verdict(told(later, **TWO)) == []
+    assert needing_attention(told(later, **TWO)) == []
 
 
 def test_who_imports_by_hand_makes_good_what_the_schedules_of_these_kinds_failed_to():
@@ -118,10 +118,10 @@ def test_who_imports_by_hand_makes_good_what_the_schedules_of_these_kinds_failed
 
 
 def test_a_report_that_was_not_sent_is_not_made_good_by_an_import():
-    record = Record().did(finished("weekly", "failed"))
+    record = Record().after_job(finished("weekly", "failed"))
     assert record.ended(finished(None, "published", 1), ("daily",)).undone.keys() == {"weekly"}
     assert record.ended(finished("daily", "published", 1)).undone.keys() == {"weekly"}
-    assert record.did(finished("weekly", "reported", 1)).undone == {}
+    assert record.after_job(finished("weekly", "reported", 1)).undone == {}
 
 
 @pytest.mark.asyncio
@@ -189,25 +189,25 @@ def test_a_schedule_that_has_no_slot_any_more_is_told_of_everywhere(at, job, cap
     found = judge(settings, successes, Thresholds(), NOW)
     assert [one.level for one in found if "[slot-none]" in one.text] == [Level.WARNING]
     status = told(Record(), once=at)
-    assert verdict(status) == ["once has no slot any more: nothing starts it by itself"]
+    assert needing_attention(status) == ["once has no slot any more: nothing starts it by itself"]
     lamp = traffic_light(DaemonState(status, None, {}), [], [], "published")
     assert lamp == {"state": "yellow", "reasons": [{"code": "slotless", "count": 1}]}
     state = State(plan(once=at), Slots(Memory()), Record(), NOW)
-    state.slots.enforce(state.plan, NOW)
+    state.slots.apply_plan(state.plan, NOW)
     for _ in range(3):
-        state.slots.look(NOW, 0.0, None)
+        state.slots.check_clock(NOW, 0.0, None)
     assert caplog.text.count("slot-none") == 1
-    assert line(state, NOW, 0.0) == "No schedule has a slot any more; `cpimportd trigger` imports now"
+    assert status_line(state, NOW, 0.0) == "No schedule has a slot any more; `cpimportd trigger` imports now"
     caplog.clear()
-    state.slots.enforce(plan(once=f"{at} "), NOW)
-    state.slots.look(NOW, 0.0, "once")
+    state.slots.apply_plan(plan(once=f"{at} "), NOW)
+    state.slots.check_clock(NOW, 0.0, "once")
     assert "slot-none" not in caplog.text  # its last slot is under way
-    state.slots.look(NOW, 0.0, None)
+    state.slots.check_clock(NOW, 0.0, None)
     assert caplog.text.count("slot-none") == 1
 
 
 def test_the_last_slot_of_a_schedule_is_no_reason_to_warn_while_it_waits():
     status = told(Record(), once="2020-01-01")
     waiting = {**status, "schedules": [{**status["schedules"][0], "waiting": {"why": "1C's upload"}}]}
-    assert verdict(waiting) == ["once waits for 1C's upload"]
-    assert verdict({**status, "running": {"schedule": "once"}}) == []
+    assert needing_attention(waiting) == ["once waits for 1C's upload"]
+    assert needing_attention({**status, "running": {"schedule": "once"}}) == []

@@ -11,7 +11,7 @@ from cpimportd.core.model import Kind
 from cpimportd.core.problems import problem
 from cpimportd.core.report import FileReport, FileStatus, RunReport, RunStatus
 from cpimportd.core.waiting import Wait
-from cpimportd.daemon.messages import Begun, Result, Said, Seen, Stage, Waits, decode, encode
+from cpimportd.daemon.messages import CurrentWaits, LogLine, RunResult, RunStarted, SeenWorkbook, Stage, decode, encode
 from cpimportd.render.progress import messages_of_report
 
 NO_OFFSET = b'{"waits": [{"for": "x", "why": "y", "next": "2026-11-24T03:00", "until": null, "trouble": true}]}'
@@ -22,14 +22,14 @@ BEGAN = datetime(2026, 11, 24, 3, tzinfo=UTC)
     "message",
     [
         Stage("read", "Поступление.xlsx", 10, 20, finished=True),
-        Begun(26),
-        Waits(()),
-        Waits((Wait("source", "away", BEGAN, BEGAN), Wait("upload", "young", trouble=False))),
-        Said(logging.WARNING, "a text", {"CPIMPORTD_CODE": "shrunk"}),
-        Seen("a.xlsx", "receipts", ("ЛОТОС ООО",), BEGAN, "published"),
-        Seen("b.xlsx", None, (), None, "held"),
-        Result(7, "partial", 3, "published", held=("ЛОТОС ООО/expenses",), problem="x", way_out="y"),
-        Result(None, "failed", 1, "failed", passing=True, codes=("database-unreachable",)),
+        RunStarted(26),
+        CurrentWaits(()),
+        CurrentWaits((Wait("source", "away", BEGAN, BEGAN), Wait("upload", "young", trouble=False))),
+        LogLine(logging.WARNING, "a text", {"CPIMPORTD_CODE": "shrunk"}),
+        SeenWorkbook("a.xlsx", "receipts", ("ЛОТОС ООО",), BEGAN, "published"),
+        SeenWorkbook("b.xlsx", None, (), None, "held"),
+        RunResult(7, "partial", 3, "published", held=("ЛОТОС ООО/expenses",), problem="x", way_out="y"),
+        RunResult(None, "failed", 1, "failed", passing=True, codes=("database-unreachable",)),
     ],
 )
 def test_a_message_is_read_back_as_it_was_written(message):
@@ -39,8 +39,8 @@ def test_a_message_is_read_back_as_it_was_written(message):
 @given(st.binary(max_size=200))
 def test_whatever_is_on_a_line_becomes_a_message_without_control_characters(line):
     found = decode(line)
-    assert isinstance(found, Begun | Stage | Waits | Said | Seen | Result)
-    if isinstance(found, Said):
+    assert isinstance(found, RunStarted | Stage | CurrentWaits | LogLine | SeenWorkbook | RunResult)
+    if isinstance(found, LogLine):
         assert "\x1b" not in found.text
         assert "\n" not in found.text
 
@@ -60,7 +60,7 @@ def test_whatever_is_on_a_line_becomes_a_message_without_control_characters(line
     ],
 )
 def test_what_only_looks_like_a_message_is_said_as_text(line):
-    assert decode(line) == Said(logging.ERROR, line.decode())
+    assert decode(line) == LogLine(logging.ERROR, line.decode())
 
 
 def test_pythons_last_words_are_said_as_an_error():
@@ -75,7 +75,7 @@ def report(status: RunStatus, *problems) -> RunReport:
 
 def test_a_report_ends_in_its_result_and_names_what_it_saw():
     *_, seen, result = messages_of_report(report(RunStatus.UNCHANGED))
-    assert seen == Seen("a.xlsx", "receipts", ("ЛОТОС ООО",), BEGAN, "unchanged")
+    assert seen == SeenWorkbook("a.xlsx", "receipts", ("ЛОТОС ООО",), BEGAN, "unchanged")
     assert (result.run, result.status, result.code, result.passing, result.problem) == (7, "unchanged", 0, False, None)
 
 

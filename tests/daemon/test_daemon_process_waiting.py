@@ -15,7 +15,7 @@ import pytest
 from cpimportd.books.publish.transaction import was_committed
 from cpimportd.config.settings import Database, Retry
 from cpimportd.core.problems import ProblemError
-from cpimportd.core.waiting import Wait, told_to
+from cpimportd.core.waiting import Wait, report_waits_to
 from cpimportd.demo.ftp import LoopbackFtpServer
 from tests.support.daemon.gate import Gate
 from tests.support.daemon.place import SAMPLES
@@ -268,7 +268,7 @@ def test_whether_commit_took_place_is_asked_with_a_word_on_the_waiting(tmp_path)
     nowhere = Database(url=f"postgresql://nobody@/nothing?host={tmp_path}")  # type: ignore[arg-type]
 
     async def ask() -> None:
-        with told_to(heard.append):
+        with report_waits_to(heard.append):
             await was_committed(nowhere, Retry(within=1.5, wait_first=0.2, wait_longest=0.3), 7)  # type: ignore[arg-type]
 
     with pytest.raises(ProblemError, match="commit-unknown"):

@@ -2,14 +2,14 @@
 
 import pytest
 
-from cpimportd.daemon.messages import Stage, Waits
+from cpimportd.daemon.messages import CurrentWaits, Stage
 from cpimportd.daemon.progress import Progress
 
 
-def heard(*stages: Stage | Waits) -> Progress:
+def heard(*stages: Stage | CurrentWaits) -> Progress:
     progress = Progress()
     for stage in stages:
-        progress.take(stage)
+        progress.update(stage)
     return progress
 
 

@@ -48,7 +48,7 @@ async def test_what_goes_wrong_is_a_warning_with_its_way_out(plan, caplog):
 
 @pytest.mark.asyncio
 async def test_one_that_does_not_end_is_given_up_and_gone(plan, monkeypatch):
-    monkeypatch.setattr(main, "PRUNING_WITHIN", 0.01)
+    monkeypatch.setattr(main, "PRUNE_TIMEOUT", 0.01)
     with pytest.raises(ProblemError) as raised:
         await main._prune(plan)
     assert raised.value.problems[0].code == "run-timeout"

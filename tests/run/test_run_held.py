@@ -12,7 +12,7 @@ from cpimportd.books.reports.health import health
 from cpimportd.core.model import Kind
 from cpimportd.core.problems import ProblemError
 from cpimportd.core.report import RunStatus
-from cpimportd.daemon.messages import Result
+from cpimportd.daemon.messages import RunResult
 from cpimportd.demo.workbook import write_workbook
 from cpimportd.render.progress import messages_of_report
 from cpimportd.run.undoing import undo_once
@@ -48,7 +48,7 @@ async def told(workplace):
 
 def heard(report):
     """What the daemon hears of a run."""
-    (result,) = (one for one in messages_of_report(report) if isinstance(one, Result))
+    (result,) = (one for one in messages_of_report(report) if isinstance(one, RunResult))
     return result.held
 
 

@@ -13,10 +13,10 @@ from cpimportd.core.model import Kind
 from cpimportd.core.outcomes import JUDGED, SUCCEEDED, WELL
 from cpimportd.core.report import RunStatus
 from cpimportd.daemon import attempts
-from cpimportd.daemon.attempts import Attempt, Done, Ended
-from cpimportd.daemon.client import verdict
-from cpimportd.daemon.messages import Result, Seen
-from cpimportd.daemon.store import Finished, Record
+from cpimportd.daemon.attempts import Attempt, RunExit, SlotDone
+from cpimportd.daemon.client import needing_attention
+from cpimportd.daemon.messages import RunResult, SeenWorkbook
+from cpimportd.daemon.store import FinishedRun, Record
 from cpimportd.demo.workbook import write_workbook
 from cpimportd.notify.alerting import Occasion, watched
 from cpimportd.notify.conditions import Event, Look, compare, find
@@ -50,19 +50,21 @@ def refuses(*names):
 
 async def whoever_watches(workplace, report):
     """What each of those says who derive success from a run; the words are the same for all of them."""
-    result = next(one for one in messages_of_report(report) if isinstance(one, Result))
+    result = next(one for one in messages_of_report(report) if isinstance(one, RunResult))
     found = await asked(workplace, health)
     line = (await asked(workplace, lambda connection, department: history(connection, department_id=department)))[0]
     books = await asked(workplace, lambda c, d: workbooks(c, d, now=NOW, stale_after=timedelta(days=9)))
-    record = Record().ended(Finished.of(result, result.status, job=1, work=(None, None), began=NOW, ended=NOW))
-    seen = tuple(one for one in messages_of_report(report) if isinstance(one, Seen))
+    record = Record().ended(
+        FinishedRun.from_result(result, result.status, job=1, work=(None, None), began=NOW, ended=NOW)
+    )
+    seen = tuple(one for one in messages_of_report(report) if isinstance(one, SeenWorkbook))
     files = [
         {"name": one.name, "status": one.status, "organizations": one.organizations, "stale": False}
-        for one in record.saw(seen, NOW).uploads.values()
+        for one in record.after_listing(seen, NOW).uploads.values()
     ]
     status = {"schedules": [], "held": record.held, "files": files, "last": None, "running": None}
-    slot = attempts.judge(
-        Ended(result.code, result), Attempt(NOW, 0.0, 0.0, runs=1), SCHEDULE, PLAN, now=NOW, monotonic=9e9
+    slot = attempts.decide_next_step(
+        RunExit(result.code, result), Attempt(NOW, 0.0, 0.0, runs=1), SCHEDULE, PLAN, now=NOW, monotonic=9e9
     )
     metrics = text_of(registry_of(8, Figures(found, {}, ()), None))
     return {
@@ -70,10 +72,10 @@ async def whoever_watches(workplace, report):
         "status": report.status.value,
         "stored": line.status,
         "told": result.status,
-        "slot": slot.status if isinstance(slot, Done) else None,
+        "slot": slot.status if isinstance(slot, SlotDone) else None,
         "good": record.last_good is not None,
         "nagios": Answer(tuple(judge(workplace.settings, found, Thresholds(timedelta(days=9), timedelta(days=9)), NOW))).level,
-        "daemon": verdict(status),
+        "daemon": needing_attention(status),
         "light": traffic_light(DaemonState(None, None, {}), [], books, line.status)["reasons"],
         "metrics": f'status="{report.status.value}"}} 1.0' in metrics and "cpimportd_held_file{" in metrics,
         "alerts": sorted(one.state for one in find(report, Look(NOW)).conditions),
@@ -249,9 +251,11 @@ async def test_a_slot_that_another_run_did_and_held_is_not_well_for_who_comes_ne
     assert (await workplace.run(**slot)).status is RunStatus.PARTIAL
     report = await workplace.run(**slot)
     assert (report.code, [found.code for found in report.problems]) == (5, ["slot-done-held"])
-    (result,) = [one for one in messages_of_report(report) if isinstance(one, Result)]
-    done = attempts.judge(Ended(5, result), Attempt(NOW, 0.0, 0.0, runs=1), SCHEDULE, PLAN, now=NOW, monotonic=0.0)
-    assert done == Done("held")
+    (result,) = [one for one in messages_of_report(report) if isinstance(one, RunResult)]
+    done = attempts.decide_next_step(
+        RunExit(5, result), Attempt(NOW, 0.0, 0.0, runs=1), SCHEDULE, PLAN, now=NOW, monotonic=0.0
+    )
+    assert done == SlotDone("held")
     beats = []
 
     async def beat(url, what, text=""):

@@ -243,7 +243,7 @@ async def test_six_hundred_files_count_to_six_hundred(spool: Path) -> None:
     followed, said = Followed(), []
 
     def take(progress: Progress) -> None:
-        followed.take(Stage(progress.stage, progress.file, progress.done, progress.total, progress.finished))
+        followed.update(Stage(progress.stage, progress.file, progress.done, progress.total, progress.finished))
         said.append(str(followed))
 
     async with ScriptedServer() as server:

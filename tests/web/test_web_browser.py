@@ -11,7 +11,7 @@ from cpimportd.core.figures import amount
 from cpimportd.core.model import Kind
 from cpimportd.core.report import FileStatus, RunStatus, UnitStatus
 from cpimportd.core.waiting import WHAT
-from cpimportd.daemon.progress import _DOING
+from cpimportd.daemon.progress import STAGE_TEXTS
 from tests.support.daemon.fixtures import notify, place
 from tests.support.web.browser import chromium, window
 from tests.support.web.served import API, TOKEN, Served
@@ -118,7 +118,9 @@ def test_every_word_is_there_in_both_languages(opened, served):
     keys = {f"status_{one.value}" for kind in (RunStatus, UnitStatus, FileStatus) for one in kind}
     keys |= {f"m_{one.value}" for kind in (UnitStatus, FileStatus) for one in kind}
     keys |= {f"diff_{what.value}" for what in What} | {f"kind_{kind.value}" for kind in Kind}
-    keys |= {f"stage_{doing}" for doing in _DOING.values()} | {f"light_{state}" for state in ("green", "yellow", "red")}
+    keys |= {f"stage_{doing}" for doing in STAGE_TEXTS.values()} | {
+        f"light_{state}" for state in ("green", "yellow", "red")
+    }
     keys |= {
         f"why_{code}"
         for code in (

@@ -128,9 +128,9 @@ def served_again(process: Served) -> bool:
 def test_the_daemons_words_for_how_far_it_is_are_understood():
     heard = Progress()
     assert progress(str(heard)) == {"stage": "fetching", "done": None, "files": None, "percent": None}
-    heard.take(Stage("fetch", "a.xlsx", 10, 10, finished=True))
-    heard.take(Stage("fetch", "b.xlsx", 5, 10))
+    heard.update(Stage("fetch", "a.xlsx", 10, 10, finished=True))
+    heard.update(Stage("fetch", "b.xlsx", 5, 10))
     assert progress(str(heard)) == {"stage": "fetching", "done": 1, "files": 2, "percent": 75}
-    heard.take(Stage("tell"))
+    heard.update(Stage("tell"))
     assert progress(str(heard))["stage"] == "telling readers"
     assert progress("something new") == {"stage": "something new", "done": None, "files": None, "percent": None}

@@ -24,7 +24,7 @@ from cpimportd.core.files import own_folder
 from cpimportd.core.leftovers import abandoned, take_lock
 from cpimportd.core.model import BACKEND_TABLES
 from cpimportd.core.problems import ProblemError, printable, problem
-from cpimportd.core.waiting import silence
+from cpimportd.core.waiting import report_slow
 
 KEPT: Final = 7
 """How many backups stay in the folder."""
@@ -156,7 +156,10 @@ async def _ended(
     )
     try:
         limit = _LONGEST.total_seconds()
-        async with asyncio.timeout(limit), silence("backup", "it is not through yet", limit, trouble=False, times=4):
+        async with (
+            asyncio.timeout(limit),
+            report_slow("backup", "it is not through yet", limit, trouble=False, times=4),
+        ):
             written, errors = await process.communicate()
     except TimeoutError:
         return 1, "", f"{command[0]} took longer than {_LONGEST}"

@@ -10,7 +10,7 @@ from cpimportd.books.database.connection import SCHEMA, engine, opened
 from cpimportd.books.database.failures import failures_as_problems, translate
 from cpimportd.config.settings import Database
 from cpimportd.core.problems import ProblemError, problem
-from cpimportd.core.waiting import silence
+from cpimportd.core.waiting import report_slow
 
 if TYPE_CHECKING:
     from alembic.config import Config
@@ -79,7 +79,7 @@ async def upgrade(
     connecting = engine(database, direct=True)
     try:
         async with connecting.begin() as connection:
-            async with silence("upgrade"):
+            async with report_slow("upgrade"):
                 await _take_lock(connection)
             before = await _revision(connection)
             if before == REVISION:

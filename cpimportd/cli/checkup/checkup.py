@@ -11,7 +11,7 @@ from cpimportd.cli.checkup.line import CheckLine, attempt, bad, good
 from cpimportd.config.load import Loaded, load, require_source
 from cpimportd.config.settings import Settings
 from cpimportd.core.problems import ProblemError, problem
-from cpimportd.daemon.client import as_rescheduled
+from cpimportd.daemon.client import with_rescheduled
 from cpimportd.run.usable import need_faults, require_addresses
 
 WITHIN: Final = timedelta(seconds=30)
@@ -49,7 +49,9 @@ async def checkup(configuration: Loaded | Path | None = None, *, within: timedel
         attempt("cache", _cache(settings), within),
         attempt("state folder", asyncio.to_thread(machine.state_folder, settings), within),
         attempt("time zone", asyncio.to_thread(machine.time_zone, settings), within),
-        attempt("slots", asyncio.to_thread(machine.regular_slots, as_rescheduled(settings), datetime.now(UTC)), within),
+        attempt(
+            "slots", asyncio.to_thread(machine.regular_slots, with_rescheduled(settings), datetime.now(UTC)), within
+        ),
         attempt("closed period", asyncio.to_thread(machine.first_open_day, settings, datetime.now(UTC)), within),
     )
     return tuple(line for lines in found for line in lines)

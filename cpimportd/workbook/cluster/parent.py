@@ -21,7 +21,7 @@ from typing import IO, Any
 from cpimportd.config.settings import Engine, Reader
 from cpimportd.core.problems import Problem, ProblemError, printable, problem
 from cpimportd.core.system import unusable
-from cpimportd.core.waiting import silence
+from cpimportd.core.waiting import report_slow
 from cpimportd.core.workbooks import FetchedFile, Snapshot
 from cpimportd.workbook.cluster.reply import read_head, read_lines
 from cpimportd.workbook.cluster.task import order, reader_identity
@@ -125,7 +125,7 @@ class Cluster:
         """Wait as long as anything at all comes back."""
         while not answer.done():
             received = self._received
-            async with silence("cluster", f"a worker reads {file}", self._silence, trouble=False, times=4):
+            async with report_slow("cluster", f"a worker reads {file}", self._silence, trouble=False, times=4):
                 await asyncio.wait({answer}, timeout=self._silence)
             if not answer.done() and received == self._received:
                 reason = f"nothing came back for {self._silence:.0f} s; twice reader.wall_time is waited for"
@@ -138,7 +138,7 @@ class Cluster:
             ProblemError: ``cluster-not-installed``, ``cluster-unreachable``.
         """
         try:
-            async with asyncio.timeout(within), silence("cluster", f"no answer yet from {self._address}", within):
+            async with asyncio.timeout(within), report_slow("cluster", f"no answer yet from {self._address}", within):
                 said = json.loads(await self._line())
             if "failed" in said:
                 raise ProblemError(_as_problem(said["failed"], self._address))

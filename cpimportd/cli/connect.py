@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
-from cpimportd.cli.output import say
+from cpimportd.cli.output import print_problems
 
 if TYPE_CHECKING:
     import asyncio
@@ -35,7 +35,7 @@ def load(config_file: Path | None) -> "Loaded":
 
     loaded = load_configuration(config_file)
     require_addresses(loaded)
-    say(loaded.problems)
+    print_problems(loaded.problems)
     return loaded
 
 
@@ -81,17 +81,17 @@ def daemon_client(config_file: Path | None) -> "Client":
             folder = default_state_folder()
             if holder(folder) is None:
                 raise
-    return Client(folder, on_wait=say_wait)
+    return Client(folder, on_wait=print_wait)
 
 
-def say_wait(wait: "Wait") -> None:
+def print_wait(wait: "Wait") -> None:
     """Print on stderr that the daemon is busy or stopped, at a terminal or not."""
     from datetime import UTC, datetime
 
     click.echo(f"cpimportd: waiting for {wait.describe(None, datetime.now(UTC))}", err=True)
 
 
-def _say_waits(waits: "tuple[Wait, ...]") -> None:
+def _print_waits(waits: "tuple[Wait, ...]") -> None:
     """Print at a terminal what a verb waits for; a log or a script does not get it."""
     from datetime import UTC, datetime
 
@@ -129,7 +129,7 @@ def run_async(work: Coroutine[Any, Any, Result]) -> Result:
 
     begun = stoppable()
     try:
-        with report_waits_to(_say_waits):
+        with report_waits_to(_print_waits):
             asyncio.run(begun)
     except asyncio.CancelledError:
         raise KeyboardInterrupt from None

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 @config_option
 @click.option("--log-format", "form", type=click.Choice(["auto", "text", "json", "journal"]), default="auto",
               show_default=True, help="Of log lines; auto: the journal under systemd, else text.")  # fmt: skip
-@verb(acts=True)
+@verb(changes_something=True)
 def daemon(call: Call, form: "Form") -> int:
     """Stay, and import whenever a schedule is due; systemd starts this.
 
@@ -43,7 +43,7 @@ def daemon(call: Call, form: "Form") -> int:
 @click.command()
 @config_option
 @json_option
-@verb(acts=True)
+@verb(changes_something=True)
 def web(call: Call) -> int:
     """Serve the dashboard and the interface over HTTP until SIGTERM or Ctrl-C.
 

@@ -9,7 +9,7 @@ from cpimportd.cli.common import Call, verb
 
 @click.command()
 @click.option("--keep", is_flag=True, help="Leave all of it running, with a daemon and the dashboard, to look around.")
-@verb(acts=True)
+@verb(changes_something=True)
 def demo(_: Call, keep: bool) -> int:
     """Show the product on generated exports: day 1, day 2 and a broken day.
 

@@ -182,7 +182,7 @@ async def _show_text(
               help="Write it into this workbook: Добавлено, Удалено, Изменено, Итоги.")  # fmt: skip
 @click.option("--force", is_flag=True, help="Overwrite FILE if it exists.")
 @json_option
-@verb(acts=("xlsx",))
+@verb(changes_something=("xlsx",))
 def diff(call: Call, run: int, organization: str | None, xlsx: Path | None, force: bool) -> None:
     """What a run made different: documents added, removed and changed, field by field, old and new.
 

@@ -24,7 +24,7 @@ async def _back_up(settings: "Settings") -> Path:
 @click.command()
 @config_option
 @json_option
-@verb(acts=True)
+@verb(changes_something=True)
 def backup(call: Call) -> Answer:
     """Dump the tables concerned into the state folder (pg_dump's custom format, for pg_restore).
 
@@ -42,7 +42,7 @@ def backup(call: Call) -> Answer:
 @click.command()
 @config_option
 @json_option
-@verb(acts=True)
+@verb(changes_something=True)
 def prune(call: Call) -> Answer:
     """Remove what is older than its retention: workbooks (spool.keep) and journal entries (journal.keep).
 
@@ -79,7 +79,7 @@ def db() -> None:
 @db.command()
 @config_option
 @json_option
-@verb(acts=True)
+@verb(changes_something=True)
 def upgrade(call: Call) -> Answer:
     """Create or upgrade cpimportd's own schema; on an empty database also the backend's tables.
 

@@ -54,7 +54,7 @@ class Answer:
         return self.code
 
 
-def say(problems: "Iterable[Problem]") -> None:
+def print_problems(problems: "Iterable[Problem]") -> None:
     """Show problems to a human, each with its way out, on stderr."""
     for one in problems:
         click.echo(f"cpimportd: {one}", err=True)
@@ -161,5 +161,5 @@ def after_output(code: int, *, acted: bool) -> int:
     if lost is None or unread(sys.stdout):
         return code
     give_up(sys.stdout)
-    say((problem("output-lost", reason=lost.strerror or str(lost)),))
+    print_problems((problem("output-lost", reason=lost.strerror or str(lost)),))
     return code if code or acted else 1

@@ -12,14 +12,14 @@ import click
 from cpimportd.cli.arguments import DAY, SECONDS, require_past
 from cpimportd.cli.common import Call, config_option, json_option, verb
 from cpimportd.cli.connect import run_async
-from cpimportd.cli.output import Answer, say, send_messages
+from cpimportd.cli.output import Answer, print_problems, send_messages
 
 if TYPE_CHECKING:
     from rich.console import Console
 
     from cpimportd.core.problems import Problem
     from cpimportd.core.waiting import Wait
-    from cpimportd.notify.jobs import Done, JobName
+    from cpimportd.notify.jobs import JobName, JobResult
 
 _OPTIONS: Final = (
     config_option,
@@ -40,7 +40,7 @@ _OPTIONS: Final = (
 
 def _job_verb(work: Callable[..., int]) -> click.Command:
     """Make a function the verb of a job."""
-    made: Callable[..., object] = verb(acts=("send",))(work)
+    made: Callable[..., object] = verb(changes_something=("send",))(work)
     for option in reversed(_OPTIONS):
         made = option(made)
     return click.command()(made)
@@ -53,7 +53,7 @@ def report(call: Call, **options: Any) -> int:  # noqa: ANN401 - those of _OPTIO
     For a month: `cpimportd report --since 2026-11-01`. Every Monday, sent by the daemon: a section [schedules.weekly]
     with job = "report" and at = "Mon 08:00".
     """
-    return _do(call, "report", **options)
+    return _run_job_verb(call, "report", **options)
 
 
 @_job_verb
@@ -66,21 +66,21 @@ def reconcile(call: Call, **options: Any) -> int:  # noqa: ANN401 - those of _OP
     Example: `cpimportd reconcile --since 2026-11-01`. On the first of every month, sent by the daemon: a section
     [schedules.monthly] with job = "reconcile" and at = "*-*-01 08:00".
     """
-    return _do(call, "reconcile", **options)
+    return _run_job_verb(call, "reconcile", **options)
 
 
-def _do(
+def _run_job_verb(
     call: Call, job: "JobName", *, since: datetime | None, send: bool, form: str, again_within: timedelta | None
 ) -> int:
     from cpimportd.core.problems import ProblemError
-    from cpimportd.notify.alerting import tell_of_job
+    from cpimportd.notify.alerting import notify_after_job
 
     began, loaded = time.monotonic(), None
     try:
         loaded = call.loaded
         begin = None if since is None else since.replace(tzinfo=loaded.settings.zone)
         require_past(begin, datetime.now(UTC))
-        done = run_async(_job(call, job, begin, send=send, form=form))
+        done = run_async(_run_job(call, job, begin, send=send, form=form))
     except ProblemError as error:
         if form != "json":  # a person reads the reason at the terminal
             raise
@@ -88,19 +88,19 @@ def _do(
         if loaded is not None:
             seconds = time.monotonic() - began
             untold = run_async(
-                tell_of_job(loaded.settings, job, error.problems, seconds=seconds, again_within=again_within)
+                notify_after_job(loaded.settings, job, error.problems, seconds=seconds, again_within=again_within)
             )
         _report_to_daemon(job, error.exit_code, None, error.problems, untold)
         return error.exit_code
     if send:
-        done = replace(done, problems=(*done.problems, *run_async(tell_of_job(loaded.settings, job, ()))))
+        done = replace(done, problems=(*done.problems, *run_async(notify_after_job(loaded.settings, job, ()))))
     if form == "json":
         _report_to_daemon(job, done.code, done, done.problems)
     unsent = tuple(found for found in done.problems if found.code.startswith("alert"))
 
     def show(console: "Console") -> None:
         done.render(console)
-        say(unsent)
+        print_problems(unsent)
 
     if call.as_json or form == "none":
         more = {"unsent": unsent} if unsent else {}
@@ -108,18 +108,18 @@ def _do(
     return done.code
 
 
-async def _job(call: Call, job: "JobName", since: datetime | None, *, send: bool, form: str) -> "Done":
+async def _run_job(call: Call, job: "JobName", since: datetime | None, *, send: bool, form: str) -> "JobResult":
     import asyncpg
 
     from cpimportd.books.database.failures import translate
     from cpimportd.core.problems import ProblemError
     from cpimportd.core.waiting import report_waits_to
-    from cpimportd.notify.jobs import do
+    from cpimportd.notify.jobs import run_job
 
     settings = call.require_database()
     try:
         with report_waits_to(_send_waits) if form == "json" else nullcontext():
-            return await do(settings, job, since, send=send)
+            return await run_job(settings, job, since, send=send)
     except (asyncpg.PostgresError, asyncpg.InterfaceError, OSError) as error:
         raise ProblemError(translate(error)) from error
 
@@ -132,7 +132,7 @@ def _send_waits(waits: "tuple[Wait, ...]") -> None:
 
 
 def _report_to_daemon(
-    job: str, code: int, done: "Done | None", problems: "tuple[Problem, ...]", untold: "tuple[Problem, ...]" = ()
+    job: str, code: int, done: "JobResult | None", problems: "tuple[Problem, ...]", untold: "tuple[Problem, ...]" = ()
 ) -> None:
     """Send the daemon a job's lines for the journal, and how it ended."""
     import logging

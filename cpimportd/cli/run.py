@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING
 import click
 
 from cpimportd.cli.arguments import INSTANT, NAME, SECONDS, FilePath, require_schedule
-from cpimportd.cli.common import Call, config_option, json_option, verb, who
+from cpimportd.cli.common import Call, config_option, current_user, json_option, verb
 from cpimportd.cli.connect import run_async
-from cpimportd.cli.output import Answer, say
+from cpimportd.cli.output import Answer, print_problems
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -52,7 +52,7 @@ _KINDS = ("receipts", "expenses", "details")
 @click.option("--progress", "progress_form", type=click.Choice(["auto", "json", "none"]), default="auto",
               show_default=True, help="How progress is shown on stderr.")  # fmt: skip
 @json_option
-@verb(acts=True)
+@verb(changes_something=True)
 def run(
     call: Call,
     folder: Path | None,
@@ -90,7 +90,7 @@ def run(
         only=frozenset(Kind(name) for name in only) or frozenset(Kind),
         strict=strict,
         accepted=accepted,
-        requested_by=None if schedule else who(),
+        requested_by=None if schedule else current_user(),
         schedule=schedule,
         slot=slot,
         uploaded_after=uploaded_after,
@@ -130,7 +130,7 @@ async def do_run(
     known_upload: datetime | None,
 ) -> "RunReport":
     """Do a run with its progress shown, and watch over it: heartbeats and alerts."""
-    from cpimportd.notify.alerting import Occasion, watched
+    from cpimportd.notify.alerting import Occasion, run_with_notifications
     from cpimportd.render.progress import choose_progress
     from cpimportd.run.pipeline import run_once
 
@@ -144,7 +144,7 @@ async def do_run(
         known_upload=known_upload,
     )
     with choose_progress(progress_form, zone=settings.zone) as progress:
-        report = await watched(settings, occasion, run_once(settings, request, progress))
+        report = await run_with_notifications(settings, occasion, run_once(settings, request, progress))
         progress.end(report)
         return report
 
@@ -158,7 +158,7 @@ def answer_of(report: "RunReport", zone: tzinfo) -> Answer:
         render(report, console, zone=zone)
 
     if report.run is None and not report.files:
-        return Answer(lambda: report, lambda _: say(report.problems), code=report.code)
+        return Answer(lambda: report, lambda _: print_problems(report.problems), code=report.code)
     return Answer(lambda: report, show, code=report.code)
 
 
@@ -190,4 +190,4 @@ def notify_daemon(
         word = RunNotice(report.started_at, ended, result, seen, only)
         Client(loaded.settings.state_directory).leave_notice(word)
     except ProblemError as error:
-        say(error.problems)
+        print_problems(error.problems)

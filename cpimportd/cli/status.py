@@ -8,7 +8,7 @@ import click
 from cpimportd.cli.arguments import DAY, DEPARTMENT, require_order
 from cpimportd.cli.common import Call, config_option, json_option, verb
 from cpimportd.cli.connect import daemon_client, reading, run_async
-from cpimportd.cli.output import Answer, print_json, say
+from cpimportd.cli.output import Answer, print_json, print_problems
 
 if TYPE_CHECKING:
     from datetime import datetime, timedelta
@@ -51,7 +51,7 @@ def status(call: Call) -> Answer | int:
         if call.as_json:
             print_json({"running": False, "problems": error.problems})
         else:
-            say(error.problems)
+            print_problems(error.problems)
         return 3
     found = with_database_facts(found, *_held_by_books(call.config_file))
     wrong = needing_attention(found)
@@ -76,7 +76,7 @@ def _held_by_books(config_file: Path | None) -> "tuple[list[str] | None, Problem
     from cpimportd.config.load import load as load_configuration
     from cpimportd.core.problems import ProblemError, problem
 
-    async def ask() -> "tuple[list[str], list[Problem]]":
+    async def query() -> "tuple[list[str], list[Problem]]":
         async with asyncio.timeout(_BOOKS_WITHIN):
             loaded = load_configuration(config_file)
             return await reading(loaded, lambda connection: look(connection, loaded.settings))
@@ -87,7 +87,7 @@ def _held_by_books(config_file: Path | None) -> "tuple[list[str] | None, Problem
         return [one.unit.name for one in units], [one.explained(settings.zone) for one in untold]
 
     try:
-        held, untold = run_async(ask())
+        held, untold = run_async(query())
     except ProblemError as error:
         return None, error.problems[0], []
     except TimeoutError:
@@ -138,13 +138,13 @@ def _nagios(call: Call, warning: str | None, critical: str | None) -> int:
     from datetime import UTC, datetime
 
     from cpimportd.core.problems import ProblemError
-    from cpimportd.notify.nagios import Thresholds, ask
+    from cpimportd.notify.nagios import Thresholds, check_imports
     from cpimportd.notify.nagios_answer import unknown, wrong_configuration
     from cpimportd.render.layout import stdout_console
 
     try:
         thresholds = Thresholds(_span(warning, "--warning"), _span(critical, "--critical"))
-        answer = run_async(ask(call.loaded, thresholds, datetime.now(UTC)))
+        answer = run_async(check_imports(call.loaded, thresholds, datetime.now(UTC)))
     except ProblemError as error:
         answer = wrong_configuration(error.problems)
     except Exception as error:  # noqa: BLE001 - exit code 1 would be read as WARNING

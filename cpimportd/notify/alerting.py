@@ -25,21 +25,21 @@ from cpimportd.core.report import RunReport, RunStatus
 from cpimportd.core.texts.telling import spoken
 from cpimportd.core.texts.translation import say_in
 from cpimportd.notify import delivery
-from cpimportd.notify.conditions import Change, Event, Found, Look, Remembered, compare, find, find_of_job
-from cpimportd.notify.delivery import AWAY, database, deliver, listed
+from cpimportd.notify.conditions import Assessment, Change, Event, Remembered, Scope, assess_job, assess_run, compare
+from cpimportd.notify.delivery import DATABASE_ERRORS, database, deliver, list_failures
 from cpimportd.notify.heartbeat import Beat, beat
-from cpimportd.notify.sending import names_of, send
+from cpimportd.notify.sending import labelled_urls, send
 from cpimportd.notify.texts import Message, of_changes
 from cpimportd.render.layout import unwrapped
 from cpimportd.render.run import render
 
-MARGIN: Final = timedelta(seconds=10)
+CLOCK_MARGIN: Final = timedelta(seconds=10)
 """Between the clocks of a run and of the daemon that tries it again: rather one alert too many than one too few."""
 
-_UNDER_WAY: Final = 4
+_RUN_IN_PROGRESS: Final = 4
 _DONE_ELSEWHERE: Final = 5
 _DONE_HELD: Final = "slot-done-held"
-_EARLY_LOOK: Final = frozenset({"upload-missing", "source-empty", "nothing-to-import"})
+_NOT_YET_UPLOADED: Final = frozenset({"upload-missing", "source-empty", "nothing-to-import"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,30 +65,32 @@ class Occasion:
     known_upload: datetime | None = None
 
 
-def tried_again(report: RunReport, occasion: Occasion, settings: Settings, now: datetime) -> bool:
+def will_be_retried(report: RunReport, occasion: Occasion, settings: Settings, now: datetime) -> bool:
     """Whether the daemon will have another try at this slot: then nobody is told of this one."""
     if report.status is not RunStatus.FAILED or occasion.slot is None:
         return False
     codes = {found.code for found in report.failures}
     schedule = settings.schedules.get(occasion.schedule or "")
     waits = schedule is not None and now < occasion.slot + schedule.wait_for_upload
-    if (waits and codes <= _EARLY_LOOK) or codes == {"upload-missing"}:
+    if (waits and codes <= _NOT_YET_UPLOADED) or codes == {"upload-missing"}:
         return True
-    passing = report.code == _UNDER_WAY or _may_pass(report.failures)
-    return passing and _in_time(report.seconds, occasion.again_within)
+    passing = report.code == _RUN_IN_PROGRESS or _all_transient(report.failures)
+    return passing and _within_retry_time(report.seconds, occasion.again_within)
 
 
-def _may_pass(failures: Sequence[Problem]) -> bool:
+def _all_transient(failures: Sequence[Problem]) -> bool:
     """Whether something failed, and nothing that stays as it is."""
     return bool(failures) and all(found.kind.passing for found in failures)
 
 
-def _in_time(seconds: float, again_within: timedelta | None) -> bool:
+def _within_retry_time(seconds: float, again_within: timedelta | None) -> bool:
     """Whether a failure so soon after the beginning is tried again, if it may pass."""
-    return again_within is not None and timedelta(seconds=seconds) + MARGIN <= again_within
+    return again_within is not None and timedelta(seconds=seconds) + CLOCK_MARGIN <= again_within
 
 
-async def watched(settings: Settings, occasion: Occasion, run: Coroutine[Any, Any, RunReport]) -> RunReport:
+async def run_with_notifications(
+    settings: Settings, occasion: Occasion, run: Coroutine[Any, Any, RunReport]
+) -> RunReport:
     """Do a run, and tell of it: the dead-man service that it begins and how it ended, people what has changed.
 
     Returns:
@@ -99,33 +101,33 @@ async def watched(settings: Settings, occasion: Occasion, run: Coroutine[Any, An
     """
     secret = settings.alerts.heartbeat_url
     if secret is None or occasion.slot is None:
-        return await tell(settings, occasion, await run)
+        return await notify_after_run(settings, occasion, await run)
     url = secret.get_secret_value()
-    begun = asyncio.ensure_future(beat(url, Beat.START))
+    start_beat = asyncio.ensure_future(beat(url, Beat.START))
     try:
         report = await run
     except BaseException:
-        begun.cancel()
+        start_beat.cancel()
         raise
     try:
         # What is told last has to arrive last; a beat is given up soon.
-        problems = await begun
-        report = await tell(settings, occasion, report)
-        if not tried_again(report, occasion, settings, datetime.now(UTC)):
-            problems += await _end(settings, url, report)
+        problems = await start_beat
+        report = await notify_after_run(settings, occasion, report)
+        if not will_be_retried(report, occasion, settings, datetime.now(UTC)):
+            problems += await _send_final_beat(settings, url, report)
     except asyncio.CancelledError:
         return report
     return report.with_problems(dict.fromkeys(problems))
 
 
-async def _end(settings: Settings, url: str, report: RunReport) -> tuple[Problem, ...]:
+async def _send_final_beat(settings: Settings, url: str, report: RunReport) -> tuple[Problem, ...]:
     held_elsewhere = any(found.code == _DONE_HELD for found in report.problems)
     if report.code in {0, _DONE_ELSEWHERE} and not held_elsewhere:
         return await beat(url, Beat.SUCCESS)
     return await beat(url, Beat.FAIL, as_text(report, settings.zone))
 
 
-async def tell(settings: Settings, occasion: Occasion, report: RunReport) -> RunReport:
+async def notify_after_run(settings: Settings, occasion: Occasion, report: RunReport) -> RunReport:
     """Note what is wrong after a run, and tell whoever is to be told.
 
     Returns:
@@ -133,12 +135,12 @@ async def tell(settings: Settings, occasion: Occasion, report: RunReport) -> Run
         that comes meanwhile comes too late: the run is over.
     """
     now = datetime.now(UTC)
-    if occasion.dry_run or _stood_back(report, occasion) or tried_again(report, occasion, settings, now):
+    if occasion.dry_run or _was_skipped(report, occasion) or will_be_retried(report, occasion, settings, now):
         return report
-    return report.with_problems(await _harmless(_tell(settings, occasion, report, now)))
+    return report.with_problems(await _without_errors(_notify_run(settings, occasion, report, now)))
 
 
-async def tell_of_job(
+async def notify_after_job(
     settings: Settings,
     job: str,
     failures: tuple[Problem, ...],
@@ -158,51 +160,53 @@ async def tell_of_job(
     Returns:
         What could not be told. Nothing is ever raised.
     """
-    if _may_pass(failures) and _in_time(seconds, again_within):
+    if _all_transient(failures) and _within_retry_time(seconds, again_within):
         return ()
-    return await _harmless(_tell_found(settings, None, find_of_job(job, failures), datetime.now(UTC)))
+    return await _without_errors(_notify_conditions(settings, None, assess_job(job, failures), datetime.now(UTC)))
 
 
-async def _harmless(telling: Coroutine[Any, Any, Sequence[Problem]]) -> tuple[Problem, ...]:
+async def _without_errors(notification: Coroutine[Any, Any, Sequence[Problem]]) -> tuple[Problem, ...]:
     try:
-        return tuple(await telling)
+        return tuple(await notification)
     except asyncio.CancelledError:
         return ()
     except Exception as error:  # noqa: BLE001 - whatever it is, the run is over and its books are right
         return (problem("alert-unsent", count=phrase("some"), reason=type(error).__name__),)
 
 
-def _stood_back(report: RunReport, occasion: Occasion) -> bool:
+def _was_skipped(report: RunReport, occasion: Occasion) -> bool:
     """Whether it left its work to another run; that one need not do a slot, so a slot that ends so is told of."""
     if report.status is not RunStatus.FAILED:
         return False
-    return report.code == _DONE_ELSEWHERE or (report.code == _UNDER_WAY and occasion.slot is None)
+    return report.code == _DONE_ELSEWHERE or (report.code == _RUN_IN_PROGRESS and occasion.slot is None)
 
 
-async def _tell(settings: Settings, occasion: Occasion, report: RunReport, now: datetime) -> Sequence[Problem]:
+async def _notify_run(settings: Settings, occasion: Occasion, report: RunReport, now: datetime) -> Sequence[Problem]:
     stale_after, known = settings.source.stale_after, occasion.known_upload
-    look = Look(now, occasion.kinds, not occasion.elsewhere, stale_after, known, settings.zone)
-    return await _tell_found(settings, report, find(report, look), now)
+    scope = Scope(now, occasion.kinds, not occasion.elsewhere, stale_after, known, settings.zone)
+    return await _notify_conditions(settings, report, assess_run(report, scope), now)
 
 
-async def _tell_found(settings: Settings, report: RunReport | None, found: Found, now: datetime) -> Sequence[Problem]:
+async def _notify_conditions(
+    settings: Settings, report: RunReport | None, found: Assessment, now: datetime
+) -> Sequence[Problem]:
     try:
         async with database(settings) as connection:
-            await _note(connection, settings, report, found, now)
+            await _record_and_queue(connection, settings, report, found, now)
             return await deliver(connection, settings)
-    except AWAY:
-        return await _tell_directly(settings, report, found, now)
+    except DATABASE_ERRORS:
+        return await _notify_without_database(settings, report, found, now)
 
 
-async def _note(
-    connection: asyncpg.Connection, settings: Settings, report: RunReport | None, found: Found, now: datetime
+async def _record_and_queue(
+    connection: asyncpg.Connection, settings: Settings, report: RunReport | None, found: Assessment, now: datetime
 ) -> None:
     """Note what is wrong, and queue what is to be told, in one transaction."""
     run = None if report is None else report.run
-    told_without = delivery.read_notified(settings.state_directory)
+    notified_without_database = delivery.read_notified(settings.state_directory)
     async with queue.noting(connection, settings.department_id) as notes:
         stored = await notes.conditions()
-        before = {**told_without, **{one.subject: _remembered(one) for one in stored}}
+        before = {**notified_without_database, **{one.subject: _remembered(one) for one in stored}}
         changes = compare(before, found, now, settings.alerts.remind_every)
         told = bool(settings.alerts.urls)
         if changes and told:
@@ -214,10 +218,12 @@ async def _note(
             else:
                 at = now if told else None
                 await notes.put(queue.StoredCondition(change.subject, change.state, change.since, at, run))
-        for subject in told_without.keys() - {one.subject for one in stored} - {c.subject for c in changes}:
-            one = told_without[subject]
+        for subject in (
+            notified_without_database.keys() - {one.subject for one in stored} - {c.subject for c in changes}
+        ):
+            one = notified_without_database[subject]
             await notes.put(queue.StoredCondition(subject, one.state, one.since, one.told_at, run))
-    if told_without:
+    if notified_without_database:
         with suppress(OSError):  # it is noted now; a file that stays is understood again next time
             delivery.write_notified(settings.state_directory, ())
 
@@ -226,8 +232,8 @@ def _remembered(one: queue.StoredCondition) -> Remembered:
     return Remembered(one.subject, one.state, one.since, one.told_at)
 
 
-async def _tell_directly(
-    settings: Settings, report: RunReport | None, found: Found, now: datetime
+async def _notify_without_database(
+    settings: Settings, report: RunReport | None, found: Assessment, now: datetime
 ) -> Sequence[Problem]:
     """Tell without the database; what was told is remembered in a file, until the database is there again."""
     if not settings.alerts.urls:
@@ -237,13 +243,13 @@ async def _tell_directly(
     if not changes:
         return ()
     message = _message(settings, changes, report)
-    urls = names_of([url.get_secret_value() for url in settings.alerts.urls])
+    urls = labelled_urls([url.get_secret_value() for url in settings.alerts.urls])
     seconds = settings.alerts.timeout.total_seconds()
     try:
         failed = await send(urls, (message.title, message.body), message.occasion, seconds)
     except ProblemError as error:
         return error.problems
-    problems = [problem("alert-untold", reason=listed(failed))] if failed else []
+    problems = [problem("alert-untold", reason=list_failures(failed))] if failed else []
     if len(failed) < len(urls):  # somebody knows
         told = {change.subject: Remembered(change.subject, change.state, change.since, now) for change in changes}
         over = {change.subject for change in changes if change.event is Event.OVER}

@@ -74,19 +74,19 @@ async def clear_once(cache: Cache) -> Cleared:
         return Cleared()
     deleted = 0
     try:
-        async with report_slow("cache", limit=cache.timeout.total_seconds()) as heard:
+        async with report_slow("cache", limit=cache.timeout.total_seconds()) as on_answer:
             async for attempt in _attempts(cache):
                 with attempt:
                     async with _client(cache) as client:
                         async for batch in _batches(client, cache.pattern):
                             deleted += await client.unlink(*batch)
-                            heard()
+                            on_answer()
     except Exception as error:  # noqa: BLE001 - whatever it is, the import has taken place and stands
         return Cleared(deleted, (problem("cache-stale", reason=_reason(error, cache), way=way_out(error, cache)),))
     return Cleared(deleted)
 
 
-def url_fault(cache: Cache) -> str | None:
+def url_problem(cache: Cache) -> str | None:
     """Why redis-py cannot do what ``cache.url`` says, such as an option that it does not know; nobody is spoken to."""
     try:
         pool: Any = _client(cache).connection_pool
@@ -123,13 +123,13 @@ async def count_cached(cache: Cache) -> int:
 def _attempts(cache: Cache) -> tenacity.AsyncRetrying:
     from redis import exceptions  # noqa: PLC0415 - a run without a cache does not need the client
 
-    def passing(error: BaseException) -> bool:
+    def is_transient(error: BaseException) -> bool:
         # A refused login is a ConnectionError to redis-py, yet no second try will cure it.
         refused = isinstance(error, exceptions.AuthenticationError)
         return isinstance(error, exceptions.ConnectionError | exceptions.TimeoutError | OSError) and not refused
 
     return tenacity.AsyncRetrying(
-        retry=tenacity.retry_if_exception(passing),
+        retry=tenacity.retry_if_exception(is_transient),
         stop=tenacity.stop_after_attempt(_TRIES) | tenacity.stop_after_delay(cache.timeout),
         wait=tenacity.wait_exponential(multiplier=0.2, max=1),
         reraise=True,
@@ -247,13 +247,13 @@ _SPECIAL: Final = re.compile(r"\\(.)|\[(.)[^]]*\]|(\?)|\*+")
 def way_out(error: Exception, cache: Cache) -> str:
     """What mends it that Redis refuses, by its own words."""
     url = "" if cache.url is None else cache.url.get_secret_value()
-    said = f"{type(error).__name__}: {error} {url.partition('/')[0]}"
+    message = f"{type(error).__name__}: {error} {url.partition('/')[0]}"
     if isinstance(error, ValueError):
-        said = "cannot be read"
+        message = "cannot be read"
     elif isinstance(error.__cause__, ssl.SSLError):
-        said += f" {error.__cause__}"
+        message += f" {error.__cause__}"
     for pattern, way in _WAYS:
-        if re.search(pattern, said):
+        if re.search(pattern, message):
             user = "" if isinstance(error, ValueError) else unquote(urlsplit(url).username or "")
             return way.format(user=user or "default", pattern=cache.pattern)
     return _OTHERWISE

@@ -21,7 +21,7 @@ UPLOAD: Final = "upload"
 """The subject of what 1C has not uploaded; of a group's workbooks its name follows, as in ``upload/receipts``."""
 
 _NOT_UPLOADED: Final = frozenset({"upload-missing"})
-_EARLY: Final = 10
+_REMINDER_TOLERANCE: Final = 10
 """A reminder comes up to one part in so many early: a daily run is never on the second."""
 
 
@@ -45,7 +45,7 @@ class Remembered:
 
 
 @dataclass(frozen=True, slots=True)
-class Look:
+class Scope:
     """How far a run looked, beside what its report says.
 
     Attributes:
@@ -67,7 +67,7 @@ class Look:
 
 
 @dataclass(frozen=True, slots=True)
-class Found:
+class Assessment:
     """What is wrong after a run or another job, and what it could not judge.
 
     Attributes:
@@ -88,7 +88,7 @@ class Found:
     all_held: bool = False
     files: frozenset[str] = frozenset()
 
-    def judged(self, subject: str) -> bool:
+    def covers(self, subject: str) -> bool:
         """Whether the run can say of a subject that nothing is wrong with it any more."""
         if self.job is not None or subject.startswith(JOB):
             return subject == self.job
@@ -123,37 +123,37 @@ def _groups(kinds: Iterable[Kind]) -> frozenset[Group]:
     return frozenset(kind.group for kind in kinds)
 
 
-def find(report: RunReport, look: Look) -> Found:
+def assess_run(report: RunReport, scope: Scope) -> Assessment:
     """What is wrong, as a run's report says."""
     failed = report.status is RunStatus.FAILED
-    conditions = [*_run(report), *_units(report), *_files(report)]
-    if look.uploads:
-        conditions += _uploads(report, look)
-    uploads = look.uploads and bool(report.files)
+    conditions = [*_run_conditions(report), *_unit_conditions(report), *_file_conditions(report)]
+    if scope.uploads:
+        conditions += _upload_conditions(report, scope)
+    uploads = scope.uploads and bool(report.files)
     seen = frozenset(file.name for file in report.files if file.status is not FileStatus.IGNORED)
     held = report.held_now is not None
-    return Found(tuple(conditions), failed, look.kinds, uploads=uploads, all_held=held, files=seen)
+    return Assessment(tuple(conditions), failed, scope.kinds, uploads=uploads, all_held=held, files=seen)
 
 
-def find_of_job(job: str, failures: tuple[Problem, ...]) -> Found:
+def assess_job(job: str, failures: tuple[Problem, ...]) -> Assessment:
     """What is wrong once a scheduled job is over: itself, where it could not be done."""
     subject = JOB + job
-    conditions = (Condition(subject, _state("failed", failures), failures),) if failures else ()
-    return Found(conditions, bool(failures), frozenset(), uploads=False, job=subject)
+    conditions = (Condition(subject, _state_text("failed", failures), failures),) if failures else ()
+    return Assessment(conditions, bool(failures), frozenset(), uploads=False, job=subject)
 
 
-def _state(word: str, problems: Iterable[Problem]) -> str:
+def _state_text(prefix: str, problems: Iterable[Problem]) -> str:
     codes = sorted({found.code for found in problems})
-    return f"{word}: {', '.join(codes)}" if codes else word
+    return f"{prefix}: {', '.join(codes)}" if codes else prefix
 
 
-def _run(report: RunReport) -> Iterator[Condition]:
+def _run_conditions(report: RunReport) -> Iterator[Condition]:
     wrong = tuple(found for found in report.problems if found.effect is Effect.FAILS)
     if report.status is RunStatus.FAILED and not {found.code for found in wrong} & _NOT_UPLOADED:
-        yield Condition(RUN, _state("failed", wrong), wrong)
+        yield Condition(RUN, _state_text("failed", wrong), wrong)
 
 
-def _units(report: RunReport) -> Iterator[Condition]:
+def _unit_conditions(report: RunReport) -> Iterator[Condition]:
     """All units that are held now, where the books could be asked; else those that this run held."""
     if report.held_now is not None:
         yield from (Condition(one.unit.name, one.state, one.reasons) for one in report.held_now)
@@ -161,46 +161,49 @@ def _units(report: RunReport) -> Iterator[Condition]:
     for unit in report.units:
         if unit.status is UnitStatus.HELD:
             wrong = tuple(found for found in unit.problems if found.effect is not Effect.WARNS) or unit.problems
-            yield Condition(unit.unit.name, _state("held", wrong), wrong)
+            yield Condition(unit.unit.name, _state_text("held", wrong), wrong)
 
 
-def _files(report: RunReport) -> Iterator[Condition]:
+def _file_conditions(report: RunReport) -> Iterator[Condition]:
     """Workbooks that hold no unit, because nobody knows whose they are."""
     reported = {found for unit in report.units for found in unit.problems}
     for file in report.files:
         wrong = tuple(found for found in file.problems if found.effect is not Effect.WARNS)
         if held_alone(file.status.value, file.organizations) and not set(wrong) & reported:
-            yield Condition(file.name, _state("held", wrong), wrong)
+            yield Condition(file.name, _state_text("held", wrong), wrong)
 
 
-def _uploads(report: RunReport, look: Look) -> Iterator[Condition]:
+def _upload_conditions(report: RunReport, scope: Scope) -> Iterator[Condition]:
     """What 1C has not uploaded, by group: a run of one says nothing of the other, which another schedule imports."""
-    waited = _waited_in_vain(report, look)
-    groups = _groups(look.kinds)
+    waited = _missing_uploads(report, scope)
+    groups = _groups(scope.kinds)
     old = defaultdict[Group | None, dict[str, datetime]](dict)
     for file in report.files:
-        if file.modified is not None and look.now - file.modified > look.stale_after:
+        if file.modified is not None and scope.now - file.modified > scope.stale_after:
             old[file.kind.group if file.kind else None][file.name] = file.modified
     for group in (None, *Group):
         if group is not None and group not in groups:  # seen only because its name does not say whose it is
             continue
         stale = dict(sorted(old[group].items()))
-        wrong = [*(waited if group else ()), *(_stale(name, uploaded, look.zone) for name, uploaded in stale.items())]
+        wrong = [
+            *(waited if group else ()),
+            *(_stale_upload(name, uploaded, scope.zone) for name, uploaded in stale.items()),
+        ]
         if wrong:
             # Another workbook that stays away is news, too.
-            yield Condition(_upload_of(group), ", ".join([_state("missing", wrong), *stale]), tuple(wrong))
+            yield Condition(_upload_of(group), ", ".join([_state_text("missing", wrong), *stale]), tuple(wrong))
 
 
-def _stale(name: str, uploaded: datetime, zone: tzinfo) -> Problem:
+def _stale_upload(name: str, uploaded: datetime, zone: tzinfo) -> Problem:
     return problem("file-stale", file=name, value=moment(uploaded, zone))
 
 
-def _waited_in_vain(report: RunReport, look: Look) -> list[Problem]:
+def _missing_uploads(report: RunReport, scope: Scope) -> list[Problem]:
     wrong = [found for found in report.problems if found.code in _NOT_UPLOADED]
     newest = max((file.modified for file in report.files if file.modified is not None), default=None)
-    known = look.known_upload
+    known = scope.known_upload
     if known is not None and newest is not None and newest <= known and report.status is RunStatus.UNCHANGED:
-        wrong.append(problem("upload-missing", value=moment(newest, look.zone)))
+        wrong.append(problem("upload-missing", value=moment(newest, scope.zone)))
     return wrong
 
 
@@ -233,14 +236,14 @@ class Change:
 
 
 def compare(
-    remembered: Mapping[str, Remembered], found: Found, now: datetime, remind_every: timedelta
+    remembered: Mapping[str, Remembered], found: Assessment, now: datetime, remind_every: timedelta
 ) -> tuple[Change, ...]:
     """What is reported: what appeared, changed or is over; and what lasts, once per ``remind_every`` (0: never)."""
     return tuple(_changes(remembered, found, now, remind_every))
 
 
 def _changes(
-    remembered: Mapping[str, Remembered], found: Found, now: datetime, remind_every: timedelta
+    remembered: Mapping[str, Remembered], found: Assessment, now: datetime, remind_every: timedelta
 ) -> Iterator[Change]:
     present = {one.subject: one for one in found.conditions}
     for subject, one in present.items():
@@ -252,11 +255,11 @@ def _changes(
         elif _due(before, now, remind_every):
             yield Change(Event.LASTS, subject, one.state, before.since, one.problems)
     for subject, before in remembered.items():
-        if subject not in present and found.judged(subject):
+        if subject not in present and found.covers(subject):
             yield Change(Event.OVER, subject, before.state, before.since)
 
 
 def _due(before: Remembered, now: datetime, remind_every: timedelta) -> bool:
     if before.told_at is None:  # found while nobody was to be notified
         return True
-    return bool(remind_every) and now - before.told_at >= remind_every - remind_every / _EARLY
+    return bool(remind_every) and now - before.told_at >= remind_every - remind_every / _REMINDER_TOLERANCE

@@ -23,7 +23,7 @@ from cpimportd.core.phrases import phrase
 from cpimportd.core.problems import Problem, ProblemError, problem
 from cpimportd.core.texts.translation import say_in
 from cpimportd.notify.conditions import Remembered
-from cpimportd.notify.sending import names_of, send
+from cpimportd.notify.sending import labelled_urls, send
 from cpimportd.notify.texts import coalesced
 
 NOTIFIED_FILE: Final = "alerts.json"
@@ -61,7 +61,7 @@ def write_notified(folder: Path, reported: Iterable[Remembered]) -> None:
     write_whole(folder / NOTIFIED_FILE, json.dumps(tree, ensure_ascii=False), lasting=False)
 
 
-AWAY: Final = (ProblemError, OSError, asyncpg.PostgresError, asyncpg.InterfaceError, TimeoutError)
+DATABASE_ERRORS: Final = (ProblemError, OSError, asyncpg.PostgresError, asyncpg.InterfaceError, TimeoutError)
 """What it looks like when the database is not there, or not ready."""
 
 DATABASE_TIMEOUT: Final = 15.0
@@ -77,11 +77,11 @@ async def database(settings: Settings) -> AsyncIterator[asyncpg.Connection]:
     """
     limit = DATABASE_TIMEOUT + 2 * settings.alerts.timeout.total_seconds()
     async with opened(settings.database) as connection:
-        cut = asyncio.get_running_loop().call_later(limit, connection.terminate)
+        cutoff = asyncio.get_running_loop().call_later(limit, connection.terminate)
         try:
             yield connection
         finally:
-            cut.cancel()
+            cutoff.cancel()
 
 
 async def deliver(connection: asyncpg.Connection, settings: Settings) -> tuple[Problem, ...]:
@@ -90,7 +90,7 @@ async def deliver(connection: asyncpg.Connection, settings: Settings) -> tuple[P
     Returns:
         ``alert-unsent`` where something did not go.
     """
-    urls = names_of([url.get_secret_value() for url in settings.alerts.urls])
+    urls = labelled_urls([url.get_secret_value() for url in settings.alerts.urls])
     if not urls:
         return ()
     try:
@@ -98,18 +98,18 @@ async def deliver(connection: asyncpg.Connection, settings: Settings) -> tuple[P
             if not waiting:
                 return ()
             failed = await _send_all(settings, urls, waiting)
-            went = [one.id for one in waiting if not failed[one.id]]
-            await queue.mark_sent(connection, settings.department_id, went)
+            sent = [one.id for one in waiting if not failed[one.id]]
+            await queue.mark_sent(connection, settings.department_id, sent)
             for one in waiting:
                 if failed[one.id]:
-                    await queue.mark_unsent(connection, one.id, listed(failed[one.id], "\n"))
+                    await queue.mark_unsent(connection, one.id, list_failures(failed[one.id], "\n"))
     except ProblemError as error:
         return error.problems
-    except AWAY as error:
+    except DATABASE_ERRORS as error:
         return (problem("alert-unsent", count=phrase("some"), reason=f"the database: {type(error).__name__}"),)
-    reasons = {name: reason for of_one in failed.values() for name, reason in of_one.items()}
-    unsent = sum(bool(of_one) for of_one in failed.values())
-    return (problem("alert-unsent", count=unsent, reason=listed(reasons)),) if unsent else ()
+    reasons = {name: reason for errors in failed.values() for name, reason in errors.items()}
+    unsent = sum(bool(errors) for errors in failed.values())
+    return (problem("alert-unsent", count=unsent, reason=list_failures(reasons)),) if unsent else ()
 
 
 async def _send_all(
@@ -117,9 +117,9 @@ async def _send_all(
 ) -> dict[int, dict[str, str]]:
     """Send to each address what it has not had yet; gives, by alert, to whom it did not go and why."""
     seconds, say = settings.alerts.timeout.total_seconds(), say_in(settings.alerts.language)
-    missing = {one.id: _still_to_tell(one.error, urls) for one in waiting}
+    missing = {one.id: _not_reached(one.error, urls) for one in waiting}
 
-    async def to(name: str) -> str | None:
+    async def send_to(name: str) -> str | None:
         due = [one for one in waiting if name in missing[one.id]]
         if not due:
             return None
@@ -127,19 +127,19 @@ async def _send_all(
         failed = await send({name: urls[name]}, message, due[-1].occasion, seconds)
         return failed.get(name)
 
-    reasons = dict(zip(urls, await asyncio.gather(*(to(name) for name in urls)), strict=True))
+    reasons = dict(zip(urls, await asyncio.gather(*(send_to(name) for name in urls)), strict=True))
     return {
         one.id: {name: reason for name, reason in reasons.items() if reason is not None and name in missing[one.id]}
         for one in waiting
     }
 
 
-def _still_to_tell(error: str | None, urls: Mapping[str, str]) -> frozenset[str]:
+def _not_reached(error: str | None, urls: Mapping[str, str]) -> frozenset[str]:
     """Who has not had an alert yet: those that its error names, a line each; all where none is, or the urls changed."""
     named = frozenset(match[1] for match in re.finditer(r"^(\d+ [a-z0-9+.-]+):", error or "", re.MULTILINE))
     return named if named and named <= urls.keys() else frozenset(urls)
 
 
-def listed(failed: Mapping[str, str], separator: str = "; ") -> str:
+def list_failures(failed: Mapping[str, str], separator: str = "; ") -> str:
     """To whom it did not go, and why."""
     return separator.join(f"{name}: {reason}" for name, reason in failed.items())

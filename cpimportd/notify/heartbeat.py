@@ -11,7 +11,7 @@ from enum import StrEnum
 from typing import Final
 
 from cpimportd.core.problems import Problem, problem
-from cpimportd.notify.sending import bounded, without_secrets
+from cpimportd.notify.sending import run_with_timeout, without_secrets
 
 LIMIT: Final = 5.0
 """Seconds for one message, whatever it waits for."""
@@ -40,7 +40,7 @@ async def beat(url: str, what: Beat, text: str = "") -> tuple[Problem, ...]:
         ``heartbeat-unsent`` where it could not be sent; nothing is ever raised for it.
     """
     try:
-        await bounded(lambda: _post(url + what, text), LIMIT)
+        await run_with_timeout(lambda: _post(url + what, text), LIMIT)
     except TimeoutError:
         return (problem("heartbeat-unsent", reason=f"no answer within {LIMIT:g} s"),)
     except urllib.error.HTTPError as error:

@@ -32,7 +32,7 @@ LOOK_BACK: Final = timedelta(days=40)
 
 
 @dataclass(frozen=True, slots=True)
-class Done:
+class JobResult:
     """What a job found.
 
     Attributes:
@@ -55,7 +55,7 @@ class Done:
         return 3 if self.status == "different" else 0
 
 
-async def do(settings: Settings, job: JobName, since: datetime | None = None, *, send: bool = False) -> Done:
+async def run_job(settings: Settings, job: JobName, since: datetime | None = None, *, send: bool = False) -> JobResult:
     """Do a job.
 
     Args:
@@ -74,16 +74,16 @@ async def do(settings: Settings, job: JobName, since: datetime | None = None, *,
         await require_current(connection)
         number = settings.department_id
         if job == "report":
-            done = _reported(settings, await weekly(connection, number, since or now - WEEK, now))
+            done = _summary_result(settings, await weekly(connection, number, since or now - WEEK, now))
         else:
-            done = _reconciled(await reconcile(connection, number, since or now - LOOK_BACK, settings.zone))
+            done = _reconciliation_result(await reconcile(connection, number, since or now - LOOK_BACK, settings.zone))
         if not send:
             return done
         async with queue.noting(connection, number) as notes:
             occasion = "report" if job == "report" else "reconciliation"
             await notes.queue(occasion, job, _title(settings, done), _body(settings, done), None)
         unsent = await deliver(connection, settings)
-        return Done(done.status, done.summary, done.document, done.render, (*done.problems, *unsent))
+        return JobResult(done.status, done.summary, done.document, done.render, (*done.problems, *unsent))
 
 
 def require_urls(settings: Settings) -> None:
@@ -97,20 +97,22 @@ def require_urls(settings: Settings) -> None:
         raise ProblemError(problem("config-incomplete", key=key, place="the configuration", variable=variable))
 
 
-def _reported(settings: Settings, found: Weekly) -> Done:
+def _summary_result(settings: Settings, found: Weekly) -> JobResult:
     runs = f"{len(found.runs)} runs since {day(found.since, settings.zone)}"
     summary = f"{runs}, {len(found.wrong)} things wrong now"
-    return Done("reported", summary, to_json(found), lambda console: render_weekly(found, settings.zone, console))
+    return JobResult("reported", summary, to_json(found), lambda console: render_weekly(found, settings.zone, console))
 
 
-def _reconciled(found: Reconciliation) -> Done:
+def _reconciliation_result(found: Reconciliation) -> JobResult:
     differ = len(found.problems)
     summary = f"{differ} differences" if differ else f"{len(found.accounts)} accounts agree"
     status = "different" if differ else "equal"
-    return Done(status, summary, to_json(found), lambda console: render_reconciliation(found, console), found.problems)
+    return JobResult(
+        status, summary, to_json(found), lambda console: render_reconciliation(found, console), found.problems
+    )
 
 
-def _title(settings: Settings, done: Done) -> str:
+def _title(settings: Settings, done: JobResult) -> str:
     say, found = say_in(settings.alerts.language), done.document
     if done.status == "equal":
         text = say("alert", "reconciled: books, workbooks and journal agree")
@@ -126,7 +128,7 @@ def _title(settings: Settings, done: Done) -> str:
     return place(say, settings.department_id) + text
 
 
-def _body(settings: Settings, done: Done) -> str:
+def _body(settings: Settings, done: JobResult) -> str:
     stream = io.StringIO()
     console = Console(file=stream, highlight=False, markup=False, emoji=False, force_terminal=False, no_color=True)
     with unwrapped(console):

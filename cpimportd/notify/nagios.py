@@ -27,7 +27,7 @@ from cpimportd.notify.nagios_answer import Answer, Finding, Level, wrong_configu
 from cpimportd.source.probe import probe
 from cpimportd.timetable.calendar import newest_slot, next_slot
 
-WITHIN: Final = timedelta(seconds=9)
+CHECK_TIMEOUT: Final = timedelta(seconds=9)
 """How long the database and the source may take: Nagios gives a plugin ten seconds."""
 
 MOST_OF_A_KIND: Final = 10
@@ -44,7 +44,7 @@ class Thresholds:
     critical: timedelta | None = None
 
 
-async def ask(loaded: Loaded, thresholds: Thresholds, now: datetime) -> Answer:
+async def check_imports(loaded: Loaded, thresholds: Thresholds, now: datetime) -> Answer:
     """Look at the books, the source and the daemon.
 
     Args:
@@ -62,7 +62,7 @@ async def ask(loaded: Loaded, thresholds: Thresholds, now: datetime) -> Answer:
     findings = [*reachable, *_daemon(settings.state_directory)]
     performance: tuple[str, ...] = ()
     if isinstance(health, Health):
-        findings += judge(settings, health, thresholds, now, counting_from(settings))
+        findings += findings_of_runs(settings, health, thresholds, now, counting_from(settings))
         performance = _performance(health, thresholds, now)
     else:
         findings += health
@@ -72,24 +72,24 @@ async def ask(loaded: Loaded, thresholds: Thresholds, now: datetime) -> Answer:
 
 async def _health(settings: Settings) -> Health | list[Finding]:
     try:
-        async with asyncio.timeout(WITHIN.total_seconds()):
+        async with asyncio.timeout(CHECK_TIMEOUT.total_seconds()):
             async with opened(settings.database, application_name="cpimportd check", read_only=True) as connection:
                 await require_current(connection)
                 return await read_health(connection, settings.department_id, readers(settings))
     except ProblemError as error:
         return [_critical(found) for found in error.problems]
     except TimeoutError:
-        return [_critical(problem("database-unreachable", reason=f"no answer within {span(WITHIN)}"))]
+        return [_critical(problem("database-unreachable", reason=f"no answer within {span(CHECK_TIMEOUT)}"))]
 
 
 async def _source(settings: Settings) -> list[Finding]:
     try:
-        async with asyncio.timeout(WITHIN.total_seconds()):
+        async with asyncio.timeout(CHECK_TIMEOUT.total_seconds()):
             steps = await probe(settings.source, read=False)
     except ProblemError as error:
         return [_critical(found) for found in error.problems]
     except TimeoutError:
-        return [_critical(problem("check-timeout", value=span(WITHIN)))]
+        return [_critical(problem("check-timeout", value=span(CHECK_TIMEOUT)))]
     failed = [_critical(step.problem) for step in steps if step.problem]
     return failed or [Finding(Level.OK, "the source can be reached")]
 
@@ -103,7 +103,7 @@ def _daemon(state: Path) -> list[Finding]:
     """Whether the daemon runs, as far as this user may know: on another machine there is none to be asked."""
     try:
         if holder(state) is not None:
-            return [Finding(Level.OK, "the daemon runs"), *_trouble(daemon_status(state))]
+            return [Finding(Level.OK, "the daemon runs"), *_daemon_findings(daemon_status(state))]
         if not (state / LOCK).exists():
             return []
     except (ProblemError, OSError):
@@ -111,7 +111,7 @@ def _daemon(state: Path) -> list[Finding]:
     return [Finding(Level.WARNING, "the daemon does not run", "Start it: systemctl start cpimportd")]
 
 
-def _trouble(status: Mapping[str, Any] | None) -> Iterator[Finding]:
+def _daemon_findings(status: Mapping[str, Any] | None) -> Iterator[Finding]:
     """A run that died, what keeps the one under way, a configuration that was refused; nothing of a silent daemon."""
     if status is None:
         return
@@ -143,7 +143,7 @@ def counting_from(settings: Settings) -> dict[str, datetime]:
     }
 
 
-def judge(
+def findings_of_runs(
     settings: Settings,
     health: Health,
     thresholds: Thresholds,
@@ -165,7 +165,7 @@ def judge(
         why = f": {last.problem}" if last.problem else ""
         findings.append(Finding(Level.WARNING, f"run {last.run} {last.status}{why}", last.way_out))
     held = [_held(one.unit.name, one.codes) for one in health.held]
-    alone = [_held(file.name, file.held_for, ", and nobody knows whose it is") for file in health.held_files]
+    held_files = [_held(file.name, file.held_for, ", and nobody knows whose it is") for file in health.held_files]
     stale = [
         Finding(Level.WARNING, f"1C has not uploaded {file.name} for {span(now - file.modified)}")
         for file in health.files
@@ -173,10 +173,10 @@ def judge(
     ]
     outstanding = [one.explained(settings.zone) for one in health.outstanding]
     findings += [Finding(Level.WARNING, str(found), found.way_out) for found in outstanding]
-    findings += _first(held, "units are held") + _first(alone, "workbooks are held")
-    findings += [_warned(found) for found in _without_slot(settings, now)]
+    findings += _limited(held, "units are held") + _limited(held_files, "workbooks are held")
+    findings += [_warning(found) for found in _without_slot(settings, now)]
     findings += [_not_done(job, settings) for job in health.undone]
-    findings += _first(stale, "workbooks were not uploaded")
+    findings += _limited(stale, "workbooks were not uploaded")
     return findings
 
 
@@ -190,7 +190,7 @@ def _not_done(job: UndoneJob, settings: Settings) -> Finding:
     return Finding(Level.WARNING, text, f"See why: cpimportd alerts; do it now: cpimportd {job.job} --send")
 
 
-def _first(findings: list[Finding], what: str) -> list[Finding]:
+def _limited(findings: list[Finding], what: str) -> list[Finding]:
     """So many of a kind as a plugin's output has room for, and how many more there are."""
     more = len(findings) - MOST_OF_A_KIND
     rest = [Finding(Level.WARNING, f"{more} more {what}", "See all: cpimportd status --json")] if more > 0 else []
@@ -209,8 +209,8 @@ def _last_success(
     for level, longest in limits:
         if longest is not None and now - success > longest:
             return Finding(level, f"{last}, older than {span(longest)}", "Look: cpimportd status, cpimportd history")
-        if late := _missed(settings, health, _allowed_delay(settings, level, longest), now, counting):
-            return Finding(level, f"{late}; {last}", "Look: cpimportd status, then cpimportd trigger --wait")
+        if overdue := _overdue_slot(settings, health, _allowed_delay(settings, level, longest), now, counting):
+            return Finding(level, f"{overdue}; {last}", "Look: cpimportd status, then cpimportd trigger --wait")
     return Finding(Level.OK, last)
 
 
@@ -224,13 +224,13 @@ def _allowed_delay(settings: Settings, level: Level, longest: timedelta | None) 
     def allowed_delay(schedule: Schedule) -> timedelta:
         if longest is not None:
             return longest
-        trying = schedule.wait_for_upload + settings.retry.within
-        return trying + schedule.grace if level is Level.CRITICAL else trying
+        retry_span = schedule.wait_for_upload + settings.retry.within
+        return retry_span + schedule.grace if level is Level.CRITICAL else retry_span
 
     return allowed_delay
 
 
-def _missed(
+def _overdue_slot(
     settings: Settings,
     health: Health,
     allowed_delay: Callable[[Schedule], timedelta],
@@ -254,7 +254,7 @@ def _without_slot(settings: Settings, now: datetime) -> Iterator[Problem]:
             yield problem("slot-none", schedule=name, at=one.at)
 
 
-def _warned(found: Problem) -> Finding:
+def _warning(found: Problem) -> Finding:
     return Finding(Level.WARNING, str(found), found.way_out)
 
 

@@ -23,7 +23,7 @@ from cpimportd.core.waiting import report_slow
 Result = TypeVar("Result")
 
 
-async def bounded(work: Callable[[], Result], seconds: float) -> Result:
+async def run_with_timeout(work: Callable[[], Result], seconds: float) -> Result:
     """Do the work, for at most so long.
 
     Raises:
@@ -33,7 +33,7 @@ async def bounded(work: Callable[[], Result], seconds: float) -> Result:
     loop = asyncio.get_running_loop()
     done: asyncio.Future[Result] = loop.create_future()
 
-    def conclude(result: Result | None, error: BaseException | None) -> None:
+    def set_outcome(result: Result | None, error: BaseException | None) -> None:
         if done.done():
             return
         if error is not None:
@@ -48,7 +48,7 @@ async def bounded(work: Callable[[], Result], seconds: float) -> Result:
         except Exception as error:  # noqa: BLE001 - handed to whoever waits
             failed = error
         with suppress(RuntimeError):  # the loop is closed: nobody waits any more
-            loop.call_soon_threadsafe(conclude, result, failed)
+            loop.call_soon_threadsafe(set_outcome, result, failed)
 
     threading.Thread(target=run, name="alert", daemon=True).start()
     async with asyncio.timeout(seconds):
@@ -59,20 +59,20 @@ UNKNOWN: Final = "Apprise does not understand it; see https://appriseit.com for 
 
 _LONGEST_REASON: Final = 200
 _SHORTEST_SECRET: Final = 3
-_TALKATIVE: Final = ("apprise", "requests", "urllib3")
+_NOISY_LOGGERS: Final = ("apprise", "requests", "urllib3")
 """Loggers of Apprise and of what it sends by: some write addresses, headers or texts, tokens and all."""
 
 _KINDS: Final = {"failure": "failure", "held": "warning", "upload": "warning", "recovery": "success"}
 
 
-def name_of(place: int, url: str) -> str:
+def label_of(place: int, url: str) -> str:
     """How an address is called where it may not be shown: ``1 mailtos``."""
     return f"{place} {url.partition('://')[0].lower()}"
 
 
-def names_of(urls: Sequence[str]) -> dict[str, str]:
+def labelled_urls(urls: Sequence[str]) -> dict[str, str]:
     """The addresses by their names, counted from 1."""
-    return {name_of(place, url): url for place, url in enumerate(urls, 1)}
+    return {label_of(place, url): url for place, url in enumerate(urls, 1)}
 
 
 def require_apprise() -> None:
@@ -105,7 +105,7 @@ async def send(urls: Mapping[str, str], message: tuple[str, str], occasion: str,
     require_apprise()
     names = list(urls)
     async with report_slow("alerts", "no answer yet", seconds):
-        with _quiet_logs():
+        with _logs_silenced():
             reasons = await asyncio.gather(*(_send_one(urls[name], message, occasion, seconds) for name in names))
     return {name: reason for name, reason in zip(names, reasons, strict=True) if reason is not None}
 
@@ -113,17 +113,17 @@ async def send(urls: Mapping[str, str], message: tuple[str, str], occasion: str,
 async def _send_one(url: str, message: tuple[str, str], occasion: str, seconds: float) -> str | None:
     log = _PluginLog()
     try:
-        went = await bounded(lambda: _notify(url, message, occasion, log), seconds)
+        sent = await run_with_timeout(lambda: _notify(url, message, occasion, log), seconds)
     except TimeoutError:
         return f"no answer within {seconds:g} s"
     except Exception as error:  # noqa: BLE001 - a plugin's defect is no reason for a run to fail
         return without_secrets(f"{type(error).__name__}: {error}", url)
-    return None if went else without_secrets(log.reason, url)
+    return None if sent else without_secrets(log.reason, url)
 
 
-def understood(url: str) -> bool:
+def is_valid_url(url: str) -> bool:
     """Whether Apprise knows the service and can take the address apart; nobody is spoken to."""
-    with _quiet_logs():
+    with _logs_silenced():
         return _plugin(url) is not None
 
 
@@ -173,9 +173,9 @@ class _PluginLog(logging.Logger):
 
 
 @contextmanager
-def _quiet_logs() -> Iterator[None]:
+def _logs_silenced() -> Iterator[None]:
     """Within it and after it, what may write secrets into a log is not heard, whatever level is asked for."""
-    for name in _TALKATIVE:
+    for name in _NOISY_LOGGERS:
         logger = logging.getLogger(name)
         logger.propagate = False
         if not any(isinstance(handler, logging.NullHandler) for handler in logger.handlers):

@@ -89,11 +89,11 @@ class View:
     has_key: bool
 
     @property
-    def _by_function(self) -> bool:
+    def _needs_function(self) -> bool:
         """Whether the owner's function is what refreshes it: as its name says, or readers would wait for it."""
         return not self.allowed and self.body is not None
 
-    def obstacle(self) -> tuple[str, str] | None:
+    def refresh_obstacle(self) -> tuple[str, str] | None:
         """Why it cannot be refreshed while others read it, and the way out; None where it can."""
         if not self.allowed and self.body is None:
             return f"it belongs to {self.owner}, and only its owner may", f"Let {self.owner} run: {self._grant()}"
@@ -103,7 +103,7 @@ class View:
         if not self.has_key:
             reason = "it has no unique index over whole columns of all its rows, so its readers would have to wait"
             return reason, "Create such an index, or let readers wait: tell.allow_blocking_refresh = true."
-        if self._by_function and _CONCURRENTLY not in (self.body or ""):
+        if self._needs_function and _CONCURRENTLY not in (self.body or ""):
             reason = f"{self.function} refreshes it without CONCURRENTLY, so its readers would have to wait"
             return reason, f"Let {self.owner} run: {self._grant()}"
         return None
@@ -116,21 +116,21 @@ class View:
         """
         if self.can_grant:
             return f"GRANT MAINTAIN ON {self.name} TO {self.us};"
-        how = _CONCURRENTLY if self.has_key else "REFRESH MATERIALIZED VIEW"
-        body = f"BEGIN {how} {self.name}; END".replace("'", "''")
-        it = self.function
+        refresh = _CONCURRENTLY if self.has_key else "REFRESH MATERIALIZED VIEW"
+        body = f"BEGIN {refresh} {self.name}; END".replace("'", "''")
+        function = self.function
         return (
-            f"CREATE OR REPLACE FUNCTION {it} RETURNS void LANGUAGE plpgsql SECURITY DEFINER "
-            f"SET search_path = pg_catalog, pg_temp AS '{body}'; ALTER FUNCTION {it} OWNER TO {self.owner}; "
-            f"REVOKE ALL ON FUNCTION {it} FROM PUBLIC; GRANT EXECUTE ON FUNCTION {it} TO {self.us};"
+            f"CREATE OR REPLACE FUNCTION {function} RETURNS void LANGUAGE plpgsql SECURITY DEFINER "
+            f"SET search_path = pg_catalog, pg_temp AS '{body}'; ALTER FUNCTION {function} OWNER TO {self.owner}; "
+            f"REVOKE ALL ON FUNCTION {function} FROM PUBLIC; GRANT EXECUTE ON FUNCTION {function} TO {self.us};"
         )
 
     def statement(self, *, allow_blocking: bool) -> str | None:
         """What refreshes it; None where nothing may."""
-        free = self.obstacle() is None
-        if self._by_function:
-            return f"SELECT {self.function}" if free or allow_blocking else None
-        if free:
+        unobstructed = self.refresh_obstacle() is None
+        if self._needs_function:
+            return f"SELECT {self.function}" if unobstructed or allow_blocking else None
+        if unobstructed:
             return f"{_CONCURRENTLY} {self.name}"
         return f"REFRESH MATERIALIZED VIEW {self.name}" if self.allowed and allow_blocking else None
 
@@ -161,7 +161,7 @@ async def refresh_views(connect: Connect, tell: Tell, only: Collection[str] | No
         return tuple([found for view in views if (found := await _refresh(session, view, tell))])
     except (ProblemError, asyncpg.PostgresError, asyncpg.InterfaceError, OSError) as error:
         reason = f"which views there are could not be found out: {_reason(error)}"
-        return (_stale(ALL_VIEWS, reason, "Refresh them by hand, or wait for the next run."),)
+        return (_stale_view(ALL_VIEWS, reason, "Refresh them by hand, or wait for the next run."),)
     finally:
         await session.close()
 
@@ -169,8 +169,8 @@ async def refresh_views(connect: Connect, tell: Tell, only: Collection[str] | No
 async def _refresh(session: "_Session", view: View, tell: Tell) -> Problem | None:
     statement = view.statement(allow_blocking=tell.allow_blocking_refresh)
     if statement is None:
-        reason, remedy = view.obstacle() or ("", "")
-        return _stale(view.name, reason, remedy)
+        reason, remedy = view.refresh_obstacle() or ("", "")
+        return _stale_view(view.name, reason, remedy)
     try:
         connection = await session.connection()
         async with connection.transaction():
@@ -179,14 +179,14 @@ async def _refresh(session: "_Session", view: View, tell: Tell) -> Problem | Non
                 await connection.execute(statement)
     except asyncpg.LockNotAvailableError:
         reason = f"somebody else held it locked for more than {_LOCK_TIMEOUT}"
-        return _stale(view.name, reason, f"By hand: {statement};")
+        return _stale_view(view.name, reason, f"By hand: {statement};")
     except (ProblemError, asyncpg.PostgresError, asyncpg.InterfaceError, OSError) as error:
-        return _stale(view.name, _reason(error), f"By hand: {statement};")
+        return _stale_view(view.name, _reason(error), f"By hand: {statement};")
     logger.info("refreshed %s", view.name)
     return None
 
 
-def _stale(name: str, reason: str, remedy: str) -> Problem:
+def _stale_view(name: str, reason: str, remedy: str) -> Problem:
     found = problem("views-stale", value=name, reason=reason, remedy="")
     shown = printable(remedy, limit=_LONGEST_REMEDY)
     return replace(found, way_out=f"{found.way_out}{shown}", facts={**found.facts, "remedy": shown})
@@ -203,14 +203,14 @@ class _Session:
 
     def __init__(self, connect: Connect) -> None:
         self._connect = connect
-        self._open: asyncpg.Connection | None = None
+        self._connection: asyncpg.Connection | None = None
 
     async def connection(self) -> asyncpg.Connection:
-        if self._open is None or self._open.is_closed():
-            self._open = await self._connect()
-        return self._open
+        if self._connection is None or self._connection.is_closed():
+            self._connection = await self._connect()
+        return self._connection
 
     async def close(self) -> None:
-        if self._open is not None and not self._open.is_closed():
+        if self._connection is not None and not self._connection.is_closed():
             with suppress(OSError, asyncpg.InterfaceError, asyncpg.PostgresError, TimeoutError):
-                await self._open.close(timeout=5)
+                await self._connection.close(timeout=5)

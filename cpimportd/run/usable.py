@@ -68,9 +68,9 @@ def need_faults(loaded: Loaded) -> Iterator[Problem]:
 
 
 def _cache(loaded: Loaded) -> Iterator[Problem]:
-    from cpimportd.notify.cache import url_fault  # noqa: PLC0415 - so that nobody without a cache loads its client
+    from cpimportd.notify.cache import url_problem  # noqa: PLC0415 - so that nobody without a cache loads its client
 
-    if loaded.settings.cache.url is not None and (reason := url_fault(loaded.settings.cache)) is not None:
+    if loaded.settings.cache.url is not None and (reason := url_problem(loaded.settings.cache)) is not None:
         yield problem("config-value", key="cache.url", place=loaded.place("cache.url"), reason=reason)
 
 
@@ -99,11 +99,11 @@ def _unknown_alerts(loaded: Loaded) -> Iterator[Problem]:
     urls = [url.get_secret_value() for url in loaded.settings.alerts.urls]
     if not urls or find_spec("apprise") is None:
         return
-    from cpimportd.notify.sending import UNKNOWN, name_of, understood  # noqa: PLC0415 - Apprise is heavy
+    from cpimportd.notify.sending import UNKNOWN, is_valid_url, label_of  # noqa: PLC0415 - Apprise is heavy
 
     for number, url in enumerate(urls, 1):
-        if not understood(url):
-            reason = f"address {name_of(number, url)}: {UNKNOWN}"
+        if not is_valid_url(url):
+            reason = f"address {label_of(number, url)}: {UNKNOWN}"
             yield problem("config-value", key="alerts.urls", place=loaded.place("alerts.urls"), reason=reason)
 
 

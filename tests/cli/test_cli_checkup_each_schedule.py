@@ -14,7 +14,7 @@ from cpimportd.daemon.slots import Slots
 from cpimportd.daemon.state import State
 from cpimportd.daemon.store import FinishedRun, Record, decode, encode
 from cpimportd.daemon.wording import status_line, status_lines
-from cpimportd.notify.nagios import Level, Thresholds, judge
+from cpimportd.notify.nagios import Level, Thresholds, findings_of_runs
 from cpimportd.notify.nagios_answer import Answer
 from cpimportd.notify.prometheus import registry_of, text_of
 from cpimportd.timetable.calendar import never_matches, next_slot
@@ -34,7 +34,7 @@ def watched(*successes: Success) -> Health:
 
 def level(found: Health, **schedules: Schedule) -> Level:
     settings = Settings(schedules=schedules or {"daily": Schedule(), "hourly": HOURLY})
-    return Answer(tuple(judge(settings, found, Thresholds(), NOW))).level
+    return Answer(tuple(findings_of_runs(settings, found, Thresholds(), NOW))).level
 
 
 def ago(schedule: str | None, kinds: frozenset[str], **span: float) -> Success:
@@ -53,7 +53,7 @@ def test_nor_where_thresholds_are_given():
     found = watched(ago("hourly", RECEIPTS, minutes=5), ago("weekly", ALL, days=1, hours=8))
     for warning, critical, expected in ((2, 3, Level.CRITICAL), (2, 400, Level.WARNING), (400, 400, Level.OK)):
         thresholds = Thresholds(timedelta(days=warning), timedelta(days=critical))
-        assert Answer(tuple(judge(settings, found, thresholds, NOW))).level is expected
+        assert Answer(tuple(findings_of_runs(settings, found, thresholds, NOW))).level is expected
 
 
 def test_nor_does_an_hourly_one_behind_the_daily():
@@ -151,7 +151,11 @@ async def test_the_books_say_when_each_schedule_succeeded(two_days, sql):
     by_schedule = {one.schedule: one.at for one in found.successes if one.schedule is not None}
     assert by_schedule == {"hourly": NOW - timedelta(hours=1)}
     assert [(one.job, one.since) for one in found.undone] == [("report", NOW)]
-    told = [one for one in judge(Settings(), found, Thresholds(), NOW) if "the job report is not done" in one.text]
+    told = [
+        one
+        for one in findings_of_runs(Settings(), found, Thresholds(), NOW)
+        if "the job report is not done" in one.text
+    ]
     assert [one.level for one in told] == [Level.WARNING]
     text = text_of(registry_of(8, Figures(found, {}, ()), None))
     name = 'cpimportd_schedule_last_success_timestamp_seconds{department="8",schedule="hourly"}'
@@ -186,7 +190,7 @@ def test_a_schedule_that_has_no_slot_any_more_is_told_of_everywhere(at, job, cap
     checked = [found for found in regular_slots(settings, NOW) if found.code == "slot-none"]
     assert [(found.status, "schedule once at" in found.text) for found in checked] == [("WARNING", True)]
     successes = watched(ago("once", ALL, minutes=1))
-    found = judge(settings, successes, Thresholds(), NOW)
+    found = findings_of_runs(settings, successes, Thresholds(), NOW)
     assert [one.level for one in found if "[slot-none]" in one.text] == [Level.WARNING]
     status = told(Record(), once=at)
     assert needing_attention(status) == ["once has no slot any more: nothing starts it by itself"]

@@ -18,7 +18,7 @@ from cpimportd.core.problems import problem
 from cpimportd.core.report import HeldUnit
 from cpimportd.daemon.store import Record, Store
 from cpimportd.notify import nagios as nagios_page
-from cpimportd.notify.nagios import Thresholds, judge
+from cpimportd.notify.nagios import Thresholds, findings_of_runs
 from cpimportd.notify.nagios_answer import Answer, Finding, Level
 from cpimportd.timetable.memory import Memory, Remembered
 from tests.support import launcher
@@ -42,7 +42,7 @@ def held_unit(organization: str) -> HeldUnit:
 
 
 def level(found: Health, settings: Settings | None = None, **thresholds: timedelta) -> Level:
-    return Answer(tuple(judge(settings or Settings(), found, Thresholds(**thresholds), NOW))).level
+    return Answer(tuple(findings_of_runs(settings or Settings(), found, Thresholds(**thresholds), NOW))).level
 
 
 @pytest.mark.parametrize(
@@ -71,7 +71,9 @@ def test_a_slot_that_lay_before_its_schedule_is_not_waited_for(tmp_path):
     def judged(at: str = "11:00", zone: str = "Europe/Moscow") -> Level:
         memory = Memory({"import": Remembered(at, zone, moved)})
         Store(tmp_path).save(Record(memory))
-        found = judge(settings, health(timedelta(hours=9)), Thresholds(), NOW, nagios_page.counting_from(settings))
+        found = findings_of_runs(
+            settings, health(timedelta(hours=9)), Thresholds(), NOW, nagios_page.counting_from(settings)
+        )
         return Answer(tuple(found)).level
 
     assert level(health(timedelta(hours=9)), settings) is Level.CRITICAL
@@ -120,7 +122,7 @@ def test_held_units_and_stale_workbooks_are_warnings():
 def test_of_hundreds_of_held_units_and_stale_workbooks_the_first_are_named_and_the_rest_counted():
     held = tuple(held_unit(str(number)) for number in range(200))
     files = tuple(Workbook(f"{number}.xlsx", "", NOW - timedelta(days=3)) for number in range(600))
-    texts = [found.text for found in judge(Settings(), health(held=held, files=files), Thresholds(), NOW)]
+    texts = [found.text for found in findings_of_runs(Settings(), health(held=held, files=files), Thresholds(), NOW)]
     assert len(texts) < 30
     assert "190 more units are held" in texts
     assert "590 more workbooks were not uploaded" in texts

@@ -194,5 +194,5 @@ def test_a_terminal_shows_it_whole_however_narrow_it_is_and_wipes_it():
         assert task.description.startswith("Waiting for the FTP server: connection refused; next try")
         somebody.clear()
         assert progress._bars.tasks == []
-    for word in ("WaitReporter", "refused;", "gives", "up"):
+    for word in ("Waiting", "refused;", "gives", "up"):
         assert word in shown

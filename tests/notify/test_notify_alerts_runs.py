@@ -13,7 +13,7 @@ import pytest
 
 from cpimportd.core.report import RunReport
 from cpimportd.notify import heartbeat
-from cpimportd.notify.alerting import Occasion, watched
+from cpimportd.notify.alerting import Occasion, run_with_notifications
 from tests.support.notify.desk import WELL, asyncio_apart
 from tests.support.notify.receivers import MailServer
 from tests.support.polling import until
@@ -177,7 +177,7 @@ def test_a_service_that_hangs_or_refuses_costs_seconds_and_a_warning(desk, web, 
 
     settings = desk.settings(urls=[], heartbeat_url=f"http://{web.address}/{HEARTBEAT}")
     began = time.monotonic()
-    report = asyncio_apart(watched(settings, Occasion(slot=datetime.now(UTC)), published()))
+    report = asyncio_apart(run_with_notifications(settings, Occasion(slot=datetime.now(UTC)), published()))
     assert time.monotonic() - began < 6
     assert [request.path.removeprefix(f"/{HEARTBEAT}") for request in web.requests] == ["/start", ""]
     (found,) = report.problems

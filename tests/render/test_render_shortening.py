@@ -65,7 +65,7 @@ def test_status_shows_stale_and_held_workbooks_of_hundreds_and_counts_the_rest(p
         "since": now.isoformat(),
         "pid": 1,
         "version": "0",
-        "status": "CurrentWaits",
+        "status": "Waits",
         "configuration": "/c.toml",
         "state_directory": "/s",
         "last": None,

@@ -18,10 +18,10 @@ from cpimportd.daemon.client import needing_attention
 from cpimportd.daemon.messages import RunResult, SeenWorkbook
 from cpimportd.daemon.store import FinishedRun, Record
 from cpimportd.demo.workbook import write_workbook
-from cpimportd.notify.alerting import Occasion, watched
-from cpimportd.notify.conditions import Event, Look, compare, find
+from cpimportd.notify.alerting import Occasion, run_with_notifications
+from cpimportd.notify.conditions import Event, Scope, assess_run, compare
 from cpimportd.notify.heartbeat import Beat
-from cpimportd.notify.nagios import Level, Thresholds, judge
+from cpimportd.notify.nagios import Level, Thresholds, findings_of_runs
 from cpimportd.notify.nagios_answer import Answer
 from cpimportd.notify.prometheus import registry_of, text_of
 from cpimportd.render.journal import summary_line
@@ -74,11 +74,11 @@ async def whoever_watches(workplace, report):
         "told": result.status,
         "slot": slot.status if isinstance(slot, SlotDone) else None,
         "good": record.last_good is not None,
-        "nagios": Answer(tuple(judge(workplace.settings, found, Thresholds(timedelta(days=9), timedelta(days=9)), NOW))).level,
+        "nagios": Answer(tuple(findings_of_runs(workplace.settings, found, Thresholds(timedelta(days=9), timedelta(days=9)), NOW))).level,
         "daemon": needing_attention(status),
         "light": traffic_light(DaemonState(None, None, {}), [], books, line.status)["reasons"],
         "metrics": f'status="{report.status.value}"}} 1.0' in metrics and "cpimportd_held_file{" in metrics,
-        "alerts": sorted(one.state for one in find(report, Look(NOW)).conditions),
+        "alerts": sorted(one.state for one in assess_run(report, Scope(NOW)).conditions),
     }  # fmt: skip
 
 
@@ -159,10 +159,10 @@ async def test_a_new_organization_that_does_not_come_holds_the_run_on_its_first_
         server.files = {name: body for name, body in server.files.items() if not name.startswith("Novaya")}
         well = await workplace.run(settings)
     assert (well.status, well.code) == (RunStatus.UNCHANGED, 0)
-    held = {one.subject: one for one in find(second, Look(NOW)).conditions}
+    held = {one.subject: one for one in assess_run(second, Scope(NOW)).conditions}
     before = {name: type("R", (), {"subject": name, "state": one.state, "since": NOW, "told_at": NOW})()
               for name, one in held.items()}  # fmt: skip
-    (over,) = compare(before, find(well, Look(NOW)), NOW, timedelta(0))
+    (over,) = compare(before, assess_run(well, Scope(NOW)), NOW, timedelta(0))
     assert over.event is Event.OVER
 
 
@@ -173,13 +173,13 @@ async def test_a_workbook_that_is_right_again_is_no_more_wrong_for_a_run_of_its_
     whole, new = second.read_bytes(), second.rename(second.with_name(NEW))
     new.write_bytes(b"")
     report = await workplace.run(only=frozenset({Kind.RECEIPTS}))
-    look = Look(NOW, kinds=frozenset({Kind.RECEIPTS}))
-    assert [one.subject for one in find(report, look).conditions] == [NEW]
+    look = Scope(NOW, kinds=frozenset({Kind.RECEIPTS}))
+    assert [one.subject for one in assess_run(report, look).conditions] == [NEW]
     new.write_bytes(whole)
-    again = find(await workplace.run(only=frozenset({Kind.RECEIPTS})), look)
-    assert again.judged(NEW)
+    again = assess_run(await workplace.run(only=frozenset({Kind.RECEIPTS})), look)
+    assert again.covers(NEW)
     assert NEW not in {one.subject for one in again.conditions}
-    assert not again.judged("Another.xlsx")  # which another schedule may import
+    assert not again.covers("Another.xlsx")  # which another schedule may import
     assert first.exists()
 
 
@@ -265,7 +265,7 @@ async def test_a_slot_that_another_run_did_and_held_is_not_well_for_who_comes_ne
     monkeypatch.setattr("cpimportd.notify.alerting.beat", beat)
     alerts = workplace.settings.alerts.model_copy(update={"heartbeat_url": SecretStr("https://beats.example/x")})
     settings = workplace.settings.model_copy(update={"alerts": alerts})
-    await watched(settings, Occasion(schedule="import", slot=NOW), workplace.run(settings, **slot))
+    await run_with_notifications(settings, Occasion(schedule="import", slot=NOW), workplace.run(settings, **slot))
     assert beats == [Beat.START, Beat.FAIL]
     (workplace.upload / NEW).unlink()
     later = {"schedule": "import", "slot": NOW + timedelta(days=1)}

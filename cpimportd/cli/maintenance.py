@@ -142,7 +142,7 @@ def show_config(call: Call, only_set: bool) -> Answer:
 
     Example: `cpimportd config show --set`. Whether it works: `cpimportd check`.
     """
-    from cpimportd.config.show import as_json as configuration_as_json
+    from cpimportd.config.show import config_document as configuration_as_json
     from cpimportd.config.show import render
 
     loaded = call.loaded

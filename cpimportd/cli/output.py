@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Final, TypeVar
 
 import click
 
-from cpimportd.core.streams import loss
+from cpimportd.core.streams import lost_error
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -101,7 +101,7 @@ async def print_json_lists(head: Mapping[str, object], lists: Mapping[str, Async
         async for item in items:
             click.echo(("" if first else ",") + "\n" + json_text(item), nl=False)
             first = False
-            if loss(sys.stdout) is not None:
+            if lost_error(sys.stdout) is not None:
                 return
         click.echo("]", nl=False)
     click.echo("}")
@@ -123,7 +123,7 @@ async def print_list(items: AsyncIterator[Item], total: int, render: Callable[..
         seen += len(some)
         more = 0 if whole else total - seen
         render(some, headed=seen == len(some), more=more)
-        if more or loss(sys.stdout) is not None:
+        if more or lost_error(sys.stdout) is not None:
             break
 
 
@@ -155,11 +155,11 @@ def after_output(code: int, *, acted: bool) -> int:
         acted: whether it did something, and was not only asked to show something.
     """
     from cpimportd.core.problems import problem
-    from cpimportd.core.streams import give_up, unread
+    from cpimportd.core.streams import abandon_stream, unread
 
-    lost = loss(sys.stdout)
+    lost = lost_error(sys.stdout)
     if lost is None or unread(sys.stdout):
         return code
-    give_up(sys.stdout)
+    abandon_stream(sys.stdout)
     print_problems((problem("output-lost", reason=lost.strerror or str(lost)),))
     return code if code or acted else 1

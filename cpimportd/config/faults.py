@@ -6,13 +6,13 @@ from typing import Any
 
 from pydantic import TypeAdapter, ValidationError
 
-from cpimportd.config.keys import MASK, KeyPath, dotted, find, in_file, masked, meant, variable
+from cpimportd.config.keys import MASK, KeyPath, dotted, find, in_file, masked, suggest, variable
 from cpimportd.config.sources import ConfigFile, Found, origin_of, place, unknown
 from cpimportd.config.values import Calendar
 from cpimportd.core.problems import Problem, ProblemError, problem
 
 
-def faults(error: ValidationError, merged: Found, file: ConfigFile | None) -> Iterable[Problem]:
+def problems_of_validation(error: ValidationError, merged: Found, file: ConfigFile | None) -> Iterable[Problem]:
     """Every fault that pydantic found, as a problem.
 
     Args:
@@ -25,12 +25,12 @@ def faults(error: ValidationError, merged: Found, file: ConfigFile | None) -> It
         if detail["type"] == "extra_forbidden":
             yield _unknown(path, merged, file)
         else:
-            yield _wrong(path, detail["msg"], merged, file)
+            yield _wrong_value(path, detail["msg"], merged, file)
 
 
 def _unknown(path: KeyPath, merged: Found, file: ConfigFile | None) -> Problem:
     section = isinstance(merged.get(path), Mapping)
-    candidates = meant(path, section=section)
+    candidates = suggest(path, section=section)
     origin = origin_of(path, merged, file)
     if origin.startswith("environment "):
         return unknown(path, origin, [variable(key) for key in candidates])
@@ -38,12 +38,12 @@ def _unknown(path: KeyPath, merged: Found, file: ConfigFile | None) -> Problem:
     return unknown(path, place(path, merged, file), names)
 
 
-def _wrong(path: KeyPath, message: str, merged: Found, file: ConfigFile | None) -> Problem:
+def _wrong_value(path: KeyPath, message: str, merged: Found, file: ConfigFile | None) -> Problem:
     reason = message.removeprefix("Value error, ").split(", unable")[0]
     reason = re.sub(r"^(Input|String) should be", "expected", reason)
     if find(path) is None and "dictionary" in reason:
         reason = "expected a section with keys of its own"
-    shown = _shown(path, merged.get(path))
+    shown = _shown_value(path, merged.get(path))
     return problem(
         "config-value",
         key=dotted(path),
@@ -53,7 +53,7 @@ def _wrong(path: KeyPath, message: str, merged: Found, file: ConfigFile | None) 
     )
 
 
-def _shown(path: KeyPath, value: Any) -> object:  # noqa: ANN401 - whatever TOML can hold
+def _shown_value(path: KeyPath, value: Any) -> object:  # noqa: ANN401 - whatever TOML can hold
     key = find(path)
     if key is None or key.secret or isinstance(value, Mapping):
         return None

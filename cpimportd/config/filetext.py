@@ -45,7 +45,7 @@ def decoded(content: bytes) -> str:
     Raises:
         ValueError: it is in another encoding, which the error names with the line where it shows and the way out.
     """
-    encoding = next((name for mark, name in _MARKS if content.startswith(mark)), None) or _without_mark(content)
+    encoding = next((name for mark, name in _MARKS if content.startswith(mark)), None) or _without_bom(content)
     if encoding:
         raise ValueError(f"it is {encoding}, expected UTF-8: {_convert(encoding.lower())}")
     try:
@@ -61,7 +61,7 @@ def _convert(encoding: str) -> str:
     return f"save it as UTF-8, or convert it by `iconv -f {encoding} -t utf-8`"
 
 
-def _without_mark(content: bytes) -> str | None:
+def _without_bom(content: bytes) -> str | None:
     """UTF-16 without its mark: of ASCII, every other byte is NUL."""
     begin = content[:200]
     for first, name in ((1, "UTF-16LE"), (0, "UTF-16BE")):
@@ -107,7 +107,7 @@ def _reason(said: str, text: str) -> str:
     lines = text.splitlines()
     line = lines[number - 1] if number <= len(lines) else ""
     if re.match(r"Cannot (overwrite|declare|mutate)|Duplicate|Can't", reason):
-        return _twice(text, number) or f"line {number}: {reason}"
+        return _duplicate_reason(text, number) or f"line {number}: {reason}"
     if reason == "Invalid value":
         reason = 'expected a value; a text stands in quotes: key = "text"'
     elif reason.startswith("Unescaped '\\'"):
@@ -117,7 +117,7 @@ def _reason(said: str, text: str) -> str:
     return f"line {number}: {reason}"
 
 
-def _twice(text: str, number: int) -> str | None:
+def _duplicate_reason(text: str, number: int) -> str | None:
     """The key that stands a second time in a line, with the line where it stands first; None where none is found."""
     stand = list(places(text))
     here = [path for line, path in stand if line == number]

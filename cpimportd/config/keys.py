@@ -81,7 +81,7 @@ def in_file(path: KeyPath) -> str:
     return f"[{'.'.join(sections)}] {leaf}" if sections else f"{leaf}, above the first section"
 
 
-def meant(path: KeyPath, *, section: bool = False) -> tuple[KeyPath, ...]:
+def suggest(path: KeyPath, *, section: bool = False) -> tuple[KeyPath, ...]:
     """The keys that an unknown one may have been meant for: misplaced first, else misspelt.
 
     Args:

@@ -10,7 +10,7 @@ from typing import NoReturn
 from pydantic import BaseModel, SecretStr, ValidationError
 
 from cpimportd.config.environment import read_environment
-from cpimportd.config.faults import faults
+from cpimportd.config.faults import problems_of_validation
 from cpimportd.config.keys import SCHEDULE, KeyPath, all_keys, dotted, holds_secret, variable
 from cpimportd.config.predecessor import from_predecessor
 from cpimportd.config.settings import Settings
@@ -128,23 +128,23 @@ def _validate(merged: Found, file: ConfigFile | None) -> tuple[Settings | None, 
     try:
         return Settings.model_validate(merged.values), ()
     except ValidationError as error:
-        return None, tuple(faults(error, merged, file))
+        return None, tuple(problems_of_validation(error, merged, file))
 
 
 def _merge(places: Iterable[Found]) -> Found:
     """All places in one, the later the stronger."""
     merged = Found()
     for place in places:
-        merged.values = _over(merged.values, place.values)
+        merged.values = _merged(merged.values, place.values)
         merged.origins |= place.origins
     return merged
 
 
-def _over(below: Tree, above: Tree) -> Tree:
+def _merged(below: Tree, above: Tree) -> Tree:
     tree = dict(below)
     for name, value in above.items():
         under = tree.get(name)
-        tree[name] = _over(under, value) if isinstance(under, dict) and isinstance(value, dict) else value
+        tree[name] = _merged(under, value) if isinstance(under, dict) and isinstance(value, dict) else value
     return tree
 
 

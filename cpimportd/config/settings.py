@@ -145,7 +145,7 @@ class Engine(Section):
 
     @field_validator("dask_scheduler", mode="after")
     @classmethod
-    def _named_where_it_is_needed(cls, address: str | None, others: ValidationInfo) -> str | None:
+    def _check_scheduler_address(cls, address: str | None, others: ValidationInfo) -> str | None:
         if address is None and others.data.get("executor") == "dask":
             raise ValueError("expected tcp://host:port or tls://host:port, since engine.executor is dask")
         return address

@@ -33,7 +33,7 @@ def render(loaded: Loaded, show: Literal["all", "set"] = "all") -> list[Row]:
     return rows if show == "all" else [row for row in rows if row.origin != "default"]
 
 
-def as_json(loaded: Loaded) -> dict[str, object]:
+def config_document(loaded: Loaded) -> dict[str, object]:
     """The configuration for scripts, secrets hidden.
 
     Returns:
@@ -101,12 +101,12 @@ def example() -> str:
     for key in all_keys().values():
         if key.path[:-1] != section:
             section = key.path[:-1]
-            lines += ["", *_prose(key.section.__doc__ or ""), f"[{dotted(section)}]"]
-        lines += ["", *_prose(key.field.description or ""), f"#{key.path[-1]} = {_value(key)}"]
+            lines += ["", *_wrapped_comment(key.section.__doc__ or ""), f"[{dotted(section)}]"]
+        lines += ["", *_wrapped_comment(key.field.description or ""), f"#{key.path[-1]} = {_value(key)}"]
     return "\n".join(lines) + "\n"
 
 
-def _prose(text: str) -> list[str]:
+def _wrapped_comment(text: str) -> list[str]:
     return [f"# {line}" for line in wrap(" ".join(text.split()), 98)]
 
 

@@ -10,7 +10,7 @@ from urllib.parse import unquote
 from pydantic_settings import EnvSettingsSource
 
 from cpimportd.config.filetext import decoded, parsed, places, read_bytes
-from cpimportd.config.keys import KeyPath, all_keys, dotted, meant, variable
+from cpimportd.config.keys import KeyPath, all_keys, dotted, suggest, variable
 from cpimportd.config.settings import Settings
 from cpimportd.core.addresses import advice
 from cpimportd.core.problems import Problem, ProblemError, problem
@@ -165,7 +165,7 @@ def from_environment(environ: Mapping[str, str]) -> Found:
     read = {origin.removeprefix("environment ") for origin in found.origins.values()}
     for path, name in ours.items():
         if name not in read:
-            found.problems.append(unknown(path, f"environment {name}", [variable(key) for key in meant(path)]))
+            found.problems.append(unknown(path, f"environment {name}", [variable(key) for key in suggest(path)]))
     return found
 
 

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 _READER_GONE: Final = frozenset({errno.EPIPE, errno.ECONNRESET, errno.ENOTCONN, errno.ESHUTDOWN})
 
 
-class _Unfailing(io.FileIO):
+class _LossTolerantStream(io.FileIO):
     """A descriptor to which writing never raises.
 
     Attributes:
@@ -63,8 +63,8 @@ def prepare() -> None:
     absent = {descriptor for descriptor in (0, 1, 2) if _open_if_closed(descriptor)}
     if sys.stdin is None:
         sys.stdin = open(0, closefd=False)  # noqa: SIM115 - it lives as long as the process
-    sys.stdout = _text(_Unfailing(1, absent=1 in absent, keep_trying=False), sys.stdout)
-    sys.stderr = _text(_Unfailing(2, absent=2 in absent, keep_trying=True), sys.stderr, line_buffering=True)
+    sys.stdout = _text(_LossTolerantStream(1, absent=1 in absent, keep_trying=False), sys.stdout)
+    sys.stderr = _text(_LossTolerantStream(2, absent=2 in absent, keep_trying=True), sys.stderr, line_buffering=True)
 
 
 def _open_if_closed(descriptor: int) -> bool:
@@ -77,7 +77,7 @@ def _open_if_closed(descriptor: int) -> bool:
     return False
 
 
-def _text(raw: _Unfailing, before: IO[str] | None, *, line_buffering: bool = False) -> io.TextIOWrapper:
+def _text(raw: _LossTolerantStream, before: IO[str] | None, *, line_buffering: bool = False) -> io.TextIOWrapper:
     """A stream of text like the one that Python made, which may be none."""
     return io.TextIOWrapper(
         io.BufferedWriter(raw),
@@ -89,7 +89,7 @@ def _text(raw: _Unfailing, before: IO[str] | None, *, line_buffering: bool = Fal
     )
 
 
-def loss(stream: IO[str]) -> OSError | None:
+def lost_error(stream: IO[str]) -> OSError | None:
     """Why what was written last to a standard stream did not arrive; None where it did, or where nobody knows."""
     raw = _raw(stream)
     if raw is None:
@@ -100,26 +100,28 @@ def loss(stream: IO[str]) -> OSError | None:
 
 def unread(stream: IO[str]) -> bool:
     """Whether nobody reads a standard stream: its reader has gone, or there never was one."""
-    raw, lost = _raw(stream), loss(stream)
-    return raw is not None and lost is not None and (raw.absent or lost.errno in _READER_GONE or _hung_up(raw, lost))
+    raw, lost = _raw(stream), lost_error(stream)
+    return (
+        raw is not None and lost is not None and (raw.absent or lost.errno in _READER_GONE or _reader_gone(raw, lost))
+    )
 
 
-def give_up(stream: IO[str]) -> None:
+def abandon_stream(stream: IO[str]) -> None:
     """Count a standard stream as one that nobody reads: what was lost has been told."""
     if (raw := _raw(stream)) is not None:
         raw.absent = True
 
 
-def _hung_up(raw: _Unfailing, lost: OSError) -> bool:
+def _reader_gone(raw: _LossTolerantStream, lost: OSError) -> bool:
     """Whether the terminal is gone: its driver answers EIO then, as a failing disk does."""
     return lost.errno == errno.EIO and not _is_file(raw)
 
 
-def _is_file(raw: _Unfailing) -> bool:
+def _is_file(raw: _LossTolerantStream) -> bool:
     return stat.S_ISREG(os.fstat(raw.fileno()).st_mode)
 
 
-def _raw(stream: IO[str]) -> _Unfailing | None:
+def _raw(stream: IO[str]) -> _LossTolerantStream | None:
     """What lies below a stream; None where it is none of ours, as in a test or another program."""
     raw = getattr(getattr(stream, "buffer", None), "raw", None)
-    return raw if isinstance(raw, _Unfailing) else None
+    return raw if isinstance(raw, _LossTolerantStream) else None

@@ -14,7 +14,7 @@ from logging_journald import Facility, JournaldTransport, check_journal_stream
 
 from cpimportd.core.catalog import message_id
 from cpimportd.core.problems import Problem, journal_fields
-from cpimportd.core.streams import loss
+from cpimportd.core.streams import lost_error
 
 Form = Literal["auto", "text", "json", "journal"]
 
@@ -112,7 +112,7 @@ class _FallbackStreamHandler(logging.StreamHandler[IO[str]]):
     def emit(self, record: logging.LogRecord) -> None:
         """Write one record."""
         super().emit(record)
-        if loss(self.stream) is None:
+        if lost_error(self.stream) is None:
             return
         if self._fallback_handler is None:
             self._fallback_handler = self._make_fallback()

@@ -12,7 +12,7 @@ from cpimportd.daemon.copies import remove_copy
 from cpimportd.daemon.journal import log_event, log_problem, set_log_timezone
 from cpimportd.daemon.plan import Plan
 from cpimportd.daemon.state import State
-from cpimportd.timetable.calendar import forget_rules
+from cpimportd.timetable.calendar import clear_rule_cache
 
 
 class Reloader:
@@ -96,7 +96,7 @@ class Reloader:
         if self._accepted is None or self._state.running is not None:
             return False
         self._state.copies.supersede(self._state.plan)
-        forget_rules()  # the planner used the time zone rules that are on the disk now
+        clear_rule_cache()  # the planner used the time zone rules that are on the disk now
         self._state.plan, self._accepted = self._accepted.with_reloaded_zones(), None
         set_log_timezone(self._state.plan.zone)
         self._state.slots.apply_plan(self._state.plan, now)

@@ -14,7 +14,7 @@ from cpimportd.daemon.attempts import Attempt, Retry
 from cpimportd.daemon.journal import log_event, log_problem
 from cpimportd.daemon.plan import Plan
 from cpimportd.timetable.due import Due, due, resumable, upcoming
-from cpimportd.timetable.memory import Memory, PlannedSchedule, disbelieve, put_in_force
+from cpimportd.timetable.memory import Memory, PlannedSchedule, drop_future_slots, put_in_force
 
 
 class Slots:
@@ -63,8 +63,8 @@ class Slots:
             monotonic: the monotonic clock, in seconds.
             running: the schedule with a run in progress; its next slot is considered when that run is over.
         """
-        self.memory, disbelieved = disbelieve(self.memory, now)
-        for name, slot in disbelieved.items():
+        self.memory, dropped = drop_future_slots(self.memory, now)
+        for name, slot in dropped.items():
             zone = self._schedules[name].zone if name in self._schedules else UTC
             log_problem(problem("state-future", schedule=name, value=moment(slot, zone)), schedule=name)
         for name, schedule in self._schedules.items():

@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator
 from importlib.util import find_spec
 
 from cpimportd.config.keys import KeyPath, variable
-from cpimportd.config.libraries import too_old
+from cpimportd.config.libraries import outdated_packages
 from cpimportd.config.load import Loaded
 from cpimportd.config.settings import Settings
 from cpimportd.core.problems import Problem, ProblemError, problem
@@ -59,7 +59,7 @@ def target_faults(loaded: Loaded) -> Iterator[Problem]:
 
 def need_faults(loaded: Loaded) -> Iterator[Problem]:
     """What jobs and other parts of the configuration need and do not have."""
-    yield from too_old()
+    yield from outdated_packages()
     yield from _jobs_without_receiver(loaded)
     yield from _packages(loaded.settings)
     yield from _unknown_alerts(loaded)

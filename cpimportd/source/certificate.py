@@ -56,7 +56,7 @@ async def presented_fingerprint(address: Address, seconds: float) -> str:
         async with asyncio.timeout(seconds):
             await client.reach(address.host, address.port)
             await client.greeting()
-            await client.shake_hands(context(None, pinned=True))
+            await client.tls_handshake(context(None, pinned=True))
             return fingerprint(client.certificate())
     except (OSError, aioftp.AIOFTPException, ValueError, IndexError):
         return ""

@@ -15,7 +15,7 @@ from typing import Final
 import aioftp
 from aioftp.common import SSLSessionBoundContext
 
-from cpimportd.source.control import TRANSPARENT, Control, Stream, unread, words
+from cpimportd.source.control import TRANSPARENT, Control, Stream, has_unread_bytes, reply_text
 from cpimportd.source.interface import NotResumedError
 
 _EPSV: Final = (
@@ -64,7 +64,7 @@ def _valid(port: int) -> int | None:
 logging.getLogger("aioftp.client").setLevel(logging.WARNING)
 
 
-class ImpostorError(Exception):
+class UnexpectedPeerError(Exception):
     """Somebody else than the server that was reached speaks on one of its connections."""
 
 
@@ -73,10 +73,10 @@ def _certificate(writer: asyncio.StreamWriter) -> bytes | None:
     return secured.getpeercert(binary_form=True) if secured is not None else None
 
 
-def _forbid_unread(reader: asyncio.StreamReader) -> None:
+def _reject_unread_bytes(reader: asyncio.StreamReader) -> None:
     """Refuse bytes that came before TLS: asyncio would hand them over later as if they had come under it."""
-    if unread(reader):
-        raise ImpostorError("something was said in the clear before TLS began")
+    if has_unread_bytes(reader):
+        raise UnexpectedPeerError("something was said in the clear before TLS began")
 
 
 class Client(Control):
@@ -104,7 +104,7 @@ class Client(Control):
     async def greeting(self) -> str:
         """Read what the server says first."""
         _, lines = await self.command(None, "220", "120")
-        return words(lines)
+        return reply_text(lines)
 
     async def log_in(self, user: str, password: str) -> str:
         """Log in by USER and, if the server wants it, PASS.
@@ -118,7 +118,7 @@ class Client(Control):
         code, lines = await self.command(f"USER {user}", ("230", "232", "331"))
         if code == "331":
             code, lines = await self.command(f"PASS {password}", ("230", "202", "232"), censor_after=5)
-        return f"{code} {words(lines)}"
+        return f"{code} {reply_text(lines)}"
 
     async def attempt(self, command: str) -> tuple[aioftp.Code, str]:
         """Send a command whose refusal is an answer too.
@@ -129,24 +129,24 @@ class Client(Control):
         code, lines = await self.command(command, "xxx", "1xx")
         if code == "421":
             raise aioftp.StatusCodeError(aioftp.Code("xxx"), code, lines)
-        return code, words(lines)
+        return code, reply_text(lines)
 
     def tls_version(self) -> str:
         """Of the control connection, such as ``TLSv1.3``; empty where it is plain."""
         secured = self.stream.writer.get_extra_info("ssl_object")
         return secured.version() or "" if secured is not None else ""
 
-    async def shake_hands(self, context: ssl.SSLContext) -> None:
+    async def tls_handshake(self, context: ssl.SSLContext) -> None:
         """Begin explicit TLS (RFC 4217) on the control connection, and say nothing under it yet.
 
         Raises:
             aioftp.StatusCodeError: the server refuses.
             ssl.SSLCertVerificationError: its certificate is not what ``context`` asks for.
-            ImpostorError: more than its answer came in the clear, which would pass for words under TLS.
+            UnexpectedPeerError: more than its answer came in the clear, which would pass for words under TLS.
         """
         self._verified = context.verify_mode is ssl.CERT_REQUIRED
         await self.command("AUTH TLS", "234")
-        _forbid_unread(self.stream.reader)
+        _reject_unread_bytes(self.stream.reader)
         await self.stream.start_tls(context, server_hostname=self.server_host)
 
     async def protect(self) -> None:
@@ -159,7 +159,7 @@ class Client(Control):
         return _certificate(self.stream.writer)
 
     async def _open_connection(self, host: str, port: int) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
-        """Open every connection plain: TLS on it begins where :meth:`data` or :meth:`shake_hands` says."""
+        """Open every connection plain: TLS on it begins where :meth:`data` or :meth:`tls_handshake` says."""
         async with asyncio.timeout(self.connection_timeout):
             return await asyncio.open_connection(host, port)
 
@@ -179,7 +179,7 @@ class Client(Control):
             aioftp.StatusCodeError: the server refused the command, or said that the transfer failed.
             PassiveError: it offers no data connection that could be opened.
             NotResumedError: it did not take ``start``, or refused the command with it.
-            ImpostorError: bytes came in the clear before TLS began; or, under a pinned certificate, this connection
+            UnexpectedPeerError: bytes came in the clear before TLS; or, with a pinned certificate, this connection
                 shows another one.
         """
         await self.command("TYPE I", "2xx")
@@ -239,17 +239,17 @@ class Client(Control):
             await self.command(command, "1xx")
         except aioftp.StatusCodeError as error:
             if start:
-                raise NotResumedError(f"to {self.asked} it answers {error.received_codes[-1]}") from error
+                raise NotResumedError(f"to {self.last_command} it answers {error.received_codes[-1]}") from error
             raise
 
     async def _secure_data(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         if (context := self._session_context()) is None:
             return
-        _forbid_unread(reader)
+        _reject_unread_bytes(reader)
         await writer.start_tls(context, server_hostname=self.server_host, ssl_handshake_timeout=self.connection_timeout)
         # Where TLS verifies nothing (a pinned certificate), the one that was compared is the only one trusted.
         if not self._verified and _certificate(writer) != self.certificate():
-            raise ImpostorError("the data connection shows another certificate than the pinned one")
+            raise UnexpectedPeerError("the data connection shows another certificate than the pinned one")
 
     def _session_context(self) -> ssl.SSLContext | None:
         secured = self.stream.writer.get_extra_info("ssl_object")
@@ -262,7 +262,7 @@ class Client(Control):
         if self._stream is not None:
             self._stream.writer.transport.abort()
 
-    async def leave(self) -> None:
+    async def quit(self) -> None:
         """Say QUIT, wait for no answer, and close. Never raises, takes a second at most."""
         if self._stream is None:
             return

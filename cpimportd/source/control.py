@@ -8,7 +8,7 @@ from typing import Final
 import aioftp
 from aioftp.common import ThrottleStreamIO
 
-from cpimportd.source.interface import TooMuchError
+from cpimportd.source.interface import FileTooLargeError
 
 TRANSPARENT = "latin-1"
 """The encoding in which aioftp reads and writes lines: every byte is one character and comes back as the same byte, so
@@ -35,11 +35,11 @@ class OtherProtocolError(aioftp.AIOFTPException):
     """Something answers that is no FTP server; ``str`` of this is how it begins."""
 
 
-class TlsFromTheStartError(aioftp.AIOFTPException):
+class ImplicitTlsError(aioftp.AIOFTPException):
     """The server speaks TLS before anybody asked for it."""
 
 
-def unread(reader: asyncio.StreamReader) -> bytes:
+def has_unread_bytes(reader: asyncio.StreamReader) -> bytes:
     """Take what has arrived and was not read, at most 512 bytes of it; never waits."""
     looking = reader.read(512)
     try:
@@ -50,7 +50,7 @@ def unread(reader: asyncio.StreamReader) -> bytes:
     return b""
 
 
-def words(lines: Iterable[str]) -> str:
+def reply_text(lines: Iterable[str]) -> str:
     """The text of a reply: its lines less the character after the code."""
     return " ".join(line[1:].strip() for line in lines)
 
@@ -87,23 +87,23 @@ class Stream(ThrottleStreamIO):
 
         Raises:
             TimeoutError: nothing came.
-            TooMuchError: the line has more than 64 KiB, asyncio's limit.
+            FileTooLargeError: the line has more than 64 KiB, asyncio's limit.
         """
         async with asyncio.timeout(self._limit):
             try:
                 return await super().readline()
             except ValueError as error:
-                raise TooMuchError(_LINE_LIMIT) from error
+                raise FileTooLargeError(_LINE_LIMIT) from error
 
 
 class Control(aioftp.Client):
     """aioftp's client, that believes no reply which broke off, none that nobody asked for, and none without end.
 
     Attributes:
-        asked: the last command, as it may be shown: without the password; empty before the first.
+        last_command: the last command, as it may be shown: without the password; empty before the first.
     """
 
-    asked = ""
+    last_command = ""
 
     async def command(  # type: ignore[override]  # its overloads tell apart what is never left out here
         self,
@@ -118,13 +118,13 @@ class Control(aioftp.Client):
 
         Raises:
             ConnectionError: there is one, so replies belong to commands no more.
-            TooMuchError: the reply, or the line of preliminary ones before it, does not end.
+            FileTooLargeError: the reply, or the line of preliminary ones before it, does not end.
         """
         if command:
             verb, _, _ = command.partition(" ")
-            self.asked = verb if verb in _SECRET_VERBS else command
-            if said := unread(self.stream.reader):
-                raise _unasked(said)
+            self.last_command = verb if verb in _SECRET_VERBS else command
+            if said := has_unread_bytes(self.stream.reader):
+                raise _unsolicited_reply(said)
         self._preliminary = 0
         return await super().command(command, expected_codes, wait_codes, censor_after)
 
@@ -134,11 +134,11 @@ class Control(aioftp.Client):
         What stands between may begin with any number: a greeting tells dates, too.
 
         Raises:
-            TooMuchError: it has too many lines or bytes.
+            FileTooLargeError: it has too many lines or bytes.
             OtherProtocolError: what answers is no FTP server.
         """
         if self._preliminary > MOST_PRELIMINARY:
-            raise TooMuchError(f"more than {MOST_PRELIMINARY} replies came before the one that counts")
+            raise FileTooLargeError(f"more than {MOST_PRELIMINARY} replies came before the one that counts")
         self._preliminary += 1
         first, size = None, 0
         lines: list[str] = []
@@ -146,11 +146,13 @@ class Control(aioftp.Client):
             code, rest = await self.parse_line()
             size += len(code) + len(rest)
             if len(lines) >= MOST_REPLY_LINES or size > MOST_REPLY_BYTES:
-                raise TooMuchError(f"its answer has more than {MOST_REPLY_LINES} lines or {MOST_REPLY_BYTES} bytes")
+                raise FileTooLargeError(
+                    f"its answer has more than {MOST_REPLY_LINES} lines or {MOST_REPLY_BYTES} bytes"
+                )
             answers = _ANSWER.fullmatch(code + rest)
             if first is None and answers:
                 first = code
-            if first is None and not self.asked and (code + rest).startswith(_OTHER_PROTOCOLS):
+            if first is None and not self.last_command and (code + rest).startswith(_OTHER_PROTOCOLS):
                 raise OtherProtocolError(code + rest)
             lines.append(rest if answers and code == first else f" {code}{rest}")
             if first is not None and answers and code == first and not rest.startswith("-"):
@@ -161,11 +163,11 @@ class Control(aioftp.Client):
 
         Raises:
             ConnectionResetError: the connection ended before the line did: half a size is a size too.
-            TlsFromTheStartError: it is no line but the beginning of TLS.
+            ImplicitTlsError: it is no line but the beginning of TLS.
         """
         line = await self.stream.readline()
         if line.startswith(_TLS_RECORDS):
-            raise TlsFromTheStartError
+            raise ImplicitTlsError
         if not line.endswith(b"\n"):
             self.stream.close()
             raise ConnectionResetError
@@ -173,7 +175,7 @@ class Control(aioftp.Client):
         return aioftp.Code(text[:3]), text[3:]
 
 
-def _unasked(said: bytes) -> ConnectionError:
+def _unsolicited_reply(said: bytes) -> ConnectionError:
     error = ConnectionError("the server says what it was not asked for")
     if said.startswith(b"421"):
         error.__context__ = aioftp.StatusCodeError((), aioftp.Code("421"), said[3:].decode(TRANSPARENT).strip())

@@ -12,9 +12,9 @@ import aioftp
 
 from cpimportd.core.problems import ProblemError, problem
 from cpimportd.core.waiting import report_slow
-from cpimportd.source.client import ImpostorError, PassiveError
-from cpimportd.source.control import TRANSPARENT, OtherProtocolError, TlsFromTheStartError, words
-from cpimportd.source.interface import InUseError, PermanentError, TooMuchError
+from cpimportd.source.client import PassiveError, UnexpectedPeerError
+from cpimportd.source.control import TRANSPARENT, ImplicitTlsError, OtherProtocolError, reply_text
+from cpimportd.source.interface import FileTooLargeError, InUseError, PermanentError
 from cpimportd.source.listing import decode
 from cpimportd.source.redaction import redact
 
@@ -24,7 +24,7 @@ _WANTS_TLS = re.compile(r"\bTLS\b|\bSSL\b|encrypt|cleartext", re.IGNORECASE)
 _IN_USE = re.compile(r"used by another process|in use|being used|locked|sharing violation|file busy", re.IGNORECASE)
 
 
-def in_use(reply: str) -> bool:
+def is_in_use(reply: str) -> bool:
     """Whether a server refuses a file because another program has it, such as 1C that writes it."""
     return _IN_USE.search(reply) is not None
 
@@ -50,18 +50,18 @@ class Interpreter:
         folder: the folder.
         user: who logs in.
         secret: the password; struck out wherever a server repeats it.
-        report_slow: seconds without a word after which the server counts as silent, whatever the limit of a phase.
+        silence_limit: seconds without a word after which the server counts as silent, whatever the limit of a phase.
         encrypted: whether the control connection is under TLS.
-        asked: gives the last command that was sent, which every problem names; empty before the first.
+        last_command: gives the last command that was sent, which every problem names; empty before the first.
     """
 
     label: str
     folder: str
     user: str
     secret: str
-    report_slow: float
+    silence_limit: float
     encrypted: bool
-    asked: Callable[[], str]
+    last_command: Callable[[], str]
 
     @asynccontextmanager
     async def during(self, phase: Phase, seconds: float, file: str | None = None) -> AsyncIterator[None]:
@@ -82,25 +82,27 @@ class Interpreter:
         except (ProblemError, InUseError):
             raise
         except aioftp.StatusCodeError as error:
-            raise self._refused(phase, error, file) from error
+            raise self._command_refused(phase, error, file) from error
         except PassiveError as error:
             raise self._no_data_connection(phase, error, file) from error
-        except TlsFromTheStartError as error:
+        except ImplicitTlsError as error:
             raise self.secured_too_early() from error
         except TimeoutError as error:
-            to = f" to {asked}" if (asked := self._asked()) else ""
-            limit = seconds if whole.expired() else min(seconds, self.report_slow)
-            raise self._silent(phase, f"no answer within {limit:g} s{to}", file) from error
-        except ImpostorError as error:
+            to = f" to {command}" if (command := self._asked()) else ""
+            limit = seconds if whole.expired() else min(seconds, self.silence_limit)
+            raise self._no_answer(phase, f"no answer within {limit:g} s{to}", file) from error
+        except UnexpectedPeerError as error:
             raise self.untrusted(str(error)) from error
         except ssl.SSLError as error:
-            raise self._insecure(phase, error, file) from error
+            raise self._tls_failed(phase, error, file) from error
         except OSError as error:
-            raise self._broken(phase, self._reason(error), file) from error
+            raise self._connection_lost(phase, self._reason(error), file) from error
         except (aioftp.AIOFTPException, ValueError, IndexError) as error:
-            raise self._nonsense(phase, error, file) from error
+            raise self._bad_reply(phase, error, file) from error
 
-    def _refused(self, phase: Phase, error: aioftp.StatusCodeError, file: str | None) -> ProblemError | InUseError:
+    def _command_refused(
+        self, phase: Phase, error: aioftp.StatusCodeError, file: str | None
+    ) -> ProblemError | InUseError:
         code, reply = str(error.received_codes[-1]), self._reply(error)
         if not self.encrypted and code[:1] in "45" and _WANTS_TLS.search(reply):
             return self.untrusted(f"the server wants TLS, so write ftps:// in source.url ({self._about(reply)})")
@@ -115,7 +117,7 @@ class Interpreter:
         return self._busy(self._about(reply))
 
     def _file_refused(self, code: str, reply: str, file: str | None) -> ProblemError | InUseError:
-        if in_use(reply):
+        if is_in_use(reply):
             return InUseError(self._about(reply))
         failed = problem("download-failed", file=file, reason=self._about(reply))
         # RFC 959, 4.2.1: 4xx invites to try again, 5xx says not to.
@@ -150,31 +152,31 @@ class Interpreter:
         """The problem of a server that speaks TLS from the first byte."""
         return ProblemError(problem("source-implicit-tls", server=self.label))
 
-    def _silent(self, phase: Phase, reason: str, file: str | None) -> ProblemError:
+    def _no_answer(self, phase: Phase, reason: str, file: str | None) -> ProblemError:
         if phase is Phase.CONNECT:
             return self._unreachable(reason)
         if phase in (Phase.LOOK, Phase.DOWNLOAD):
             return ProblemError(problem("download-failed", file=file, reason=reason))
         return ProblemError(problem("source-stalled", server=self.label, step=phase.value, reason=reason))
 
-    def _insecure(self, phase: Phase, error: ssl.SSLError, file: str | None) -> ProblemError:
+    def _tls_failed(self, phase: Phase, error: ssl.SSLError, file: str | None) -> ProblemError:
         if isinstance(error, ssl.SSLCertVerificationError):
             return self.untrusted(error.verify_message or str(error))
         if phase is Phase.TLS:
             return self.untrusted(self._about(str(error)))
-        return self._broken(phase, str(error), file)
+        return self._connection_lost(phase, str(error), file)
 
-    def _broken(self, phase: Phase, reason: str, file: str | None) -> ProblemError:
+    def _connection_lost(self, phase: Phase, reason: str, file: str | None) -> ProblemError:
         if phase in (Phase.LOOK, Phase.DOWNLOAD):
             return ProblemError(problem("download-failed", file=file, reason=self._about(reason)))
         if phase in (Phase.CONNECT, Phase.GREET):
             return self._unreachable(reason if phase is Phase.CONNECT else f"{reason} before its greeting")
         return self._unreachable(self._about(reason))
 
-    def _nonsense(self, phase: Phase, error: Exception, file: str | None) -> ProblemError:
+    def _bad_reply(self, phase: Phase, error: Exception, file: str | None) -> ProblemError:
         if isinstance(error, aioftp.errors.InvalidCommand):
             reason = "what is to be sent holds a line break"
-        elif isinstance(error, TooMuchError):
+        elif isinstance(error, FileTooLargeError):
             reason = self._about(str(error))
         elif isinstance(error, OtherProtocolError):
             reason = f"what answers there is no FTP server: it says «{self.readable(str(error))}»"
@@ -190,7 +192,7 @@ class Interpreter:
             case _:
                 return PermanentError(problem("source-unreachable", server=self.label, reason=reason))
 
-    def words(self, error: Exception) -> str:
+    def describe_error(self, error: Exception) -> str:
         """What an exception of a conversation says, without the password."""
         if isinstance(error, aioftp.StatusCodeError):
             return self._about(self._reply(error))
@@ -203,11 +205,11 @@ class Interpreter:
 
     def _asked(self) -> str:
         """The last command, readable, without the password."""
-        return self.readable(self.asked())
+        return self.readable(self.last_command())
 
     def _about(self, text: str) -> str:
         """What is said, and to which command."""
-        return f"{asked}: {text}" if (asked := self._asked()) else text
+        return f"{command}: {text}" if (command := self._asked()) else text
 
     def readable(self, wire: str) -> str:
         """What went over the wire, in the client's transparent encoding, as text without the password."""
@@ -236,5 +238,5 @@ class Interpreter:
 
     def _reply(self, error: aioftp.StatusCodeError) -> str:
         """The server's words, readable, without the password."""
-        text = error.info if isinstance(error.info, str) else words(error.info)
+        text = error.info if isinstance(error.info, str) else reply_text(error.info)
         return f"{error.received_codes[-1]} {self.readable(text)}".strip()

@@ -11,10 +11,10 @@ from cpimportd.config import settings
 from cpimportd.core.problems import ProblemError, problem
 from cpimportd.source import listing
 from cpimportd.source.address import Address
-from cpimportd.source.interface import Entry, FileState, Listing, TooMuchError
+from cpimportd.source.interface import Entry, FileState, FileTooLargeError, Listing
 
 BLOCK = 1024 * 1024
-_NO_SURPRISES = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
+_OPEN_FLAGS = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
 """No symbolic link is followed, and a pipe that took the file's name cannot make us wait."""
 
 
@@ -60,8 +60,8 @@ class FolderSource:
                 problem("source-listing", server=self.label, folder=self.folder, reason=reason)
             ) from error
         try:
-            return listing.sort_out(lines, self._encoding)
-        except TooMuchError as error:
+            return listing.split_listing(lines, self._encoding)
+        except FileTooLargeError as error:
             raise ProblemError(
                 problem("source-listing", server=self.label, folder=self.folder, reason=str(error))
             ) from error
@@ -113,7 +113,7 @@ class FolderSource:
 
 
 def _open_regular(path: bytes) -> int:
-    descriptor = os.open(path, _NO_SURPRISES)
+    descriptor = os.open(path, _OPEN_FLAGS)
     if not stat.S_ISREG(os.fstat(descriptor).st_mode):
         os.close(descriptor)
         raise OSError("it is no regular file any more")

@@ -130,7 +130,7 @@ class Incoming:
             ProblemError: file-too-large, disk; download-failed where it is not the file whose beginning is here.
         """
         assert self._file is not None  # noqa: S101 - within an attempt
-        block = self._without_overlap(block)
+        block = self._drop_overlap(block)
         if self._stored + len(block) > self._largest:
             raise too_large(self._entry, self._stored + len(block), self._largest)
         try:
@@ -142,7 +142,7 @@ class Incoming:
         self._digest.update(block)
         self._tail = (self._tail + block)[-OVERLAP:]
 
-    def _without_overlap(self, block: bytes) -> bytes:
+    def _drop_overlap(self, block: bytes) -> bytes:
         """What remains of a block beyond the bytes that are here already."""
         again = len(self._awaited)
         if block[:again] != self._awaited[: len(block)]:

@@ -89,7 +89,7 @@ class Source(Protocol):
         """End all conversations. Never raises."""
 
 
-class TooMuchError(ValueError):
+class FileTooLargeError(ValueError):
     """The source says more than any source has to say; ``str`` of this says of what."""
 
 

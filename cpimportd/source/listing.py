@@ -14,7 +14,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Final, Literal
 
 from cpimportd.core.problems import Problem, problem
-from cpimportd.source.interface import Entry, FileState, Listing, TooMuchError
+from cpimportd.source.interface import Entry, FileState, FileTooLargeError, Listing
 
 SUFFIXES = (".xlsx", ".xls", ".xlsb")
 LONGEST = 255
@@ -78,14 +78,14 @@ def refusal(name: str, wire: bytes) -> str | None:
     return None
 
 
-def sort_out(lines: Iterable[Line], encoding: str) -> Listing:
+def split_listing(lines: Iterable[Line], encoding: str) -> Listing:
     """Keep the workbooks, refuse what must be refused, ignore the rest.
 
     Only regular files are taken. Symbolic links are not followed anywhere: one server sends the file behind them, one
     refuses, one sends nothing and calls it success.
 
     Raises:
-        TooMuchError: there are more than ``MOST`` workbooks.
+        FileTooLargeError: there are more than ``MOST`` workbooks.
     """
     entries: dict[bytes, Entry] = {}
     problems: dict[bytes, Problem] = {}
@@ -100,7 +100,7 @@ def sort_out(lines: Iterable[Line], encoding: str) -> Listing:
         else:
             entries[line.wire] = Entry(name, line.wire, line.look)
         if len(entries) + len(problems) > MOST:
-            raise TooMuchError(f"it holds more than {MOST} workbooks")
+            raise FileTooLargeError(f"it holds more than {MOST} workbooks")
     return Listing(
         tuple(sorted(_with_distinct_names(entries.values(), encoding), key=lambda e: (e.name, e.wire))),
         tuple(problems[wire] for wire in sorted(problems)),
@@ -137,7 +137,7 @@ class ListingError(ValueError):
     """A line of a listing that cannot be read, though it may name a workbook; its bytes stand in it as Latin-1."""
 
 
-def _whole(digits: bytes) -> int | None:
+def _parse_number(digits: bytes) -> int | None:
     """A size; None where it is no number, or one that no file has."""
     return int(digits) if digits.isdigit() and len(digits) <= _LONGEST_NUMBER else None
 
@@ -180,7 +180,7 @@ def parse_mlsd(lines: Iterable[bytes]) -> Iterator[Line]:
         facts = {
             key.lower(): value for key, _, value in (fact.partition(b"=") for fact in facts_text.split(b";") if fact)
         }
-        look = FileState(_whole(facts.get(b"size", b"")), parse_time(facts.get(b"modify", b"")))
+        look = FileState(_parse_number(facts.get(b"size", b"")), parse_time(facts.get(b"modify", b"")))
         yield Line(wire, _mlsd_kind(facts.get(b"type", b"file").lower()), look)
 
 
@@ -204,10 +204,10 @@ def parse_list(lines: Iterable[bytes]) -> Iterator[Line]:
                 yield Line(match["name"].partition(b" -> ")[0], "link", FileState(None, None))
             else:
                 kind: FileKind = "file" if match["type"] == b"-" else "other"
-                yield Line(match["name"], kind, FileState(_whole(match["size"]), None))
+                yield Line(match["name"], kind, FileState(_parse_number(match["size"]), None))
         elif match := _DOS.fullmatch(line):
             size = match["size"]
-            look = FileState(_whole(size.replace(b",", b"")) if size else None, None)
+            look = FileState(_parse_number(size.replace(b",", b"")) if size else None, None)
             yield Line(match["name"], "other" if match["dir"] else "file", look)
         elif line.strip().lower().endswith(tuple(suffix.encode() for suffix in SUFFIXES)):
             raise ListingError(f"a line of LIST that cannot be read: {_shown(line)}")

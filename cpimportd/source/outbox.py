@@ -13,7 +13,7 @@ import aioftp
 from cpimportd.config import settings
 from cpimportd.core.problems import ProblemError, problem
 from cpimportd.source.address import Address, parse
-from cpimportd.source.client import ImpostorError
+from cpimportd.source.client import UnexpectedPeerError
 from cpimportd.source.control import bytewise
 from cpimportd.source.ftp import BLOCK, FtpSession
 from cpimportd.source.listing import parse_size
@@ -75,9 +75,9 @@ class _Outbox(FtpSession):
         async with asyncio.timeout(self._command_limit):
             await self._client.command(f"CWD {bytewise(folder, self._encoding)}", "2xx")
 
-    def words(self, error: Exception) -> str:
+    def describe_error(self, error: Exception) -> str:
         """What went wrong, without the password."""
-        return self._understand.words(error)
+        return self._understand.describe_error(error)
 
 
 async def put(source: settings.Source, files: Iterable[Path]) -> None:
@@ -95,7 +95,7 @@ async def put(source: settings.Source, files: Iterable[Path]) -> None:
         return
     if address.scheme == "file":
         for file in wanted:
-            await asyncio.to_thread(_put_here, address, folder, file)
+            await asyncio.to_thread(_put_in_folder, address, folder, file)
         return
     session = _Outbox(address, source)
     file = wanted[0]
@@ -106,14 +106,14 @@ async def put(source: settings.Source, files: Iterable[Path]) -> None:
         await session.change_folder(folder)
         for file in wanted:
             await session.put(file)
-        await session.leave()
-    except (aioftp.AIOFTPException, ImpostorError, OSError, ValueError) as error:
-        raise _failed(file, folder, session.words(error)) from error
+        await session.quit()
+    except (aioftp.AIOFTPException, UnexpectedPeerError, OSError, ValueError) as error:
+        raise _failed(file, folder, session.describe_error(error)) from error
     finally:
         session.abort()
 
 
-def _put_here(address: Address, folder: str, file: Path) -> None:
+def _put_in_folder(address: Address, folder: str, file: Path) -> None:
     """The same into a folder of this machine."""
     target = Path(os.fsdecode(address.path)) / folder / file.name
     part = target.with_name(f".{file.name}{_PART}")

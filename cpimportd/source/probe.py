@@ -31,7 +31,7 @@ class Step:
     problem: Problem | None = None
 
 
-class _EnoughError(Exception):
+class _FirstBlockReadError(Exception):
     """As much came as was wanted."""
 
 
@@ -56,7 +56,7 @@ async def probe(source: settings.Source, zone: tzinfo = UTC, *, read: bool = Tru
         return await _probe_folder(FolderSource(place, source), zone, read=read)
     session = FtpSession(place, source)
     steps = await _probe_server(session, place, zone, read=read)
-    if session.broke_at_epsv:  # a run's next connection begins with PASV, too
+    if session.failed_at_epsv:  # a run's next connection begins with PASV, too
         steps = await _probe_server(FtpSession(place, source, pasv_first=True), place, zone, read=read)
     return steps
 
@@ -76,7 +76,7 @@ async def _probe_server(session: FtpSession, place: address.Address, zone: tzinf
             name = "read"
             steps.extend(await _read_first_block(session, listing, zone, session.refused, place.label))
         if session.in_step:
-            await session.leave()
+            await session.quit()
     except ProblemError as error:
         steps.append(Step(name, "", error.problems[0]))
     finally:
@@ -119,11 +119,11 @@ async def _read_first_block(
         nonlocal arrived
         arrived += len(block)
         if arrived >= BLOCK:
-            raise _EnoughError
+            raise _FirstBlockReadError
 
     try:
         look = await session.look(entry)
-        with suppress(_EnoughError):
+        with suppress(_FirstBlockReadError):
             await session.download(entry, take)
     except InUseError as error:
         return (Step("read", printable(f"{entry.name} is being written at this moment: {error}")),)
@@ -134,8 +134,8 @@ async def _read_first_block(
     modified = look.modified or entry.look.modified
     written = f", last written {moment(modified, zone)}" if modified else ""
     begun = Step("read", printable(f"{entry.name} {size}{written}; its first {count(min(arrived, BLOCK))} arrived"))
-    told_otherwise = {"MDTM"} if modified else set()
-    missing = [f"{verb}: {answer}" for verb, answer in refused.items() if verb not in told_otherwise]
+    other_state = {"MDTM"} if modified else set()
+    missing = [f"{verb}: {answer}" for verb, answer in refused.items() if verb not in other_state]
     if not missing:
         return (begun,)
     return (begun, Step("read", "", problem("source-untold", server=server, reason="; ".join(missing))))

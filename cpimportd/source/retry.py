@@ -39,11 +39,11 @@ class RetryBudget:
 
     Args:
         retry: the time, and the pauses.
-        waits_for: the source, as :data:`cpimportd.core.waiting.WHAT` has it.
+        wait_code: the source, as :data:`cpimportd.core.waiting.WHAT` has it.
     """
 
-    def __init__(self, retry: settings.Retry, waits_for: str = "source") -> None:
-        self._waits_for = waits_for
+    def __init__(self, retry: settings.Retry, wait_code: str = "source") -> None:
+        self._wait_code = wait_code
         self.ends = datetime.now(UTC) + retry.within
         """When nothing is begun anew any more, by the wall clock."""
         self._clock = asyncio.get_running_loop().time
@@ -69,11 +69,11 @@ class RetryBudget:
         # tenacity awaits only what it sees to be a coroutine function, which a lambda around one is not.
         async def one_attempt() -> _T:
             # A try that lasts so long tells by itself what it does, or who is silent.
-            over = asyncio.get_running_loop().call_later(SHOWN_AFTER, waiter.clear)
+            clear_wait = asyncio.get_running_loop().call_later(SHOWN_AFTER, waiter.clear)
             try:
                 return await attempt()
             finally:
-                over.cancel()
+                clear_wait.cancel()
 
         try:
             return await AsyncRetrying(
@@ -91,7 +91,7 @@ class RetryBudget:
         if error is None:
             return
         again = datetime.now(UTC) + timedelta(seconds=state.upcoming_sleep)
-        waiter.report(Wait(self._waits_for, _why(error), again, self.ends))
+        waiter.report(Wait(self._wait_code, _why(error), again, self.ends))
         _log.warning(
             "trying again in %.0f s: %s",
             state.upcoming_sleep,
@@ -114,14 +114,14 @@ def _why(error: BaseException) -> str:
 
 
 _EARLIEST = datetime(2000, 1, 1, tzinfo=UTC)
-_AHEAD = timedelta(minutes=1)
+_CLOCK_TOLERANCE = timedelta(minutes=1)
 _SHORTEST_PAUSE = 0.05
-_YOUNG = "it is younger than source.stable_for"
+_TOO_YOUNG = "it is younger than source.stable_for"
 
 
 def age(look: FileState, now: datetime) -> float | None:
     """Seconds since the file was last written; None where the server does not say, or what it tells cannot be."""
-    if look.modified is None or not _EARLIEST <= look.modified <= now + _AHEAD:
+    if look.modified is None or not _EARLIEST <= look.modified <= now + _CLOCK_TOLERANCE:
         return None
     return max(0.0, (now - look.modified).total_seconds())
 
@@ -149,12 +149,12 @@ async def wait_until_stable(
     Raises:
         ProblemError: still-uploading, and whatever ``look`` raises.
     """
-    if doubt is None and _old_enough(entry.look, stable_for):
+    if doubt is None and _is_old_enough(entry.look, stable_for):
         return entry
     clock = asyncio.get_running_loop().time
     # The listing may have told another time than MDTM does; only looks of the same kind are compared.
     seen, since = await look(), clock()
-    why = doubt or _YOUNG
+    why = doubt or _TOO_YOUNG
     while True:
         pause = stable_for - (clock() - since)
         aged = age(seen, datetime.now(UTC)) if doubt is None else None
@@ -165,7 +165,7 @@ async def wait_until_stable(
         pause = max(pause, _SHORTEST_PAUSE)
         if not budget.allows(pause):
             raise ProblemError(problem("still-uploading", file=entry.name, reason=why))
-        await _pause(pause, f"{entry.name}: {why}", budget, trouble=why != _YOUNG)
+        await _pause(pause, f"{entry.name}: {why}", budget, trouble=why != _TOO_YOUNG)
         now = await look()
         if now != seen:
             why = describe_change(seen, now)
@@ -173,7 +173,7 @@ async def wait_until_stable(
 
 
 async def _pause(seconds: float, why: str, budget: RetryBudget, *, trouble: bool) -> None:
-    """Wait, and say so; that a file is young is a usual morning, that it changes or is held waiter should know."""
+    """Wait, and say so; that a file is young is a usual morning, that it changes or is held needs attention."""
     again = datetime.now(UTC) + timedelta(seconds=seconds)
     with waiting(Wait("upload", why, again, budget.ends, trouble=trouble)):
         await asyncio.sleep(seconds)
@@ -186,6 +186,6 @@ def describe_change(before: FileState, after: FileState) -> str:
     return "it was written anew"
 
 
-def _old_enough(look: FileState, stable_for: float) -> bool:
+def _is_old_enough(look: FileState, stable_for: float) -> bool:
     aged = age(look, datetime.now(UTC))
     return stable_for == 0 or (aged is not None and aged >= stable_for)

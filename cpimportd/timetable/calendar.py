@@ -101,7 +101,7 @@ def never_matches(expression: str) -> str | None:
     return None
 
 
-def forget_rules() -> None:
+def clear_rule_cache() -> None:
     """Have the rules of time zones read anew by whoever asks for a zone next: their files may be others by now."""
     ZoneInfo.clear_cache()
     parse.cache_clear()

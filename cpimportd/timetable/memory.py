@@ -135,7 +135,7 @@ def put_in_force(memory: Memory, schedules: Iterable[PlannedSchedule], now: date
     return Memory(kept)
 
 
-def disbelieve(memory: Memory, now: datetime) -> tuple[Memory, Mapping[str, datetime]]:
+def drop_future_slots(memory: Memory, now: datetime) -> tuple[Memory, Mapping[str, datetime]]:
     """Correct what was written under a clock that ran ahead.
 
     Slots never begin to count in the future: whatever is still to come was not in the past of any schedule. A last

@@ -42,7 +42,7 @@ def _services(request: Request) -> Services:
 Shared = Annotated[Services, Depends(_services)]
 """The services, as a parameter of a route."""
 
-SpokenLanguage = Annotated[Language, Depends(language_of)]
+RequestLanguage = Annotated[Language, Depends(language_of)]
 """The language that the client asks for."""
 
 

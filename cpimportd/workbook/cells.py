@@ -91,7 +91,7 @@ def _of_zip(workbook: Workbook, contents: Contents, file: str) -> Cells:
         except _UnreadableError as error:
             return Cells("expat", second(str(error)), contents.since_1904)
         rows = [
-            partial(_first_or_second, page, contents.odd_numbers, partial(_nth_rows, second, place))
+            partial(_merge_engines, page, contents.odd_numbers, partial(_rows_of_second_engine, second, place))
             for place, page in enumerate(pages)
         ]
         sheets = tuple(Sheet(page.name, each) for page, each in zip(pages, rows, strict=True))
@@ -99,11 +99,11 @@ def _of_zip(workbook: Workbook, contents: Contents, file: str) -> Cells:
     return Cells("expat", second(""), contents.since_1904)
 
 
-def _nth_rows(second: Callable[[str], tuple[Sheet, ...]], place: int, reason: str) -> Iterator[Row]:
+def _rows_of_second_engine(second: Callable[[str], tuple[Sheet, ...]], place: int, reason: str) -> Iterator[Row]:
     return second(reason)[place].rows()
 
 
-def _first_or_second(sheet: CalamineSheet, odd_numbers: bool, second: Callable[[str], Iterator[Row]]) -> Iterator[Row]:
+def _merge_engines(sheet: CalamineSheet, odd_numbers: bool, second: Callable[[str], Iterator[Row]]) -> Iterator[Row]:
     """A sheet's rows by calamine, and from the first row on that it does not read right by the second engine."""
     last = 0
     try:

@@ -43,10 +43,10 @@ class Walls:
 @cache
 def import_codecs() -> None:
     """Have every encoding at hand: a workbook may be in any, and each is a module of its own."""
-    import_whole(encodings)
+    import_submodules(encodings)
 
 
-def import_whole(package: ModuleType, *, but: Collection[str] = ()) -> None:
+def import_submodules(package: ModuleType, *, but: Collection[str] = ()) -> None:
     """Import every module of a package that can be imported here: it would do so itself, when it can no more.
 
     Args:

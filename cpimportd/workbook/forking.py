@@ -19,7 +19,7 @@ from types import TracebackType
 from typing import Self
 
 from cpimportd.workbook.forkserver import LONGEST
-from cpimportd.workbook.memory import ran_out_of_memory
+from cpimportd.workbook.memory import is_out_of_memory
 from cpimportd.workbook.sandbox import ENVIRONMENT, PIECE, last_line
 
 _SECONDS_TO_END = 1
@@ -80,7 +80,7 @@ class ForkServer:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         async with self._turn:
-            self._hang_up()
+            self._close_connection()
             await self._end()
 
     async def fork(self) -> Forked:
@@ -150,29 +150,29 @@ class ForkServer:
         async with self._turn:
             if self._control is None:  # else it was started anew meanwhile
                 await self._end()
-        if ran_out_of_memory(self._stderr):
+        if is_out_of_memory(self._stderr):
             return OSError(errno.ENOMEM, os.strerror(errno.ENOMEM))
         return ChildProcessError(f"the process that forks it ended: {last_line(self._stderr)}")
 
     def _kill(self, ticket: int, answers: _Answers) -> None:
         self._send(b"kill %d" % ticket)
-        asyncio.get_running_loop().call_later(_SECONDS_TO_KILL, self._give_up, answers)
+        asyncio.get_running_loop().call_later(_SECONDS_TO_KILL, self._abandon, answers)
 
-    def _give_up(self, answers: _Answers) -> None:
+    def _abandon(self, answers: _Answers) -> None:
         """A process that does not even kill was stopped, maybe by a child: what it has forked dies with it."""
         if not answers.ended.done():
             if self._process is not None:
                 _kill(self._process)
-            self._hang_up()
+            self._close_connection()
 
     def _send(self, request: bytes, descriptors: Sequence[int] = ()) -> None:
         if self._control is not None:
             try:
                 socket.send_fds(self._control, [request], descriptors)
             except OSError:  # it is gone, or takes nothing any more
-                self._hang_up()
+                self._close_connection()
         else:
-            self._answer_all()
+            self._resolve_all()
 
     def _receive(self) -> None:
         """Take an answer that has come."""
@@ -182,7 +182,7 @@ class ForkServer:
         except ConnectionError:
             answer = b""
         if not answer:
-            self._hang_up()
+            self._close_connection()
             return
         ticket, what, number = answer.split()
         answers = self._answers[int(ticket)]
@@ -192,15 +192,15 @@ class ForkServer:
             answers.ended.set_result(int(number) if what == b"ended" else -signal.SIGKILL)
             del self._answers[int(ticket)]
 
-    def _hang_up(self) -> None:
+    def _close_connection(self) -> None:
         """Talk no more to this process, and count its children as killed: it kills them when it notices."""
         if self._control is not None:
             asyncio.get_running_loop().remove_reader(self._control)
             self._control.close()
             self._control = None
-        self._answer_all()
+        self._resolve_all()
 
-    def _answer_all(self) -> None:
+    def _resolve_all(self) -> None:
         while self._answers:
             _, answers = self._answers.popitem()
             if not answers.born.done():

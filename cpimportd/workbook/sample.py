@@ -31,7 +31,7 @@ _SAMPLE_WORD: Final = "_x0041_"
 """In the sample it stands escaped, as ``_x005F_x0041_``, which python-calamine before 0.9.1 shows as it is written."""
 
 
-async def sample_fault(limits: Reader, within: Path | None = None) -> Problem | None:
+async def sample_problem(limits: Reader, within: Path | None = None) -> Problem | None:
     """Read the sample workbook as a run reads 1C's: by the same limited child process.
 
     Args:

@@ -21,13 +21,13 @@ from cpimportd.config.settings import Reader
 from cpimportd.core.problems import ProblemError, problem
 from cpimportd.core.system import exhausted
 from cpimportd.core.waiting import report_slow
-from cpimportd.workbook.memory import ran_out_of_memory
+from cpimportd.workbook.memory import is_out_of_memory
 from cpimportd.workbook.protocol import LONGEST_LINE
 
 PIECE = 256 * 1024
 _STDERR_KEPT = 4096
 _OPEN_FILES = 64
-_SECONDS_TO_DIE = 10
+_KILL_TIMEOUT = 10
 ENVIRONMENT = {"LANG": "C.UTF-8", "MALLOC_ARENA_MAX": "1", "RUST_BACKTRACE": "0"}
 
 
@@ -131,7 +131,7 @@ async def run_limited(start: Start, job: bytes, limits: Reader, *, file: str) ->
         _limit(child.pid, limits)
         async with asyncio.timeout_at(deadline):
             await _feed(child, job)
-        async for block in _lines(child, deadline, limits.max_unpacked, file):
+        async for block in _read_lines(child, deadline, limits.max_unpacked, file):
             yield block
         async with asyncio.timeout_at(deadline):
             status = await child.wait()
@@ -141,7 +141,7 @@ async def run_limited(start: Start, job: bytes, limits: Reader, *, file: str) ->
     finally:
         await _end(child, stderr_reader)
     if status != 0:
-        raise _why(status, bytes(stderr_tail), limits, file)
+        raise _end_reason(status, bytes(stderr_tail), limits, file)
 
 
 async def _started(start: Start, deadline: float, limits: Reader, file: str) -> Child:
@@ -180,10 +180,10 @@ async def _feed(child: Child, job: bytes) -> None:
         child.stdin.write_eof()
 
 
-async def _lines(child: Child, deadline: float, most: int, file: str) -> AsyncIterator[bytes]:
+async def _read_lines(child: Child, deadline: float, most: int, file: str) -> AsyncIterator[bytes]:
     rest, total = b"", 0
     while True:
-        piece = await _piece(child, deadline, file)
+        piece = await _read_piece(child, deadline, file)
         total += len(piece)
         if total > most:
             raise _limit_hit(file, f"output of {most} bytes (reader.max_unpacked)")
@@ -201,7 +201,7 @@ async def _lines(child: Child, deadline: float, most: int, file: str) -> AsyncIt
         yield rest
 
 
-async def _piece(child: Child, deadline: float, file: str) -> bytes:
+async def _read_piece(child: Child, deadline: float, file: str) -> bytes:
     left = max(0.0, deadline - asyncio.get_running_loop().time())
     async with report_slow("reader", f"{file}: it has said nothing yet, or no more", left, trouble=False, times=4):
         async with asyncio.timeout_at(deadline):
@@ -222,7 +222,7 @@ async def _end(child: Child, stderr_reader: "asyncio.Task[None]") -> None:
             child.kill()
         # asyncio sees a process of its own as ended only when its pipes are read to their end.
         with contextlib.suppress(TimeoutError):
-            async with asyncio.timeout(_SECONDS_TO_DIE):
+            async with asyncio.timeout(_KILL_TIMEOUT):
                 while await child.stdout.read(PIECE):
                     pass
                 await child.wait()
@@ -231,8 +231,8 @@ async def _end(child: Child, stderr_reader: "asyncio.Task[None]") -> None:
         child.close()
 
 
-def _why(status: int, stderr_tail: bytes, limits: Reader, file: str) -> ProblemError:
-    if ran_out_of_memory(stderr_tail):
+def _end_reason(status: int, stderr_tail: bytes, limits: Reader, file: str) -> ProblemError:
+    if is_out_of_memory(stderr_tail):
         return _limit_hit(file, f"memory of {limits.memory} bytes")
     if status == -signal.SIGXCPU:
         return _limit_hit(file, f"CPU time of {limits.cpu_time}")

@@ -132,7 +132,7 @@ class _SheetTarget(Target):
     def _start_row(self, attributes: Mapping[str, str]) -> None:
         written = attributes.get("r")
         self._in_row, self._numbered = True, written is not None
-        row = self._row + 1 if written is None else self._whole(written, "row number")
+        row = self._row + 1 if written is None else self._parse_whole(written, "row number")
         self._set_row(row, self._row)
         self._column, self._cells = 0, {}
 
@@ -168,7 +168,7 @@ class _SheetTarget(Target):
             raise SheetError(f"{name} in row {self._row} stands right of the last column")
         if self._column in self._cells:
             raise SheetError(f"row {self._row} has two cells in its column {self._column}")
-        self._cells[self._column] = self._meaning()
+        self._cells[self._column] = self._cell_value()
 
     def _end_row(self) -> None:
         self._in_row = False
@@ -176,7 +176,7 @@ class _SheetTarget(Target):
         if any(cell is not None for cell in cells.values()):
             self._done.append((self._row, tuple(map(cells.get, range(1, max(cells) + 1)))))
 
-    def _meaning(self) -> Cell:
+    def _cell_value(self) -> Cell:
         kind = self._attributes.get("t", "")
         if self._is_inline:
             return self._inline.text() or None
@@ -206,12 +206,12 @@ class _SheetTarget(Target):
         raise SheetError(f"the value «{written[:40]}» in row {self._row} is none of type «{kind}»")
 
     def _shared(self, value: str) -> str | None:
-        place = self._whole(value, "place of a shared text")
+        place = self._parse_whole(value, "place of a shared text")
         if place >= len(self._texts):
             raise SheetError(f"row {self._row} refers to the shared text {place}, there are {len(self._texts)}")
         return self._texts[place] or None
 
-    def _whole(self, text: str, what: str) -> int:
+    def _parse_whole(self, text: str, what: str) -> int:
         if not (text.isascii() and text.isdecimal() and len(text) < 10):
             raise SheetError(f"a {what} after row {self._row} is «{text[:40]}»")
         return int(text)

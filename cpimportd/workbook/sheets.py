@@ -35,7 +35,7 @@ class Sheet:
     rows: Callable[[], Iterator[Row]]
 
 
-class MayBeShown(Protocol):
+class MaybeVisible(Protocol):
     """A sheet of a workbook that a human sees, or does not."""
 
     @property
@@ -43,7 +43,7 @@ class MayBeShown(Protocol):
         """Whether a human sees it."""
 
 
-_Page = TypeVar("_Page", bound=MayBeShown)
+_Page = TypeVar("_Page", bound=MaybeVisible)
 
 
 def shown_sheets(sheets: Sequence[_Page]) -> Sequence[_Page]:

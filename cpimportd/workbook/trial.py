@@ -44,7 +44,7 @@ def attempt_all(walls: Walls, stream: IO[bytes]) -> None:
 
     Args:
         walls: by which means this process is confined.
-        stream: where it is reported, for :func:`understand`.
+        stream: where it is reported, for :func:`parse_trial`.
     """
     possible = [what for what, attempt in _ATTEMPTS.items() if _succeeds(attempt)]
     stream.write(json.dumps({"walls": asdict(walls), "possible": possible}).encode() + b"\n")
@@ -54,7 +54,7 @@ def attempt_all(walls: Walls, stream: IO[bytes]) -> None:
     stream.flush()
 
 
-def understand(said: bytes) -> Trial:
+def parse_trial(said: bytes) -> Trial:
     """What a reader said of its trial.
 
     Raises:

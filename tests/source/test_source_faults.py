@@ -167,11 +167,11 @@ async def test_a_server_that_never_greets_is_called_silent(spool: Path) -> None:
 @pytest.mark.parametrize("verb", ["USER", "PASS", "MLSD", "EPSV", "CWD"])
 @pytest.mark.asyncio
 async def test_silence_at_any_step_ends(verb: str, spool: Path) -> None:
-    async def report_slow(*_: object) -> None:
+    async def silence(*_: object) -> None:
         await asyncio.sleep(60)
 
     async with ScriptedServer() as server:
-        server.scripts[verb] = report_slow
+        server.scripts[verb] = silence
         source = source_at(f"{server.url}folder", command_timeout=0.3)
         problem = await failure_of(fetch(source, retry_for(0), spool))
     assert problem.code == "source-stalled"
@@ -179,11 +179,11 @@ async def test_silence_at_any_step_ends(verb: str, spool: Path) -> None:
 
 @pytest.mark.asyncio
 async def test_a_server_that_does_not_answer_goodbye_costs_no_waiting(spool: Path) -> None:
-    async def report_slow(*_: object) -> None:
+    async def silence(*_: object) -> None:
         await asyncio.sleep(60)
 
     async with ScriptedServer() as server:
-        server.scripts["QUIT"] = report_slow
+        server.scripts["QUIT"] = silence
         began = time.monotonic()
         await fetch(source_at(server.url), retry_for(0), spool)
     assert time.monotonic() - began < 1.5

@@ -84,9 +84,9 @@ async def _source(loaded: Loaded) -> Sequence[CheckLine]:
 
 async def _reading(settings: Settings) -> Sequence[CheckLine]:
     if settings.engine.executor == "local":
-        from cpimportd.workbook.sample import sample_fault
+        from cpimportd.workbook.sample import sample_problem
 
-        if (fault := await sample_fault(settings.reader)) is not None:
+        if (fault := await sample_problem(settings.reader)) is not None:
             return (bad("reading", fault),)
         place = f"on this machine, {settings.reader.parallel} workbooks at once"
         return (good("reading", f"{place}; a sample workbook of our own is read right"),)

@@ -21,7 +21,7 @@ from cpimportd.workbook.confine import Walls
 from cpimportd.workbook.forking import ForkServer
 from cpimportd.workbook.reading import prefork_command
 from cpimportd.workbook.sandbox import run_limited
-from cpimportd.workbook.trial import understand
+from cpimportd.workbook.trial import parse_trial
 
 NEEDED: Final = 500 * 1024**2
 """Bytes that shall be free: a month of snapshots, and seven backups."""
@@ -160,7 +160,7 @@ async def reader_confinement(limits: Reader) -> Sequence[CheckLine]:
     """
     async with ForkServer(prefork_command()) as readers:
         said = b"".join([block async for block in run_limited(readers.fork, _TRIAL, limits, file="the trial")])
-    trial = understand(said)
+    trial = parse_trial(said)
     walls = _walls_in_words(trial.walls)
     if not trial.possible:
         return (good(_CONFINEMENT, f"a reader can do nothing but read its workbook; held by {walls}"),)

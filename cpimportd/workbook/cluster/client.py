@@ -79,7 +79,7 @@ def _serve(client: "Client", orders: IO[bytes], writer: _LineWriter, threads: in
         executor.submit(eval, _READ, words).add_done_callback(partial(done, order))
 
 
-def _greet(client: "Client", writer: _LineWriter, *, look: bool) -> int:
+def _send_greeting(client: "Client", writer: _LineWriter, *, look: bool) -> int:
     """Say what there is; gives the number of threads."""
     threads: dict[str, int] = client.nthreads()
     readers = client.run(eval, _IDENTIFY, on_error="return") if look and threads else {}
@@ -103,7 +103,7 @@ def main() -> None:
         return
     try:
         client = Client(place["scheduler"], timeout=place["timeout"], set_as_default=False)
-        threads = _greet(client, writer, look=place["look"])
+        threads = _send_greeting(client, writer, look=place["look"])
     except Exception as error:  # noqa: BLE001 - addresses, certificates, versions: the parent tells
         writer.write(failed=_failed("cluster-unreachable", error))
     else:

@@ -157,16 +157,16 @@ class Cluster:
             while line := await self._line():
                 said = json.loads(line)
                 self._received += 1
-                self._settle(said["ticket"], said.get("failed"))
+                self._resolve(said["ticket"], said.get("failed"))
             reason = f"its client ended: {self._last_stderr_line() or 'it said nothing'}"
         except (ValueError, LookupError, TypeError) as error:
             reason = f"its client broke the protocol: {error}"
         while True:  # whoever asks from now on gets the same answer
             for ticket in tuple(self._pending):
-                self._settle(ticket, {"code": "cluster-unreachable", "reason": reason})
+                self._resolve(ticket, {"code": "cluster-unreachable", "reason": reason})
             await asyncio.sleep(0.1)
 
-    def _settle(self, ticket: int, failed: object) -> None:
+    def _resolve(self, ticket: int, failed: object) -> None:
         answer = self._pending.get(ticket)
         if answer is not None and not answer.done():
             answer.set_result(failed)

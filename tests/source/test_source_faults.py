@@ -545,7 +545,7 @@ async def test_a_full_disk_ends_the_fetch_instead_of_blaming_the_server(spool: P
 async def test_an_idle_connection_that_the_server_closed_is_replaced(
     spool: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("cpimportd.source.pool.FRESH", 0.0)
+    monkeypatch.setattr("cpimportd.source.pool.FRESH_FOR", 0.0)
 
     def idle_too_long(*_: object) -> str:
         raise Hangup

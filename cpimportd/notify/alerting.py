@@ -1,15 +1,15 @@
-"""After a run or another job: what is wrong now is compared with what was, and whoever has to know is told.
+"""Alerts after a run or another job: present problems are compared with earlier ones, and changes are reported.
 
-Where the database is there, what is to be told is queued in the transaction that notes what is wrong, so that neither
-is lost without the other; then it is sent. Nothing here can fail a run, or hold up its end for longer than
-``alerts.timeout`` and what it takes to find that a database is away.
+Alerts are queued in the transaction that records the problems, so that neither is lost without the other; then they
+are sent. Nothing here can fail a run, or delay its end for longer than ``alerts.timeout`` and the time to find that a
+database is unreachable.
 """
 
 import asyncio
 import io
 from collections.abc import Coroutine, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta, tzinfo
 from typing import Any, Final
 
@@ -25,7 +25,7 @@ from cpimportd.core.report import RunReport, RunStatus
 from cpimportd.core.texts.telling import spoken
 from cpimportd.core.texts.translation import say_in
 from cpimportd.notify import delivery
-from cpimportd.notify.conditions import Assessment, Change, Event, Remembered, Scope, assess_job, assess_run, compare
+from cpimportd.notify.conditions import Assessment, Change, Event, Scope, assess_job, assess_run, compare
 from cpimportd.notify.delivery import DATABASE_ERRORS, database, deliver, list_failures
 from cpimportd.notify.heartbeat import Beat, beat
 from cpimportd.notify.sending import labelled_urls, send
@@ -34,7 +34,7 @@ from cpimportd.render.layout import unwrapped
 from cpimportd.render.run import render
 
 CLOCK_MARGIN: Final = timedelta(seconds=10)
-"""Between the clocks of a run and of the daemon that tries it again: rather one alert too many than one too few."""
+"""Tolerance between the clocks of a run and of the daemon that retries it: rather one alert too many than too few."""
 
 _RUN_IN_PROGRESS: Final = 4
 _DONE_ELSEWHERE: Final = 5
@@ -47,13 +47,13 @@ class Occasion:
     """What is known of a run beside its report.
 
     Attributes:
-        dry_run: nothing is told of it.
-        elsewhere: it took the workbooks from another folder than the configured source, whose age says nothing.
-        kinds: that it was asked to import.
-        schedule: whose slot it was.
-        slot: the instant that was due; None for a run by hand.
-        again_within: a failure that may pass, so soon after the run's beginning, is tried again; None where never.
-        known_upload: when the newest workbook was uploaded that was known before a newer one was waited for.
+        dry_run: whether it was one; then nothing is reported.
+        elsewhere: it read workbooks from another folder than the configured source, whose age means nothing.
+        kinds: requested kinds.
+        schedule: of its slot.
+        slot: the instant that was due; None for a manual run.
+        again_within: the daemon retries a transient failure this soon after the start; None: never.
+        known_upload: upload time of the newest workbook known before, if the run waited for a newer one.
     """
 
     dry_run: bool = False
@@ -66,7 +66,7 @@ class Occasion:
 
 
 def will_be_retried(report: RunReport, occasion: Occasion, settings: Settings, now: datetime) -> bool:
-    """Whether the daemon will have another try at this slot: then nobody is told of this one."""
+    """Whether the daemon will retry this slot: then the failure is not reported."""
     if report.status is not RunStatus.FAILED or occasion.slot is None:
         return False
     codes = {found.code for found in report.failures}
@@ -79,25 +79,25 @@ def will_be_retried(report: RunReport, occasion: Occasion, settings: Settings, n
 
 
 def _all_transient(failures: Sequence[Problem]) -> bool:
-    """Whether something failed, and nothing that stays as it is."""
+    """Whether there are failures, all of them transient."""
     return bool(failures) and all(found.kind.passing for found in failures)
 
 
 def _within_retry_time(seconds: float, again_within: timedelta | None) -> bool:
-    """Whether a failure so soon after the beginning is tried again, if it may pass."""
+    """Whether a transient failure after so many seconds is retried."""
     return again_within is not None and timedelta(seconds=seconds) + CLOCK_MARGIN <= again_within
 
 
 async def run_with_notifications(
     settings: Settings, occasion: Occasion, run: Coroutine[Any, Any, RunReport]
 ) -> RunReport:
-    """Do a run, and tell of it: the dead-man service that it begins and how it ended, people what has changed.
+    """Do a run; notify the dead-man service of its start and end, and send alerts of changes.
 
     Returns:
-        Its report, with warnings of what could not be told.
+        Its report, with a warning for each failed notification.
 
     Raises:
-        asyncio.CancelledError: the run was stopped; the service hears of the next one.
+        asyncio.CancelledError: the run was stopped; the service is notified of the next one.
     """
     secret = settings.alerts.heartbeat_url
     if secret is None or occasion.slot is None:
@@ -110,7 +110,7 @@ async def run_with_notifications(
         start_beat.cancel()
         raise
     try:
-        # What is told last has to arrive last; a beat is given up soon.
+        # Keep the order of the beats; a beat has a short timeout.
         problems = await start_beat
         report = await notify_after_run(settings, occasion, report)
         if not will_be_retried(report, occasion, settings, datetime.now(UTC)):
@@ -128,11 +128,11 @@ async def _send_final_beat(settings: Settings, url: str, report: RunReport) -> t
 
 
 async def notify_after_run(settings: Settings, occasion: Occasion, report: RunReport) -> RunReport:
-    """Note what is wrong after a run, and tell whoever is to be told.
+    """Record what is wrong after a run, and send the alerts.
 
     Returns:
-        The same report, with a warning where something could not be sent. Nothing is ever raised, and a cancellation
-        that comes meanwhile comes too late: the run is over.
+        The same report, with a warning for each failed notification. Never raises; a cancellation meanwhile is
+        ignored, because the run is over.
     """
     now = datetime.now(UTC)
     if occasion.dry_run or _was_skipped(report, occasion) or will_be_retried(report, occasion, settings, now):
@@ -148,17 +148,17 @@ async def notify_after_job(
     seconds: float = 0.0,
     again_within: timedelta | None = None,
 ) -> tuple[Problem, ...]:
-    """Note how a scheduled job that imports nothing ended, and tell whoever is to be told.
+    """Record the result of a scheduled job other than an import, and send the alerts.
 
     Args:
         settings: the effective settings.
         job: its name, such as ``reconcile``.
-        failures: why it could not be done; empty where it was.
-        seconds: how long it took.
-        again_within: a failure that may pass, so soon after the job's beginning, is tried again; None where never.
+        failures: why it failed; empty if it succeeded.
+        seconds: its duration.
+        again_within: the daemon retries a transient failure this soon after the start; None: never.
 
     Returns:
-        What could not be told. Nothing is ever raised.
+        The failed notifications. Never raises.
     """
     if _all_transient(failures) and _within_retry_time(seconds, again_within):
         return ()
@@ -170,12 +170,12 @@ async def _without_errors(notification: Coroutine[Any, Any, Sequence[Problem]]) 
         return tuple(await notification)
     except asyncio.CancelledError:
         return ()
-    except Exception as error:  # noqa: BLE001 - whatever it is, the run is over and its books are right
+    except Exception as error:  # noqa: BLE001 - the run is over and its books are right
         return (problem("alert-unsent", count=phrase("some"), reason=type(error).__name__),)
 
 
 def _was_skipped(report: RunReport, occasion: Occasion) -> bool:
-    """Whether it left its work to another run; that one need not do a slot, so a slot that ends so is told of."""
+    """Whether it left its work to another run; a slot that ended so is reported, as the other run may do none."""
     if report.status is not RunStatus.FAILED:
         return False
     return report.code == _DONE_ELSEWHERE or (report.code == _RUN_IN_PROGRESS and occasion.slot is None)
@@ -201,41 +201,36 @@ async def _notify_conditions(
 async def _record_and_queue(
     connection: asyncpg.Connection, settings: Settings, report: RunReport | None, found: Assessment, now: datetime
 ) -> None:
-    """Note what is wrong, and queue what is to be told, in one transaction."""
+    """Record what is wrong, and queue the alerts, in one transaction."""
     run = None if report is None else report.run
     notified_without_database = delivery.read_notified(settings.state_directory)
     async with queue.noting(connection, settings.department_id) as notes:
         stored = await notes.conditions()
-        before = {**notified_without_database, **{one.subject: _remembered(one) for one in stored}}
+        before = {**notified_without_database, **{one.subject: one for one in stored}}
         changes = compare(before, found, now, settings.alerts.remind_every)
-        told = bool(settings.alerts.urls)
-        if changes and told:
+        has_urls = bool(settings.alerts.urls)
+        if changes and has_urls:
             message = _message(settings, changes, report)
             await notes.queue(message.occasion, message.subject, message.title, message.body, run)
         for change in changes:
             if change.event is Event.OVER:
                 await notes.forget(change.subject)
             else:
-                at = now if told else None
-                await notes.put(queue.StoredCondition(change.subject, change.state, change.since, at, run))
+                told_at = now if has_urls else None
+                await notes.put(queue.StoredCondition(change.subject, change.state, change.since, told_at, run))
         for subject in (
             notified_without_database.keys() - {one.subject for one in stored} - {c.subject for c in changes}
         ):
-            one = notified_without_database[subject]
-            await notes.put(queue.StoredCondition(subject, one.state, one.since, one.told_at, run))
+            await notes.put(replace(notified_without_database[subject], run_id=run))
     if notified_without_database:
-        with suppress(OSError):  # it is noted now; a file that stays is understood again next time
+        with suppress(OSError):  # it is in the database now; a file that stays is read again next time
             delivery.write_notified(settings.state_directory, ())
-
-
-def _remembered(one: queue.StoredCondition) -> Remembered:
-    return Remembered(one.subject, one.state, one.since, one.told_at)
 
 
 async def _notify_without_database(
     settings: Settings, report: RunReport | None, found: Assessment, now: datetime
 ) -> Sequence[Problem]:
-    """Tell without the database; what was told is remembered in a file, until the database is there again."""
+    """Send alerts without the database; a file records what was sent, until the database is reachable again."""
     if not settings.alerts.urls:
         return ()
     before = delivery.read_notified(settings.state_directory)
@@ -250,12 +245,15 @@ async def _notify_without_database(
     except ProblemError as error:
         return error.problems
     problems = [problem("alert-untold", reason=list_failures(failed))] if failed else []
-    if len(failed) < len(urls):  # somebody knows
-        told = {change.subject: Remembered(change.subject, change.state, change.since, now) for change in changes}
+    if len(failed) < len(urls):  # at least one address has it
+        sent = {
+            change.subject: queue.StoredCondition(change.subject, change.state, change.since, now, None)
+            for change in changes
+        }
         over = {change.subject for change in changes if change.event is Event.OVER}
         try:
             delivery.write_notified(
-                settings.state_directory, [one for name, one in {**before, **told}.items() if name not in over]
+                settings.state_directory, [one for name, one in {**before, **sent}.items() if name not in over]
             )
         except OSError as error:
             problems.append(problem("alert-untold", reason=error.strerror or "disk"))

@@ -1,7 +1,6 @@
-"""The way of an alert out of the queue: as one message to each address; what does not go stays in it.
+"""Delivery of queued alerts, as one message to each address; unsent alerts stay in the queue.
 
-What was reported while the database was away is kept in a small file, so that a retried slot does not repeat it twenty
-times.
+Alerts sent while the database is unreachable are recorded in a small file, so that a retried slot does not repeat them.
 """
 
 import asyncio
@@ -22,7 +21,6 @@ from cpimportd.core.files import write_whole
 from cpimportd.core.phrases import phrase
 from cpimportd.core.problems import Problem, ProblemError, problem
 from cpimportd.core.texts.translation import say_in
-from cpimportd.notify.conditions import Remembered
 from cpimportd.notify.sending import labelled_urls, send
 from cpimportd.notify.texts import coalesced
 
@@ -30,13 +28,17 @@ NOTIFIED_FILE: Final = "alerts.json"
 """In the state folder."""
 
 
-def read_notified(folder: Path) -> dict[str, Remembered]:
-    """What was reported without the database, by subject; a file that cannot be understood counts as none."""
+def read_notified(folder: Path) -> dict[str, queue.StoredCondition]:
+    """Conditions reported without the database, by subject; a damaged file counts as none."""
     try:
         found = json.loads((folder / NOTIFIED_FILE).read_text("utf-8"))
         return {
-            subject: Remembered(
-                subject, one["state"], datetime.fromisoformat(one["since"]), datetime.fromisoformat(one["told_at"])
+            subject: queue.StoredCondition(
+                subject,
+                one["state"],
+                datetime.fromisoformat(one["since"]),
+                datetime.fromisoformat(one["told_at"]),
+                None,
             )
             for subject, one in found.items()
         }
@@ -44,8 +46,8 @@ def read_notified(folder: Path) -> dict[str, Remembered]:
         return {}
 
 
-def write_notified(folder: Path, reported: Iterable[Remembered]) -> None:
-    """Remember what was reported; nothing to remember removes the file.
+def write_notified(folder: Path, reported: Iterable[queue.StoredCondition]) -> None:
+    """Record reported conditions; none removes the file.
 
     Raises:
         OSError: it could not be written.
@@ -62,18 +64,18 @@ def write_notified(folder: Path, reported: Iterable[Remembered]) -> None:
 
 
 DATABASE_ERRORS: Final = (ProblemError, OSError, asyncpg.PostgresError, asyncpg.InterfaceError, TimeoutError)
-"""What it looks like when the database is not there, or not ready."""
+"""Raised if the database is unreachable or not ready."""
 
 DATABASE_TIMEOUT: Final = 15.0
-"""Seconds that the database may take in all, beside the sending."""
+"""Seconds that the database may take in total, beside the sending."""
 
 
 @asynccontextmanager
 async def database(settings: Settings) -> AsyncIterator[asyncpg.Connection]:
-    """A connection that is cut off where the database falls silent: an alert is not worth waiting for longer.
+    """A connection that is closed if the database takes too long: an alert is not worth a longer wait.
 
     Raises:
-        ProblemError: there is none.
+        ProblemError: the database cannot be reached.
     """
     limit = DATABASE_TIMEOUT + 2 * settings.alerts.timeout.total_seconds()
     async with opened(settings.database) as connection:
@@ -85,10 +87,10 @@ async def database(settings: Settings) -> AsyncIterator[asyncpg.Connection]:
 
 
 async def deliver(connection: asyncpg.Connection, settings: Settings) -> tuple[Problem, ...]:
-    """Send what is queued, as one message to each address; what does not go stays.
+    """Send the queued alerts, as one message to each address; unsent ones stay queued.
 
     Returns:
-        ``alert-unsent`` where something did not go.
+        ``alert-unsent`` if something was not sent.
     """
     urls = labelled_urls([url.get_secret_value() for url in settings.alerts.urls])
     if not urls:
@@ -115,7 +117,7 @@ async def deliver(connection: asyncpg.Connection, settings: Settings) -> tuple[P
 async def _send_all(
     settings: Settings, urls: Mapping[str, str], waiting: Sequence[queue.Waiting]
 ) -> dict[int, dict[str, str]]:
-    """Send to each address what it has not had yet; gives, by alert, to whom it did not go and why."""
+    """Send to each address its outstanding alerts; returns, by alert, the failed addresses with their reasons."""
     seconds, say = settings.alerts.timeout.total_seconds(), say_in(settings.alerts.language)
     missing = {one.id: _not_reached(one.error, urls) for one in waiting}
 
@@ -135,11 +137,11 @@ async def _send_all(
 
 
 def _not_reached(error: str | None, urls: Mapping[str, str]) -> frozenset[str]:
-    """Who has not had an alert yet: those that its error names, a line each; all where none is, or the urls changed."""
+    """Addresses without the alert: those in its error, a line each; all if there is none, or if the urls changed."""
     named = frozenset(match[1] for match in re.finditer(r"^(\d+ [a-z0-9+.-]+):", error or "", re.MULTILINE))
     return named if named and named <= urls.keys() else frozenset(urls)
 
 
 def list_failures(failed: Mapping[str, str], separator: str = "; ") -> str:
-    """To whom it did not go, and why."""
+    """The failed addresses, with their reasons."""
     return separator.join(f"{name}: {reason}" for name, reason in failed.items())

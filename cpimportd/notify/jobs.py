@@ -1,4 +1,4 @@
-"""The scheduled jobs that import nothing: the weekly summary and the monthly reconciliation, read and told."""
+"""The scheduled jobs other than imports: the weekly summary and the monthly reconciliation."""
 
 import io
 from collections.abc import Callable, Iterator
@@ -28,19 +28,19 @@ JobName = Literal["report", "reconcile"]
 
 WEEK: Final = timedelta(days=7)
 LOOK_BACK: Final = timedelta(days=40)
-"""How far a monthly reconciliation looks for breaks in the journal: a month, and a late slot."""
+"""The period of the journal that a monthly reconciliation checks: a month, and a late slot."""
 
 
 @dataclass(frozen=True, slots=True)
 class JobResult:
-    """What a job found.
+    """The result of a job.
 
     Attributes:
         status: ``reported``, ``equal`` or ``different``.
         summary: one sentence without a full stop.
         document: the whole as JSON.
         render: prints it for people.
-        problems: where the accounts differ, and what could not be sent.
+        problems: differences of the accounts, and failed notifications.
     """
 
     status: str
@@ -56,16 +56,16 @@ class JobResult:
 
 
 async def run_job(settings: Settings, job: JobName, since: datetime | None = None, *, send: bool = False) -> JobResult:
-    """Do a job.
+    """Run a job.
 
     Args:
         settings: the effective settings.
-        job: which.
-        since: how far it looks back; None for the usual.
-        send: whether what it finds is sent as an alert; what does not go stays queued.
+        job: its name.
+        since: start of the period; None for the default.
+        send: whether to send the result as an alert; if that fails it stays queued.
 
     Raises:
-        ProblemError: the database is away or not ready; there is nobody to send to.
+        ProblemError: the database is unreachable or not ready; ``alerts.urls`` is not set.
     """
     if send:
         require_urls(settings)
@@ -87,7 +87,7 @@ async def run_job(settings: Settings, job: JobName, since: datetime | None = Non
 
 
 def require_urls(settings: Settings) -> None:
-    """Make sure that there is somebody to send to.
+    """Require ``alerts.urls``.
 
     Raises:
         ProblemError: ``config-incomplete``.

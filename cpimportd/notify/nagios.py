@@ -1,4 +1,4 @@
-"""For Nagios, Icinga and their kin: how the imports fare, by the books, the source and the daemon."""
+"""The check for Nagios and Icinga: state of the imports, by the database, the source and the daemon."""
 
 import asyncio
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -28,24 +28,24 @@ from cpimportd.source.probe import probe
 from cpimportd.timetable.calendar import newest_slot, next_slot
 
 CHECK_TIMEOUT: Final = timedelta(seconds=9)
-"""How long the database and the source may take: Nagios gives a plugin ten seconds."""
+"""Time limit for the database and the source: Nagios gives a plugin ten seconds."""
 
 MOST_OF_A_KIND: Final = 10
-"""Held units, and stale workbooks, that are named: a plugin's output is cut off after some kilobytes."""
+"""At most so many held units or stale workbooks are named: a plugin's output is cut off after some kilobytes."""
 
 _FAR_BACK: Final = timedelta(days=366)
 
 
 @dataclass(frozen=True, slots=True)
 class Thresholds:
-    """How old the last success may be; None goes by the schedules."""
+    """Limits for the age of the last success; None: by the schedules."""
 
     warning: timedelta | None = None
     critical: timedelta | None = None
 
 
 async def check_imports(loaded: Loaded, thresholds: Thresholds, now: datetime) -> Answer:
-    """Look at the books, the source and the daemon.
+    """Check the database, the source and the daemon.
 
     Args:
         loaded: the configuration.
@@ -100,7 +100,7 @@ def _critical(found: Problem) -> Finding:
 
 
 def _daemon(state: Path) -> list[Finding]:
-    """Whether the daemon runs, as far as this user may know: on another machine there is none to be asked."""
+    """Whether the daemon runs, if this user may know and the daemon is on this machine."""
     try:
         if holder(state) is not None:
             return [Finding(Level.OK, "the daemon runs"), *_daemon_findings(daemon_status(state))]
@@ -112,7 +112,7 @@ def _daemon(state: Path) -> list[Finding]:
 
 
 def _daemon_findings(status: Mapping[str, Any] | None) -> Iterator[Finding]:
-    """A run that died, what keeps the one under way, a configuration that was refused; nothing of a silent daemon."""
+    """A crashed run, waits of the current one, a refused configuration; nothing if the daemon is silent."""
     if status is None:
         return
     last = status["last"]
@@ -126,11 +126,11 @@ def _daemon_findings(status: Mapping[str, Any] | None) -> Iterator[Finding]:
 
 
 def counting_from(settings: Settings) -> dict[str, datetime]:
-    """From when the slots of each schedule count, as the daemon here remembers: older ones it was never asked to do.
+    """The time from which the slots of each schedule count: the daemon's record of when it loaded the schedule.
 
     Returns:
-        By schedule; none of a schedule that the daemon does not know as the configuration has it, and none at all where
-        it works on another machine, or this user may not look.
+        By schedule; without those that the daemon has not loaded in their present form. Empty if the daemon runs on
+        another machine, or if this user may not read its record.
     """
     try:
         known = decode((settings.state_directory / MEMORY).read_text("utf-8")).memory.schedules
@@ -150,14 +150,14 @@ def findings_of_runs(
     now: datetime,
     counting: Mapping[str, datetime] = MappingProxyType({}),
 ) -> list[Finding]:
-    """What the runs say: the last success, the last run, what is held, what 1C has not uploaded.
+    """Findings of the runs: the last success, the last run, held units, missing uploads.
 
     Args:
         settings: the effective settings.
-        health: how the imports fare.
+        health: of the imports, by the database.
         thresholds: of the last success.
         now: an aware instant.
-        counting: from when the slots of each schedule count; all count of one that is not there.
+        counting: by schedule, the time from which its slots count; all slots count if it is missing.
     """
     findings = [_last_success(settings, health, thresholds, now, counting)]
     last = health.last_run
@@ -191,7 +191,7 @@ def _not_done(job: UndoneJob, settings: Settings) -> Finding:
 
 
 def _limited(findings: list[Finding], what: str) -> list[Finding]:
-    """So many of a kind as a plugin's output has room for, and how many more there are."""
+    """The first findings of a kind, and the number of the others."""
     more = len(findings) - MOST_OF_A_KIND
     rest = [Finding(Level.WARNING, f"{more} more {what}", "See all: cpimportd status --json")] if more > 0 else []
     return findings[:MOST_OF_A_KIND] + rest
@@ -215,10 +215,10 @@ def _last_success(
 
 
 def _allowed_delay(settings: Settings, level: Level, longest: timedelta | None) -> Callable[[Schedule], timedelta]:
-    """How long after its slot an import may not have succeeded yet, where a threshold is given so long.
+    """The permitted delay of a success after its slot: the threshold, if given.
 
-    Else a slot is late when its run could have waited and been tried again to the end; and it is lost when nobody would
-    even start it any more.
+    Otherwise a slot is late (WARNING) when all waits and retries of its run have passed, and lost (CRITICAL) when it
+    would not even be started any more.
     """
 
     def allowed_delay(schedule: Schedule) -> timedelta:
@@ -237,7 +237,7 @@ def _overdue_slot(
     now: datetime,
     counting: Mapping[str, datetime],
 ) -> str | None:
-    """The slot that should be done by now and is not, in words; None where there is none."""
+    """The slot that should be done by now and is not, in words; None if there is none."""
     for name, schedule in _imports(settings):
         after = max(now - _FAR_BACK, counting.get(name, now - _FAR_BACK))
         slot = newest_slot(schedule.at, settings.zone, after, now - allowed_delay(schedule))
@@ -248,7 +248,7 @@ def _overdue_slot(
 
 
 def _without_slot(settings: Settings, now: datetime) -> Iterator[Problem]:
-    """Schedules, be they of imports or of other jobs, that nothing starts any more."""
+    """Schedules of any job without further slots."""
     for name, one in settings.schedules.items():
         if one.enabled and next_slot(one.at, settings.zone, now) is None:
             yield problem("slot-none", schedule=name, at=one.at)
@@ -263,7 +263,7 @@ def _imports(settings: Settings) -> Iterator[tuple[str, Schedule]]:
 
 
 def _kinds(schedule: Schedule) -> frozenset[str]:
-    """The kinds that a schedule imports, a group taken whole."""
+    """The kinds that a schedule imports, by whole groups."""
     groups = {Kind(name).group for name in schedule.only} or set(Group)
     return frozenset(kind.value for kind in Kind if kind.group in groups)
 

@@ -1,11 +1,10 @@
-"""Sending by Apprise, to each address by itself: which took the message, and why the others did not.
+"""Sending with Apprise, to each address separately, with the reason of each failure.
 
-Every part of an address may be a secret: a token may stand where others have a host. So an address is named by its
-place in ``alerts.urls`` and its scheme, and whatever Apprise says is cleared of all that the address holds.
+Every part of an address may be a secret, such as a token in place of a host. So an address is named by its position in
+``alerts.urls`` and its scheme, and all parts of the address are removed from Apprise's messages.
 
-What may hang is done in a thread that nobody waits for longer than a limit. A thread of asyncio's own would be waited
-for when the program ends; one that hangs in the silence of a name server or a mail server must hold up neither a run
-nor its end.
+Blocking calls run in a daemon thread with a time limit. Python would wait for asyncio's own threads at its exit; a
+thread that hangs on a silent name server or mail server must delay neither a run nor its end.
 """
 
 import asyncio
@@ -24,10 +23,10 @@ Result = TypeVar("Result")
 
 
 async def run_with_timeout(work: Callable[[], Result], seconds: float) -> Result:
-    """Do the work, for at most so long.
+    """Run blocking work in a thread, with a time limit in seconds.
 
     Raises:
-        TimeoutError: it takes longer; it is left to itself.
+        TimeoutError: it takes longer; the thread is abandoned.
         Exception: whatever the work raises.
     """
     loop = asyncio.get_running_loop()
@@ -45,9 +44,9 @@ async def run_with_timeout(work: Callable[[], Result], seconds: float) -> Result
         result, failed = None, None
         try:
             result = work()
-        except Exception as error:  # noqa: BLE001 - handed to whoever waits
+        except Exception as error:  # noqa: BLE001 - passed to the caller
             failed = error
-        with suppress(RuntimeError):  # the loop is closed: nobody waits any more
+        with suppress(RuntimeError):  # the loop is closed: the result is no longer needed
             loop.call_soon_threadsafe(set_outcome, result, failed)
 
     threading.Thread(target=run, name="alert", daemon=True).start()
@@ -60,23 +59,23 @@ UNKNOWN: Final = "Apprise does not understand it; see https://appriseit.com for 
 _LONGEST_REASON: Final = 200
 _SHORTEST_SECRET: Final = 3
 _NOISY_LOGGERS: Final = ("apprise", "requests", "urllib3")
-"""Loggers of Apprise and of what it sends by: some write addresses, headers or texts, tokens and all."""
+"""Loggers of Apprise and its libraries: some write addresses, headers or texts, including tokens."""
 
 _KINDS: Final = {"failure": "failure", "held": "warning", "upload": "warning", "recovery": "success"}
 
 
 def label_of(place: int, url: str) -> str:
-    """How an address is called where it may not be shown: ``1 mailtos``."""
+    """The label of an address that must not be shown: ``1 mailtos``."""
     return f"{place} {url.partition('://')[0].lower()}"
 
 
 def labelled_urls(urls: Sequence[str]) -> dict[str, str]:
-    """The addresses by their names, counted from 1."""
+    """The addresses by label, counted from 1."""
     return {label_of(place, url): url for place, url in enumerate(urls, 1)}
 
 
 def require_apprise() -> None:
-    """Make sure that Apprise is there.
+    """Require Apprise.
 
     Raises:
         ProblemError: ``alerts-not-installed``.
@@ -88,16 +87,16 @@ def require_apprise() -> None:
 
 
 async def send(urls: Mapping[str, str], message: tuple[str, str], occasion: str, seconds: float) -> dict[str, str]:
-    """Send one message to addresses, to all at once.
+    """Send one message to several addresses in parallel.
 
     Args:
-        urls: by name.
+        urls: by label.
         message: title and body.
         occasion: as of :class:`cpimportd.notify.texts.Message`.
-        seconds: that it may take.
+        seconds: the time limit.
 
     Returns:
-        Why it did not go, by the name of the address; empty where it went to all.
+        The reason of each failure, by label; empty if all were sent.
 
     Raises:
         ProblemError: ``alerts-not-installed``.
@@ -122,7 +121,7 @@ async def _send_one(url: str, message: tuple[str, str], occasion: str, seconds: 
 
 
 def is_valid_url(url: str) -> bool:
-    """Whether Apprise knows the service and can take the address apart; nobody is spoken to."""
+    """Whether Apprise supports the service and can parse the address; nothing is sent."""
     with _logs_silenced():
         return _plugin(url) is not None
 
@@ -144,13 +143,13 @@ def _notify(url: str, message: tuple[str, str], occasion: str, log: "_PluginLog"
         return False
     plugin.logger = log
     if "overflow=" not in url:
-        plugin.overflow_mode = apprise.OverflowMode.TRUNCATE  # the way out stands first, the end of a report last
+        plugin.overflow_mode = apprise.OverflowMode.TRUNCATE  # the remedy comes first, so the end of the report is cut
     kind = _KINDS.get(occasion, "info")
     return bool(plugin.notify(body=message[1], title=message[0], notify_type=kind, body_format="text"))
 
 
 class _PluginLog(logging.Logger):
-    """What a plugin complains of; kept here, written nowhere."""
+    """Keeps a plugin's error messages; they are not written anywhere."""
 
     def __init__(self) -> None:
         super().__init__("cpimportd.alerts.heard", logging.DEBUG)
@@ -159,7 +158,7 @@ class _PluginLog(logging.Logger):
         self.cause = ""
 
     def handle(self, record: logging.LogRecord) -> None:
-        """Keep the last complaint, and the exception behind it, which plugins tell at debug level alone."""
+        """Keep the last error, and its exception, which plugins log at level debug only."""
         text = record.getMessage()
         if record.levelno >= logging.WARNING:
             self.last = text
@@ -168,13 +167,13 @@ class _PluginLog(logging.Logger):
 
     @property
     def reason(self) -> str:
-        """Why it did not go."""
+        """The reason of the failure."""
         return " ".join(part for part in (self.last, self.cause) if part) or "it was not taken"
 
 
 @contextmanager
 def _logs_silenced() -> Iterator[None]:
-    """Within it and after it, what may write secrets into a log is not heard, whatever level is asked for."""
+    """Silence, from now on, all loggers that may write secrets, whatever their level."""
     for name in _NOISY_LOGGERS:
         logger = logging.getLogger(name)
         logger.propagate = False
@@ -185,7 +184,7 @@ def _logs_silenced() -> Iterator[None]:
 
 
 def without_secrets(reason: str, url: str) -> str:
-    """A reason without anything that the address holds but its scheme."""
+    """The reason without any part of the address except its scheme."""
     rest = url.partition("://")[2]
     pieces = {rest, *re.split(r"[/?&=@:#,;+\s]", rest)}
     pieces |= {decode(piece) for piece in pieces for decode in (unquote, unquote_plus)}

@@ -19,7 +19,7 @@ Connect = Callable[[], Awaitable[asyncpg.Connection]]
 """Opens a connection of its own for the refreshes."""
 
 ALL_VIEWS: Final = "(all)"
-"""Stands for every view in a problem where it could not be found out which there are."""
+"""Stands for every view in a problem if the views could not be listed."""
 
 _LOCK_TIMEOUT: Final = "2s"
 _LONGEST_REMEDY: Final = 2_000
@@ -64,18 +64,18 @@ ORDER BY found.depth, 1
 
 @dataclass(frozen=True, slots=True)
 class View:
-    """A materialized view that shows the books.
+    """A materialized view over the books.
 
     Attributes:
-        name: with its schema, quoted as SQL needs it.
-        function: the call of a function that refreshes it with its owner's rights, whether there is one or not.
-        body: that function's; None where there is none that we may call.
-        populated: whether it holds anything yet; one that does not cannot be read at all.
-        owner: whose it is, quoted.
-        us: the role that we are, quoted.
-        can_grant: whether this server (17 or newer) knows the right MAINTAIN.
-        allowed: whether we may refresh it.
-        has_key: whether it has a unique index that lets readers go on meanwhile.
+        name: with its schema, quoted for SQL.
+        function: the call of a function that refreshes it with its owner's rights, whether it exists or not.
+        body: of that function; None if there is none that we may call.
+        populated: whether it has been filled; otherwise it cannot be read.
+        owner: its owner, quoted.
+        us: our own role, quoted.
+        can_grant: whether this server (17 or newer) has the right MAINTAIN.
+        allowed: whether our role may refresh it.
+        has_key: whether it has a unique index that permits CONCURRENTLY.
     """
 
     name: str
@@ -90,11 +90,11 @@ class View:
 
     @property
     def _needs_function(self) -> bool:
-        """Whether the owner's function is what refreshes it: as its name says, or readers would wait for it."""
+        """Whether only the owner's function can refresh it."""
         return not self.allowed and self.body is not None
 
     def refresh_obstacle(self) -> tuple[str, str] | None:
-        """Why it cannot be refreshed while others read it, and the way out; None where it can."""
+        """Why it cannot be refreshed without blocking readers, and the remedy; None if it can."""
         if not self.allowed and self.body is None:
             return f"it belongs to {self.owner}, and only its owner may", f"Let {self.owner} run: {self._grant()}"
         if not self.populated:
@@ -109,10 +109,10 @@ class View:
         return None
 
     def _grant(self) -> str:
-        """What lets us refresh it, and nothing else: a membership of its owner's would give us all that he may.
+        """The statements that permit us this refresh alone; membership in the owner's role would permit far more.
 
-        The body names its schema, and what it calls is looked for in the system's: whoever may create things elsewhere
-        slips nothing of his under the owner's rights.
+        The function's body qualifies the view, and its ``search_path`` is the system's, so that nobody can have their
+        own objects run with the owner's rights.
         """
         if self.can_grant:
             return f"GRANT MAINTAIN ON {self.name} TO {self.us};"
@@ -126,7 +126,7 @@ class View:
         )
 
     def statement(self, *, allow_blocking: bool) -> str | None:
-        """What refreshes it; None where nothing may."""
+        """The statement that refreshes it; None if it may not be refreshed."""
         unobstructed = self.refresh_obstacle() is None
         if self._needs_function:
             return f"SELECT {self.function}" if unobstructed or allow_blocking else None
@@ -138,19 +138,19 @@ class View:
 async def refresh_views(connect: Connect, tell: Tell, only: Collection[str] | None = None) -> tuple[Problem, ...]:
     """Refresh every materialized view that reads the books, directly or through other views.
 
-    Each in a transaction of its own that waits 2 s for a lock at most, a view after those that it reads. Where the view
-    has the index for it, ``CONCURRENTLY``: its readers never wait. The others keep their readers out meanwhile, and
-    are refreshed only with ``tell.allow_blocking_refresh``.
+    Each view is refreshed in its own transaction, which waits at most 2 s for a lock, after the views that it reads. A
+    view with a suitable index is refreshed ``CONCURRENTLY``: its readers never wait. The others block their readers,
+    and are refreshed only with ``tell.allow_blocking_refresh``.
 
     What a view reads inside a function's text is unknown to PostgreSQL, and so to us.
 
     Args:
         connect: opens a connection; it is closed at the end.
         tell: whether, and how, to refresh.
-        only: names of those to refresh, as a problem of them has it; one that is no more is forgotten. None: all.
+        only: names of the views to refresh, as in their problems; views that no longer exist are ignored. None: all.
 
     Returns:
-        ``views-stale`` for each view that still shows what it held before; never raises for that.
+        ``views-stale`` for each view that was not refreshed; never raises for that.
     """
     if not tell.refresh_views:
         return ()
@@ -199,7 +199,7 @@ def _reason(error: Exception) -> str:
 
 
 class _Session:
-    """One connection for all views, opened anew where it was lost in between."""
+    """One connection for all views, reopened if it was lost."""
 
     def __init__(self, connect: Connect) -> None:
         self._connect = connect

@@ -115,7 +115,7 @@ def undo(call: Call, run: int, through: bool, yes: bool) -> int:
 
 
 def _confirm(which: Sequence[int]) -> None:
-    # Without a terminal nobody sees the question, and waiting for an answer would never end.
+    # Without a terminal there is no one to answer the question.
     if not (sys.stdin.isatty() and sys.stderr.isatty()):
         raise click.UsageError("nobody is there to be asked: say --yes")
     runs = ", ".join(str(run) for run in sorted(which))

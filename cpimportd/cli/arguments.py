@@ -95,7 +95,7 @@ class _Instant(_Datetime):
         """The moment, aware.
 
         Raises:
-            click.BadParameter: it is none, or in which zone it is nobody knows.
+            click.BadParameter: not an instant, or one without a known zone.
         """
         if isinstance(value, datetime):
             return value
@@ -128,7 +128,7 @@ def require_past(since: datetime | None, now: datetime) -> None:
     """Refuse to look back to a day that is still to come.
 
     Args:
-        since: midnight of the day, with its zone; None where nobody named one.
+        since: midnight of the day, with its zone; None if not given.
         now: the present instant.
 
     Raises:

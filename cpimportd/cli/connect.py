@@ -63,7 +63,7 @@ async def reading(
 
 
 def daemon_client(config_file: Path | None) -> "Client":
-    """The daemon, whatever stands in the configuration file by now; where none lives, the file may say why.
+    """The daemon's client, even if the configuration file is broken by now; without a daemon its errors are raised.
 
     Raises:
         ProblemError: what is wrong with the configuration, where no daemon lives.
@@ -144,7 +144,7 @@ def run_async(work: Coroutine[Any, Any, Result]) -> Result:
 
 
 def problem_from_exception(error: Exception) -> "Problem":
-    """The problem that an unexpected exception stands for: a file or the database refuses, or a defect of ours."""
+    """The problem of an unexpected exception: of a file, of the database, or a defect."""
     from cpimportd.core.problems import problem
     from cpimportd.core.system import exhausted, unusable
 

@@ -84,7 +84,7 @@ def _note_printed() -> None:
 async def print_json_lists(head: Mapping[str, object], lists: Mapping[str, AsyncIterator[object]]) -> None:
     """One JSON document on stdout whose last members are lists that may be too long to be made at once.
 
-    It ends early where stdout takes no more: nobody gets the rest, which may be long.
+    It ends early if stdout was closed: the rest, which may be long, would be lost.
 
     Args:
         head: the members before them, at least one; a list of the same name takes a member's place.

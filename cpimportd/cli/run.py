@@ -107,7 +107,7 @@ def run(
             raise
         return answer_of(_refused(error, progress_form), UTC)  # the zone is not used: this report is printed as JSON
     report = run_async(do_run(settings, request, progress_form, again_within, known_upload))
-    if not dry_run and progress_form != "json":  # the daemon hears of its own run by these
+    if not dry_run and progress_form != "json":  # the daemon is notified by these messages
         notify_daemon(call.loaded, report, elsewhere=folder is not None, only=only)
     return answer_of(report, settings.zone)
 
@@ -129,7 +129,7 @@ async def do_run(
     again_within: timedelta | None,
     known_upload: datetime | None,
 ) -> "RunReport":
-    """Do a run with its progress shown, and watch over it: heartbeats and alerts."""
+    """Do a run: show its progress, send heartbeats and alerts."""
     from cpimportd.notify.alerting import Occasion, run_with_notifications
     from cpimportd.render.progress import choose_progress
     from cpimportd.run.pipeline import run_once

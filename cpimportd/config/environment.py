@@ -39,7 +39,7 @@ def dotenv(text: str) -> dict[str, Variable]:
 
 
 def _line(found: Binding) -> int:
-    """Where a variable stands; what the parser keeps of it begins with the empty lines above."""
+    """The line of a variable; the parser's text of it begins with the empty lines above."""
     text = found.original.string
     return found.original.line + text[: len(text) - len(text.lstrip())].count("\n")
 

@@ -86,7 +86,7 @@ def parsed(text: str) -> dict[str, Any]:
     """The TOML document.
 
     Raises:
-        ValueError: it is none; the error names the line, for a key that stands twice both lines, and the way out.
+        ValueError: invalid TOML; the error names the line (for a duplicate key both lines) and the remedy.
     """
     try:
         return tomllib.loads(text)
@@ -99,7 +99,7 @@ def parsed(text: str) -> dict[str, Any]:
 
 
 def _reason(said: str, text: str) -> str:
-    """What tomllib says, with the key and both lines of what stands twice, and what usually was meant."""
+    """The reason of tomllib, with the key and both lines of a duplicate, and with hints for common mistakes."""
     found = _AT_LINE.fullmatch(said)
     if found is None:
         return said
@@ -118,7 +118,7 @@ def _reason(said: str, text: str) -> str:
 
 
 def _duplicate_reason(text: str, number: int) -> str | None:
-    """The key that stands a second time in a line, with the line where it stands first; None where none is found."""
+    """The duplicate key of a line, with its first line; None if there is none."""
     stand = list(places(text))
     here = [path for line, path in stand if line == number]
     for path in here:

@@ -61,7 +61,7 @@ class Loaded:
     env_text: str = field(default="", repr=False)
 
     def place(self, key: str) -> str:
-        """Where a key stands, in words for people: of a file also the line.
+        """The place of a key in words; in a file also the line.
 
         Args:
             key: dotted.
@@ -175,7 +175,7 @@ def values(section: BaseModel | Mapping[str, object], above: KeyPath = ()) -> It
 
 
 def require_source(settings: Settings, path: Path | None = None) -> str:
-    """The source's url, where a command cannot do without.
+    """The source's url, for a command that needs it.
 
     Args:
         settings: what was loaded.
@@ -188,7 +188,7 @@ def require_source(settings: Settings, path: Path | None = None) -> str:
 
 
 def require_database(settings: Settings, path: Path | None = None) -> SecretStr:
-    """The database's url, where a command cannot do without.
+    """The database's url, for a command that needs it.
 
     Args:
         settings: what was loaded.

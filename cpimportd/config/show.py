@@ -13,7 +13,7 @@ from cpimportd.core.typed import to_json
 
 
 class Row(NamedTuple):
-    """One key: its dotted name, its value as it would be written in the file, and where that stands."""
+    """One key: its dotted name, its value as in the file, and the value's place."""
 
     key: str
     value: str
@@ -85,7 +85,7 @@ def _is_size(path: KeyPath) -> bool:
 _HEAD = f"""\
 # {DEFAULT_PATH}: the configuration of cpimportd.
 #
-# Every key stands here with its default, commented out; a key without a default shows an example.
+# Every key is listed with its default, commented out; a key without a default shows an example.
 # Each can also be set by an environment variable, CPIMPORTD_SECTION__KEY, and a secret by a systemd
 # credential named section.key. `cpimportd config show` says which value holds and where it comes from.
 """

@@ -15,7 +15,7 @@ _AUTHORITY: Final = re.compile(r"[^/?#]*")
 
 
 def misplaced(url: str) -> bool:
-    """Whether an ``@`` stands behind the authority, as where an unencoded character ended the login too early.
+    """Whether an ``@`` follows the authority, because an unencoded character ended the login too early.
 
     This is for URLs whose paths and queries hold no ``@`` of their own.
     """
@@ -106,7 +106,7 @@ def cache(url: str) -> str:
 
 
 def alert(url: str) -> str:
-    """One address of ``alerts.urls``, as Apprise has them; whether it knows the service, it says itself."""
+    """One address of ``alerts.urls``; Apprise itself checks whether it supports the service."""
     if not re.fullmatch(r"[A-Za-z][A-Za-z0-9+.-]*://\S+", url):
         raise ValueError("expected URLs of Apprise such as mailtos://user:password@mail.example.org?to=you@example.org")
     scheme, _, rest = url.partition("://")

@@ -69,7 +69,7 @@ def fold(text: str) -> str:
 
 
 def fold_case(text: str) -> str:
-    """The form in which a text equals what somebody typed by another habit, and nothing that only looks like it.
+    """The form in which a text equals other ways to type it, but not texts that only look like it.
 
     Case, ``ё`` for ``е``, composed marks, a BOM or spaces around it do not matter; a Latin letter
     for a Cyrillic one does.
@@ -165,7 +165,7 @@ def nearest(name: str, known: Iterable[str], *, likeness: float = 0.6) -> str | 
     """The known name that is most like one that is not known.
 
     Args:
-        name: as somebody wrote it.
+        name: as the user wrote it.
         known: what there is.
         likeness: how much of both has to be the same, from 0 to 1 (:meth:`difflib.SequenceMatcher.ratio`).
 

@@ -65,9 +65,9 @@ async def presented_fingerprint(address: Address, seconds: float) -> str:
 
 
 async def speaks_tls(address: Address, seconds: float) -> bool:
-    """Whether TLS is what the server speaks from the first byte (implicit FTPS); no login. Never raises.
+    """Whether the server expects TLS from the first byte (implicit FTPS); no login. Never raises.
 
-    Such a server waits for us while we wait for its greeting: from that alone nobody could tell what is wrong.
+    Such a server waits for us while we wait for its greeting, so a timeout alone does not show the cause.
 
     Args:
         address: of the server.

@@ -65,7 +65,7 @@ logging.getLogger("aioftp.client").setLevel(logging.WARNING)
 
 
 class UnexpectedPeerError(Exception):
-    """Somebody else than the server that was reached speaks on one of its connections."""
+    """The peer of a connection is not the server of the control connection."""
 
 
 def _certificate(writer: asyncio.StreamWriter) -> bytes | None:
@@ -113,7 +113,7 @@ class Client(Control):
             The answer that let us in. 202 is one: the server wants no password (RFC 959, section 6, the state diagram).
 
         Raises:
-            aioftp.StatusCodeError: refused; 332 asks for an account, which nobody has any more.
+            aioftp.StatusCodeError: refused; 332 asks for an account, which is obsolete.
         """
         code, lines = await self.command(f"USER {user}", ("230", "232", "331"))
         if code == "331":

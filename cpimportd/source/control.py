@@ -1,4 +1,4 @@
-"""What is said over a control connection: each reply whole, of bounded length, and each to the command it answers."""
+"""The control connection: replies are complete, of bounded length, and matched to their commands."""
 
 import asyncio
 import re
@@ -36,7 +36,7 @@ class OtherProtocolError(aioftp.AIOFTPException):
 
 
 class ImplicitTlsError(aioftp.AIOFTPException):
-    """The server speaks TLS before anybody asked for it."""
+    """The server speaks TLS from the first byte."""
 
 
 def has_unread_bytes(reader: asyncio.StreamReader) -> bytes:
@@ -67,7 +67,7 @@ def bytewise(text: str, encoding: str) -> str:
 
 
 class Stream(ThrottleStreamIO):
-    """A connection whose silence has a limit.
+    """A connection with a limit for its silence.
 
     aioftp's own limit is asyncio.wait_for, which up to Python 3.11 loses a cancellation when bytes come at that moment:
     and with it the limit of the whole transfer, or the order to stop (https://github.com/python/cpython/issues/86296).
@@ -97,7 +97,7 @@ class Stream(ThrottleStreamIO):
 
 
 class Control(aioftp.Client):
-    """aioftp's client, that believes no reply which broke off, none that nobody asked for, and none without end.
+    """aioftp's client, which rejects incomplete, unsolicited and endless replies.
 
     Attributes:
         last_command: the last command, as it may be shown: without the password; empty before the first.
@@ -114,7 +114,7 @@ class Control(aioftp.Client):
     ) -> tuple[aioftp.Code, list[str]]:
         """Send a command and read the reply, as aioftp does.
 
-        A reply that nobody asked for would be taken for the next command's, and a file's time for another one's size.
+        An unsolicited reply would be taken for the next command's, and a file's time for another one's size.
 
         Raises:
             ConnectionError: there is one, so replies belong to commands no more.

@@ -74,7 +74,7 @@ class Interpreter:
         """
         try:
             async with asyncio.timeout(seconds) as whole:
-                if phase is Phase.DOWNLOAD:  # it may take its time; of its silence download() tells
+                if phase is Phase.DOWNLOAD:  # may take long; download() reports its silence
                     yield
                 else:
                     async with report_slow("source", f"no answer yet during {phase.value}", seconds):
@@ -149,7 +149,7 @@ class Interpreter:
         return PermanentError(found) if error.lasting else ProblemError(found)
 
     def secured_too_early(self) -> ProblemError:
-        """The problem of a server that speaks TLS from the first byte."""
+        """The problem of a server with implicit TLS."""
         return ProblemError(problem("source-implicit-tls", server=self.label))
 
     def _no_answer(self, phase: Phase, reason: str, file: str | None) -> ProblemError:
@@ -208,7 +208,7 @@ class Interpreter:
         return self.readable(self.last_command())
 
     def _about(self, text: str) -> str:
-        """What is said, and to which command."""
+        """The reply, and the command that it answers."""
         return f"{command}: {text}" if (command := self._asked()) else text
 
     def readable(self, wire: str) -> str:

@@ -201,7 +201,7 @@ class FtpSession:
     async def look(self, entry: Entry) -> FileState:
         """The file's SIZE and MDTM (RFC 3659) at this moment; None for what the server does not say.
 
-        Where it gives no size the folder is listed anew: a size that stands still is the sign that nobody writes.
+        Where it gives no size the folder is listed anew: a size that does not change shows that the upload is complete.
 
         Raises:
             ProblemError: download-failed.
@@ -273,7 +273,7 @@ class FtpSession:
     async def _ask(self, command: str) -> str | None:
         """A 213 reply's text; None where the server refuses the command (5xx), for this file or any.
 
-        vsftpd answers 550 to a file that is gone as to a command that is forbidden. If it is gone, RETR will say so.
+        vsftpd answers 550 both for a missing file and for a forbidden command. If it is missing, RETR fails.
         """
         verb, _, _ = command.partition(" ")
         if verb in self._unknown:

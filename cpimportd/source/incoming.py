@@ -17,14 +17,14 @@ from cpimportd.source.interface import Entry, FileState, PermanentError
 from cpimportd.source.listing import SUFFIXES
 
 OVERLAP: Final = 16 * 1024
-"""Bytes that are asked for once more where a download goes on."""
+"""Bytes that are requested again when a download is resumed."""
 
 
 class Spool:
     """Where the files of one run are put.
 
     Args:
-        folder: made with mode 0700, for the books of a holding are nobody else's business.
+        folder: created with mode 0700, because its content is confidential.
         largest: bytes that a file may have.
 
     Raises:
@@ -88,7 +88,7 @@ class Incoming:
         """One try.
 
         Args:
-            look: how the file stands.
+            look: the file's state.
 
         Yields:
             The byte with which the source is to begin.

@@ -55,7 +55,7 @@ class Session(Protocol):
         """The workbooks in the folder."""
 
     async def look(self, entry: Entry) -> FileState:
-        """How the file stands at this moment."""
+        """The file's current state."""
 
     async def download(self, entry: Entry, write: Callable[[bytes], None], start: int = 0) -> None:
         """Hand over the file's bytes in order, as many as come: the caller judges whether that was the whole file.
@@ -103,7 +103,7 @@ class PermanentError(ProblemError):
 
 
 class InUseError(Exception):
-    """The file cannot be had because somebody is at it; ``str`` of this says how that was seen."""
+    """The file cannot be read because it is in use; ``str`` of this says how that was detected."""
 
 
 class NotResumedError(Exception):

@@ -1,4 +1,4 @@
-"""Files for whoever looks after 1C, put into a folder of the server that 1C uploads to: whole or not at all."""
+"""Uploads files for the people responsible for 1C into a folder of the FTP server, atomically."""
 
 import asyncio
 import os

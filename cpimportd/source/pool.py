@@ -67,7 +67,7 @@ class FtpSource:
                 if not (self._open and _too_many_connections(error)):
                     self._permits.release()
                     raise
-                # The permit is not given back: whoever holds the open connections has permits of their own.
+                # The permit is not given back: the holders of open connections have their own permits.
                 _log.info(
                     "%s grants %d connections, fewer than source.parallel: %s",
                     self.label,

@@ -18,7 +18,7 @@ _HEAD: Final = 8
 _SHORTEST: Final = 6
 """Characters of an encoded whole; fewer are in too many words."""
 _GAP: Final = r"[\s\\\u00ad\u200b-\u200f\u2060\ufeff]{0,4}?"
-"""What may stand between two characters: line breaks, escapes, marks that nobody sees."""
+"""What may occur between two characters: line breaks, escapes, invisible marks."""
 _CHARSETS: Final = ("utf-8", "cp1251", "latin-1")
 _QUOTES: Final = frozenset("'\"`")
 
@@ -68,7 +68,7 @@ def _forms(character: str) -> set[str]:
 
 
 def _encoded(data: bytes) -> set[str]:
-    """The whole in hexadecimal digits and in base64, whatever stands before and after it there."""
+    """The encodings in hexadecimal and base64, with any text before and after."""
     found = {data.hex(), data.hex(" "), data.hex(":")}
     for before in range(3):
         letters = base64.b64encode(bytes(before) + data).decode().rstrip("=")

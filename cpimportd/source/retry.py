@@ -33,9 +33,9 @@ _T = TypeVar("_T")
 
 
 class RetryBudget:
-    """The time that ``retry.within`` grants, counted from here.
+    """The time for retries, ``retry.within``, counted from here.
 
-    What is under way when it ends is not cut short (its own time limits do that); nothing is begun anew.
+    A try in progress at its end continues, within its own time limits; no further try is started.
 
     Args:
         retry: the time, and the pauses.
@@ -54,21 +54,21 @@ class RetryBudget:
         self.first = first
 
     def allows(self, seconds: float) -> bool:
-        """Whether one may still wait so long."""
+        """Whether so many seconds are left."""
         return self._clock() + seconds <= self._until
 
     async def retry(self, attempt: Callable[[], Awaitable[_T]]) -> _T:
-        """Do something again, after growing pauses, while it fails in a way that may pass.
+        """Retry an operation after growing pauses while its failures are transient.
 
         Raises:
-            ProblemError: of the last attempt; of the first, if that cannot pass (a wrong password must not be tried
+            ProblemError: of the last attempt; of the first, if it is permanent (a wrong password must not be tried
                 twice, or the account may be locked).
         """
         waiter = WaitReporter()
 
         # tenacity awaits only what it sees to be a coroutine function, which a lambda around one is not.
         async def one_attempt() -> _T:
-            # A try that lasts so long tells by itself what it does, or who is silent.
+            # A try that lasts this long reports its own waits.
             clear_wait = asyncio.get_running_loop().call_later(SHOWN_AFTER, waiter.clear)
             try:
                 return await attempt()
@@ -101,7 +101,7 @@ class RetryBudget:
 
 
 def _why(error: BaseException) -> str:
-    """In few words, what is wrong: of the network, as the system calls it; else the problem's own."""
+    """A short reason: the system's text for a network error, otherwise the problem's."""
     cause = error.__cause__
     if isinstance(cause, OSError) and (cause.errno or 0) > 0:
         return os.strerror(cause.errno or 0).lower()
@@ -120,7 +120,7 @@ _TOO_YOUNG = "it is younger than source.stable_for"
 
 
 def age(look: FileState, now: datetime) -> float | None:
-    """Seconds since the file was last written; None where the server does not say, or what it tells cannot be."""
+    """Seconds since the file was last written; None if the server tells no time, or an impossible one."""
     if look.modified is None or not _EARLIEST <= look.modified <= now + _CLOCK_TOLERANCE:
         return None
     return max(0.0, (now - look.modified).total_seconds())
@@ -134,17 +134,17 @@ async def wait_until_stable(
     *,
     doubt: str | None = None,
 ) -> Entry:
-    """Wait until a file seems to be written to the end.
+    """Wait until the upload of a file seems complete.
 
     Args:
-        entry: the file as it was last seen.
-        look: looks at it anew.
+        entry: the file with its last state.
+        look: reads its current state.
         stable_for: seconds without a change that count as the end.
         budget: how long to wait at most.
-        doubt: why its modification time is not to be believed; None if nothing speaks against it.
+        doubt: why its modification time is unreliable; None if it is reliable.
 
     Returns:
-        The file as it was seen at the end.
+        The file with its final state.
 
     Raises:
         ProblemError: still-uploading, and whatever ``look`` raises.
@@ -180,7 +180,7 @@ async def _pause(seconds: float, why: str, budget: RetryBudget, *, trouble: bool
 
 
 def describe_change(before: FileState, after: FileState) -> str:
-    """In words, what two looks at one file differ in."""
+    """The difference of two states of a file, in words."""
     if before.size != after.size:
         return f"it had {before.size} bytes, then {after.size}"
     return "it was written anew"

@@ -29,7 +29,7 @@ SECOND: Final = timedelta(seconds=1)
 
 _BEFORE_ALL: Final = EPOCH - timedelta(days=2)
 _AFTER_ALL: Final = datetime(MAX_YEAR + 1, 1, 1, tzinfo=UTC)
-"""The local times that systemd's calendar knows, 1970 to 2199, lie between these in every zone."""
+"""The local times of systemd's calendar, 1970 to 2199, lie between these in every zone."""
 
 _STEPPED_PAST: Final = 86_400
 """Answers, one a second, that are stepped past; no zone's clock has been set back by a whole day since 1970."""
@@ -102,7 +102,7 @@ def never_matches(expression: str) -> str | None:
 
 
 def clear_rule_cache() -> None:
-    """Have the rules of time zones read anew by whoever asks for a zone next: their files may be others by now."""
+    """Clear the cache of time zone rules, whose files may have changed."""
     ZoneInfo.clear_cache()
     parse.cache_clear()
 

@@ -12,7 +12,7 @@ ON_TIME: Final = timedelta(minutes=1)
 """Without ``catch_up`` an older slot is not started: it was missed, and the daemon looks at the clock more often."""
 
 COUNTED_AT_MOST: Final = 1000
-"""Missed slots are counted to here: after a year of a schedule by the minute nobody asks for more."""
+"""Missed slots are counted up to here: a year of a schedule by the minute."""
 
 
 class Due(msgspec.Struct, frozen=True):
@@ -21,7 +21,7 @@ class Due(msgspec.Struct, frozen=True):
     Attributes:
         slot: the instant, in UTC.
         startable: whether it is young enough to be started; else it was missed for good.
-        missed: how many older slots it stands for, without one that waits; not more than :data:`COUNTED_AT_MOST`.
+        missed: the number of older slots that it replaces, without a waiting one; at most :data:`COUNTED_AT_MOST`.
     """
 
     slot: datetime

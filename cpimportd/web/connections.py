@@ -31,7 +31,7 @@ _READ_WITHIN: Final = 20.0
 _SLOWEST: Final = 1024
 """Bytes a second that a client has to read of its answer."""
 _DEAD_AFTER: Final = 30
-"""Seconds after which a machine that confirms nothing of what it is sent counts as gone."""
+"""Seconds without acknowledgement after which the peer counts as dead (TCP_USER_TIMEOUT)."""
 _CHECK_EVERY: Final = 1.0
 _WARN_EVERY: Final = 60.0
 _NETWORK: Final = 64

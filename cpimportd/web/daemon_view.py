@@ -1,4 +1,4 @@
-"""The daemon as the page sees it: its status as it is now, how far a run is, and what needs attention."""
+"""The daemon's state for the page: its status, the progress of a run, and what needs attention."""
 
 import asyncio
 import re
@@ -115,7 +115,7 @@ class DaemonView:
         Args:
             held: the units that the books hold now; None where they could not be asked.
             unasked: why not.
-            outstanding: that readers have not been told of runs, by the books.
+            outstanding: problems of notifications that were not sent, by the database.
         """
         seen = await self.look()
         if seen.status is None:

@@ -78,7 +78,7 @@ def bounded(services: Services, limit: int | None, usual: int = 100) -> int:
 
 
 def refuse_unknown(request: Request) -> None:
-    """For every route, before it does anything: each parameter is one that it knows, and given once.
+    """Check, before any route runs, that each query parameter is known and given once.
 
     An answer that leaves a filter out looks just like one that has it.
 

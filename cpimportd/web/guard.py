@@ -28,7 +28,7 @@ _STATIC: Final = "/static/"
 _SAFE: Final = frozenset({"GET", "HEAD", "OPTIONS"})
 
 _HOST: Final = re.compile(r"(?P<name>\[[0-9A-Fa-f:.]+\]|[A-Za-z0-9_.-]+)(?::[0-9]{1,5})?")
-"""A Host header (RFC 9110, 7.2): nothing that could be taken for a path follows the port."""
+"""A Host header (RFC 9110, 7.2): no text after the port that could be parsed as a path."""
 
 _SECURITY: Final = {
     "Content-Security-Policy": "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; "

@@ -32,7 +32,7 @@ class Methods:
 
     Args:
         app: what answers GET and POST.
-        routes: what it knows.
+        routes: of the application.
     """
 
     def __init__(self, app: ASGIApp, routes: Iterable[BaseRoute]) -> None:
@@ -64,7 +64,7 @@ class Methods:
 
 
 def _relative(headers: MutableHeaders) -> None:
-    """A redirect stays where the request came from: only a proxy knows whether that was https, and by which name."""
+    """A redirect with a relative location: only the proxy knows the scheme and host of the request."""
     location = headers.get("location")
     if location is None:
         return

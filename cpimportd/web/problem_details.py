@@ -1,4 +1,4 @@
-"""Problems as the interface tells them, in the language of whoever asks; errors as problem details (RFC 9457)."""
+"""Problems in the language of the request; errors as problem details (RFC 9457)."""
 
 from collections.abc import Iterable, Mapping
 from http import HTTPStatus
@@ -101,7 +101,7 @@ def status_of(found: Problem) -> int:
 
 
 def response(request: Request, found: Problem, status: int | None = None) -> Response:
-    """The answer that tells a problem."""
+    """The response for a problem."""
     number = status or status_of(found)
     language = language_of(request)
     spoken = in_language(to_json(found), language)

@@ -1,4 +1,4 @@
-"""What the dashboard is made of: its files, what it shows at a glance, what goes on now, the predecessor's paths."""
+"""Routes of the dashboard: its files, the overview, live events, and the predecessor's paths."""
 
 import asyncio
 import json

@@ -170,7 +170,7 @@ def _pages(workbook: Workbook, package: Package, file: str) -> list[CalamineShee
         with workbook.open("rb") as handle:
             book = CalamineWorkbook.from_filelike(handle if package.plain else with_usual_names(workbook, package))
         pages = _worksheets(book)
-        # Whether calamine sees the worksheets that the package has.
+        # Check that calamine finds the worksheets of the package.
         if [(page.name, page.shown) for page in pages] != [(sheet.name, sheet.shown) for sheet in package.sheets]:
             book = CalamineWorkbook.from_filelike(with_usual_names(workbook, package))
             pages = _worksheets(book)
@@ -213,7 +213,7 @@ def _calamine_rows(sheet: CalamineSheet) -> Iterator[Row]:
 
 
 def _unreadable(error: BaseException, where: str = "") -> _UnreadableError:
-    """Turn an exception of calamine's into one of ours; whatever else it is goes on as it is.
+    """Translate an exception of calamine; others are raised unchanged.
 
     A panic of Rust arrives as a class of its own under BaseException, which no module exports.
     """

@@ -130,7 +130,7 @@ class ForkServer:
         asyncio.get_running_loop().add_reader(control, self._receive)
 
     async def _end(self) -> None:
-        """See to it that a process to which nobody talks any more ends, and keep what it complained of."""
+        """End the server process after a disconnection, and keep its error output."""
         if self._process is None:
             return
         process = self._process
@@ -169,14 +169,14 @@ class ForkServer:
         if self._control is not None:
             try:
                 socket.send_fds(self._control, [request], descriptors)
-            except OSError:  # it is gone, or takes nothing any more
+            except OSError:  # it has ended, or reads nothing any more
                 self._close_connection()
         else:
             self._resolve_all()
 
     def _receive(self) -> None:
         """Take an answer that has come."""
-        assert self._control is not None  # noqa: S101  nobody calls without it
+        assert self._control is not None  # noqa: S101  callers have started it
         try:
             answer = self._control.recv(LONGEST)
         except ConnectionError:
@@ -186,7 +186,7 @@ class ForkServer:
             return
         ticket, what, number = answer.split()
         answers = self._answers[int(ticket)]
-        if what != b"ended" and not answers.born.done():  # else nobody waits for it any more
+        if what != b"ended" and not answers.born.done():  # otherwise the result is no longer awaited
             answers.born.set_result(int(number) if what == b"born" else OSError(int(number), os.strerror(int(number))))
         if what != b"born":
             answers.ended.set_result(int(number) if what == b"ended" else -signal.SIGKILL)

@@ -1,6 +1,6 @@
 """Whether memory was missing: as a process's last words have it, or as an exception means it that says something else.
 
-A file is not damaged because there was no room to read it, and nobody in accounting can export that away.
+Lack of memory does not mean that the file is damaged, and exporting it again does not help.
 """
 
 import errno

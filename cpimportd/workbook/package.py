@@ -186,7 +186,7 @@ class _Resolver:
         return tuple(sheets), plain and all(_PLAIN_NAME.fullmatch(sheet.part) for sheet in sheets)
 
     def _only(self, kind: str, relations: Mapping[str, _Relation]) -> str | None:
-        """The one part of a kind that the workbook has, by relationship or, where none speaks, by content type."""
+        """The workbook's only part of a kind, by relationship or, if there is none, by content type."""
         found = self._targets(kind, relations)
         declared = [
             self._parts[name] for name, content in self._types.items()
@@ -237,7 +237,7 @@ class _Resolver:
     def _part(self, target: str, folder: str) -> str | None:
         path = fold_name(urlsplit(target.replace("\\", "/")).path)
         absolute = posixpath.normpath(posixpath.join("/", folder, path))[1:]
-        # Some programs leave out the slash of an absolute target; no part lies where that would point to.
+        # Some programs omit the slash of an absolute target; the relative target then names no part.
         return self._parts.get(absolute) or self._parts.get(posixpath.normpath(path))
 
     def _tags(self, part: str, wanted: Collection[str]) -> list[Element]:

@@ -36,7 +36,7 @@ async def sample_problem(limits: Reader, within: Path | None = None) -> Problem 
 
     Args:
         limits: of the child.
-        within: in which folder the sample lies for that time; None means the usual one for temporary files.
+        within: the folder for the sample meanwhile; None means the default folder for temporary files.
 
     Returns:
         None where it is read right; ``reader-limit`` where the limits are too narrow for any workbook; else
@@ -69,7 +69,7 @@ def _folder(within: Path | None) -> Iterator[Path]:
 
 
 def _no_longer(limits: Reader) -> Reader:
-    """The same limits, but for a time that somebody waits for."""
+    """The same limits with a shorter time, because a user waits for the result."""
     return limits.model_copy(update={"wall_time": min(limits.wall_time, timedelta(seconds=25))})
 
 

@@ -72,7 +72,7 @@ def spawned(argv: Sequence[str]) -> Start:
     """Children that are programs started anew.
 
     Args:
-        argv: the program, by its full path, and its arguments. It sees no environment but the language.
+        argv: the program, by its full path, and its arguments. Its environment holds only the language.
     """
 
     async def start() -> Child:
@@ -158,7 +158,7 @@ async def _started(start: Start, deadline: float, limits: Reader, file: str) -> 
 
 def _limit(pid: int, limits: Reader) -> None:
     cpu = math.ceil(limits.cpu_time.total_seconds())
-    with contextlib.suppress(ProcessLookupError):  # it may be gone already; its exit status says why
+    with contextlib.suppress(ProcessLookupError):  # it may have ended already; its exit status says why
         for which, soft, hard in (
             (resource.RLIMIT_AS, limits.memory, limits.memory),
             (resource.RLIMIT_CPU, cpu, cpu + 1),  # SIGXCPU at the first, SIGKILL at the second

@@ -37,7 +37,7 @@ _ESCAPED = re.compile(rb"_x(?!00)[0-9A-Fa-f]{4}_")
 _UNCALCULATED = re.compile(
     rb"<f(?=[\s/>])(?:[^<>]*/>|[^<>]*>(?:[^<]|<(?!/))*</f>)\s*(?:</c>|<v(?:\s[^<>]*)?/>|<v(?:\s[^<>]*)?>\s*</v>)"
 )
-# 1C's widest exports have 50 columns; what lies beyond AZ is looked at more closely.
+# 1C's widest exports have 50 columns; cells beyond AZ are checked more closely.
 _FAR_COLUMN = re.compile(rb"""r=["']([A-Z]{3,9}|[B-Z][A-Z])(\d{1,9})["']""", re.IGNORECASE)
 _FAR_COLUMN_AS_USUAL = re.compile(rb'r="([A-Z]{3,9}|[B-Z][A-Z])(\d{1,9})"')
 _WIDTH = 52

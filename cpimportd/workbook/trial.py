@@ -66,7 +66,7 @@ def parse_trial(said: bytes) -> Trial:
 
 
 def _succeeds(attempt: Callable[[], object]) -> bool:
-    """Whether an attempt went as far as it could: that nobody is there to answer it is no refusal."""
+    """Whether an attempt was permitted: a missing peer is not a refusal."""
     try:
         attempt()
     except OSError as error:

@@ -1,6 +1,6 @@
 """The child process that reads one workbook: its job comes on stdin, what it finds goes to stdout (workbook.protocol).
 
-It imports no settings, no network and no database, and knows no secret.
+It imports no settings, no network and no database, and holds no secret.
 """
 
 import json
@@ -111,7 +111,7 @@ def main() -> None:
     die_with_parent()
     import_codecs()
     asked = sys.stdin.buffer.read()
-    if not asked:  # the parent is gone already
+    if not asked:  # the parent has ended already
         return
     job = json.loads(asked)
     if "path" in job:

@@ -1,4 +1,4 @@
-"""Reading on a Dask cluster, as the run sees it: workbooks go to workers, and what comes back is not trusted.
+"""Reading on a Dask cluster, the run's side: workbooks are sent to workers, and their replies are not trusted.
 
 The run speaks to a child process (``client``), the child to the scheduler, and the scheduler to workers, each
 of which reads in a limited child of its own (``cluster_task``). A reply meets the same doubts as the words of a child
@@ -102,7 +102,7 @@ class Cluster:
             reply.unlink(missing_ok=True)
 
     async def _ask(self, words: Mapping[str, str], file: str) -> None:
-        """Place an order and wait until its reply lies in the folder.
+        """Send an order and wait until its reply is in the folder.
 
         Raises:
             ProblemError: there will be none.
@@ -112,7 +112,7 @@ class Cluster:
         answer = self._pending[ticket] = asyncio.get_running_loop().create_future()
         try:
             async with self._turn:
-                with suppress(BrokenPipeError, ConnectionResetError):  # that it is gone is heard on its stdout
+                with suppress(BrokenPipeError, ConnectionResetError):  # its stdout reports the end
                     self._client.stdin.write(json.dumps({"ticket": ticket, **words}).encode() + b"\n")
                     await self._client.stdin.drain()
             await self._wait_for_reply(answer, file)
@@ -161,7 +161,7 @@ class Cluster:
             reason = f"its client ended: {self._last_stderr_line() or 'it said nothing'}"
         except (ValueError, LookupError, TypeError) as error:
             reason = f"its client broke the protocol: {error}"
-        while True:  # whoever asks from now on gets the same answer
+        while True:  # later requests get the same answer
             for ticket in tuple(self._pending):
                 self._resolve(ticket, {"code": "cluster-unreachable", "reason": reason})
             await asyncio.sleep(0.1)

@@ -95,7 +95,7 @@ TWO = {"daily": "06:00", "hourly": "hourly"}
 
 
 @pytest.mark.parametrize("status", ["failed", "crashed", "held", "no-upload"])
-def test_the_daemon_tells_of_the_daily_failure_though_the_hourly_run_came_after_it(status):
+def test_the_daemon_reports_the_daily_failure_though_the_hourly_run_came_after_it(status):
     record = Record().ended(finished("daily", status)).ended(finished("hourly", "published", 1))
     assert needing_attention(told(record, **TWO)) == [f"the last job of daily: daily {status}"]
     assert decode(encode(record)).undone == record.undone
@@ -184,7 +184,7 @@ def test_one_that_a_day_matches_is_not(at):
 
 @pytest.mark.parametrize("at", OVER)
 @pytest.mark.parametrize("job", ["import", "report"])
-def test_a_schedule_that_has_no_slot_any_more_is_told_of_everywhere(at, job, caplog):
+def test_a_schedule_that_has_no_slot_any_more_is_reported_everywhere(at, job, caplog):
     settings = Settings(schedules={"once": Schedule(at=at, job=job), "off": Schedule(at=at, enabled=False)})
     assert next_slot(at, settings.zone, NOW) is None
     checked = [found for found in regular_slots(settings, NOW) if found.code == "slot-none"]

@@ -79,7 +79,7 @@ def test_a_library_that_reads_wrong_is_named_and_no_file_is(broken_library):
     assert fault.file is None
 
 
-def test_limits_that_no_workbook_keeps_are_told_as_limits():
+def test_limits_that_no_workbook_keeps_are_reported_as_limits():
     fault = asyncio.run(sample_problem(Reader(memory="16M")))
     assert fault is not None
     assert fault.code == "reader-limit"
@@ -87,7 +87,7 @@ def test_limits_that_no_workbook_keeps_are_told_as_limits():
 
 
 @pytest.mark.asyncio
-async def test_check_says_so(broken_library, tmp_path):
+async def test_check_reports_it(broken_library, tmp_path):
     file = tmp_path / "cpimportd.toml"
     file.write_text(f"state_directory = '{tmp_path}'\n[source]\nurl = 'file://{tmp_path}'\n")
     (line,) = [line for line in await checkup(file) if line.name == "reading"]

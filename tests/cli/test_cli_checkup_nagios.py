@@ -58,7 +58,7 @@ def test_the_newest_slot_has_to_be_done(success, expected):
     ("at", "expected"),
     [("14:45", Level.OK), ("14:30", Level.WARNING), ("13:45", Level.WARNING), ("13:30", Level.CRITICAL)],
 )
-def test_a_slot_has_time_to_be_tried_again_and_then_to_be_started_at_all(at, expected):
+def test_a_slot_has_time_to_be_retried_and_then_to_be_started_at_all(at, expected):
     """With the defaults: 20 minutes of trying again, one hour of grace."""
     settings = Settings(schedules={"import": Schedule(at=at)})
     assert level(health(timedelta(hours=10)), settings) is expected
@@ -104,7 +104,7 @@ def test_explicit_thresholds_take_the_schedules_place():
     assert level(old, critical=timedelta(days=1)) is Level.CRITICAL
 
 
-def test_before_the_first_run_somebody_is_told_and_after_a_failed_one_it_is_grave():
+def test_before_the_first_run_it_warns_and_after_a_failed_one_it_is_critical():
     assert level(health(None)) is Level.WARNING
     failed = LastRun(1, "failed", NOW, NOW, 1.0, {}, "the server is away [source-unreachable]", "Look.")
     assert level(health(None, last_run=failed)) is Level.CRITICAL

@@ -42,7 +42,7 @@ def heard(monkeypatch: pytest.MonkeyPatch):
         yield found
 
 
-def test_trouble_comes_first_and_one_thing_is_told_once(heard):
+def test_trouble_comes_first_and_one_thing_is_reported_once(heard):
     young, first, second = WaitReporter(), WaitReporter(), WaitReporter()
     young.report(Wait("upload", "young", SOON, trouble=False))
     first.report(Wait("source", "away", LATER, LATER))
@@ -60,12 +60,12 @@ def test_trouble_comes_first_and_one_thing_is_told_once(heard):
     assert heard.count(()) == 1
 
 
-def test_where_nobody_hears_nothing_is_said():
+def test_without_a_receiver_no_wait_is_reported():
     WaitReporter().report(Wait("source"))
 
 
 @pytest.mark.asyncio
-async def test_silence_is_told_after_a_while_and_taken_back_when_something_is_heard(heard):
+async def test_silence_is_reported_after_a_while_and_cleared_by_an_answer(heard):
     async with report_slow("cache", "no answer yet", limit=60):
         pass
     assert heard == []
@@ -81,7 +81,7 @@ async def test_silence_is_told_after_a_while_and_taken_back_when_something_is_he
 
 
 @pytest.mark.asyncio
-async def test_a_download_that_stands_still_is_told_and_one_that_flows_is_not(heard, tmp_path: Path):
+async def test_a_download_that_stands_still_is_reported_and_one_that_flows_is_not(heard, tmp_path: Path):
     async with ScriptedServer() as server:
         server.files = {"flows.xlsx": bytes(6), "stands.xlsx": bytes(6)}
 
@@ -104,7 +104,7 @@ async def test_a_download_that_stands_still_is_told_and_one_that_flows_is_not(he
 
 
 @pytest.mark.asyncio
-async def test_a_server_with_too_many_connections_is_told_in_its_own_words(heard, tmp_path: Path):
+async def test_a_server_with_too_many_connections_is_reported_in_its_own_words(heard, tmp_path: Path):
     async with ScriptedServer() as server:
         server.greeting = "421 Too many connections (8) from this IP"
         with pytest.raises(ProblemError, match="source-busy"):
@@ -115,7 +115,7 @@ async def test_a_server_with_too_many_connections_is_told_in_its_own_words(heard
 
 
 @pytest.mark.asyncio
-async def test_a_download_that_breaks_and_is_tried_again_is_told_with_its_file(heard, tmp_path: Path):
+async def test_a_download_that_breaks_and_is_retried_is_reported_with_its_file(heard, tmp_path: Path):
     async with ScriptedServer() as server:
         server.files = {"a.xlsx": bytes(1000)}
 
@@ -143,7 +143,7 @@ async def test_a_file_that_grows_is_trouble_and_one_that_is_young_is_not(heard, 
 
 
 @pytest.mark.asyncio
-async def test_a_database_that_accepts_and_says_nothing_is_told(heard, tmp_path: Path):
+async def test_a_database_that_accepts_and_says_nothing_is_reported(heard, tmp_path: Path):
     async def silent(_reader: asyncio.StreamReader, _writer: asyncio.StreamWriter) -> None:
         await asyncio.sleep(9)  # who lets go of them closes the connection, from Python 3.13 on
 
@@ -156,7 +156,7 @@ async def test_a_database_that_accepts_and_says_nothing_is_told(heard, tmp_path:
 
 
 @pytest.mark.asyncio
-async def test_a_reader_that_says_nothing_is_told_with_its_file_and_its_end(heard):
+async def test_a_reader_that_says_nothing_is_reported_with_its_file_and_its_end(heard):
     limits = Reader(wall_time=timedelta(seconds=1))
     with pytest.raises(ProblemError, match="reader-limit"):
         async for _ in run_limited(spawned(("/bin/sleep", "9")), b"", limits, file="a.xlsx"):
@@ -168,7 +168,7 @@ async def test_a_reader_that_says_nothing_is_told_with_its_file_and_its_end(hear
     assert heard[-1] == ()
 
 
-def test_the_daemon_is_told_at_once_and_in_order():
+def test_the_daemon_is_reported_at_once_and_in_order():
     stream = io.StringIO()
     with JsonProgress(stream):
         somebody = WaitReporter()

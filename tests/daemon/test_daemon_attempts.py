@@ -52,7 +52,7 @@ def test_what_another_try_would_not_change_is_done(outcome, status):
 @pytest.mark.parametrize(
     "outcome", [failed("database-unreachable"), failed("run-under-way", code=4), RunExit(-9), RunExit(130)]
 )
-def test_what_may_pass_is_tried_again_and_failed_for_good_when_the_time_is_over(outcome):
+def test_what_may_pass_is_retried_and_failed_for_good_when_the_time_is_over(outcome):
     assert isinstance(after(outcome), Retry)
     assert isinstance(after(outcome, minutes=21), SlotDone)
 

@@ -112,7 +112,7 @@ async def lived(house, deeds):
 
 
 @pytest.mark.asyncio
-async def test_whoever_tells_of_a_run_that_died_finds_its_configuration_though_another_was_accepted(house):
+async def test_the_report_of_a_crashed_run_finds_its_configuration_though_another_was_accepted(house):
     here = house()
 
     async def deeds():
@@ -150,7 +150,7 @@ async def test_pruning_finds_its_configuration_though_another_was_accepted_befor
 
 
 @pytest.mark.asyncio
-async def test_a_run_that_speaks_for_itself_leaves_nothing_behind(house):
+async def test_a_run_with_a_result_leaves_nothing_behind(house):
     here = house(RunResult(1, "published", 0, "published 1 document"))
 
     async def deeds():
@@ -166,7 +166,7 @@ async def test_a_run_that_speaks_for_itself_leaves_nothing_behind(house):
 
 
 @pytest.mark.asyncio
-async def test_a_daemon_that_stops_waits_until_a_run_that_died_is_told_of(house):
+async def test_a_daemon_that_stops_waits_until_a_run_that_crashed_is_reported(house):
     here = house()
     serving = asyncio.create_task(here.daemon.serve())
     here.daemon.trigger()
@@ -198,7 +198,7 @@ def test_a_copy_stays_until_the_last_who_uses_it_has_ended(plans):
     assert not other.copy.exists()
 
 
-def test_a_run_that_takes_too_long_while_a_reload_is_accepted_is_told_by_the_configuration_that_it_had(place):
+def test_a_run_that_takes_too_long_while_a_reload_is_accepted_is_reported_by_the_configuration_that_it_had(place):
     place.sample("day1")
     with WebServer() as web, WebServer() as other:
         place.configure({"alerts.urls": [f"json://{web.address}/{ALERT_TOKEN}"], "daemon.run_time_limit": 8})

@@ -59,11 +59,11 @@ def test_whatever_is_on_a_line_becomes_a_message_without_control_characters(line
         b"7",
     ],
 )
-def test_what_only_looks_like_a_message_is_said_as_text(line):
+def test_what_only_looks_like_a_message_is_reported_as_text(line):
     assert decode(line) == LogLine(logging.ERROR, line.decode())
 
 
-def test_pythons_last_words_are_said_as_an_error():
+def test_pythons_last_output_are_reported_as_an_error():
     found = decode(b"MemoryError: \x1b[31mred\x1b[0m\n")
     assert (found.level, found.text) == (logging.ERROR, "MemoryError: \\x1b[31mred\\x1b[0m")
 

@@ -20,7 +20,7 @@ def after(*ends, at_once=False):
     return readers
 
 
-def test_a_daemon_without_a_past_tells_nobody():
+def test_a_new_daemon_starts_no_notify_job():
     assert not after().due(1000.0)
 
 
@@ -30,7 +30,7 @@ def test_an_earlier_daemon_may_have_left_something():
 
 
 @pytest.mark.parametrize("code", [-9, -11, 1, 137])
-def test_a_run_that_died_without_a_word_is_made_up_for_at_once(code):
+def test_the_notifications_of_a_crashed_run_are_retried_at_once(code):
     assert after((IMPORT, RunExit(code))).due(1000.0)
 
 
@@ -40,7 +40,7 @@ def test_a_job_that_imports_nothing_leaves_nothing(job):
 
 
 @pytest.mark.parametrize("status", ["published", "unchanged", "partial", "held"])
-def test_a_run_that_told_all_ends_it(status):
+def test_a_run_that_notified_everybody_ends_the_retries(status):
     assert not after((IMPORT, RunExit(-9)), (IMPORT, said(status))).due(1e9)
 
 
@@ -48,7 +48,7 @@ def test_a_run_that_failed_before_it_could_look_does_not_end_it():
     assert after((IMPORT, RunExit(-9)), (IMPORT, said("failed", 1))).due(1000.0)
 
 
-def test_what_fails_is_tried_again_and_less_and_less_often():
+def test_what_fails_is_retried_and_less_and_less_often():
     readers = after((IMPORT, said("published", untold=True)))
     waits, now = [], 1000.0
     for _ in range(8):
@@ -62,13 +62,13 @@ def test_what_fails_is_tried_again_and_less_and_less_often():
     assert not readers.due(now + LONGEST_DELAY - 1)
 
 
-def test_a_telling_that_died_is_tried_again_later_and_not_at_once():
+def test_a_telling_that_crashed_is_retried_later_and_not_at_once():
     readers = after((TELLING, RunExit(-9)), at_once=True)
     assert not readers.due(1000.0)
     assert readers.due(1000.0 + RETRY_AFTER)
 
 
-def test_a_run_says_whether_readers_have_still_to_be_told():
+def test_a_run_reports_whether_notifications_are_outstanding():
     told = RunResult(1, "published", 0, "published", untold=True)
     assert decode(encode(told).encode()) == told
     older = encode(told).replace(', "untold": true', "").encode()  # of a version that does not know it

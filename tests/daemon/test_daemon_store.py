@@ -38,7 +38,7 @@ def test_what_is_kept_is_read_back(tmp_path):
     assert [path.name for path in tmp_path.iterdir()] == ["daemon.json"]
 
 
-def test_a_file_of_an_earlier_version_says_nothing_of_a_slot_that_was_started(tmp_path):
+def test_a_file_of_an_earlier_version_reports_nothing_about_a_slot_that_was_started(tmp_path):
     tree = json.loads(encode(record()))
     del tree["schedules"]["import"]["started"]
     (tmp_path / "daemon.json").write_text(json.dumps(tree), encoding="utf-8")
@@ -68,7 +68,7 @@ DAMAGE = {
 
 
 @pytest.mark.parametrize("damage", DAMAGE)
-def test_a_damaged_file_is_said_set_aside_and_begun_anew(tmp_path, damage):
+def test_a_damaged_file_is_reported_set_aside_and_begun_anew(tmp_path, damage):
     (tmp_path / "daemon.json").write_bytes(DAMAGE[damage])
     found, said = Store(tmp_path).load()
     assert found == Record()
@@ -114,7 +114,7 @@ def test_the_groups_of_kinds_are_those_of_the_books():
     assert {kind.value: kind.group.value for kind in Kind} == GROUPS
 
 
-def test_what_is_held_is_what_the_last_run_said_that_knew():
+def test_held_units_are_those_of_the_last_run_that_could_query_them():
     before = Record().ended(finished("partial", "ЛОТОС ООО/expenses", "ЛОТОС ООО/receipts"))
     assert before.ended(finished("held", "МАК ООО/receipts")).held == ("МАК ООО/receipts",)
     unknown = before.ended(replace(finished("published"), held=None))

@@ -43,7 +43,7 @@ def load(tmp_path_factory) -> Callable[[bytes], Record]:
     return load
 
 
-def test_a_file_that_was_cut_off_anywhere_is_not_taken_for_whole(load):
+def test_a_file_that_was_cut_off_anywhere_is_not_accepted_as_complete(load):
     end = WHOLE.rindex(b"}")
     for length in range(0, end, 7):
         assert load(WHOLE[:length]) == Record()

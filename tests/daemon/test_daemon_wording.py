@@ -113,25 +113,25 @@ def under_way_with(order: RunCommand, *waits: Wait) -> Any:
         ),
     ],
 )
-def test_what_a_run_waits_for_is_said_with_why_and_until_when(order, waits, expected):
+def test_what_a_run_waits_for_is_reported_with_why_and_until_when(order, waits, expected):
     found = state(**{"import": "06:00"})
     found.running = under_way_with(order, *waits)
     assert status_line(found, NOW, 0.0) == expected
 
 
-def test_a_try_whose_time_has_come_is_said_to_be_made():
+def test_a_retry_that_is_due_is_shown_as_in_progress():
     found = state(**{"import": "06:00"})
     found.running = under_way_with(RunCommand(), FTP)
     assert "connection refused; being tried again, gives up 00:56" in status_line(found, NOW + HOUR / 60, 0.0)
 
 
-def test_an_instant_of_another_day_is_told_with_its_date():
+def test_an_instant_of_another_day_is_reported_with_its_date():
     late = datetime(2026, 11, 23, 20, 59, 30, tzinfo=UTC)
     wait = Wait("source", "away", late + timedelta(seconds=10), late + timedelta(minutes=20))
     assert wait.describe(MOSCOW, late).endswith("next try 23:59:40, gives up 2026-11-24 00:19:30 MSK")
 
 
-def test_a_run_that_was_asked_for_meanwhile_is_told_of():
+def test_a_run_that_was_triggered_meanwhile_is_reported():
     found = state(**{"import": "06:00"})
     found.running = under_way_with(RunCommand("import", SLOT))
     found.answers = Answers(triggers_asked=2, triggers_served=1)
@@ -158,7 +158,7 @@ def waiting_state() -> State:
     return made
 
 
-def test_a_slot_that_waits_says_for_what_and_when_it_is_tried_again():
+def test_a_slot_that_waits_says_for_what_and_when_it_is_retried():
     found = waiting_state()
     later = SLOT + timedelta(seconds=30)
     assert status_line(found, later, 1030.0) == (
@@ -167,7 +167,7 @@ def test_a_slot_that_waits_says_for_what_and_when_it_is_tried_again():
     )
 
 
-def test_the_try_that_comes_first_is_told():
+def test_the_try_that_comes_first_is_reported():
     found = waiting_state()
     found.slots.done("import", SLOT, None)
     assert status_line(found, SLOT, 1000.0) == (
@@ -221,11 +221,11 @@ def test_a_long_summary_is_cut_and_stays_one_line():
         (2 * 86_400 + 5 * 3600 + 1800, "2 d 5 h"),
     ],
 )
-def test_a_span_is_told_in_its_two_largest_units(seconds, expected):
+def test_a_span_is_reported_in_its_two_largest_units(seconds, expected):
     assert span(timedelta(seconds=seconds)) == expected
 
 
-def test_an_instant_is_told_by_the_clock_of_its_zone():
+def test_an_instant_is_reported_by_the_clock_of_its_zone():
     assert moment(SLOT, MOSCOW) == "2026-11-24 06:00 MSK"
     assert moment(SLOT + timedelta(seconds=7), MOSCOW) == "2026-11-24 06:00:07 MSK"
     berlin = ZoneInfo("Europe/Berlin")

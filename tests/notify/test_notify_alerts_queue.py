@@ -20,7 +20,7 @@ from tests.support.secrets import ALERT_TOKEN, leaked
 DAY = timedelta(days=1)
 
 
-def test_what_appears_is_told_once_with_its_way_out_first(desk, web):
+def test_what_appears_is_reported_once_with_its_remedy_first(desk, web):
     assert desk.notify_after_run(HELD) == []
     assert desk.notify_after_run(HELD) == []
     (request,) = web.requests
@@ -42,7 +42,7 @@ def test_english_is_spoken_where_it_is_set(desk, web):
     assert web.requests[0].json["type"] == "failure"
 
 
-def test_a_well_run_tells_nothing(desk, web):
+def test_a_well_run_reports_nothing(desk, web):
     assert desk.notify_after_run(WELL) == []
     assert (web.requests, desk.conditions, desk.rows("alert")) == ([], {}, [])
 
@@ -58,7 +58,7 @@ def test_another_reason_is_news_and_the_time_since_when_it_is_held_stays(desk, w
     assert (after["state"], after["since"]) == ("held: renamed", before["since"])
 
 
-def test_recovery_is_told_once(desk, web):
+def test_recovery_is_reported_once(desk, web):
     desk.notify_after_run(FAILED)
     desk.notify_after_run(WELL)
     desk.notify_after_run(WELL)
@@ -84,7 +84,7 @@ def test_a_reminder_comes_once_a_day_while_it_lasts(desk, web):
     assert len(web.requests) == 2
 
 
-def test_a_failed_run_says_nothing_of_units_that_it_did_not_come_to_judge(desk, web):
+def test_a_failed_run_reports_nothing_about_units_that_it_did_not_come_to_judge(desk, web):
     desk.notify_after_run(HELD)
     desk.notify_after_run(FAILED)
     assert desk.conditions == {"run": "failed: source-login", "ЛОТОС ООО/expenses": "held: shrunk"}
@@ -95,14 +95,14 @@ def test_a_failed_run_says_nothing_of_units_that_it_did_not_come_to_judge(desk, 
     ]
 
 
-def test_a_run_of_one_kind_says_nothing_of_others(desk):
+def test_a_run_of_one_kind_reports_nothing_about_others(desk):
     desk.notify_after_run(run_report(RunStatus.HELD, held=(LOTOS, VEGA)))
     only_receipts = replace(WELL, units=WELL.units[1:])
     desk.notify_after_run(only_receipts, Occasion(kinds=frozenset({Kind.RECEIPTS})))
     assert desk.conditions == {"ЛОТОС ООО/expenses": "held: shrunk"}
 
 
-def test_where_the_books_say_all_that_is_held_a_run_of_one_kind_tells_of_all(desk, web):
+def test_where_the_books_say_all_that_is_held_a_run_of_one_kind_reports_all(desk, web):
     """An undo put the expenses back, and told nobody; then somebody accepted them."""
     receipts = Occasion(kinds=frozenset({Kind.RECEIPTS}))
     undone = HeldUnit(LOTOS, 7, 7, datetime.now(UTC), (problem("undone", organization="О", unit=LOTOS.name, run=6),))
@@ -115,7 +115,7 @@ def test_where_the_books_say_all_that_is_held_a_run_of_one_kind_tells_of_all(des
     assert desk.conditions == {}
 
 
-def test_a_workbook_that_nobody_can_place_is_told_under_its_name(desk):
+def test_a_workbook_of_unknown_organization_is_reported_by_its_name(desk):
     unknown = problem("kind-unknown", file="junk.xlsx")
     junk = FileReport("junk.xlsx", None, (), 0, None, FileStatus.HELD, (unknown,))
     with_junk = replace(WELL, status=RunStatus.PARTIAL, files=(*WELL.files, junk))
@@ -127,7 +127,7 @@ def test_a_workbook_that_nobody_can_place_is_told_under_its_name(desk):
     assert desk.conditions == {}
 
 
-def test_what_1c_has_not_uploaded_is_told_and_that_it_has_again(desk, web):
+def test_what_1c_has_not_uploaded_is_reported_and_that_it_has_again(desk, web):
     old = datetime.now(UTC) - timedelta(hours=40)
     desk.notify_after_run(run_report(modified=old))
     assert desk.conditions == {"upload/receipts": "missing: file-stale, Vega.xlsx"}
@@ -139,7 +139,7 @@ def test_what_1c_has_not_uploaded_is_told_and_that_it_has_again(desk, web):
     assert web.titles[1].endswith("снова в порядке: выгрузка из 1С (поступления)")
 
 
-def test_schedules_that_import_a_group_each_tell_of_its_uploads_alone(desk, web):
+def test_schedules_that_import_a_group_each_report_its_uploads_alone(desk, web):
     old = datetime.now(UTC) - timedelta(hours=40)
     receipts, expenses = Occasion(kinds=frozenset({Kind.RECEIPTS})), Occasion(kinds=frozenset({Kind.EXPENSES}))
     stale = run_report(modified=old)
@@ -160,7 +160,7 @@ def test_schedules_that_import_a_group_each_tell_of_its_uploads_alone(desk, web)
     assert desk.conditions == {}
 
 
-def test_a_workbook_whose_kind_nobody_knows_is_missed_by_every_run(desk, web):
+def test_a_workbook_of_unknown_kind_is_missed_by_every_run(desk, web):
     old = datetime.now(UTC) - timedelta(hours=40)
     unknown = FileReport("junk.xlsx", None, (), 0, None, FileStatus.IGNORED, (), old)
     expenses = Occasion(kinds=frozenset({Kind.EXPENSES}))
@@ -172,7 +172,7 @@ def test_a_workbook_whose_kind_nobody_knows_is_missed_by_every_run(desk, web):
     assert desk.conditions == {}
 
 
-def test_an_upload_that_was_waited_for_in_vain_is_told(desk):
+def test_an_upload_that_was_waited_for_in_vain_is_reported(desk):
     known = datetime.now(UTC) - timedelta(hours=20)
     waited = Occasion(schedule="import", slot=datetime.now(UTC), known_upload=known)
     desk.notify_after_run(run_report(RunStatus.UNCHANGED, modified=known + timedelta(minutes=1)), waited)
@@ -202,20 +202,20 @@ def test_an_upload_that_was_waited_for_in_vain_is_told(desk):
         *("another is under way", "taken over", "another is under way to the end", "done elsewhere"),
     ],
 )
-def test_an_attempt_that_is_followed_by_another_tells_nobody(desk, web, report, within, told):
+def test_an_attempt_that_is_followed_by_another_notifies_nobody(desk, web, report, within, told):
     slot = Occasion(schedule="import", slot=datetime.now(UTC), again_within=timedelta(seconds=within))
     desk.notify_after_run(report, slot)
     assert bool(web.requests) is told
     assert bool(desk.conditions) is told
 
 
-def test_dry_runs_and_runs_that_stand_back_tell_nobody(desk, web):
+def test_dry_runs_and_skipped_runs_notify_nobody(desk, web):
     desk.notify_after_run(HELD, Occasion(dry_run=True))
     desk.notify_after_run(run_report(RunStatus.FAILED, problem("run-under-way", value=8)))
     assert (web.requests, desk.conditions) == ([], {})
 
 
-def test_what_was_found_while_there_was_nobody_to_tell_is_told_later(desk, web):
+def test_what_was_found_without_alert_addresses_is_reported_later(desk, web):
     assert desk.notify_after_run(HELD, urls=[]) == []
     assert (desk.rows("alert"), desk.conditions) == ([], {"ЛОТОС ООО/expenses": "held: shrunk"})
     desk.notify_after_run(HELD)
@@ -284,7 +284,7 @@ def test_no_secret_is_in_queue_error_or_log(desk, web, caplog):
     assert nobody not in said
 
 
-def test_a_database_that_is_away_is_told_once_and_its_return_too(desk, web):
+def test_a_database_that_is_unreachable_is_reported_once_and_its_return_too(desk, web):
     there, desk.url = desk.url, f"{desk.url}-gone"
     away = run_report(RunStatus.FAILED, problem("database-unreachable", reason="gone"))
     assert [desk.notify_after_run(away), desk.notify_after_run(away), desk.notify_after_run(away)] == [[], [], []]
@@ -295,7 +295,7 @@ def test_a_database_that_is_away_is_told_once_and_its_return_too(desk, web):
     assert list(desk.state.iterdir()) == []
 
 
-def test_a_database_that_is_away_is_told_again_where_nobody_could_be_told(desk, web):
+def test_an_unreachable_database_is_reported_again_if_no_address_got_the_alert(desk, web):
     desk.url = f"{desk.url}-gone"
     away = run_report(RunStatus.FAILED, problem("database-unreachable", reason="gone"))
     web.status = 500
@@ -321,7 +321,7 @@ def test_of_two_hosts_one_sends_what_is_queued(desk, web):
     assert len(web.requests) == 1
 
 
-def test_of_two_hosts_that_find_the_same_one_tells_it(desk, web):
+def test_of_two_hosts_that_find_the_same_one_reports_it(desk, web):
     async def both() -> None:
         await asyncio.gather(*(notify_after_run(desk.settings(), Occasion(), HELD) for _ in range(2)))
 

@@ -64,7 +64,7 @@ def test_what_is_no_workbook_is_ignored_silently(name: str) -> None:
         "я" * 126 + ".xlsx",
     ],
 )
-def test_dangerous_names_are_refused_and_said(name: str) -> None:
+def test_dangerous_names_are_refused_and_reported(name: str) -> None:
     found = split_listing([line(name)], "utf-8")
     assert found.entries == ()
     assert [p.code for p in found.problems] == ["name-refused"]
@@ -100,7 +100,7 @@ def test_mixed_encodings_are_shown_alike_and_sent_back_as_they_came() -> None:
     ]
 
 
-def test_the_same_name_in_two_encodings_is_told_apart() -> None:
+def test_the_same_name_in_two_encodings_is_distinguished() -> None:
     found = split_listing([line("Списание.xlsx"), line("Списание.xlsx".encode("cp1251"))], "utf-8")
     assert [e.name for e in found.entries] == ["Списание.xlsx", "Списание.xlsx [cp1251]"]
 
@@ -149,7 +149,7 @@ def test_a_link_of_mlsd_whose_target_has_spaces_leaves_the_other_lines_readable(
 
 
 @pytest.mark.parametrize("text", [b"", b"a.xlsx", b"type=file a.xlsx", b"type=file;size=12;a.xlsx"])
-def test_a_line_of_mlsd_whose_facts_do_not_end_is_said(text: bytes) -> None:
+def test_a_line_of_mlsd_whose_facts_do_not_end_is_reported(text: bytes) -> None:
     with pytest.raises(ListingError, match="cannot be read"):
         list(parse_mlsd([text + b"\r\n"]))
 

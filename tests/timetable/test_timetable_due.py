@@ -109,7 +109,7 @@ def test_a_clock_set_back_within_a_day_repeats_nothing():
     assert due(DAILY, memory.of("import"), at("2026-11-24T06:30")) is None
 
 
-def test_a_last_slot_more_than_a_day_ahead_is_not_believed():
+def test_a_last_slot_more_than_a_day_ahead_is_rejected():
     remembered = since("2026-11-20T00:00", "2030-01-01T06:00")
     memory, wrong = drop_future_slots(Memory({"import": remembered}), at("2026-11-24T05:00"))
     assert wrong == {"import": at("2030-01-01T06:00")}

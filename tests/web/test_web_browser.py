@@ -97,7 +97,7 @@ def test_who_has_no_token_is_asked_for_it_and_sees_nothing(browser, served):
         assert all("401" in text for text in one.complaints)
 
 
-def test_held_units_are_told_with_their_reason_and_way_out_in_both_languages(opened, served):
+def test_held_units_are_reported_with_their_reason_and_way_out_in_both_languages(opened, served):
     held = served.get(f"{API}/import/overview")["held"]
     page = opened(served, locale="ru-RU")
     assert page.evaluate("document.documentElement.lang") == "ru"
@@ -306,7 +306,7 @@ def test_progress_and_its_end_appear_by_themselves(browser, place):
         assert one.complaints == []
 
 
-def test_a_database_that_is_away_is_told_with_its_way_out(
+def test_a_database_that_is_unreachable_is_reported_with_its_remedy(
     browser, serve, make_database, published_template, superuser_url, sql
 ):
     url = make_database(published_template)

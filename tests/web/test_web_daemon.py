@@ -48,7 +48,7 @@ def test_a_trigger_over_http_imports_to_the_kopeck(place, served):
     assert served.get(f"{API}/import/overview")["light"] == {"state": "green", "reasons": [{"code": "all-well"}]}
 
 
-def test_what_goes_on_is_told_while_it_does_and_one_more_follows(place, served):
+def test_what_continues_is_reported_while_it_does_and_one_more_follows(place, served):
     place.sample("day1")
     with place.database_gate(b"LOCK TABLE") as gate:
         daemon = place.start()
@@ -68,7 +68,7 @@ def test_what_goes_on_is_told_while_it_does_and_one_more_follows(place, served):
     assert place.outcomes() == ["published", "unchanged"]
 
 
-def test_what_an_import_waits_for_and_a_refused_file_are_told(place, served):
+def test_what_an_import_waits_for_and_a_refused_file_are_reported(place, served):
     place.due_slot()
     place.configure({"source.url": "ftp://127.0.0.1:9/", "source.user": "finance"})
     daemon = place.start()
@@ -92,7 +92,7 @@ def test_a_report_is_no_import():
     assert [one["job"] for one in told["schedules"]] == ["report", "import"]
 
 
-def test_a_daemon_that_ends_is_told_of(place, served):
+def test_a_daemon_that_ends_is_reported(place, served):
     daemon = place.start()
     with watching(served) as told:
         assert next(told)["daemon"] is True

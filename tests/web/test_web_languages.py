@@ -23,7 +23,7 @@ def test_the_language_is_the_preferred_one_of_two(header, language):
     assert language_of(asking(header)) == language
 
 
-def test_every_problem_can_be_told_even_with_nothing_but_its_code():
+def test_every_problem_can_be_reported_even_with_nothing_but_its_code():
     for code in CATALOG:
         for language in ("en", "ru"):
             found = in_language({"code": code, "message": "m", "way_out": "w"}, language)
@@ -31,7 +31,7 @@ def test_every_problem_can_be_told_even_with_nothing_but_its_code():
             assert "{" not in found["sentence"] + found["way_out"]
 
 
-def test_a_code_of_another_version_is_told_in_its_own_words():
+def test_a_code_of_another_version_is_reported_in_its_own_words():
     found = in_language({"code": "from-the-future", "message": "something", "way_out": "wait"}, "ru")
     assert (found["sentence"], found["way_out"], found["effect"]) == ("something", "wait", None)
 

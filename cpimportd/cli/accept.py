@@ -25,11 +25,11 @@ if TYPE_CHECKING:
 @json_option
 @verb(changes_something=("units",))
 def accept(call: Call, units: tuple[str, ...], run_id: int | None) -> Answer:
-    """Publish units that were held because they looked implausible: you have looked, and they are right.
+    """Publish units that were held as implausible, after you have checked that they are right.
 
-    Holds for the files that were held: if 1C has uploaded others since, nothing is published. What the integrity checks
-    hold (sums that do not add up, rejected rows) nobody can accept. The history keeps who accepted what, and when.
-    Without a UNIT, lists those that are held.
+    Accepts only the files that were held: if 1C has uploaded others since, nothing is published. Units held by integrity
+    checks (sums that do not add up, rejected rows) cannot be accepted. The history records who accepted what, and when.
+    Without a UNIT, lists the held units.
 
     Example: cpimportd accept "ЛОТОС ООО/expenses"
     """
@@ -83,7 +83,7 @@ def _to_accept(call: Call, units: Sequence[str], run_id: int | None) -> "list[He
 @json_option
 @verb(changes_something=True)
 def undo(call: Call, run: int, through: bool, yes: bool) -> int:
-    """Make the books of a run's units what they were before it.
+    """Restore the books of a run's units to their state before it.
 
     In one transaction, checked against the sums of that time; refused where a later run published the same units
     (--through undoes those, too) or where somebody else has written to them. The undone files are not taken again:

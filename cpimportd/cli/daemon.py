@@ -17,14 +17,14 @@ if TYPE_CHECKING:
               show_default=True, help="Of log lines; auto: the journal under systemd, else text.")  # fmt: skip
 @verb(changes_something=True)
 def daemon(call: Call, form: "Form") -> int:
-    """Stay, and import whenever a schedule is due; systemd starts this.
+    """Run in the foreground, and import whenever a schedule is due; systemd starts this.
 
     Signals: SIGUSR1 imports now, SIGHUP reads the configuration again, SIGUSR2 writes the status into the journal,
-    SIGTERM ends: a run before its COMMIT is rolled back and its slot stays due. Under systemd:
+    SIGTERM stops it: a run before its COMMIT is rolled back and its slot stays due. Under systemd:
     `systemctl kill --kill-who=main -s SIGUSR2 cpimportd`.
 
-    Example: `systemctl start cpimportd`; by hand, to try it: `cpimportd daemon --log-format text`. It asks for nothing:
-    look with `cpimportd status` from another terminal.
+    Example: `systemctl start cpimportd`; to try it in a terminal: `cpimportd daemon --log-format text`, and
+    `cpimportd status` in another one.
     """
     import signal
 
@@ -45,14 +45,14 @@ def daemon(call: Call, form: "Form") -> int:
 @json_option
 @verb(changes_something=True)
 def web(call: Call) -> int:
-    """Serve the dashboard and the interface over HTTP until SIGTERM or Ctrl-C.
+    """Serve the dashboard and the HTTP API until SIGTERM or Ctrl-C.
 
-    It only reads the books, and asks the daemon where somebody wants an import. Who asks shows a token: web.token, best
-    as a credential. --json prints the address as a document when it answers. systemd starts it as the unit
+    It only reads the books, and requests imports from the daemon. Every request needs the token: web.token, best as a
+    credential. --json prints the address as a document when the server is ready. systemd starts it as the unit
     cpimportd-web.service. Needs the extra `web`.
 
     Example: `export CPIMPORTD_WEB__TOKEN=$(openssl rand -hex 32)`, `echo $CPIMPORTD_WEB__TOKEN`, `cpimportd web`; then
-    open the address that it prints, and give the token there.
+    open the address that it prints, and enter the token there.
     """
     from cpimportd.core.problems import ProblemError, problem
     from cpimportd.daemon.journal import set_log_timezone, set_up_logging

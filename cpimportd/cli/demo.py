@@ -14,7 +14,7 @@ def demo(_: Call, keep: bool) -> int:
     """Show the product on generated exports: day 1, day 2 and a broken day.
 
     Needs nothing but the extra `demo`: an embedded PostgreSQL and a loopback FTP server are started,
-    and are gone afterwards.
+    and removed afterwards.
 
     Example: `cpimportd demo --keep`, then look around at what it prints.
     """

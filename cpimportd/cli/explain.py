@@ -135,7 +135,7 @@ def _explain_figure(call: Call, figure: str, organization: str | None, month: st
 def rejects(call: Call, run: int, folder: Path, force: bool, upload: bool) -> int:
     """The workbooks of a run as 1C sent them, with what is to be corrected coloured and explained in Russian.
 
-    For whoever looks after 1C: each cell has a comment with what is wrong and what to do, and the first sheet lists
+    For the people responsible for 1C: each cell has a comment with problem and remedy, and the first sheet lists
     everything with links. Exit code 1 where a workbook could not be marked or uploaded.
 
     Example: cpimportd rejects 42 --output /tmp/to-correct --upload

@@ -73,7 +73,7 @@ def prune(call: Call) -> Answer:
 
 @click.group()
 def db() -> None:
-    """Bring the database to what this version needs, or look where it stands."""
+    """Upgrade the database schema, or show its version."""
 
 
 @db.command()
@@ -111,7 +111,7 @@ def upgrade(call: Call) -> Answer:
 @json_option
 @verb()
 def current(call: Call) -> Answer:
-    """Where the database stands, and what this version needs. Exit code 1 where an upgrade is due.
+    """Show the schema's version, and the one that this program needs. Exit code 1 if an upgrade is due.
 
     Example: `cpimportd db current || cpimportd db upgrade`.
     """

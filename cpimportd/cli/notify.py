@@ -29,7 +29,7 @@ _RUN_IN_PROGRESS: Final = 4
 
 @click.command()
 @config_option
-@click.option("--test", is_flag=True, help="Send a test message to every url, and say for each whether it went.")
+@click.option("--test", is_flag=True, help="Send a test message to every url, and print the result for each.")
 @click.option("--send", is_flag=True, help="Send what is queued.")
 @click.option("--died", type=(click.Choice(_CRASH_CODES), str), metavar="CODE TEXT",
               hidden=True, help="Tell of a run that can do so no more; the daemon says this.")  # fmt: skip
@@ -39,11 +39,10 @@ _RUN_IN_PROGRESS: Final = 4
 @json_option
 @verb(changes_something=("test", "send", "died"))
 def alerts(call: Call, test: bool, send: bool, died: tuple[str, str] | None, facts: str, job: str) -> Answer | int:
-    """What is wrong now, and the queue of alerts: what waits, and what was sent last.
+    """What is wrong now, and the queue of alerts: unsent ones, and those sent last.
 
-    Alerts go to alerts.urls when something becomes wrong, changes, or is well again, and once a day while it lasts.
-    After a change of alerts.urls try `cpimportd alerts --test`. Exit code 1 where a test, or something queued, did not
-    go.
+    Alerts are sent to alerts.urls when something becomes wrong, changes, or is over, and once a day while it lasts.
+    After a change of alerts.urls run `cpimportd alerts --test`. Exit code 1 if an alert could not be sent.
     """
     if test and send:
         raise click.UsageError("give --test or --send, not both")
@@ -137,9 +136,9 @@ def _queue(call: Call, *, send: bool) -> Answer:
 def notify(call: Call, form: str) -> int:
     """Clear caches and refresh views for runs that could not do it.
 
-    Every run does that itself after its COMMIT. Where its process died before, or the cache was away, it is
-    outstanding: `cpimportd status` and `cpimportd check` say so. The daemon and the next run try again by themselves;
-    this does it now. Exit code 1 where something is still outstanding, 4 where a run is under way, which does it.
+    Every run does that itself after its COMMIT. If its process crashed before, or the cache was unreachable, it is
+    outstanding: `cpimportd status` and `cpimportd check` report that. The daemon and the next run retry by themselves;
+    this does it now. Exit code 1 if something is still outstanding, 4 if a run is in progress, which does it.
 
     Example: `cpimportd notify`, after Redis was started again.
     """
@@ -200,11 +199,11 @@ def _report_to_daemon(code: int, summary: str, problems: "Sequence[Problem]") ->
 def metrics(call: Call, textfile: Path | None) -> None:
     """Print what Prometheus can watch: last success, durations, rows and sums, held units, freshness, missed slots.
 
-    Needs the extra `metrics`. Where `cpimportd web` runs, the same is at /metrics. Sums are floats here:
-    to the kopeck are the books alone (`cpimportd summary`).
+    Needs the extra `metrics`. `cpimportd web` serves the same at /metrics. Sums are floats here; only the books
+    are exact to the kopeck (`cpimportd summary`).
 
-    Example: `cpimportd metrics --textfile /var/lib/prometheus/node-exporter/cpimportd.prom`. The key metrics.textfile
-    lets every run do that by itself when it ends.
+    Example: `cpimportd metrics --textfile /var/lib/prometheus/node-exporter/cpimportd.prom`. With the key
+    metrics.textfile every run does that at its end.
     """
     from cpimportd.books.publish.notices import readers
     from cpimportd.core.problems import ProblemError, problem

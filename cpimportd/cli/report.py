@@ -24,14 +24,14 @@ if TYPE_CHECKING:
 _OPTIONS: Final = (
     config_option,
     click.option("--since", type=DAY, metavar="DATE", help="How far to look back, such as 2026-11-01."),
-    click.option("--send", is_flag=True, help="Send it to alerts.urls, too; what does not go stays queued."),
+    click.option("--send", is_flag=True, help="Also send it to alerts.urls; if that fails it stays queued."),
     click.option(
         "--progress", "form", type=click.Choice(["json", "none"]), default="none", hidden=True,
         help="json: tell the daemon how it ended.",
     ),
     click.option(
         "--again-within", type=SECONDS, metavar="SECONDS", hidden=True,
-        help="A failure that may pass is tried again by the daemon if it comes so soon: no alert is sent of it.",
+        help="The daemon retries a transient failure that comes this soon; no alert is sent for it.",
     ),
     json_option,
 )  # fmt: skip
@@ -60,8 +60,8 @@ def report(call: Call, **options: Any) -> int:  # noqa: ANN401 - those of _OPTIO
 def reconcile(call: Call, **options: Any) -> int:  # noqa: ANN401 - those of _OPTIONS
     """Compare the books with the control totals of their workbooks and with the journal, per organization.
 
-    Says where they differ, after which run it broke, and what to do. Breaks of the journal are told for the last 40
-    days, or from --since on. Exit codes: 0 all agree · 3 they differ.
+    Names the differences, the run after which they appeared, and the remedy. Checks the journal of the last 40 days, or
+    from --since on. Exit codes: 0 all agree · 3 they differ.
 
     Example: `cpimportd reconcile --since 2026-11-01`. On the first of every month, sent by the daemon: a section
     [schedules.monthly] with job = "reconcile" and at = "*-*-01 08:00".

@@ -44,11 +44,11 @@ _KINDS = ("receipts", "expenses", "details")
     help="The slot: an ISO instant with offset. Done slots are not done again.",
 )
 @click.option("--uploaded-after", type=INSTANT, metavar="INSTANT",
-              help="Leave the slot due where nothing is new and no workbook was uploaded after this.")  # fmt: skip
+              help="Leave the slot due if nothing is new and no workbook was uploaded after this.")  # fmt: skip
 @click.option("--again-within", type=SECONDS, metavar="SECONDS",
-              help="A failure that may pass is tried again if it comes so soon: no alert is sent of it.")  # fmt: skip
+              help="The daemon retries a transient failure that comes this soon; no alert is sent for it.")  # fmt: skip
 @click.option("--known-upload", type=INSTANT, metavar="INSTANT",
-              help="When the newest known workbook was uploaded: an alert is sent where none is newer.")  # fmt: skip
+              help="Upload time of the newest known workbook; an alert is sent if none is newer.")  # fmt: skip
 @click.option("--progress", "progress_form", type=click.Choice(["auto", "json", "none"]), default="auto",
               show_default=True, help="How progress is shown on stderr.")  # fmt: skip
 @json_option
@@ -70,12 +70,12 @@ def run(
 ) -> Answer:
     """Import today's workbooks now.
 
-    Fetches, reads and checks every workbook, and publishes what adds up in one transaction. What does not is held:
-    nothing of it is published, and the report says why. Running it again changes nothing. Expenses and details that do
-    not match because 1C is still uploading are held at once, unless --wait is given: then the rest is waited for.
+    Fetches, reads and checks every workbook, and publishes the units that pass in one transaction. The others are held:
+    nothing of them is published, and the report gives the reason. Running it again changes nothing. Expenses and details
+    that do not match yet because 1C is still uploading are held at once; with --wait the run waits for the rest.
 
-    Examples: `cpimportd run --dry-run` shows what would change; `cpimportd run --from /srv/1c-exports` takes a folder.
-    Afterwards: `cpimportd summary`, `cpimportd diff RUN`. Where a daemon runs, `cpimportd trigger --wait` does it, too.
+    Examples: `cpimportd run --dry-run` shows what would change; `cpimportd run --from /srv/1c-exports` reads a folder.
+    Afterwards: `cpimportd summary`, `cpimportd diff RUN`. With a daemon you can also use `cpimportd trigger --wait`.
     """
     from cpimportd.config.load import require_source
     from cpimportd.core.model import Kind

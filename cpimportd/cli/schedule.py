@@ -201,7 +201,7 @@ def _instant(text: str | None, zone: ZoneInfo) -> datetime:
 def trigger(call: Call, wait: bool) -> int:
     """Import now, through the daemon: once more after the run that is under way, if one is.
 
-    It is not tried again as a slot is, nor does it wait for the other half of an upload: what is wrong is told at once.
+    The run is not retried as a slot is, and does not wait for the other half of an upload: it reports problems at once.
 
     Example: `cpimportd trigger --wait`. Without a daemon: `cpimportd run`.
     """
@@ -227,7 +227,7 @@ def trigger(call: Call, wait: bool) -> int:
 def reload(call: Call) -> int:
     """Let the daemon read its configuration again, and wait for its answer; systemctl reload calls this.
 
-    Exit code 2 where it refused: the problems are told, and the configuration in force stays.
+    Exit code 2 if it was refused: the problems are printed, and the configuration in force stays.
 
     Example: edit the file, `cpimportd check`, `cpimportd reload`. To see beforehand what it would have done to the days
     that are kept: `cpimportd rehearse NEW.toml`.

@@ -27,9 +27,9 @@ if TYPE_CHECKING:
 def accept(call: Call, units: tuple[str, ...], run_id: int | None) -> Answer:
     """Publish units that were held as implausible, after you have checked that they are right.
 
-    Accepts only the files that were held: if 1C has uploaded others since, nothing is published. Units held by integrity
-    checks (sums that do not add up, rejected rows) cannot be accepted. The history records who accepted what, and when.
-    Without a UNIT, lists the held units.
+    Accepts only the files that were held: if 1C has uploaded others since, nothing is published. Units held by
+    integrity checks (sums that do not add up, rejected rows) cannot be accepted. The history records who accepted what,
+    and when. Without a UNIT, lists the held units.
 
     Example: cpimportd accept "ЛОТОС ООО/expenses"
     """

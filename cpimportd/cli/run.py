@@ -71,8 +71,9 @@ def run(
     """Import today's workbooks now.
 
     Fetches, reads and checks every workbook, and publishes the units that pass in one transaction. The others are held:
-    nothing of them is published, and the report gives the reason. Running it again changes nothing. Expenses and details
-    that do not match yet because 1C is still uploading are held at once; with --wait the run waits for the rest.
+    nothing of them is published, and the report gives the reason. Running it again changes nothing. Expenses and
+    details that do not match yet because 1C is still uploading are held at once; with --wait the run waits for the
+    rest.
 
     Examples: `cpimportd run --dry-run` shows what would change; `cpimportd run --from /srv/1c-exports` reads a folder.
     Afterwards: `cpimportd summary`, `cpimportd diff RUN`. With a daemon you can also use `cpimportd trigger --wait`.

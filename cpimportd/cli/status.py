@@ -32,10 +32,10 @@ def status(call: Call) -> Answer | int:
     """What the daemon does: running since when, next slots, the last run, the last good one, held units, workbooks.
 
     Exit codes: 0 it runs and all is well · 1 it runs, but the last run failed, held something or found no upload, the
-    last job of a schedule failed, a schedule has no slot any more, a workbook is held or stale, a wait of a run or a slot
-    needs attention, notifications are outstanding, or a configuration was refused · 2 it does not run, and the
-    configuration is wrong · 3 it does not run. Held units are read from the database; if that fails, the daemon's own list
-    is shown, with a note.
+    last job of a schedule failed, a schedule has no slot any more, a workbook is held or stale, a wait of a run or a
+    slot needs attention, notifications are outstanding, or a configuration was refused · 2 it does not run, and the
+    configuration is wrong · 3 it does not run. Held units are read from the database; if that fails, the daemon's own
+    list is shown, with a note.
 
     Example: `cpimportd status --json | jq .well`. Why a unit is held: `cpimportd history`, then `cpimportd show RUN`.
     """

@@ -36,7 +36,7 @@ def _named(context: click.Context, parameter: click.Parameter, file: Path | None
 
 
 def _configured(context: click.Context, parameter: click.Parameter, file: Path | None) -> Path | None:
-    """Before anything is read, take over what the daemon's unit is given."""
+    """Adopt the environment of the daemon's unit, before anything is read."""
     from cpimportd.config.unit import adopt
 
     adopt(file)
@@ -71,7 +71,7 @@ INTERRUPTED: Final = 128 + signal.SIGINT
 
 
 class Call:
-    """One call of a verb: what --config and --json say, and what almost every verb does with them.
+    """One call of a verb: its --config and --json, and what almost every verb does with them.
 
     Attributes:
         config_file: as it was given; None means the usual one.
@@ -84,7 +84,7 @@ class Call:
 
     @functools.cached_property
     def loaded(self) -> "Loaded":
-        """The configuration, read when a verb first needs it; its warnings are said on stderr.
+        """The configuration, read when a verb first needs it; its warnings are printed on stderr.
 
         Raises:
             ProblemError: it cannot be used.
@@ -108,7 +108,7 @@ class Call:
         return self.settings
 
     def read(self, work: "Callable[[asyncpg.Connection], Awaitable[Result]]", *, direct: bool = False) -> "Result":
-        """Do something on a connection to the books, as ``reading`` says."""
+        """Run ``work`` on a database connection; see ``reading``."""
         return run_async(reading(self.loaded, work, direct=direct))
 
     def print(self, answer: Answer) -> int:
@@ -192,6 +192,6 @@ def current_user() -> str:
 
     try:
         user = os.environ.get("SUDO_USER") or getpass.getuser()
-    except (KeyError, OSError):  # a user whom the machine does not know
+    except (KeyError, OSError):  # a user without an entry in the user database
         user = f"user {os.getuid()}"
     return f"{user}@{socket.gethostname()}"

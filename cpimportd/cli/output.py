@@ -70,13 +70,13 @@ def print_json(document: object) -> None:
 
 
 def print_json_problems(problems: "Iterable[Problem]") -> None:
-    """What went wrong as the one JSON document of a verb; nothing where it has begun to print another."""
+    """Print problems as the verb's only JSON document; nothing if another one has been started."""
     if (context := click.get_current_context(silent=True)) is None or _PRINTED not in context.meta:
         print_json({"problems": problems})
 
 
 def _note_printed() -> None:
-    """Note that a JSON document was begun: what goes wrong after it is no second one."""
+    """Note that a JSON document was started: later problems must not become a second one."""
     if (context := click.get_current_context(silent=True)) is not None:
         context.meta[_PRINTED] = True
 

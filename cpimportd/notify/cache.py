@@ -29,11 +29,11 @@ _MASK: Final = "********"
 
 @dataclass(frozen=True, slots=True)
 class Cleared:
-    """What one deletion did.
+    """The result of one deletion.
 
     Attributes:
-        deleted: how many keys are gone by it.
-        problems: why it did not go through; empty where it did, or where no cache is configured.
+        deleted: the number of deleted keys.
+        problems: why it failed; empty if it succeeded, or if no cache is configured.
     """
 
     deleted: int = 0
@@ -43,13 +43,13 @@ class Cleared:
 async def clear_cache(cache: Cache) -> tuple[Problem, ...]:
     """Delete the cached answers at once, and again after ``cache.again_after``.
 
-    The second time because a request that read the books before COMMIT may write its answer after the first. What
-    counts is therefore the last deletion: where it went through, nothing old is left, whatever befell the first.
+    The second deletion is needed because a request that read the books before COMMIT may write its answer after the
+    first. Only the last deletion counts: if it succeeds, no old answer is left, even if the first failed.
 
-    Without ``cache.url`` nothing is deleted: the backend then keeps answers in its own processes, 5 minutes long.
+    Without ``cache.url`` nothing is deleted: the backend then keeps answers in its own processes for 5 minutes.
 
     Returns:
-        ``cache-stale`` where the cache could not be cleared; never raises for that.
+        ``cache-stale`` if the cache could not be cleared; never raises for that.
     """
     if cache.url is None:
         logger.info("no cache.url is set, so nothing was deleted: reports may be up to 5 minutes old")
@@ -68,7 +68,7 @@ async def clear_cache(cache: Cache) -> tuple[Problem, ...]:
 async def clear_once(cache: Cache) -> Cleared:
     """Delete the keys that match ``cache.pattern``, batch by batch, without stopping Redis for others.
 
-    A passing fault is tried again, at most twice and within ``cache.timeout``. Never raises for a failure.
+    A transient failure is retried, at most twice and within ``cache.timeout``. Never raises for a failure.
     """
     if cache.url is None:
         return Cleared()
@@ -81,13 +81,13 @@ async def clear_once(cache: Cache) -> Cleared:
                         async for batch in _batches(client, cache.pattern):
                             deleted += await client.unlink(*batch)
                             on_answer()
-    except Exception as error:  # noqa: BLE001 - whatever it is, the import has taken place and stands
+    except Exception as error:  # noqa: BLE001 - the import has been published
         return Cleared(deleted, (problem("cache-stale", reason=_reason(error, cache), way=way_out(error, cache)),))
     return Cleared(deleted)
 
 
 def url_problem(cache: Cache) -> str | None:
-    """Why redis-py cannot do what ``cache.url`` says, such as an option that it does not know; nobody is spoken to."""
+    """Why redis-py cannot use ``cache.url``, such as an unknown option; nothing is sent."""
     try:
         pool: Any = _client(cache).connection_pool
         pool.make_connection()
@@ -98,7 +98,7 @@ def url_problem(cache: Cache) -> str | None:
 
 
 async def count_cached(cache: Cache) -> int:
-    """How many cached answers lie in Redis now, of which we may delete any; 0 where no cache is configured.
+    """The number of cached answers in Redis that we may delete; 0 if no cache is configured.
 
     Whether we may is known by deleting a key that is nobody's: its name fits the pattern and was never used.
 
@@ -113,7 +113,7 @@ async def count_cached(cache: Cache) -> int:
             async for batch in _batches(client, cache.pattern):
                 count += len(batch)
             await client.unlink(unused_key(cache.pattern))
-    except Exception as error:  # noqa: BLE001 - whatever it is, it is what `check` has to say
+    except Exception as error:  # noqa: BLE001 - `check` reports any failure
         raise ProblemError(
             problem("cache-unreachable", reason=_reason(error, cache), way=way_out(error, cache))
         ) from None
@@ -146,7 +146,7 @@ def _client(cache: Cache) -> "Redis":
     seconds = cache.timeout.total_seconds()
     return Redis.from_url(
         cache.url.get_secret_value(),
-        # What stands in the url is stronger than these.
+        # Options in the url override these.
         password=None if cache.password is None else cache.password.get_secret_value(),
         socket_timeout=seconds,
         socket_connect_timeout=seconds,
@@ -167,7 +167,7 @@ async def _batches(client: "Redis", pattern: str) -> AsyncIterator[list[bytes]]:
 
 
 def _reason(error: Exception, cache: Cache) -> str:
-    """What went wrong, without any password: servers and clients may repeat one in their texts."""
+    """The reason, without any password: servers and clients may repeat one in their texts."""
     if isinstance(error, ValueError):
         return "cache.url cannot be read; it begins with redis://, rediss:// or unix://"
     text = str(error) or type(error).__name__
@@ -260,7 +260,7 @@ def way_out(error: Exception, cache: Cache) -> str:
 
 
 def unused_key(pattern: str) -> str:
-    """A key that fits a pattern of Redis and that nobody has: to delete it changes nothing.
+    """An unused key that matches a pattern of Redis: deleting it changes nothing.
 
     A pattern without a star fits few keys, any of which may be somebody's: then the key is its beginning and more.
     """

@@ -14,7 +14,7 @@ from cpimportd.core.problems import Problem, problem
 from cpimportd.notify.sending import run_with_timeout, without_secrets
 
 LIMIT: Final = 5.0
-"""Seconds for one message, whatever it waits for."""
+"""Time limit of one message, in seconds."""
 
 LONGEST_BODY: Final = 10_000
 """Bytes."""

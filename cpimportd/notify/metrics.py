@@ -1,4 +1,4 @@
-"""Metrics: what the database and the daemon say, for `cpimportd metrics`, a run's end, and /metrics.
+"""Metrics from the database and the daemon, for `cpimportd metrics`, a run's end, and /metrics.
 
 The metrics room and prometheus_client are imported when they are needed: a run without ``metrics.textfile`` knows
 nothing of them.
@@ -73,7 +73,7 @@ async def metrics_text(
 
 
 def daemon_status(state_directory: Path) -> Mapping[str, Any] | None:
-    """What the daemon says of itself; None where it does not run, or this user may not look."""
+    """The daemon's status; None if it does not run, or if this user may not read it."""
     try:
         found = holder(state_directory)
         status = None if found is None else read_status(found.runtime)
@@ -96,7 +96,7 @@ def write_textfile(path: Path, text: str) -> None:
 
 
 async def leave_metrics(connection: asyncpg.Connection, settings: Settings) -> tuple[Problem, ...]:
-    """The end of a run: write ``metrics.textfile`` where it is set.
+    """Write ``metrics.textfile`` at the end of a run, if it is set.
 
     Args:
         connection: the run's; another one is opened where it was lost.

@@ -18,7 +18,7 @@ Labelled = Iterable[tuple[tuple[str, ...], float]]
 
 
 class ImportCollector(Collector):
-    """Gives the figures of one moment; whoever scrapes makes a new one each time.
+    """Collects the figures of one moment; create a new one for each scrape.
 
     Args:
         department: whose books.

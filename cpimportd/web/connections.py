@@ -63,7 +63,7 @@ class Connection(H11Protocol):
         self.address = ""
 
     def connection_made(self, transport: Transport) -> None:  # type: ignore[override]
-        """Count it among the others; where they are too many, one is closed."""
+        """Count the connection; if there are too many, one is closed."""
         super().connection_made(transport)
         self.address = _address(self.client[0] if self.client else "")
         _detect_dead_peer(transport)
@@ -104,7 +104,7 @@ class Connection(H11Protocol):
         super().on_response_complete()
 
     def resume_writing(self) -> None:
-        """A good part of the answer was taken."""
+        """The client has read a good part of the answer."""
         self._answer = None
         super().resume_writing()
 
@@ -120,7 +120,7 @@ class Connection(H11Protocol):
         return self._since
 
     def give_up(self, farewell: bytes = b"") -> None:
-        """Close it now, whatever it has not taken yet.
+        """Close it now, even if the client has not read everything.
 
         Args:
             farewell: the last ones.

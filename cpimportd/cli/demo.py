@@ -29,7 +29,7 @@ def run_demo(*, keep: bool, echo: Callable[[str], None]) -> int:
         echo: prints a text and a line's end.
 
     Returns:
-        The command's exit code: 0 where all three days went as told, 1 where one did not, 130 after Ctrl-C on the way.
+        The command's exit code: 0 if all three days went as told, 1 where one did not, 130 after Ctrl-C on the way.
 
     Raises:
         ProblemError: what the demo needs is not installed, or its PostgreSQL does not start.

@@ -136,7 +136,7 @@ def rejects(call: Call, run: int, folder: Path, force: bool, upload: bool) -> in
     """The workbooks of a run as 1C sent them, with what is to be corrected coloured and explained in Russian.
 
     For the people responsible for 1C: each cell has a comment with problem and remedy, and the first sheet lists
-    everything with links. Exit code 1 where a workbook could not be marked or uploaded.
+    everything with links. Exit code 1 if a workbook could not be marked or uploaded.
 
     Example: cpimportd rejects 42 --output /tmp/to-correct --upload
     """

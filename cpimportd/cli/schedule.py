@@ -115,7 +115,7 @@ def _expression(text: str, zone: ZoneInfo, config_file: Path | None) -> str:
 
 
 def _schedules(config_file: Path | None) -> dict[str, str]:
-    """The expressions of all schedules; none where the configuration cannot be read: an expression needs none."""
+    """The expressions of all schedules; none if the configuration cannot be read: an expression needs none."""
     from cpimportd.config.load import load as load_configuration
     from cpimportd.core.problems import ProblemError
 

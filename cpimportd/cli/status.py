@@ -109,7 +109,7 @@ def check(call: Call, nagios: bool, warning: str | None, critical: str | None) -
     """Look whether everything that a run needs is there: one line each, with the way out.
 
     Tries the configuration, the source, the database with its rights and schema, the cache, the disk and the clock.
-    Changes nothing. Exit code 1 where a line says FAILED.
+    Changes nothing. Exit code 1 if a line says FAILED.
 
     With --nagios it looks at the imports themselves: CRITICAL (2) where the newest slot should be done and is not, or
     database or source cannot be reached; WARNING (1) where a unit is held, the last run failed, a workbook is stale or

@@ -54,7 +54,7 @@ class Environment:
     Attributes:
         variables: by name.
         places: of those that are none of the process's own, in words for people.
-        file: the ``.env`` that was read; None where there is none.
+        file: the ``.env`` that was read; None if there is none.
         text: what it says, word for word.
         mode: of that file.
         problems: what is wrong with it.

@@ -57,7 +57,7 @@ def all_keys() -> Mapping[KeyPath, Key]:
 
 
 def find(path: KeyPath) -> Key | None:
-    """The key at a path, whatever the schedule's name in it; None where there is none."""
+    """The key at a path, whatever the schedule's name in it; None if there is none."""
     return all_keys().get(_in_schedule(path, SCHEDULE))
 
 

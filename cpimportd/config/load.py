@@ -45,7 +45,7 @@ class Loaded:
         settings: what to go by.
         origins: per dotted key, where its value stands: a path, ``environment CPIMPORTD_…``, ``credential …`` or
             ``default``.
-        path: the file that was read; None where there is none.
+        path: the file that was read; None if there is none.
         problems: warnings; what is wrong raises instead.
         notes: what is set and has no effect, in words for people.
         text: what the file says, word for word, so that a run can be given exactly what was accepted.

@@ -51,7 +51,7 @@ class Found:
         self.origins[path] = origin
 
     def get(self, path: KeyPath) -> object:
-        """The value at a path; None where there is none."""
+        """The value at a path; None if there is none."""
         node: object = self.values
         for name in path:
             node = node.get(name) if isinstance(node, Mapping) else None
@@ -104,7 +104,7 @@ def read_file(path: Path) -> ConfigFile | None:
     """Read the file.
 
     Returns:
-        None where there is none.
+        None if there is none.
 
     Raises:
         ProblemError: ``config-unreadable`` or ``config-syntax``.

@@ -28,7 +28,7 @@ def advice(url: str) -> str | None:
     """How the login has to be written: each character up to the last ``@`` that cannot stand there as it is.
 
     Returns:
-        None where there is no such character.
+        None if there is no such character.
     """
     login = url.partition("://")[2].rpartition("@")[0]
     found = dict.fromkeys(match[0] for match in _SPECIAL.finditer(login))

@@ -111,7 +111,7 @@ class CharacterDifference:
 
 
 def differences(here: str, there: str) -> tuple[CharacterDifference, ...]:
-    """Which characters of two texts differ, from left to right; none where they are equal."""
+    """Which characters of two texts differ, from left to right; none if they are equal."""
     matcher = SequenceMatcher(None, here, there, autojunk=False)
     return tuple(
         CharacterDifference(start + 1, here[start:end], there[other_start:other_end])
@@ -135,7 +135,7 @@ def with_code_points(here: str, there: str, limit: int = 3) -> str:
 
 
 def lookalike(text: str, others: Iterable[str]) -> str | None:
-    """The first of other texts that folds like this one and is not it; None where none does."""
+    """The first of other texts that folds like this one and is not it; None if none does."""
     folded = fold(text)
     return next((other for other in others if other != text and fold(other) == folded), None)
 
@@ -170,7 +170,7 @@ def nearest(name: str, known: Iterable[str], *, likeness: float = 0.6) -> str | 
         likeness: how much of both has to be the same, from 0 to 1 (:meth:`difflib.SequenceMatcher.ratio`).
 
     Returns:
-        The name as it is known; None where none is so much like it.
+        The name as it is known; None if none is so much like it.
     """
     folded = {fold(one): one for one in known}
     close = get_close_matches(fold(name), folded, n=1, cutoff=likeness)

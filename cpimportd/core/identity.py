@@ -107,7 +107,7 @@ class Numbered(NamedTuple):
 
 
 def numbered(operation_id: str) -> Numbered | None:
-    """What a document's name says; None where it lacks number or moment.
+    """What a document's name says; None if it lacks number or moment.
 
     A ``№`` before the number, a space within it and punctuation that only a hand adds do not matter.
     """

@@ -55,7 +55,7 @@ def configured_state_folder(config: Path | None = None, environ: Mapping[str, st
         environ: the environment.
 
     Returns:
-        None where there is no file, or none that can be read so far: then the whole configuration says more.
+        None if there is no file, or none that can be read so far: then the whole configuration says more.
     """
     path = config or Path(environ.get("CPIMPORTD_CONFIG") or DEFAULT_PATH)
     file = Path(environ[ENV_FILE]) if environ.get(ENV_FILE) else env_file_beside(path)

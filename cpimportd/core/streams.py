@@ -24,7 +24,7 @@ class _LossTolerantStream(io.FileIO):
 
     Attributes:
         absent: the stream was closed at the start; writes go to /dev/null.
-        lost: why what was written last did not arrive; None where it did.
+        lost: why what was written last did not arrive; None if it did.
         keep_trying: whether to write again after a loss. A log goes on as soon as there is room; a document with a hole
             in it is worse than one that ends early.
     """

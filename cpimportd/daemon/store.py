@@ -34,7 +34,7 @@ class FinishedRun(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """One run that is over; instants are in UTC.
 
     Attributes:
-        job: its number since the daemon started; 0 where it was not the daemon's.
+        job: its number since the daemon started; 0 if it was not the daemon's.
         schedule: of its slot; None if it was triggered.
         slot: the instant that was due.
         began: when its process was started.

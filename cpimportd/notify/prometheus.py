@@ -23,7 +23,7 @@ class ImportCollector(Collector):
     Args:
         department: whose books.
         figures: of the database.
-        daemon: its status document; None where it does not run, or cannot be asked.
+        daemon: its status document; None if it does not run, or cannot be asked.
     """
 
     def __init__(self, department: int, figures: Figures, daemon: Mapping[str, Any] | None) -> None:

@@ -40,16 +40,16 @@ def fingerprint(certificate: bytes | None) -> str:
 
 
 async def presented_fingerprint(address: Address, seconds: float) -> str:
-    """The fingerprint of the certificate that the server shows to everybody; no login, no password.
+    """The fingerprint of the server's certificate; no login, no password.
 
-    Needed because a handshake that verification ended keeps the certificate to itself. Never raises.
+    Needed because a handshake that fails verification does not return the certificate. Never raises.
 
     Args:
         address: of the server.
         seconds: the limit of the whole.
 
     Returns:
-        The fingerprint; empty where the certificate could not be had.
+        The fingerprint; empty if the certificate could not be had.
     """
     client = Client(connect_timeout=seconds, socket_timeout=seconds)
     try:
@@ -85,11 +85,11 @@ async def speaks_tls(address: Address, seconds: float) -> bool:
 
 
 def explain_distrust(error: ssl.SSLCertVerificationError, shown_fingerprint: str) -> str:
-    """Why a certificate is not trusted, which it is, and how a human may trust it all the same.
+    """Why a certificate is not trusted, its fingerprint, and how to trust it.
 
     Args:
         error: of the verification.
-        shown_fingerprint: of the certificate; empty where it is not known.
+        shown_fingerprint: of the certificate; empty if it is not known.
     """
     why = error.verify_message or str(error)
     if not shown_fingerprint:

@@ -1,7 +1,7 @@
-"""aioftp's client, with TLS and data connections as real servers want them, and with bytes left as they are.
+"""aioftp's client, with TLS and data connections as real servers need them, and without decoding of bytes.
 
 Of what a server says of a data connection (EPSV, RFC 2428; PASV, RFC 959) only the port is taken. The address in an
-answer is never followed: behind a NAT it is often wrong, and whoever forges it would send us elsewhere.
+answer is never used: behind a NAT it is often wrong, and a forged one would redirect us.
 """
 
 import asyncio
@@ -42,13 +42,13 @@ class PassiveError(aioftp.AIOFTPException):
 
 
 def epsv_port(text: str) -> int | None:
-    """The port in an answer to EPSV; None where it names none."""
+    """The port in an answer to EPSV; None if it names none."""
     found = next((found for pattern in _EPSV for found in reversed(list(pattern.finditer(text[:_LONGEST])))), None)
     return _valid(int(found[2])) if found else None
 
 
 def pasv_port(text: str) -> int | None:
-    """The port in an answer to PASV; None where it names none."""
+    """The port in an answer to PASV; None if it names none."""
     found = _PASV.search(text[:_LONGEST])
     if found is None:
         return None
@@ -102,7 +102,7 @@ class Client(Control):
         self._stream = Stream(self.stream.reader, self.stream.writer, self._silence)
 
     async def greeting(self) -> str:
-        """Read what the server says first."""
+        """Read the server's greeting."""
         _, lines = await self.command(None, "220", "120")
         return reply_text(lines)
 
@@ -132,12 +132,12 @@ class Client(Control):
         return code, reply_text(lines)
 
     def tls_version(self) -> str:
-        """Of the control connection, such as ``TLSv1.3``; empty where it is plain."""
+        """Of the control connection, such as ``TLSv1.3``; empty if it is plain."""
         secured = self.stream.writer.get_extra_info("ssl_object")
         return secured.version() or "" if secured is not None else ""
 
     async def tls_handshake(self, context: ssl.SSLContext) -> None:
-        """Begin explicit TLS (RFC 4217) on the control connection, and say nothing under it yet.
+        """Start explicit TLS (RFC 4217) on the control connection, without a command yet.
 
         Raises:
             aioftp.StatusCodeError: the server refuses.
@@ -155,7 +155,7 @@ class Client(Control):
         await self.command("PROT P", "2xx")
 
     def certificate(self) -> bytes | None:
-        """The server's, of the control connection, in DER; None where there is none."""
+        """The server's, of the control connection, in DER; None if there is none."""
         return _certificate(self.stream.writer)
 
     async def _open_connection(self, host: str, port: int) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:

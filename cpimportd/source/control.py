@@ -131,11 +131,11 @@ class Control(aioftp.Client):
     async def parse_response(self) -> tuple[aioftp.Code, list[str]]:
         """Read a reply: to the line that begins with its code and a space (RFC 959, section 4.2).
 
-        What stands between may begin with any number: a greeting tells dates, too.
+        Lines in between may begin with any number: a greeting may contain dates.
 
         Raises:
             FileTooLargeError: it has too many lines or bytes.
-            OtherProtocolError: what answers is no FTP server.
+            OtherProtocolError: the peer is not an FTP server.
         """
         if self._preliminary > MOST_PRELIMINARY:
             raise FileTooLargeError(f"more than {MOST_PRELIMINARY} replies came before the one that counts")

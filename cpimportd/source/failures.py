@@ -193,7 +193,7 @@ class Interpreter:
                 return PermanentError(problem("source-unreachable", server=self.label, reason=reason))
 
     def describe_error(self, error: Exception) -> str:
-        """What an exception of a conversation says, without the password."""
+        """The text of an exception, without the password."""
         if isinstance(error, aioftp.StatusCodeError):
             return self._about(self._reply(error))
         if isinstance(error, TimeoutError):

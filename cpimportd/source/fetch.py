@@ -261,5 +261,5 @@ class _Fetch:
 
 
 def _refused(why: Problem) -> MissedFile:
-    """A name that was listed and is not asked for; only its problem says what it is."""
+    """A listed name that is refused and not fetched; its problem says why."""
     return MissedFile(why.file or why.value or "", why)

@@ -39,7 +39,7 @@ class FolderSource:
 
     @asynccontextmanager
     async def session(self) -> AsyncIterator["FolderSource"]:
-        """The folder itself; as many at once as source.parallel says."""
+        """The folder itself; up to source.parallel sessions at once."""
         async with self._permits:
             yield self
 

@@ -271,7 +271,7 @@ class FtpSession:
         return listing.parse_time(reply.encode(TRANSPARENT).partition(b" ")[0]) if reply else None
 
     async def _ask(self, command: str) -> str | None:
-        """A 213 reply's text; None where the server refuses the command (5xx), for this file or any.
+        """A 213 reply's text; None if the server refuses the command (5xx), for this file or any.
 
         vsftpd answers 550 both for a missing file and for a forbidden command. If it is missing, RETR fails.
         """

@@ -11,11 +11,11 @@ from cpimportd.core.problems import Problem, ProblemError
 
 @dataclass(frozen=True, slots=True)
 class FileState:
-    """What one look at a file showed.
+    """The state of a file at one moment.
 
     Attributes:
-        size: bytes; None where the server does not say.
-        modified: when it was last written, in UTC; None where the server does not say.
+        size: bytes; None if the server does not say.
+        modified: when it was last written, in UTC; None if the server does not say.
     """
 
     size: int | None
@@ -90,7 +90,7 @@ class Source(Protocol):
 
 
 class FileTooLargeError(ValueError):
-    """The source says more than any source has to say; ``str`` of this says of what."""
+    """An answer of the source is too large; ``str`` of this names it."""
 
 
 class PermanentError(ProblemError):
@@ -107,4 +107,4 @@ class InUseError(Exception):
 
 
 class NotResumedError(Exception):
-    """A download cannot go on where it broke off; ``str`` of this says why."""
+    """A download cannot be resumed; ``str`` of this says why."""

@@ -66,7 +66,7 @@ def is_workbook(name: str) -> bool:
 
 
 def refusal(name: str, wire: bytes) -> str | None:
-    """Why a workbook with this name is not fetched; None where nothing is wrong with it."""
+    """Why a workbook with this name is not fetched; None if nothing is wrong with it."""
     if "/" in name or "\\" in name or name in {".", ".."}:
         return "it holds a path"
     if any(unicodedata.category(c) in _INVISIBLE for c in name):
@@ -108,7 +108,7 @@ def split_listing(lines: Iterable[Line], encoding: str) -> Listing:
 
 
 def _with_distinct_names(entries: Iterable[Entry], encoding: str) -> Iterable[Entry]:
-    """Entries whose names read alike though their bytes differ: the one in the foreign encoding says so."""
+    """Entries with distinct names: of equal names with different bytes, the one in the foreign encoding is marked."""
     kept = list(entries)
     count = Counter(entry.name for entry in kept)
     for entry in kept:
@@ -138,7 +138,7 @@ class ListingError(ValueError):
 
 
 def _parse_number(digits: bytes) -> int | None:
-    """A size; None where it is no number, or one that no file has."""
+    """A size; None if it is no number, or one that no file has."""
     return int(digits) if digits.isdigit() and len(digits) <= _LONGEST_NUMBER else None
 
 
@@ -147,7 +147,7 @@ def _shown(line: bytes) -> str:
 
 
 def parse_time(text: bytes) -> datetime | None:
-    """RFC 3659's ``YYYYMMDDHHMMSS[.sss]``, which is UTC; None where it is anything else."""
+    """RFC 3659's ``YYYYMMDDHHMMSS[.sss]``, which is UTC; None if it is anything else."""
     match = _TIME.fullmatch(text.strip())
     if match is None:
         return None
@@ -159,7 +159,7 @@ def parse_time(text: bytes) -> datetime | None:
 
 
 def parse_size(text: str) -> int | None:
-    """The bytes in an answer to SIZE, whatever follows them; None where it holds none."""
+    """The bytes in an answer to SIZE, whatever follows them; None if it holds none."""
     match = _SIZE.fullmatch(text)
     return int(match[1]) if match else None
 

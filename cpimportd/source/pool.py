@@ -123,9 +123,9 @@ class FtpSource:
 
 
 def _too_many_connections(error: ProblemError) -> bool:
-    """Whether one connection more was refused for being one too many.
+    """Whether a further connection was refused because there are too many.
 
-    ProFTPD says so at the login with 530, as for a wrong password, in words that its administrator may have changed.
+    ProFTPD answers the login with 530, as for a wrong password, with a text that its administrator may have changed.
     The password was right a moment ago, on the connection that is open: so this refusal is about their number.
     """
     return error.problems[0].code in {"source-busy", "source-login"}

@@ -22,8 +22,8 @@ class Step:
 
     Attributes:
         name: ``reach``, ``log in``, ``list`` or ``read``.
-        detail: what was found; empty where the step failed.
-        problem: why it failed, and later steps were not tried; or a warning of what it showed; None where all is well.
+        detail: what was found; empty if the step failed.
+        problem: why it failed, and later steps were not tried; or a warning of what it showed; None if all is well.
     """
 
     name: str

@@ -1,4 +1,4 @@
-"""The password, struck out of what a server says of it: as it is, or in whatever form some program gave it.
+"""Removes the password from a server's texts, in plain form and in every form that a program may give it.
 
 A server that repeats what it was sent may quote, escape or encode it, write it in capitals or in another code page, cut
 it off after some characters or break it over several lines.

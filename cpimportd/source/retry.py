@@ -1,7 +1,7 @@
-"""One budget of time for all retries of a fetch and all its waiting, and whether a file is written to the end.
+"""One time budget for all retries and waits of a fetch, and the check whether an upload is complete.
 
-FTP has no word for "done". A file that was last written at least ``stable_for`` ago, by the server's clock against
-ours, is taken to be whole at once: usual mornings cost no waiting. Any other is looked at again:
+FTP does not tell when an upload is complete. A file that was last written at least ``stable_for`` ago, by the server's
+clock against ours, counts as complete at once: usual mornings cost no wait. Any other is checked again:
 
 - younger: until it is old enough and two looks agree;
 - no time known (a server without MLSD and MDTM), or one that cannot be (before 2000, or more than a minute ahead of our
@@ -173,7 +173,7 @@ async def wait_until_stable(
 
 
 async def _pause(seconds: float, why: str, budget: RetryBudget, *, trouble: bool) -> None:
-    """Wait, and say so; that a file is young is a usual morning, that it changes or is held needs attention."""
+    """Wait and report it; a young file is normal, one that changes or is in use needs attention."""
     again = datetime.now(UTC) + timedelta(seconds=seconds)
     with waiting(Wait("upload", why, again, budget.ends, trouble=trouble)):
         await asyncio.sleep(seconds)

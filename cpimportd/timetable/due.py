@@ -32,7 +32,7 @@ class Due(msgspec.Struct, frozen=True):
 def due(
     schedule: PlannedSchedule, remembered: Remembered, now: datetime, waiting: datetime | None = None
 ) -> Due | None:
-    """The newest slot in (last done, now], None where there is none.
+    """The newest slot in (last done, now], None if there is none.
 
     Missed slots before it are coalesced into it: an import brings today's books, however many days were missed. Where
     there is none, a slot that was started and may not be resumed is missed for good, too.
@@ -57,7 +57,7 @@ def due(
 
 
 def resumable(schedule: PlannedSchedule, remembered: Remembered, now: datetime) -> datetime | None:
-    """The slot that was started before a restart and may still go on, None where there is none.
+    """The slot that was started before a restart and may still go on, None if there is none.
 
     Grace decides whether a slot may start. Once it was started, the time for trying bounds it, with a restart between
     as without one.
@@ -74,5 +74,5 @@ def resumable(schedule: PlannedSchedule, remembered: Remembered, now: datetime) 
 
 
 def upcoming(schedule: PlannedSchedule, remembered: Remembered, now: datetime) -> datetime | None:
-    """The next slot that can become due, None where the expression names none any more."""
+    """The next slot that can become due, None if the expression names none any more."""
     return next_slot(schedule.at, schedule.zone, max(now, remembered.counted_after))

@@ -50,12 +50,12 @@ class Remembered(msgspec.Struct, frozen=True):
     """What is remembered of one schedule; instants are in UTC.
 
     Attributes:
-        at: its expression when ``counting_from`` was set; None where the schedule was switched off since.
+        at: its expression when ``counting_from`` was set; None if the schedule was switched off since.
         timezone: its zone then.
         counting_from: slots at or before it do not count: the schedule was not in force yet.
         last_done: the newest slot that was done, or was missed for good.
         newest_upload: when the newest workbook was uploaded that a done slot has seen, by the server's clock.
-        started: the slot that has come and is not done yet; None where none is. Grace was asked when it came, and
+        started: the slot that has come and is not done yet; None if none is. Grace was asked when it came, and
             is not asked again.
     """
 
@@ -99,7 +99,7 @@ class Memory(msgspec.Struct, frozen=True):
         Args:
             schedule: whose slot.
             slot: the instant, in UTC.
-            newest_upload: when the newest workbook that its run saw was uploaded; None where no run told.
+            newest_upload: when the newest workbook that its run saw was uploaded; None if no run told.
         """
         before = self.of(schedule)
         last = slot if before.last_done is None else max(before.last_done, slot)

@@ -113,7 +113,7 @@ class DaemonView:
         """The status as ``cpimportd status --json`` prints it.
 
         Args:
-            held: the units that the books hold now; None where they could not be asked.
+            held: the units that the books hold now; None if they could not be asked.
             unasked: why not.
             outstanding: problems of notifications that were not sent, by the database.
         """

@@ -125,7 +125,7 @@ def _foreign_origin(headers: Headers, host: str) -> bool:
 
 
 def _unreadable(scope: Scope) -> str | None:
-    """Why an address is no text that a database or a file system could take; None where it is one.
+    """Why an address is no text that a database or a file system could take; None if it is one.
 
     A NUL is a character to Python and to nobody else; half of a surrogate pair, or a byte that is not UTF-8, is none.
     """

@@ -13,7 +13,7 @@ _EVERY: Final = ("GET", "POST")
 
 
 def allowed(routes: Iterable[BaseRoute], scope: Scope) -> str:
-    """What may be done at a path, as the header Allow has it; empty where nothing is there."""
+    """What may be done at a path, as the header Allow has it; empty if nothing is there."""
     found = {method for method in _EVERY for route in routes if _is_there(route, {**scope, "method": method})}
     if not found and scope["path"] != "*":
         return ""

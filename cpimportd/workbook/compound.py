@@ -72,7 +72,7 @@ class _Container:
         return frozenset(self._streams)
 
     def read(self, name: str) -> bytes:
-        """A stream's bytes; none where there is no such stream."""
+        """A stream's bytes; none if there is no such stream."""
         start, size = self._streams.get(name, (_END_OF_CHAIN, 0))
         if size >= self._cutoff:
             return self._chain(start)[:size]

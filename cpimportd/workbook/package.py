@@ -51,8 +51,8 @@ class Package:
     Attributes:
         workbook: the zip's name of the workbook part.
         sheets: its worksheets, in its order; charts, dialogs and macro sheets are none.
-        strings: the zip's name of the shared texts; None where there are none.
-        styles: the zip's name of the styles; None where there are none.
+        strings: the zip's name of the shared texts; None if there are none.
+        styles: the zip's name of the styles; None if there are none.
         since_1904: it counts its days from 1904.
         plain: calamine, which goes by names, finds the same parts.
     """
@@ -88,7 +88,7 @@ def resolve(names: Iterable[str], read: Read, file: str) -> Package | None:
         file: the workbook's name, for problems.
 
     Returns:
-        None where the workbook is binary (XLSB).
+        None if the workbook is binary (XLSB).
 
     Raises:
         ProblemError: ``file-not-workbook``; ``file-damaged`` where a part is missing or two say different things of

@@ -39,7 +39,7 @@ async def sample_problem(limits: Reader, within: Path | None = None) -> Problem 
         within: the folder for the sample meanwhile; None means the default folder for temporary files.
 
     Returns:
-        None where it is read right; ``reader-limit`` where the limits are too narrow for any workbook; else
+        None if it is read right; ``reader-limit`` where the limits are too narrow for any workbook; else
         ``library-wrong``.
 
     Raises:

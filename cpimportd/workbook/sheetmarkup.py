@@ -218,7 +218,7 @@ class _SheetTarget(Target):
 
 
 def _moment(text: str) -> datetime | date | time | None:
-    """What a cell of type ``d`` says, where it has no zone; None where it is nothing of the kind."""
+    """What a cell of type ``d`` says, where it has no zone; None if it is nothing of the kind."""
     match = _ISO.fullmatch(text)
     if match is None or (match["between"] is None) == (match["day"] is not None and match["time"] is not None):
         return None

@@ -32,7 +32,7 @@ class Trial:
 
     Attributes:
         walls: by which means the reader is confined.
-        possible: what it could do all the same, as verbs; empty where all is well.
+        possible: what it could do all the same, as verbs; empty if all is well.
     """
 
     walls: Walls

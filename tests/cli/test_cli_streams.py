@@ -61,9 +61,9 @@ def test_what_only_shows_something_fails_where_the_disk_is_full_and_reports_it(l
 
 
 @pytest.mark.parametrize("loss", [name for name in LOSSES if "full" not in name or "stderr" in name])
-def test_lost_streams_are_no_failure_of_what_is_shown(two_days, lost_error):
+def test_lost_streams_are_no_failure_of_what_is_shown(two_days, loss):
     for arguments, code in ((("show", "2"), 0), (("diff", "99", "--json"), 2)):
-        assert shell(f"{command(*arguments, '--config', two_days.config)} {LOSSES[lost_error]}")[0] == code, arguments
+        assert shell(f"{command(*arguments, '--config', two_days.config)} {LOSSES[loss]}")[0] == code, arguments
 
 
 def test_no_connection_gets_the_number_of_a_closed_stream(tmp_path):

@@ -57,7 +57,7 @@ async def read(file, *_):
     time.sleep(60)
 
 sample.read = read
-asyncio.run(sample.sample_fault(settings.Reader()))
+asyncio.run(sample.sample_problem(settings.Reader()))
 """
 
 

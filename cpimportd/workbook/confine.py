@@ -62,7 +62,8 @@ def import_submodules(package: ModuleType, *, but: Collection[str] = ()) -> None
 def confine() -> Walls:
     """Give up, for good: new rights, every network, to open any file, to start anything, and to signal anybody.
 
-    Whatever is to be read must be open, and what is to be imported be imported: ``import_codecs``, ``import_submodules``.
+    Whatever is to be read must be open, and what is to be imported be imported: ``import_codecs``,
+    ``import_submodules``.
     """
     libc = ctypes.CDLL(None, use_errno=True)
     libc.prctl(_PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0)

@@ -5,7 +5,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta, tzinfo
 from enum import StrEnum
-from typing import TYPE_CHECKING, Final
+from typing import Final, Protocol
 
 from cpimportd.core.catalog import Effect
 from cpimportd.core.model import Group, Kind
@@ -13,9 +13,6 @@ from cpimportd.core.outcomes import JOB, held_alone
 from cpimportd.core.problems import Problem, problem
 from cpimportd.core.report import FileStatus, RunReport, RunStatus, UnitStatus
 from cpimportd.core.time import moment
-
-if TYPE_CHECKING:
-    from cpimportd.books.reports.alerts import StoredCondition
 
 RUN: Final = "run"
 """The subject of a run that failed."""
@@ -35,6 +32,22 @@ class Condition:
     subject: str
     state: str
     problems: tuple[Problem, ...] = ()
+
+
+class StoredCondition(Protocol):
+    """A condition of an earlier run, see :class:`cpimportd.books.reports.alerts.StoredCondition`."""
+
+    @property
+    def state(self) -> str:
+        """How it was."""
+
+    @property
+    def since(self) -> datetime:
+        """Its start."""
+
+    @property
+    def told_at(self) -> datetime | None:
+        """When it was last reported; None if never."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -228,14 +241,14 @@ class Change:
 
 
 def compare(
-    stored: "Mapping[str, StoredCondition]", found: Assessment, now: datetime, remind_every: timedelta
+    stored: Mapping[str, StoredCondition], found: Assessment, now: datetime, remind_every: timedelta
 ) -> tuple[Change, ...]:
     """The changes to report: appeared, changed, over; and lasting ones once per ``remind_every`` (0: never)."""
     return tuple(_changes(stored, found, now, remind_every))
 
 
 def _changes(
-    stored: "Mapping[str, StoredCondition]", found: Assessment, now: datetime, remind_every: timedelta
+    stored: Mapping[str, StoredCondition], found: Assessment, now: datetime, remind_every: timedelta
 ) -> Iterator[Change]:
     present = {one.subject: one for one in found.conditions}
     for subject, one in present.items():
@@ -251,7 +264,7 @@ def _changes(
             yield Change(Event.OVER, subject, before.state, before.since)
 
 
-def _due(before: "StoredCondition", now: datetime, remind_every: timedelta) -> bool:
+def _due(before: StoredCondition, now: datetime, remind_every: timedelta) -> bool:
     if before.told_at is None:  # found while no alerts were configured
         return True
     return bool(remind_every) and now - before.told_at >= remind_every - remind_every / _REMINDER_TOLERANCE

@@ -195,7 +195,7 @@ class Control(threading.Thread):
 def probed(config: Path, results: Path) -> int:
     """The daemon, with a probe beside it on its loop that notes how late it is called."""
     from cpimportd.daemon import main
-    from cpimportd.daemon.beginning import begin
+    from cpimportd.daemon.beginning import start_planner
 
     late: list[float] = []
 
@@ -213,7 +213,7 @@ def probed(config: Path, results: Path) -> int:
                 late.append(loop.time() - before - PROBE)
 
     main.Daemon = Probed  # type: ignore[misc]
-    code = main.main(config, "text", begin(config))
+    code = main.main(config, "text", start_planner(config))
     late.sort()
     found = {"longest": late[-1], "most": late[int(len(late) * 0.999)], "beats": len(late)}
     results.write_text(json.dumps(found))

@@ -15,7 +15,7 @@ from cpimportd.core.coredumps import forbid_core_dumps
 
 _EPILOG = """
 Exit codes: 0 done, or nothing new · 1 failed, nothing published · 2 wrong use or configuration ·
-3 part of it held · 4 another run is under way · 5 that slot was done already.
+3 part of it held · 4 another run is in progress · 5 that slot was done already.
 """
 
 
@@ -46,7 +46,7 @@ _VERBS: Final = {
 def cli() -> None:
     """Bring the credit portfolio from 1C's exports on an FTP server into PostgreSQL, to the kopeck.
 
-    New here? `cpimportd demo` shows everything on generated data and needs nothing else. Then, for real:
+    New here? `cpimportd demo` shows everything on generated data and needs nothing else. For production:
 
     \b
       cpimportd config example > /etc/cpimportd/cpimportd.toml    (edit it)
@@ -54,7 +54,7 @@ def cli() -> None:
       cpimportd db upgrade
       cpimportd run --dry-run      shows what would change
       cpimportd run
-      systemctl start cpimportd    and it is done every day
+      systemctl start cpimportd    import every day
 
     Every verb has an example: `cpimportd VERB --help`.
     """  # noqa: D301 - \b is click's mark for lines that stay as they are

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import click
 
 from cpimportd.cli.arguments import NAME, RUN
-from cpimportd.cli.common import Call, config_option, json_option, verb, who
+from cpimportd.cli.common import Call, config_option, current_user, json_option, verb
 from cpimportd.cli.connect import run_async
 from cpimportd.cli.output import Answer
 from cpimportd.cli.run import answer_of, do_run, notify_daemon
@@ -23,13 +23,13 @@ if TYPE_CHECKING:
 @click.argument("units", nargs=-1, type=NAME, metavar="[UNIT]...")
 @click.option("--run", "run_id", type=RUN, metavar="RUN", help="The run that held them, where it was not the last one.")
 @json_option
-@verb(acts=("units",))
+@verb(changes_something=("units",))
 def accept(call: Call, units: tuple[str, ...], run_id: int | None) -> Answer:
-    """Publish units that were held because they looked implausible: you have looked, and they are right.
+    """Publish units that were held as implausible, after you have checked that they are right.
 
-    Holds for the files that were held: if 1C has uploaded others since, nothing is published. What the integrity checks
-    hold (sums that do not add up, rejected rows) nobody can accept. The history keeps who accepted what, and when.
-    Without a UNIT, lists those that are held.
+    Accepts only the files that were held: if 1C has uploaded others since, nothing is published. Units held by
+    integrity checks (sums that do not add up, rejected rows) cannot be accepted. The history records who accepted what,
+    and when. Without a UNIT, lists the held units.
 
     Example: cpimportd accept "ЛОТОС ООО/expenses"
     """
@@ -41,7 +41,7 @@ def accept(call: Call, units: tuple[str, ...], run_id: int | None) -> Answer:
     request = RunRequest(
         accepted=tuple(one.unit.name for one in held),
         accepted_files={one.unit.name: one.contents for one in held},
-        requested_by=who(),
+        requested_by=current_user(),
     )
     report = run_async(do_run(call.settings, request, "auto", None, None))
     notify_daemon(call.loaded, report)
@@ -81,9 +81,9 @@ def _to_accept(call: Call, units: Sequence[str], run_id: int | None) -> "list[He
 @click.option("--through", is_flag=True, help="Undo the later runs that published the same units as well.")
 @click.option("--yes", is_flag=True, help="Do not ask.")
 @json_option
-@verb(acts=True)
+@verb(changes_something=True)
 def undo(call: Call, run: int, through: bool, yes: bool) -> int:
-    """Make the books of a run's units what they were before it.
+    """Restore the books of a run's units to their state before it.
 
     In one transaction, checked against the sums of that time; refused where a later run published the same units
     (--through undoes those, too) or where somebody else has written to them. The undone files are not taken again:
@@ -115,7 +115,7 @@ def undo(call: Call, run: int, through: bool, yes: bool) -> int:
 
 
 def _confirm(which: Sequence[int]) -> None:
-    # Without a terminal nobody sees the question, and waiting for an answer would never end.
+    # Without a terminal there is no one to answer the question.
     if not (sys.stdin.isatty() and sys.stderr.isatty()):
         raise click.UsageError("nobody is there to be asked: say --yes")
     runs = ", ".join(str(run) for run in sorted(which))
@@ -131,6 +131,6 @@ async def _undo(call: Call, run: int, *, through: bool) -> "RunReport":
     from cpimportd.run.undoing import undo_once
 
     with choose_progress("auto") as progress:
-        report = await undo_once(call.settings, run, through=through, requested_by=who(), progress=progress)
+        report = await undo_once(call.settings, run, through=through, requested_by=current_user(), progress=progress)
         progress.end(report)
         return report

@@ -74,8 +74,8 @@ class _Day(_Datetime):
             return value
         found = _read(value, _DAY) if re.fullmatch("[0-9]{4}-[0-9]{2}-[0-9]{2}", value) else None
         if found is None:
-            meant = next((day for day in (_read(value, form) for form in _OTHER_DAYS) if day), None)
-            written = f"write {meant:%Y-%m-%d}" if meant else "write YYYY-MM-DD, such as 2026-11-24"
+            suggest = next((day for day in (_read(value, form) for form in _OTHER_DAYS) if day), None)
+            written = f"write {suggest:%Y-%m-%d}" if suggest else "write YYYY-MM-DD, such as 2026-11-24"
             self.fail(f"{value!r} is no date that can be read: {written}", param, ctx)
         if found.year < _OLDEST_YEAR:
             self.fail(f"{value!r} is before {_OLDEST_YEAR}, and nothing in the books is so old", param, ctx)
@@ -95,7 +95,7 @@ class _Instant(_Datetime):
         """The moment, aware.
 
         Raises:
-            click.BadParameter: it is none, or in which zone it is nobody knows.
+            click.BadParameter: not an instant, or one without a known zone.
         """
         if isinstance(value, datetime):
             return value
@@ -128,7 +128,7 @@ def require_past(since: datetime | None, now: datetime) -> None:
     """Refuse to look back to a day that is still to come.
 
     Args:
-        since: midnight of the day, with its zone; None where nobody named one.
+        since: midnight of the day, with its zone; None if not given.
         now: the present instant.
 
     Raises:

@@ -11,7 +11,7 @@ import click
 
 from cpimportd.cli.arguments import FilePath
 from cpimportd.cli.connect import load, problem_from_exception, reading, run_async
-from cpimportd.cli.output import Answer, after_output, print_json_problems, say
+from cpimportd.cli.output import Answer, after_output, print_json_problems, print_problems
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable
@@ -36,7 +36,7 @@ def _named(context: click.Context, parameter: click.Parameter, file: Path | None
 
 
 def _configured(context: click.Context, parameter: click.Parameter, file: Path | None) -> Path | None:
-    """Before anything is read, take over what the daemon's unit is given."""
+    """Adopt the environment of the daemon's unit, before anything is read."""
     from cpimportd.config.unit import adopt
 
     adopt(file)
@@ -71,7 +71,7 @@ INTERRUPTED: Final = 128 + signal.SIGINT
 
 
 class Call:
-    """One call of a verb: what --config and --json say, and what almost every verb does with them.
+    """One call of a verb: its --config and --json, and what almost every verb does with them.
 
     Attributes:
         config_file: as it was given; None means the usual one.
@@ -84,7 +84,7 @@ class Call:
 
     @functools.cached_property
     def loaded(self) -> "Loaded":
-        """The configuration, read when a verb first needs it; its warnings are said on stderr.
+        """The configuration, read when a verb first needs it; its warnings are printed on stderr.
 
         Raises:
             ProblemError: it cannot be used.
@@ -108,7 +108,7 @@ class Call:
         return self.settings
 
     def read(self, work: "Callable[[asyncpg.Connection], Awaitable[Result]]", *, direct: bool = False) -> "Result":
-        """Do something on a connection to the books, as ``reading`` says."""
+        """Run ``work`` on a database connection; see ``reading``."""
         return run_async(reading(self.loaded, work, direct=direct))
 
     def print(self, answer: Answer) -> int:
@@ -120,22 +120,26 @@ Work = Callable[..., Answer | int | None]
 """What a verb does with its call and its options."""
 
 
-def verb(*, acts: bool | tuple[str, ...] = False) -> "Callable[[Work], Callable[..., NoReturn]]":
+def verb(*, changes_something: bool | tuple[str, ...] = False) -> "Callable[[Work], Callable[..., NoReturn]]":
     """Make a function a verb: it is given its call and its options, and what it returns or raises ends the process.
 
     An answer is printed; a problem is printed with its way out. A traceback is never shown: that of a defect goes to
     the log at level debug.
 
     Args:
-        acts: whether the verb does something, or the names of the options with one of which it does: its exit code
-            reports how that went, whatever became of its output. A verb that only shows something fails if its
-            output cannot be written, but not if the reader has gone.
+        changes_something: whether the verb changes something, or the options with which it does. The exit code of such
+            a verb reports its work, even if its output is lost. A verb that only shows something fails if its output
+            cannot be written, but not if the reader has gone.
     """
 
     def decorate(work: Work) -> Callable[..., NoReturn]:
         @functools.wraps(work)
         def wrapper(*, config_file: Path | None = None, as_json: bool = False, **options: Any) -> NoReturn:  # noqa: ANN401
-            acted = acts if isinstance(acts, bool) else any(options[name] for name in acts)
+            acted = (
+                changes_something
+                if isinstance(changes_something, bool)
+                else any(options[name] for name in changes_something)
+            )
             call = Call(config_file, as_json=as_json)
             code = _ended(functools.partial(work, call, **options), as_json=as_json)
             sys.exit(after_output(code, acted=acted))
@@ -174,13 +178,13 @@ def _failed(error: Exception, *, as_json: bool) -> int:
     else:
         logging.getLogger(__name__).debug("a defect", exc_info=error)
         problems, code = (problem_from_exception(error),), 1
-    say(problems)
+    print_problems(problems)
     if as_json:
         print_json_problems(problems)
     return code
 
 
-def who() -> str:
+def current_user() -> str:
     """The person at the terminal, for the history: under sudo, the user who called it."""
     import getpass
     import os
@@ -188,6 +192,6 @@ def who() -> str:
 
     try:
         user = os.environ.get("SUDO_USER") or getpass.getuser()
-    except (KeyError, OSError):  # a user whom the machine does not know
+    except (KeyError, OSError):  # a user without an entry in the user database
         user = f"user {os.getuid()}"
     return f"{user}@{socket.gethostname()}"

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
-from cpimportd.cli.output import say
+from cpimportd.cli.output import print_problems
 from cpimportd.core.phrases import exception
 
 if TYPE_CHECKING:
@@ -36,7 +36,7 @@ def load(config_file: Path | None) -> "Loaded":
 
     loaded = load_configuration(config_file)
     require_addresses(loaded)
-    say(loaded.problems)
+    print_problems(loaded.problems)
     return loaded
 
 
@@ -64,7 +64,7 @@ async def reading(
 
 
 def daemon_client(config_file: Path | None) -> "Client":
-    """The daemon, whatever stands in the configuration file by now; where none lives, the file may say why.
+    """The daemon's client, even if the configuration file is broken by now; without a daemon its errors are raised.
 
     Raises:
         ProblemError: what is wrong with the configuration, where no daemon lives.
@@ -82,24 +82,24 @@ def daemon_client(config_file: Path | None) -> "Client":
             folder = default_state_folder()
             if holder(folder) is None:
                 raise
-    return Client(folder, say=say_wait)
+    return Client(folder, on_wait=print_wait)
 
 
-def say_wait(wait: "Wait") -> None:
+def print_wait(wait: "Wait") -> None:
     """Print on stderr that the daemon is busy or stopped, at a terminal or not."""
     from datetime import UTC, datetime
 
-    click.echo(f"cpimportd: waiting for {wait.told(None, datetime.now(UTC))}", err=True)
+    click.echo(f"cpimportd: waiting for {wait.describe(None, datetime.now(UTC))}", err=True)
 
 
-def _say_waits(waits: "tuple[Wait, ...]") -> None:
+def _print_waits(waits: "tuple[Wait, ...]") -> None:
     """Print at a terminal what a verb waits for; a log or a script does not get it."""
     from datetime import UTC, datetime
 
-    from cpimportd.core.waiting import told
+    from cpimportd.core.waiting import describe_waits
 
     if waits and sys.stderr.isatty():
-        click.echo(f"cpimportd: waiting for {told(waits, None, datetime.now(UTC))}", err=True)
+        click.echo(f"cpimportd: waiting for {describe_waits(waits, None, datetime.now(UTC))}", err=True)
 
 
 def _without_exhaustion(loop: "asyncio.AbstractEventLoop", context: "dict[str, Any]") -> None:
@@ -116,7 +116,7 @@ def run_async(work: Coroutine[Any, Any, Result]) -> Result:
     import asyncio
 
     from cpimportd.core.system import exhausted
-    from cpimportd.core.waiting import told_to
+    from cpimportd.core.waiting import report_waits_to
 
     done: list[Result] = []
 
@@ -130,7 +130,7 @@ def run_async(work: Coroutine[Any, Any, Result]) -> Result:
 
     begun = stoppable()
     try:
-        with told_to(_say_waits):
+        with report_waits_to(_print_waits):
             asyncio.run(begun)
     except asyncio.CancelledError:
         raise KeyboardInterrupt from None
@@ -145,7 +145,7 @@ def run_async(work: Coroutine[Any, Any, Result]) -> Result:
 
 
 def problem_from_exception(error: Exception) -> "Problem":
-    """The problem that an unexpected exception stands for: a file or the database refuses, or a defect of ours."""
+    """The problem of an unexpected exception: of a file, of the database, or a defect."""
     from cpimportd.core.problems import problem
     from cpimportd.core.system import exhausted, unusable
 

@@ -9,12 +9,12 @@ from cpimportd.cli.common import Call, verb
 
 @click.command()
 @click.option("--keep", is_flag=True, help="Leave all of it running, with a daemon and the dashboard, to look around.")
-@verb(acts=True)
+@verb(changes_something=True)
 def demo(_: Call, keep: bool) -> int:
     """Show the product on generated exports: day 1, day 2 and a broken day.
 
     Needs nothing but the extra `demo`: an embedded PostgreSQL and a loopback FTP server are started,
-    and are gone afterwards.
+    and removed afterwards.
 
     Example: `cpimportd demo --keep`, then look around at what it prints.
     """
@@ -29,7 +29,7 @@ def run_demo(*, keep: bool, echo: Callable[[str], None]) -> int:
         echo: prints a text and a line's end.
 
     Returns:
-        The command's exit code: 0 where all three days went as told, 1 where one did not, 130 after Ctrl-C on the way.
+        The command's exit code: 0 if all three days went as told, 1 where one did not, 130 after Ctrl-C on the way.
 
     Raises:
         ProblemError: what the demo needs is not installed, or its PostgreSQL does not start.

@@ -8,7 +8,7 @@ import click
 from cpimportd.cli.arguments import NAME, RUN, FilePath
 from cpimportd.cli.common import Call, config_option, json_option, verb
 from cpimportd.cli.connect import reading, run_async
-from cpimportd.cli.output import Answer, print_json, print_json_lists, say
+from cpimportd.cli.output import Answer, print_json, print_json_lists, print_problems
 
 if TYPE_CHECKING:
     import asyncpg
@@ -131,12 +131,12 @@ def _explain_figure(call: Call, figure: str, organization: str | None, month: st
 @click.option("--force", is_flag=True, help="Overwrite what an earlier call wrote there.")
 @click.option("--upload", is_flag=True, help="Put them into source.outbox on 1C's server, too.")
 @json_option
-@verb(acts=True)
+@verb(changes_something=True)
 def rejects(call: Call, run: int, folder: Path, force: bool, upload: bool) -> int:
     """The workbooks of a run as 1C sent them, with what is to be corrected coloured and explained in Russian.
 
-    For whoever looks after 1C: each cell has a comment with what is wrong and what to do, and the first sheet lists
-    everything with links. Exit code 1 where a workbook could not be marked or uploaded.
+    For the people responsible for 1C: each cell has a comment with problem and remedy, and the first sheet lists
+    everything with links. Exit code 1 if a workbook could not be marked or uploaded.
 
     Example: cpimportd rejects 42 --output /tmp/to-correct --upload
     """
@@ -172,5 +172,5 @@ def rejects(call: Call, run: int, folder: Path, force: bool, upload: bool) -> in
     for one in marked:
         if one.path is not None and not call.as_json:
             click.echo(f"{one.path}: {one.count} to look at")
-    say(missing)
+    print_problems(missing)
     return 1 if missing else 0

@@ -183,12 +183,12 @@ async def _show_text(
               help="Write it into this workbook: Добавлено, Удалено, Изменено, Итоги.")  # fmt: skip
 @click.option("--force", is_flag=True, help="Overwrite FILE if it exists.")
 @json_option
-@verb(acts=("xlsx",))
+@verb(changes_something=("xlsx",))
 def diff(call: Call, run: int, organization: str | None, xlsx: Path | None, force: bool) -> None:
     """What a run made different: documents added, removed and changed, field by field, old and new.
 
     A document that 1C only gave another time is shown once, as re-timed. The sums agree with the run's bridge. A run
-    from long ago is told as it was then, whatever has happened to its documents since.
+    from long ago is shown as it was then, whatever has happened to its documents since.
 
     Example: cpimportd diff 42 --organization "ЛОТОС ООО" --xlsx changes.xlsx
     """

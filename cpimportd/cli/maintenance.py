@@ -24,7 +24,7 @@ async def _back_up(settings: "Settings") -> Path:
 @click.command()
 @config_option
 @json_option
-@verb(acts=True)
+@verb(changes_something=True)
 def backup(call: Call) -> Answer:
     """Dump the tables concerned into the state folder (pg_dump's custom format, for pg_restore).
 
@@ -42,7 +42,7 @@ def backup(call: Call) -> Answer:
 @click.command()
 @config_option
 @json_option
-@verb(acts=True)
+@verb(changes_something=True)
 def prune(call: Call) -> Answer:
     """Remove what is older than its retention: workbooks (spool.keep) and journal entries (journal.keep).
 
@@ -73,13 +73,13 @@ def prune(call: Call) -> Answer:
 
 @click.group()
 def db() -> None:
-    """Bring the database to what this version needs, or look where it stands."""
+    """Upgrade the database schema, or show its version."""
 
 
 @db.command()
 @config_option
 @json_option
-@verb(acts=True)
+@verb(changes_something=True)
 def upgrade(call: Call) -> Answer:
     """Create or upgrade cpimportd's own schema; on an empty database also the backend's tables.
 
@@ -111,7 +111,7 @@ def upgrade(call: Call) -> Answer:
 @json_option
 @verb()
 def current(call: Call) -> Answer:
-    """Where the database stands, and what this version needs. Exit code 1 where an upgrade is due.
+    """Show the schema's version, and the one that this program needs. Exit code 1 if an upgrade is due.
 
     Example: `cpimportd db current || cpimportd db upgrade`.
     """
@@ -142,7 +142,7 @@ def show_config(call: Call, only_set: bool) -> Answer:
 
     Example: `cpimportd config show --set`. Whether it works: `cpimportd check`.
     """
-    from cpimportd.config.show import as_json as configuration_as_json
+    from cpimportd.config.show import config_document as configuration_as_json
     from cpimportd.config.show import render
 
     loaded = call.loaded

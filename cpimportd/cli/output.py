@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Final, TypeVar
 
 import click
 
-from cpimportd.core.streams import loss
+from cpimportd.core.streams import lost_error
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -55,7 +55,7 @@ class Answer:
         return self.code
 
 
-def say(problems: "Iterable[Problem]") -> None:
+def print_problems(problems: "Iterable[Problem]") -> None:
     """Show problems to a human, each with its way out, on stderr."""
     for one in problems:
         click.echo(f"cpimportd: {one}", err=True)
@@ -71,13 +71,13 @@ def print_json(document: object) -> None:
 
 
 def print_json_problems(problems: "Iterable[Problem]") -> None:
-    """What went wrong as the one JSON document of a verb; nothing where it has begun to print another."""
+    """Print problems as the verb's only JSON document; nothing if another one has been started."""
     if (context := click.get_current_context(silent=True)) is None or _PRINTED not in context.meta:
         print_json({"problems": problems})
 
 
 def _note_printed() -> None:
-    """Note that a JSON document was begun: what goes wrong after it is no second one."""
+    """Note that a JSON document was started: later problems must not become a second one."""
     if (context := click.get_current_context(silent=True)) is not None:
         context.meta[_PRINTED] = True
 
@@ -85,7 +85,7 @@ def _note_printed() -> None:
 async def print_json_lists(head: Mapping[str, object], lists: Mapping[str, AsyncGenerator[object, None]]) -> None:
     """One JSON document on stdout whose last members are lists that may be too long to be made at once.
 
-    It ends early where stdout takes no more: nobody gets the rest, which may be long.
+    It ends early if stdout was closed: the rest, which may be long, would be lost.
 
     Args:
         head: the members before them, at least one; a list of the same name takes a member's place.
@@ -103,7 +103,7 @@ async def print_json_lists(head: Mapping[str, object], lists: Mapping[str, Async
             async for item in items:
                 click.echo(("" if first else ",") + "\n" + json_text(item), nl=False)
                 first = False
-                if loss(sys.stdout) is not None:
+                if lost_error(sys.stdout) is not None:
                     return
         click.echo("]", nl=False)
     click.echo("}")
@@ -128,7 +128,7 @@ async def print_list(
             seen += len(some)
             more = 0 if whole else total - seen
             render(some, headed=seen == len(some), more=more)
-            if more or loss(sys.stdout) is not None:
+            if more or lost_error(sys.stdout) is not None:
                 break
 
 
@@ -160,11 +160,11 @@ def after_output(code: int, *, acted: bool) -> int:
         acted: whether it did something, and was not only asked to show something.
     """
     from cpimportd.core.problems import problem
-    from cpimportd.core.streams import give_up, unread
+    from cpimportd.core.streams import abandon_stream, unread
 
-    lost = loss(sys.stdout)
+    lost = lost_error(sys.stdout)
     if lost is None or unread(sys.stdout):
         return code
-    give_up(sys.stdout)
-    say((problem("output-lost", reason=lost.strerror or str(lost)),))
+    abandon_stream(sys.stdout)
+    print_problems((problem("output-lost", reason=lost.strerror or str(lost)),))
     return code if code or acted else 1

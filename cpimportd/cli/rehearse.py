@@ -26,11 +26,10 @@ if TYPE_CHECKING:
 def rehearse(call: Call, new: Path, days: int | None) -> Answer:
     """Try another configuration on the days that the spool has kept, before it comes into force.
 
-    Goes through the files of those days once more, oldest first, by the checks and guards of NEW.toml, and tells for
-    each day which units would now be held, no longer be held, or be summed differently; then the coming year's slots of
-    both configurations. It plays in a database of its own: one beside the books where the role may create it
-    (CREATEDB), else an embedded PostgreSQL (the extra `demo`). The books and the FTP server are not
-    touched. Both go when it ends.
+    Repeats the imports of those days, oldest first, with the checks and guards of NEW.toml, and lists for each day the
+    units that would now be held, no longer be held, or have other sums; then the coming year's slots of both
+    configurations. It uses a temporary database: beside the books if the role may create one (CREATEDB), otherwise in
+    an embedded PostgreSQL (the extra `demo`). The books and the FTP server are not touched.
 
     Example: copy /etc/cpimportd/cpimportd.toml to new.toml, edit that, `cpimportd rehearse new.toml --days 7`; if you
     like what you see, put it into place and `systemctl reload cpimportd`.

@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING
 import click
 
 from cpimportd.cli.arguments import INSTANT, NAME, SECONDS, FilePath, require_schedule
-from cpimportd.cli.common import Call, config_option, json_option, verb, who
+from cpimportd.cli.common import Call, config_option, current_user, json_option, verb
 from cpimportd.cli.connect import run_async
-from cpimportd.cli.output import Answer, say
+from cpimportd.cli.output import Answer, print_problems
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -44,15 +44,15 @@ _KINDS = ("receipts", "expenses", "details")
     help="The slot: an ISO instant with offset. Done slots are not done again.",
 )
 @click.option("--uploaded-after", type=INSTANT, metavar="INSTANT",
-              help="Leave the slot due where nothing is new and no workbook was uploaded after this.")  # fmt: skip
+              help="Leave the slot due if nothing is new and no workbook was uploaded after this.")  # fmt: skip
 @click.option("--again-within", type=SECONDS, metavar="SECONDS",
-              help="A failure that may pass is tried again if it comes so soon: no alert is sent of it.")  # fmt: skip
+              help="The daemon retries a transient failure that comes this soon; no alert is sent for it.")  # fmt: skip
 @click.option("--known-upload", type=INSTANT, metavar="INSTANT",
-              help="When the newest known workbook was uploaded: an alert is sent where none is newer.")  # fmt: skip
+              help="Upload time of the newest known workbook; an alert is sent if none is newer.")  # fmt: skip
 @click.option("--progress", "progress_form", type=click.Choice(["auto", "json", "none"]), default="auto",
               show_default=True, help="How progress is shown on stderr.")  # fmt: skip
 @json_option
-@verb(acts=True)
+@verb(changes_something=True)
 def run(
     call: Call,
     folder: Path | None,
@@ -70,12 +70,13 @@ def run(
 ) -> Answer:
     """Import today's workbooks now.
 
-    Fetches, reads and checks every workbook, and publishes what adds up in one transaction. What does not is held:
-    nothing of it is published, and the report says why. Running it again changes nothing. Expenses and details that do
-    not match because 1C is still uploading are held at once, unless --wait is given: then the rest is waited for.
+    Fetches, reads and checks every workbook, and publishes the units that pass in one transaction. The others are held:
+    nothing of them is published, and the report gives the reason. Running it again changes nothing. Expenses and
+    details that do not match yet because 1C is still uploading are held at once; with --wait the run waits for the
+    rest.
 
-    Examples: `cpimportd run --dry-run` shows what would change; `cpimportd run --from /srv/1c-exports` takes a folder.
-    Afterwards: `cpimportd summary`, `cpimportd diff RUN`. Where a daemon runs, `cpimportd trigger --wait` does it, too.
+    Examples: `cpimportd run --dry-run` shows what would change; `cpimportd run --from /srv/1c-exports` reads a folder.
+    Afterwards: `cpimportd summary`, `cpimportd diff RUN`. With a daemon you can also use `cpimportd trigger --wait`.
     """
     from cpimportd.config.load import require_source
     from cpimportd.core.model import Kind
@@ -90,7 +91,7 @@ def run(
         only=frozenset(Kind(name) for name in only) or frozenset(Kind),
         strict=strict,
         accepted=accepted,
-        requested_by=None if schedule else who(),
+        requested_by=None if schedule else current_user(),
         schedule=schedule,
         slot=slot,
         uploaded_after=uploaded_after,
@@ -107,7 +108,7 @@ def run(
             raise
         return answer_of(_refused(error, progress_form), UTC)  # the zone is not used: this report is printed as JSON
     report = run_async(do_run(settings, request, progress_form, again_within, known_upload))
-    if not dry_run and progress_form != "json":  # the daemon hears of its own run by these
+    if not dry_run and progress_form != "json":  # the daemon is notified by these messages
         notify_daemon(call.loaded, report, elsewhere=folder is not None, only=only)
     return answer_of(report, settings.zone)
 
@@ -129,8 +130,8 @@ async def do_run(
     again_within: timedelta | None,
     known_upload: datetime | None,
 ) -> "RunReport":
-    """Do a run with its progress shown, and watch over it: heartbeats and alerts."""
-    from cpimportd.notify.alerting import Occasion, watched
+    """Do a run: show its progress, send heartbeats and alerts."""
+    from cpimportd.notify.alerting import Occasion, run_with_notifications
     from cpimportd.render.progress import choose_progress
     from cpimportd.run.pipeline import run_once
 
@@ -144,7 +145,7 @@ async def do_run(
         known_upload=known_upload,
     )
     with choose_progress(progress_form, zone=settings.zone) as progress:
-        report = await watched(settings, occasion, run_once(settings, request, progress))
+        report = await run_with_notifications(settings, occasion, run_once(settings, request, progress))
         progress.end(report)
         return report
 
@@ -158,7 +159,7 @@ def answer_of(report: "RunReport", zone: tzinfo) -> Answer:
         render(report, console, zone=zone)
 
     if report.run is None and not report.files:
-        return Answer(lambda: report, lambda _: say(report.problems), code=report.code)
+        return Answer(lambda: report, lambda _: print_problems(report.problems), code=report.code)
     return Answer(lambda: report, show, code=report.code)
 
 
@@ -177,18 +178,18 @@ def notify_daemon(
     from cpimportd.core.problems import ProblemError
     from cpimportd.core.seen import SeenWorkbook
     from cpimportd.daemon.client import Client
-    from cpimportd.daemon.messages import Result
+    from cpimportd.daemon.messages import RunResult
     from cpimportd.daemon.run_notice import RunNotice
     from cpimportd.render.progress import messages_of_report
 
     if report.status.value not in JUDGED:
         return
     told = list(messages_of_report(report))
-    (result,) = (one for one in told if isinstance(one, Result))
+    (result,) = (one for one in told if isinstance(one, RunResult))
     seen = () if elsewhere else tuple(one for one in told if isinstance(one, SeenWorkbook))
     ended = report.started_at + timedelta(seconds=report.seconds)
     try:
         word = RunNotice(report.started_at, ended, result, seen, only)
         Client(loaded.settings.state_directory).leave_notice(word)
     except ProblemError as error:
-        say(error.problems)
+        print_problems(error.problems)

@@ -13,8 +13,8 @@ import click
 
 from cpimportd.cli.arguments import NAME, require_schedule
 from cpimportd.cli.common import Call, config_option, json_option, verb
-from cpimportd.cli.connect import daemon_client, say_wait
-from cpimportd.cli.output import Answer, say
+from cpimportd.cli.connect import daemon_client, print_wait
+from cpimportd.cli.output import Answer, print_problems
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -115,7 +115,7 @@ def _expression(text: str, zone: ZoneInfo, config_file: Path | None) -> str:
 
 
 def _schedules(config_file: Path | None) -> dict[str, str]:
-    """The expressions of all schedules; none where the configuration cannot be read: an expression needs none."""
+    """The expressions of all schedules; none if the configuration cannot be read: an expression needs none."""
     from cpimportd.config.load import load as load_configuration
     from cpimportd.core.problems import ProblemError
 
@@ -197,11 +197,11 @@ def _instant(text: str | None, zone: ZoneInfo) -> datetime:
 @click.command()
 @config_option
 @click.option("--wait", is_flag=True, help="Show progress, and end with the run's exit code.")
-@verb(acts=True)
+@verb(changes_something=True)
 def trigger(call: Call, wait: bool) -> int:
     """Import now, through the daemon: once more after the run that is under way, if one is.
 
-    It is not tried again as a slot is, nor does it wait for the other half of an upload: what is wrong is told at once.
+    The run is not retried as a slot is, and does not wait for the other half of an upload: it reports problems at once.
 
     Example: `cpimportd trigger --wait`. Without a daemon: `cpimportd run`.
     """
@@ -223,11 +223,11 @@ def trigger(call: Call, wait: bool) -> int:
 
 @click.command()
 @config_option
-@verb(acts=True)
+@verb(changes_something=True)
 def reload(call: Call) -> int:
     """Let the daemon read its configuration again, and wait for its answer; systemctl reload calls this.
 
-    Exit code 2 where it refused: the problems are told, and the configuration in force stays.
+    Exit code 2 if it was refused: the problems are printed, and the configuration in force stays.
 
     Example: edit the file, `cpimportd check`, `cpimportd reload`. To see beforehand what it would have done to the days
     that are kept: `cpimportd rehearse NEW.toml`.
@@ -237,7 +237,7 @@ def reload(call: Call) -> int:
     # Even a file with a fault is sent: the daemon refuses it and writes why into its journal.
     refused = daemon_client(call.config_file).reload()
     if refused:
-        say((*refused, problem("config-refused")))
+        print_problems((*refused, problem("config-refused")))
         return 2
     click.echo("the new configuration is in force, or will be when the run under way is over", err=True)
     return 0
@@ -248,7 +248,7 @@ def reload(call: Call) -> int:
 @click.argument("name", type=NAME)
 @click.argument("expression", required=False)
 @click.option("--reset", is_flag=True, help="Go by the configuration again.")
-@verb(acts=True)
+@verb(changes_something=True)
 def reschedule(call: Call, name: str, expression: str | None, reset: bool) -> int:
     """Give the schedule NAME another OnCalendar EXPRESSION until the daemon's next start.
 
@@ -270,12 +270,12 @@ def reschedule(call: Call, name: str, expression: str | None, reset: bool) -> in
     if expression is None and not reset:
         now = f"now {usual!r}"
         raise click.UsageError(f"say when: an OnCalendar expression such as '*-*-* 07:30' ({now}), or --reset")
-    client = Client(settings.state_directory, say=say_wait)
+    client = Client(settings.state_directory, on_wait=print_wait)
     if expression is not None:
         _require_slot(expression, settings.zone)
     refused = client.reschedule(name, expression)
     if refused:
-        say((*refused, problem("config-refused")))
+        print_problems((*refused, problem("config-refused")))
         return 2
     # The daemon's status still shows the old slot while a run is under way.
     slot = next_slot(expression or usual, settings.zone, datetime.now(UTC))

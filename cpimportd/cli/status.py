@@ -8,7 +8,7 @@ import click
 from cpimportd.cli.arguments import DAY, DEPARTMENT, require_order
 from cpimportd.cli.common import Call, config_option, json_option, verb
 from cpimportd.cli.connect import daemon_client, reading, run_async
-from cpimportd.cli.output import Answer, print_json, say
+from cpimportd.cli.output import Answer, print_json, print_problems
 
 if TYPE_CHECKING:
     from datetime import datetime, timedelta
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from cpimportd.core.problems import Problem
 
 _BOOKS_WITHIN: Final = 3.0
-"""Seconds in which the database says what is held; the daemon's own word comes at once."""
+"""Seconds for the query of held units; the daemon's own status needs no query."""
 
 
 @click.command()
@@ -32,15 +32,15 @@ def status(call: Call) -> Answer | int:
     """What the daemon does: running since when, next slots, the last run, the last good one, held units, workbooks.
 
     Exit codes: 0 it runs and all is well · 1 it runs, but the last run failed, held something or found no upload, the
-    last job of a schedule failed, a schedule has no slot any more, a workbook is held or stale, a run or a slot waits
-    on trouble, readers were not told of a run, or a configuration was refused · 2 it does not run, and the
-    configuration has a fault · 3 it does not run. What is held the books say; where they cannot be asked, it is what
-    the daemon remembers, and said so.
+    last job of a schedule failed, a schedule has no slot any more, a workbook is held or stale, a wait of a run or a
+    slot needs attention, notifications are outstanding, or a configuration was refused · 2 it does not run, and the
+    configuration is wrong · 3 it does not run. Held units are read from the database; if that fails, the daemon's own
+    list is shown, with a note.
 
     Example: `cpimportd status --json | jq .well`. Why a unit is held: `cpimportd history`, then `cpimportd show RUN`.
     """
     from cpimportd.core.problems import ProblemError
-    from cpimportd.daemon.client import as_told, verdict, with_held
+    from cpimportd.daemon.client import needing_attention, with_attention, with_database_facts
 
     client = daemon_client(call.config_file)
     try:
@@ -51,17 +51,17 @@ def status(call: Call) -> Answer | int:
         if call.as_json:
             print_json({"running": False, "problems": error.problems})
         else:
-            say(error.problems)
+            print_problems(error.problems)
         return 3
-    found = with_held(found, *_held_by_books(call.config_file))
-    wrong = verdict(found)
+    found = with_database_facts(found, *_held_by_books(call.config_file))
+    wrong = needing_attention(found)
 
     def show(console: "Console") -> None:
         from cpimportd.render.status import render_status
 
         render_status(found, wrong, console)
 
-    return Answer(lambda: as_told(found), show, code=1 if wrong else 0)
+    return Answer(lambda: with_attention(found), show, code=1 if wrong else 0)
 
 
 def _held_by_books(config_file: Path | None) -> "tuple[list[str] | None, Problem | None, list[Problem]]":
@@ -78,7 +78,7 @@ def _held_by_books(config_file: Path | None) -> "tuple[list[str] | None, Problem
     from cpimportd.core.phrases import phrase
     from cpimportd.core.problems import ProblemError, problem
 
-    async def ask() -> "tuple[list[str], list[Problem]]":
+    async def query() -> "tuple[list[str], list[Problem]]":
         async with asyncio.timeout(_BOOKS_WITHIN):
             loaded = load_configuration(config_file)
             return await reading(loaded, lambda connection: look(connection, loaded.settings))
@@ -89,7 +89,7 @@ def _held_by_books(config_file: Path | None) -> "tuple[list[str] | None, Problem
         return [one.unit.name for one in units], [one.explained(settings.zone) for one in untold]
 
     try:
-        held, untold = run_async(ask())
+        held, untold = run_async(query())
     except ProblemError as error:
         return None, error.problems[0], []
     except TimeoutError:
@@ -115,7 +115,7 @@ def check(call: Call, nagios: bool, warning: str | None, critical: str | None) -
     """Look whether everything that a run needs is there: one line each, with the way out.
 
     Tries the configuration, the source, the database with its rights and schema, the cache, the disk and the clock.
-    Changes nothing. Exit code 1 where a line says FAILED.
+    Changes nothing. Exit code 1 if a line says FAILED.
 
     With --nagios it looks at the imports themselves: CRITICAL (2) where the newest slot should be done and is not, or
     database or source cannot be reached; WARNING (1) where a unit is held, the last run failed, a workbook is stale or
@@ -144,13 +144,13 @@ def _nagios(call: Call, warning: str | None, critical: str | None) -> int:
     from datetime import UTC, datetime
 
     from cpimportd.core.problems import ProblemError
-    from cpimportd.notify.nagios import Thresholds, ask
+    from cpimportd.notify.nagios import Thresholds, check_imports
     from cpimportd.notify.nagios_answer import unknown, wrong_configuration
     from cpimportd.render.layout import stdout_console
 
     try:
         thresholds = Thresholds(_span(warning, "--warning"), _span(critical, "--critical"))
-        answer = run_async(ask(call.loaded, thresholds, datetime.now(UTC)))
+        answer = run_async(check_imports(call.loaded, thresholds, datetime.now(UTC)))
     except ProblemError as error:
         answer = wrong_configuration(error.problems)
     except Exception as error:  # noqa: BLE001 - exit code 1 would be read as WARNING

@@ -40,7 +40,7 @@ def dotenv(text: str) -> dict[str, Variable]:
 
 
 def _line(found: Binding) -> int:
-    """Where a variable stands; what the parser keeps of it begins with the empty lines above."""
+    """The line of a variable; the parser's text of it begins with the empty lines above."""
     text = found.original.string
     return found.original.line + text[: len(text) - len(text.lstrip())].count("\n")
 
@@ -55,7 +55,7 @@ class Environment:
     Attributes:
         variables: by name.
         places: of those that are none of the process's own, in words for people.
-        file: the ``.env`` that was read; None where there is none.
+        file: the ``.env`` that was read; None if there is none.
         text: what it says, word for word.
         mode: of that file.
         problems: what is wrong with it.

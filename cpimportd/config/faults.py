@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from pydantic import TypeAdapter, ValidationError
 
-from cpimportd.config.keys import MASK, KeyPath, dotted, find, in_file, masked, meant, variable
+from cpimportd.config.keys import MASK, KeyPath, dotted, find, in_file, masked, suggest, variable
 from cpimportd.config.sources import ConfigFile, Found, origin_of, place, unknown
 from cpimportd.config.values import Calendar
 from cpimportd.core.phrases import PhraseError, Reason, phrase
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from pydantic_core import ErrorDetails
 
 
-def faults(error: ValidationError, merged: Found, file: ConfigFile | None) -> Iterable[Problem]:
+def problems_of_validation(error: ValidationError, merged: Found, file: ConfigFile | None) -> Iterable[Problem]:
     """Every fault that pydantic found, as a problem.
 
     Args:
@@ -29,12 +29,12 @@ def faults(error: ValidationError, merged: Found, file: ConfigFile | None) -> It
         if detail["type"] == "extra_forbidden":
             yield _unknown(path, merged, file)
         else:
-            yield _wrong(path, detail, merged, file)
+            yield _wrong_value(path, detail, merged, file)
 
 
 def _unknown(path: KeyPath, merged: Found, file: ConfigFile | None) -> Problem:
     section = isinstance(merged.get(path), Mapping)
-    candidates = meant(path, section=section)
+    candidates = suggest(path, section=section)
     origin = origin_of(path, merged, file)
     if origin.startswith("environment "):
         return unknown(path, origin, [variable(key) for key in candidates])
@@ -70,11 +70,11 @@ def _expected(detail: "ErrorDetails") -> Reason:
     return re.sub(r"^(Input|String) should be", "expected", said)
 
 
-def _wrong(path: KeyPath, detail: "ErrorDetails", merged: Found, file: ConfigFile | None) -> Problem:
+def _wrong_value(path: KeyPath, detail: "ErrorDetails", merged: Found, file: ConfigFile | None) -> Problem:
     reason = _expected(detail)
     if find(path) is None and "dictionary" in str(reason):
         reason = phrase("expected-section")
-    shown = _shown(path, merged.get(path))
+    shown = _shown_value(path, merged.get(path))
     return problem(
         "config-value",
         key=dotted(path),
@@ -84,7 +84,7 @@ def _wrong(path: KeyPath, detail: "ErrorDetails", merged: Found, file: ConfigFil
     )
 
 
-def _shown(path: KeyPath, value: Any) -> object:  # noqa: ANN401 - whatever TOML can hold
+def _shown_value(path: KeyPath, value: Any) -> object:  # noqa: ANN401 - whatever TOML can hold
     key = find(path)
     if key is None or key.secret or isinstance(value, Mapping):
         return None

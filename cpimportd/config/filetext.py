@@ -47,7 +47,7 @@ def decoded(content: bytes) -> str:
     Raises:
         ValueError: it is in another encoding, which the error names with the line where it shows and the way out.
     """
-    encoding = next((name for mark, name in _MARKS if content.startswith(mark)), None) or _without_mark(content)
+    encoding = next((name for mark, name in _MARKS if content.startswith(mark)), None) or _without_bom(content)
     if encoding:
         raise UnfitError("other-encoding", encoding=encoding, code=encoding.lower())
     try:
@@ -60,7 +60,7 @@ def decoded(content: bytes) -> str:
         raise UnfitError("line-other-encoding", line=line, encoding=guess[1], code=guess[0]) from None
 
 
-def _without_mark(content: bytes) -> str | None:
+def _without_bom(content: bytes) -> str | None:
     """UTF-16 without its mark: of ASCII, every other byte is NUL."""
     begin = content[:200]
     for first, name in ((1, "UTF-16LE"), (0, "UTF-16BE")):
@@ -85,7 +85,7 @@ def parsed(text: str) -> dict[str, Any]:
     """The TOML document.
 
     Raises:
-        ValueError: it is none; the error names the line, for a key that stands twice both lines, and the way out.
+        ValueError: invalid TOML; the error names the line (for a duplicate key both lines) and the remedy.
     """
     try:
         return tomllib.loads(text)
@@ -98,7 +98,7 @@ def parsed(text: str) -> dict[str, Any]:
 
 
 def _reason(said: str, text: str) -> Phrase:
-    """What tomllib says, with the key and both lines of what stands twice, and what usually was meant."""
+    """The reason of tomllib, with the key and both lines of a duplicate, and with hints for common mistakes."""
     found = _AT_LINE.fullmatch(said)
     if found is None:
         return phrase("said", said=said)
@@ -106,7 +106,7 @@ def _reason(said: str, text: str) -> Phrase:
     lines = text.splitlines()
     line = lines[number - 1] if number <= len(lines) else ""
     if re.match(r"Cannot (overwrite|declare|mutate)|Duplicate|Can't", reason):
-        return _twice(text, number) or phrase("at-line", line=number, said=reason)
+        return _duplicate_reason(text, number) or phrase("at-line", line=number, said=reason)
     if reason == "Invalid value":
         return phrase("at-line", line=number, said=phrase("toml-value"))
     if reason.startswith("Unescaped '\\'"):
@@ -116,8 +116,8 @@ def _reason(said: str, text: str) -> Phrase:
     return phrase("at-line", line=number, said=reason)
 
 
-def _twice(text: str, number: int) -> Phrase | None:
-    """The key that stands a second time in a line, with the line where it stands first; None where none is found."""
+def _duplicate_reason(text: str, number: int) -> Phrase | None:
+    """The duplicate key of a line, with its first line; None if there is none."""
     stand = list(places(text))
     here = [path for line, path in stand if line == number]
     for path in here:

@@ -18,12 +18,12 @@ KeyPath = tuple[str, ...]
 """A key with the sections around it, from the outside: ``("schedules", "import", "at")``."""
 
 SCHEDULE = "import"
-"""The schedule that is there without being asked for; it stands for every schedule in the tree of keys."""
+"""The default schedule; it represents every schedule in the tree of keys."""
 
 
 @dataclass(frozen=True, slots=True)
 class Key:
-    """One key: where it stands, and what config/settings.py says of it."""
+    """One key: its path, and its field in config/settings.py."""
 
     path: KeyPath
     field: FieldInfo
@@ -57,7 +57,7 @@ def all_keys() -> Mapping[KeyPath, Key]:
 
 
 def find(path: KeyPath) -> Key | None:
-    """The key at a path, whatever the schedule's name in it; None where there is none."""
+    """The key at a path, whatever the schedule's name in it; None if there is none."""
     return all_keys().get(_in_schedule(path, SCHEDULE))
 
 
@@ -76,12 +76,12 @@ def variable(path: KeyPath) -> str:
 
 
 def in_file(path: KeyPath) -> str:
-    """A key as it stands in the file: ``[schedules.import] at``."""
+    """A key as in the file: ``[schedules.import] at``."""
     *sections, leaf = path
     return f"[{'.'.join(sections)}] {leaf}" if sections else f"{leaf}, above the first section"
 
 
-def meant(path: KeyPath, *, section: bool = False) -> tuple[KeyPath, ...]:
+def suggest(path: KeyPath, *, section: bool = False) -> tuple[KeyPath, ...]:
     """The keys that an unknown one may have been meant for: misplaced first, else misspelt.
 
     Args:

@@ -13,7 +13,7 @@ READING: Final = ("python-calamine", "openpyxl", "xlrd")
 _AT_LEAST: Final = re.compile(r"(?P<name>[A-Za-z0-9._-]+)(?:\[[^\]]*\])? *>= *(?P<version>[0-9.]+)")
 
 
-def too_old(names: Collection[str] | None = None) -> Iterator[Problem]:
+def outdated_packages(names: Collection[str] | None = None) -> Iterator[Problem]:
     """The libraries that are older than this version of cpimportd needs.
 
     Args:
@@ -42,7 +42,7 @@ def require_new_enough(names: Collection[str] | None = None) -> None:
     Raises:
         ProblemError: ``library-old`` for each that is not.
     """
-    if old := tuple(too_old(names)):
+    if old := tuple(outdated_packages(names)):
         raise ProblemError(*old)
 
 

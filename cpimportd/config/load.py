@@ -10,7 +10,7 @@ from typing import NoReturn
 from pydantic import BaseModel, SecretStr, ValidationError
 
 from cpimportd.config.environment import read_environment
-from cpimportd.config.faults import faults
+from cpimportd.config.faults import problems_of_validation
 from cpimportd.config.keys import SCHEDULE, KeyPath, all_keys, dotted, holds_secret, variable
 from cpimportd.config.predecessor import from_predecessor
 from cpimportd.config.settings import Settings
@@ -45,7 +45,7 @@ class Loaded:
         settings: what to go by.
         origins: per dotted key, where its value stands: a path, ``environment CPIMPORTD_…``, ``credential …`` or
             ``default``.
-        path: the file that was read; None where there is none.
+        path: the file that was read; None if there is none.
         problems: warnings; what is wrong raises instead.
         notes: what is set and has no effect, in words for people.
         text: what the file says, word for word, so that a run can be given exactly what was accepted.
@@ -61,7 +61,7 @@ class Loaded:
     env_text: str = field(default="", repr=False)
 
     def place(self, key: str) -> str:
-        """Where a key stands, in words for people: of a file also the line.
+        """The place of a key in words; in a file also the line.
 
         Args:
             key: dotted.
@@ -128,23 +128,23 @@ def _validate(merged: Found, file: ConfigFile | None) -> tuple[Settings | None, 
     try:
         return Settings.model_validate(merged.values), ()
     except ValidationError as error:
-        return None, tuple(faults(error, merged, file))
+        return None, tuple(problems_of_validation(error, merged, file))
 
 
 def _merge(places: Iterable[Found]) -> Found:
     """All places in one, the later the stronger."""
     merged = Found()
     for place in places:
-        merged.values = _over(merged.values, place.values)
+        merged.values = _merged(merged.values, place.values)
         merged.origins |= place.origins
     return merged
 
 
-def _over(below: Tree, above: Tree) -> Tree:
+def _merged(below: Tree, above: Tree) -> Tree:
     tree = dict(below)
     for name, value in above.items():
         under = tree.get(name)
-        tree[name] = _over(under, value) if isinstance(under, dict) and isinstance(value, dict) else value
+        tree[name] = _merged(under, value) if isinstance(under, dict) and isinstance(value, dict) else value
     return tree
 
 
@@ -175,7 +175,7 @@ def values(section: BaseModel | Mapping[str, object], above: KeyPath = ()) -> It
 
 
 def require_source(settings: Settings, path: Path | None = None) -> str:
-    """The source's url, where a command cannot do without.
+    """The source's url, for a command that needs it.
 
     Args:
         settings: what was loaded.
@@ -188,7 +188,7 @@ def require_source(settings: Settings, path: Path | None = None) -> str:
 
 
 def require_database(settings: Settings, path: Path | None = None) -> SecretStr:
-    """The database's url, where a command cannot do without.
+    """The database's url, for a command that needs it.
 
     Args:
         settings: what was loaded.

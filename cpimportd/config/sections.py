@@ -25,9 +25,9 @@ from cpimportd.config.values import (
 
 
 class Section(BaseModel):
-    """A part of the configuration: frozen, and closed to keys that nobody reads."""
+    """A section of the configuration: frozen, without unknown keys."""
 
-    # A part is validated with the whole only, so a validator of its own is not built before somebody asks for it.
+    # A section is validated only with the whole, so its own validator is built on demand.
     model_config = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True, defer_build=True)
 
 

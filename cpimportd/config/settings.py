@@ -146,7 +146,7 @@ class Engine(Section):
 
     @field_validator("dask_scheduler", mode="after")
     @classmethod
-    def _named_where_it_is_needed(cls, address: str | None, others: ValidationInfo) -> str | None:
+    def _check_scheduler_address(cls, address: str | None, others: ValidationInfo) -> str | None:
         if address is None and others.data.get("executor") == "dask":
             raise UnfitError("expected-scheduler-for-dask")
         return address

@@ -13,7 +13,7 @@ from cpimportd.core.typed import to_json
 
 
 class Row(NamedTuple):
-    """One key: its dotted name, its value as it would be written in the file, and where that stands."""
+    """One key: its dotted name, its value as in the file, and the value's place."""
 
     key: str
     value: str
@@ -33,7 +33,7 @@ def render(loaded: Loaded, show: Literal["all", "set"] = "all") -> list[Row]:
     return rows if show == "all" else [row for row in rows if row.origin != "default"]
 
 
-def as_json(loaded: Loaded) -> dict[str, object]:
+def config_document(loaded: Loaded) -> dict[str, object]:
     """The configuration for scripts, secrets hidden.
 
     Returns:
@@ -85,7 +85,7 @@ def _is_size(path: KeyPath) -> bool:
 _HEAD = f"""\
 # {DEFAULT_PATH}: the configuration of cpimportd.
 #
-# Every key stands here with its default, commented out; a key without a default shows an example.
+# Every key is listed with its default, commented out; a key without a default shows an example.
 # Each can also be set by an environment variable, CPIMPORTD_SECTION__KEY, and a secret by a systemd
 # credential named section.key. `cpimportd config show` says which value holds and where it comes from.
 """
@@ -101,12 +101,12 @@ def example() -> str:
     for key in all_keys().values():
         if key.path[:-1] != section:
             section = key.path[:-1]
-            lines += ["", *_prose(key.section.__doc__ or ""), f"[{dotted(section)}]"]
-        lines += ["", *_prose(key.field.description or ""), f"#{key.path[-1]} = {_value(key)}"]
+            lines += ["", *_wrapped_comment(key.section.__doc__ or ""), f"[{dotted(section)}]"]
+        lines += ["", *_wrapped_comment(key.field.description or ""), f"#{key.path[-1]} = {_value(key)}"]
     return "\n".join(lines) + "\n"
 
 
-def _prose(text: str) -> list[str]:
+def _wrapped_comment(text: str) -> list[str]:
     return [f"# {line}" for line in wrap(" ".join(text.split()), 98)]
 
 

@@ -10,7 +10,7 @@ from urllib.parse import unquote
 from pydantic_settings import EnvSettingsSource
 
 from cpimportd.config.filetext import decoded, parsed, places, read_bytes
-from cpimportd.config.keys import KeyPath, all_keys, dotted, meant, variable
+from cpimportd.config.keys import KeyPath, all_keys, dotted, suggest, variable
 from cpimportd.config.settings import Settings
 from cpimportd.core.addresses import advice
 from cpimportd.core.phrases import phrase, reason_of
@@ -33,7 +33,7 @@ class Found:
 
     Attributes:
         values: in their sections.
-        origins: per key, where it stands, in words for people.
+        origins: per key, its place in words.
         problems: what is wrong with the place itself.
         notes: what is there and has no effect, in words for people.
     """
@@ -52,7 +52,7 @@ class Found:
         self.origins[path] = origin
 
     def get(self, path: KeyPath) -> object:
-        """The value at a path; None where there is none."""
+        """The value at a path; None if there is none."""
         node: object = self.values
         for name in path:
             node = node.get(name) if isinstance(node, Mapping) else None
@@ -78,25 +78,25 @@ class ConfigFile:
     found: Found
 
     def place(self, path: KeyPath) -> str:
-        """The file, and the line where a key stands."""
+        """The file and line of a key."""
         return place_in(self.path, self.text, path)
 
 
 def place_in(file: Path, text: str, path: KeyPath) -> str:
-    """A file, and the line where a key stands, as far as a look at single lines can tell."""
+    """The file and line of a key, as far as single lines show it."""
     line = next((number for number, here in places(text) if here[: len(path)] == path), None)
     return f"{file}, line {line}" if line else str(file)
 
 
 def origin_of(path: KeyPath, found: Found, file: ConfigFile | None) -> str:
-    """Where a key or a section stands, without the line."""
+    """The place of a key or a section, without the line."""
     inside = (origin for key, origin in found.origins.items() if key[: len(path)] == path)
     # A section without keys has no origin of its own; only a file can hold one.
     return found.origins.get(path) or next(inside, str(file.path) if file else "the configuration")
 
 
 def place(path: KeyPath, found: Found, file: ConfigFile | None) -> str:
-    """Where a key or a section stands: of a file also the line."""
+    """The place of a key or a section; in a file also the line."""
     origin = origin_of(path, found, file)
     return file.place(path) if file is not None and origin == str(file.path) else origin
 
@@ -105,7 +105,7 @@ def read_file(path: Path) -> ConfigFile | None:
     """Read the file.
 
     Returns:
-        None where there is none.
+        None if there is none.
 
     Raises:
         ProblemError: ``config-unreadable`` or ``config-syntax``.
@@ -166,12 +166,12 @@ def from_environment(environ: Mapping[str, str]) -> Found:
     read = {origin.removeprefix("environment ") for origin in found.origins.values()}
     for path, name in ours.items():
         if name not in read:
-            found.problems.append(unknown(path, f"environment {name}", [variable(key) for key in meant(path)]))
+            found.problems.append(unknown(path, f"environment {name}", [variable(key) for key in suggest(path)]))
     return found
 
 
 def unknown(path: KeyPath, place: str, candidates: Iterable[str]) -> Problem:
-    """The problem of a key that nobody reads."""
+    """The problem of an unknown key."""
     meant_for = list(candidates)
     hint = phrase("did-you-mean-keys", keys=meant_for) if meant_for else ""
     return problem("config-unknown-key", key=dotted(path), place=place, hint=hint)

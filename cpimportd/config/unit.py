@@ -1,4 +1,4 @@
-"""The variables and credentials of the daemon's unit, for whoever asks beside it: root's verbs see the same.
+"""The variables and credentials of the daemon's unit, so that root's verbs use the same.
 
 systemd gives ``Environment=``, ``EnvironmentFile=`` and ``LoadCredential=`` to the unit alone. A check by hand without
 them would try another configuration than the run at 06:00. This imports little: it is asked before every verb.
@@ -26,7 +26,7 @@ _OWN: Final = ("NOTIFY_SOCKET", "CREDENTIALS_DIRECTORY")
 """Who has one of these is started by systemd, and has the rest from it, too."""
 
 Seen = Mapping[str, tuple[str, str]]
-"""Variables by name: the value, and where it stands, in words for people."""
+"""Variables by name: the value, and its place in words."""
 
 _adopted: dict[str, tuple[str, str]] = {}
 
@@ -59,7 +59,7 @@ def adopt(config: Path | None = None) -> None:
 
 
 def unit_of(config: Path) -> str | None:
-    """The unit that reads this file, by the names of the packaged units; None for a file of somebody's own."""
+    """The packaged unit that reads this file; None for other files."""
     file = config.absolute()
     if file.parent != DEFAULT_PATH.parent or file.suffix != ".toml":
         return None

@@ -52,7 +52,7 @@ class YearOfSlots:
 @json_keys(change="change")
 @dataclass(frozen=True, slots=True)
 class ComparedSchedule:
-    """A schedule as it is and as it would be; None where it is not enabled."""
+    """A schedule as it is and as it would be; None if it is not enabled."""
 
     name: str
     present: YearOfSlots | None

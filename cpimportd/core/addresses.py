@@ -17,7 +17,7 @@ _AUTHORITY: Final = re.compile(r"[^/?#]*")
 
 
 def misplaced(url: str) -> bool:
-    """Whether an ``@`` stands behind the authority, as where an unencoded character ended the login too early.
+    """Whether an ``@`` follows the authority, because an unencoded character ended the login too early.
 
     This is for URLs whose paths and queries hold no ``@`` of their own.
     """
@@ -30,7 +30,7 @@ def advice(url: str) -> Phrase | None:
     """How the login has to be written: each character up to the last ``@`` that cannot stand there as it is.
 
     Returns:
-        None where there is no such character.
+        None if there is no such character.
     """
     login = url.partition("://")[2].rpartition("@")[0]
     found = dict.fromkeys(match[0] for match in _SPECIAL.finditer(login))
@@ -105,7 +105,7 @@ def cache(url: str) -> str:
 
 
 def alert(url: str) -> str:
-    """One address of ``alerts.urls``, as Apprise has them; whether it knows the service, it says itself."""
+    """One address of ``alerts.urls``; Apprise itself checks whether it supports the service."""
     if not re.fullmatch(r"[A-Za-z][A-Za-z0-9+.-]*://\S+", url):
         raise UnfitError("expected-apprise")
     scheme, _, rest = url.partition("://")

@@ -1,4 +1,4 @@
-"""Files that are there whole or not at all, and nobody else's business: mode 0700 and 0600 whatever the umask.
+"""Files that are written atomically and are private: mode 0700 and 0600 whatever the umask.
 
 What root makes in a folder of the service's user belongs to that user: a verb that an administrator tried must leave
 nothing that the daemon then cannot use. Imported by the daemon, and so imports nothing that is heavy.
@@ -69,7 +69,7 @@ def open_private(path: Path, mode: Literal["wb", "ab"]) -> int:
 
     Args:
         path: of the file; its folder exists.
-        mode: ``wb`` writes it anew, ``ab`` goes on at its end.
+        mode: ``wb`` rewrites it, ``ab`` appends.
 
     Returns:
         A descriptor.
@@ -91,7 +91,7 @@ def open_private(path: Path, mode: Literal["wb", "ab"]) -> int:
 
 
 def give_to_folder_owner(path: Path) -> None:
-    """Let what root has just made belong to whom the folder belongs to in which it lies.
+    """Give a file that root has just created to the owner of its folder.
 
     Raises:
         OSError: it cannot be given away.
@@ -104,7 +104,7 @@ def give_to_folder_owner(path: Path) -> None:
 
 
 def foreign(path: Path) -> Problem | None:
-    """Why a folder that is there is not to be used: it, or the symbolic link to it, is in somebody else's hands.
+    """Why an existing folder must not be used: it, or the symbolic link to it, belongs to another user.
 
     Ours are our own, root's and, for root, those of the service's user.
 
@@ -173,7 +173,7 @@ def replacing(path: Path, *, force: bool = True) -> Iterator[Path]:
 
 @contextmanager
 def _replacement(path: Path, *, force: bool = True) -> Iterator[tuple[int, Path]]:
-    """As :func:`replacing`, with the new file open: whoever gets it closes it."""
+    """As :func:`replacing`, with the new file open; the caller closes it."""
     handle, name = tempfile.mkstemp(prefix=_unfinished(path), dir=path.parent)
     beside = Path(name)
     try:

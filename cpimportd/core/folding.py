@@ -71,7 +71,7 @@ def fold(text: str) -> str:
 
 
 def fold_case(text: str) -> str:
-    """The form in which a text equals what somebody typed by another habit, and nothing that only looks like it.
+    """The form in which a text equals other ways to type it, but not texts that only look like it.
 
     Case, ``ё`` for ``е``, composed marks, a BOM or spaces around it do not matter; a Latin letter
     for a Cyrillic one does.
@@ -115,7 +115,7 @@ class CharacterDifference:
 
 
 def differences(here: str, there: str) -> tuple[CharacterDifference, ...]:
-    """Which characters of two texts differ, from left to right; none where they are equal."""
+    """Which characters of two texts differ, from left to right; none if they are equal."""
     matcher = SequenceMatcher(None, here, there, autojunk=False)
     return tuple(
         CharacterDifference(start + 1, here[start:end], there[other_start:other_end])
@@ -139,7 +139,7 @@ def with_code_points(here: str, there: str, limit: int = 3) -> str:
 
 
 def lookalike(text: str, others: Iterable[str]) -> str | None:
-    """The first of other texts that folds like this one and is not it; None where none does."""
+    """The first of other texts that folds like this one and is not it; None if none does."""
     folded = fold(text)
     return next((other for other in others if other != text and fold(other) == folded), None)
 
@@ -171,12 +171,12 @@ def nearest(name: str, known: Iterable[str], *, likeness: float = 0.6) -> str | 
     """The known name that is most like one that is not known.
 
     Args:
-        name: as somebody wrote it.
+        name: as the user wrote it.
         known: what there is.
         likeness: how much of both has to be the same, from 0 to 1 (:meth:`difflib.SequenceMatcher.ratio`).
 
     Returns:
-        The name as it is known; None where none is so much like it.
+        The name as it is known; None if none is so much like it.
     """
     folded = {fold(one): one for one in known}
     close = get_close_matches(fold(name), folded, n=1, cutoff=likeness)

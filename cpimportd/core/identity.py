@@ -90,7 +90,7 @@ class Numbered(NamedTuple):
     """What the name of a document with number and moment says, in the form in which it is compared.
 
     Attributes:
-        words: what stands before the number, folded.
+        words: the text before the number, folded.
         number: folded.
         written: the number's letters, as they are written in all but case, and its digits.
         moment: of the document.
@@ -107,7 +107,7 @@ class Numbered(NamedTuple):
 
 
 def numbered(operation_id: str) -> Numbered | None:
-    """What a document's name says; None where it lacks number or moment.
+    """What a document's name says; None if it lacks number or moment.
 
     A ``№`` before the number, a space within it and punctuation that only a hand adds do not matter.
     """
@@ -126,7 +126,7 @@ def numbered(operation_id: str) -> Numbered | None:
 
 
 def _whole(before: str, number: str) -> tuple[str, str]:
-    """The words before a number and the number, where a space may have cut it in two, or a ``№`` stands before it."""
+    """The words before a number and the number, which may contain a space or follow a ``№``."""
     if _STARTS_INSIDE.match(number) and (beginning := _APART.search(before)):
         before, number = before[: beginning.start()], beginning[1] + number
     return _SIGN.sub("", before), number.removeprefix("№").rstrip(",;")

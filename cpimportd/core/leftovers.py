@@ -39,7 +39,7 @@ def take_lock(path: Path) -> int | None:
     """Hold the lock of a file, making it where it is missing, until the descriptor is closed or the process ends.
 
     Returns:
-        The descriptor; None where somebody else holds it, or the file system knows no locks.
+        The descriptor; None if another process holds the lock, or the file system has no locks.
 
     Raises:
         OSError: it cannot be opened.
@@ -55,7 +55,7 @@ def take_lock(path: Path) -> int | None:
 
 @contextmanager
 def abandoned(path: Path) -> Iterator[bool]:
-    """Whether a lock is there and held by nobody; then we hold it for a while, so that one alone tidies up."""
+    """Whether a lock file is free; then we hold it for a while, so that only one process cleans up."""
     try:
         handle = os.open(path, os.O_RDWR | os.O_CLOEXEC | os.O_NOFOLLOW)
     except OSError:
@@ -64,7 +64,7 @@ def abandoned(path: Path) -> Iterator[bool]:
     try:
         try:
             fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError:  # BlockingIOError: its process lives; others: nobody can know
+        except OSError:  # BlockingIOError: its process runs; others: unknown
             yield False
         else:
             yield True

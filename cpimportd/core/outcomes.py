@@ -1,4 +1,4 @@
-"""How an import ended, and what that means to whoever watches: said once, for reports, daemon, monitors and queries.
+"""How an import ended, and what that means: defined once, for reports, daemon, monitoring and queries.
 
 The words are those of :class:`cpimportd.core.report.RunStatus`, as the database and the daemon's memory keep them.
 """
@@ -7,10 +7,10 @@ from collections.abc import Collection
 from typing import Final
 
 WELL: Final = frozenset({"published", "unchanged"})
-"""Nothing was held: nobody has to look."""
+"""Nothing was held: nothing needs attention."""
 
 SUCCEEDED: Final = WELL | {"partial"}
-"""The books are those of that day, but for what is held, which is told by itself."""
+"""The books are those of that day, except for held units, which are reported separately."""
 
 JUDGED: Final = SUCCEEDED | {"held"}
 """It came so far as to say what is held; another try would change nothing, so that its slot is done."""
@@ -26,7 +26,7 @@ JOB: Final = "job:"
 
 
 def held_alone(status: str, organizations: Collection[str]) -> bool:
-    """Whether a workbook is held and no unit with it, since nobody knows whose it is: then it has to be told by itself.
+    """Whether a workbook of unknown organization is held: it belongs to no unit, so it is reported separately.
 
     Args:
         status: of the file, see :class:`cpimportd.core.report.FileStatus`.

@@ -65,7 +65,7 @@ KEYWORDS: Final[Mapping[str, str]] = {
     "tcp_user_timeout": "",
     "user": "PGUSER",
 }
-"""Every keyword that libpq 18 knows, and its variable."""
+"""Every keyword of libpq 18, and its variable."""
 
 _HOST: Final = re.compile(r"(?:\[(?P<v6>[^\[\]]+)\]|(?P<name>[^:\[\]@]*))(?::(?P<port>[^:@]*))?")
 
@@ -85,7 +85,7 @@ def parse(url: str) -> dict[str, str]:
 
     Raises:
         ValueError: it cannot be read; the error repeats nothing of it.
-        UnknownOptionError: libpq knows no such keyword.
+        UnknownOptionError: not a keyword of libpq.
     """
     scheme, separator, _ = url.partition("://")
     if not separator or scheme.partition("+")[0] not in {"postgresql", "postgres"}:
@@ -97,7 +97,7 @@ def parse(url: str) -> dict[str, str]:
 
 
 class _UnencodedError(Exception):
-    """Something stands where no URL has it; it may be a part of a password."""
+    """An unexpected character; it may be a part of a password."""
 
 
 def _parsed(rest: str) -> dict[str, str]:

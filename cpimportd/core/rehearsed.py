@@ -23,7 +23,7 @@ class SumDiffers:
 @json_keys(now_held="units_held", now_held_files="files_held", no_longer_held="units_freed")
 @dataclass(frozen=True, slots=True)
 class RehearsedRun:
-    """One archived run, gone through once more.
+    """One archived run, repeated.
 
     Attributes:
         day: on which it took place, in the configuration's time zone.
@@ -33,7 +33,7 @@ class RehearsedRun:
         no_longer_held: units that were held then, and the codes of what held them.
         sums: what the books would hold differently afterwards, of units that are held neither then nor now.
         problems: why it would fail as a whole.
-        now_held_files: workbooks of which nobody knows whose they are, that were not held then, and why they would be.
+        now_held_files: workbooks of unknown organization that were not held then, and why they would be.
     """
 
     run: int

@@ -8,7 +8,7 @@ OURS = "cpimportd"
 def command(*words: str) -> str:
     """Our command with its words, as any POSIX shell takes it: ``cpimportd accept 'ООО "Рога"/expenses'``.
 
-    A word that begins with a dash would be taken for an option; ``--`` ends those.
+    ``--`` ends the options, so that a word with a leading dash is not parsed as one.
     """
     verb, *rest = words
     ends_options = ["--"] if any(word.startswith("-") for word in rest) else []

@@ -1,4 +1,4 @@
-"""Where the daemon's memory lies, found without the rest of the configuration, for those who only ask the daemon.
+"""The state folder, found without the rest of the configuration, for clients of the daemon.
 
 It goes by the configuration that it accepted. A fault in the file as it is now must not hide from an administrator what
 the daemon does, and to validate everything takes half of the time until it answers.
@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Final
 
 DEFAULT_PATH: Final = Path("/etc/cpimportd/cpimportd.toml")
-"""Where the configuration file lies when nobody names another."""
+"""The default path of the configuration file."""
 
 USUAL: Final = Path("/var/lib/cpimportd")
 """The state folder of the packaged unit."""
@@ -36,7 +36,7 @@ def env_file_beside(config: Path) -> Path | None:
 
 
 def default_state_folder(environ: Mapping[str, str] = os.environ) -> Path:
-    """The state folder where nobody sets one."""
+    """The default state folder."""
     if folders := environ.get("STATE_DIRECTORY"):  # systemd.exec(5): several are separated by colons
         return Path(folders.split(":")[0])
     if os.geteuid() == 0 or (USUAL.is_dir() and os.access(USUAL, os.W_OK)):
@@ -55,7 +55,7 @@ def configured_state_folder(config: Path | None = None, environ: Mapping[str, st
         environ: the environment.
 
     Returns:
-        None where there is no file, or none that can be read so far: then the whole configuration says more.
+        None if there is no file, or none that can be read so far: then the whole configuration says more.
     """
     path = config or Path(environ.get("CPIMPORTD_CONFIG") or DEFAULT_PATH)
     file = Path(environ[ENV_FILE]) if environ.get(ENV_FILE) else env_file_beside(path)

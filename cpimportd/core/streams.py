@@ -19,12 +19,12 @@ if TYPE_CHECKING:
 _READER_GONE: Final = frozenset({errno.EPIPE, errno.ECONNRESET, errno.ENOTCONN, errno.ESHUTDOWN})
 
 
-class _Unfailing(io.FileIO):
+class _LossTolerantStream(io.FileIO):
     """A descriptor to which writing never raises.
 
     Attributes:
-        absent: nobody gave us this stream; what is written goes to /dev/null.
-        lost: why what was written last did not arrive; None where it did.
+        absent: the stream was closed at the start; writes go to /dev/null.
+        lost: why what was written last did not arrive; None if it did.
         keep_trying: whether to write again after a loss. A log goes on as soon as there is room; a document with a hole
             in it is worse than one that ends early.
     """
@@ -42,7 +42,7 @@ class _Unfailing(io.FileIO):
             return len(whole)
         try:
             while rest:
-                # None: somebody else's program has made the descriptor non-blocking, which is shared with it.
+                # None: another program that shares the descriptor has made it non-blocking.
                 written = super().write(rest)
                 if written is None:
                     select.select([], [self], [])
@@ -63,8 +63,8 @@ def prepare() -> None:
     absent = {descriptor for descriptor in (0, 1, 2) if _open_if_closed(descriptor)}
     if sys.stdin is None:
         sys.stdin = open(0, closefd=False)  # noqa: SIM115 - it lives as long as the process
-    sys.stdout = _text(_Unfailing(1, absent=1 in absent, keep_trying=False), sys.stdout)
-    sys.stderr = _text(_Unfailing(2, absent=2 in absent, keep_trying=True), sys.stderr, line_buffering=True)
+    sys.stdout = _text(_LossTolerantStream(1, absent=1 in absent, keep_trying=False), sys.stdout)
+    sys.stderr = _text(_LossTolerantStream(2, absent=2 in absent, keep_trying=True), sys.stderr, line_buffering=True)
 
 
 def _open_if_closed(descriptor: int) -> bool:
@@ -77,20 +77,20 @@ def _open_if_closed(descriptor: int) -> bool:
     return False
 
 
-def _text(raw: _Unfailing, before: IO[str] | None, *, line_buffering: bool = False) -> io.TextIOWrapper:
+def _text(raw: _LossTolerantStream, before: IO[str] | None, *, line_buffering: bool = False) -> io.TextIOWrapper:
     """A stream of text like the one that Python made, which may be none."""
     return io.TextIOWrapper(
         io.BufferedWriter(raw),
         encoding=getattr(before, "encoding", "utf-8"),
         errors=getattr(before, "errors", "backslashreplace"),
-        # PYTHONUNBUFFERED asks for write_through: whole lines at once are as good to whoever watches.
+        # PYTHONUNBUFFERED asks for write_through: whole lines serve a viewer as well.
         line_buffering=line_buffering
         or any(getattr(before, how, False) for how in ("line_buffering", "write_through")),
     )
 
 
-def loss(stream: IO[str]) -> OSError | None:
-    """Why what was written last to a standard stream did not arrive; None where it did, or where nobody knows."""
+def lost_error(stream: IO[str]) -> OSError | None:
+    """Why the last write to a standard stream was lost; None if it arrived, or if that is unknown."""
     raw = _raw(stream)
     if raw is None:
         return None
@@ -99,27 +99,29 @@ def loss(stream: IO[str]) -> OSError | None:
 
 
 def unread(stream: IO[str]) -> bool:
-    """Whether nobody reads a standard stream: its reader has gone, or there never was one."""
-    raw, lost = _raw(stream), loss(stream)
-    return raw is not None and lost is not None and (raw.absent or lost.errno in _READER_GONE or _hung_up(raw, lost))
+    """Whether a standard stream has no reader (any more)."""
+    raw, lost = _raw(stream), lost_error(stream)
+    return (
+        raw is not None and lost is not None and (raw.absent or lost.errno in _READER_GONE or _reader_gone(raw, lost))
+    )
 
 
-def give_up(stream: IO[str]) -> None:
-    """Count a standard stream as one that nobody reads: what was lost has been told."""
+def abandon_stream(stream: IO[str]) -> None:
+    """Treat a standard stream as one without a reader: its loss has been reported."""
     if (raw := _raw(stream)) is not None:
         raw.absent = True
 
 
-def _hung_up(raw: _Unfailing, lost: OSError) -> bool:
-    """Whether the terminal is gone: its driver answers EIO then, as a failing disk does."""
+def _reader_gone(raw: _LossTolerantStream, lost: OSError) -> bool:
+    """Whether the terminal was closed: its driver then answers EIO, as a failing disk does."""
     return lost.errno == errno.EIO and not _is_file(raw)
 
 
-def _is_file(raw: _Unfailing) -> bool:
+def _is_file(raw: _LossTolerantStream) -> bool:
     return stat.S_ISREG(os.fstat(raw.fileno()).st_mode)
 
 
-def _raw(stream: IO[str]) -> _Unfailing | None:
-    """What lies below a stream; None where it is none of ours, as in a test or another program."""
+def _raw(stream: IO[str]) -> _LossTolerantStream | None:
+    """The raw stream below; None if it is not ours, as in a test or another program."""
     raw = getattr(getattr(stream, "buffer", None), "raw", None)
-    return raw if isinstance(raw, _Unfailing) else None
+    return raw if isinstance(raw, _LossTolerantStream) else None

@@ -28,7 +28,7 @@ def exhausted(error: BaseException) -> Problem | None:
     """The problem of a machine, or of this process's limits on it, where that is what an exception means.
 
     Returns:
-        ``machine-exhausted``; None where the exception means something else.
+        ``machine-exhausted``; None if the exception means something else.
     """
     if isinstance(error, OSError):
         missing = _EXHAUSTED.get(error.errno or 0)

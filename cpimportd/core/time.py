@@ -37,7 +37,7 @@ def clock(instant: datetime, zone: tzinfo | None, now: datetime) -> str:
 
     Args:
         instant: an aware instant.
-        zone: in which it is told; None: that of the machine.
+        zone: time zone of the text; None means the machine's.
         now: the wall clock.
     """
     local = instant.astimezone(zone)
@@ -47,7 +47,7 @@ def clock(instant: datetime, zone: tzinfo | None, now: datetime) -> str:
 
 
 def day(instant: datetime, zone: tzinfo) -> str:
-    """``2026-11-24``: the day of an instant, in the zone that instants are told in."""
+    """``2026-11-24``: the day of an instant in a zone."""
     return f"{instant.astimezone(zone):%Y-%m-%d}"
 
 
@@ -73,7 +73,7 @@ def parse_zone(name: str) -> ZoneInfo:
     """A time zone by its name.
 
     Raises:
-        ValueError: there is none of this name, or this machine knows none at all.
+        ValueError: unknown name, or a machine without a time zone database.
     """
     try:
         return ZoneInfo(name)
@@ -90,9 +90,9 @@ def parse_zone(name: str) -> ZoneInfo:
 
 FIRST_YEAR: Final = 1990
 LAST_YEAR: Final = 2100
-"""What lies outside is a slip of the hand."""
+"""Years outside of this range are typing errors."""
 
 
 def in_years(day: date) -> bool:
-    """Whether a date lies in the years that are believed."""
+    """Whether a date lies in the plausible years."""
     return FIRST_YEAR <= day.year <= LAST_YEAR

@@ -19,7 +19,7 @@ class Variable:
 
     Attributes:
         value: as the program behind it gets it.
-        line: where it stands, from 1.
+        line: its line, from 1.
     """
 
     value: str
@@ -69,7 +69,7 @@ class _Characters:
         return self._text[self._at - 1 : self._at]
 
     def until(self, ends: str) -> str:
-        """What stands before the next of these, which is left."""
+        """The text before the next of these characters, which stays unread."""
         begun = self._at
         while not self.ended and self._text[self._at] not in ends:
             self._at += 1

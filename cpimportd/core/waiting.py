@@ -1,9 +1,10 @@
-"""What is waited for, said while the waiting lasts: by whom, why, until when, and when it is tried again.
+"""Waits, reported while they last: what for, why, until when, and when the next try is.
 
-Whoever waits says so here, in whatever room; whoever does the work decides who hears of it (:func:`told_to`): a run
-tells the daemon, a verb its terminal, and elsewhere nobody does. Nothing that is said here changes what is done.
+Any room reports a wait here. The caller of the work chooses the receiver (:func:`report_waits_to`): a run sends its
+waits to the daemon, a verb prints them at a terminal; without a receiver they are dropped. Reporting changes nothing
+in the work itself.
 
-What may answer at once, and mostly does, is told of when it has been silent for :data:`SHOWN_AFTER`.
+What usually answers at once is reported only after :data:`SHOWN_AFTER` seconds of silence.
 """
 
 import asyncio
@@ -19,7 +20,7 @@ from cpimportd.core.time import clock
 from cpimportd.core.typed import Instant
 
 SHOWN_AFTER: Final = 5.0
-"""Seconds of silence after which it is said that somebody is waited for."""
+"""Seconds of silence after which a wait is reported."""
 
 WHAT: Final = {
     "source": "the FTP server",
@@ -38,18 +39,18 @@ WHAT: Final = {
     "alerts": "alerts to be sent",
     "daemon": "the daemon's answer",
 }
-"""How each of the things that can be waited for is called, by its code."""
+"""Names of what can be waited for, by code."""
 
 
 class Wait(msgspec.Struct, frozen=True):
     """One thing that is waited for.
 
     Attributes:
-        code: which, of :data:`WHAT`.
-        why: what keeps it, in words; empty where nothing is known.
-        again: when it is tried again, in UTC; None where it is not tried but awaited.
-        until: when it is given up, in UTC; None where that is not known.
-        trouble: whether somebody should look; False where it belongs to a usual day.
+        code: a key of :data:`WHAT`.
+        why: the reason, in words; empty if unknown.
+        again: time of the next try, in UTC; None if there is no retry but an answer outstanding.
+        until: when the wait is given up, in UTC; None if unknown.
+        trouble: whether it needs attention; False for a wait of a normal day.
     """
 
     code: str = msgspec.field(name="for")
@@ -63,11 +64,11 @@ class Wait(msgspec.Struct, frozen=True):
         """What is waited for, in words."""
         return WHAT.get(self.code, self.code)
 
-    def told(self, zone: tzinfo | None, now: datetime) -> str:
+    def describe(self, zone: tzinfo | None, now: datetime) -> str:
         """``the FTP server: connection refused; next try 06:12:07, gives up 06:20``.
 
         Args:
-            zone: in which instants are told; None: that of the machine.
+            zone: time zone for the instants; None means the machine's.
             now: the wall clock.
         """
         ends = []
@@ -75,41 +76,41 @@ class Wait(msgspec.Struct, frozen=True):
             ends.append("being tried again" if self.again <= now else f"next try {clock(self.again, zone, now)}")
         if self.until is not None:
             ends.append(f"gives up {clock(self.until, zone, now)}")
-        said = f"{self.what}: {self.why}" if self.why else self.what
-        return f"{said}; {', '.join(ends)}" if ends else said
+        text = f"{self.what}: {self.why}" if self.why else self.what
+        return f"{text}; {', '.join(ends)}" if ends else text
 
 
-def told(waits: Sequence[Wait], zone: tzinfo | None, now: datetime) -> str:
-    """The first of them, and how many more there are."""
+def describe_waits(waits: Sequence[Wait], zone: tzinfo | None, now: datetime) -> str:
+    """The first wait, and the number of the others."""
     more = f" (and {len(waits) - 1} more)" if len(waits) > 1 else ""
-    return f"{waits[0].told(zone, now)}{more}"
+    return f"{waits[0].describe(zone, now)}{more}"
 
 
-Tell = Callable[[tuple[Wait, ...]], None]
-"""Is told all that is waited for, whenever that has changed: what is trouble first, then what began first."""
+WaitsCallback = Callable[[tuple[Wait, ...]], None]
+"""Receives all current waits whenever they change: those that need attention first, then the oldest."""
 
 
-class _Board:
-    """What is waited for now, and who is told."""
+class _CurrentWaits:
+    """The current waits and their receiver."""
 
-    def __init__(self, tell: Tell) -> None:
-        self._tell = tell
+    def __init__(self, callback: WaitsCallback) -> None:
+        self._callback = callback
         self._waits: dict[object, Wait] = {}
-        self._told: tuple[Wait, ...] = ()
+        self._reported: tuple[Wait, ...] = ()
 
     def put(self, key: object, wait: Wait | None) -> None:
-        """Somebody waits for this, or waits no more."""
+        """Set or clear the wait of one reporter (``key``)."""
         if wait is None:
             self._waits.pop(key, None)
         else:
             self._waits[key] = wait
-        now = tuple(sorted(self._by_what(), key=lambda wait: not wait.trouble))
-        if now != self._told:
-            self._told = now
-            self._tell(now)
+        now = tuple(sorted(self._one_per_code(), key=lambda wait: not wait.trouble))
+        if now != self._reported:
+            self._reported = now
+            self._callback(now)
 
-    def _by_what(self) -> list[Wait]:
-        """One for each thing that is waited for, however many wait for it: the one that is tried first."""
+    def _one_per_code(self) -> list[Wait]:
+        """One wait per code, however many report it: the one with the earliest next try."""
         found: dict[str, Wait] = {}
         for wait in self._waits.values():
             other = found.get(wait.code)
@@ -118,89 +119,89 @@ class _Board:
         return list(found.values())
 
 
-_board: ContextVar[_Board | None] = ContextVar("cpimportd-waiting", default=None)
+_current_waits: ContextVar[_CurrentWaits | None] = ContextVar("cpimportd-waiting", default=None)
 
 
 @contextmanager
-def told_to(tell: Tell) -> Iterator[None]:
-    """Whatever is waited for in this block, and in tasks that begin in it, is told so."""
-    token = _board.set(_Board(tell))
+def report_waits_to(callback: WaitsCallback) -> Iterator[None]:
+    """Send every wait in this block, and in tasks started in it, to the callback."""
+    token = _current_waits.set(_CurrentWaits(callback))
     try:
         yield
     finally:
-        _board.reset(token)
+        _current_waits.reset(token)
 
 
-class Waiting:
-    """Somebody who may wait: says what for, and says something else as it changes."""
+class WaitReporter:
+    """Reports one wait at a time; a new one replaces it."""
 
     def __init__(self) -> None:
-        self._board = _board.get()
+        self._current_waits = _current_waits.get()
 
-    def says(self, wait: Wait) -> None:
-        """This is waited for now."""
-        if self._board is not None:
-            self._board.put(self, wait)
+    def report(self, wait: Wait) -> None:
+        """Report a wait, in place of the previous one."""
+        if self._current_waits is not None:
+            self._current_waits.put(self, wait)
 
-    def over(self) -> None:
-        """Nothing is waited for any more, or for now."""
-        if self._board is not None:
-            self._board.put(self, None)
+    def clear(self) -> None:
+        """End the reported wait."""
+        if self._current_waits is not None:
+            self._current_waits.put(self, None)
 
 
 @contextmanager
-def waiting(wait: Wait | None = None) -> Iterator[Waiting]:
-    """Wait in this block: for this from the beginning, or for what is said later."""
-    somebody = Waiting()
+def waiting(wait: Wait | None = None) -> Iterator[WaitReporter]:
+    """Report waits in this block: the given one from the start, or those reported later."""
+    reporter = WaitReporter()
     if wait is not None:
-        somebody.says(wait)
+        reporter.report(wait)
     try:
-        yield somebody
+        yield reporter
     finally:
-        somebody.over()
+        reporter.clear()
 
 
 @asynccontextmanager
-async def silence(
+async def report_slow(
     code: str, why: str = "no answer yet", limit: float | None = None, *, trouble: bool = True, times: int = 1
 ) -> AsyncIterator[Callable[[], None]]:
-    """Do something that is over soon, as a rule; where it is not, it is said that it is waited for.
+    """Report a wait if the block gets no answer for a while.
 
     Args:
-        code: who is silent, of :data:`WHAT`.
-        why: in words.
-        limit: seconds of silence after which it is given up; None where nobody knows.
-        trouble: whether somebody should look.
-        times: how many times :data:`SHOWN_AFTER` it may be silent: more for who works than for who has to answer.
+        code: what should answer, a key of :data:`WHAT`.
+        why: the reason, in words.
+        limit: seconds of silence after which it is given up; None if unknown.
+        trouble: whether the wait needs attention.
+        times: multiple of :data:`SHOWN_AFTER` before the wait is reported: higher for work than for a mere answer.
 
     Yields:
-        What to call whenever something is heard after all.
+        The function to call at each answer.
     """
-    somebody, loop, after = Waiting(), asyncio.get_running_loop(), times * SHOWN_AFTER
-    heard_at, shown, timer = loop.time(), False, None
+    reporter, loop, after = WaitReporter(), asyncio.get_running_loop(), times * SHOWN_AFTER
+    answered_at, shown, timer = loop.time(), False, None
 
-    def look() -> None:
+    def check() -> None:
         nonlocal shown, timer
-        quiet = loop.time() - heard_at
-        if quiet < after:
-            timer = loop.call_later(after - quiet, look)
+        silent_for = loop.time() - answered_at
+        if silent_for < after:
+            timer = loop.call_later(after - silent_for, check)
             return
-        until = None if limit is None else datetime.now(UTC) + timedelta(seconds=max(0.0, limit - quiet))
+        until = None if limit is None else datetime.now(UTC) + timedelta(seconds=max(0.0, limit - silent_for))
         shown, timer = True, None
-        somebody.says(Wait(code, why, until=until, trouble=trouble))
+        reporter.report(Wait(code, why, until=until, trouble=trouble))
 
-    def heard() -> None:
-        nonlocal heard_at, shown, timer
-        heard_at = loop.time()
+    def on_answer() -> None:
+        nonlocal answered_at, shown, timer
+        answered_at = loop.time()
         if shown:
             shown = False
-            somebody.over()
-            timer = loop.call_later(after, look)
+            reporter.clear()
+            timer = loop.call_later(after, check)
 
-    timer = loop.call_later(after, look)
+    timer = loop.call_later(after, check)
     try:
-        yield heard
+        yield on_answer
     finally:
         if timer is not None:
             timer.cancel()
-        somebody.over()
+        reporter.clear()

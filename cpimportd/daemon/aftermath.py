@@ -1,4 +1,4 @@
-"""What became of a run that died: asked of the database by a child process, and put into words. Nobody guesses."""
+"""The outcome of a crashed run, queried from the database by a child process."""
 
 import json
 from asyncio.subprocess import DEVNULL, PIPE
@@ -12,23 +12,23 @@ from cpimportd.core.outcomes import PUBLISHED
 from cpimportd.core.phrases import Phrase, Reason, phrase
 from cpimportd.core.problems import Problem, printable, problem, with_facts
 from cpimportd.core.typed import from_tree
-from cpimportd.daemon.beginning import ours
-from cpimportd.daemon.process import accepted_environment, run_to_completion
+from cpimportd.daemon.beginning import module_command
+from cpimportd.daemon.process import run_environment, run_to_completion
 
-WITHIN: Final = 45.0
-"""Seconds that the asking may take: a connection, and three times the usual wait for a lock."""
+QUERY_TIMEOUT: Final = 45.0
+"""Seconds for the query: a connection, and three times the usual wait for a lock."""
 
 _CODES: Final = {"published": 0, "partial": 3, "held": 3, "unchanged": 0}
-"""Exit codes of runs that came to their COMMIT, by the status of their row."""
+"""Exit codes of runs that reached COMMIT, by the status of their row."""
 
 
-class Aftermath(msgspec.Struct, frozen=True):
-    """What is known of a run that died.
+class CrashOutcome(msgspec.Struct, frozen=True):
+    """What the database says about a crashed run.
 
     Attributes:
-        run: its number; None where it had none yet.
-        status: as its row says; None where that is not known.
-        why: why not.
+        run: its number; None if it had none yet.
+        status: from its row; None if unknown.
+        why: why the status is unknown.
     """
 
     run: int | None = None
@@ -37,44 +37,44 @@ class Aftermath(msgspec.Struct, frozen=True):
 
     @property
     def code(self) -> int | None:
-        """The exit code that says how the books stand; None where the run published nothing, or nobody knows."""
+        """The exit code for the state of the books; None if the run published nothing or that is unknown."""
         return _CODES.get(self.status or "")
 
-    def told(self, how: Phrase, otherwise: Problem) -> Problem:
-        """The problem that tells of it.
+    def to_problem(self, exit_reason: Phrase, unpublished: Problem) -> Problem:
+        """The problem to report.
 
         Args:
-            how: its process ended.
-            otherwise: what tells of a run that did not publish.
+            exit_reason: how the process ended.
+            unpublished: the problem of a run that did not publish.
         """
         if self.status in PUBLISHED:
             part = phrase("in-part") if self.status == "partial" else ""
-            return problem("run-broken-off", run=self.run, part=part, reason=how)
+            return problem("run-broken-off", run=self.run, part=part, reason=exit_reason)
         if self.run is not None and self.status is None:
             known = phrase("published-unknown", run=self.run, why=self.why or "")
         elif self.status == "held":
             known = phrase("nothing-published-held", run=self.run or 0)
         else:
             known = phrase("nothing-published")
-        return with_facts(otherwise, reason=how, known=known)
+        return with_facts(unpublished, reason=exit_reason, known=known)
 
 
-async def ask(configuration: Path, run: int) -> Aftermath:
-    """Ask the database; never raises for what keeps it from answering.
+async def query_crash_outcome(configuration: Path, run: int) -> CrashOutcome:
+    """Query the database; a failed query is part of the answer and is not raised.
 
     Args:
-        configuration: the run's.
+        configuration: of the run.
         run: its number.
     """
-    argv = ours("cpimportd.run.aftermath", str(configuration), str(run))
+    argv = module_command("cpimportd.run.aftermath", str(configuration), str(run))
     try:
-        _, said = await run_to_completion(argv, WITHIN, stdout=PIPE, stderr=DEVNULL, environ=accepted_environment())
-        found = json.loads(said)
+        _, answer = await run_to_completion(argv, QUERY_TIMEOUT, stdout=PIPE, stderr=DEVNULL, environ=run_environment())
+        found = json.loads(answer)
         if "problem" in found:
             told = from_tree(found["problem"], Problem)
-            return Aftermath(run, why=phrase("coded", problem=told, code=told.code))
-        return Aftermath(run, None if found["status"] is None else printable(found["status"]), phrase("row-gone"))
+            return CrashOutcome(run, why=phrase("coded", problem=told, code=told.code))
+        return CrashOutcome(run, None if found["status"] is None else printable(found["status"]), phrase("row-gone"))
     except TimeoutError:
-        return Aftermath(run, why=phrase("no-answer-within", limit=timedelta(seconds=WITHIN)))
+        return CrashOutcome(run, why=phrase("no-answer-within", limit=timedelta(seconds=QUERY_TIMEOUT)))
     except (OSError, RuntimeError, ValueError, KeyError, TypeError) as error:
-        return Aftermath(run, why=phrase("database-not-asked", said=str(error)))
+        return CrashOutcome(run, why=phrase("database-not-asked", said=str(error)))

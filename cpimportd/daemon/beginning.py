@@ -1,4 +1,7 @@
-"""The first thing a daemon does: have its configuration read while it imports what it needs. This imports little."""
+"""Command lines of child processes; the first child reads the configuration while the daemon still imports.
+
+Keep the imports of this module few: it is loaded before everything else.
+"""
 
 import subprocess
 import sys
@@ -6,26 +9,26 @@ from pathlib import Path
 from typing import Final
 
 STARTING: Final = "--starting"
-"""Tells the configuration's reader that the daemon starts: what was rescheduled held until now."""
+"""Tells the planner that the daemon starts, so that rescheduled expressions expire."""
 
 
-def ours(module: str, *arguments: str) -> list[str]:
-    """The command line that runs one of our modules, by this Python; nothing is imported from the current folder."""
+def module_command(module: str, *arguments: str) -> list[str]:
+    """The command line that runs a module of this package; ``-P`` keeps the current folder out of its imports."""
     return [sys.executable, "-P", "-m", module, *arguments]
 
 
-def command(configuration: Path | None, *, starting: bool = False) -> list[str]:
-    """The command line of the configuration's reader.
+def command_line(configuration: Path | None, *, starting: bool = False) -> list[str]:
+    """The command line of the planner, which reads the configuration.
 
     Args:
-        configuration: the file that ``--config`` names; None means the usual one.
-        starting: whether the daemon starts, and expressions that were rescheduled hold no more.
+        configuration: the file of ``--config``; None means the usual one.
+        starting: whether the daemon starts, so that rescheduled expressions expire.
     """
     options = [STARTING] if starting else []
-    return ours("cpimportd.run.planner", *options, *([str(configuration)] if configuration else []))
+    return module_command("cpimportd.run.planner", *options, *([str(configuration)] if configuration else []))
 
 
-def begin(configuration: Path | None) -> "subprocess.Popen[str]":
-    """Start the child at once; at the daemon's start there is much to import meanwhile."""
-    argv = command(configuration, starting=True)
+def start_planner(configuration: Path | None) -> "subprocess.Popen[str]":
+    """Start the planner; the daemon imports its modules meanwhile."""
+    argv = command_line(configuration, starting=True)
     return subprocess.Popen(argv, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, text=True)  # noqa: S603

@@ -1,4 +1,4 @@
-"""The daemon as the verbs see it: asked by signals, its answers read from the status that it writes."""
+"""The verbs' client of the daemon: it sends signals and reads the answers from the status file."""
 
 import json
 import os
@@ -19,21 +19,21 @@ from cpimportd.core.waiting import SHOWN_AFTER, Wait
 from cpimportd.daemon.lock import Holder, holder
 from cpimportd.daemon.plan import RESCHEDULED, read_rescheduled
 from cpimportd.daemon.run_notice import RunNotice, leave
-from cpimportd.daemon.status import read
+from cpimportd.daemon.status import read_status
 from cpimportd.daemon.store import FILE as MEMORY
 
 if TYPE_CHECKING:
     from cpimportd.config.settings import Settings
 
 ANSWER_WITHIN: Final = 60.0
-"""Seconds until a daemon that does not answer is given up; reading a configuration takes less than one."""
+"""Seconds until a daemon that does not answer is given up; reading a configuration takes less than one second."""
 
-_LOOK_EVERY: Final = 0.1
+_POLL_INTERVAL: Final = 0.1
 
 Status = dict[str, Any]
 
-Life = tuple[int, str]
-"""One daemon from its start to its end: its PID, and since when; a PID alone may come again."""
+Instance = tuple[int, str]
+"""One daemon process: its PID and its start time, as a PID alone may be reused."""
 
 
 class Client:
@@ -42,14 +42,14 @@ class Client:
     Args:
         state: the state folder.
         answer_within: seconds until a daemon that does not answer is given up.
-        say: told where the daemon does not answer at once.
+        on_wait: called if the daemon does not answer at once.
     """
 
     def __init__(
-        self, state: Path, answer_within: float = ANSWER_WITHIN, say: Callable[[Wait], None] = lambda _: None
+        self, state: Path, answer_within: float = ANSWER_WITHIN, on_wait: Callable[[Wait], None] = lambda _: None
     ) -> None:
         self._state = state
-        self._say = say
+        self._on_wait = on_wait
         self._deadline: float | None = None
         self._answer_within = answer_within
 
@@ -63,27 +63,27 @@ class Client:
         """The daemon's status.
 
         Raises:
-            ProblemError: ``daemon-not-running``; ``daemon-permission``; ``daemon-silent``: it says nothing.
+            ProblemError: ``daemon-not-running``; ``daemon-permission``; ``daemon-silent``.
         """
         deadline = time.monotonic() + self._answer_within
         while True:
             found = self._holder()
             try:
-                status = read(found.runtime)
+                status = read_status(found.runtime)
             except PermissionError:
                 raise ProblemError(problem("daemon-permission", pid=found.pid)) from None
             if status is not None and status["pid"] == found.pid:
                 return status
             self._wait_for_answer(deadline, found)
 
-    def _status_of(self, life: Life) -> Status:
-        """The status of the daemon that was asked; one that took its place knows nothing of that.
+    def _status_of(self, instance: Instance) -> Status:
+        """The status of this daemon process; a successor knows nothing of earlier requests.
 
         Raises:
-            ProblemError: as :meth:`status`; ``daemon-not-running`` also where another one lives by now.
+            ProblemError: as :meth:`status`; ``daemon-not-running`` also if another daemon runs by now.
         """
         status = self.status()
-        if _life(status) != life:
+        if _instance_of(status) != instance:
             raise ProblemError(problem("daemon-not-running", path=str(self._state)))
         return status
 
@@ -92,9 +92,9 @@ class Client:
         if left < 0:
             raise ProblemError(problem("daemon-silent", pid=daemon.pid, value=timedelta(seconds=self._answer_within)))
         if self._deadline != deadline and self._answer_within - left > SHOWN_AFTER:
-            self._deadline = deadline  # it is said once of each question
-            self._say(Wait("daemon", f"PID {daemon.pid}", until=datetime.now(UTC) + timedelta(seconds=left)))
-        time.sleep(_LOOK_EVERY)
+            self._deadline = deadline  # report once per request
+            self._on_wait(Wait("daemon", f"PID {daemon.pid}", until=datetime.now(UTC) + timedelta(seconds=left)))
+        time.sleep(_POLL_INTERVAL)
 
     def _signal(self, number: signal.Signals) -> None:
         found = self._holder()
@@ -106,61 +106,61 @@ class Client:
             raise ProblemError(problem("daemon-not-running", path=str(self._state))) from None
 
     def trigger(self) -> None:
-        """Ask for a run.
+        """Request a run.
 
         Raises:
             ProblemError: as :meth:`status`.
         """
-        self._ask(signal.SIGUSR1, "triggers_asked")
+        self._signal_and_await_count(signal.SIGUSR1, "triggers_asked")
 
-    def trigger_and_wait(self, show: Callable[[str], None]) -> Status:
-        """Ask for a run, and wait until it is over.
+    def trigger_and_wait(self, on_status: Callable[[str], None]) -> Status:
+        """Request a run, and wait until it is over.
 
         Args:
-            show: told what the daemon does, whenever that changes.
+            on_status: receives the daemon's status line at each poll.
 
         Returns:
-            What is known of the run: ``code``, ``status``, ``summary``, ``problem``, ``way_out``.
+            The run's ``code``, ``status``, ``summary``, ``problem`` and ``way_out``.
 
         Raises:
-            ProblemError: as :meth:`status`, also where the daemon ends meanwhile.
+            ProblemError: as :meth:`status`, also if the daemon ends meanwhile.
         """
-        life, number = self._ask(signal.SIGUSR1, "triggers_asked")
+        instance, number = self._signal_and_await_count(signal.SIGUSR1, "triggers_asked")
         job = None
         while True:
-            status = self._status_of(life)
-            show(status["status"])
+            status = self._status_of(instance)
+            on_status(status["status"])
             if job is None and status["answers"]["triggers_served"] >= number:
-                job = status["answers"]["trigger_job"]  # later ones are others': with many of them it would never end
+                job = status["answers"]["trigger_job"]  # later runs serve other requests: do not wait for them
             if over := [one for one in status["jobs"] if one["job"] == job and one["schedule"] is None]:
                 return dict(over[-1])
-            time.sleep(_LOOK_EVERY)
+            time.sleep(_POLL_INTERVAL)
 
     def reload(self) -> tuple[Problem, ...]:
-        """Let the daemon read its configuration again, and wait for its answer.
+        """Have the daemon reload its configuration, and wait for its answer.
 
         Returns:
-            Why it refused; empty where it accepted.
+            The problems of a refused configuration; empty if it was accepted.
 
         Raises:
             ProblemError: as :meth:`status`.
         """
-        life, number = self._ask(signal.SIGHUP, "reloads_asked")
+        instance, number = self._signal_and_await_count(signal.SIGHUP, "reloads_asked")
         deadline = time.monotonic() + self._answer_within
         while True:
-            answers = self._status_of(life)["answers"]
+            answers = self._status_of(instance)["answers"]
             if answers["reloads_answered"] >= number:
                 return from_tree(answers["refused"], tuple[Problem, ...])
             self._wait_for_answer(deadline, self._holder())
 
     def reschedule(self, name: str, expression: str | None) -> tuple[Problem, ...]:
-        """Give a schedule another expression until the daemon's next start; None takes that back.
+        """Change a schedule's expression until the daemon's next start; None restores the configured one.
 
         Returns:
-            Why the daemon refused; then what was in force before stays.
+            The problems if the daemon refused; then the previous expression stays in force.
 
         Raises:
-            ProblemError: as :meth:`status`; ``config-value`` for an expression that is none; ``disk``.
+            ProblemError: as :meth:`status`; ``config-value`` for an invalid expression; ``disk``.
         """
         from cpimportd.config.faults import check_expression  # noqa: PLC0415 - with pydantic; others need none
 
@@ -178,10 +178,10 @@ class Client:
             self._write(file, before)
         return refused
 
-    def leave_notice(self, word: RunNotice) -> None:
-        """Let the daemon know of a run that was not its own: at once where it lives, else when it starts.
+    def leave_notice(self, notice: RunNotice) -> None:
+        """Notify the daemon of a run that it did not start: at once if it runs, else at its next start.
 
-        Where no daemon ever worked on the state folder, nobody wants to know.
+        If no daemon ever worked on the state folder, nothing is written.
 
         Raises:
             ProblemError: ``daemon-untold``.
@@ -190,13 +190,13 @@ class Client:
         if found is None and not (self._state / MEMORY).exists():
             return
         try:
-            leave(self._state, word)
+            leave(self._state, notice)
         except OSError as error:
             raise ProblemError(
                 problem("daemon-untold", reason=phrase("file-said", file=error.filename, said=error.strerror))
             ) from error
         if found is not None:
-            with suppress(ProcessLookupError, PermissionError):  # it looks by itself within half a minute
+            with suppress(ProcessLookupError, PermissionError):  # it polls by itself within half a minute
                 os.kill(found.pid, signal.SIGCONT)
 
     @staticmethod
@@ -206,56 +206,54 @@ class Client:
         except OSError as error:
             raise ProblemError(problem("disk", path=str(file), reason=error.strerror)) from error
 
-    def _ask(self, number: signal.Signals, counter: str) -> tuple[Life, int]:
+    def _signal_and_await_count(self, number: signal.Signals, counter: str) -> tuple[Instance, int]:
         """Send a signal, and wait until the daemon has counted it.
 
         Returns:
-            Which daemon was asked, and the count that an answer has to reach.
+            The daemon's process, and the count that the answer has to reach.
         """
         status = self.status()
-        life, before = _life(status), int(status["answers"][counter])
+        instance, before = _instance_of(status), int(status["answers"][counter])
         self._signal(number)
         deadline = time.monotonic() + self._answer_within
-        while int(self._status_of(life)["answers"][counter]) <= before:
+        while int(self._status_of(instance)["answers"][counter]) <= before:
             self._wait_for_answer(deadline, self._holder())
-        return life, before + 1
+        return instance, before + 1
 
 
-def _life(status: Status) -> Life:
+def _instance_of(status: Status) -> Instance:
     return status["pid"], status["since"]
 
 
-def with_held(
-    status: Status, held: list[str] | None, unasked: Problem | None, outstanding: Sequence[Problem] = ()
+def with_database_facts(
+    status: Status, held: list[str] | None, query_problem: Problem | None, outstanding: Sequence[Problem] = ()
 ) -> Status:
-    """The daemon's status with what the books say is held: the daemon asks no database, and may be new to its folder.
+    """The daemon's status with what the database says is held; the daemon itself queries no database.
 
     Args:
         status: the daemon's.
-        held: by the books; None where they could not be asked, then it is what the daemon remembers.
-        unasked: why not; it goes with the status as ``held_unasked``.
-        outstanding: that readers have not been told of runs, by the books.
+        held: units held by the database; None if the query failed: then the daemon's own list stays.
+        query_problem: why the query failed; becomes ``held_unasked``.
+        outstanding: problems of notifications that were not sent, by the database.
     """
-    told = to_json(unasked)
-    untold = to_json(outstanding)
     held = status["held"] if held is None else held
-    return {**status, "held": held, "held_unasked": told, "outstanding": untold}
+    return {**status, "held": held, "held_unasked": to_json(query_problem), "outstanding": to_json(outstanding)}
 
 
-def as_told(status: Status) -> Status:
-    """The status for scripts, with what somebody should look at."""
-    wrong = verdict(status)
-    return {"daemon": True, "well": not wrong, "wrong": wrong, **status}
+def with_attention(status: Status) -> Status:
+    """The status for scripts, with what needs attention."""
+    reasons = needing_attention(status)
+    return {"daemon": True, "well": not reasons, "wrong": reasons, **status}
 
 
 def rescheduled(state: Path) -> dict[str, str]:
-    """The expressions that somebody gave schedules until the daemon's next start, by schedule; none where none lives.
+    """The rescheduled expressions, by schedule; empty if no daemon runs.
 
     Args:
         state: the state folder.
 
     Raises:
-        ProblemError: ``daemon-permission``: this user may not look.
+        ProblemError: ``daemon-permission``: this user may not read them.
     """
     found = holder(state)
     try:
@@ -265,8 +263,8 @@ def rescheduled(state: Path) -> dict[str, str]:
         raise ProblemError(problem("daemon-permission", pid=pid)) from error
 
 
-def as_rescheduled(settings: "Settings") -> "Settings":
-    """The settings with the expressions that hold until the daemon's next start, as far as this user may know."""
+def with_rescheduled(settings: "Settings") -> "Settings":
+    """The settings with the rescheduled expressions, if this user may read them."""
     try:
         changed = rescheduled(settings.state_directory)
     except (ProblemError, OSError):
@@ -278,51 +276,51 @@ def as_rescheduled(settings: "Settings") -> "Settings":
     return settings.model_copy(update={"schedules": schedules})
 
 
-def trouble_of_run(status: Mapping[str, Any]) -> list[dict[str, Any]]:
-    """What the run under way waits for and somebody should look at; an older daemon tells of nothing."""
+def waits_needing_attention(status: Mapping[str, Any]) -> list[dict[str, Any]]:
+    """The waits of the current run that need attention; an older daemon reports none."""
     running = status["running"]
     return [] if running is None else [wait for wait in running.get("waits", ()) if wait["trouble"]]
 
 
-def waits_in_trouble(schedule: Mapping[str, Any]) -> bool:
-    """Whether a slot of the schedule waits for what somebody should look at, and not only for another run's end."""
+def waiting_needs_attention(schedule: Mapping[str, Any]) -> bool:
+    """Whether a slot of the schedule waits for something that needs attention, not only for another run's end."""
     return schedule["waiting"] is not None and bool(schedule["waiting"].get("trouble", True))
 
 
-def undone(status: Mapping[str, Any]) -> list[Mapping[str, Any]]:
-    """The last job of each schedule that did not succeed, whatever others did since, less the last run of all.
+def failed_jobs(status: Mapping[str, Any]) -> list[Mapping[str, Any]]:
+    """The last job of each schedule whose last job failed, except the daemon's last run.
 
     Args:
-        status: the daemon's; an older one tells of none.
+        status: the daemon's; an older daemon reports none.
     """
     present = {one["name"] for one in status["schedules"]}
     ended = status["last"] and status["last"]["ended"]
     return [one for one in status.get("undone", ()) if one["schedule"] in present and one["ended"] != ended]
 
 
-def slotless(status: Mapping[str, Any]) -> list[str]:
-    """Schedules that nothing starts any more, and that nothing of is under way."""
+def schedules_without_slots(status: Mapping[str, Any]) -> list[str]:
+    """Schedules without a next slot and without a run that is waiting or in progress."""
     doing = status["running"] and status["running"]["schedule"]
     schedules = status["schedules"]
     return [one["name"] for one in schedules if not one["next"] and not one["waiting"] and one["name"] != doing]
 
 
-def verdict(status: Status) -> list[str]:
-    """What somebody should look at, a sentence each; empty where all is well."""
-    wrong = []
+def needing_attention(status: Status) -> list[str]:
+    """What needs attention, one sentence each; empty if all is well."""
+    reasons = []
     last = status["last"]
     if last is not None and not last["good"]:
-        wrong.append(f"the last run: {last['summary']}")
-    wrong += [f"the last job of {one['schedule']}: {one['summary']}" for one in undone(status)]
-    wrong += [f"{unit} is held: nothing new of it is in the books" for unit in status["held"]]
-    wrong += [one["message"] for one in status.get("outstanding", ())]
+        reasons.append(f"the last run: {last['summary']}")
+    reasons += [f"the last job of {one['schedule']}: {one['summary']}" for one in failed_jobs(status)]
+    reasons += [f"{unit} is held: nothing new of it is in the books" for unit in status["held"]]
+    reasons += [one["message"] for one in status.get("outstanding", ())]
     alone = [one["name"] for one in status["files"] if held_alone(one["status"], one["organizations"])]
-    wrong += [f"{name} is held: nothing of it is in the books, and nobody knows whose it is" for name in alone]
-    wrong += [f"{name} has no slot any more: nothing starts it by itself" for name in slotless(status)]
-    wrong += [f"the run under way waits for {wait['told']}" for wait in trouble_of_run(status)]
-    waiting = [one for one in status["schedules"] if waits_in_trouble(one)]
-    wrong += [f"{one['name']} waits for {one['waiting']['why']}" for one in waiting]
+    reasons += [f"{name} is held: nothing of it is in the books, and nobody knows whose it is" for name in alone]
+    reasons += [f"{name} has no slot any more: nothing starts it by itself" for name in schedules_without_slots(status)]
+    reasons += [f"the run under way waits for {wait['told']}" for wait in waits_needing_attention(status)]
+    waiting = [one for one in status["schedules"] if waiting_needs_attention(one)]
+    reasons += [f"{one['name']} waits for {one['waiting']['why']}" for one in waiting]
     if status.get("refused") is not None:
-        wrong.append(status["refused"]["told"])
-    wrong += [f"{one['name']} is stale: 1C has not uploaded it anew" for one in status["files"] if one["stale"]]
-    return wrong
+        reasons.append(status["refused"]["told"])
+    reasons += [f"{one['name']} is stale: 1C has not uploaded it anew" for one in status["files"] if one["stale"]]
+    return reasons

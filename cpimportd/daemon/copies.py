@@ -1,7 +1,7 @@
-"""The copies of accepted configurations: each lives as long as anything that was started with it.
+"""Copies of accepted configurations. Each is kept as long as a process that was started with it.
 
-A run, an alert of one that died, and pruning are processes that read their configuration when they get to it. Where
-another one is accepted meanwhile, theirs must still be there.
+A run, the alert of a crashed one, and pruning are processes that read their configuration some time after their
+start. If another configuration is accepted meanwhile, theirs must still exist.
 """
 
 from collections import Counter
@@ -11,35 +11,35 @@ from pathlib import Path
 from cpimportd.daemon.plan import Plan, env_copy
 
 
-class Copies:
-    """Counts who uses which copy, and removes one that is in force no more when the last of them has ended."""
+class ConfigCopies:
+    """Counts the users of each copy, and removes a superseded copy when its last user has ended."""
 
     def __init__(self) -> None:
         self._users: Counter[Path] = Counter()
         self._superseded: set[Path] = set()
 
-    def take(self, plan: Plan) -> None:
-        """Something is about to be started with this plan; told at once, before another one can be put in force."""
+    def acquire(self, plan: Plan) -> None:
+        """Count a user, before it starts: no other plan can come into force in between."""
         self._users[plan.copy] += 1
 
     def release(self, plan: Plan) -> None:
-        """It has ended."""
+        """Count a user off."""
         self._users[plan.copy] -= 1
-        self._tidy(plan)
+        self._remove_if_unused(plan)
 
     def supersede(self, plan: Plan) -> None:
-        """The plan is in force no more, or never was; nothing more is started with it."""
+        """Mark a plan with which nothing more will be started."""
         self._superseded.add(plan.copy)
-        self._tidy(plan)
+        self._remove_if_unused(plan)
 
-    def _tidy(self, plan: Plan) -> None:
+    def _remove_if_unused(self, plan: Plan) -> None:
         if plan.copy in self._superseded and self._users[plan.copy] <= 0:
-            forget_copy(plan)
+            remove_copy(plan)
             self._superseded.discard(plan.copy)
             del self._users[plan.copy]
 
 
-def forget_copy(plan: Plan) -> None:
+def remove_copy(plan: Plan) -> None:
     """Remove a plan's copy of the configuration, which may hold a password."""
     with suppress(OSError):
         plan.copy.unlink(missing_ok=True)

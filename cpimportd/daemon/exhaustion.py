@@ -1,7 +1,7 @@
-"""What asyncio cannot do because the machine gives no more: said now and then, without a traceback, and not in a spin.
+"""The event loop's exception handler: errors of an exhausted machine are logged once a minute, without a traceback.
 
-A pipe that cannot be read for want of memory stays readable: the event loop would try again at once, for ever, and say
-so each time.
+A pipe that cannot be read for lack of memory stays readable: without a pause the event loop would retry it at once,
+forever, and log each time.
 """
 
 import asyncio
@@ -9,29 +9,29 @@ import time
 from typing import Any, Final
 
 from cpimportd.core.system import exhausted
-from cpimportd.daemon.journal import tell_problem
+from cpimportd.daemon.journal import log_problem
 
-_SAID_EVERY: Final = 60.0
+_LOG_EVERY: Final = 60.0
 """Seconds."""
 
-_BREATH: Final = 0.1
-"""Seconds of rest before the loop tries again; short beside every span of the watchdog."""
+_PAUSE: Final = 0.1
+"""Seconds before the loop retries; short beside any watchdog interval."""
 
 
-class Exhaustion:
+class LoopExceptionHandler:
     """An exception handler of an event loop."""
 
     def __init__(self) -> None:
-        self._said: float | None = None
+        self._last_logged: float | None = None
 
     def __call__(self, loop: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
-        """Hear what went wrong in a callback."""
+        """Handle an error of a callback."""
         error = context.get("exception")
         found = None if error is None else exhausted(error)
         if found is None:
             loop.default_exception_handler(context)
             return
-        if self._said is None or loop.time() - self._said >= _SAID_EVERY:
-            self._said = loop.time()
-            tell_problem(found)
-        time.sleep(_BREATH)
+        if self._last_logged is None or loop.time() - self._last_logged >= _LOG_EVERY:
+            self._last_logged = loop.time()
+            log_problem(found)
+        time.sleep(_PAUSE)

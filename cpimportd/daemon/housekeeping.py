@@ -1,7 +1,7 @@
-"""What is done now and then: old files and journal entries go, and workbooks that stay away are told of.
+"""Periodic work: old files and journal entries are removed, stale workbooks are reported.
 
-The ``schedule`` package keeps the hours. They are hours of running, not of the day: nothing here has to be on time,
-and unlike a slot nothing is made up for.
+The ``schedule`` package counts hours of running, not of the day: nothing here has to be on time, and unlike a slot
+nothing that was missed is started later.
 """
 
 from collections.abc import Callable, Mapping
@@ -16,25 +16,25 @@ _PRUNE_EVERY: Final = 24
 _LOOK_EVERY: Final = 10
 
 
-def housekeeping(prune: Callable[[], None], freshness: Callable[[], None], save: Callable[[], None]) -> Scheduler:
-    """The schedule of what is done now and then; ``run_pending`` does what is due.
+def housekeeping(prune: Callable[[], None], report_stale: Callable[[], None], save: Callable[[], None]) -> Scheduler:
+    """The periodic jobs; ``run_pending`` runs those that are due.
 
     Args:
         prune: remove what is older than its retention.
-        freshness: look whether a workbook has become stale.
-        save: write the state again where it could not be written before.
+        report_stale: reports workbooks that have become stale.
+        save: retries a failed write of the state.
     """
     scheduler = Scheduler()
     scheduler.every(_PRUNE_EVERY).hours.do(prune)
-    scheduler.every(_LOOK_EVERY).minutes.do(freshness)
+    scheduler.every(_LOOK_EVERY).minutes.do(report_stale)
     scheduler.every(1).minutes.do(save)
     return scheduler
 
 
-def stale(uploads: Mapping[str, Upload], after: timedelta, now: datetime) -> frozenset[str]:
-    """The workbooks that 1C has not uploaded anew for longer than ``after``, by name.
+def stale_uploads(uploads: Mapping[str, Upload], after: timedelta, now: datetime) -> frozenset[str]:
+    """Names of the workbooks that 1C has not uploaded again for longer than ``after``.
 
-    A server that tells no times leaves nothing to compare.
+    Workbooks without a known upload time are left out.
     """
     return frozenset(
         name for name, upload in uploads.items() if upload.modified is not None and now - upload.modified > after

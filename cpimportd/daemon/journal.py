@@ -1,6 +1,6 @@
 """Log lines: to the journal with their fields, to a terminal, or as JSON lines for a container.
 
-Modules of this room log with :func:`tell` and :func:`tell_problem`; where the lines go is decided once, at the start.
+Modules of this room log with :func:`log_event` and :func:`log_problem`; the destination is chosen once, at the start.
 """
 
 import json
@@ -14,7 +14,7 @@ from logging_journald import Facility, JournaldTransport, check_journal_stream
 
 from cpimportd.core.catalog import message_id
 from cpimportd.core.problems import Problem, journal_fields
-from cpimportd.core.streams import loss
+from cpimportd.core.streams import lost_error
 
 Form = Literal["auto", "text", "json", "journal"]
 
@@ -34,11 +34,11 @@ logger = logging.getLogger("cpimportd.daemon")
 
 
 def event_id(event: str) -> str:
-    """The MESSAGE_ID (sd-id128(3)) of an event in the daemon's life."""
+    """The MESSAGE_ID (sd-id128(3)) of a daemon event."""
     return message_id(f"event {event}")
 
 
-def tell(level: int, event: str, text: str, **facts: object) -> None:
+def log_event(level: int, event: str, text: str, **facts: object) -> None:
     """Log one event.
 
     Args:
@@ -47,47 +47,47 @@ def tell(level: int, event: str, text: str, **facts: object) -> None:
         text: one sentence.
         **facts: become fields: ``schedule`` is ``CPIMPORTD_SCHEDULE``; those that are None are left out.
     """
-    tell_line(level, text, {"MESSAGE_ID": event_id(event), **journal_fields({"event": event, **facts})})
+    log_line(level, text, {"MESSAGE_ID": event_id(event), **journal_fields({"event": event, **facts})})
 
 
-def tell_problem(found: Problem, level: int | None = None, /, **facts: object) -> None:
-    """Log a problem of the catalog, with its way out and everything that ``journalctl`` can look for."""
-    chosen = found.effect.level if level is None else level
-    tell_line(chosen, f"{found} {found.way_out}", {**found.fields, **journal_fields(facts)})
+def log_problem(found: Problem, level: int | None = None, /, **facts: object) -> None:
+    """Log a problem of the catalog, with its remedy and its journal fields."""
+    log_level = found.effect.level if level is None else level
+    log_line(log_level, f"{found} {found.way_out}", {**found.fields, **journal_fields(facts)})
 
 
-def tell_line(level: int, text: str, fields: Mapping[str, str]) -> None:
-    """Log a line whose fields are known already, such as one that a run has sent."""
+def log_line(level: int, text: str, fields: Mapping[str, str]) -> None:
+    """Log a line with given fields, such as one of a run."""
     logger.log(level, "%s", text, extra={"fields": fields})
 
 
-def set_up(form: Form = "auto", spare: IO[str] | None = None) -> None:
-    """Decide where log lines go.
+def set_up_logging(form: Form = "auto", fallback: IO[str] | None = None) -> None:
+    """Choose the destination of log lines.
 
-    A line that standard error does not take, because it was closed or nobody reads it any more, goes to the journal
-    where there is one, else to the spare stream: a process that lives for months must not fall silent.
+    A line that standard error does not take, because it was closed or has no reader, goes to the journal if there is
+    one, else to the fallback stream: a process that lives for months must not lose its log.
 
     Args:
-        form: ``journal``, ``text`` or ``json`` on standard error; ``auto`` takes the journal where standard error is
+        form: ``journal``, ``text`` or ``json`` on standard error; ``auto`` is the journal if standard error is
             connected to it (systemd.exec(5), ``$JOURNAL_STREAM``), else text.
-        spare: another stream for lines that would be lost.
+        fallback: another stream for lines that would be lost.
 
     Raises:
-        OSError: ``journal`` was asked for, and there is none.
+        OSError: ``journal`` was requested, and there is none.
     """
     handler: logging.Handler
     if form == "journal" or (form == "auto" and check_journal_stream()):
         handler = JournalHandler()
     else:
-        handler = _SteadyHandler(sys.stderr, spare)
+        handler = _FallbackStreamHandler(sys.stderr, fallback)
         handler.setFormatter(JsonFormatter() if form == "json" else TextFormatter(colour=sys.stderr.isatty()))
     root = logging.getLogger()
     root.handlers = [handler]
     logging.getLogger("cpimportd").setLevel(logging.INFO)
 
 
-def tell_in(zone: tzinfo) -> None:
-    """Let lines of text tell their instants in a zone; the journal and JSON lines tell no local time."""
+def set_log_timezone(zone: tzinfo) -> None:
+    """Set the time zone of text lines; the journal and JSON lines show no local time."""
     for handler in logging.getLogger().handlers:
         if isinstance(handler.formatter, TextFormatter):
             handler.formatter.zone = zone
@@ -101,30 +101,30 @@ def _fields(record: logging.LogRecord) -> Mapping[str, str]:
     return getattr(record, "fields", {})
 
 
-class _SteadyHandler(logging.StreamHandler[IO[str]]):
-    """Writes to standard error, and what it does not take somewhere else."""
+class _FallbackStreamHandler(logging.StreamHandler[IO[str]]):
+    """Writes to standard error, or to the fallback if that fails."""
 
-    def __init__(self, stream: IO[str], spare: IO[str] | None) -> None:
+    def __init__(self, stream: IO[str], fallback: IO[str] | None) -> None:
         super().__init__(stream)
-        self._spare = spare
-        self._instead: logging.Handler | None = None
+        self._fallback = fallback
+        self._fallback_handler: logging.Handler | None = None
 
     def emit(self, record: logging.LogRecord) -> None:
         """Write one record."""
         super().emit(record)
-        if loss(self.stream) is None:
+        if lost_error(self.stream) is None:
             return
-        if self._instead is None:
-            self._instead = self._other()
-        self._instead.emit(record)
+        if self._fallback_handler is None:
+            self._fallback_handler = self._make_fallback()
+        self._fallback_handler.emit(record)
 
-    def _other(self) -> logging.Handler:
+    def _make_fallback(self) -> logging.Handler:
         try:
             return JournalHandler()
         except OSError:  # no journal here
-            if self._spare is None:
+            if self._fallback is None:
                 return logging.NullHandler()
-            handler = logging.StreamHandler(self._spare)
+            handler = logging.StreamHandler(self._fallback)
             handler.setFormatter(self.formatter)
             return handler
 
@@ -137,7 +137,7 @@ class JournalHandler(logging.Handler):
         self._transport = JournaldTransport()
 
     def emit(self, record: logging.LogRecord) -> None:
-        """Send one record; where the journal does not take it, it goes to standard error, which systemd reads too."""
+        """Send one record; if the journal refuses it, write it to standard error, which systemd reads too."""
         line = self.format(record)
         try:
             self._transport.send(
@@ -157,7 +157,7 @@ class TextFormatter(logging.Formatter):
     """``2026-11-24 06:00:01 MSK WARNING text``, coloured by its level for a terminal.
 
     Attributes:
-        zone: in which instants are told; None, until the configuration is known: the machine's.
+        zone: time zone of the instants; None, until the configuration is known: the machine's.
     """
 
     zone: tzinfo | None = None
@@ -169,7 +169,7 @@ class TextFormatter(logging.Formatter):
     def format(self, record: logging.LogRecord) -> str:
         """One line; a traceback follows on lines of its own."""
         moment = datetime.fromtimestamp(record.created, UTC).astimezone(self.zone)
-        # With the seconds always, unlike in a sentence: the texts stand below each other.
+        # Always with seconds, unlike in a sentence, so that the texts are aligned.
         line = f"{moment:%Y-%m-%d %H:%M:%S %Z} {record.levelname:<7} {super().format(record)}"
         colour = _COLOURS.get(_priority(record.levelno))
         return f"{colour}{line}\x1b[0m" if self._colour and colour else line

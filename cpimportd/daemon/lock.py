@@ -19,8 +19,8 @@ from cpimportd.core.system import unusable
 LOCK: Final = "daemon.lock"
 """In the state folder."""
 
-_PATIENCE: Final = (0.02, 0.05, 0.1, 0.1)
-"""Seconds between tries: whoever only asks who holds the lock holds it himself for an instant."""
+_RETRY_DELAYS: Final = (0.02, 0.05, 0.1, 0.1)
+"""Seconds between tries: :func:`holder` takes the lock itself for an instant."""
 
 
 class Holder(msgspec.Struct, frozen=True):
@@ -37,7 +37,7 @@ class Holder(msgspec.Struct, frozen=True):
 
 @contextmanager
 def locked(state: Path, runtime: Path) -> Iterator[None]:
-    """Hold the state folder's lock; the kernel gives it back when the process ends, however it ends.
+    """Hold the state folder's lock; the kernel releases it when the process ends, however it ends.
 
     Raises:
         ProblemError: ``daemon-running`` with the other one's PID; ``disk`` where the file cannot be written.
@@ -46,7 +46,7 @@ def locked(state: Path, runtime: Path) -> Iterator[None]:
     try:
         handle = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
         give_to_folder_owner(path)
-        _take(handle, state)
+        _acquire(handle, state)
         os.ftruncate(handle, 0)
         os.pwrite(handle, json.dumps({"pid": os.getpid(), "runtime": str(runtime)}).encode(), 0)
     except OSError as error:
@@ -57,12 +57,12 @@ def locked(state: Path, runtime: Path) -> Iterator[None]:
         os.close(handle)
 
 
-def _take(handle: int, state: Path) -> None:
-    for patience in _PATIENCE:
+def _acquire(handle: int, state: Path) -> None:
+    for delay in _RETRY_DELAYS:
         try:
             fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
-            time.sleep(patience)
+            time.sleep(delay)
         else:
             return
     other = _read(handle)
@@ -70,10 +70,10 @@ def _take(handle: int, state: Path) -> None:
 
 
 def holder(state: Path) -> Holder | None:
-    """The daemon that works on a state folder now; None where none does.
+    """The daemon that works on a state folder now; None if there is none.
 
     Raises:
-        ProblemError: ``daemon-permission``: the folder cannot be looked into.
+        ProblemError: ``daemon-permission``: the folder cannot be read.
     """
     try:
         handle = os.open(state / LOCK, os.O_RDONLY | os.O_CLOEXEC)

@@ -1,4 +1,4 @@
-"""From a command to a living daemon: configuration, lock, memory, signals, loop."""
+"""The daemon's start: configuration, lock, record, signals, loop."""
 
 import asyncio
 import json
@@ -19,13 +19,13 @@ from cpimportd.core.problems import Problem, ProblemError, printable, problem
 from cpimportd.core.system import exhausted, unusable
 from cpimportd.daemon import journal, planning, run_notice
 from cpimportd.daemon import status as document
-from cpimportd.daemon.beginning import ours
-from cpimportd.daemon.copies import forget_copy
-from cpimportd.daemon.exhaustion import Exhaustion
-from cpimportd.daemon.journal import tell, tell_problem
+from cpimportd.daemon.beginning import module_command
+from cpimportd.daemon.copies import remove_copy
+from cpimportd.daemon.exhaustion import LoopExceptionHandler
+from cpimportd.daemon.journal import log_event, log_problem
 from cpimportd.daemon.lock import locked
 from cpimportd.daemon.plan import COPY_PREFIX, RESCHEDULED, Plan, env_copy
-from cpimportd.daemon.process import accepted_environment, launch, run_to_completion
+from cpimportd.daemon.process import launch, run_environment, run_to_completion
 from cpimportd.daemon.run_notice import RunNotices
 from cpimportd.daemon.service import Daemon
 from cpimportd.daemon.store import FILE, Store
@@ -35,77 +35,77 @@ _ALERTS: Final = "alerts.json"
 _SPOOL: Final = "spool"
 """In the state folder, written by runs: see ``notify/delivery.py`` and ``config/settings.py``, never loaded here."""
 
-PRUNING_WITHIN: Final = 600.0
+PRUNE_TIMEOUT: Final = 600.0
 """Seconds that removing old files and journal entries may take."""
 
-CRASH_REPORT_WITHIN: Final = 120.0
-"""Seconds that telling of a run that died may take."""
+CRASH_REPORT_TIMEOUT: Final = 120.0
+"""Seconds that reporting a crashed run may take."""
 
 
-def main(configuration: Path | None, form: journal.Form, child: "subprocess.Popen[str]") -> int:
-    """Live until SIGTERM.
+def main(configuration: Path | None, form: journal.Form, planner: "subprocess.Popen[str]") -> int:
+    """Run the daemon until SIGTERM.
 
     Args:
-        configuration: the file that ``--config`` names; None means the usual one.
+        configuration: the file of ``--config``; None means the usual one.
         form: of log lines.
-        child: reads the configuration already, while this module was imported.
+        planner: the child process that reads the configuration; it was started before this module was imported.
 
     Returns:
-        0 after an orderly stop; the exit code of what kept it from starting.
+        0 after an orderly stop; otherwise the exit code of the problem that prevented the start.
     """
-    no_journal = _set_up_log(form)
+    logging_problem = _set_up_log(form)
     supervisor = Supervisor()
     try:
-        plan = planning.finish(child)
-        journal.tell_in(plan.zone)
+        plan = planning.wait_for_plan(planner)
+        journal.set_log_timezone(plan.zone)
         try:
-            if no_journal is not None:
-                raise ProblemError(no_journal)
+            if logging_problem is not None:
+                raise ProblemError(logging_problem)
             with locked(plan.state_directory, plan.runtime_directory):
-                _tidy(plan)
-                _wait_without_threads()
+                _remove_leftovers(plan)
+                _watch_children_by_pidfd()
                 asyncio.run(_serve(plan, configuration, supervisor))
         finally:
-            forget_copy(plan)
+            remove_copy(plan)
     except ProblemError as error:
-        return _not_started(error, supervisor)
+        return _report_start_failure(error, supervisor)
     except Exception as error:
         found = exhausted(error)
         if found is None:
             raise
-        return _not_started(ProblemError(found), supervisor)
+        return _report_start_failure(ProblemError(found), supervisor)
     return 0
 
 
-def _not_started(error: ProblemError, supervisor: Supervisor) -> int:
+def _report_start_failure(error: ProblemError, supervisor: Supervisor) -> int:
     for found in error.problems:
-        tell_problem(found)
-    supervisor.say(f"Not started: {error.problems[0]}")
+        log_problem(found)
+    supervisor.set_status(f"Not started: {error.problems[0]}")
     return error.exit_code
 
 
 def _set_up_log(form: journal.Form) -> Problem | None:
-    """Decide where log lines go; what is wrong with that is said as text."""
+    """Choose the destination of log lines; if there is none, return the problem and log as text."""
     try:
-        journal.set_up(form, sys.stdout)
+        journal.set_up_logging(form, sys.stdout)
     except OSError as error:
-        journal.set_up("text", sys.stdout)
+        journal.set_up_logging("text", sys.stdout)
         return problem("wrong-use", reason=phrase("no-journal", said=error.strerror), verb="daemon")
     return None
 
 
-def _tidy(plan: Plan) -> None:
-    """Remove what an earlier daemon left behind: what was rescheduled holds until the next start.
+def _remove_leftovers(plan: Plan) -> None:
+    """Remove what an earlier daemon left behind, and rescheduled expressions, which expire at the start.
 
-    One that was killed while it wrote a file leaves what it had begun, and runs that were killed leave their rows.
+    A daemon that was killed leaves unfinished files, and killed runs leave their extracted rows in the spool.
     """
     runtime, state = plan.runtime_directory, plan.state_directory
-    ours_now = {plan.copy, env_copy(plan.copy)}
-    copies = [path for path in runtime.glob(f"{COPY_PREFIX}*") if path not in ours_now]
-    begun = [path for name in (document.FILE, RESCHEDULED) for path in unfinished(runtime / name)]
+    current_copies = {plan.copy, env_copy(plan.copy)}
+    copies = [path for path in runtime.glob(f"{COPY_PREFIX}*") if path not in current_copies]
+    unfinished_files = [path for name in (document.FILE, RESCHEDULED) for path in unfinished(runtime / name)]
     for path in (
         *copies,
-        *begun,
+        *unfinished_files,
         *unfinished(state / FILE),
         *unfinished(state / run_notice.FILE),
         *unfinished(state / _ALERTS),
@@ -116,11 +116,11 @@ def _tidy(plan: Plan) -> None:
         except OSError as error:
             raise ProblemError(unusable(path, error)) from error
     if left := remove_abandoned(state / _SPOOL):
-        tell(logging.INFO, "tidied", f"removed what {left} runs left in the spool that were killed")
+        log_event(logging.INFO, "tidied", f"removed what {left} runs left in the spool that were killed")
 
 
-def _wait_without_threads() -> None:
-    """Let asyncio wait for children by pidfd_open(2), as it does from Python 3.12 on: a thread may not be to be had."""
+def _watch_children_by_pidfd() -> None:
+    """Have asyncio wait for children by pidfd_open(2), as from Python 3.12 on: starting a thread may fail."""
     if sys.version_info < (3, 12) and hasattr(os, "pidfd_open"):
         asyncio.set_child_watcher(asyncio.PidfdChildWatcher())
 
@@ -135,47 +135,47 @@ async def _serve(plan: Plan, configuration: Path | None, supervisor: Supervisor)
             read_plan=lambda: planning.read_plan(configuration),
             prune=_prune,
             report_crashed_run=_report_crashed_run,
-            elsewhere=RunNotices(plan.state_directory).take,
+            take_notice=RunNotices(plan.state_directory).take,
         )
     except OSError as error:
         raise ProblemError(unusable(error.filename or plan.state_directory, error)) from error
     loop = asyncio.get_running_loop()
-    loop.set_exception_handler(Exhaustion())
-    for number, asked in (
+    loop.set_exception_handler(LoopExceptionHandler())
+    for number, handler in (
         (signal.SIGTERM, daemon.stop),
         (signal.SIGINT, daemon.stop),
         (signal.SIGHUP, daemon.reload),
         (signal.SIGUSR1, daemon.trigger),
-        (signal.SIGUSR2, daemon.tell_status),
-        (signal.SIGCONT, daemon.look),
+        (signal.SIGUSR2, daemon.log_status),
+        (signal.SIGCONT, daemon.wake),
     ):
-        loop.add_signal_handler(number, asked)
+        loop.add_signal_handler(number, handler)
     await daemon.serve()
 
 
 async def _prune(plan: Plan) -> None:
     """Remove what is older than its retention."""
-    await _apart("pruned", PRUNING_WITHIN, "prune", "--config", str(plan.copy))
+    await _run_subcommand("pruned", PRUNE_TIMEOUT, "prune", "--config", str(plan.copy))
 
 
 async def _report_crashed_run(plan: Plan, found: Problem, job: str) -> None:
-    """Tell people of a run whose process can do it no more; whether anybody wants to know, the configuration says."""
+    """Send the alert of a crashed run, if alerts are configured."""
     facts = json.dumps(found.facts, ensure_ascii=False)
-    died = ("--died", found.code, found.message, "--facts", facts, "--job", job)
-    await _apart("mourned", CRASH_REPORT_WITHIN, "alerts", "--config", str(plan.copy), *died)
+    crash_arguments = ("--died", found.code, found.message, "--facts", facts, "--job", job)
+    await _run_subcommand("mourned", CRASH_REPORT_TIMEOUT, "alerts", "--config", str(plan.copy), *crash_arguments)
 
 
-async def _apart(event: str, within: float, *arguments: str) -> None:
-    """Do something in a process of its own; what it complains of is logged."""
-    argv = ours("cpimportd", *arguments)
+async def _run_subcommand(event: str, time_limit: float, *arguments: str) -> None:
+    """Run one of cpimportd's commands as a process; its standard error is logged."""
+    argv = module_command("cpimportd", *arguments)
     try:
-        code, said = await run_to_completion(argv, within, stdout=DEVNULL, stderr=PIPE, environ=accepted_environment())
+        code, said = await run_to_completion(argv, time_limit, stdout=DEVNULL, stderr=PIPE, environ=run_environment())
     except TimeoutError:
-        raise ProblemError(problem("run-timeout", value=timedelta(seconds=within), known="")) from None
+        raise ProblemError(problem("run-timeout", value=timedelta(seconds=time_limit), known="")) from None
     except (OSError, RuntimeError) as error:
         raise ProblemError(
             exhausted(error) or problem("internal", reason=phrase("file-said", file=argv[0], said=str(error)))
         ) from error
     level = logging.WARNING if code else logging.INFO
     for line in said.decode(errors="replace").splitlines():
-        journal.tell(level, event, printable(line))
+        journal.log_event(level, event, printable(line))

@@ -1,9 +1,9 @@
-"""What a run tells the daemon that started it: one JSON object per line on standard error, and how they are read back.
+"""The messages of a run to the daemon that started it: one JSON object per line on standard error.
 
-Six kinds, told apart by their keys: its number (``begun``), how far it is (``stage``), what it waits for (``waits``), a
-line for the journal (``level``), a workbook that it saw (``seen``), and how it ended (``result``). Whatever else comes
-is text, such as Python's own last words. Both sides stand on this page, so that they cannot drift apart. It is
-imported by the daemon, and so imports nothing that is heavy.
+There are six kinds, identified by their keys: the run's number (``begun``), its progress (``stage``), its waits
+(``waits``), a line for the journal (``level``), a workbook on the server (``seen``), and the result (``result``). Any
+other line is text, such as Python's traceback. Writer and reader are both here, so that they cannot diverge. The daemon
+imports this module, so it must import nothing heavy.
 """
 
 import json
@@ -19,7 +19,7 @@ from cpimportd.core.typed import from_tree, to_json
 from cpimportd.core.waiting import Wait
 
 LONGEST_LINE = 1024 * 1024
-"""Bytes; whoever reads may take a longer line for a defect."""
+"""Bytes; a reader may treat a longer line as a defect."""
 
 _LONGEST_TEXT = 10_000
 
@@ -34,19 +34,19 @@ class Stage(msgspec.Struct, frozen=True):
     finished: bool = False
 
 
-class Begun(msgspec.Struct, frozen=True):
-    """The run has its row in the database: nothing was published before."""
+class RunStarted(msgspec.Struct, frozen=True):
+    """The run has its row in the database; before this message nothing was published."""
 
     run: int = msgspec.field(name="begun")
 
 
-class Waits(msgspec.Struct, frozen=True):
-    """All that the run waits for now; empty where it waits for nothing any more."""
+class CurrentWaits(msgspec.Struct, frozen=True):
+    """All current waits of the run; empty when they are over."""
 
     waits: tuple[Wait, ...]
 
 
-class Said(msgspec.Struct, frozen=True):
+class LogLine(msgspec.Struct, frozen=True):
     """A line for the journal: a level of :mod:`logging`, a text, and fields for ``journalctl FIELD=``."""
 
     level: int
@@ -54,20 +54,20 @@ class Said(msgspec.Struct, frozen=True):
     fields: Mapping[str, str] = {}
 
 
-class Result(msgspec.Struct, frozen=True):
+class RunResult(msgspec.Struct, frozen=True):
     """How the run ended.
 
     Attributes:
-        run: its number in the database; None where it did not get so far.
+        run: its number in the database; None if it did not get that far.
         status: see :class:`cpimportd.core.report.RunStatus`.
-        code: the exit code that the process is about to end with.
+        code: the exit code of the process.
         summary: one sentence without a full stop.
-        passing: whether the run failed of something that may be over in a while.
-        codes: of the problems that made it fail; empty where it did not.
-        held: all units of the department that are held when it ends, by name; None where the books could not be asked.
-        problem: what made it fail, or held the first unit; None where nothing did.
-        way_out: what can be done about that.
-        untold: whether readers of the books have still to be told of a run.
+        passing: whether the run failed for a transient reason.
+        codes: of the problems that made it fail; empty if it did not.
+        held: names of the department's held units at its end; None if the database could not be queried.
+        problem: what made it fail, or held the first unit; None if nothing did.
+        way_out: the remedy for that problem.
+        untold: whether notifications of a run are still outstanding.
     """
 
     run: int | None
@@ -82,21 +82,22 @@ class Result(msgspec.Struct, frozen=True):
     untold: bool = False
 
 
-Message = Begun | Stage | Waits | Said | SeenWorkbook | Result
+Message = RunStarted | Stage | CurrentWaits | LogLine | SeenWorkbook | RunResult
 
 
-def said(found: Problem, level: int) -> Said:
+def problem_line(found: Problem, level: int) -> LogLine:
     """A problem as a line for the journal, with its way out."""
-    return Said(level, f"{found} → {found.way_out}", found.fields)
+    return LogLine(level, f"{found} → {found.way_out}", found.fields)
 
 
 _BY_KEY: Final[Mapping[str, type[Message]]] = {
-    "stage": Stage, "begun": Begun, "waits": Waits, "level": Said, "seen": SeenWorkbook, "result": Result
+    "stage": Stage, "begun": RunStarted, "waits": CurrentWaits, "level": LogLine, "seen": SeenWorkbook,
+    "result": RunResult,
 }  # fmt: skip
-"""What each kind is told by."""
+"""The key that identifies each kind of message."""
 
 _WITHIN: Final = frozenset({"seen", "result"})
-"""Of these the key holds the message; of the others it is one of the message's own."""
+"""Kinds whose key wraps the whole message; the key of the others is one of their own fields."""
 
 
 def encode(message: Message) -> str:
@@ -107,34 +108,34 @@ def encode(message: Message) -> str:
 
 
 def decode(line: bytes) -> Message:
-    """Read a line back; what is none of ours is a text that is said as an error.
+    """Read a line; any other text becomes a log line of level ERROR.
 
-    Control characters in texts are escaped: the run may have died while it wrote whatever a workbook held.
+    Control characters are escaped: a crashed run may have been writing the content of a workbook.
     """
     try:
-        tree = _clean(json.loads(line))
+        tree = _escape_control_characters(json.loads(line))
         key = next(key for key in _BY_KEY if key in tree)
         found: Message | None = from_tree(tree[key] if key in _WITHIN else tree, _BY_KEY[key])
     except (ValueError, TypeError, StopIteration):
         found = None
-    if found is None or (isinstance(found, Waits) and to_json(found) != tree):  # a wait says all that it knows
-        return Said(logging.ERROR, _clean(line.decode(errors="replace").rstrip()))
+    if found is None or (isinstance(found, CurrentWaits) and to_json(found) != tree):  # a wait has no unknown keys
+        return LogLine(logging.ERROR, _escape_control_characters(line.decode(errors="replace").rstrip()))
     return found
 
 
-def _clean(found: Any) -> Any:  # noqa: ANN401 - whatever JSON holds
+def _escape_control_characters(found: Any) -> Any:  # noqa: ANN401 - whatever JSON holds
     match found:
         case str():
             return printable(found, limit=_LONGEST_TEXT)
         case list():
-            return [_clean(one) for one in found]
+            return [_escape_control_characters(one) for one in found]
         case dict():
-            return {name: _clean(one) for name, one in found.items()}
+            return {name: _escape_control_characters(one) for name, one in found.items()}
     return found
 
 
 class MessageHandler(logging.Handler):
-    """Sends the run's own log lines the same way, so that the daemon's journal has them with their level."""
+    """Sends the run's own log lines as messages, so that the daemon's journal has them with their level."""
 
     def __init__(self, write: Callable[[Message], None]) -> None:
         super().__init__()
@@ -143,6 +144,6 @@ class MessageHandler(logging.Handler):
     def emit(self, record: logging.LogRecord) -> None:
         """Write the record as one message; a traceback is part of its text."""
         try:
-            self._write(Said(record.levelno, self.format(record)))
+            self._write(LogLine(record.levelno, self.format(record)))
         except Exception:  # noqa: BLE001 - logging's own way with what goes wrong in a handler
             self.handleError(record)

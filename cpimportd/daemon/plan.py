@@ -1,7 +1,7 @@
-"""What the daemon goes by: the schedules in force and a few spans, read from the configuration by a child process.
+"""The daemon's plan: the schedules in force and a few spans, read from the configuration by a child process.
 
-The daemon itself loads no configuration: what validates it is heavy, and the daemon, which lives for months, shall hold
-no secret. :mod:`cpimportd.run.planner` is the child; what it prints and what the daemon reads stand on this page.
+The daemon itself loads no configuration: the validating library is heavy, and a process that lives for months must hold
+no secret. The child is :mod:`cpimportd.run.planner`. Both directions of its output are defined here.
 """
 
 import json
@@ -19,34 +19,34 @@ from cpimportd.core.typed import from_json, json_text
 from cpimportd.timetable.memory import PlannedSchedule
 
 RESCHEDULED: Final = "reschedule.json"
-"""In the runtime folder: expressions that somebody gave schedules until the next start, by schedule."""
+"""In the runtime folder: expressions of `cpimportd reschedule`, by schedule; they expire at the next start."""
 
 COPY_PREFIX: Final = "configuration-"
-"""In the runtime folder: what was accepted of the configuration, word for word."""
+"""In the runtime folder: the accepted configuration, word for word."""
 
 
 def env_copy(copy: Path) -> Path:
-    """Where what was accepted of a ``.env`` lies, beside the copy of the configuration, so that runs find it there."""
+    """The accepted ``.env``: it lies beside the copy of the configuration, where runs look for it."""
     return copy.with_suffix(".env")
 
 
 class Plan(msgspec.Struct, frozen=True):
-    """Everything the daemon goes by.
+    """The part of the configuration that the daemon needs.
 
     Attributes:
-        source: where the configuration stands, in words for people.
-        copy: what was accepted of it, word for word: runs are given this and never what was written since.
-        state_directory: for the daemon's memory.
-        runtime_directory: for what need not outlive the daemon.
-        timezone: in which schedules are computed and instants are told.
+        source: the path of the configuration, as people read it.
+        copy: the accepted text: runs read this, never a later version of the file.
+        state_directory: for the daemon's record.
+        runtime_directory: for files that need not outlive the daemon.
+        timezone: in which schedules are computed and instants are shown.
         schedules: those in force.
-        retry_within: how long passing faults are tried again, from the start of a slot's first run.
-        wait_first: before the second try; doubled each time.
-        wait_longest: between two tries.
-        look_again: between two looks at a server on which nothing new is.
+        retry_within: how long transient failures are retried, from the start of a slot's first run.
+        wait_first: before the first retry; doubled each time.
+        wait_longest: the longest wait between two retries.
+        look_again: between two checks of a server without new uploads.
         run_time_limit: a run that takes longer is stopped.
-        stale_after: a workbook that was not uploaded anew for so long is told of.
-        warnings: what is remarkable about the configuration.
+        stale_after: a workbook that was not uploaded again for this long is reported.
+        warnings: of the configuration.
     """
 
     source: str
@@ -69,16 +69,16 @@ class Plan(msgspec.Struct, frozen=True):
         return ZoneInfo(self.timezone)
 
     def schedule(self, name: str) -> PlannedSchedule | None:
-        """A schedule in force, None where there is none of that name."""
+        """The schedule of that name, if it is in force."""
         return next((schedule for schedule in self.schedules if schedule.name == name), None)
 
-    def with_zones_read_anew(self) -> "Plan":
-        """The same plan by the rules of time zones that are on the disk now: it was read by those that were known."""
+    def with_reloaded_zones(self) -> "Plan":
+        """The same plan with time zone rules read from the disk again: this process may have older ones cached."""
         return replace(self, schedules=tuple(replace(one, zone=ZoneInfo(one.zone.key)) for one in self.schedules))
 
 
 class _Answer(msgspec.Struct):
-    """What the child prints: a plan, or why there is none."""
+    """The planner's output: a plan, or problems."""
 
     plan: Plan | None = None
     problems: tuple[Problem, ...] = ()
@@ -90,7 +90,7 @@ def encode(plan: Plan) -> str:
 
 
 def encode_problems(problems: tuple[Problem, ...]) -> str:
-    """Why there is no plan, as one JSON document."""
+    """The problems as one JSON document."""
     return json_text({"problems": problems})
 
 
@@ -98,8 +98,8 @@ def decode(text: str) -> Plan:
     """Read the document back.
 
     Raises:
-        ProblemError: the configuration is wrong: everything that the child found.
-        ValueError: it is no such document: the child failed otherwise.
+        ProblemError: the configuration is wrong; all problems.
+        ValueError: no such document: the planner itself failed.
     """
     found = from_json(text, _Answer, lax=True)
     if found.problems:
@@ -110,7 +110,7 @@ def decode(text: str) -> Plan:
 
 
 def read_rescheduled(file: Path) -> dict[str, str]:
-    """The expressions that were given until the next start, by schedule; none where the file is not there.
+    """The rescheduled expressions, by schedule; empty if there is no such file.
 
     Raises:
         ProblemError: ``config-unreadable``.

@@ -1,4 +1,4 @@
-"""The configuration, read and judged by a child process, so that the daemon stays small and holds no secret."""
+"""Runs the planner, the child process that reads the configuration: the daemon stays small and holds no secret."""
 
 import subprocess
 from asyncio.subprocess import PIPE
@@ -9,45 +9,45 @@ from typing import Final
 from cpimportd.core.phrases import Reason, phrase
 from cpimportd.core.problems import Problem, ProblemError, problem
 from cpimportd.core.system import exhausted
-from cpimportd.daemon.beginning import command
+from cpimportd.daemon.beginning import command_line
 from cpimportd.daemon.plan import Plan, decode
 from cpimportd.daemon.process import run_to_completion
 
-WITHIN: Final = 30.0
+READ_TIMEOUT: Final = 30.0
 """Seconds that reading the configuration may take."""
 
 
-def finish(child: "subprocess.Popen[str]") -> Plan:
-    """Wait for the child that :func:`begin` started.
+def wait_for_plan(planner: "subprocess.Popen[str]") -> Plan:
+    """Wait for the planner and read its plan.
 
     Raises:
-        ProblemError: everything that is wrong with the configuration.
+        ProblemError: all problems of the configuration.
     """
     try:
-        answer, _ = child.communicate(timeout=WITHIN)
+        answer, _ = planner.communicate(timeout=READ_TIMEOUT)
     except subprocess.TimeoutExpired:
-        child.kill()
-        child.wait()
-        raise ProblemError(_failed(phrase("no-answer-within", limit=timedelta(seconds=WITHIN)))) from None
-    return _understand(answer, child.returncode)
+        planner.kill()
+        planner.wait()
+        raise ProblemError(_failed(phrase("no-answer-within", limit=timedelta(seconds=READ_TIMEOUT)))) from None
+    return _parse_answer(answer, planner.returncode)
 
 
 async def read_plan(configuration: Path | None) -> Plan:
-    """The plan that the configuration makes now.
+    """The plan of the present configuration.
 
     Raises:
-        ProblemError: everything that is wrong with it.
+        ProblemError: all problems of the configuration.
     """
     try:
-        code, answer = await run_to_completion(command(configuration), WITHIN, stdout=PIPE, stderr=None)
+        code, answer = await run_to_completion(command_line(configuration), READ_TIMEOUT, stdout=PIPE, stderr=None)
     except TimeoutError:
-        raise ProblemError(_failed(f"no answer within {WITHIN:g} s")) from None
+        raise ProblemError(_failed(f"no answer within {READ_TIMEOUT:g} s")) from None
     except (OSError, RuntimeError) as error:
         raise ProblemError(exhausted(error) or _failed(str(error))) from error
-    return _understand(answer.decode(errors="replace"), code)
+    return _parse_answer(answer.decode(errors="replace"), code)
 
 
-def _understand(answer: str, code: int | None) -> Plan:
+def _parse_answer(answer: str, code: int | None) -> Plan:
     try:
         return decode(answer)
     except (ValueError, KeyError, TypeError):

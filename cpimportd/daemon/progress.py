@@ -1,12 +1,12 @@
-"""How far a run is, in a few words, from the stages that it tells of, and what it waits for."""
+"""A run's progress in a few words, from its messages, and its current waits."""
 
 from collections.abc import Mapping
 from typing import Final
 
 from cpimportd.core.waiting import Wait
-from cpimportd.daemon.messages import Begun, Stage, Waits
+from cpimportd.daemon.messages import CurrentWaits, RunStarted, Stage
 
-_DOING: Final = {
+STAGE_TEXTS: Final = {
     "fetch": "fetching",
     "read": "reading",
     "check": "checking",
@@ -19,12 +19,12 @@ _BY_FILE: Final = frozenset({"fetch", "read"})
 
 
 class Progress:
-    """Follows one run.
+    """The progress of one run.
 
     Attributes:
         run: its number, once it has one.
-        reached_commit: whether it has begun to commit.
-        waits: what it waits for now, what is trouble first.
+        reached_commit: whether COMMIT has begun.
+        waits: its current waits, those that need attention first.
     """
 
     def __init__(self) -> None:
@@ -33,24 +33,24 @@ class Progress:
         self.waits: tuple[Wait, ...] = ()
         self._stage = "fetch"
         self._files: dict[str, dict[str, Stage]] = {"fetch": {}, "read": {}}
-        self._whole: dict[str, Stage] = {}
+        self._totals: dict[str, Stage] = {}
 
     @property
     def committing(self) -> bool:
         """Whether the run may be past COMMIT, so that a stop has to wait for it."""
         return self._stage in {"commit", "tell"}
 
-    def take(self, heard: Begun | Stage | Waits) -> None:
-        """Hear of one more step, or of what it waits for."""
-        match heard:
-            case Begun():
-                self.run = heard.run
-            case Waits():
-                self.waits = heard.waits
+    def update(self, message: RunStarted | Stage | CurrentWaits) -> None:
+        """Apply a message of the run."""
+        match message:
+            case RunStarted():
+                self.run = message.run
+            case CurrentWaits():
+                self.waits = message.waits
             case Stage():
-                self._take_stage(heard)
+                self._update_stage(message)
 
-    def _take_stage(self, stage: Stage) -> None:
+    def _update_stage(self, stage: Stage) -> None:
         self._stage = stage.stage
         self.reached_commit |= self.committing
         if stage.stage not in _BY_FILE:
@@ -58,30 +58,30 @@ class Progress:
         if stage.file is not None:
             self._files[stage.stage][stage.file] = stage
             return
-        before = self._whole.get(stage.stage)
+        before = self._totals.get(stage.stage)
         if before is not None and stage.done < before.done:
-            self._files[stage.stage].clear()  # the server is looked at anew, or more has to be read
-        self._whole[stage.stage] = stage
+            self._files[stage.stage].clear()  # the server is listed again, or more has to be read
+        self._totals[stage.stage] = stage
 
     def __str__(self) -> str:
-        doing = _DOING.get(self._stage, self._stage)
+        text = STAGE_TEXTS.get(self._stage, self._stage)
         files = self._files.get(self._stage, {})
-        of = self._how_many(files)
-        if not of:
-            return doing
-        whole = min(1.0, sum(_share(stage) for stage in files.values()) / of)
-        through = min(of, sum(stage.finished for stage in files.values()))
-        return f"{doing} {through}/{of} files, {whole:.0%}".replace("%", " %")
+        total = self._file_count(files)
+        if not total:
+            return text
+        fraction = min(1.0, sum(_fraction_done(stage) for stage in files.values()) / total)
+        finished_files = min(total, sum(stage.finished for stage in files.values()))
+        return f"{text} {finished_files}/{total} files, {fraction:.0%}".replace("%", " %")
 
-    def _how_many(self, files: Mapping[str, Stage]) -> int:
-        """Of how many files: as the run says or, where it is older than this daemon, as many as were seen."""
-        whole = self._whole.get(self._stage)
-        if whole is not None and whole.total is not None:
-            return whole.total
+    def _file_count(self, files: Mapping[str, Stage]) -> int:
+        """The number of files: as reported or, for a run of an older version, as many as were seen."""
+        fraction = self._totals.get(self._stage)
+        if fraction is not None and fraction.total is not None:
+            return fraction.total
         return max(len(files), len(self._files["fetch"])) if files else 0
 
 
-def _share(stage: Stage) -> float:
+def _fraction_done(stage: Stage) -> float:
     if stage.finished:
         return 1.0
     return min(1.0, stage.done / stage.total) if stage.total else 0.0

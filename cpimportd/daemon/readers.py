@@ -1,67 +1,66 @@
-"""Whether readers of the books have still to be told of a run, as far as a daemon can know that asks no database.
+"""Retries of outstanding notifications, as far as a daemon without a database can know of them.
 
-A run tells them itself, behind its COMMIT. One whose process died may have got that far and no farther; one that
-found the cache away says so. Then a process of its own looks what is outstanding and does it: at once, and again now
-and then.
+A run notifies readers itself, after its COMMIT. A crashed run may have stopped in between; a run that could not reach
+the cache reports that. Then the daemon starts the ``notify`` job, at once, and again with growing delays.
 """
 
 from typing import Final
 
 from cpimportd.core.outcomes import JUDGED
-from cpimportd.daemon.attempts import NOTIFY, Ended, RunCommand
-from cpimportd.daemon.messages import Result
+from cpimportd.daemon.attempts import NOTIFY, RunCommand, RunExit
+from cpimportd.daemon.messages import RunResult
 
-AGAIN_AFTER: Final = 600.0
-"""Seconds before readers who could not be told are tried again; doubled each time, up to :data:`LONGEST`."""
+RETRY_AFTER: Final = 600.0
+"""Seconds until a failed notification is retried; doubled each time, up to :data:`LONGEST_DELAY`."""
 
-LONGEST: Final = 7200.0
-"""Seconds between two tries at most: what only a human can mend is not worth more."""
+LONGEST_DELAY: Final = 7200.0
+"""The longest delay in seconds: what only a human can fix needs no more frequent retries."""
 
 
-class Readers:
-    """Keeps when readers are to be told next.
+class NotifyRetry:
+    """Decides when the ``notify`` job is due.
 
     Args:
-        at_once: whether an earlier daemon may have left something to be told.
+        at_once: whether an earlier daemon may have left notifications outstanding.
     """
 
     def __init__(self, *, at_once: bool) -> None:
         self._next = 0.0 if at_once else None
-        self._wait = AGAIN_AFTER
+        self._delay = RETRY_AFTER
 
     def due(self, monotonic: float) -> bool:
-        """Whether they are to be told now."""
+        """Whether to start the job now."""
         return self._next is not None and monotonic >= self._next
 
-    def ended(self, order: RunCommand, ended: Ended, monotonic: float) -> None:
-        """Hear how a run of the daemon's ended.
+    def note_exit(self, command: RunCommand, ended: RunExit, monotonic: float) -> None:
+        """Note the exit of a run that the daemon started.
 
         Args:
-            order: what it was to do.
-            ended: how that went.
+            command: of the run.
+            ended: how it ended.
             monotonic: the monotonic clock, in seconds.
         """
         if ended.result is not None:
-            self.heard(ended.result, monotonic, looked=order.job == NOTIFY)
-        elif order.job == NOTIFY:
-            self._later(monotonic)
-        elif order.job == "import":
+            self.note_result(ended.result, monotonic, notify_only=command.job == NOTIFY)
+        elif command.job == NOTIFY:
+            self._postpone(monotonic)
+        elif command.job == "import":
             self._next = monotonic
 
-    def heard(self, result: Result, monotonic: float, *, looked: bool = False) -> None:
-        """Hear of what a run says of itself, also of one beside the daemon.
+    def note_result(self, result: RunResult, monotonic: float, *, notify_only: bool = False) -> None:
+        """Note the result of a run, whoever started it.
 
         Args:
-            result: what it says.
+            result: of the run.
             monotonic: the monotonic clock, in seconds.
-            looked: whether it was there for nothing else.
+            notify_only: whether it was a ``notify`` job.
         """
-        if result.untold and looked:
-            self._later(monotonic)
+        if result.untold and notify_only:
+            self._postpone(monotonic)
         elif result.untold:
-            self._next, self._wait = monotonic + AGAIN_AFTER, AGAIN_AFTER
-        elif looked or result.status in JUDGED:
-            self._next, self._wait = None, AGAIN_AFTER
+            self._next, self._delay = monotonic + RETRY_AFTER, RETRY_AFTER
+        elif notify_only or result.status in JUDGED:
+            self._next, self._delay = None, RETRY_AFTER
 
-    def _later(self, monotonic: float) -> None:
-        self._next, self._wait = monotonic + self._wait, min(self._wait * 2, LONGEST)
+    def _postpone(self, monotonic: float) -> None:
+        self._next, self._delay = monotonic + self._delay, min(self._delay * 2, LONGEST_DELAY)

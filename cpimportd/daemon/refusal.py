@@ -1,7 +1,7 @@
-"""A configuration that was refused: remembered until another is accepted, or the file is again as it was loaded.
+"""A refused configuration, remembered until another is accepted or the file is restored.
 
-The daemon goes on by what it has; only a restart would meet the file on the disk, at the worst of times. So it is shown
-wherever somebody looks, and not only in the answer to the reload.
+The daemon keeps the configuration in force, but a restart would fail on the file, at the worst of times. So the refusal
+is shown in every status, not only in the answer to the reload.
 """
 
 import hashlib
@@ -23,11 +23,11 @@ class Refusal(msgspec.Struct, frozen=True):
     """What was refused.
 
     Attributes:
-        at: when, in UTC; of several refusals of one text, the first.
-        problems: why.
-        file: the digest of the file then; None where it could not be read.
-        differed: whether that was another file than the one in force; else something beside the file was wrong.
-        changed: whether the file was written anew since: then nobody knows whether it is right.
+        at: when, in UTC; the first of several refusals of the same text.
+        problems: the reasons.
+        file: the digest of the refused file; None if it could not be read.
+        differed: whether the file differed from the one in force; otherwise the problem lies outside the file.
+        changed: whether the file was written since, so that its validity is unknown.
     """
 
     at: datetime
@@ -36,7 +36,7 @@ class Refusal(msgspec.Struct, frozen=True):
     differed: bool
     changed: bool = False
 
-    def told(self, zone: tzinfo, now: datetime) -> str:
+    def describe(self, zone: tzinfo, now: datetime) -> str:
         """One sentence, without a full stop."""
         at = clock(self.at.replace(second=0), zone, now)
         if self.changed:
@@ -45,12 +45,12 @@ class Refusal(msgspec.Struct, frozen=True):
         return f"{what} was refused at {at}; a restart would fail"
 
 
-def refused(before: Refusal | None, problems: tuple[Problem, ...], in_force: Plan, now: datetime) -> Refusal:
-    """A reload was refused.
+def record_refusal(before: Refusal | None, problems: tuple[Problem, ...], in_force: Plan, now: datetime) -> Refusal:
+    """The refusal of a reload.
 
     Args:
-        before: what was refused before, and not corrected since.
-        problems: why.
+        before: an earlier refusal that was not corrected since.
+        problems: the reasons.
         in_force: the plan that stays.
         now: the wall clock, in UTC.
     """
@@ -59,8 +59,8 @@ def refused(before: Refusal | None, problems: tuple[Problem, ...], in_force: Pla
     return Refusal(at, problems, file, file != _digest(in_force.copy))
 
 
-def look_again(refusal: Refusal, in_force: Plan) -> Refusal | None:
-    """What is left of a refusal: nothing where the file is as it was loaded."""
+def recheck(refusal: Refusal, in_force: Plan) -> Refusal | None:
+    """The refusal after another look at the file; None if the file is again the one in force."""
     file = _digest(Path(in_force.source))
     if refusal.differed and file is not None and file == _digest(in_force.copy):
         return None
@@ -68,7 +68,7 @@ def look_again(refusal: Refusal, in_force: Plan) -> Refusal | None:
 
 
 def _digest(path: Path) -> bytes | None:
-    """What a file says, but for how its lines end; of its secrets nothing stays in memory."""
+    """The digest of a file without its carriage returns; its secrets do not stay in memory."""
     found, block = hashlib.sha256(), bytearray(_BLOCK)
     try:
         with path.open("rb", buffering=0) as stream, memoryview(block) as view:

@@ -1,7 +1,6 @@
-"""Notice of a run that the daemon did not start: the verb leaves it in the state folder, the daemon takes it.
+"""Notices of runs that the daemon did not start: the verb writes one into the state folder, the daemon reads it.
 
-A human who accepts or undoes something by hand would otherwise be told by ``status`` how it stood before, until the
-daemon's next run.
+Without it, ``status`` would show an outdated state after a manual accept or undo, until the daemon's next run.
 """
 
 import contextlib
@@ -16,52 +15,52 @@ from cpimportd.core.phrases import exception, phrase
 from cpimportd.core.problems import Problem, problem
 from cpimportd.core.seen import SeenWorkbook
 from cpimportd.core.typed import Instant, from_json, in_utc, json_text
-from cpimportd.daemon.messages import Result, decode, encode
+from cpimportd.daemon.messages import RunResult, decode, encode
 
 FILE: Final = "elsewhere.json"
-"""In the state folder: a daemon that is started later wants to know, too."""
+"""In the state folder, so that a daemon that is started later reads it, too."""
 
 
 class RunNotice(msgspec.Struct, frozen=True):
-    """A run that was not the daemon's, and how the books stand after it; instants are in UTC.
+    """A run that the daemon did not start, and its result; instants are in UTC.
 
     Attributes:
-        began: when it began.
-        ended: when it was over.
-        result: how it ended.
-        seen: the workbooks that it saw on the server; none where it looked elsewhere.
-        only: the kinds that it was to import; empty means all.
+        began: its start.
+        ended: its end.
+        result: of the run.
+        seen: the workbooks on the server; empty if it read from elsewhere.
+        only: the kinds to import; empty means all.
     """
 
     began: datetime
     ended: datetime
-    result: Result
+    result: RunResult
     seen: tuple[SeenWorkbook, ...] = ()
     only: tuple[str, ...] = ()
 
 
 class _Head(msgspec.Struct):
-    """The first line of the word; an earlier version imported all kinds, and does not say so."""
+    """The first line of a notice; an earlier version imported all kinds and wrote no ``only``."""
 
     began: Instant
     ended: Instant
     only: tuple[str, ...] = ()
 
 
-def leave(folder: Path, word: RunNotice) -> Path:
-    """Leave a notice. It takes the place of an earlier one that was not taken yet.
+def leave(folder: Path, notice: RunNotice) -> Path:
+    """Write a notice, in place of an earlier one that was not read yet.
 
     Raises:
         OSError: it could not be written.
     """
-    head = json_text(_Head(word.began, word.ended, word.only))
+    head = json_text(_Head(notice.began, notice.ended, notice.only))
     path = folder / FILE
-    write_whole(path, "\n".join([head, *map(encode, word.seen), encode(word.result)]))
+    write_whole(path, "\n".join([head, *map(encode, notice.seen), encode(notice.result)]))
     return path
 
 
 class RunNotices:
-    """Where word is left for one daemon.
+    """Reads the notices for one daemon.
 
     Args:
         folder: the state folder.
@@ -72,9 +71,9 @@ class RunNotices:
         self._known: int | None = None
 
     def take(self) -> RunNotice | Problem | None:
-        """What was left since the last look, and remove it; a problem where it cannot be understood.
+        """Read and remove a new notice; returns a problem if it is damaged.
 
-        Word that can neither be read nor removed is told of once. Nothing is lost with it: the database knows the run.
+        A notice that can neither be read nor removed is reported once. Nothing is lost: the database has the run.
         """
         try:
             modified = self._path.stat().st_mtime_ns
@@ -86,7 +85,7 @@ class RunNotices:
             return None
         except OSError as error:
             return problem("daemon-untold", reason=phrase("file-said", file=self._path, said=error.strerror))
-        with contextlib.suppress(OSError):  # it is known now, and the next word replaces it
+        with contextlib.suppress(OSError):  # it is read once, and the next notice replaces it
             self._path.unlink()
         try:
             return _read(content)
@@ -98,7 +97,7 @@ def _read(content: bytes) -> RunNotice:
     first, *lines = content.split(b"\n")
     head = in_utc(from_json(first, _Head))
     messages = [decode(line) for line in lines]
-    results = [one for one in messages if isinstance(one, Result)]
+    results = [one for one in messages if isinstance(one, RunResult)]
     if not results:
         raise ValueError("it does not say how the run ended")
     seen = tuple(one for one in messages if isinstance(one, SeenWorkbook))

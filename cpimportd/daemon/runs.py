@@ -1,4 +1,4 @@
-"""The runs: one is started when it is its turn, and what follows from the way it ended is noted."""
+"""The daemon's runs: started one at a time; their results are recorded."""
 
 import asyncio
 import logging
@@ -11,27 +11,26 @@ from cpimportd.core.phrases import phrase
 from cpimportd.core.problems import Problem, journal_fields, problem
 from cpimportd.core.time import moment
 from cpimportd.daemon import attempts
-from cpimportd.daemon.aftermath import Aftermath
-from cpimportd.daemon.attempts import NOTIFY, Again, Attempt, Ended, RunCommand
-from cpimportd.daemon.journal import tell, tell_line, tell_problem
-from cpimportd.daemon.messages import Begun, Message, Result, Said, Stage, Waits
+from cpimportd.daemon.aftermath import CrashOutcome
+from cpimportd.daemon.attempts import NOTIFY, Attempt, Retry, RunCommand, RunExit
+from cpimportd.daemon.journal import log_event, log_line, log_problem
+from cpimportd.daemon.messages import CurrentWaits, LogLine, Message, RunResult, RunStarted, Stage
 from cpimportd.daemon.plan import Plan
 from cpimportd.daemon.process import Launch
-from cpimportd.daemon.readers import Readers
+from cpimportd.daemon.readers import NotifyRetry
 from cpimportd.daemon.run_notice import RunNotice
 from cpimportd.daemon.state import Running, State
-from cpimportd.daemon.store import Finished, Record
+from cpimportd.daemon.store import FinishedRun, Record
 
 
 class Runs:
-    """Starts runs, one at a time, and concludes them.
+    """Starts runs, one at a time, and records their results.
 
     Args:
-        state: what the daemon knows; ``running``, ``record``, ``finished`` and ``slots`` are kept up here.
+        state: the daemon's state; this class maintains ``running``, ``record``, ``finished`` and ``slots``.
         launch: starts a run.
         wake: called when a run is over.
-        report_crashed_run: called for a run that crashed and is not tried again, with its plan,
-            what became of it, and its job.
+        report_crashed_run: called for a crashed run that is not retried, with its plan, its problem, and its job.
     """
 
     def __init__(
@@ -46,65 +45,65 @@ class Runs:
         self._wake = wake
         self._report_crashed_run = report_crashed_run
         self._jobs = 0
-        self._readers = Readers(at_once=state.record != Record())
+        self._notify_retry = NotifyRetry(at_once=state.record != Record())
 
     def start_next(self, now: datetime, monotonic: float) -> None:
-        """Start what has waited longest: a slot that is ready, else a run that somebody asked for.
+        """Start the run that is due: outstanding notifications first, then the oldest slot, then a triggered run.
 
-        Readers who have not been told of an earlier run come first: that takes seconds, and they see what was before.
+        Notifications come first because they take seconds, and readers see outdated figures until then.
         """
         state = self._state
-        if self._readers.due(monotonic):
+        if self._notify_retry.due(monotonic):
             self._start(RunCommand(job=NOTIFY), None, now)
             return
         schedule = state.slots.ready(monotonic)
         if schedule is not None:
             attempt = state.slots.started(schedule.name, monotonic)
-            self._start(attempts.order(attempt, schedule, state.plan, now, monotonic), attempt, now)
+            self._start(attempts.next_command(attempt, schedule, state.plan, now, monotonic), attempt, now)
         elif state.answers.triggers_served < state.answers.triggers_asked:
             self._start(RunCommand(), None, now)
             asked = state.answers.triggers_asked
             state.answers = replace(state.answers, triggers_served=asked, trigger_job=self._jobs)
 
-    def _start(self, order: RunCommand, attempt: Attempt | None, now: datetime) -> None:
+    def _start(self, command: RunCommand, attempt: Attempt | None, now: datetime) -> None:
         state = self._state
         self._jobs += 1
-        state.copies.take(state.plan)
-        run = self._launch(order, state.plan.copy, state.plan.run_time_limit, self._hear)
+        state.copies.acquire(state.plan)
+        run = self._launch(command, state.plan.copy, state.plan.run_time_limit, self._on_message)
         task = asyncio.get_running_loop().create_task(run.wait())
         task.add_done_callback(lambda _: self._wake())
-        state.running = Running(self._jobs, order, state.plan, attempt, now, run, task)
-        if order.job == NOTIFY:
-            state.running.progress.take(Stage("tell"))
+        state.running = Running(self._jobs, command, state.plan, attempt, now, run, task)
+        if command.job == NOTIFY:
+            state.running.progress.update(Stage("tell"))
             return
-        whose = (
+        owner = (
             "a run that was asked for"
-            if order.slot is None
-            else f"a run for slot {moment(order.slot, state.plan.zone)} of {order.schedule}"
+            if command.slot is None
+            else f"a run for slot {moment(command.slot, state.plan.zone)} of {command.schedule}"
         )
-        tell(logging.INFO, "run-begins", f"{whose} begins", **state.running.facts)
+        log_event(logging.INFO, "run-begins", f"{owner} begins", **state.running.facts)
 
-    def _hear(self, message: Message) -> None:
+    def _on_message(self, message: Message) -> None:
         running = self._state.running
         match message:
-            case Begun() | Stage() | Waits() if running is not None:
-                running.progress.take(message)
-            case Said():
+            case RunStarted() | Stage() | CurrentWaits() if running is not None:
+                running.progress.update(message)
+            case LogLine():
                 facts = running.facts if running is not None else {}
-                tell_line(message.level, message.text, {**journal_fields(facts), **message.fields})
+                log_line(message.level, message.text, {**journal_fields(facts), **message.fields})
             case _:
-                pass  # what it saw and how it ended come with its end
+                pass  # workbooks and result come with its exit
 
     def conclude(self, now: datetime, monotonic: float, *, stopping: bool) -> bool:
-        """Note how the run ended, if it has.
+        """Record the run's result if it has ended.
 
         Args:
             now: the wall clock, in UTC.
             monotonic: the monotonic clock, in seconds.
-            stopping: whether the daemon asked it to stop.
+            stopping: whether the daemon is stopping it.
 
         Returns:
-            Whether anything is to be saved.
+            Whether the state has to be saved.
         """
         running = self._state.running
         if running is None or not running.task.done():
@@ -118,101 +117,108 @@ class Runs:
     def _conclude(self, running: Running, now: datetime, monotonic: float, *, stopping: bool) -> bool:
         state = self._state
         ended = running.task.result()
-        self._readers.ended(running.order, ended, monotonic)
-        if running.order.job == NOTIFY:
+        self._notify_retry.note_exit(running.command, ended, monotonic)
+        if running.command.job == NOTIFY:
             return False
         if stopping and ended.result is None:
-            tell(logging.WARNING, "run-stopped", _stopped(running), **running.facts)
+            log_event(logging.WARNING, "run-stopped", _stop_text(running), **running.facts)
             return False
-        state.record = state.record.saw(ended.seen, now, running.order.only)
+        state.record = state.record.after_listing(ended.seen, now, running.command.only)
         status = ended.result.status if ended.result else "crashed"
-        schedule = state.plan.schedule(running.order.schedule) if running.order.schedule else None
+        schedule = state.plan.schedule(running.command.schedule) if running.command.schedule else None
         if running.attempt is not None and schedule is not None:
-            verdict = attempts.judge(ended, running.attempt, schedule, state.plan, now=now, monotonic=monotonic)
-            if isinstance(verdict, Again):
-                self._again(running, running.attempt, verdict, now, monotonic)
+            next_step = attempts.decide_next_step(
+                ended, running.attempt, schedule, state.plan, now=now, monotonic=monotonic
+            )
+            if isinstance(next_step, Retry):
+                self._schedule_retry(running, running.attempt, next_step, now, monotonic)
                 return True
-            status = verdict.status
+            status = next_step.status
         self._finish(running, ended, status, now)
         return True
 
-    def _again(self, running: Running, attempt: Attempt, verdict: Again, now: datetime, monotonic: float) -> None:
-        assert running.order.schedule is not None  # noqa: S101  an attempt is a schedule's
-        self._state.slots.again(running.order.schedule, attempt, verdict, monotonic)
+    def _schedule_retry(
+        self, running: Running, attempt: Attempt, next_step: Retry, now: datetime, monotonic: float
+    ) -> None:
+        assert running.command.schedule is not None  # noqa: S101  an attempt is a schedule's
+        self._state.slots.schedule_retry(running.command.schedule, attempt, next_step, monotonic)
         zone = self._state.plan.zone
-        when = moment(now + timedelta(seconds=round(verdict.seconds)), zone)
-        text = f"slot {moment(attempt.slot, zone)} of {running.order.schedule} waits for {verdict.why}; next try {when}"
-        tell(logging.WARNING, "retry", text, **running.facts)
+        when = moment(now + timedelta(seconds=round(next_step.seconds)), zone)
+        slot = f"slot {moment(attempt.slot, zone)} of {running.command.schedule}"
+        text = f"{slot} waits for {next_step.why}; next try {when}"
+        log_event(logging.WARNING, "retry", text, **running.facts)
 
-    def _finish(self, running: Running, ended: Ended, status: str, now: datetime) -> None:
-        state, order = self._state, running.order
-        result = ended.result or self._without_result(running, ended)
-        if order.schedule is not None and order.slot is not None:
-            state.slots.done(order.schedule, order.slot, ended.newest_upload)
+    def _finish(self, running: Running, ended: RunExit, status: str, now: datetime) -> None:
+        state, command = self._state, running.command
+        result = ended.result or self._crash_result(running, ended)
+        if command.schedule is not None and command.slot is not None:
+            state.slots.done(command.schedule, command.slot, ended.newest_upload)
         if status == "no-upload":
-            result = self._no_upload(running, result)
-        work = (order.schedule, order.slot)
-        finished = Finished.of(result, status, job=running.job, work=work, began=running.began, ended=now)
-        state.ended(finished, order.job)
-        if order.slot is not None:
-            text = f"slot {moment(order.slot, state.plan.zone)} of {order.schedule} is done: {status}"
-            tell(logging.INFO, "slot-done", text, run=result.run, status=status, **running.facts)
+            result = self._missing_upload(running, result)
+        work = (command.schedule, command.slot)
+        finished = FinishedRun.from_result(result, status, job=running.job, work=work, began=running.began, ended=now)
+        state.ended(finished, command.job)
+        if command.slot is not None:
+            text = f"slot {moment(command.slot, state.plan.zone)} of {command.schedule} is done: {status}"
+            log_event(logging.INFO, "slot-done", text, run=result.run, status=status, **running.facts)
 
-    def _no_upload(self, running: Running, result: Result) -> Result:
-        """1C has uploaded nothing since an earlier slot: nothing failed, and yet somebody has to look."""
+    def _missing_upload(self, running: Running, result: RunResult) -> RunResult:
+        """1C has uploaded nothing since an earlier slot: nothing failed, but it needs attention."""
         assert running.attempt is not None  # noqa: S101  only a slot can tell
         assert running.attempt.newest_upload is not None  # noqa: S101
         missing = problem("upload-missing", value=running.attempt.newest_upload.astimezone(self._state.plan.zone))
-        tell_problem(missing, logging.WARNING, **running.facts)
+        log_problem(missing, logging.WARNING, **running.facts)
         return replace(result, summary=missing.message, problem=str(missing), way_out=missing.way_out)
 
-    def take_note(self, word: RunNotice) -> None:
-        """Note a run that was not the daemon's; one that ended before the last of its own says nothing new."""
-        state, result = self._state, word.result
-        self._readers.heard(result, asyncio.get_running_loop().time())
-        if state.last is not None and state.last.ended > word.ended:
+    def record_notice(self, notice: RunNotice) -> None:
+        """Record a run that the daemon did not start; one that ended before the last known run is ignored."""
+        state, result = self._state, notice.result
+        self._notify_retry.note_result(result, asyncio.get_running_loop().time())
+        if state.last is not None and state.last.ended > notice.ended:
             return
-        state.record = state.record.saw(word.seen, word.ended, word.only)
-        finished = Finished.of(
-            result, result.status, job=0, work=(None, None), began=word.began, ended=word.ended
+        state.record = state.record.after_listing(notice.seen, notice.ended, notice.only)
+        finished = FinishedRun.from_result(
+            result, result.status, job=0, work=(None, None), began=notice.began, ended=notice.ended
         )  # fmt: skip
-        state.record = state.record.ended(finished, state.schedules_of(word.only))
+        state.record = state.record.ended(finished, state.schedules_of(notice.only))
         text = f"a run beside the daemon is over: {result.summary}"
-        tell(logging.INFO, "elsewhere", text, run=result.run, status=result.status)
+        log_event(logging.INFO, "elsewhere", text, run=result.run, status=result.status)
 
-    def _without_result(self, running: Running, ended: Ended) -> Result:
-        """What is told of a run that could not speak for itself any more."""
-        job, limit = running.order.job, running.plan.run_time_limit
-        how = attempts.how_it_ended(ended.code)
+    def _crash_result(self, running: Running, ended: RunExit) -> RunResult:
+        """The result of a run whose process ended without one."""
+        job, limit = running.command.job, running.plan.run_time_limit
+        exit_reason = attempts.exit_phrase(ended.code)
         if job != "import":
-            late = phrase("took-too-long", limit=limit)
-            found = problem("job-died", value=job, reason=late if ended.timed_out else how)
-            return self._dead(running, ended, found)
-        aftermath = ended.aftermath or Aftermath()
+            timeout_reason = phrase("took-too-long", limit=limit)
+            found = problem("job-died", value=job, reason=timeout_reason if ended.timed_out else exit_reason)
+            return self._report_crash(running, ended, found)
+        crash_outcome = ended.crash_outcome or CrashOutcome()
         if ended.timed_out:
             found = problem("run-timeout", value=limit, known="")
-            how = phrase("took-too-long", limit=limit)
+            exit_reason = phrase("took-too-long", limit=limit)
         else:
-            found = problem("run-crashed", reason=how, known="")
-        return self._dead(running, ended, aftermath.told(how, found), aftermath)
+            found = problem("run-crashed", reason=exit_reason, known="")
+        return self._report_crash(running, ended, crash_outcome.to_problem(exit_reason, found), crash_outcome)
 
-    def _dead(self, running: Running, ended: Ended, found: Problem, aftermath: Aftermath | None = None) -> Result:
-        tell_problem(found, **running.facts)
-        self._report_crashed_run(running.plan, found, running.order.job)
+    def _report_crash(
+        self, running: Running, ended: RunExit, found: Problem, crash_outcome: CrashOutcome | None = None
+    ) -> RunResult:
+        log_problem(found, **running.facts)
+        self._report_crashed_run(running.plan, found, running.command.job)
         code = ended.code if ended.code > 0 else 1  # a signal's number is no exit code
         run, summary = None, f"failed: {found}"
-        if aftermath is not None:
-            run = aftermath.run
-            code = code if aftermath.code is None else aftermath.code
-            if run is not None and (aftermath.status is None or found.code == "run-broken-off"):
+        if crash_outcome is not None:
+            run = crash_outcome.run
+            code = code if crash_outcome.code is None else crash_outcome.code
+            if run is not None and (crash_outcome.status is None or found.code == "run-broken-off"):
                 summary = str(found)
-        return Result(run, "failed", code, summary, problem=str(found), way_out=found.way_out)
+        return RunResult(run, "failed", code, summary, problem=str(found), way_out=found.way_out)
 
 
-def _stopped(running: Running) -> str:
-    """What is said of a run that the daemon stopped, and that did not come to its end."""
+def _stop_text(running: Running) -> str:
+    """The log text for a run that the daemon stopped before its end."""
     slot = running.attempt is not None
     if not running.progress.reached_commit:
         return "the run was stopped before COMMIT" + ("; its slot stays due" if slot else "")
-    told = "its slot stays due, and the next start asks" if slot else "`cpimportd history` tells"
-    return f"the run was killed after it had begun to commit: {told} whether it published"
+    hint = "its slot stays due, and the next start asks" if slot else "`cpimportd history` tells"
+    return f"the run was killed after it had begun to commit: {hint} whether it published"

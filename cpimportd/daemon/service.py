@@ -1,8 +1,8 @@
-"""The daemon: a loop that looks at the clock, starts runs, listens to signals, and says what it is doing.
+"""The daemon: a loop that checks the clock, starts runs, handles signals, and publishes its status.
 
-Each turn is short and waits for nothing: what takes time is a process (a run, the configuration's reader) or a task.
-Between two turns it sleeps in short slices and reads the wall clock anew after each, so that a clock that was stepped,
-or a machine that was suspended, is noticed within one.
+Each turn is short and blocks on nothing: whatever takes time is a process (a run, the planner) or a task. Between two
+turns it sleeps for a short time at most and reads the wall clock again, so that a stepped clock or a suspended machine
+is noticed soon.
 """
 
 import asyncio
@@ -19,231 +19,231 @@ from cpimportd import __version__
 from cpimportd.core.phrases import exception
 from cpimportd.core.problems import Problem, ProblemError, problem
 from cpimportd.daemon import wording
-from cpimportd.daemon.housekeeping import housekeeping, stale
-from cpimportd.daemon.journal import tell, tell_problem
+from cpimportd.daemon.housekeeping import housekeeping, stale_uploads
+from cpimportd.daemon.journal import log_event, log_problem
 from cpimportd.daemon.plan import Plan
 from cpimportd.daemon.process import Launch
-from cpimportd.daemon.reloading import Reloading
+from cpimportd.daemon.reloading import Reloader
 from cpimportd.daemon.run_notice import RunNotice
 from cpimportd.daemon.runs import Runs
-from cpimportd.daemon.showing import Showing
+from cpimportd.daemon.showing import StatusWriter
 from cpimportd.daemon.slots import Slots
-from cpimportd.daemon.state import Keeper, Keeping, State
+from cpimportd.daemon.state import RecordSaver, RecordStore, State
 from cpimportd.daemon.supervisor import Supervisor
 
-SLICE: Final = 30.0
-"""Seconds: the longest sleep between two looks at the clock."""
+LONGEST_SLEEP: Final = 30.0
+"""Seconds: the longest sleep between two turns."""
 
-BUSY_SLICE: Final = 0.5
-"""Seconds between two turns while a run is under way: how often its progress is shown."""
+BUSY_SLEEP: Final = 0.5
+"""Seconds between two turns during a run: how often its progress is shown."""
 
-REFUSED_SLICE: Final = 5.0
-"""Seconds between two turns while a refused configuration lies on the disk: how soon its correction is seen."""
+REFUSED_SLEEP: Final = 5.0
+"""Seconds between two turns while a refused configuration is on the disk: how soon its correction is noticed."""
 
 STOP_GRACE: Final = 30.0
-"""Seconds for which a run before its COMMIT is waited for when the daemon stops, and then for an alert of one that
-died; both are well within ``TimeoutStopSec=``."""
+"""Seconds that a stop waits for a run before COMMIT, and then for the alert of a crashed one; both together are well
+within ``TimeoutStopSec=``."""
 
 STOP_LIMIT: Final = 600.0
-"""Seconds for which a run that is past COMMIT is waited for when the daemon stops."""
+"""Seconds that a stop waits for a run past COMMIT."""
 
 
 class Daemon:
     """One daemon over one state folder.
 
     Args:
-        plan: what to go by at first.
-        keeper: of its record.
-        supervisor: what is told of its life.
+        plan: the first plan.
+        store: keeps its record.
+        supervisor: receives its state (systemd).
         launch: starts a run.
         read_plan: reads the configuration again.
-        prune: removes what is older than its retention; started now and then.
-        report_crashed_run: reports a run that crashed, with its job.
-        elsewhere: the notice of a run that the daemon did not start, if any was left since.
+        prune: removes what is older than its retention; run once a day.
+        report_crashed_run: sends the alert of a crashed run.
+        take_notice: reads the notice of a run that the daemon did not start, if there is a new one.
         now: the wall clock, in UTC; the monotonic clock is the event loop's.
-        slice_: seconds; the longest sleep between two looks at the clock.
+        longest_sleep: seconds between two turns.
     """
 
     def __init__(
         self,
         plan: Plan,
-        keeper: Keeper,
+        store: RecordStore,
         supervisor: Supervisor,
         launch: Launch,
         *,
         read_plan: Callable[[], Awaitable[Plan]],
         prune: Callable[[Plan], Coroutine[Any, Any, None]],
         report_crashed_run: Callable[[Plan, Problem, str], Coroutine[Any, Any, None]] | None = None,
-        elsewhere: Callable[[], RunNotice | Problem | None] = lambda: None,
+        take_notice: Callable[[], RunNotice | Problem | None] = lambda: None,
         now: Callable[[], datetime] = lambda: datetime.now(UTC),
-        slice_: float = SLICE,
+        longest_sleep: float = LONGEST_SLEEP,
     ) -> None:
-        record, self._damage = keeper.load()
+        record, self._damage = store.load()
         self.state = State(plan, Slots(record.memory), record, now())
-        self._keeping = Keeping(self.state, keeper)
+        self._saver = RecordSaver(self.state, store)
         self._supervisor = supervisor
         self._wake = asyncio.Event()
         self._report_crashed_run = report_crashed_run
         self._runs = Runs(self.state, launch, self._wake.set, self._run_crashed)
-        self._reloading = Reloading(self.state, read_plan)
+        self._reloader = Reloader(self.state, read_plan)
         self._prune = prune
-        self._elsewhere = elsewhere
+        self._take_notice_from_folder = take_notice
         self._now = now
         # sd_watchdog_enabled(3): every half of the time
-        self._slice = min(slice_, supervisor.watchdog / 2) if supervisor.watchdog else slice_
-        self._stop_asked: float | None = None
-        self._showing = Showing(self.state)
+        self._longest_sleep = min(longest_sleep, supervisor.watchdog / 2) if supervisor.watchdog else longest_sleep
+        self._stop_requested: float | None = None
+        self._status_writer = StatusWriter(self.state)
         self._tasks: set[asyncio.Task[None]] = set()
         self._crash_reports: set[asyncio.Task[None]] = set()
-        self._looked = now()
+        self._last_housekeeping = now()
         self._housekeeping = self._new_housekeeping()
 
-    # What signals ask for.
+    # Signals.
 
     def trigger(self) -> None:
-        """Import now (SIGUSR1); while a run is under way, once more when it is over, however often it is asked."""
+        """Import now (SIGUSR1); during a run, once more when it is over, however often it was requested."""
         answers = self.state.answers
         self.state.answers = replace(answers, triggers_asked=answers.triggers_asked + 1)
         if self.state.running is not None:
-            tell(logging.INFO, "triggered", "a run was asked for; it begins when the one under way is over")
+            log_event(logging.INFO, "triggered", "a run was asked for; it begins when the one under way is over")
         self._wake.set()
 
     def reload(self) -> None:
-        """Read the configuration again (SIGHUP), also while a run is under way."""
-        if self._reloading.ask():
-            self._spawn(self._reloading.reload(self._supervisor.reloading, self._reloaded, self._now))
+        """Read the configuration again (SIGHUP), also during a run."""
+        if self._reloader.request():
+            self._spawn(self._reloader.reload(self._supervisor.reloading, self._reloaded, self._now))
 
     def _reloaded(self) -> None:
-        if self._reloading.put_in_force(self._now()):
-            self._keeping.save()
-        self._supervisor.ready(self._line())
-        self._show()
+        if self._reloader.put_in_force(self._now()):
+            self._saver.save()
+        self._supervisor.ready(self._status_line())
+        self._write_status()
         self._wake.set()
 
     def stop(self) -> None:
-        """End (SIGTERM): a run before COMMIT is rolled back and its slot stays due; from COMMIT on it is finished."""
-        if self._stop_asked is None:
-            self._stop_asked = self._monotonic()
+        """Stop (SIGTERM): a run before COMMIT is rolled back and its slot stays due; from COMMIT on it finishes."""
+        if self._stop_requested is None:
+            self._stop_requested = self._monotonic()
             running = self.state.running
             what = "stopping" if running is None else f"stopping; the run under way is {running.progress}"
-            tell(logging.INFO, "stopping", what)
+            log_event(logging.INFO, "stopping", what)
             self._supervisor.stopping(what.capitalize())
             if running is not None:
                 running.run.stop()
         self._wake.set()
 
-    def look(self) -> None:
-        """Look around now (SIGCONT): somebody left word of a run, or the process was stopped for a while."""
+    def wake(self) -> None:
+        """Take a turn now (SIGCONT): there is a notice of a run, or the process was suspended."""
         self._wake.set()
 
-    def tell_status(self) -> None:
+    def log_status(self) -> None:
         """Write the status in full to the journal (SIGUSR2)."""
-        for line in wording.status_lines(self.state, self._line(), self._now()):
-            tell(logging.INFO, "status", line)
+        for line in wording.status_lines(self.state, self._status_line(), self._now()):
+            log_event(logging.INFO, "status", line)
 
     # The loop.
 
     async def serve(self) -> None:
-        """Live until :meth:`stop`."""
+        """Run until :meth:`stop`."""
         if self._damage is not None:
-            tell_problem(self._damage)
-        self.state.slots.enforce(self.state.plan, self._now())
-        self._keeping.save()
-        self._look_at_uploads()
+            log_problem(self._damage)
+        self.state.slots.apply_plan(self.state.plan, self._now())
+        self._saver.save()
+        self._report_stale_uploads()
         for found in self.state.plan.warnings:
-            tell_problem(found)
-        begun = f"cpimportd {__version__} started with {self.state.plan.source}"
-        tell(logging.INFO, "started", f"{begun}; {self._line()}", version=__version__)
-        self._show()
-        self._supervisor.ready(self._line())
-        while not self._over:
+            log_problem(found)
+        greeting = f"cpimportd {__version__} started with {self.state.plan.source}"
+        log_event(logging.INFO, "started", f"{greeting}; {self._status_line()}", version=__version__)
+        self._write_status()
+        self._supervisor.ready(self._status_line())
+        while not self._is_over:
             self._turn()
-            await self._rest()
+            await self._sleep()
         await self._end()
 
     @property
-    def _over(self) -> bool:
-        """Whether the daemon was asked to stop, and no run is under way any more."""
-        return self._stop_asked is not None and self.state.running is None
+    def _is_over(self) -> bool:
+        """Whether a stop was requested and no run is in progress."""
+        return self._stop_requested is not None and self.state.running is None
 
     def _turn(self) -> None:
         now, monotonic = self._now(), self._monotonic()
         memory = self.state.slots.memory
-        changed = self._runs.conclude(now, monotonic, stopping=self._stop_asked is not None)
-        changed |= self._listen()
+        changed = self._runs.conclude(now, monotonic, stopping=self._stop_requested is not None)
+        changed |= self._take_notice()
         if changed:
-            self._look_at_uploads()
-        changed |= self._reloading.put_in_force(now)
-        self._reloading.look_again()
+            self._report_stale_uploads()
+        changed |= self._reloader.put_in_force(now)
+        self._reloader.recheck_refusal()
         running = self.state.running
-        self.state.slots.look(now, monotonic, running.order.schedule if running else None)
+        self.state.slots.check_clock(now, monotonic, running.command.schedule if running else None)
         if changed or self.state.slots.memory is not memory:
-            self._keeping.save()
-        if running is None and self._stop_asked is None:
+            self._saver.save()
+        if running is None and self._stop_requested is None:
             self._runs.start_next(now, monotonic)
-        self._keep_house(now)
-        self._supervise(monotonic)
-        self._show()
+        self._run_housekeeping(now)
+        self._notify_supervisor(monotonic)
+        self._write_status()
 
-    def _listen(self) -> bool:
-        """Hear of a run that was not the daemon's; tells whether anything is to be saved."""
-        match self._elsewhere():
-            case RunNotice() as word:
-                self._runs.take_note(word)
+    def _take_notice(self) -> bool:
+        """Record a run that the daemon did not start; returns whether the state has to be saved."""
+        match self._take_notice_from_folder():
+            case RunNotice() as notice:
+                self._runs.record_notice(notice)
                 return True
             case Problem() as found:
-                tell_problem(found)
+                log_problem(found)
         return False
 
-    async def _rest(self) -> None:
-        """Sleep until something is to be done, or somebody asks for something; never longer than a slice."""
-        if self._over:  # the run that a stop waited for ended in this very turn
+    async def _sleep(self) -> None:
+        """Sleep until the next slot, retry or signal; never longer than the longest sleep."""
+        if self._is_over:  # the run that a stop waited for ended in this very turn
             return
-        pause = BUSY_SLICE
+        pause = BUSY_SLEEP
         if self.state.running is None:
-            due = self.state.slots.pause(self._now(), self._monotonic())
-            longest = self._slice if self.state.refusal is None else min(self._slice, REFUSED_SLICE)
+            due = self.state.slots.seconds_until_next(self._now(), self._monotonic())
+            longest = self._longest_sleep if self.state.refusal is None else min(self._longest_sleep, REFUSED_SLEEP)
             pause = longest if due is None else min(longest, due)
         with suppress(TimeoutError):
             async with asyncio.timeout(pause):
                 await self._wake.wait()
         self._wake.clear()
 
-    def _supervise(self, monotonic: float) -> None:
+    def _notify_supervisor(self, monotonic: float) -> None:
         running = self.state.running
-        if self._stop_asked is None:
-            self._supervisor.beat(self._line())
+        if self._stop_requested is None:
+            self._supervisor.keep_alive(self._status_line())
         elif running is not None:
-            self._supervisor.beat(wording.stopping(running, self.state.plan.zone, self._now()))
+            self._supervisor.keep_alive(wording.stopping_line(running, self.state.plan.zone, self._now()))
             if running.progress.committing:
-                self._supervisor.extend()
-            # A database that says nothing answers no ROLLBACK either; it rolls back by itself when the run is gone.
-            if monotonic - self._stop_asked > (STOP_LIMIT if running.progress.committing else STOP_GRACE):
+                self._supervisor.extend_stop_timeout()
+            # A silent database answers no ROLLBACK either; it rolls back by itself when the connection ends.
+            if monotonic - self._stop_requested > (STOP_LIMIT if running.progress.committing else STOP_GRACE):
                 running.run.kill()
 
     async def _end(self) -> None:
         for task in self._tasks - self._crash_reports:
             task.cancel()
-        if self._crash_reports:  # nobody else would ever tell of that run
+        if self._crash_reports:  # nothing else would ever report that run
             await asyncio.wait(self._crash_reports, timeout=STOP_GRACE)
         for task in self._tasks:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
-        self._keeping.save()
-        self._reloading.forget_copies()
-        tell(logging.INFO, "stopped", "stopped")
+        self._saver.save()
+        self._reloader.remove_copies()
+        log_event(logging.INFO, "stopped", "stopped")
 
-    # Now and then.
+    # Periodic work.
 
-    def _keep_house(self, now: datetime) -> None:
-        """Do what is to be done now and then."""
-        if now < self._looked:  # what was to come by a clock that was set back since would not come for as long
+    def _run_housekeeping(self, now: datetime) -> None:
+        """Run the periodic jobs that are due."""
+        if now < self._last_housekeeping:  # the clock was set back: the due times lie too far ahead
             self._housekeeping = self._new_housekeeping()
-        self._looked = now
+        self._last_housekeeping = now
         self._housekeeping.run_pending()
 
     def _new_housekeeping(self) -> Scheduler:
-        return housekeeping(self._start_pruning, self._look_at_uploads, self._keeping.save_again)
+        return housekeeping(self._start_pruning, self._report_stale_uploads, self._saver.retry_save)
 
     def _run_crashed(self, plan: Plan, found: Problem, job: str) -> None:
         if self._report_crashed_run is not None:
@@ -252,34 +252,34 @@ class Daemon:
     def _start_pruning(self) -> None:
         self._spawn(self._prune(self.state.plan), self.state.plan)
 
-    def _look_at_uploads(self) -> None:
-        """Tell of each workbook once when it becomes stale."""
+    def _report_stale_uploads(self) -> None:
+        """Report each workbook once when it becomes stale."""
         state = self.state
-        found = stale(state.record.uploads, state.plan.stale_after, self._now())
+        found = stale_uploads(state.record.uploads, state.plan.stale_after, self._now())
         for name in sorted(found - state.stale):
             modified = state.record.uploads[name].modified
-            assert modified is not None  # noqa: S101  stale() leaves out what has no time
-            tell_problem(problem("file-stale", file=name, value=modified.astimezone(state.plan.zone)))
+            assert modified is not None  # noqa: S101  stale_uploads() leaves out what has no time
+            log_problem(problem("file-stale", file=name, value=modified.astimezone(state.plan.zone)))
         state.stale = found
 
-    def _show(self) -> None:
-        """Write the status for ``cpimportd status`` where it has changed."""
-        self._showing.show(self._line(), self._now(), self._monotonic())
+    def _write_status(self) -> None:
+        """Write the status for ``cpimportd status`` if it has changed."""
+        self._status_writer.write(self._status_line(), self._now(), self._monotonic())
 
-    def _line(self) -> str:
-        return wording.line(self.state, self._now(), self._monotonic())
+    def _status_line(self) -> str:
+        return wording.status_line(self.state, self._now(), self._monotonic())
 
     @staticmethod
     def _monotonic() -> float:
         return asyncio.get_running_loop().time()
 
     def _spawn(self, work: Coroutine[Any, Any, None], plan: Plan | None = None) -> "asyncio.Task[None]":
-        """Start a task; the plan that it goes by stays until it ends, whatever is accepted meanwhile."""
+        """Start a task; its plan's copy is kept until it ends, even if another plan is accepted meanwhile."""
         task = asyncio.get_running_loop().create_task(work)
         self._tasks.add(task)
         task.add_done_callback(self._task_ended)
         if plan is not None:
-            self.state.copies.take(plan)
+            self.state.copies.acquire(plan)
             task.add_done_callback(lambda _: self.state.copies.release(plan))
         return task
 
@@ -289,4 +289,4 @@ class Daemon:
         if not task.cancelled() and (error := task.exception()) is not None:
             defect = problem("internal", reason=exception(error))
             for found in error.problems if isinstance(error, ProblemError) else (defect,):
-                tell_problem(found)
+                log_problem(found)

@@ -1,4 +1,4 @@
-"""The slots: which one is due, which waits for another try, which were missed; each is told of when it changes."""
+"""The slots: which is due, which waits for a retry, which were missed; changes are logged."""
 
 import logging
 from collections import Counter
@@ -10,22 +10,22 @@ from msgspec.structs import replace
 from cpimportd.core.phrases import phrase
 from cpimportd.core.problems import problem
 from cpimportd.core.time import moment
-from cpimportd.daemon.attempts import Again, Attempt
-from cpimportd.daemon.journal import tell, tell_problem
+from cpimportd.daemon.attempts import Attempt, Retry
+from cpimportd.daemon.journal import log_event, log_problem
 from cpimportd.daemon.plan import Plan
 from cpimportd.timetable.due import Due, due, resumable, upcoming
-from cpimportd.timetable.memory import Memory, PlannedSchedule, disbelieve, put_in_force
+from cpimportd.timetable.memory import Memory, PlannedSchedule, drop_future_slots, put_in_force
 
 
 class Slots:
-    """The timetable's state while the daemon lives.
+    """The state of the timetable.
 
     Args:
-        memory: what was remembered of the slots.
+        memory: of earlier slots.
 
     Attributes:
-        misfired: how many slots were missed for good since the start, by schedule.
-        coalesced: how many others stand for, which were missed or still waited, by schedule.
+        misfired: by schedule, the number of slots since the start that were missed for good.
+        coalesced: by schedule, the number of missed or waiting slots that a later slot replaced.
     """
 
     def __init__(self, memory: Memory) -> None:
@@ -34,20 +34,20 @@ class Slots:
         self.coalesced: Counter[str] = Counter()
         self._schedules: Mapping[str, PlannedSchedule] = {}
         self._attempts: dict[str, Attempt] = {}
-        self._slotless: frozenset[tuple[str, str]] = frozenset()
+        self._reported_slotless: frozenset[tuple[str, str]] = frozenset()
 
     @property
     def attempts(self) -> Mapping[str, Attempt]:
-        """The slots that were started and are not done, by schedule."""
+        """The started slots that are not done, by schedule."""
         return self._attempts
 
-    def enforce(self, plan: Plan, now: datetime) -> None:
-        """Put the plan's schedules in force; what waits for a schedule that is gone is given up."""
+    def apply_plan(self, plan: Plan, now: datetime) -> None:
+        """Put the plan's schedules in force; slots of removed schedules are given up."""
         self._schedules = {schedule.name: schedule for schedule in plan.schedules}
         for name in [name for name in self._attempts if name not in self._schedules]:
             given_up = self._attempts.pop(name)
             text = f"slot {moment(given_up.slot, plan.zone)} of {name} is given up: the schedule is no longer in force"
-            tell(logging.WARNING, "slot-given-up", text, schedule=name, slot=given_up.slot.isoformat())
+            log_event(logging.WARNING, "slot-given-up", text, schedule=name, slot=given_up.slot.isoformat())
         self.memory = put_in_force(self.memory, self._schedules.values(), now)
 
     def upcoming(self, now: datetime) -> dict[str, datetime]:
@@ -55,18 +55,18 @@ class Slots:
         found = {name: upcoming(schedule, self.memory.of(name), now) for name, schedule in self._schedules.items()}
         return {name: slot for name, slot in found.items() if slot is not None}
 
-    def look(self, now: datetime, monotonic: float, running: str | None) -> None:
-        """Look at the clock: note slots that have come, and those that were missed for good.
+    def check_clock(self, now: datetime, monotonic: float, running: str | None) -> None:
+        """Start slots that are due, and record those that were missed for good.
 
         Args:
             now: the wall clock, in UTC.
             monotonic: the monotonic clock, in seconds.
-            running: the schedule whose slot a run is doing right now; what came since is looked at when it is over.
+            running: the schedule with a run in progress; its next slot is considered when that run is over.
         """
-        self.memory, disbelieved = disbelieve(self.memory, now)
-        for name, slot in disbelieved.items():
+        self.memory, dropped = drop_future_slots(self.memory, now)
+        for name, slot in dropped.items():
             zone = self._schedules[name].zone if name in self._schedules else UTC
-            tell_problem(problem("state-future", schedule=name, value=slot.astimezone(zone)), schedule=name)
+            log_problem(problem("state-future", schedule=name, value=slot.astimezone(zone)), schedule=name)
         for name, schedule in self._schedules.items():
             if name == running:
                 continue
@@ -76,21 +76,21 @@ class Slots:
             if found is None or (attempt is not None and found.slot <= attempt.slot):
                 continue
             if found.startable:
-                self._come(schedule, found, attempt, monotonic)
+                self._start_slot(schedule, found, attempt, monotonic)
             else:
-                self._missed(schedule, found, now)
-        self._look_ahead(now, running)
+                self._record_missed(schedule, found, now)
+        self._report_slotless(now, running)
 
-    def _look_ahead(self, now: datetime, running: str | None) -> None:
-        """Tell once of each schedule that nothing starts any more; its last slot is let come to its end."""
-        busy = {running, *self._attempts, *self.upcoming(now)}
-        over = frozenset((name, schedule.at) for name, schedule in self._schedules.items() if name not in busy)
-        for name, at in sorted(over - self._slotless):
-            tell_problem(problem("slot-none", schedule=name, at=at), schedule=name)
-        self._slotless = over
+    def _report_slotless(self, now: datetime, running: str | None) -> None:
+        """Report once each schedule without further slots; its last slot may still finish."""
+        has_work = {running, *self._attempts, *self.upcoming(now)}
+        slotless = frozenset((name, schedule.at) for name, schedule in self._schedules.items() if name not in has_work)
+        for name, at in sorted(slotless - self._reported_slotless):
+            log_problem(problem("slot-none", schedule=name, at=at), schedule=name)
+        self._reported_slotless = slotless
 
     def _resume(self, schedule: PlannedSchedule, now: datetime, monotonic: float) -> None:
-        """Go on with a slot that was started by the daemon before this one."""
+        """Continue a slot that was started before the daemon's restart."""
         remembered = self.memory.of(schedule.name)
         slot = None if schedule.name in self._attempts else resumable(schedule, remembered, now)
         if slot is None:
@@ -98,9 +98,9 @@ class Slots:
         newest = remembered.newest_upload
         self._attempts[schedule.name] = Attempt(slot, monotonic, monotonic, newest_upload=newest)
         text = f"slot {moment(slot, schedule.zone)} of {schedule.name}, which was under way before the restart, goes on"
-        tell(logging.INFO, "slot-due", text, schedule=schedule.name, slot=slot.isoformat())
+        log_event(logging.INFO, "slot-due", text, schedule=schedule.name, slot=slot.isoformat())
 
-    def _come(self, schedule: PlannedSchedule, found: Due, waiting: Attempt | None, monotonic: float) -> None:
+    def _start_slot(self, schedule: PlannedSchedule, found: Due, waiting: Attempt | None, monotonic: float) -> None:
         zone, facts = schedule.zone, {"schedule": schedule.name, "slot": found.slot.isoformat()}
         newest = self.memory.of(schedule.name).newest_upload
         self.memory = self.memory.start(schedule.name, found.slot)
@@ -112,9 +112,9 @@ class Slots:
         self.coalesced[schedule.name] += found.missed + (waiting is not None)
         if found.missed > 0:
             text += f"; it stands for {found.missed} older slots, which were missed"
-        tell(logging.WARNING if found.missed > 0 else logging.INFO, "slot-due", text, **facts)
+        log_event(logging.WARNING if found.missed > 0 else logging.INFO, "slot-due", text, **facts)
 
-    def _missed(self, schedule: PlannedSchedule, found: Due, now: datetime) -> None:
+    def _record_missed(self, schedule: PlannedSchedule, found: Due, now: datetime) -> None:
         if self.memory.of(schedule.name).started == found.slot:
             reason = phrase("tried-long-enough", grace=max(schedule.grace, schedule.started_grace))
         elif schedule.catch_up:
@@ -128,7 +128,7 @@ class Slots:
             value=found.slot.astimezone(schedule.zone),
             reason=reason,
         )
-        tell_problem(
+        log_problem(
             misfired, schedule=schedule.name, slot=found.slot.isoformat(), age=round((now - found.slot).total_seconds())
         )
         self.misfired[schedule.name] += found.missed + 1
@@ -137,36 +137,36 @@ class Slots:
             self.memory = self.memory.start(schedule.name, None)
 
     def ready(self, monotonic: float) -> PlannedSchedule | None:
-        """The schedule for whose slot a run is to be started now, that of the oldest slot first."""
+        """The schedule whose slot needs a run now; the oldest slot first."""
         waiting = [(attempt.slot, name) for name, attempt in self._attempts.items() if attempt.next <= monotonic]
         if not waiting:
             return None
-        return self._schedules[min(waiting)[1]]  # enforce() gives up what is in no plan
+        return self._schedules[min(waiting)[1]]  # apply_plan() gives up slots of removed schedules
 
     def started(self, name: str, monotonic: float) -> Attempt:
         """A run for the schedule's slot was started.
 
         Args:
             name: of the schedule.
-            monotonic: the monotonic clock, in seconds; the time for trying counts from the first run, which may have
-                waited long for another one to be over.
+            monotonic: the monotonic clock, in seconds; the time for retries counts from the first run, which may have
+                waited long for another run.
         """
         attempt = self._attempts[name]
         first = attempt.first if attempt.runs else monotonic
         self._attempts[name] = replace(attempt, first=first, runs=attempt.runs + 1)
         return self._attempts[name]
 
-    def again(self, name: str, attempt: Attempt, verdict: Again, monotonic: float) -> None:
-        """The slot waits for another try."""
-        self._attempts[name] = replace(attempt, next=monotonic + verdict.seconds, why=verdict.why, until=verdict.until)
+    def schedule_retry(self, name: str, attempt: Attempt, retry: Retry, monotonic: float) -> None:
+        """The slot waits for a retry."""
+        self._attempts[name] = replace(attempt, next=monotonic + retry.seconds, why=retry.why, until=retry.until)
 
     def done(self, name: str, slot: datetime, newest_upload: datetime | None) -> None:
-        """The slot is done, for good or ill."""
+        """The slot is done, successfully or not."""
         self._attempts.pop(name, None)
         self.memory = self.memory.done(name, slot, newest_upload)
 
-    def pause(self, now: datetime, monotonic: float) -> float | None:
-        """Seconds until something is to be started, as far as the clocks tell now; None where nothing is."""
-        pauses = [(slot - now).total_seconds() for slot in self.upcoming(now).values()]
-        pauses += [attempt.next - monotonic for attempt in self._attempts.values()]
-        return max(0.0, min(pauses)) if pauses else None
+    def seconds_until_next(self, now: datetime, monotonic: float) -> float | None:
+        """Seconds until the next slot or retry; None if there is none."""
+        delays = [(slot - now).total_seconds() for slot in self.upcoming(now).values()]
+        delays += [attempt.next - monotonic for attempt in self._attempts.values()]
+        return max(0.0, min(delays)) if delays else None

@@ -1,4 +1,4 @@
-"""What a living daemon knows: one value that the loop and its helpers share, and what of it outlives the daemon."""
+"""The daemon's state, shared by the loop and its helpers, and the part of it that is saved."""
 
 import logging
 from collections.abc import Mapping
@@ -10,34 +10,34 @@ from msgspec.structs import replace
 
 from cpimportd.core.problems import Problem, problem
 from cpimportd.daemon.attempts import Attempt, RunCommand
-from cpimportd.daemon.copies import Copies
-from cpimportd.daemon.journal import tell, tell_problem
+from cpimportd.daemon.copies import ConfigCopies
+from cpimportd.daemon.journal import log_event, log_problem
 from cpimportd.daemon.plan import Plan
 from cpimportd.daemon.progress import Progress
 from cpimportd.daemon.refusal import Refusal
 from cpimportd.daemon.slots import Slots
-from cpimportd.daemon.store import Finished, Record, groups_of
+from cpimportd.daemon.store import FinishedRun, Record, groups_of
 
 if TYPE_CHECKING:
     import asyncio
 
-    from cpimportd.daemon.attempts import Ended
+    from cpimportd.daemon.attempts import RunExit
     from cpimportd.daemon.process import Run
 
 FINISHED_KEPT: Final = 20
-"""How many runs that are over somebody who waits for one can still find."""
+"""How many finished runs are listed for clients that wait for one."""
 
 
 class Answers(msgspec.Struct, frozen=True):
-    """What was asked of the daemon by signals, and what became of it; whoever asked waits for the number to rise.
+    """Counts of requests by signal, and of their answers; a client waits for the count to rise.
 
     Attributes:
-        reloads_asked: how many reloads were asked for since the start.
-        reloads_answered: how many of these a reload has answered that began after them.
-        refused: why the last reload was refused; empty where it was accepted.
-        triggers_asked: how many runs were asked for since the start.
-        triggers_served: how many of these a run has served that began after them.
-        trigger_job: the number of the last of these runs.
+        reloads_asked: reloads requested since the start.
+        reloads_answered: those answered by a reload that began after the request.
+        refused: the problems of the last reload; empty if it was accepted.
+        triggers_asked: runs requested since the start.
+        triggers_served: those served by a run that began after the request.
+        trigger_job: the job number of the last of these runs.
     """
 
     reloads_asked: int = 0
@@ -49,106 +49,112 @@ class Answers(msgspec.Struct, frozen=True):
 
 
 class Running(msgspec.Struct):
-    """The run under way.
+    """The run in progress.
 
     Attributes:
         job: its number since the daemon started.
-        order: what it was asked to do.
-        plan: that it was started with.
-        attempt: the slot's attempt that it belongs to; None where somebody asked for it.
-        began: when.
-        run: to stop it.
+        command: of the run.
+        plan: it was started with.
+        attempt: at its slot; None for a triggered run.
+        began: its start.
+        run: its process.
         task: ends with it.
-        progress: how far it is.
+        progress: of the run.
     """
 
     job: int
-    order: RunCommand
+    command: RunCommand
     plan: Plan
     attempt: Attempt | None
     began: datetime
     run: "Run"
-    task: "asyncio.Task[Ended]"
+    task: "asyncio.Task[RunExit]"
     progress: Progress = msgspec.field(default_factory=Progress)
 
     @property
     def facts(self) -> Mapping[str, str]:
-        """Whose slot it does, as facts for the journal."""
-        if self.order.schedule is None or self.order.slot is None:
+        """Its schedule and slot, as facts for the journal."""
+        if self.command.schedule is None or self.command.slot is None:
             return {}
-        return {"schedule": self.order.schedule, "slot": self.order.slot.isoformat()}
+        return {"schedule": self.command.schedule, "slot": self.command.slot.isoformat()}
 
 
 class State(msgspec.Struct):
-    """What the daemon knows.
+    """The daemon's state.
 
     Attributes:
         plan: in force.
-        slots: what is due, and what waits.
-        record: what outlives the daemon.
-        since: when it started, in UTC.
-        finished: the runs that are over, the newest last.
-        running: the run under way.
+        slots: due and waiting ones.
+        record: the saved part.
+        since: start of the daemon, in UTC.
+        finished: the last finished runs, the newest last.
+        running: the run in progress.
         answers: to signals.
-        stale: the workbooks that 1C has not uploaded for long, by name.
-        refusal: the configuration that was refused, and not corrected since.
-        copies: of the configurations, and who uses them.
+        stale: names of the stale workbooks.
+        refusal: the refused configuration, if not corrected since.
+        copies: of the configurations, with their users.
     """
 
     plan: Plan
     slots: Slots
     record: Record
     since: datetime
-    finished: list[Finished] = msgspec.field(default_factory=list)
+    finished: list[FinishedRun] = msgspec.field(default_factory=list)
     running: Running | None = None
     answers: Answers = msgspec.field(default_factory=Answers)
     stale: frozenset[str] = frozenset()
     refusal: Refusal | None = None
-    copies: Copies = msgspec.field(default_factory=Copies)
+    copies: ConfigCopies = msgspec.field(default_factory=ConfigCopies)
 
     @property
-    def last(self) -> Finished | None:
-        """The last run that is over, since whenever."""
+    def last(self) -> FinishedRun | None:
+        """The last finished run, also of an earlier daemon."""
         return self.record.last
 
     def schedules_of(self, only: tuple[str, ...]) -> tuple[str, ...]:
-        """The schedules that import nothing but these kinds, a group taken whole; empty means all."""
+        """The schedules that import only these kinds (whole groups); empty means all kinds."""
         groups = groups_of(only)
         return tuple(s.name for s in self.plan.schedules if s.job == "import" and groups_of(s.only) <= groups)
 
-    def ended(self, finished: Finished, job: str) -> None:
-        """Another run is over; one that did not import says nothing of the books, only whether it was done.
+    def ended(self, finished: FinishedRun, job: str) -> None:
+        """Record a finished run; a job other than an import changes only ``undone``.
 
         Args:
             finished: the run.
-            job: what it was to do.
+            job: import, report or reconcile.
         """
-        everything = self.schedules_of(())
-        self.record = self.record.ended(finished, everything) if job == "import" else self.record.did(finished)
+        import_schedules = self.schedules_of(())
+        self.record = (
+            self.record.ended(finished, import_schedules) if job == "import" else self.record.after_job(finished)
+        )
         self.finished = [*self.finished, finished][-FINISHED_KEPT:]
 
 
-class Keeper(Protocol):
-    """Keeps the record between two starts; see :class:`cpimportd.daemon.store.Store`."""
+class RecordStore(Protocol):
+    """Saves the record between two starts; see :class:`cpimportd.daemon.store.Store`."""
 
     def load(self) -> tuple[Record, Problem | None]:
-        """What was kept, and what is to be said about it."""
+        """The saved record, and the problem with it if there is one."""
 
     def save(self, record: Record) -> None:
-        """Keep it; OSError where that fails."""
+        """Save it.
+
+        Raises:
+            OSError: that failed.
+        """
 
 
-class Keeping:
-    """Saves the state's record; a disk that fails is told of once, and tried again.
+class RecordSaver:
+    """Saves the state's record; a failing disk is reported once, and retried.
 
     Args:
-        state: what the daemon knows.
-        keeper: of its record.
+        state: the daemon's state.
+        store: keeps the record.
     """
 
-    def __init__(self, state: State, keeper: Keeper) -> None:
+    def __init__(self, state: State, store: RecordStore) -> None:
         self._state = state
-        self._keeper = keeper
+        self._store = store
         self._unsaved = False
 
     def save(self) -> None:
@@ -156,18 +162,18 @@ class Keeping:
         state = self._state
         state.record = replace(state.record, memory=state.slots.memory)
         try:
-            self._keeper.save(state.record)
+            self._store.save(state.record)
         except OSError as error:
             if not self._unsaved:
                 path = str(state.plan.state_directory)
-                tell_problem(problem("state-unsaved", path=path, reason=error.strerror or str(error)), logging.ERROR)
+                log_problem(problem("state-unsaved", path=path, reason=error.strerror or str(error)), logging.ERROR)
             self._unsaved = True
             return
         if self._unsaved:
-            tell(logging.INFO, "state-saved", "the daemon's memory is written again")
+            log_event(logging.INFO, "state-saved", "the daemon's memory is written again")
         self._unsaved = False
 
-    def save_again(self) -> None:
-        """Try once more where it failed."""
+    def retry_save(self) -> None:
+        """Save again if the last save failed."""
         if self._unsaved:
             self.save()

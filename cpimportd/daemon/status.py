@@ -8,24 +8,24 @@ from typing import Any, Final
 
 from cpimportd import __version__
 from cpimportd.core.typed import json_text, to_json
-from cpimportd.daemon.attempts import ANOTHER_TRY, NOTIFY
+from cpimportd.daemon.attempts import NOTIFY, RETRY_PREFIX
 from cpimportd.daemon.state import State
 
 FILE: Final = "status.json"
 """In the runtime folder."""
 
 
-def document(state: State, line: str, now: datetime, monotonic: float) -> str:
+def status_document(state: State, line: str, now: datetime, monotonic: float) -> str:
     """The status as JSON; instants are ISO texts in UTC.
 
     Args:
-        state: what the daemon knows.
+        state: the daemon's state.
         line: the one line that systemd shows.
         now: the wall clock.
         monotonic: the monotonic clock, in seconds, in which attempts count.
     """
     plan, running, last = state.plan, state.running, state.last
-    if running is not None and running.order.job == NOTIFY:  # no run that anybody asked for, or waits for
+    if running is not None and running.command.job == NOTIFY:  # internal: no client requested it or waits for it
         running = None
     upcoming = state.slots.upcoming(now)
     tree = {
@@ -51,13 +51,13 @@ def document(state: State, line: str, now: datetime, monotonic: float) -> str:
         "running": running
         and {
             "job": running.job,
-            "schedule": running.order.schedule,
-            "slot": running.order.slot,
+            "schedule": running.command.schedule,
+            "slot": running.command.slot,
             "began": running.began,
             "progress": str(running.progress),
             "run": running.progress.run,
             "waits": [
-                {**to_json(wait), "what": wait.what, "told": wait.told(plan.zone, now)}
+                {**to_json(wait), "what": wait.what, "told": wait.describe(plan.zone, now)}
                 for wait in running.progress.waits
             ],
         },
@@ -65,7 +65,7 @@ def document(state: State, line: str, now: datetime, monotonic: float) -> str:
         and {
             "at": state.refusal.at,
             "changed": state.refusal.changed,
-            "told": state.refusal.told(plan.zone, now),
+            "told": state.refusal.describe(plan.zone, now),
             "problems": state.refusal.problems,
         },
         "last": last and {**to_json(last), "good": last.good},
@@ -86,21 +86,21 @@ def _waiting(state: State, schedule: str, now: datetime, monotonic: float) -> di
     found = {"slot": attempt.slot, "runs": attempt.runs, "why": attempt.why, "next": None, "until": None}
     if attempt.why is None:
         running = state.running
-        if running is None or running.order.schedule == schedule:  # it begins now, or is under way
+        if running is None or running.command.schedule == schedule:  # it begins now, or is under way
             return None
         return {**found, "why": "the run under way to be over", "trouble": False}
-    # To the second, as otherwise every look at the clock would be news.
+    # To the second: otherwise the status would change at every turn.
     again = (now + timedelta(seconds=attempt.next - monotonic)).replace(microsecond=0)
     until = None if attempt.until is None else attempt.until.replace(microsecond=0)
-    if state.running is not None and state.running.order.schedule == schedule:  # what the last try met is not over yet
-        before = attempt.why.removeprefix(ANOTHER_TRY)
+    if state.running is not None and state.running.command.schedule == schedule:  # a retry is in progress
+        before = attempt.why.removeprefix(RETRY_PREFIX)
         why = f"the try under way to be over; the one before it ended with: {before}"
         return {**found, "why": why, "until": until, "trouble": True}
     return {**found, "next": again, "until": until, "trouble": True}
 
 
-def read(runtime: Path) -> dict[str, Any] | None:
-    """The status that a daemon wrote; None where it has written none yet.
+def read_status(runtime: Path) -> dict[str, Any] | None:
+    """The status that a daemon wrote; None if there is none yet.
 
     Raises:
         OSError: it cannot be read.

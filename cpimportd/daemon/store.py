@@ -14,7 +14,7 @@ from cpimportd.core.phrases import exception
 from cpimportd.core.problems import Problem, problem
 from cpimportd.core.seen import SeenWorkbook
 from cpimportd.core.typed import Instant, from_json, in_utc, json_text
-from cpimportd.daemon.messages import Result
+from cpimportd.daemon.messages import RunResult
 from cpimportd.timetable.memory import Memory, Remembered
 
 FILE: Final = "daemon.json"
@@ -23,31 +23,31 @@ FILE: Final = "daemon.json"
 _VERSION: Final = 1
 
 NOT_UNDERSTOOD: Final = (ValueError, OverflowError, RecursionError)
-"""What :func:`decode` raises of a file that is damaged."""
+"""What :func:`decode` raises for a damaged file."""
 
 _NO_UPLOAD: Final = "no-upload"
 _DONE_ELSEWHERE: Final = "done-elsewhere"
 
 GROUPS: Final = {"receipts": "receipts", "expenses": "expenses", "details": "expenses"}
-"""Kinds and their groups, as :class:`Kind` has them, whose page costs the daemon's start too much."""
+"""Kinds and their groups, as in :class:`Kind`, whose module would slow down the daemon's start."""
 
 
-class Finished(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+class FinishedRun(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """One run that is over; instants are in UTC.
 
     Attributes:
-        job: its number since the daemon started; 0 where it was not the daemon's.
-        schedule: whose slot it did; None where somebody asked for it.
+        job: its number since the daemon started; 0 if it was not the daemon's.
+        schedule: of its slot; None if it was triggered.
         slot: the instant that was due.
         began: when its process was started.
         ended: when it was over.
-        status: of the run, see :class:`RunStatus`; or ``no-upload``, ``done-elsewhere``, ``crashed``.
+        status: see :class:`RunStatus`; or ``no-upload``, ``done-elsewhere``, ``crashed``.
         code: the exit code.
         run: its number in the database.
         summary: one sentence.
-        held: all units that were held when it ended; None where nobody knew.
-        problem: what was the matter, in a sentence; None where nothing was.
-        way_out: what can be done about it.
+        held: all units that were held at its end; None if unknown.
+        problem: in a sentence; None if there was none.
+        way_out: the remedy.
     """
 
     job: int
@@ -65,13 +65,13 @@ class Finished(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
     @property
     def good(self) -> bool:
-        """Whether nobody has to look."""
+        """Whether nothing needs attention."""
         return self.status in WELL | {_DONE_ELSEWHERE}
 
     @classmethod
-    def of(cls, result: Result, status: str, *, job: int, work: "tuple[str | None, datetime | None]",
-           began: datetime, ended: datetime) -> "Finished":  # fmt: skip
-        """What is remembered of a run's own account of itself."""
+    def from_result(cls, result: RunResult, status: str, *, job: int, work: "tuple[str | None, datetime | None]",
+           began: datetime, ended: datetime) -> "FinishedRun":  # fmt: skip
+        """The entry for a run's result."""
         return cls(
             job, *work, began, ended, status, result.code, result.run, result.summary, result.held, result.problem,
             result.way_out,
@@ -83,7 +83,7 @@ class Upload(SeenWorkbook, frozen=True, forbid_unknown_fields=True):
 
     Attributes:
         seen: when that was.
-        good: when its content was last served: published, or unchanged.
+        good: when its content was last in the books: published, or unchanged.
     """
 
     seen: Instant
@@ -96,57 +96,65 @@ class Record(msgspec.Struct, frozen=True):
     Attributes:
         memory: of the slots.
         last: the last run.
-        last_good: the last run after which nobody had to look.
-        held: the units that are held, as the last run said that knew.
-        uploads: the workbooks that the last run of their group saw, by name.
-        undone: the last job of a schedule where it did not succeed, whatever others did since, by schedule.
+        last_good: the last run after which nothing needed attention.
+        held: the held units, by the last run that knew them.
+        uploads: the workbooks in the last listing of their group, by name.
+        undone: by schedule, its last job if that failed, whatever other schedules did since.
     """
 
     memory: Memory = msgspec.field(default_factory=Memory)
-    last: Finished | None = None
-    last_good: Finished | None = None
+    last: FinishedRun | None = None
+    last_good: FinishedRun | None = None
     held: tuple[str, ...] = ()
     uploads: Mapping[str, Upload] = msgspec.field(default_factory=dict)
-    undone: Mapping[str, Finished] = msgspec.field(default_factory=dict)
+    undone: Mapping[str, FinishedRun] = msgspec.field(default_factory=dict)
 
-    def ended(self, finished: Finished, same: Collection[str] = ()) -> "Record":
+    def ended(self, finished: FinishedRun, same_schedules: Collection[str] = ()) -> "Record":
         """The record after a run.
 
         Args:
             finished: the run.
-            same: schedules that import nothing else: where somebody asked for the run, its success is theirs, too.
+            same_schedules: the schedules of the same kinds: a triggered run's success counts for them, too.
         """
         judged = finished.status in JUDGED | {_NO_UPLOAD}
         held = finished.held if judged and finished.held is not None else self.held
         good = finished if finished.good else self.last_good
         succeeded = finished.status in SUCCEEDED | {_DONE_ELSEWHERE}
         return replace(
-            self, last=finished, last_good=good, held=held, undone=self._undone(finished, well=succeeded, same=same)
+            self,
+            last=finished,
+            last_good=good,
+            held=held,
+            undone=self._failed_jobs_after(finished, succeeded=succeeded, same_schedules=same_schedules),
         )
 
-    def did(self, finished: Finished) -> "Record":
+    def after_job(self, finished: FinishedRun) -> "Record":
         """The record after a schedule's job that imports nothing."""
-        return replace(self, undone=self._undone(finished, well=finished.status not in {"failed", "crashed"}))
+        return replace(
+            self, undone=self._failed_jobs_after(finished, succeeded=finished.status not in {"failed", "crashed"})
+        )
 
-    def _undone(self, finished: Finished, *, well: bool, same: Collection[str] = ()) -> Mapping[str, Finished]:
-        over = {finished.schedule} if finished.schedule is not None else set(same) if well else set()
-        others = {name: one for name, one in self.undone.items() if name not in over}
-        return others if well or finished.schedule is None else {**others, finished.schedule: finished}
+    def _failed_jobs_after(
+        self, finished: FinishedRun, *, succeeded: bool, same_schedules: Collection[str] = ()
+    ) -> Mapping[str, FinishedRun]:
+        settled = {finished.schedule} if finished.schedule is not None else set(same_schedules) if succeeded else set()
+        others = {name: one for name, one in self.undone.items() if name not in settled}
+        return others if succeeded or finished.schedule is None else {**others, finished.schedule: finished}
 
-    def saw(self, seen: tuple[SeenWorkbook, ...], now: datetime, only: tuple[str, ...] = ()) -> "Record":
-        """The record after a run that listed the server; a workbook that is there no more is forgotten.
+    def after_listing(self, seen: tuple[SeenWorkbook, ...], now: datetime, only: tuple[str, ...] = ()) -> "Record":
+        """The record after a run that listed the server; workbooks missing in the listing are dropped.
 
         Args:
             seen: the workbooks.
             now: the wall clock, in UTC.
-            only: the kinds that it asked for, a group taken whole; empty means all. It says nothing of others.
+            only: the kinds of the run, whole groups; empty means all. Workbooks of other groups stay.
         """
         if not seen:
             return self
         groups = groups_of(only)
-        others = {name: one for name, one in self.uploads.items() if _is_of_others(one.kind, groups)}
+        others = {name: one for name, one in self.uploads.items() if _in_other_group(one.kind, groups)}
         # A name that does not tell its kind is fetched by every run, and ignored by one that did not ask for its kind.
-        asked_for = (one for one in seen if one.name not in others or not _is_of_others(one.kind, groups))
+        asked_for = (one for one in seen if one.name not in others or not _in_other_group(one.kind, groups))
         found = {one.name: _upload(one, self.uploads.get(one.name), now) for one in asked_for}
         return replace(self, uploads={**others, **found})
 
@@ -156,13 +164,13 @@ def groups_of(only: tuple[str, ...]) -> frozenset[str]:
     return frozenset(GROUPS[kind] for kind in only or GROUPS)
 
 
-def _is_of_others(kind: str | None, groups: frozenset[str]) -> bool:
+def _in_other_group(kind: str | None, groups: frozenset[str]) -> bool:
     return kind in GROUPS and GROUPS[kind] not in groups
 
 
 def _upload(seen: SeenWorkbook, before: Upload | None, now: datetime) -> Upload:
     good = now if seen.status in WELL else before.good if before else None
-    if before is not None:  # a workbook of 0 bytes names nobody; what it named last time counts
+    if before is not None:  # an empty workbook names no organization: keep those of the last time
         kind, organizations = seen.kind or before.kind, seen.organizations or before.organizations
         seen = replace(seen, kind=kind, organizations=organizations)
     return Upload(**asdict(seen), seen=now, good=good)
@@ -179,12 +187,12 @@ class Store:
         self.path = folder / FILE
 
     def load(self) -> tuple[Record, Problem | None]:
-        """What was kept, and what is to be said about it.
+        """The saved record, and the problem with it if there is one.
 
-        A file that cannot be understood is set aside, never overwritten: somebody may want to look at it.
+        A damaged file is renamed, never overwritten, so that it can be examined.
 
         Raises:
-            OSError: the file is there and cannot be read.
+            OSError: the file exists and cannot be read.
         """
         try:
             text = self.path.read_bytes()
@@ -202,28 +210,28 @@ class Store:
         """Keep the record.
 
         Raises:
-            OSError: it could not be written; what was kept before is still there.
+            OSError: it could not be written; the previous record is still there.
         """
         write_whole(self.path, encode(record))
 
 
-class _Document(msgspec.Struct, forbid_unknown_fields=True):
+class _RecordDocument(msgspec.Struct, forbid_unknown_fields=True):
     """The record as it lies in its file; older daemons kept no ``undone``."""
 
     version: int
     schedules: dict[str, Remembered]
-    last: Finished | None
-    last_good: Finished | None
+    last: FinishedRun | None
+    last_good: FinishedRun | None
     held: tuple[str, ...]
     uploads: tuple[Upload, ...]
-    undone: dict[str, Finished] = {}
+    undone: dict[str, FinishedRun] = {}
 
 
 def encode(record: Record) -> str:
     """The record as one JSON document, readable by people too."""
     uploads = tuple(record.uploads.values())
     schedules, undone = dict(record.memory.schedules), dict(record.undone)
-    document = _Document(_VERSION, schedules, record.last, record.last_good, record.held, uploads, undone)
+    document = _RecordDocument(_VERSION, schedules, record.last, record.last_good, record.held, uploads, undone)
     return json_text(document, indent=1) + "\n"
 
 
@@ -231,11 +239,11 @@ def decode(text: str | bytes) -> Record:
     """Read the document back.
 
     Raises:
-        ValueError: it is none, or of another version, or something in it is missing or of another type.
-        OverflowError: an instant lies before or after all time.
-        RecursionError: it is nested deeper than any of ours.
+        ValueError: no such document, another version, or a missing or mistyped field.
+        OverflowError: an instant out of range.
+        RecursionError: it is nested too deeply.
     """
-    found = in_utc(from_json(text, _Document))
+    found = in_utc(from_json(text, _RecordDocument))
     if found.version != _VERSION:
         raise ValueError(f"version {found.version!r} is not {_VERSION}")
     uploads = {one.name: one for one in found.uploads}

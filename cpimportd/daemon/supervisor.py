@@ -1,6 +1,6 @@
-"""What systemd is told (sd_notify(3)): ready, what the daemon is doing, that its loop turns, that it is stopping.
+"""Notifications to systemd (sd_notify(3)): ready, status, watchdog, reloading, stopping.
 
-Off systemd nothing is sent.
+Without systemd nothing is sent.
 """
 
 import os
@@ -15,7 +15,7 @@ _EXTENSION: Final = 30_000_000
 
 
 class Supervisor:
-    """Tells systemd; the environment says whether there is one.
+    """Notifies systemd, if the environment names a socket.
 
     Args:
         environ: the environment: ``NOTIFY_SOCKET``, ``WATCHDOG_USEC`` and ``WATCHDOG_PID`` are read.
@@ -25,26 +25,28 @@ class Supervisor:
         self._notifier = SystemdNotifier() if environ.get("NOTIFY_SOCKET") else None
         self._status: str | None = None
         # sd_watchdog_enabled(3): the variables may be meant for another process
-        ours = environ.get("WATCHDOG_PID", str(os.getpid())) == str(os.getpid())
+        module_command = environ.get("WATCHDOG_PID", str(os.getpid())) == str(os.getpid())
         usec = environ.get("WATCHDOG_USEC", "")
-        self.watchdog: float | None = int(usec) / 1_000_000 if ours and usec.isdigit() and int(usec) > 0 else None
-        """Seconds within which systemd wants to hear that the loop turns; None where it does not ask."""
+        self.watchdog: float | None = (
+            int(usec) / 1_000_000 if module_command and usec.isdigit() and int(usec) > 0 else None
+        )
+        """The watchdog interval in seconds; None if systemd asks for none."""
 
     def ready(self, status: str) -> None:
-        """The daemon is up, or a reload is over, whatever came of it."""
+        """The daemon is ready, or a reload is over, accepted or refused."""
         self._status = status
         self._send("READY=1", f"STATUS={status}")
 
-    def beat(self, status: str) -> None:
-        """The loop has turned once more; the status is sent where it has changed."""
+    def keep_alive(self, status: str) -> None:
+        """Feed the watchdog; the status is sent if it has changed."""
         lines = ["WATCHDOG=1"] if self.watchdog else []
         if status != self._status:
             self._status = status
             lines.append(f"STATUS={status}")
         self._send(*lines)
 
-    def say(self, status: str) -> None:
-        """Only what the daemon is doing, such as why it does not start."""
+    def set_status(self, status: str) -> None:
+        """Send the status alone, such as the reason why the daemon does not start."""
         self._status = status
         self._send(f"STATUS={status}")
 
@@ -53,12 +55,12 @@ class Supervisor:
         self._send("RELOADING=1", f"MONOTONIC_USEC={time.monotonic_ns() // 1000}")
 
     def stopping(self, status: str) -> None:
-        """The daemon is on its way out."""
+        """The daemon is stopping."""
         self._status = status
         self._send("STOPPING=1", f"STATUS={status}")
 
-    def extend(self) -> None:
-        """The stop takes longer: a run is past COMMIT and has to be finished."""
+    def extend_stop_timeout(self) -> None:
+        """Extend the stop timeout: a run is past COMMIT and has to finish."""
         self._send(f"EXTEND_TIMEOUT_USEC={_EXTENSION}")
 
     def _send(self, *lines: str) -> None:

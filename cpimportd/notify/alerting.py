@@ -1,15 +1,15 @@
-"""After a run or another job: what is wrong now is compared with what was, and whoever has to know is told.
+"""Alerts after a run or another job: present problems are compared with earlier ones, and changes are reported.
 
-Where the database is there, what is to be told is queued in the transaction that notes what is wrong, so that neither
-is lost without the other; then it is sent. Nothing here can fail a run, or hold up its end for longer than
-``alerts.timeout`` and what it takes to find that a database is away.
+Alerts are queued in the transaction that records the problems, so that neither is lost without the other; then they
+are sent. Nothing here can fail a run, or delay its end for longer than ``alerts.timeout`` and the time to find that a
+database is unreachable.
 """
 
 import asyncio
 import io
 from collections.abc import Coroutine, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta, tzinfo
 from typing import Any, Final
 
@@ -25,21 +25,21 @@ from cpimportd.core.report import RunReport, RunStatus
 from cpimportd.core.texts.telling import spoken
 from cpimportd.core.texts.translation import say_in
 from cpimportd.notify import delivery
-from cpimportd.notify.conditions import Change, Event, Found, Look, Remembered, compare, find, find_of_job
-from cpimportd.notify.delivery import AWAY, database, deliver
+from cpimportd.notify.conditions import Assessment, Change, Event, Scope, assess_job, assess_run, compare
+from cpimportd.notify.delivery import DATABASE_ERRORS, database, deliver
 from cpimportd.notify.heartbeat import Beat, beat
-from cpimportd.notify.sending import names_of, send
+from cpimportd.notify.sending import labelled_urls, send
 from cpimportd.notify.texts import Message, of_changes
 from cpimportd.render.layout import unwrapped
 from cpimportd.render.run import render
 
-MARGIN: Final = timedelta(seconds=10)
-"""Between the clocks of a run and of the daemon that tries it again: rather one alert too many than one too few."""
+CLOCK_MARGIN: Final = timedelta(seconds=10)
+"""Tolerance between the clocks of a run and of the daemon that retries it: rather one alert too many than too few."""
 
-_UNDER_WAY: Final = 4
+_RUN_IN_PROGRESS: Final = 4
 _DONE_ELSEWHERE: Final = 5
 _DONE_HELD: Final = "slot-done-held"
-_EARLY_LOOK: Final = frozenset({"upload-missing", "source-empty", "nothing-to-import"})
+_NOT_YET_UPLOADED: Final = frozenset({"upload-missing", "source-empty", "nothing-to-import"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,13 +47,13 @@ class Occasion:
     """What is known of a run beside its report.
 
     Attributes:
-        dry_run: nothing is told of it.
-        elsewhere: it took the workbooks from another folder than the configured source, whose age says nothing.
-        kinds: that it was asked to import.
-        schedule: whose slot it was.
-        slot: the instant that was due; None for a run by hand.
-        again_within: a failure that may pass, so soon after the run's beginning, is tried again; None where never.
-        known_upload: when the newest workbook was uploaded that was known before a newer one was waited for.
+        dry_run: whether it was one; then nothing is reported.
+        elsewhere: it read workbooks from another folder than the configured source, whose age means nothing.
+        kinds: requested kinds.
+        schedule: of its slot.
+        slot: the instant that was due; None for a manual run.
+        again_within: the daemon retries a transient failure this soon after the start; None: never.
+        known_upload: upload time of the newest workbook known before, if the run waited for a newer one.
     """
 
     dry_run: bool = False
@@ -65,80 +65,82 @@ class Occasion:
     known_upload: datetime | None = None
 
 
-def tried_again(report: RunReport, occasion: Occasion, settings: Settings, now: datetime) -> bool:
-    """Whether the daemon will have another try at this slot: then nobody is told of this one."""
+def will_be_retried(report: RunReport, occasion: Occasion, settings: Settings, now: datetime) -> bool:
+    """Whether the daemon will retry this slot: then the failure is not reported."""
     if report.status is not RunStatus.FAILED or occasion.slot is None:
         return False
     codes = {found.code for found in report.failures}
     schedule = settings.schedules.get(occasion.schedule or "")
     waits = schedule is not None and now < occasion.slot + schedule.wait_for_upload
-    if (waits and codes <= _EARLY_LOOK) or codes == {"upload-missing"}:
+    if (waits and codes <= _NOT_YET_UPLOADED) or codes == {"upload-missing"}:
         return True
-    passing = report.code == _UNDER_WAY or _may_pass(report.failures)
-    return passing and _in_time(report.seconds, occasion.again_within)
+    passing = report.code == _RUN_IN_PROGRESS or _all_transient(report.failures)
+    return passing and _within_retry_time(report.seconds, occasion.again_within)
 
 
-def _may_pass(failures: Sequence[Problem]) -> bool:
-    """Whether something failed, and nothing that stays as it is."""
+def _all_transient(failures: Sequence[Problem]) -> bool:
+    """Whether there are failures, all of them transient."""
     return bool(failures) and all(found.kind.passing for found in failures)
 
 
-def _in_time(seconds: float, again_within: timedelta | None) -> bool:
-    """Whether a failure so soon after the beginning is tried again, if it may pass."""
-    return again_within is not None and timedelta(seconds=seconds) + MARGIN <= again_within
+def _within_retry_time(seconds: float, again_within: timedelta | None) -> bool:
+    """Whether a transient failure after so many seconds is retried."""
+    return again_within is not None and timedelta(seconds=seconds) + CLOCK_MARGIN <= again_within
 
 
-async def watched(settings: Settings, occasion: Occasion, run: Coroutine[Any, Any, RunReport]) -> RunReport:
-    """Do a run, and tell of it: the dead-man service that it begins and how it ended, people what has changed.
+async def run_with_notifications(
+    settings: Settings, occasion: Occasion, run: Coroutine[Any, Any, RunReport]
+) -> RunReport:
+    """Do a run; notify the dead-man service of its start and end, and send alerts of changes.
 
     Returns:
-        Its report, with warnings of what could not be told.
+        Its report, with a warning for each failed notification.
 
     Raises:
-        asyncio.CancelledError: the run was stopped; the service hears of the next one.
+        asyncio.CancelledError: the run was stopped; the service is notified of the next one.
     """
     secret = settings.alerts.heartbeat_url
     if secret is None or occasion.slot is None:
-        return await tell(settings, occasion, await run)
+        return await notify_after_run(settings, occasion, await run)
     url = secret.get_secret_value()
-    begun = asyncio.ensure_future(beat(url, Beat.START))
+    start_beat = asyncio.ensure_future(beat(url, Beat.START))
     try:
         report = await run
     except BaseException:
-        begun.cancel()
+        start_beat.cancel()
         raise
     try:
-        # What is told last has to arrive last; a beat is given up soon.
-        problems = await begun
-        report = await tell(settings, occasion, report)
-        if not tried_again(report, occasion, settings, datetime.now(UTC)):
-            problems += await _end(settings, url, report)
+        # Keep the order of the beats; a beat has a short timeout.
+        problems = await start_beat
+        report = await notify_after_run(settings, occasion, report)
+        if not will_be_retried(report, occasion, settings, datetime.now(UTC)):
+            problems += await _send_final_beat(settings, url, report)
     except asyncio.CancelledError:
         return report
     return report.with_problems(dict.fromkeys(problems))
 
 
-async def _end(settings: Settings, url: str, report: RunReport) -> tuple[Problem, ...]:
+async def _send_final_beat(settings: Settings, url: str, report: RunReport) -> tuple[Problem, ...]:
     held_elsewhere = any(found.code == _DONE_HELD for found in report.problems)
     if report.code in {0, _DONE_ELSEWHERE} and not held_elsewhere:
         return await beat(url, Beat.SUCCESS)
     return await beat(url, Beat.FAIL, as_text(report, settings.zone))
 
 
-async def tell(settings: Settings, occasion: Occasion, report: RunReport) -> RunReport:
-    """Note what is wrong after a run, and tell whoever is to be told.
+async def notify_after_run(settings: Settings, occasion: Occasion, report: RunReport) -> RunReport:
+    """Record what is wrong after a run, and send the alerts.
 
     Returns:
-        The same report, with a warning where something could not be sent. Nothing is ever raised, and a cancellation
-        that comes meanwhile comes too late: the run is over.
+        The same report, with a warning for each failed notification. Never raises; a cancellation meanwhile is
+        ignored, because the run is over.
     """
     now = datetime.now(UTC)
-    if occasion.dry_run or _stood_back(report, occasion) or tried_again(report, occasion, settings, now):
+    if occasion.dry_run or _was_skipped(report, occasion) or will_be_retried(report, occasion, settings, now):
         return report
-    return report.with_problems(await _harmless(_tell(settings, occasion, report, now)))
+    return report.with_problems(await _without_errors(_notify_run(settings, occasion, report, now)))
 
 
-async def tell_of_job(
+async def notify_after_job(
     settings: Settings,
     job: str,
     failures: tuple[Problem, ...],
@@ -146,90 +148,89 @@ async def tell_of_job(
     seconds: float = 0.0,
     again_within: timedelta | None = None,
 ) -> tuple[Problem, ...]:
-    """Note how a scheduled job that imports nothing ended, and tell whoever is to be told.
+    """Record the result of a scheduled job other than an import, and send the alerts.
 
     Args:
         settings: the effective settings.
         job: its name, such as ``reconcile``.
-        failures: why it could not be done; empty where it was.
-        seconds: how long it took.
-        again_within: a failure that may pass, so soon after the job's beginning, is tried again; None where never.
+        failures: why it failed; empty if it succeeded.
+        seconds: its duration.
+        again_within: the daemon retries a transient failure this soon after the start; None: never.
 
     Returns:
-        What could not be told. Nothing is ever raised.
+        The failed notifications. Never raises.
     """
-    if _may_pass(failures) and _in_time(seconds, again_within):
+    if _all_transient(failures) and _within_retry_time(seconds, again_within):
         return ()
-    return await _harmless(_tell_found(settings, None, find_of_job(job, failures), datetime.now(UTC)))
+    return await _without_errors(_notify_conditions(settings, None, assess_job(job, failures), datetime.now(UTC)))
 
 
-async def _harmless(telling: Coroutine[Any, Any, Sequence[Problem]]) -> tuple[Problem, ...]:
+async def _without_errors(notification: Coroutine[Any, Any, Sequence[Problem]]) -> tuple[Problem, ...]:
     try:
-        return tuple(await telling)
+        return tuple(await notification)
     except asyncio.CancelledError:
         return ()
-    except Exception as error:  # noqa: BLE001 - whatever it is, the run is over and its books are right
+    except Exception as error:  # noqa: BLE001 - the run is over and its books are right
         return (problem("alert-unsent", count=phrase("some"), reason=type(error).__name__),)
 
 
-def _stood_back(report: RunReport, occasion: Occasion) -> bool:
-    """Whether it left its work to another run; that one need not do a slot, so a slot that ends so is told of."""
+def _was_skipped(report: RunReport, occasion: Occasion) -> bool:
+    """Whether it left its work to another run; a slot that ended so is reported, as the other run may do none."""
     if report.status is not RunStatus.FAILED:
         return False
-    return report.code == _DONE_ELSEWHERE or (report.code == _UNDER_WAY and occasion.slot is None)
+    return report.code == _DONE_ELSEWHERE or (report.code == _RUN_IN_PROGRESS and occasion.slot is None)
 
 
-async def _tell(settings: Settings, occasion: Occasion, report: RunReport, now: datetime) -> Sequence[Problem]:
+async def _notify_run(settings: Settings, occasion: Occasion, report: RunReport, now: datetime) -> Sequence[Problem]:
     stale_after, known = settings.source.stale_after, occasion.known_upload
-    look = Look(now, occasion.kinds, not occasion.elsewhere, stale_after, known, settings.zone)
-    return await _tell_found(settings, report, find(report, look), now)
+    scope = Scope(now, occasion.kinds, not occasion.elsewhere, stale_after, known, settings.zone)
+    return await _notify_conditions(settings, report, assess_run(report, scope), now)
 
 
-async def _tell_found(settings: Settings, report: RunReport | None, found: Found, now: datetime) -> Sequence[Problem]:
+async def _notify_conditions(
+    settings: Settings, report: RunReport | None, found: Assessment, now: datetime
+) -> Sequence[Problem]:
     try:
         async with database(settings) as connection:
-            await _note(connection, settings, report, found, now)
+            await _record_and_queue(connection, settings, report, found, now)
             return await deliver(connection, settings)
-    except AWAY:
-        return await _tell_directly(settings, report, found, now)
+    except DATABASE_ERRORS:
+        return await _notify_without_database(settings, report, found, now)
 
 
-async def _note(
-    connection: asyncpg.Connection, settings: Settings, report: RunReport | None, found: Found, now: datetime
+async def _record_and_queue(
+    connection: asyncpg.Connection, settings: Settings, report: RunReport | None, found: Assessment, now: datetime
 ) -> None:
-    """Note what is wrong, and queue what is to be told, in one transaction."""
+    """Record what is wrong, and queue the alerts, in one transaction."""
     run = None if report is None else report.run
-    told_without = delivery.read_notified(settings.state_directory)
+    notified_without_database = delivery.read_notified(settings.state_directory)
     async with queue.locked_conditions(connection, settings.department_id) as notes:
         stored = await notes.conditions()
-        before = {**told_without, **{one.subject: _remembered(one) for one in stored}}
+        before = {**notified_without_database, **{one.subject: one for one in stored}}
         changes = compare(before, found, now, settings.alerts.remind_every)
-        told = bool(settings.alerts.urls)
-        if changes and told:
+        has_urls = bool(settings.alerts.urls)
+        if changes and has_urls:
             message = _message(settings, changes, report)
             await notes.queue(message.occasion, message.subject, message.title, message.body, run)
         for change in changes:
             if change.event is Event.OVER:
                 await notes.forget(change.subject)
             else:
-                at = now if told else None
-                await notes.put(queue.StoredCondition(change.subject, change.state, change.since, at, run))
-        for subject in told_without.keys() - {one.subject for one in stored} - {c.subject for c in changes}:
-            one = told_without[subject]
-            await notes.put(queue.StoredCondition(subject, one.state, one.since, one.told_at, run))
-    if told_without:
-        with suppress(OSError):  # it is noted now; a file that stays is understood again next time
+                told_at = now if has_urls else None
+                await notes.put(queue.StoredCondition(change.subject, change.state, change.since, told_at, run))
+        for subject in (
+            notified_without_database.keys() - {one.subject for one in stored} - {c.subject for c in changes}
+        ):
+            await notes.put(replace(notified_without_database[subject], run_id=run))
+    if notified_without_database:
+        with suppress(OSError):  # it is in the database now; a file that stays is read again next time
             delivery.write_notified(settings.state_directory, ())
 
 
-def _remembered(one: queue.StoredCondition) -> Remembered:
-    return Remembered(one.subject, one.state, one.since, one.told_at)
-
-
-async def _tell_directly(
-    settings: Settings, report: RunReport | None, found: Found, now: datetime
+async def _notify_without_database(
+    settings: Settings, report: RunReport | None, found: Assessment, now: datetime
 ) -> Sequence[Problem]:
-    """Tell without the database; what was told is remembered in a file, until the database is there again."""
+    """Send alerts without the database; a file records what was sent, until the database is reachable again."""
     if not settings.alerts.urls:
         return ()
     before = delivery.read_notified(settings.state_directory)
@@ -237,19 +238,22 @@ async def _tell_directly(
     if not changes:
         return ()
     message = _message(settings, changes, report)
-    urls = names_of([url.get_secret_value() for url in settings.alerts.urls])
+    urls = labelled_urls([url.get_secret_value() for url in settings.alerts.urls])
     seconds = settings.alerts.timeout.total_seconds()
     try:
         failed = await send(urls, (message.title, message.body), message.occasion, seconds)
     except ProblemError as error:
         return error.problems
     problems = [problem("alert-untold", reason=delivery.untold(failed))] if failed else []
-    if len(failed) < len(urls):  # somebody knows
-        told = {change.subject: Remembered(change.subject, change.state, change.since, now) for change in changes}
+    if len(failed) < len(urls):  # at least one address has it
+        sent = {
+            change.subject: queue.StoredCondition(change.subject, change.state, change.since, now, None)
+            for change in changes
+        }
         over = {change.subject for change in changes if change.event is Event.OVER}
         try:
             delivery.write_notified(
-                settings.state_directory, [one for name, one in {**before, **told}.items() if name not in over]
+                settings.state_directory, [one for name, one in {**before, **sent}.items() if name not in over]
             )
         except OSError as error:
             problems.append(problem("alert-untold", reason=error.strerror or phrase("disk-said")))

@@ -16,7 +16,7 @@ import tenacity
 from cpimportd.config.sections import Cache
 from cpimportd.core.phrases import Phrase, Reason, phrase
 from cpimportd.core.problems import Problem, ProblemError, problem
-from cpimportd.core.waiting import Wait, silence, waiting
+from cpimportd.core.waiting import Wait, report_slow, waiting
 
 if TYPE_CHECKING:
     from redis.asyncio import Redis
@@ -30,11 +30,11 @@ _MASK: Final = "********"
 
 @dataclass(frozen=True, slots=True)
 class Cleared:
-    """What one deletion did.
+    """The result of one deletion.
 
     Attributes:
-        deleted: how many keys are gone by it.
-        problems: why it did not go through; empty where it did, or where no cache is configured.
+        deleted: the number of deleted keys.
+        problems: why it failed; empty if it succeeded, or if no cache is configured.
     """
 
     deleted: int = 0
@@ -44,13 +44,13 @@ class Cleared:
 async def clear_cache(cache: Cache) -> tuple[Problem, ...]:
     """Delete the cached answers at once, and again after ``cache.again_after``.
 
-    The second time because a request that read the books before COMMIT may write its answer after the first. What
-    counts is therefore the last deletion: where it went through, nothing old is left, whatever befell the first.
+    The second deletion is needed because a request that read the books before COMMIT may write its answer after the
+    first. Only the last deletion counts: if it succeeds, no old answer is left, even if the first failed.
 
-    Without ``cache.url`` nothing is deleted: the backend then keeps answers in its own processes, 5 minutes long.
+    Without ``cache.url`` nothing is deleted: the backend then keeps answers in its own processes for 5 minutes.
 
     Returns:
-        ``cache-stale`` where the cache could not be cleared; never raises for that.
+        ``cache-stale`` if the cache could not be cleared; never raises for that.
     """
     if cache.url is None:
         logger.info("no cache.url is set, so nothing was deleted: reports may be up to 5 minutes old")
@@ -69,26 +69,26 @@ async def clear_cache(cache: Cache) -> tuple[Problem, ...]:
 async def clear_once(cache: Cache) -> Cleared:
     """Delete the keys that match ``cache.pattern``, batch by batch, without stopping Redis for others.
 
-    A passing fault is tried again, at most twice and within ``cache.timeout``. Never raises for a failure.
+    A transient failure is retried, at most twice and within ``cache.timeout``. Never raises for a failure.
     """
     if cache.url is None:
         return Cleared()
     deleted = 0
     try:
-        async with silence("cache", limit=cache.timeout.total_seconds()) as heard:
+        async with report_slow("cache", limit=cache.timeout.total_seconds()) as on_answer:
             async for attempt in _attempts(cache):
                 with attempt:
                     async with _client(cache) as client:
                         async for batch in _batches(client, cache.pattern):
                             deleted += await client.unlink(*batch)
-                            heard()
-    except Exception as error:  # noqa: BLE001 - whatever it is, the import has taken place and stands
+                            on_answer()
+    except Exception as error:  # noqa: BLE001 - the import has been published
         return Cleared(deleted, (problem("cache-stale", reason=_reason(error, cache), way=way_out(error, cache)),))
     return Cleared(deleted)
 
 
-def url_fault(cache: Cache) -> Phrase | None:
-    """Why redis-py cannot do what ``cache.url`` says, such as an option that it does not know; nobody is spoken to."""
+def url_problem(cache: Cache) -> Phrase | None:
+    """Why redis-py cannot use ``cache.url``, such as an unknown option; nothing is sent."""
     try:
         pool: Any = _client(cache).connection_pool
         pool.make_connection()
@@ -99,7 +99,7 @@ def url_fault(cache: Cache) -> Phrase | None:
 
 
 async def count_cached(cache: Cache) -> int:
-    """How many cached answers lie in Redis now, of which we may delete any; 0 where no cache is configured.
+    """The number of cached answers in Redis that we may delete; 0 if no cache is configured.
 
     Whether we may is known by deleting a key that is nobody's: its name fits the pattern and was never used.
 
@@ -114,7 +114,7 @@ async def count_cached(cache: Cache) -> int:
             async for batch in _batches(client, cache.pattern):
                 count += len(batch)
             await client.unlink(unused_key(cache.pattern))
-    except Exception as error:  # noqa: BLE001 - whatever it is, it is what `check` has to say
+    except Exception as error:  # noqa: BLE001 - `check` reports any failure
         raise ProblemError(
             problem("cache-unreachable", reason=_reason(error, cache), way=way_out(error, cache))
         ) from None
@@ -124,13 +124,13 @@ async def count_cached(cache: Cache) -> int:
 def _attempts(cache: Cache) -> tenacity.AsyncRetrying:
     from redis import exceptions  # noqa: PLC0415 - a run without a cache does not need the client
 
-    def passing(error: BaseException) -> bool:
+    def is_transient(error: BaseException) -> bool:
         # A refused login is a ConnectionError to redis-py, yet no second try will cure it.
         refused = isinstance(error, exceptions.AuthenticationError)
         return isinstance(error, exceptions.ConnectionError | exceptions.TimeoutError | OSError) and not refused
 
     return tenacity.AsyncRetrying(
-        retry=tenacity.retry_if_exception(passing),
+        retry=tenacity.retry_if_exception(is_transient),
         stop=tenacity.stop_after_attempt(_TRIES) | tenacity.stop_after_delay(cache.timeout),
         wait=tenacity.wait_exponential(multiplier=0.2, max=1),
         reraise=True,
@@ -147,7 +147,7 @@ def _client(cache: Cache) -> "Redis":
     seconds = cache.timeout.total_seconds()
     return Redis.from_url(
         cache.url.get_secret_value(),
-        # What stands in the url is stronger than these.
+        # Options in the url override these.
         password=None if cache.password is None else cache.password.get_secret_value(),
         socket_timeout=seconds,
         socket_connect_timeout=seconds,
@@ -168,7 +168,7 @@ async def _batches(client: "Redis", pattern: str) -> AsyncIterator[list[bytes]]:
 
 
 def _reason(error: Exception, cache: Cache) -> Reason:
-    """What went wrong, without any password: servers and clients may repeat one in their texts."""
+    """The reason, without any password: servers and clients may repeat one in their texts."""
     if isinstance(error, ValueError):
         return phrase("cache-url-unreadable")
     text = str(error) or type(error).__name__
@@ -212,20 +212,20 @@ _SPECIAL: Final = re.compile(r"\\(.)|\[(.)[^]]*\]|(\?)|\*+")
 def way_out(error: Exception, cache: Cache) -> Phrase:
     """What mends it that Redis refuses, by its own words."""
     url = "" if cache.url is None else cache.url.get_secret_value()
-    said = f"{type(error).__name__}: {error} {url.partition('/')[0]}"
+    message = f"{type(error).__name__}: {error} {url.partition('/')[0]}"
     if isinstance(error, ValueError):
-        said = "cannot be read"
+        message = "cannot be read"
     elif isinstance(error.__cause__, ssl.SSLError):
-        said += f" {error.__cause__}"
+        message += f" {error.__cause__}"
     for pattern, way in _WAYS:
-        if re.search(pattern, said):
+        if re.search(pattern, message):
             user = "" if isinstance(error, ValueError) else unquote(urlsplit(url).username or "")
             return phrase(way, user=user or "default", pattern=cache.pattern)
     return phrase("way-redis")
 
 
 def unused_key(pattern: str) -> str:
-    """A key that fits a pattern of Redis and that nobody has: to delete it changes nothing.
+    """An unused key that matches a pattern of Redis: deleting it changes nothing.
 
     A pattern without a star fits few keys, any of which may be somebody's: then the key is its beginning and more.
     """

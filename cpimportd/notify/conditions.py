@@ -1,11 +1,11 @@
-"""What is wrong after a run, and what of it is reported: what appeared, changed, lasts or is over. Pure."""
+"""Assesses what is wrong after a run, and which changes to report: appeared, changed, lasting, over. Pure."""
 
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta, tzinfo
 from enum import StrEnum
-from typing import Final
+from typing import Final, Protocol
 
 from cpimportd.core.catalog import Effect
 from cpimportd.core.model import Group, Kind
@@ -20,7 +20,7 @@ UPLOAD: Final = "upload"
 """The subject of what 1C has not uploaded; of a group's workbooks its name follows, as in ``upload/receipts``."""
 
 _NOT_UPLOADED: Final = frozenset({"upload-missing"})
-_EARLY: Final = 10
+_REMINDER_TOLERANCE: Final = 10
 """A reminder comes up to one part in so many early: a daily run is never on the second."""
 
 
@@ -33,28 +33,33 @@ class Condition:
     problems: tuple[Problem, ...] = ()
 
 
+class StoredCondition(Protocol):
+    """A condition of an earlier run, see :class:`cpimportd.books.reports.alerts.StoredCondition`."""
+
+    @property
+    def state(self) -> str:
+        """How it was."""
+
+    @property
+    def since(self) -> datetime:
+        """Its start."""
+
+    @property
+    def told_at(self) -> datetime | None:
+        """When it was last reported; None if never."""
+
+
 @dataclass(frozen=True, slots=True)
-class Remembered:
-    """A condition as it was found by an earlier run, since when it lasts, and when it was last reported."""
-
-    subject: str
-    state: str
-    since: datetime
-    told_at: datetime | None
-
-
-@dataclass(frozen=True, slots=True)
-class Look:
-    """How far a run looked, beside what its report says.
+class Scope:
+    """What a run can judge, beside its report.
 
     Attributes:
         now: the wall clock.
-        kinds: that were imported; what concerns others is left as it was.
-        uploads: whether it looked where 1C uploads.
-        stale_after: a workbook that was not uploaded anew for so long is missing.
-        known_upload: when the newest workbook was uploaded that was known before, where a newer one was waited for in
-            vain.
-        zone: in which instants are shown.
+        kinds: imported kinds; conditions of others are left unchanged.
+        uploads: whether it listed the folder of 1C's uploads.
+        stale_after: a workbook that was not uploaded again for this long is missing.
+        known_upload: upload time of the newest workbook known before, if the run waited for a newer one in vain.
+        zone: time zone of the instants.
     """
 
     now: datetime
@@ -66,17 +71,17 @@ class Look:
 
 
 @dataclass(frozen=True, slots=True)
-class Found:
-    """What is wrong after a run or another job, and what it could not judge.
+class Assessment:
+    """What is wrong after a run or another job, and which subjects it covers.
 
     Attributes:
         conditions: what is wrong.
-        failed: the run failed as a whole, and judged nothing but itself and what it names.
-        kinds: that it was asked to judge; what belongs to the same group it judged, too.
-        uploads: whether it saw the folder in which 1C uploads.
-        job: the subject of the job that it was; None of a run. A job judges nothing but itself.
-        all_held: it says of every unit of the department whether it is held, not only of those that it judged.
-        files: the workbooks that it saw and judged, by name.
+        failed: the run failed as a whole, and covers only itself and what it names.
+        kinds: requested kinds; the whole groups of these kinds are covered.
+        uploads: whether it listed the folder of 1C's uploads.
+        job: the subject of the job; None for a run. A job covers only itself.
+        all_held: whether it covers every unit of the department, not only the units that it checked.
+        files: names of the workbooks that it checked.
     """
 
     conditions: tuple[Condition, ...]
@@ -87,8 +92,8 @@ class Found:
     all_held: bool = False
     files: frozenset[str] = frozenset()
 
-    def judged(self, subject: str) -> bool:
-        """Whether the run can say of a subject that nothing is wrong with it any more."""
+    def covers(self, subject: str) -> bool:
+        """Whether the run can tell that nothing is wrong any more with a subject."""
         if self.job is not None or subject.startswith(JOB):
             return subject == self.job
         if subject == RUN:
@@ -100,12 +105,12 @@ class Found:
         group = subject.rpartition("/")[2]
         if group in set(Group):
             return Group(group) in _groups(self.kinds)
-        # A workbook of which nobody knows the kind is looked at by every run; that it is gone only a whole run judges.
+        # Every run checks a workbook of unknown kind; only a run of all kinds can tell that it no longer exists.
         return subject == UPLOAD or self.kinds == frozenset(Kind)
 
 
 def is_upload(subject: str) -> bool:
-    """Whether it is what 1C has not uploaded."""
+    """Whether it is the subject of a missing upload."""
     return subject == UPLOAD or subject in {_upload_of(group) for group in Group}
 
 
@@ -122,84 +127,87 @@ def _groups(kinds: Iterable[Kind]) -> frozenset[Group]:
     return frozenset(kind.group for kind in kinds)
 
 
-def find(report: RunReport, look: Look) -> Found:
-    """What is wrong, as a run's report says."""
+def assess_run(report: RunReport, scope: Scope) -> Assessment:
+    """Assess a run by its report."""
     failed = report.status is RunStatus.FAILED
-    conditions = [*_run(report), *_units(report), *_files(report)]
-    if look.uploads:
-        conditions += _uploads(report, look)
-    uploads = look.uploads and bool(report.files)
+    conditions = [*_run_conditions(report), *_unit_conditions(report), *_file_conditions(report)]
+    if scope.uploads:
+        conditions += _upload_conditions(report, scope)
+    uploads = scope.uploads and bool(report.files)
     seen = frozenset(file.name for file in report.files if file.status is not FileStatus.IGNORED)
     held = report.held_now is not None
-    return Found(tuple(conditions), failed, look.kinds, uploads=uploads, all_held=held, files=seen)
+    return Assessment(tuple(conditions), failed, scope.kinds, uploads=uploads, all_held=held, files=seen)
 
 
-def find_of_job(job: str, failures: tuple[Problem, ...]) -> Found:
-    """What is wrong once a scheduled job is over: itself, where it could not be done."""
+def assess_job(job: str, failures: tuple[Problem, ...]) -> Assessment:
+    """Assess a scheduled job: only its own failure can be wrong."""
     subject = JOB + job
-    conditions = (Condition(subject, _state("failed", failures), failures),) if failures else ()
-    return Found(conditions, bool(failures), frozenset(), uploads=False, job=subject)
+    conditions = (Condition(subject, _state_text("failed", failures), failures),) if failures else ()
+    return Assessment(conditions, bool(failures), frozenset(), uploads=False, job=subject)
 
 
-def _state(word: str, problems: Iterable[Problem]) -> str:
+def _state_text(prefix: str, problems: Iterable[Problem]) -> str:
     codes = sorted({found.code for found in problems})
-    return f"{word}: {', '.join(codes)}" if codes else word
+    return f"{prefix}: {', '.join(codes)}" if codes else prefix
 
 
-def _run(report: RunReport) -> Iterator[Condition]:
+def _run_conditions(report: RunReport) -> Iterator[Condition]:
     wrong = tuple(found for found in report.problems if found.effect is Effect.FAILS)
     if report.status is RunStatus.FAILED and not {found.code for found in wrong} & _NOT_UPLOADED:
-        yield Condition(RUN, _state("failed", wrong), wrong)
+        yield Condition(RUN, _state_text("failed", wrong), wrong)
 
 
-def _units(report: RunReport) -> Iterator[Condition]:
-    """All units that are held now, where the books could be asked; else those that this run held."""
+def _unit_conditions(report: RunReport) -> Iterator[Condition]:
+    """All units held now if the database could be queried; otherwise those that this run held."""
     if report.held_now is not None:
         yield from (Condition(one.unit.name, one.state, one.reasons) for one in report.held_now)
         return
     for unit in report.units:
         if unit.status is UnitStatus.HELD:
             wrong = tuple(found for found in unit.problems if found.effect is not Effect.WARNS) or unit.problems
-            yield Condition(unit.unit.name, _state("held", wrong), wrong)
+            yield Condition(unit.unit.name, _state_text("held", wrong), wrong)
 
 
-def _files(report: RunReport) -> Iterator[Condition]:
-    """Workbooks that hold no unit, because nobody knows whose they are."""
+def _file_conditions(report: RunReport) -> Iterator[Condition]:
+    """Held workbooks of unknown organization."""
     reported = {found for unit in report.units for found in unit.problems}
     for file in report.files:
         wrong = tuple(found for found in file.problems if found.effect is not Effect.WARNS)
         if held_alone(file.status.value, file.organizations) and not set(wrong) & reported:
-            yield Condition(file.name, _state("held", wrong), wrong)
+            yield Condition(file.name, _state_text("held", wrong), wrong)
 
 
-def _uploads(report: RunReport, look: Look) -> Iterator[Condition]:
-    """What 1C has not uploaded, by group: a run of one says nothing of the other, which another schedule imports."""
-    waited = _waited_in_vain(report, look)
-    groups = _groups(look.kinds)
+def _upload_conditions(report: RunReport, scope: Scope) -> Iterator[Condition]:
+    """Missing uploads, by group: another schedule may import the other group."""
+    waited = _missing_uploads(report, scope)
+    groups = _groups(scope.kinds)
     old = defaultdict[Group | None, dict[str, datetime]](dict)
     for file in report.files:
-        if file.modified is not None and look.now - file.modified > look.stale_after:
+        if file.modified is not None and scope.now - file.modified > scope.stale_after:
             old[file.kind.group if file.kind else None][file.name] = file.modified
     for group in (None, *Group):
         if group is not None and group not in groups:  # seen only because its name does not say whose it is
             continue
         stale = dict(sorted(old[group].items()))
-        wrong = [*(waited if group else ()), *(_stale(name, uploaded, look.zone) for name, uploaded in stale.items())]
+        wrong = [
+            *(waited if group else ()),
+            *(_stale_upload(name, uploaded, scope.zone) for name, uploaded in stale.items()),
+        ]
         if wrong:
-            # Another workbook that stays away is news, too.
-            yield Condition(_upload_of(group), ", ".join([_state("missing", wrong), *stale]), tuple(wrong))
+            # Another missing workbook is a change, too.
+            yield Condition(_upload_of(group), ", ".join([_state_text("missing", wrong), *stale]), tuple(wrong))
 
 
-def _stale(name: str, uploaded: datetime, zone: tzinfo) -> Problem:
+def _stale_upload(name: str, uploaded: datetime, zone: tzinfo) -> Problem:
     return problem("file-stale", file=name, value=uploaded.astimezone(zone))
 
 
-def _waited_in_vain(report: RunReport, look: Look) -> list[Problem]:
+def _missing_uploads(report: RunReport, scope: Scope) -> list[Problem]:
     wrong = [found for found in report.problems if found.code in _NOT_UPLOADED]
     newest = max((file.modified for file in report.files if file.modified is not None), default=None)
-    known = look.known_upload
+    known = scope.known_upload
     if known is not None and newest is not None and newest <= known and report.status is RunStatus.UNCHANGED:
-        wrong.append(problem("upload-missing", value=newest.astimezone(look.zone)))
+        wrong.append(problem("upload-missing", value=newest.astimezone(scope.zone)))
     return wrong
 
 
@@ -217,11 +225,11 @@ class Change:
     """One thing to report.
 
     Attributes:
-        event: why.
-        subject: of which condition.
-        state: as it is now; of one that is over as it was.
-        since: when it began.
-        problems: that say why; none of one that is over.
+        event: the reason.
+        subject: of the condition.
+        state: now; for a condition that is over, the last one.
+        since: its start.
+        problems: the causes; none if it is over.
     """
 
     event: Event
@@ -232,30 +240,30 @@ class Change:
 
 
 def compare(
-    remembered: Mapping[str, Remembered], found: Found, now: datetime, remind_every: timedelta
+    stored: Mapping[str, StoredCondition], found: Assessment, now: datetime, remind_every: timedelta
 ) -> tuple[Change, ...]:
-    """What is reported: what appeared, changed or is over; and what lasts, once per ``remind_every`` (0: never)."""
-    return tuple(_changes(remembered, found, now, remind_every))
+    """The changes to report: appeared, changed, over; and lasting ones once per ``remind_every`` (0: never)."""
+    return tuple(_changes(stored, found, now, remind_every))
 
 
 def _changes(
-    remembered: Mapping[str, Remembered], found: Found, now: datetime, remind_every: timedelta
+    stored: Mapping[str, StoredCondition], found: Assessment, now: datetime, remind_every: timedelta
 ) -> Iterator[Change]:
     present = {one.subject: one for one in found.conditions}
     for subject, one in present.items():
-        before = remembered.get(subject)
+        before = stored.get(subject)
         if before is None:
             yield Change(Event.APPEARED, subject, one.state, now, one.problems)
         elif before.state != one.state:
             yield Change(Event.CHANGED, subject, one.state, before.since, one.problems)
         elif _due(before, now, remind_every):
             yield Change(Event.LASTS, subject, one.state, before.since, one.problems)
-    for subject, before in remembered.items():
-        if subject not in present and found.judged(subject):
+    for subject, before in stored.items():
+        if subject not in present and found.covers(subject):
             yield Change(Event.OVER, subject, before.state, before.since)
 
 
-def _due(before: Remembered, now: datetime, remind_every: timedelta) -> bool:
-    if before.told_at is None:  # found while nobody was to be notified
+def _due(before: StoredCondition, now: datetime, remind_every: timedelta) -> bool:
+    if before.told_at is None:  # found while no alerts were configured
         return True
-    return bool(remind_every) and now - before.told_at >= remind_every - remind_every / _EARLY
+    return bool(remind_every) and now - before.told_at >= remind_every - remind_every / _REMINDER_TOLERANCE

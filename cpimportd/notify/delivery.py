@@ -1,7 +1,6 @@
-"""The way of an alert out of the queue: as one message to each address; what does not go stays in it.
+"""Delivery of queued alerts, as one message to each address; unsent alerts stay in the queue.
 
-What was reported while the database was away is kept in a small file, so that a retried slot does not repeat it twenty
-times.
+Alerts sent while the database is unreachable are recorded in a small file, so that a retried slot does not repeat them.
 """
 
 import asyncio
@@ -22,21 +21,24 @@ from cpimportd.core.files import write_whole
 from cpimportd.core.phrases import Phrase, Reason, phrase
 from cpimportd.core.problems import Problem, ProblemError, problem
 from cpimportd.core.texts.translation import say_in
-from cpimportd.notify.conditions import Remembered
-from cpimportd.notify.sending import names_of, send
+from cpimportd.notify.sending import labelled_urls, send
 from cpimportd.notify.texts import coalesced
 
 NOTIFIED_FILE: Final = "alerts.json"
 """In the state folder."""
 
 
-def read_notified(folder: Path) -> dict[str, Remembered]:
-    """What was reported without the database, by subject; a file that cannot be understood counts as none."""
+def read_notified(folder: Path) -> dict[str, queue.StoredCondition]:
+    """Conditions reported without the database, by subject; a damaged file counts as none."""
     try:
         found = json.loads((folder / NOTIFIED_FILE).read_text("utf-8"))
         return {
-            subject: Remembered(
-                subject, one["state"], datetime.fromisoformat(one["since"]), datetime.fromisoformat(one["told_at"])
+            subject: queue.StoredCondition(
+                subject,
+                one["state"],
+                datetime.fromisoformat(one["since"]),
+                datetime.fromisoformat(one["told_at"]),
+                None,
             )
             for subject, one in found.items()
         }
@@ -44,8 +46,8 @@ def read_notified(folder: Path) -> dict[str, Remembered]:
         return {}
 
 
-def write_notified(folder: Path, reported: Iterable[Remembered]) -> None:
-    """Remember what was reported; nothing to remember removes the file.
+def write_notified(folder: Path, reported: Iterable[queue.StoredCondition]) -> None:
+    """Record reported conditions; none removes the file.
 
     Raises:
         OSError: it could not be written.
@@ -61,36 +63,36 @@ def write_notified(folder: Path, reported: Iterable[Remembered]) -> None:
     write_whole(folder / NOTIFIED_FILE, json.dumps(tree, ensure_ascii=False), lasting=False)
 
 
-AWAY: Final = (ProblemError, OSError, asyncpg.PostgresError, asyncpg.InterfaceError, TimeoutError)
-"""What it looks like when the database is not there, or not ready."""
+DATABASE_ERRORS: Final = (ProblemError, OSError, asyncpg.PostgresError, asyncpg.InterfaceError, TimeoutError)
+"""Raised if the database is unreachable or not ready."""
 
 DATABASE_TIMEOUT: Final = 15.0
-"""Seconds that the database may take in all, beside the sending."""
+"""Seconds that the database may take in total, beside the sending."""
 
 
 @asynccontextmanager
 async def database(settings: Settings) -> AsyncIterator[asyncpg.Connection]:
-    """A connection that is cut off where the database falls silent: an alert is not worth waiting for longer.
+    """A connection that is closed if the database takes too long: an alert is not worth a longer wait.
 
     Raises:
-        ProblemError: there is none.
+        ProblemError: the database cannot be reached.
     """
     limit = DATABASE_TIMEOUT + 2 * settings.alerts.timeout.total_seconds()
     async with opened(settings.database) as connection:
-        cut = asyncio.get_running_loop().call_later(limit, connection.terminate)
+        cutoff = asyncio.get_running_loop().call_later(limit, connection.terminate)
         try:
             yield connection
         finally:
-            cut.cancel()
+            cutoff.cancel()
 
 
 async def deliver(connection: asyncpg.Connection, settings: Settings) -> tuple[Problem, ...]:
-    """Send what is queued, as one message to each address; what does not go stays.
+    """Send the queued alerts, as one message to each address; unsent ones stay queued.
 
     Returns:
-        ``alert-unsent`` where something did not go.
+        ``alert-unsent`` if something was not sent.
     """
-    urls = names_of([url.get_secret_value() for url in settings.alerts.urls])
+    urls = labelled_urls([url.get_secret_value() for url in settings.alerts.urls])
     if not urls:
         return ()
     try:
@@ -98,32 +100,32 @@ async def deliver(connection: asyncpg.Connection, settings: Settings) -> tuple[P
             if not waiting:
                 return ()
             failed = await _send_all(settings, urls, waiting)
-            went = [one.id for one in waiting if not failed[one.id]]
-            await queue.mark_sent(connection, settings.department_id, went)
+            sent = [one.id for one in waiting if not failed[one.id]]
+            await queue.mark_sent(connection, settings.department_id, sent)
             for one in waiting:
                 if failed[one.id]:
-                    await queue.mark_unsent(connection, one.id, listed(failed[one.id]))
+                    await queue.mark_unsent(connection, one.id, list_failures(failed[one.id]))
     except ProblemError as error:
         return error.problems
-    except AWAY as error:
+    except DATABASE_ERRORS as error:
         return (
             problem(
                 "alert-unsent", count=phrase("some"), reason=phrase("the-database-said", kind=type(error).__name__)
             ),
         )
-    reasons = {name: reason for of_one in failed.values() for name, reason in of_one.items()}
-    unsent = sum(bool(of_one) for of_one in failed.values())
+    reasons = {name: reason for errors in failed.values() for name, reason in errors.items()}
+    unsent = sum(bool(errors) for errors in failed.values())
     return (problem("alert-unsent", count=unsent, reason=untold(reasons)),) if unsent else ()
 
 
 async def _send_all(
     settings: Settings, urls: Mapping[str, str], waiting: Sequence[queue.UnsentAlert]
 ) -> dict[int, dict[str, Reason]]:
-    """Send to each address what it has not had yet; gives, by alert, to whom it did not go and why."""
+    """Send to each address its outstanding alerts; returns, by alert, the failed addresses with their reasons."""
     seconds, say = settings.alerts.timeout.total_seconds(), say_in(settings.alerts.language)
-    missing = {one.id: _still_to_tell(one.error, urls) for one in waiting}
+    missing = {one.id: _not_reached(one.error, urls) for one in waiting}
 
-    async def to(name: str) -> Reason | None:
+    async def send_to(name: str) -> Reason | None:
         due = [one for one in waiting if name in missing[one.id]]
         if not due:
             return None
@@ -131,21 +133,21 @@ async def _send_all(
         failed = await send({name: urls[name]}, message, due[-1].occasion, seconds)
         return failed.get(name)
 
-    reasons = dict(zip(urls, await asyncio.gather(*(to(name) for name in urls)), strict=True))
+    reasons = dict(zip(urls, await asyncio.gather(*(send_to(name) for name in urls)), strict=True))
     return {
         one.id: {name: reason for name, reason in reasons.items() if reason is not None and name in missing[one.id]}
         for one in waiting
     }
 
 
-def _still_to_tell(error: str | None, urls: Mapping[str, str]) -> frozenset[str]:
-    """Who has not had an alert yet: those that its error names, a line each; all where none is, or the urls changed."""
+def _not_reached(error: str | None, urls: Mapping[str, str]) -> frozenset[str]:
+    """Addresses without the alert: those in its error, a line each; all if there is none, or if the urls changed."""
     named = frozenset(match[1] for match in re.finditer(r"^(\d+ [a-z0-9+.-]+):", error or "", re.MULTILINE))
     return named if named and named <= urls.keys() else frozenset(urls)
 
 
-def listed(failed: Mapping[str, Reason]) -> str:
-    """To whom it did not go, and why, a line each."""
+def list_failures(failed: Mapping[str, Reason]) -> str:
+    """The failed addresses, with their reasons, a line each."""
     return "\n".join(f"{name}: {reason}" for name, reason in failed.items())
 
 

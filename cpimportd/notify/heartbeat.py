@@ -13,10 +13,10 @@ from typing import Final
 
 from cpimportd.core.phrases import phrase
 from cpimportd.core.problems import Problem, problem
-from cpimportd.notify.sending import bounded, without_secrets
+from cpimportd.notify.sending import run_with_timeout, without_secrets
 
 LIMIT: Final = 5.0
-"""Seconds for one message, whatever it waits for."""
+"""Time limit of one message, in seconds."""
 
 LONGEST_BODY: Final = 10_000
 """Bytes."""
@@ -42,7 +42,7 @@ async def beat(url: str, what: Beat, text: str = "") -> tuple[Problem, ...]:
         ``heartbeat-unsent`` where it could not be sent; nothing is ever raised for it.
     """
     try:
-        await bounded(lambda: _post(url + what, text), LIMIT)
+        await run_with_timeout(lambda: _post(url + what, text), LIMIT)
     except TimeoutError:
         return (problem("heartbeat-unsent", reason=phrase("no-answer-within", limit=timedelta(seconds=LIMIT))),)
     except urllib.error.HTTPError as error:

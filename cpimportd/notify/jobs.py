@@ -1,4 +1,4 @@
-"""The scheduled jobs that import nothing: the weekly summary and the monthly reconciliation, read and told."""
+"""The scheduled jobs other than imports: the weekly summary and the monthly reconciliation."""
 
 import io
 from collections.abc import Callable, Iterator
@@ -29,19 +29,19 @@ JobName = Literal["report", "reconcile"]
 
 WEEK: Final = timedelta(days=7)
 LOOK_BACK: Final = timedelta(days=40)
-"""How far a monthly reconciliation looks for breaks in the journal: a month, and a late slot."""
+"""The period of the journal that a monthly reconciliation checks: a month, and a late slot."""
 
 
 @dataclass(frozen=True, slots=True)
-class Done:
-    """What a job found.
+class JobResult:
+    """The result of a job.
 
     Attributes:
         status: ``reported``, ``equal`` or ``different``.
         summary: one sentence without a full stop.
         document: the whole as JSON.
         render: prints it for people.
-        problems: where the accounts differ, and what could not be sent.
+        problems: differences of the accounts, and failed notifications.
     """
 
     status: str
@@ -56,17 +56,17 @@ class Done:
         return 3 if self.status == "different" else 0
 
 
-async def do(settings: Settings, job: JobName, since: datetime | None = None, *, send: bool = False) -> Done:
-    """Do a job.
+async def run_job(settings: Settings, job: JobName, since: datetime | None = None, *, send: bool = False) -> JobResult:
+    """Run a job.
 
     Args:
         settings: the effective settings.
-        job: which.
-        since: how far it looks back; None for the usual.
-        send: whether what it finds is sent as an alert; what does not go stays queued.
+        job: its name.
+        since: start of the period; None for the default.
+        send: whether to send the result as an alert; if that fails it stays queued.
 
     Raises:
-        ProblemError: the database is away or not ready; there is nobody to send to.
+        ProblemError: the database is unreachable or not ready; ``alerts.urls`` is not set.
     """
     if send:
         require_urls(settings)
@@ -75,20 +75,20 @@ async def do(settings: Settings, job: JobName, since: datetime | None = None, *,
         await require_current(connection)
         number = settings.department_id
         if job == "report":
-            done = _reported(settings, await weekly(connection, number, since or now - WEEK, now))
+            done = _summary_result(settings, await weekly(connection, number, since or now - WEEK, now))
         else:
-            done = _reconciled(await reconcile(connection, number, since or now - LOOK_BACK, settings.zone))
+            done = _reconciliation_result(await reconcile(connection, number, since or now - LOOK_BACK, settings.zone))
         if not send:
             return done
         async with queue.locked_conditions(connection, number) as notes:
             occasion = "report" if job == "report" else "reconciliation"
             await notes.queue(occasion, job, _title(settings, done), _body(settings, done), None)
         unsent = await deliver(connection, settings)
-        return Done(done.status, done.summary, done.document, done.render, (*done.problems, *unsent))
+        return JobResult(done.status, done.summary, done.document, done.render, (*done.problems, *unsent))
 
 
 def require_urls(settings: Settings) -> None:
-    """Make sure that there is somebody to send to.
+    """Require ``alerts.urls``.
 
     Raises:
         ProblemError: ``config-incomplete``.
@@ -98,20 +98,22 @@ def require_urls(settings: Settings) -> None:
         raise ProblemError(problem("config-incomplete", key=key, place=phrase("the-configuration"), variable=variable))
 
 
-def _reported(settings: Settings, found: Weekly) -> Done:
+def _summary_result(settings: Settings, found: Weekly) -> JobResult:
     runs = f"{len(found.runs)} runs since {day(found.since, settings.zone)}"
     summary = f"{runs}, {len(found.wrong)} things wrong now"
-    return Done("reported", summary, to_json(found), lambda console: render_weekly(found, settings.zone, console))
+    return JobResult("reported", summary, to_json(found), lambda console: render_weekly(found, settings.zone, console))
 
 
-def _reconciled(found: Reconciliation) -> Done:
+def _reconciliation_result(found: Reconciliation) -> JobResult:
     differ = len(found.problems)
     summary = f"{differ} differences" if differ else f"{len(found.accounts)} accounts agree"
     status = "different" if differ else "equal"
-    return Done(status, summary, to_json(found), lambda console: render_reconciliation(found, console), found.problems)
+    return JobResult(
+        status, summary, to_json(found), lambda console: render_reconciliation(found, console), found.problems
+    )
 
 
-def _title(settings: Settings, done: Done) -> str:
+def _title(settings: Settings, done: JobResult) -> str:
     say, found = say_in(settings.alerts.language), done.document
     if done.status == "equal":
         text = say("alert", "reconciled: books, workbooks and journal agree")
@@ -127,7 +129,7 @@ def _title(settings: Settings, done: Done) -> str:
     return place(say, settings.department_id) + text
 
 
-def _body(settings: Settings, done: Done) -> str:
+def _body(settings: Settings, done: JobResult) -> str:
     stream = io.StringIO()
     console = Console(file=stream, highlight=False, markup=False, emoji=False, force_terminal=False, no_color=True)
     with unwrapped(console):

@@ -1,4 +1,4 @@
-"""Metrics: what the database and the daemon say, for `cpimportd metrics`, a run's end, and /metrics.
+"""Metrics from the database and the daemon, for `cpimportd metrics`, a run's end, and /metrics.
 
 The metrics room and prometheus_client are imported when they are needed: a run without ``metrics.textfile`` knows
 nothing of them.
@@ -19,7 +19,7 @@ from cpimportd.core.phrases import Phrase, exception
 from cpimportd.core.problems import Problem, ProblemError, problem
 from cpimportd.core.system import require_replaceable
 from cpimportd.daemon.lock import holder
-from cpimportd.daemon.status import read
+from cpimportd.daemon.status import read_status
 
 if TYPE_CHECKING:
     from prometheus_client import CollectorRegistry
@@ -74,10 +74,10 @@ async def metrics_text(
 
 
 def daemon_status(state_directory: Path) -> Mapping[str, Any] | None:
-    """What the daemon says of itself; None where it does not run, or this user may not look."""
+    """The daemon's status; None if it does not run, or if this user may not read it."""
     try:
         found = holder(state_directory)
-        status = None if found is None else read(found.runtime)
+        status = None if found is None else read_status(found.runtime)
     except (ProblemError, OSError, ValueError):
         return None
     return status if found is not None and status is not None and status["pid"] == found.pid else None
@@ -97,7 +97,7 @@ def write_textfile(path: Path, text: str) -> None:
 
 
 async def leave_metrics(connection: asyncpg.Connection, settings: Settings) -> tuple[Problem, ...]:
-    """The end of a run: write ``metrics.textfile`` where it is set.
+    """Write ``metrics.textfile`` at the end of a run, if it is set.
 
     Args:
         connection: the run's; another one is opened where it was lost.

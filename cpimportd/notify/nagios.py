@@ -1,4 +1,4 @@
-"""For Nagios, Icinga and their kin: how the imports fare, by the books, the source and the daemon."""
+"""The check for Nagios and Icinga: state of the imports, by the database, the source and the daemon."""
 
 import asyncio
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -19,7 +19,7 @@ from cpimportd.core.model import Group, Kind
 from cpimportd.core.phrases import phrase
 from cpimportd.core.problems import Problem, ProblemError, problem
 from cpimportd.core.time import moment, span
-from cpimportd.daemon.client import as_rescheduled, trouble_of_run
+from cpimportd.daemon.client import waits_needing_attention, with_rescheduled
 from cpimportd.daemon.lock import LOCK, holder
 from cpimportd.daemon.store import FILE as MEMORY
 from cpimportd.daemon.store import NOT_UNDERSTOOD, decode
@@ -28,32 +28,32 @@ from cpimportd.notify.nagios_answer import Answer, Finding, Level, wrong_configu
 from cpimportd.source.probe import probe
 from cpimportd.timetable.calendar import newest_slot, next_slot
 
-WITHIN: Final = timedelta(seconds=9)
-"""How long the database and the source may take: Nagios gives a plugin ten seconds."""
+CHECK_TIMEOUT: Final = timedelta(seconds=9)
+"""Time limit for the database and the source: Nagios gives a plugin ten seconds."""
 
 MOST_OF_A_KIND: Final = 10
-"""Held units, and stale workbooks, that are named: a plugin's output is cut off after some kilobytes."""
+"""At most so many held units or stale workbooks are named: a plugin's output is cut off after some kilobytes."""
 
 _FAR_BACK: Final = timedelta(days=366)
 
 
 @dataclass(frozen=True, slots=True)
 class Thresholds:
-    """How old the last success may be; None goes by the schedules."""
+    """Limits for the age of the last success; None: by the schedules."""
 
     warning: timedelta | None = None
     critical: timedelta | None = None
 
 
-async def ask(loaded: Loaded, thresholds: Thresholds, now: datetime) -> Answer:
-    """Look at the books, the source and the daemon.
+async def check_imports(loaded: Loaded, thresholds: Thresholds, now: datetime) -> Answer:
+    """Check the database, the source and the daemon.
 
     Args:
         loaded: the configuration.
         thresholds: of the last success.
         now: an aware instant.
     """
-    settings = as_rescheduled(loaded.settings)
+    settings = with_rescheduled(loaded.settings)
     try:
         require_database(settings, loaded.path)
         require_source(settings, loaded.path)
@@ -63,7 +63,7 @@ async def ask(loaded: Loaded, thresholds: Thresholds, now: datetime) -> Answer:
     findings = [*reachable, *_daemon(settings.state_directory)]
     performance: tuple[str, ...] = ()
     if isinstance(health, Health):
-        findings += judge(settings, health, thresholds, now, counting_from(settings))
+        findings += findings_of_runs(settings, health, thresholds, now, counting_from(settings))
         performance = _performance(health, thresholds, now)
     else:
         findings += health
@@ -73,24 +73,24 @@ async def ask(loaded: Loaded, thresholds: Thresholds, now: datetime) -> Answer:
 
 async def _health(settings: Settings) -> Health | list[Finding]:
     try:
-        async with asyncio.timeout(WITHIN.total_seconds()):
+        async with asyncio.timeout(CHECK_TIMEOUT.total_seconds()):
             async with opened(settings.database, application_name="cpimportd check", read_only=True) as connection:
                 await require_current(connection)
                 return await read_health(connection, settings.department_id, readers(settings))
     except ProblemError as error:
         return [_critical(found) for found in error.problems]
     except TimeoutError:
-        return [_critical(problem("database-unreachable", reason=phrase("no-answer-within", limit=WITHIN)))]
+        return [_critical(problem("database-unreachable", reason=phrase("no-answer-within", limit=CHECK_TIMEOUT)))]
 
 
 async def _source(settings: Settings) -> list[Finding]:
     try:
-        async with asyncio.timeout(WITHIN.total_seconds()):
+        async with asyncio.timeout(CHECK_TIMEOUT.total_seconds()):
             steps = await probe(settings.source, read=False)
     except ProblemError as error:
         return [_critical(found) for found in error.problems]
     except TimeoutError:
-        return [_critical(problem("check-timeout", value=WITHIN))]
+        return [_critical(problem("check-timeout", value=CHECK_TIMEOUT))]
     failed = [_critical(step.problem) for step in steps if step.problem]
     return failed or [Finding(Level.OK, "the source can be reached")]
 
@@ -101,10 +101,10 @@ def _critical(found: Problem) -> Finding:
 
 
 def _daemon(state: Path) -> list[Finding]:
-    """Whether the daemon runs, as far as this user may know: on another machine there is none to be asked."""
+    """Whether the daemon runs, if this user may know and the daemon is on this machine."""
     try:
         if holder(state) is not None:
-            return [Finding(Level.OK, "the daemon runs"), *_trouble(daemon_status(state))]
+            return [Finding(Level.OK, "the daemon runs"), *_daemon_findings(daemon_status(state))]
         if not (state / LOCK).exists():
             return []
     except (ProblemError, OSError):
@@ -112,14 +112,14 @@ def _daemon(state: Path) -> list[Finding]:
     return [Finding(Level.WARNING, "the daemon does not run", "Start it: systemctl start cpimportd")]
 
 
-def _trouble(status: Mapping[str, Any] | None) -> Iterator[Finding]:
-    """A run that died, what keeps the one under way, a configuration that was refused; nothing of a silent daemon."""
+def _daemon_findings(status: Mapping[str, Any] | None) -> Iterator[Finding]:
+    """A crashed run, waits of the current one, a refused configuration; nothing if the daemon is silent."""
     if status is None:
         return
     last = status["last"]
     if last is not None and last["status"] == "crashed":
         yield Finding(Level.WARNING, f"the last run: {last['summary']}", last["way_out"])
-    for wait in trouble_of_run(status):
+    for wait in waits_needing_attention(status):
         yield Finding(Level.WARNING, f"the run under way waits for {wait['told']}", "Look: cpimportd status")
     if status.get("refused") is not None:
         first = status["refused"]["problems"][0]
@@ -127,11 +127,11 @@ def _trouble(status: Mapping[str, Any] | None) -> Iterator[Finding]:
 
 
 def counting_from(settings: Settings) -> dict[str, datetime]:
-    """From when the slots of each schedule count, as the daemon here remembers: older ones it was never asked to do.
+    """The time from which the slots of each schedule count: the daemon's record of when it loaded the schedule.
 
     Returns:
-        By schedule; none of a schedule that the daemon does not know as the configuration has it, and none at all where
-        it works on another machine, or this user may not look.
+        By schedule; without those that the daemon has not loaded in their present form. Empty if the daemon runs on
+        another machine, or if this user may not read its record.
     """
     try:
         known = decode((settings.state_directory / MEMORY).read_text("utf-8")).memory.schedules
@@ -144,21 +144,21 @@ def counting_from(settings: Settings) -> dict[str, datetime]:
     }
 
 
-def judge(
+def findings_of_runs(
     settings: Settings,
     health: Health,
     thresholds: Thresholds,
     now: datetime,
     counting: Mapping[str, datetime] = MappingProxyType({}),
 ) -> list[Finding]:
-    """What the runs say: the last success, the last run, what is held, what 1C has not uploaded.
+    """Findings of the runs: the last success, the last run, held units, missing uploads.
 
     Args:
         settings: the effective settings.
-        health: how the imports fare.
+        health: of the imports, by the database.
         thresholds: of the last success.
         now: an aware instant.
-        counting: from when the slots of each schedule count; all count of one that is not there.
+        counting: by schedule, the time from which its slots count; all slots count if it is missing.
     """
     findings = [_last_success(settings, health, thresholds, now, counting)]
     last = health.last_run
@@ -166,7 +166,7 @@ def judge(
         why = f": {last.problem}" if last.problem else ""
         findings.append(Finding(Level.WARNING, f"run {last.run} {last.status}{why}", last.way_out))
     held = [_held(one.unit.name, one.codes) for one in health.held]
-    alone = [_held(file.name, file.held_for, ", and nobody knows whose it is") for file in health.held_files]
+    held_files = [_held(file.name, file.held_for, ", and nobody knows whose it is") for file in health.held_files]
     stale = [
         Finding(Level.WARNING, f"1C has not uploaded {file.name} for {span(now - file.modified)}")
         for file in health.files
@@ -174,10 +174,10 @@ def judge(
     ]
     outstanding = [one.explained(settings.zone) for one in health.outstanding]
     findings += [Finding(Level.WARNING, str(found), found.way_out) for found in outstanding]
-    findings += _first(held, "units are held") + _first(alone, "workbooks are held")
-    findings += [_warned(found) for found in _without_slot(settings, now)]
+    findings += _limited(held, "units are held") + _limited(held_files, "workbooks are held")
+    findings += [_warning(found) for found in _without_slot(settings, now)]
     findings += [_not_done(job, settings) for job in health.undone]
-    findings += _first(stale, "workbooks were not uploaded")
+    findings += _limited(stale, "workbooks were not uploaded")
     return findings
 
 
@@ -191,8 +191,8 @@ def _not_done(job: UndoneJob, settings: Settings) -> Finding:
     return Finding(Level.WARNING, text, f"See why: cpimportd alerts; do it now: cpimportd {job.job} --send")
 
 
-def _first(findings: list[Finding], what: str) -> list[Finding]:
-    """So many of a kind as a plugin's output has room for, and how many more there are."""
+def _limited(findings: list[Finding], what: str) -> list[Finding]:
+    """The first findings of a kind, and the number of the others."""
     more = len(findings) - MOST_OF_A_KIND
     rest = [Finding(Level.WARNING, f"{more} more {what}", "See all: cpimportd status --json")] if more > 0 else []
     return findings[:MOST_OF_A_KIND] + rest
@@ -210,35 +210,35 @@ def _last_success(
     for level, longest in limits:
         if longest is not None and now - success > longest:
             return Finding(level, f"{last}, older than {span(longest)}", "Look: cpimportd status, cpimportd history")
-        if late := _missed(settings, health, _allowed_delay(settings, level, longest), now, counting):
-            return Finding(level, f"{late}; {last}", "Look: cpimportd status, then cpimportd trigger --wait")
+        if overdue := _overdue_slot(settings, health, _allowed_delay(settings, level, longest), now, counting):
+            return Finding(level, f"{overdue}; {last}", "Look: cpimportd status, then cpimportd trigger --wait")
     return Finding(Level.OK, last)
 
 
 def _allowed_delay(settings: Settings, level: Level, longest: timedelta | None) -> Callable[[Schedule], timedelta]:
-    """How long after its slot an import may not have succeeded yet, where a threshold is given so long.
+    """The permitted delay of a success after its slot: the threshold, if given.
 
-    Else a slot is late when its run could have waited and been tried again to the end; and it is lost when nobody would
-    even start it any more.
+    Otherwise a slot is late (WARNING) when all waits and retries of its run have passed, and lost (CRITICAL) when it
+    would not even be started any more.
     """
 
     def allowed_delay(schedule: Schedule) -> timedelta:
         if longest is not None:
             return longest
-        trying = schedule.wait_for_upload + settings.retry.within
-        return trying + schedule.grace if level is Level.CRITICAL else trying
+        retry_span = schedule.wait_for_upload + settings.retry.within
+        return retry_span + schedule.grace if level is Level.CRITICAL else retry_span
 
     return allowed_delay
 
 
-def _missed(
+def _overdue_slot(
     settings: Settings,
     health: Health,
     allowed_delay: Callable[[Schedule], timedelta],
     now: datetime,
     counting: Mapping[str, datetime],
 ) -> str | None:
-    """The slot that should be done by now and is not, in words; None where there is none."""
+    """The slot that should be done by now and is not, in words; None if there is none."""
     for name, schedule in _imports(settings):
         after = max(now - _FAR_BACK, counting.get(name, now - _FAR_BACK))
         slot = newest_slot(schedule.at, settings.zone, after, now - allowed_delay(schedule))
@@ -249,13 +249,13 @@ def _missed(
 
 
 def _without_slot(settings: Settings, now: datetime) -> Iterator[Problem]:
-    """Schedules, be they of imports or of other jobs, that nothing starts any more."""
+    """Schedules of any job without further slots."""
     for name, one in settings.schedules.items():
         if one.enabled and next_slot(one.at, settings.zone, now) is None:
             yield problem("slot-none", schedule=name, at=one.at)
 
 
-def _warned(found: Problem) -> Finding:
+def _warning(found: Problem) -> Finding:
     return Finding(Level.WARNING, str(found), found.way_out)
 
 
@@ -264,7 +264,7 @@ def _imports(settings: Settings) -> Iterator[tuple[str, Schedule]]:
 
 
 def _kinds(schedule: Schedule) -> frozenset[str]:
-    """The kinds that a schedule imports, a group taken whole."""
+    """The kinds that a schedule imports, by whole groups."""
     groups = {Kind(name).group for name in schedule.only} or set(Group)
     return frozenset(kind.value for kind in Kind if kind.group in groups)
 

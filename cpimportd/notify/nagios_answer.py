@@ -22,7 +22,7 @@ class Level(IntEnum):
 @json_keys("level", status="level.name")
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """One thing that was looked at; ``way_out`` says what to do about it."""
+    """The result of one check; ``way_out`` is the remedy."""
 
     level: Level
     text: str
@@ -46,7 +46,7 @@ class Answer:
 
     @property
     def level(self) -> Level:
-        """The gravest; what is unknown is less grave than what is known to be wrong."""
+        """The worst level; UNKNOWN ranks below WARNING and CRITICAL."""
         order = (Level.CRITICAL, Level.WARNING, Level.UNKNOWN)
         levels = {finding.level for finding in self.findings}
         return next((level for level in order if level in levels), Level.OK)
@@ -69,10 +69,10 @@ def _plain(text: str) -> str:
 
 
 def wrong_configuration(problems: tuple[Problem, ...]) -> Answer:
-    """Where nothing can be said, for the configuration does not say what to look at."""
+    """The answer if the configuration is wrong, so that nothing can be checked."""
     return Answer(tuple(Finding(Level.UNKNOWN, str(found), found.way_out) for found in problems), problems=problems)
 
 
 def unknown(text: str) -> Answer:
-    """Where something went wrong that nobody thought of."""
+    """The answer after an unexpected failure."""
     return Answer((Finding(Level.UNKNOWN, text, "Please report this as a defect."),))

@@ -18,12 +18,12 @@ Labelled = Iterable[tuple[tuple[str, ...], float]]
 
 
 class ImportCollector(Collector):
-    """Gives the figures of one moment; whoever scrapes makes a new one each time.
+    """Collects the figures of one moment; create a new one for each scrape.
 
     Args:
         department: whose books.
         figures: of the database.
-        daemon: its status document; None where it does not run, or cannot be asked.
+        daemon: its status document; None if it does not run, or cannot be asked.
     """
 
     def __init__(self, department: int, figures: Figures, daemon: Mapping[str, Any] | None) -> None:

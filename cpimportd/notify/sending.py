@@ -1,11 +1,10 @@
-"""Sending by Apprise, to each address by itself: which took the message, and why the others did not.
+"""Sending with Apprise, to each address separately, with the reason of each failure.
 
-Every part of an address may be a secret: a token may stand where others have a host. So an address is named by its
-place in ``alerts.urls`` and its scheme, and whatever Apprise says is cleared of all that the address holds.
+Every part of an address may be a secret, such as a token in place of a host. So an address is named by its position in
+``alerts.urls`` and its scheme, and all parts of the address are removed from Apprise's messages.
 
-What may hang is done in a thread that nobody waits for longer than a limit. A thread of asyncio's own would be waited
-for when the program ends; one that hangs in the silence of a name server or a mail server must hold up neither a run
-nor its end.
+Blocking calls run in a daemon thread with a time limit. Python would wait for asyncio's own threads at its exit; a
+thread that hangs on a silent name server or mail server must delay neither a run nor its end.
 """
 
 import asyncio
@@ -20,22 +19,22 @@ from urllib.parse import unquote, unquote_plus
 
 from cpimportd.core.phrases import Reason, phrase
 from cpimportd.core.problems import ProblemError, printable, problem
-from cpimportd.core.waiting import silence
+from cpimportd.core.waiting import report_slow
 
 Result = TypeVar("Result")
 
 
-async def bounded(work: Callable[[], Result], seconds: float) -> Result:
-    """Do the work, for at most so long.
+async def run_with_timeout(work: Callable[[], Result], seconds: float) -> Result:
+    """Run blocking work in a thread, with a time limit in seconds.
 
     Raises:
-        TimeoutError: it takes longer; it is left to itself.
+        TimeoutError: it takes longer; the thread is abandoned.
         Exception: whatever the work raises.
     """
     loop = asyncio.get_running_loop()
     done: asyncio.Future[Result] = loop.create_future()
 
-    def conclude(result: Result | None, error: BaseException | None) -> None:
+    def set_outcome(result: Result | None, error: BaseException | None) -> None:
         if done.done():
             return
         if error is not None:
@@ -47,10 +46,10 @@ async def bounded(work: Callable[[], Result], seconds: float) -> Result:
         result, failed = None, None
         try:
             result = work()
-        except Exception as error:  # noqa: BLE001 - handed to whoever waits
+        except Exception as error:  # noqa: BLE001 - passed to the caller
             failed = error
-        with suppress(RuntimeError):  # the loop is closed: nobody waits any more
-            loop.call_soon_threadsafe(conclude, result, failed)
+        with suppress(RuntimeError):  # the loop is closed: the result is no longer needed
+            loop.call_soon_threadsafe(set_outcome, result, failed)
 
     threading.Thread(target=run, name="alert", daemon=True).start()
     async with asyncio.timeout(seconds):
@@ -61,24 +60,24 @@ UNKNOWN: Final = "Apprise does not understand it; see https://appriseit.com for 
 
 _LONGEST_REASON: Final = 200
 _SHORTEST_SECRET: Final = 3
-_TALKATIVE: Final = ("apprise", "requests", "urllib3")
-"""Loggers of Apprise and of what it sends by: some write addresses, headers or texts, tokens and all."""
+_NOISY_LOGGERS: Final = ("apprise", "requests", "urllib3")
+"""Loggers of Apprise and its libraries: some write addresses, headers or texts, including tokens."""
 
 _KINDS: Final = {"failure": "failure", "held": "warning", "upload": "warning", "recovery": "success"}
 
 
-def name_of(place: int, url: str) -> str:
-    """How an address is called where it may not be shown: ``1 mailtos``."""
+def label_of(place: int, url: str) -> str:
+    """The label of an address that must not be shown: ``1 mailtos``."""
     return f"{place} {url.partition('://')[0].lower()}"
 
 
-def names_of(urls: Sequence[str]) -> dict[str, str]:
-    """The addresses by their names, counted from 1."""
-    return {name_of(place, url): url for place, url in enumerate(urls, 1)}
+def labelled_urls(urls: Sequence[str]) -> dict[str, str]:
+    """The addresses by label, counted from 1."""
+    return {label_of(place, url): url for place, url in enumerate(urls, 1)}
 
 
 def require_apprise() -> None:
-    """Make sure that Apprise is there.
+    """Require Apprise.
 
     Raises:
         ProblemError: ``alerts-not-installed``.
@@ -90,24 +89,24 @@ def require_apprise() -> None:
 
 
 async def send(urls: Mapping[str, str], message: tuple[str, str], occasion: str, seconds: float) -> dict[str, Reason]:
-    """Send one message to addresses, to all at once.
+    """Send one message to several addresses in parallel.
 
     Args:
-        urls: by name.
+        urls: by label.
         message: title and body.
         occasion: as of :class:`cpimportd.notify.texts.Message`.
-        seconds: that it may take.
+        seconds: the time limit.
 
     Returns:
-        Why it did not go, by the name of the address; empty where it went to all.
+        The reason of each failure, by label; empty if all were sent.
 
     Raises:
         ProblemError: ``alerts-not-installed``.
     """
     require_apprise()
     names = list(urls)
-    async with silence("alerts", "no answer yet", seconds):
-        with _quiet_logs():
+    async with report_slow("alerts", "no answer yet", seconds):
+        with _logs_silenced():
             reasons = await asyncio.gather(*(_send_one(urls[name], message, occasion, seconds) for name in names))
     return {name: reason for name, reason in zip(names, reasons, strict=True) if reason is not None}
 
@@ -115,17 +114,17 @@ async def send(urls: Mapping[str, str], message: tuple[str, str], occasion: str,
 async def _send_one(url: str, message: tuple[str, str], occasion: str, seconds: float) -> Reason | None:
     log = _PluginLog()
     try:
-        went = await bounded(lambda: _notify(url, message, occasion, log), seconds)
+        sent = await run_with_timeout(lambda: _notify(url, message, occasion, log), seconds)
     except TimeoutError:
         return phrase("no-answer-within", limit=timedelta(seconds=seconds))
     except Exception as error:  # noqa: BLE001 - a plugin's defect is no reason for a run to fail
         return without_secrets(f"{type(error).__name__}: {error}", url)
-    return None if went else without_secrets(log.reason, url)
+    return None if sent else without_secrets(log.reason, url)
 
 
-def understood(url: str) -> bool:
-    """Whether Apprise knows the service and can take the address apart; nobody is spoken to."""
-    with _quiet_logs():
+def is_valid_url(url: str) -> bool:
+    """Whether Apprise supports the service and can parse the address; nothing is sent."""
+    with _logs_silenced():
         return _plugin(url) is not None
 
 
@@ -146,13 +145,13 @@ def _notify(url: str, message: tuple[str, str], occasion: str, log: "_PluginLog"
         return False
     plugin.logger = log
     if "overflow=" not in url:
-        plugin.overflow_mode = apprise.OverflowMode.TRUNCATE  # the way out stands first, the end of a report last
+        plugin.overflow_mode = apprise.OverflowMode.TRUNCATE  # the remedy comes first, so the end of the report is cut
     kind = _KINDS.get(occasion, "info")
     return bool(plugin.notify(body=message[1], title=message[0], notify_type=kind, body_format="text"))
 
 
 class _PluginLog(logging.Logger):
-    """What a plugin complains of; kept here, written nowhere."""
+    """Keeps a plugin's error messages; they are not written anywhere."""
 
     def __init__(self) -> None:
         super().__init__("cpimportd.alerts.heard", logging.DEBUG)
@@ -161,7 +160,7 @@ class _PluginLog(logging.Logger):
         self.cause = ""
 
     def handle(self, record: logging.LogRecord) -> None:
-        """Keep the last complaint, and the exception behind it, which plugins tell at debug level alone."""
+        """Keep the last error, and its exception, which plugins log at level debug only."""
         text = record.getMessage()
         if record.levelno >= logging.WARNING:
             self.last = text
@@ -170,14 +169,14 @@ class _PluginLog(logging.Logger):
 
     @property
     def reason(self) -> str:
-        """Why it did not go."""
+        """The reason of the failure."""
         return " ".join(part for part in (self.last, self.cause) if part) or "it was not taken"
 
 
 @contextmanager
-def _quiet_logs() -> Iterator[None]:
-    """Within it and after it, what may write secrets into a log is not heard, whatever level is asked for."""
-    for name in _TALKATIVE:
+def _logs_silenced() -> Iterator[None]:
+    """Silence, from now on, all loggers that may write secrets, whatever their level."""
+    for name in _NOISY_LOGGERS:
         logger = logging.getLogger(name)
         logger.propagate = False
         if not any(isinstance(handler, logging.NullHandler) for handler in logger.handlers):
@@ -187,7 +186,7 @@ def _quiet_logs() -> Iterator[None]:
 
 
 def without_secrets(reason: str, url: str) -> str:
-    """A reason without anything that the address holds but its scheme."""
+    """The reason without any part of the address except its scheme."""
     rest = url.partition("://")[2]
     pieces = {rest, *re.split(r"[/?&=@:#,;+\s]", rest)}
     pieces |= {decode(piece) for piece in pieces for decode in (unquote, unquote_plus)}

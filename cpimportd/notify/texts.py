@@ -1,4 +1,4 @@
-"""What an alert says: a title of one line, what is wrong and the way out, and the report; in a language."""
+"""The text of an alert in a language: a title of one line, the problems with their remedies, and the report."""
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
@@ -159,7 +159,7 @@ def coalesced(messages: Sequence[tuple[datetime, str, str]], *, say: Say, zone: 
 
 
 def test_title(say: Say, department: int) -> str:
-    """What a test message says."""
+    """The title of a test message."""
     test = say("alert", "a test: sent by `cpimportd alerts --test`, nothing has to be done")
     return place(say, department) + test
 
@@ -170,7 +170,7 @@ def place(say: Say, department: int) -> str:
 
 
 def shortened(body: str, say: Say) -> str:
-    """A body that a mail or a chat takes; what is cut off is the end of the report."""
+    """A body short enough for a mail or a chat; the end of the report is cut off."""
     cut = say("alert", "… the rest is cut off")
     return body if len(body) <= LONGEST_BODY else f"{body[:LONGEST_BODY]}\n{cut}"
 

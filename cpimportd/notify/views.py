@@ -12,7 +12,7 @@ from cpimportd.config.sections import Tell
 from cpimportd.core.model import BACKEND_TABLES
 from cpimportd.core.phrases import Phrase, Statement, phrase
 from cpimportd.core.problems import Problem, ProblemError, printable, problem
-from cpimportd.core.waiting import silence
+from cpimportd.core.waiting import report_slow
 
 logger = logging.getLogger(__name__)
 
@@ -20,7 +20,7 @@ Connect = Callable[[], Awaitable[asyncpg.Connection]]
 """Opens a connection of its own for the refreshes."""
 
 ALL_VIEWS: Final = "(all)"
-"""Stands for every view in a problem where it could not be found out which there are."""
+"""Stands for every view in a problem if the views could not be listed."""
 
 _LOCK_TIMEOUT: Final = "2s"
 _CONCURRENTLY: Final = "REFRESH MATERIALIZED VIEW CONCURRENTLY"
@@ -64,18 +64,18 @@ ORDER BY found.depth, 1
 
 @dataclass(frozen=True, slots=True)
 class View:
-    """A materialized view that shows the books.
+    """A materialized view over the books.
 
     Attributes:
-        name: with its schema, quoted as SQL needs it.
-        function: the call of a function that refreshes it with its owner's rights, whether there is one or not.
-        body: that function's; None where there is none that we may call.
-        populated: whether it holds anything yet; one that does not cannot be read at all.
-        owner: whose it is, quoted.
-        us: the role that we are, quoted.
-        can_grant: whether this server (17 or newer) knows the right MAINTAIN.
-        allowed: whether we may refresh it.
-        has_key: whether it has a unique index that lets readers go on meanwhile.
+        name: with its schema, quoted for SQL.
+        function: the call of a function that refreshes it with its owner's rights, whether it exists or not.
+        body: of that function; None if there is none that we may call.
+        populated: whether it has been filled; otherwise it cannot be read.
+        owner: its owner, quoted.
+        us: our own role, quoted.
+        can_grant: whether this server (17 or newer) has the right MAINTAIN.
+        allowed: whether our role may refresh it.
+        has_key: whether it has a unique index that permits CONCURRENTLY.
     """
 
     name: str
@@ -89,19 +89,19 @@ class View:
     has_key: bool
 
     @property
-    def _by_function(self) -> bool:
-        """Whether the owner's function is what refreshes it: as its name says, or readers would wait for it."""
+    def _needs_function(self) -> bool:
+        """Whether only the owner's function can refresh it."""
         return not self.allowed and self.body is not None
 
-    def obstacle(self) -> tuple[Phrase, Phrase] | None:
-        """Why it cannot be refreshed while others read it, and the way out; None where it can."""
+    def refresh_obstacle(self) -> tuple[Phrase, Phrase] | None:
+        """Why it cannot be refreshed without blocking readers, and the remedy; None if it can."""
         if not self.allowed and self.body is None:
             return phrase("view-owner", owner=self.owner), self._way_by_owner()
         if not self.populated:
             return phrase("view-never-filled"), phrase("way-fill-view", name=self.name)
         if not self.has_key:
             return phrase("view-no-index"), phrase("way-index-view")
-        if self._by_function and _CONCURRENTLY not in (self.body or ""):
+        if self._needs_function and _CONCURRENTLY not in (self.body or ""):
             return phrase("view-not-concurrently", function=self.function), self._way_by_owner()
         return None
 
@@ -109,28 +109,28 @@ class View:
         return phrase("way-let-owner-run", owner=self.owner, statement=Statement(self._grant()))
 
     def _grant(self) -> str:
-        """What lets us refresh it, and nothing else: a membership of its owner's would give us all that he may.
+        """The statements that permit us this refresh alone; membership in the owner's role would permit far more.
 
-        The body names its schema, and what it calls is looked for in the system's: whoever may create things elsewhere
-        slips nothing of his under the owner's rights.
+        The function's body qualifies the view, and its ``search_path`` is the system's, so that nobody can have their
+        own objects run with the owner's rights.
         """
         if self.can_grant:
             return f"GRANT MAINTAIN ON {self.name} TO {self.us};"
-        how = _CONCURRENTLY if self.has_key else "REFRESH MATERIALIZED VIEW"
-        body = f"BEGIN {how} {self.name}; END".replace("'", "''")
-        it = self.function
+        refresh = _CONCURRENTLY if self.has_key else "REFRESH MATERIALIZED VIEW"
+        body = f"BEGIN {refresh} {self.name}; END".replace("'", "''")
+        function = self.function
         return (
-            f"CREATE OR REPLACE FUNCTION {it} RETURNS void LANGUAGE plpgsql SECURITY DEFINER "
-            f"SET search_path = pg_catalog, pg_temp AS '{body}'; ALTER FUNCTION {it} OWNER TO {self.owner}; "
-            f"REVOKE ALL ON FUNCTION {it} FROM PUBLIC; GRANT EXECUTE ON FUNCTION {it} TO {self.us};"
+            f"CREATE OR REPLACE FUNCTION {function} RETURNS void LANGUAGE plpgsql SECURITY DEFINER "
+            f"SET search_path = pg_catalog, pg_temp AS '{body}'; ALTER FUNCTION {function} OWNER TO {self.owner}; "
+            f"REVOKE ALL ON FUNCTION {function} FROM PUBLIC; GRANT EXECUTE ON FUNCTION {function} TO {self.us};"
         )
 
     def statement(self, *, allow_blocking: bool) -> str | None:
-        """What refreshes it; None where nothing may."""
-        free = self.obstacle() is None
-        if self._by_function:
-            return f"SELECT {self.function}" if free or allow_blocking else None
-        if free:
+        """The statement that refreshes it; None if it may not be refreshed."""
+        unobstructed = self.refresh_obstacle() is None
+        if self._needs_function:
+            return f"SELECT {self.function}" if unobstructed or allow_blocking else None
+        if unobstructed:
             return f"{_CONCURRENTLY} {self.name}"
         return f"REFRESH MATERIALIZED VIEW {self.name}" if self.allowed and allow_blocking else None
 
@@ -138,19 +138,19 @@ class View:
 async def refresh_views(connect: Connect, tell: Tell, only: Collection[str] | None = None) -> tuple[Problem, ...]:
     """Refresh every materialized view that reads the books, directly or through other views.
 
-    Each in a transaction of its own that waits 2 s for a lock at most, a view after those that it reads. Where the view
-    has the index for it, ``CONCURRENTLY``: its readers never wait. The others keep their readers out meanwhile, and
-    are refreshed only with ``tell.allow_blocking_refresh``.
+    Each view is refreshed in its own transaction, which waits at most 2 s for a lock, after the views that it reads. A
+    view with a suitable index is refreshed ``CONCURRENTLY``: its readers never wait. The others block their readers,
+    and are refreshed only with ``tell.allow_blocking_refresh``.
 
     What a view reads inside a function's text is unknown to PostgreSQL, and so to us.
 
     Args:
         connect: opens a connection; it is closed at the end.
         tell: whether, and how, to refresh.
-        only: names of those to refresh, as a problem of them has it; one that is no more is forgotten. None: all.
+        only: names of the views to refresh, as in their problems; views that no longer exist are ignored. None: all.
 
     Returns:
-        ``views-stale`` for each view that still shows what it held before; never raises for that.
+        ``views-stale`` for each view that was not refreshed; never raises for that.
     """
     if not tell.refresh_views:
         return ()
@@ -169,14 +169,14 @@ async def refresh_views(connect: Connect, tell: Tell, only: Collection[str] | No
 async def _refresh(session: "_Session", view: View, tell: Tell) -> Problem | None:
     statement = view.statement(allow_blocking=tell.allow_blocking_refresh)
     if statement is None:
-        reason, remedy = view.obstacle() or ("", "")
+        reason, remedy = view.refresh_obstacle() or ("", "")
         return problem("views-stale", value=view.name, reason=reason, remedy=remedy)
     by_hand = phrase("way-by-hand", statement=Statement(statement))
     try:
         connection = await session.connection()
         async with connection.transaction():
             await connection.execute(f"SET LOCAL lock_timeout = '{_LOCK_TIMEOUT}'")
-            async with silence("views", view.name, trouble=False):
+            async with report_slow("views", view.name, trouble=False):
                 await connection.execute(statement)
     except asyncpg.LockNotAvailableError:
         reason = phrase("view-locked", limit=_LOCK_TIMEOUT)
@@ -194,18 +194,18 @@ def _reason(error: Exception) -> Problem | str:
 
 
 class _Session:
-    """One connection for all views, opened anew where it was lost in between."""
+    """One connection for all views, reopened if it was lost."""
 
     def __init__(self, connect: Connect) -> None:
         self._connect = connect
-        self._open: asyncpg.Connection | None = None
+        self._connection: asyncpg.Connection | None = None
 
     async def connection(self) -> asyncpg.Connection:
-        if self._open is None or self._open.is_closed():
-            self._open = await self._connect()
-        return self._open
+        if self._connection is None or self._connection.is_closed():
+            self._connection = await self._connect()
+        return self._connection
 
     async def close(self) -> None:
-        if self._open is not None and not self._open.is_closed():
+        if self._connection is not None and not self._connection.is_closed():
             with suppress(OSError, asyncpg.InterfaceError, asyncpg.PostgresError, TimeoutError):
-                await self._open.close(timeout=5)
+                await self._connection.close(timeout=5)

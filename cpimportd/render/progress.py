@@ -26,8 +26,17 @@ from cpimportd.core.model import Progress
 from cpimportd.core.problems import Problem
 from cpimportd.core.report import RunReport
 from cpimportd.core.seen import SeenWorkbook
-from cpimportd.core.waiting import Wait, told, told_to
-from cpimportd.daemon.messages import Begun, Message, MessageHandler, Result, Said, Stage, Waits, encode
+from cpimportd.core.waiting import Wait, describe_waits, report_waits_to
+from cpimportd.daemon.messages import (
+    CurrentWaits,
+    LogLine,
+    Message,
+    MessageHandler,
+    RunResult,
+    RunStarted,
+    Stage,
+    encode,
+)
 from cpimportd.render.journal import journal_lines, summary_line
 from cpimportd.render.layout import clean, make_console
 
@@ -112,7 +121,7 @@ class JsonProgress:
         """Write the event, unless one about the same was written a moment ago."""
         if progress.run is not None:
             with self._lock:
-                self._send(Begun(progress.run))
+                self._send(RunStarted(progress.run))
             return
         key = (progress.stage, progress.file)
         with self._lock:
@@ -135,7 +144,7 @@ class JsonProgress:
         root = logging.getLogger()
         self._handlers, root.handlers = root.handlers, [self._handler]
         logging.getLogger("cpimportd").setLevel(logging.INFO)
-        self._listening = told_to(self._show_waits)
+        self._listening = report_waits_to(self._show_waits)
         self._listening.__enter__()
         return self
 
@@ -150,7 +159,7 @@ class JsonProgress:
 
     def _show_waits(self, waits: tuple[Wait, ...]) -> None:
         with self._lock:
-            self._send(Waits(waits))
+            self._send(CurrentWaits(waits))
 
     def _write(self, progress: Progress) -> None:
         self._send(msgspec.convert(progress, Stage, from_attributes=True))
@@ -179,7 +188,7 @@ class TerminalProgress:
         self._tasks: dict[Key, TaskID] = {}
         self._zone = zone
         self._waits: TaskID | None = None
-        self._listening = told_to(self._show_waits)
+        self._listening = report_waits_to(self._show_waits)
 
     def __call__(self, progress: Progress) -> None:
         """Show the event; what is finished makes room for what is not."""
@@ -213,7 +222,7 @@ class TerminalProgress:
             self._bars.remove_task(self._waits)
             self._waits = None
         if waits:
-            said = f"Waiting for {told(waits, self._zone, datetime.now(UTC))}"
+            said = f"Waiting for {describe_waits(waits, self._zone, datetime.now(UTC))}"
             self._waits = self._bars.add_task(said, total=None, stage=_WAIT)
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
@@ -259,12 +268,12 @@ _NOT_NOTIFIED: Final = frozenset({"cache-stale", "views-stale"})
 def messages_of_report(report: RunReport) -> Iterator[Message]:
     """The messages when a run ends: its lines for the journal, the workbooks, and how it ended."""
     for line in journal_lines(report):
-        yield Said(line.level, line.text, line.fields)
+        yield LogLine(line.level, line.text, line.fields)
     for file in report.files:
         yield msgspec.convert(file, SeenWorkbook, from_attributes=True)
     failed = report.failures
     worst = _worst(report)
-    yield Result(
+    yield RunResult(
         report.run,
         report.status.value,
         report.code,

@@ -14,7 +14,7 @@ from openpyxl.reader import drawings
 from cpimportd.core.typed import from_tree
 from cpimportd.render.workbooks.notes import MarkJob
 from cpimportd.render.workbooks.rejects import mark
-from cpimportd.workbook.confine import confine, die_with_parent, import_codecs, import_whole
+from cpimportd.workbook.confine import confine, die_with_parent, import_codecs, import_submodules
 from cpimportd.workbook.openfile import OpenFile
 from cpimportd.workbook.package import with_declared_names
 
@@ -26,7 +26,7 @@ def main() -> None:
     """Read a job from stdin, do it, and end; what openpyxl cannot read ends this process with its words on stderr."""
     die_with_parent()
     import_codecs()
-    import_whole(openpyxl, but={"openpyxl.utils.dataframe"})  # which is for pandas
+    import_submodules(openpyxl, but={"openpyxl.utils.dataframe"})  # which is for pandas
     drawings.PILImage = None  # type: ignore[attr-defined] # pictures are left out, and decoded by nobody
     asked = sys.stdin.buffer.read()
     if not asked:  # the parent is gone already

@@ -21,7 +21,7 @@ from cpimportd.run.request import Run
 from cpimportd.workbook import engine
 from cpimportd.workbook.openfile import is_current
 from cpimportd.workbook.reading import ReadJob
-from cpimportd.workbook.sample import SUSPICIOUS, sample_fault
+from cpimportd.workbook.sample import SUSPICIOUS, sample_problem
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,7 +85,7 @@ async def _suspect_the_library(snapshots: Sequence[Snapshot], settings: Settings
     if settings.engine.executor != "local":
         return
     if any(found.code in SUSPICIOUS for snapshot in snapshots for found in snapshot.problems):
-        fault = await sample_fault(settings.reader, folder)
+        fault = await sample_problem(settings.reader, folder)
         if fault is not None and fault.code == "library-wrong":
             raise ProblemError(fault)
 

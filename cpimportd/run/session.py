@@ -21,7 +21,7 @@ from cpimportd.core.phrases import exception, phrase
 from cpimportd.core.problems import Problem, ProblemError, problem
 from cpimportd.core.report import RunReport
 from cpimportd.core.system import exhausted, uninterrupted, unusable
-from cpimportd.core.waiting import silence
+from cpimportd.core.waiting import report_slow
 
 logger = logging.getLogger(__name__)
 
@@ -34,7 +34,7 @@ async def open_books(settings: Settings) -> AsyncIterator[asyncpg.Connection]:
         ProblemError: the database is away or not ready, ``department-missing``, ``run-under-way``.
     """
     async with opened(settings.database, direct=True) as connection, naming_holders(connection):
-        async with relying(connection), silence("database", "no answer yet to what a run begins with"):
+        async with relying(connection), report_slow("database", "no answer yet to what a run begins with"):
             await _require_ready(connection, settings)
         async with runs.locked(
             connection,

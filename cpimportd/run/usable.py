@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator
 from importlib.util import find_spec
 
 from cpimportd.config.keys import KeyPath, variable
-from cpimportd.config.libraries import too_old
+from cpimportd.config.libraries import outdated_packages
 from cpimportd.config.load import Loaded
 from cpimportd.config.settings import Settings
 from cpimportd.core.phrases import phrase
@@ -60,7 +60,7 @@ def target_faults(loaded: Loaded) -> Iterator[Problem]:
 
 def need_faults(loaded: Loaded) -> Iterator[Problem]:
     """What jobs and other parts of the configuration need and do not have."""
-    yield from too_old()
+    yield from outdated_packages()
     yield from _jobs_without_receiver(loaded)
     yield from _packages(loaded.settings)
     yield from _unknown_alerts(loaded)
@@ -69,9 +69,9 @@ def need_faults(loaded: Loaded) -> Iterator[Problem]:
 
 
 def _cache(loaded: Loaded) -> Iterator[Problem]:
-    from cpimportd.notify.cache import url_fault  # noqa: PLC0415 - so that nobody without a cache loads its client
+    from cpimportd.notify.cache import url_problem  # noqa: PLC0415 - so that nobody without a cache loads its client
 
-    if loaded.settings.cache.url is not None and (reason := url_fault(loaded.settings.cache)) is not None:
+    if loaded.settings.cache.url is not None and (reason := url_problem(loaded.settings.cache)) is not None:
         yield problem("config-value", key="cache.url", place=loaded.place("cache.url"), reason=reason)
 
 
@@ -100,11 +100,11 @@ def _unknown_alerts(loaded: Loaded) -> Iterator[Problem]:
     urls = [url.get_secret_value() for url in loaded.settings.alerts.urls]
     if not urls or find_spec("apprise") is None:
         return
-    from cpimportd.notify.sending import name_of, understood  # noqa: PLC0415 - Apprise is heavy
+    from cpimportd.notify.sending import is_valid_url, label_of  # noqa: PLC0415 - Apprise is heavy
 
     for number, url in enumerate(urls, 1):
-        if not understood(url):
-            reason = phrase("address-unknown", name=name_of(number, url), why=phrase("apprise-unknown"))
+        if not is_valid_url(url):
+            reason = phrase("address-unknown", name=label_of(number, url), why=phrase("apprise-unknown"))
             yield problem("config-value", key="alerts.urls", place=loaded.place("alerts.urls"), reason=reason)
 
 

@@ -41,23 +41,23 @@ def fingerprint(certificate: bytes | None) -> str:
 
 
 async def presented_fingerprint(address: Address, seconds: float) -> str:
-    """The fingerprint of the certificate that the server shows to everybody; no login, no password.
+    """The fingerprint of the server's certificate; no login, no password.
 
-    Needed because a handshake that verification ended keeps the certificate to itself. Never raises.
+    Needed because a handshake that fails verification does not return the certificate. Never raises.
 
     Args:
         address: of the server.
         seconds: the limit of the whole.
 
     Returns:
-        The fingerprint; empty where the certificate could not be had.
+        The fingerprint; empty if the certificate could not be had.
     """
     client = Client(connect_timeout=seconds, socket_timeout=seconds)
     try:
         async with asyncio.timeout(seconds):
             await client.reach(address.host, address.port)
             await client.greeting()
-            await client.shake_hands(context(None, pinned=True))
+            await client.tls_handshake(context(None, pinned=True))
             return fingerprint(client.certificate())
     except (OSError, aioftp.AIOFTPException, ValueError, IndexError):
         return ""
@@ -66,9 +66,9 @@ async def presented_fingerprint(address: Address, seconds: float) -> str:
 
 
 async def speaks_tls(address: Address, seconds: float) -> bool:
-    """Whether TLS is what the server speaks from the first byte (implicit FTPS); no login. Never raises.
+    """Whether the server expects TLS from the first byte (implicit FTPS); no login. Never raises.
 
-    Such a server waits for us while we wait for its greeting: from that alone nobody could tell what is wrong.
+    Such a server waits for us while we wait for its greeting, so a timeout alone does not show the cause.
 
     Args:
         address: of the server.
@@ -86,11 +86,11 @@ async def speaks_tls(address: Address, seconds: float) -> bool:
 
 
 def explain_distrust(error: ssl.SSLCertVerificationError, shown_fingerprint: str) -> Reason:
-    """Why a certificate is not trusted, which it is, and how a human may trust it all the same.
+    """Why a certificate is not trusted, its fingerprint, and how to trust it.
 
     Args:
         error: of the verification.
-        shown_fingerprint: of the certificate; empty where it is not known.
+        shown_fingerprint: of the certificate; empty if it is not known.
     """
     why = error.verify_message or str(error)
     if not shown_fingerprint:

@@ -1,7 +1,7 @@
-"""aioftp's client, with TLS and data connections as real servers want them, and with bytes left as they are.
+"""aioftp's client, with TLS and data connections as real servers need them, and without decoding of bytes.
 
 Of what a server says of a data connection (EPSV, RFC 2428; PASV, RFC 959) only the port is taken. The address in an
-answer is never followed: behind a NAT it is often wrong, and whoever forges it would send us elsewhere.
+answer is never used: behind a NAT it is often wrong, and a forged one would redirect us.
 """
 
 import asyncio
@@ -16,7 +16,7 @@ import aioftp
 from aioftp.common import SSLSessionBoundContext
 
 from cpimportd.core.phrases import Phrase, PhraseError, phrase
-from cpimportd.source.control import TRANSPARENT, Control, Stream, unread, words
+from cpimportd.source.control import TRANSPARENT, Control, Stream, has_unread_bytes, reply_text
 from cpimportd.source.interface import NotResumedError
 
 _EPSV: Final = (
@@ -45,13 +45,13 @@ class PassiveError(aioftp.AIOFTPException):
 
 
 def epsv_port(text: str) -> int | None:
-    """The port in an answer to EPSV; None where it names none."""
+    """The port in an answer to EPSV; None if it names none."""
     found = next((found for pattern in _EPSV for found in reversed(list(pattern.finditer(text[:_LONGEST])))), None)
     return _valid(int(found[2])) if found else None
 
 
 def pasv_port(text: str) -> int | None:
-    """The port in an answer to PASV; None where it names none."""
+    """The port in an answer to PASV; None if it names none."""
     found = _PASV.search(text[:_LONGEST])
     if found is None:
         return None
@@ -67,8 +67,8 @@ def _valid(port: int) -> int | None:
 logging.getLogger("aioftp.client").setLevel(logging.WARNING)
 
 
-class ImpostorError(PhraseError):
-    """Somebody else than the server that was reached speaks on one of its connections."""
+class UnexpectedPeerError(PhraseError):
+    """The peer of a connection is not the server of the control connection."""
 
 
 def _certificate(writer: asyncio.StreamWriter) -> bytes | None:
@@ -76,10 +76,10 @@ def _certificate(writer: asyncio.StreamWriter) -> bytes | None:
     return secured.getpeercert(binary_form=True) if secured is not None else None
 
 
-def _forbid_unread(reader: asyncio.StreamReader) -> None:
+def _reject_unread_bytes(reader: asyncio.StreamReader) -> None:
     """Refuse bytes that came before TLS: asyncio would hand them over later as if they had come under it."""
-    if unread(reader):
-        raise ImpostorError("said-before-tls")
+    if has_unread_bytes(reader):
+        raise UnexpectedPeerError("said-before-tls")
 
 
 class Client(Control):
@@ -105,9 +105,9 @@ class Client(Control):
         self._stream = Stream(self.stream.reader, self.stream.writer, self._silence)
 
     async def greeting(self) -> str:
-        """Read what the server says first."""
+        """Read the server's greeting."""
         _, lines = await self.command(None, "220", "120")
-        return words(lines)
+        return reply_text(lines)
 
     async def log_in(self, user: str, password: str) -> str:
         """Log in by USER and, if the server wants it, PASS.
@@ -116,12 +116,12 @@ class Client(Control):
             The answer that let us in. 202 is one: the server wants no password (RFC 959, section 6, the state diagram).
 
         Raises:
-            aioftp.StatusCodeError: refused; 332 asks for an account, which nobody has any more.
+            aioftp.StatusCodeError: refused; 332 asks for an account, which is obsolete.
         """
         code, lines = await self.command(f"USER {user}", ("230", "232", "331"))
         if code == "331":
             code, lines = await self.command(f"PASS {password}", ("230", "202", "232"), censor_after=5)
-        return f"{code} {words(lines)}"
+        return f"{code} {reply_text(lines)}"
 
     async def attempt(self, command: str) -> tuple[aioftp.Code, str]:
         """Send a command whose refusal is an answer too.
@@ -132,24 +132,24 @@ class Client(Control):
         code, lines = await self.command(command, "xxx", "1xx")
         if code == "421":
             raise aioftp.StatusCodeError(aioftp.Code("xxx"), code, lines)
-        return code, words(lines)
+        return code, reply_text(lines)
 
     def tls_version(self) -> str:
-        """Of the control connection, such as ``TLSv1.3``; empty where it is plain."""
+        """Of the control connection, such as ``TLSv1.3``; empty if it is plain."""
         secured = self.stream.writer.get_extra_info("ssl_object")
         return secured.version() or "" if secured is not None else ""
 
-    async def shake_hands(self, context: ssl.SSLContext) -> None:
-        """Begin explicit TLS (RFC 4217) on the control connection, and say nothing under it yet.
+    async def tls_handshake(self, context: ssl.SSLContext) -> None:
+        """Start explicit TLS (RFC 4217) on the control connection, without a command yet.
 
         Raises:
             aioftp.StatusCodeError: the server refuses.
             ssl.SSLCertVerificationError: its certificate is not what ``context`` asks for.
-            ImpostorError: more than its answer came in the clear, which would pass for words under TLS.
+            UnexpectedPeerError: more than its answer came in the clear, which would pass for words under TLS.
         """
         self._verified = context.verify_mode is ssl.CERT_REQUIRED
         await self.command("AUTH TLS", "234")
-        _forbid_unread(self.stream.reader)
+        _reject_unread_bytes(self.stream.reader)
         await self.stream.start_tls(context, server_hostname=self.server_host)
 
     async def protect(self) -> None:
@@ -158,11 +158,11 @@ class Client(Control):
         await self.command("PROT P", "2xx")
 
     def certificate(self) -> bytes | None:
-        """The server's, of the control connection, in DER; None where there is none."""
+        """The server's, of the control connection, in DER; None if there is none."""
         return _certificate(self.stream.writer)
 
     async def _open_connection(self, host: str, port: int) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
-        """Open every connection plain: TLS on it begins where :meth:`data` or :meth:`shake_hands` says."""
+        """Open every connection plain: TLS on it begins where :meth:`data` or :meth:`tls_handshake` says."""
         async with asyncio.timeout(self.connection_timeout):
             return await asyncio.open_connection(host, port)
 
@@ -182,7 +182,7 @@ class Client(Control):
             aioftp.StatusCodeError: the server refused the command, or said that the transfer failed.
             PassiveError: it offers no data connection that could be opened.
             NotResumedError: it did not take ``start``, or refused the command with it.
-            ImpostorError: bytes came in the clear before TLS began; or, under a pinned certificate, this connection
+            UnexpectedPeerError: bytes came in the clear before TLS; or, with a pinned certificate, this connection
                 shows another one.
         """
         await self.command("TYPE I", "2xx")
@@ -242,17 +242,19 @@ class Client(Control):
             await self.command(command, "1xx")
         except aioftp.StatusCodeError as error:
             if start:
-                raise NotResumedError("not-resumed", command=self.asked, code=str(error.received_codes[-1])) from error
+                raise NotResumedError(
+                    "not-resumed", command=self.last_command, code=str(error.received_codes[-1])
+                ) from error
             raise
 
     async def _secure_data(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         if (context := self._session_context()) is None:
             return
-        _forbid_unread(reader)
+        _reject_unread_bytes(reader)
         await writer.start_tls(context, server_hostname=self.server_host, ssl_handshake_timeout=self.connection_timeout)
         # Where TLS verifies nothing (a pinned certificate), the one that was compared is the only one trusted.
         if not self._verified and _certificate(writer) != self.certificate():
-            raise ImpostorError("other-certificate")
+            raise UnexpectedPeerError("other-certificate")
 
     def _session_context(self) -> ssl.SSLContext | None:
         secured = self.stream.writer.get_extra_info("ssl_object")
@@ -265,7 +267,7 @@ class Client(Control):
         if self._stream is not None:
             self._stream.writer.transport.abort()
 
-    async def leave(self) -> None:
+    async def quit(self) -> None:
         """Say QUIT, wait for no answer, and close. Never raises, takes a second at most."""
         if self._stream is None:
             return

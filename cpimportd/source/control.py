@@ -1,4 +1,4 @@
-"""What is said over a control connection: each reply whole, of bounded length, and each to the command it answers."""
+"""The control connection: replies are complete, of bounded length, and matched to their commands."""
 
 import asyncio
 import re
@@ -9,7 +9,7 @@ import aioftp
 from aioftp.common import ThrottleStreamIO
 
 from cpimportd.core.phrases import PhraseError
-from cpimportd.source.interface import TooMuchError
+from cpimportd.source.interface import FileTooLargeError
 
 TRANSPARENT = "latin-1"
 """The encoding in which aioftp reads and writes lines: every byte is one character and comes back as the same byte, so
@@ -34,11 +34,11 @@ class OtherProtocolError(aioftp.AIOFTPException):
     """Something answers that is no FTP server; ``str`` of this is how it begins."""
 
 
-class TlsFromTheStartError(aioftp.AIOFTPException):
-    """The server speaks TLS before anybody asked for it."""
+class ImplicitTlsError(aioftp.AIOFTPException):
+    """The server speaks TLS from the first byte."""
 
 
-def unread(reader: asyncio.StreamReader) -> bytes:
+def has_unread_bytes(reader: asyncio.StreamReader) -> bytes:
     """Take what has arrived and was not read, at most 512 bytes of it; never waits."""
     looking = reader.read(512)
     try:
@@ -49,7 +49,7 @@ def unread(reader: asyncio.StreamReader) -> bytes:
     return b""
 
 
-def words(lines: Iterable[str]) -> str:
+def reply_text(lines: Iterable[str]) -> str:
     """The text of a reply: its lines less the character after the code."""
     return " ".join(line[1:].strip() for line in lines)
 
@@ -66,7 +66,7 @@ def bytewise(text: str, encoding: str) -> str:
 
 
 class Stream(ThrottleStreamIO):
-    """A connection whose silence has a limit.
+    """A connection with a limit for its silence.
 
     aioftp's own limit is asyncio.wait_for, which up to Python 3.11 loses a cancellation when bytes come at that moment:
     and with it the limit of the whole transfer, or the order to stop (https://github.com/python/cpython/issues/86296).
@@ -86,23 +86,23 @@ class Stream(ThrottleStreamIO):
 
         Raises:
             TimeoutError: nothing came.
-            TooMuchError: the line has more than 64 KiB, asyncio's limit.
+            FileTooLargeError: the line has more than 64 KiB, asyncio's limit.
         """
         async with asyncio.timeout(self._limit):
             try:
                 return await super().readline()
             except ValueError as error:
-                raise TooMuchError("long-line") from error
+                raise FileTooLargeError("long-line") from error
 
 
 class Control(aioftp.Client):
-    """aioftp's client, that believes no reply which broke off, none that nobody asked for, and none without end.
+    """aioftp's client, which rejects incomplete, unsolicited and endless replies.
 
     Attributes:
-        asked: the last command, as it may be shown: without the password; empty before the first.
+        last_command: the last command, as it may be shown: without the password; empty before the first.
     """
 
-    asked = ""
+    last_command = ""
 
     async def command(  # type: ignore[override]  # its overloads tell apart what is never left out here
         self,
@@ -113,31 +113,31 @@ class Control(aioftp.Client):
     ) -> tuple[aioftp.Code, list[str]]:
         """Send a command and read the reply, as aioftp does.
 
-        A reply that nobody asked for would be taken for the next command's, and a file's time for another one's size.
+        An unsolicited reply would be taken for the next command's, and a file's time for another one's size.
 
         Raises:
             ConnectionError: there is one, so replies belong to commands no more.
-            TooMuchError: the reply, or the line of preliminary ones before it, does not end.
+            FileTooLargeError: the reply, or the line of preliminary ones before it, does not end.
         """
         if command:
             verb, _, _ = command.partition(" ")
-            self.asked = verb if verb in _SECRET_VERBS else command
-            if said := unread(self.stream.reader):
-                raise _unasked(said)
+            self.last_command = verb if verb in _SECRET_VERBS else command
+            if said := has_unread_bytes(self.stream.reader):
+                raise _unsolicited_reply(said)
         self._preliminary = 0
         return await super().command(command, expected_codes, wait_codes, censor_after)
 
     async def parse_response(self) -> tuple[aioftp.Code, list[str]]:
         """Read a reply: to the line that begins with its code and a space (RFC 959, section 4.2).
 
-        What stands between may begin with any number: a greeting tells dates, too.
+        Lines in between may begin with any number: a greeting may contain dates.
 
         Raises:
-            TooMuchError: it has too many lines or bytes.
-            OtherProtocolError: what answers is no FTP server.
+            FileTooLargeError: it has too many lines or bytes.
+            OtherProtocolError: the peer is not an FTP server.
         """
         if self._preliminary > MOST_PRELIMINARY:
-            raise TooMuchError("many-replies", most=MOST_PRELIMINARY)
+            raise FileTooLargeError("many-replies", most=MOST_PRELIMINARY)
         self._preliminary += 1
         first, size = None, 0
         lines: list[str] = []
@@ -145,11 +145,11 @@ class Control(aioftp.Client):
             code, rest = await self.parse_line()
             size += len(code) + len(rest)
             if len(lines) >= MOST_REPLY_LINES or size > MOST_REPLY_BYTES:
-                raise TooMuchError("long-answer", lines=MOST_REPLY_LINES, size=MOST_REPLY_BYTES)
+                raise FileTooLargeError("long-answer", lines=MOST_REPLY_LINES, size=MOST_REPLY_BYTES)
             answers = _ANSWER.fullmatch(code + rest)
             if first is None and answers:
                 first = code
-            if first is None and not self.asked and (code + rest).startswith(_OTHER_PROTOCOLS):
+            if first is None and not self.last_command and (code + rest).startswith(_OTHER_PROTOCOLS):
                 raise OtherProtocolError(code + rest)
             lines.append(rest if answers and code == first else f" {code}{rest}")
             if first is not None and answers and code == first and not rest.startswith("-"):
@@ -160,11 +160,11 @@ class Control(aioftp.Client):
 
         Raises:
             ConnectionResetError: the connection ended before the line did: half a size is a size too.
-            TlsFromTheStartError: it is no line but the beginning of TLS.
+            ImplicitTlsError: it is no line but the beginning of TLS.
         """
         line = await self.stream.readline()
         if line.startswith(_TLS_RECORDS):
-            raise TlsFromTheStartError
+            raise ImplicitTlsError
         if not line.endswith(b"\n"):
             self.stream.close()
             raise ConnectionResetError
@@ -176,7 +176,7 @@ class UnaskedError(PhraseError, ConnectionError):
     """The server says what it was not asked for."""
 
 
-def _unasked(said: bytes) -> ConnectionError:
+def _unsolicited_reply(said: bytes) -> ConnectionError:
     error = UnaskedError("unasked")
     if said.startswith(b"421"):
         error.__context__ = aioftp.StatusCodeError((), aioftp.Code("421"), said[3:].decode(TRANSPARENT).strip())

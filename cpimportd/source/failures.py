@@ -13,10 +13,10 @@ import aioftp
 
 from cpimportd.core.phrases import Phrase, Reason, as_phrase, phrase, reason_of
 from cpimportd.core.problems import ProblemError, problem
-from cpimportd.core.waiting import silence
-from cpimportd.source.client import ImpostorError, PassiveError
-from cpimportd.source.control import TRANSPARENT, OtherProtocolError, TlsFromTheStartError, words
-from cpimportd.source.interface import InUseError, PermanentError, TooMuchError
+from cpimportd.core.waiting import report_slow
+from cpimportd.source.client import PassiveError, UnexpectedPeerError
+from cpimportd.source.control import TRANSPARENT, ImplicitTlsError, OtherProtocolError, reply_text
+from cpimportd.source.interface import FileTooLargeError, InUseError, PermanentError
 from cpimportd.source.listing import decode
 from cpimportd.source.redaction import redact
 
@@ -26,7 +26,7 @@ _WANTS_TLS = re.compile(r"\bTLS\b|\bSSL\b|encrypt|cleartext", re.IGNORECASE)
 _IN_USE = re.compile(r"used by another process|in use|being used|locked|sharing violation|file busy", re.IGNORECASE)
 
 
-def in_use(reply: str) -> bool:
+def is_in_use(reply: str) -> bool:
     """Whether a server refuses a file because another program has it, such as 1C that writes it."""
     return _IN_USE.search(reply) is not None
 
@@ -52,18 +52,18 @@ class Interpreter:
         folder: the folder.
         user: who logs in.
         secret: the password; struck out wherever a server repeats it.
-        silence: seconds without a word after which the server counts as silent, whatever the limit of a phase.
+        silence_limit: seconds without a word after which the server counts as silent, whatever the limit of a phase.
         encrypted: whether the control connection is under TLS.
-        asked: gives the last command that was sent, which every problem names; empty before the first.
+        last_command: gives the last command that was sent, which every problem names; empty before the first.
     """
 
     label: str
     folder: str
     user: str
     secret: str
-    silence: float
+    silence_limit: float
     encrypted: bool
-    asked: Callable[[], str]
+    last_command: Callable[[], str]
 
     @asynccontextmanager
     async def during(self, phase: Phase, seconds: float, file: str | None = None) -> AsyncIterator[None]:
@@ -76,34 +76,36 @@ class Interpreter:
         """
         try:
             async with asyncio.timeout(seconds) as whole:
-                if phase is Phase.DOWNLOAD:  # it may take its time; of its silence download() tells
+                if phase is Phase.DOWNLOAD:  # may take long; download() reports its silence
                     yield
                 else:
-                    async with silence("source", f"no answer yet during {phase.value}", seconds):
+                    async with report_slow("source", f"no answer yet during {phase.value}", seconds):
                         yield
         except (ProblemError, InUseError):
             raise
         except aioftp.StatusCodeError as error:
-            raise self._refused(phase, error, file) from error
+            raise self._command_refused(phase, error, file) from error
         except PassiveError as error:
             raise self._no_data_connection(phase, error, file) from error
-        except TlsFromTheStartError as error:
+        except ImplicitTlsError as error:
             raise self.secured_too_early() from error
         except TimeoutError as error:
-            limit = timedelta(seconds=seconds if whole.expired() else min(seconds, self.silence))
+            limit = timedelta(seconds=seconds if whole.expired() else min(seconds, self.silence_limit))
             asked = self._asked()
             code = "no-answer-within-to" if asked else "no-answer-within"
-            raise self._silent(phase, phrase(code, limit=limit, command=asked), file) from error
-        except ImpostorError as error:
+            raise self._no_answer(phase, phrase(code, limit=limit, command=asked), file) from error
+        except UnexpectedPeerError as error:
             raise self.untrusted(error.phrase) from error
         except ssl.SSLError as error:
-            raise self._insecure(phase, error, file) from error
+            raise self._tls_failed(phase, error, file) from error
         except OSError as error:
-            raise self._broken(phase, self._reason(error), file) from error
+            raise self._connection_lost(phase, self._reason(error), file) from error
         except (aioftp.AIOFTPException, ValueError, IndexError) as error:
-            raise self._nonsense(phase, error, file) from error
+            raise self._bad_reply(phase, error, file) from error
 
-    def _refused(self, phase: Phase, error: aioftp.StatusCodeError, file: str | None) -> ProblemError | InUseError:
+    def _command_refused(
+        self, phase: Phase, error: aioftp.StatusCodeError, file: str | None
+    ) -> ProblemError | InUseError:
         code, reply = str(error.received_codes[-1]), self._reply(error)
         if not self.encrypted and code[:1] in "45" and _WANTS_TLS.search(reply):
             return self.untrusted(phrase("wants-tls", answer=self._about(reply)))
@@ -118,7 +120,7 @@ class Interpreter:
         return self._busy(self._about(reply))
 
     def _file_refused(self, code: str, reply: str, file: str | None) -> ProblemError | InUseError:
-        if in_use(reply):
+        if is_in_use(reply):
             return InUseError(self._about(reply))
         failed = problem("download-failed", file=file, reason=self._about(reply))
         # RFC 959, 4.2.1: 4xx invites to try again, 5xx says not to.
@@ -150,34 +152,34 @@ class Interpreter:
         return PermanentError(found) if error.lasting else ProblemError(found)
 
     def secured_too_early(self) -> ProblemError:
-        """The problem of a server that speaks TLS from the first byte."""
+        """The problem of a server with implicit TLS."""
         return ProblemError(problem("source-implicit-tls", server=self.label))
 
-    def _silent(self, phase: Phase, reason: Phrase, file: str | None) -> ProblemError:
+    def _no_answer(self, phase: Phase, reason: Phrase, file: str | None) -> ProblemError:
         if phase is Phase.CONNECT:
             return self._unreachable(reason)
         if phase in (Phase.LOOK, Phase.DOWNLOAD):
             return ProblemError(problem("download-failed", file=file, reason=reason))
         return ProblemError(problem("source-stalled", server=self.label, step=phase.value, reason=reason))
 
-    def _insecure(self, phase: Phase, error: ssl.SSLError, file: str | None) -> ProblemError:
+    def _tls_failed(self, phase: Phase, error: ssl.SSLError, file: str | None) -> ProblemError:
         if isinstance(error, ssl.SSLCertVerificationError):
             return self.untrusted(error.verify_message or str(error))
         if phase is Phase.TLS:
             return self.untrusted(self._about(str(error)))
-        return self._broken(phase, str(error), file)
+        return self._connection_lost(phase, str(error), file)
 
-    def _broken(self, phase: Phase, reason: Reason, file: str | None) -> ProblemError:
+    def _connection_lost(self, phase: Phase, reason: Reason, file: str | None) -> ProblemError:
         if phase in (Phase.LOOK, Phase.DOWNLOAD):
             return ProblemError(problem("download-failed", file=file, reason=self._about(reason)))
         if phase in (Phase.CONNECT, Phase.GREET):
             return self._unreachable(reason if phase is Phase.CONNECT else phrase("before-greeting", said=reason))
         return self._unreachable(self._about(reason))
 
-    def _nonsense(self, phase: Phase, error: Exception, file: str | None) -> ProblemError:
+    def _bad_reply(self, phase: Phase, error: Exception, file: str | None) -> ProblemError:
         if isinstance(error, aioftp.errors.InvalidCommand):
             reason = phrase("line-break-to-send")
-        elif isinstance(error, TooMuchError):
+        elif isinstance(error, FileTooLargeError):
             reason = self._about(error.phrase)
         elif isinstance(error, OtherProtocolError):
             reason = phrase("no-ftp-server", answer=self.readable(str(error)))
@@ -193,27 +195,27 @@ class Interpreter:
             case _:
                 return PermanentError(problem("source-unreachable", server=self.label, reason=reason))
 
-    def words(self, error: Exception) -> Reason:
-        """What an exception of a conversation says, without the password."""
+    def describe_error(self, error: Exception) -> Reason:
+        """The text of an exception, without the password."""
         if isinstance(error, aioftp.StatusCodeError):
             return self._about(self._reply(error))
         if isinstance(error, TimeoutError):
             return self._about(phrase("no-answer-in-time"))
         if isinstance(error, PassiveError):
             return self._passive(error)
-        if isinstance(error, ImpostorError | TooMuchError):
+        if isinstance(error, UnexpectedPeerError | FileTooLargeError):
             return self._about(error.phrase)
         said = self._reason(error) if isinstance(error, OSError) else self.readable(str(error))
         return self._about(said or type(error).__name__)
 
     def _asked(self) -> str:
         """The last command, readable, without the password."""
-        return self.readable(self.asked())
+        return self.readable(self.last_command())
 
     def _about(self, said: Reason) -> Phrase:
-        """What is said, and to which command."""
-        asked = self._asked()
-        return phrase("answer-to", command=asked, answer=said) if asked else as_phrase(said)
+        """The reply, and the command that it answers."""
+        command = self._asked()
+        return phrase("answer-to", command=command, answer=said) if command else as_phrase(said)
 
     def _passive(self, error: PassiveError) -> Phrase:
         """Why there is no data connection, readable, without the password."""
@@ -253,5 +255,5 @@ class Interpreter:
 
     def _reply(self, error: aioftp.StatusCodeError) -> str:
         """The server's words, readable, without the password."""
-        text = error.info if isinstance(error.info, str) else words(error.info)
+        text = error.info if isinstance(error.info, str) else reply_text(error.info)
         return f"{error.received_codes[-1]} {self.readable(text)}".strip()

@@ -62,7 +62,7 @@ def open_source(source: settings.Source) -> Source:
     return FolderSource(place, source) if place.scheme == "file" else FtpSource(place, source)
 
 
-def _no_progress(_: Progress) -> None:
+def _ignore_progress(_: Progress) -> None:
     """Drops it."""
 
 
@@ -72,7 +72,7 @@ async def fetch(
     folder: Path,
     *,
     only_names: Callable[[str], bool] | None = None,
-    progress: Callable[[Progress], None] = _no_progress,
+    progress: Callable[[Progress], None] = _ignore_progress,
 ) -> Fetched:
     """Bring today's workbooks into a folder of this run.
 
@@ -126,14 +126,14 @@ class _Fetch:
         listing = await self._budget.retry(self._list)
         if not listing.entries and not listing.problems:
             raise ProblemError(problem("source-empty", server=self._remote.label, folder=self._remote.folder))
-        wanted = [entry for entry in listing.entries if only_names is None or only_names(entry.name)]
-        self._wanted = len(wanted)
+        selected = [entry for entry in listing.entries if only_names is None or only_names(entry.name)]
+        self._wanted = len(selected)
         self._report_count()
         refused = [
             missed for missed in map(_refused, listing.problems) if only_names is None or only_names(missed.name)
         ]
-        outcomes = await self._download_all(wanted)
-        if wanted and len(self._connection_lost) == len(wanted):
+        outcomes = await self._download_all(selected)
+        if selected and len(self._connection_lost) == len(selected):
             raise self._connection_lost[0]
         return Fetched(
             tuple(outcome for outcome in outcomes if isinstance(outcome, FetchedFile)),
@@ -144,10 +144,10 @@ class _Fetch:
         async with self._remote.session() as session:
             return await session.list()
 
-    async def _download_all(self, wanted: list[Entry]) -> list[FetchedFile | MissedFile]:
+    async def _download_all(self, selected: list[Entry]) -> list[FetchedFile | MissedFile]:
         try:
             async with asyncio.TaskGroup() as group:
-                tasks = [group.create_task(self._download_and_report(*numbered)) for numbered in enumerate(wanted)]
+                tasks = [group.create_task(self._download_and_report(*numbered)) for numbered in enumerate(selected)]
         except ExceptionGroup as failures:
             for failure in failures.exceptions:
                 if isinstance(failure, ProblemError):
@@ -262,5 +262,5 @@ class _Fetch:
 
 
 def _refused(why: Problem) -> MissedFile:
-    """A name that was listed and is not asked for; only its problem says what it is."""
+    """A listed name that is refused and not fetched; its problem says why."""
     return MissedFile(why.file or why.value or "", why)

@@ -12,10 +12,10 @@ from cpimportd.core.phrases import PhraseError, phrase, reason_of
 from cpimportd.core.problems import ProblemError, problem
 from cpimportd.source import listing
 from cpimportd.source.address import Address
-from cpimportd.source.interface import Entry, FileState, Listing, TooMuchError
+from cpimportd.source.interface import Entry, FileState, FileTooLargeError, Listing
 
 BLOCK = 1024 * 1024
-_NO_SURPRISES = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
+_OPEN_FLAGS = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
 """No symbolic link is followed, and a pipe that took the file's name cannot make us wait."""
 
 
@@ -40,7 +40,7 @@ class FolderSource:
 
     @asynccontextmanager
     async def session(self) -> AsyncIterator["FolderSource"]:
-        """The folder itself; as many at once as source.parallel says."""
+        """The folder itself; up to source.parallel sessions at once."""
         async with self._permits:
             yield self
 
@@ -61,8 +61,8 @@ class FolderSource:
                 problem("source-listing", server=self.label, folder=self.folder, reason=reason)
             ) from error
         try:
-            return listing.sort_out(lines, self._encoding)
-        except TooMuchError as error:
+            return listing.split_listing(lines, self._encoding)
+        except FileTooLargeError as error:
             raise ProblemError(
                 problem("source-listing", server=self.label, folder=self.folder, reason=reason_of(error))
             ) from error
@@ -118,7 +118,7 @@ class NoFileError(PhraseError, OSError):
 
 
 def _open_regular(path: bytes) -> int:
-    descriptor = os.open(path, _NO_SURPRISES)
+    descriptor = os.open(path, _OPEN_FLAGS)
     if not stat.S_ISREG(os.fstat(descriptor).st_mode):
         os.close(descriptor)
         raise NoFileError("no-regular-file")

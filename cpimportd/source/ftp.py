@@ -11,13 +11,13 @@ import aioftp
 from cpimportd.config import settings
 from cpimportd.core.phrases import phrase
 from cpimportd.core.problems import ProblemError, problem
-from cpimportd.core.waiting import silence
+from cpimportd.core.waiting import report_slow
 from cpimportd.source import certificate, listing
 from cpimportd.source.address import Address
 from cpimportd.source.client import Client
 from cpimportd.source.control import TRANSPARENT, bytewise
-from cpimportd.source.failures import Interpreter, Phase, in_use
-from cpimportd.source.interface import Entry, FileState, Listing, PermanentError, TooMuchError
+from cpimportd.source.failures import Interpreter, Phase, is_in_use
+from cpimportd.source.interface import Entry, FileState, FileTooLargeError, Listing, PermanentError
 
 BLOCK = 64 * 1024
 MOST_LINES, MOST_BYTES = 100_000, 16 * 1024**2
@@ -59,7 +59,7 @@ class FtpSession:
             self._password if source.password else "",
             self._command_limit,
             encrypted=address.scheme == "ftps",
-            asked=lambda: self._client.asked,
+            last_command=lambda: self._client.last_command,
         )
         self._machine_listing = True
         self._unknown: set[str] = set()
@@ -76,14 +76,14 @@ class FtpSession:
         context = self._tls_context() if self._address.scheme == "ftps" else None
         async with self._understand.during(Phase.CONNECT, self._connect_limit):
             await self._client.reach(self._address.host, self._address.port)
-        greeting = await self._greeted()
+        greeting = await self._read_greeting()
         if context is None:
             return greeting
         await self._secure(context)
         pinned = " with the pinned certificate" if self._pinned else ""
         return f"{self._client.tls_version()}{pinned}, {greeting}"
 
-    async def _greeted(self) -> str:
+    async def _read_greeting(self) -> str:
         try:
             async with self._understand.during(Phase.GREET, self._connect_limit):
                 return self._understand.readable(await self._client.greeting())
@@ -99,7 +99,7 @@ class FtpSession:
         distrusted = None
         async with self._understand.during(Phase.TLS, self._connect_limit):
             try:
-                await self._client.shake_hands(context)
+                await self._client.tls_handshake(context)
             except ssl.SSLCertVerificationError as error:
                 distrusted = error
         if distrusted is not None:
@@ -163,7 +163,7 @@ class FtpSession:
         """
         self.in_step = False
         async with self._understand.during(Phase.LIST, self._transfer_limit):
-            found = listing.sort_out(await self._lines(), self._encoding)
+            found = listing.split_listing(await self._lines(), self._encoding)
             if not self._machine_listing:
                 dated = [(entry, FileState(entry.look.size, await self._modified(entry))) for entry in found.entries]
                 found = replace(found, entries=tuple(replace(entry, look=look) for entry, look in dated))
@@ -193,7 +193,7 @@ class FtpSession:
                 lines.append(line)
                 size += len(line)
                 if len(lines) > MOST_LINES or size > MOST_BYTES:
-                    raise TooMuchError("long-listing", lines=MOST_LINES, size=MOST_BYTES)
+                    raise FileTooLargeError("long-listing", lines=MOST_LINES, size=MOST_BYTES)
         if lines and not lines[-1].endswith(b"\n"):
             # Servers say 226 after half a listing too, and half a name may be a name.
             raise ConnectionError("the listing broke off within a line")
@@ -202,7 +202,7 @@ class FtpSession:
     async def look(self, entry: Entry) -> FileState:
         """The file's SIZE and MDTM (RFC 3659) at this moment; None for what the server does not say.
 
-        Where it gives no size the folder is listed anew: a size that stands still is the sign that nobody writes.
+        Where it gives no size the folder is listed anew: a size that does not change shows that the upload is complete.
 
         Raises:
             ProblemError: download-failed.
@@ -211,12 +211,12 @@ class FtpSession:
         async with self._understand.during(Phase.LOOK, self._command_limit, entry.name):
             look = FileState(await self._size(entry), await self._modified(entry))
             if look.size is None:
-                seen = await self._seen_in_listing(entry)
+                seen = await self._state_in_listing(entry)
                 look = FileState(seen.size, look.modified or seen.modified)
         self.in_step = True
         return look
 
-    async def _seen_in_listing(self, entry: Entry) -> FileState:
+    async def _state_in_listing(self, entry: Entry) -> FileState:
         for line in await self._lines():
             if line.wire == entry.wire:
                 return line.look
@@ -233,7 +233,7 @@ class FtpSession:
         self.in_step = False
         async with (
             self._understand.during(Phase.DOWNLOAD, self._transfer_limit, entry.name),
-            silence("source", f"{entry.name}: no more bytes come", self._command_limit) as heard,
+            report_slow("source", f"{entry.name}: no more bytes come", self._command_limit) as heard,
             self._client.data(f"RETR {entry.wire.decode(TRANSPARENT)}", start) as stream,
         ):
             while block := await stream.read(BLOCK):
@@ -242,13 +242,13 @@ class FtpSession:
         self.in_step = True
 
     @property
-    def broke_at_epsv(self) -> bool:
+    def failed_at_epsv(self) -> bool:
         """Whether the conversation ended with EPSV, as where a firewall lets no answer to it through."""
-        return not self.in_step and self._client.asked == "EPSV"
+        return not self.in_step and self._client.last_command == "EPSV"
 
-    async def leave(self) -> None:
+    async def quit(self) -> None:
         """Say goodbye and close. Never raises."""
-        await self._client.leave()
+        await self._client.quit()
 
     def abort(self) -> None:
         """Drop the connection."""
@@ -272,9 +272,9 @@ class FtpSession:
         return listing.parse_time(reply.encode(TRANSPARENT).partition(b" ")[0]) if reply else None
 
     async def _ask(self, command: str) -> str | None:
-        """A 213 reply's text; None where the server refuses the command (5xx), for this file or any.
+        """A 213 reply's text; None if the server refuses the command (5xx), for this file or any.
 
-        vsftpd answers 550 to a file that is gone as to a command that is forbidden. If it is gone, RETR will say so.
+        vsftpd answers 550 both for a missing file and for a forbidden command. If it is missing, RETR fails.
         """
         verb, _, _ = command.partition(" ")
         if verb in self._unknown:
@@ -286,7 +286,7 @@ class FtpSession:
             code, text = await self._client.attempt(command)
         if code == "213":
             return text.strip()
-        if not code.startswith("5") or (verb == "SIZE" and in_use(text)):
+        if not code.startswith("5") or (verb == "SIZE" and is_in_use(text)):
             raise aioftp.StatusCodeError(aioftp.Code("213"), code, text)
         if code.matches("50x"):
             self._unknown.add(verb)

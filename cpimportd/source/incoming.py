@@ -18,14 +18,14 @@ from cpimportd.source.interface import Entry, FileState, PermanentError
 from cpimportd.source.listing import SUFFIXES
 
 OVERLAP: Final = 16 * 1024
-"""Bytes that are asked for once more where a download goes on."""
+"""Bytes that are requested again when a download is resumed."""
 
 
 class Spool:
     """Where the files of one run are put.
 
     Args:
-        folder: made with mode 0700, for the books of a holding are nobody else's business.
+        folder: created with mode 0700, because its content is confidential.
         largest: bytes that a file may have.
 
     Raises:
@@ -89,7 +89,7 @@ class Incoming:
         """One try.
 
         Args:
-            look: how the file stands.
+            look: the file's state.
 
         Yields:
             The byte with which the source is to begin.
@@ -131,7 +131,7 @@ class Incoming:
             ProblemError: file-too-large, disk; download-failed where it is not the file whose beginning is here.
         """
         assert self._file is not None  # noqa: S101 - within an attempt
-        block = self._without_overlap(block)
+        block = self._drop_overlap(block)
         if self._stored + len(block) > self._largest:
             raise too_large(self._entry, self._stored + len(block), self._largest)
         try:
@@ -143,7 +143,7 @@ class Incoming:
         self._digest.update(block)
         self._tail = (self._tail + block)[-OVERLAP:]
 
-    def _without_overlap(self, block: bytes) -> bytes:
+    def _drop_overlap(self, block: bytes) -> bytes:
         """What remains of a block beyond the bytes that are here already."""
         again = len(self._awaited)
         if block[:again] != self._awaited[: len(block)]:

@@ -12,11 +12,11 @@ from cpimportd.core.problems import Problem, ProblemError
 
 @dataclass(frozen=True, slots=True)
 class FileState:
-    """What one look at a file showed.
+    """The state of a file at one moment.
 
     Attributes:
-        size: bytes; None where the server does not say.
-        modified: when it was last written, in UTC; None where the server does not say.
+        size: bytes; None if the server does not say.
+        modified: when it was last written, in UTC; None if the server does not say.
     """
 
     size: int | None
@@ -56,7 +56,7 @@ class Session(Protocol):
         """The workbooks in the folder."""
 
     async def look(self, entry: Entry) -> FileState:
-        """How the file stands at this moment."""
+        """The file's current state."""
 
     async def download(self, entry: Entry, write: Callable[[bytes], None], start: int = 0) -> None:
         """Hand over the file's bytes in order, as many as come: the caller judges whether that was the whole file.
@@ -90,8 +90,8 @@ class Source(Protocol):
         """End all conversations. Never raises."""
 
 
-class TooMuchError(UnfitError):
-    """The source says more than any source has to say; ``str`` of this says of what."""
+class FileTooLargeError(UnfitError):
+    """An answer of the source is too large; ``str`` of this names it."""
 
 
 class PermanentError(ProblemError):
@@ -104,8 +104,8 @@ class PermanentError(ProblemError):
 
 
 class InUseError(PhraseError):
-    """The file cannot be had because somebody is at it; ``str`` of this says how that was seen."""
+    """The file cannot be read because it is in use; ``str`` of this says how that was detected."""
 
 
 class NotResumedError(PhraseError):
-    """A download cannot go on where it broke off; ``str`` of this says why."""
+    """A download cannot be resumed; ``str`` of this says why."""

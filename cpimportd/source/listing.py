@@ -15,7 +15,7 @@ from typing import Final, Literal
 
 from cpimportd.core.phrases import Phrase, phrase
 from cpimportd.core.problems import Problem, problem
-from cpimportd.source.interface import Entry, FileState, Listing, TooMuchError
+from cpimportd.source.interface import Entry, FileState, FileTooLargeError, Listing
 
 SUFFIXES = (".xlsx", ".xls", ".xlsb")
 LONGEST = 255
@@ -67,7 +67,7 @@ def is_workbook(name: str) -> bool:
 
 
 def refusal(name: str, wire: bytes) -> Phrase | None:
-    """Why a workbook with this name is not fetched; None where nothing is wrong with it."""
+    """Why a workbook with this name is not fetched; None if nothing is wrong with it."""
     if "/" in name or "\\" in name or name in {".", ".."}:
         return phrase("name-is-path")
     if any(unicodedata.category(c) in _INVISIBLE for c in name):
@@ -79,14 +79,14 @@ def refusal(name: str, wire: bytes) -> Phrase | None:
     return None
 
 
-def sort_out(lines: Iterable[Line], encoding: str) -> Listing:
+def split_listing(lines: Iterable[Line], encoding: str) -> Listing:
     """Keep the workbooks, refuse what must be refused, ignore the rest.
 
     Only regular files are taken. Symbolic links are not followed anywhere: one server sends the file behind them, one
     refuses, one sends nothing and calls it success.
 
     Raises:
-        TooMuchError: there are more than ``MOST`` workbooks.
+        FileTooLargeError: there are more than ``MOST`` workbooks.
     """
     entries: dict[bytes, Entry] = {}
     problems: dict[bytes, Problem] = {}
@@ -101,7 +101,7 @@ def sort_out(lines: Iterable[Line], encoding: str) -> Listing:
         else:
             entries[line.wire] = Entry(name, line.wire, line.look)
         if len(entries) + len(problems) > MOST:
-            raise TooMuchError("many-workbooks", most=MOST)
+            raise FileTooLargeError("many-workbooks", most=MOST)
     return Listing(
         tuple(sorted(_with_distinct_names(entries.values(), encoding), key=lambda e: (e.name, e.wire))),
         tuple(problems[wire] for wire in sorted(problems)),
@@ -109,7 +109,7 @@ def sort_out(lines: Iterable[Line], encoding: str) -> Listing:
 
 
 def _with_distinct_names(entries: Iterable[Entry], encoding: str) -> Iterable[Entry]:
-    """Entries whose names read alike though their bytes differ: the one in the foreign encoding says so."""
+    """Entries with distinct names: of equal names with different bytes, the one in the foreign encoding is marked."""
     kept = list(entries)
     count = Counter(entry.name for entry in kept)
     for entry in kept:
@@ -138,8 +138,8 @@ class ListingError(ValueError):
     """A line of a listing that cannot be read, though it may name a workbook; its bytes stand in it as Latin-1."""
 
 
-def _whole(digits: bytes) -> int | None:
-    """A size; None where it is no number, or one that no file has."""
+def _parse_number(digits: bytes) -> int | None:
+    """A size; None if it is no number, or one that no file has."""
     return int(digits) if digits.isdigit() and len(digits) <= _LONGEST_NUMBER else None
 
 
@@ -148,7 +148,7 @@ def _shown(line: bytes) -> str:
 
 
 def parse_time(text: bytes) -> datetime | None:
-    """RFC 3659's ``YYYYMMDDHHMMSS[.sss]``, which is UTC; None where it is anything else."""
+    """RFC 3659's ``YYYYMMDDHHMMSS[.sss]``, which is UTC; None if it is anything else."""
     match = _TIME.fullmatch(text.strip())
     if match is None:
         return None
@@ -160,7 +160,7 @@ def parse_time(text: bytes) -> datetime | None:
 
 
 def parse_size(text: str) -> int | None:
-    """The bytes in an answer to SIZE, whatever follows them; None where it holds none."""
+    """The bytes in an answer to SIZE, whatever follows them; None if it holds none."""
     match = _SIZE.fullmatch(text)
     return int(match[1]) if match else None
 
@@ -181,7 +181,7 @@ def parse_mlsd(lines: Iterable[bytes]) -> Iterator[Line]:
         facts = {
             key.lower(): value for key, _, value in (fact.partition(b"=") for fact in facts_text.split(b";") if fact)
         }
-        look = FileState(_whole(facts.get(b"size", b"")), parse_time(facts.get(b"modify", b"")))
+        look = FileState(_parse_number(facts.get(b"size", b"")), parse_time(facts.get(b"modify", b"")))
         yield Line(wire, _mlsd_kind(facts.get(b"type", b"file").lower()), look)
 
 
@@ -205,10 +205,10 @@ def parse_list(lines: Iterable[bytes]) -> Iterator[Line]:
                 yield Line(match["name"].partition(b" -> ")[0], "link", FileState(None, None))
             else:
                 kind: FileKind = "file" if match["type"] == b"-" else "other"
-                yield Line(match["name"], kind, FileState(_whole(match["size"]), None))
+                yield Line(match["name"], kind, FileState(_parse_number(match["size"]), None))
         elif match := _DOS.fullmatch(line):
             size = match["size"]
-            look = FileState(_whole(size.replace(b",", b"")) if size else None, None)
+            look = FileState(_parse_number(size.replace(b",", b"")) if size else None, None)
             yield Line(match["name"], "other" if match["dir"] else "file", look)
         elif line.strip().lower().endswith(tuple(suffix.encode() for suffix in SUFFIXES)):
             raise ListingError(f"a line of LIST that cannot be read: {_shown(line)}")

@@ -1,4 +1,4 @@
-"""Files for whoever looks after 1C, put into a folder of the server that 1C uploads to: whole or not at all."""
+"""Uploads files for the people responsible for 1C into a folder of the FTP server, atomically."""
 
 import asyncio
 import os
@@ -14,7 +14,7 @@ from cpimportd.config import settings
 from cpimportd.core.phrases import Reason
 from cpimportd.core.problems import ProblemError, problem
 from cpimportd.source.address import Address, parse
-from cpimportd.source.client import ImpostorError
+from cpimportd.source.client import UnexpectedPeerError
 from cpimportd.source.control import bytewise
 from cpimportd.source.ftp import BLOCK, FtpSession
 from cpimportd.source.listing import parse_size
@@ -76,9 +76,9 @@ class _Outbox(FtpSession):
         async with asyncio.timeout(self._command_limit):
             await self._client.command(f"CWD {bytewise(folder, self._encoding)}", "2xx")
 
-    def words(self, error: Exception) -> Reason:
+    def describe_error(self, error: Exception) -> Reason:
         """What went wrong, without the password."""
-        return self._understand.words(error)
+        return self._understand.describe_error(error)
 
 
 async def put(source: settings.Source, files: Iterable[Path]) -> None:
@@ -96,7 +96,7 @@ async def put(source: settings.Source, files: Iterable[Path]) -> None:
         return
     if address.scheme == "file":
         for file in wanted:
-            await asyncio.to_thread(_put_here, address, folder, file)
+            await asyncio.to_thread(_put_in_folder, address, folder, file)
         return
     session = _Outbox(address, source)
     file = wanted[0]
@@ -107,14 +107,14 @@ async def put(source: settings.Source, files: Iterable[Path]) -> None:
         await session.change_folder(folder)
         for file in wanted:
             await session.put(file)
-        await session.leave()
-    except (aioftp.AIOFTPException, ImpostorError, OSError, ValueError) as error:
-        raise _failed(file, folder, session.words(error)) from error
+        await session.quit()
+    except (aioftp.AIOFTPException, UnexpectedPeerError, OSError, ValueError) as error:
+        raise _failed(file, folder, session.describe_error(error)) from error
     finally:
         session.abort()
 
 
-def _put_here(address: Address, folder: str, file: Path) -> None:
+def _put_in_folder(address: Address, folder: str, file: Path) -> None:
     """The same into a folder of this machine."""
     target = Path(os.fsdecode(address.path)) / folder / file.name
     part = target.with_name(f".{file.name}{_PART}")

@@ -12,7 +12,7 @@ from cpimportd.source.ftp import FtpSession
 
 _log = logging.getLogger(__name__)
 
-FRESH = 20.0
+FRESH_FOR = 20.0
 """Seconds for which an idle connection is trusted unasked; servers drop idle ones after a minute or more."""
 
 
@@ -64,10 +64,10 @@ class FtpSource:
             try:
                 return await self._reuse() or await self._connect()
             except ProblemError as error:
-                if not (self._open and _too_many(error)):
+                if not (self._open and _too_many_connections(error)):
                     self._permits.release()
                     raise
-                # The permit is not given back: whoever holds the open connections has permits of their own.
+                # The permit is not given back: the holders of open connections have their own permits.
                 _log.info(
                     "%s grants %d connections, fewer than source.parallel: %s",
                     self.label,
@@ -82,7 +82,7 @@ class FtpSource:
     async def _reuse(self) -> FtpSession | None:
         while self._idle:
             session, since = self._idle.pop()
-            if asyncio.get_running_loop().time() - since < FRESH or await self._is_alive(session):
+            if asyncio.get_running_loop().time() - since < FRESH_FOR or await self._is_alive(session):
                 return session
             self._drop(session)
         return None
@@ -107,7 +107,7 @@ class FtpSource:
         return session
 
     def _drop(self, session: FtpSession) -> None:
-        self._pasv_first = self._pasv_first or session.broke_at_epsv
+        self._pasv_first = self._pasv_first or session.failed_at_epsv
         session.abort()
         self._open.discard(session)
 
@@ -116,16 +116,16 @@ class FtpSource:
         idle = [session for session, _ in self._idle]
         self._idle.clear()
         try:
-            await asyncio.gather(*(session.leave() for session in idle))
+            await asyncio.gather(*(session.quit() for session in idle))
         finally:
             for session in tuple(self._open):
                 self._drop(session)
 
 
-def _too_many(error: ProblemError) -> bool:
-    """Whether one connection more was refused for being one too many.
+def _too_many_connections(error: ProblemError) -> bool:
+    """Whether a further connection was refused because there are too many.
 
-    ProFTPD says so at the login with 530, as for a wrong password, in words that its administrator may have changed.
+    ProFTPD answers the login with 530, as for a wrong password, with a text that its administrator may have changed.
     The password was right a moment ago, on the connection that is open: so this refusal is about their number.
     """
     return error.problems[0].code in {"source-busy", "source-login"}

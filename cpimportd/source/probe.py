@@ -23,8 +23,8 @@ class Step:
 
     Attributes:
         name: ``reach``, ``log in``, ``list`` or ``read``.
-        detail: what was found; empty where the step failed.
-        problem: why it failed, and later steps were not tried; or a warning of what it showed; None where all is well.
+        detail: what was found; empty if the step failed.
+        problem: why it failed, and later steps were not tried; or a warning of what it showed; None if all is well.
     """
 
     name: str
@@ -32,7 +32,7 @@ class Step:
     problem: Problem | None = None
 
 
-class _EnoughError(Exception):
+class _FirstBlockReadError(Exception):
     """As much came as was wanted."""
 
 
@@ -57,7 +57,7 @@ async def probe(source: settings.Source, zone: tzinfo = UTC, *, read: bool = Tru
         return await _probe_folder(FolderSource(place, source), zone, read=read)
     session = FtpSession(place, source)
     steps = await _probe_server(session, place, zone, read=read)
-    if session.broke_at_epsv:  # a run's next connection begins with PASV, too
+    if session.failed_at_epsv:  # a run's next connection begins with PASV, too
         steps = await _probe_server(FtpSession(place, source, pasv_first=True), place, zone, read=read)
     return steps
 
@@ -77,7 +77,7 @@ async def _probe_server(session: FtpSession, place: address.Address, zone: tzinf
             name = "read"
             steps.extend(await _read_first_block(session, listing, zone, session.refused, place.label))
         if session.in_step:
-            await session.leave()
+            await session.quit()
     except ProblemError as error:
         steps.append(Step(name, "", error.problems[0]))
     finally:
@@ -120,11 +120,11 @@ async def _read_first_block(
         nonlocal arrived
         arrived += len(block)
         if arrived >= BLOCK:
-            raise _EnoughError
+            raise _FirstBlockReadError
 
     try:
         look = await session.look(entry)
-        with suppress(_EnoughError):
+        with suppress(_FirstBlockReadError):
             await session.download(entry, take)
     except InUseError as error:
         return (Step("read", printable(f"{entry.name} is being written at this moment: {error}")),)
@@ -135,11 +135,9 @@ async def _read_first_block(
     modified = look.modified or entry.look.modified
     written = f", last written {moment(modified, zone)}" if modified else ""
     begun = Step("read", printable(f"{entry.name} {size}{written}; its first {count(min(arrived, BLOCK))} arrived"))
-    told_otherwise = {"MDTM"} if modified else set()
+    other_state = {"MDTM"} if modified else set()
     missing = [
-        phrase("answer-to", command=verb, answer=answer)
-        for verb, answer in refused.items()
-        if verb not in told_otherwise
+        phrase("answer-to", command=verb, answer=answer) for verb, answer in refused.items() if verb not in other_state
     ]
     if not missing:
         return (begun,)

@@ -1,4 +1,4 @@
-"""The password, struck out of what a server says of it: as it is, or in whatever form some program gave it.
+"""Removes the password from a server's texts, in plain form and in every form that a program may give it.
 
 A server that repeats what it was sent may quote, escape or encode it, write it in capitals or in another code page, cut
 it off after some characters or break it over several lines.
@@ -18,7 +18,7 @@ _HEAD: Final = 8
 _SHORTEST: Final = 6
 """Characters of an encoded whole; fewer are in too many words."""
 _GAP: Final = r"[\s\\\u00ad\u200b-\u200f\u2060\ufeff]{0,4}?"
-"""What may stand between two characters: line breaks, escapes, marks that nobody sees."""
+"""What may occur between two characters: line breaks, escapes, invisible marks."""
 _CHARSETS: Final = ("utf-8", "cp1251", "latin-1")
 _QUOTES: Final = frozenset("'\"`")
 
@@ -68,7 +68,7 @@ def _forms(character: str) -> set[str]:
 
 
 def _encoded(data: bytes) -> set[str]:
-    """The whole in hexadecimal digits and in base64, whatever stands before and after it there."""
+    """The encodings in hexadecimal and base64, with any text before and after."""
     found = {data.hex(), data.hex(" "), data.hex(":")}
     for before in range(3):
         letters = base64.b64encode(bytes(before) + data).decode().rstrip("=")

@@ -1,7 +1,7 @@
-"""One budget of time for all retries of a fetch and all its waiting, and whether a file is written to the end.
+"""One time budget for all retries and waits of a fetch, and the check whether an upload is complete.
 
-FTP has no word for "done". A file that was last written at least ``stable_for`` ago, by the server's clock against
-ours, is taken to be whole at once: usual mornings cost no waiting. Any other is looked at again:
+FTP does not tell when an upload is complete. A file that was last written at least ``stable_for`` ago, by the server's
+clock against ours, counts as complete at once: usual mornings cost no wait. Any other is checked again:
 
 - younger: until it is old enough and two looks agree;
 - no time known (a server without MLSD and MDTM), or one that cannot be (before 2000, or more than a minute ahead of our
@@ -26,7 +26,7 @@ from tenacity import AsyncRetrying, RetryCallState, retry_if_exception, wait_exp
 from cpimportd.config import settings
 from cpimportd.core.phrases import Phrase, phrase
 from cpimportd.core.problems import ProblemError, problem
-from cpimportd.core.waiting import SHOWN_AFTER, Wait, Waiting, waiting
+from cpimportd.core.waiting import SHOWN_AFTER, Wait, WaitReporter, waiting
 from cpimportd.source.interface import Entry, FileState
 
 _log = logging.getLogger(__name__)
@@ -34,17 +34,17 @@ _T = TypeVar("_T")
 
 
 class RetryBudget:
-    """The time that ``retry.within`` grants, counted from here.
+    """The time for retries, ``retry.within``, counted from here.
 
-    What is under way when it ends is not cut short (its own time limits do that); nothing is begun anew.
+    A try in progress at its end continues, within its own time limits; no further try is started.
 
     Args:
         retry: the time, and the pauses.
-        waits_for: the source, as :data:`cpimportd.core.waiting.WHAT` has it.
+        wait_code: the source, as :data:`cpimportd.core.waiting.WHAT` has it.
     """
 
-    def __init__(self, retry: settings.Retry, waits_for: str = "source") -> None:
-        self._waits_for = waits_for
+    def __init__(self, retry: settings.Retry, wait_code: str = "source") -> None:
+        self._wait_code = wait_code
         self.ends = datetime.now(UTC) + retry.within
         """When nothing is begun anew any more, by the wall clock."""
         self._clock = asyncio.get_running_loop().time
@@ -55,26 +55,26 @@ class RetryBudget:
         self.first = first
 
     def allows(self, seconds: float) -> bool:
-        """Whether one may still wait so long."""
+        """Whether so many seconds are left."""
         return self._clock() + seconds <= self._until
 
     async def retry(self, attempt: Callable[[], Awaitable[_T]]) -> _T:
-        """Do something again, after growing pauses, while it fails in a way that may pass.
+        """Retry an operation after growing pauses while its failures are transient.
 
         Raises:
-            ProblemError: of the last attempt; of the first, if that cannot pass (a wrong password must not be tried
+            ProblemError: of the last attempt; of the first, if it is permanent (a wrong password must not be tried
                 twice, or the account may be locked).
         """
-        waiter = Waiting()
+        waiter = WaitReporter()
 
         # tenacity awaits only what it sees to be a coroutine function, which a lambda around one is not.
         async def one_attempt() -> _T:
-            # A try that lasts so long tells by itself what it does, or who is silent.
-            over = asyncio.get_running_loop().call_later(SHOWN_AFTER, waiter.over)
+            # A try that lasts this long reports its own waits.
+            clear_wait = asyncio.get_running_loop().call_later(SHOWN_AFTER, waiter.clear)
             try:
                 return await attempt()
             finally:
-                over.cancel()
+                clear_wait.cancel()
 
         try:
             return await AsyncRetrying(
@@ -85,14 +85,14 @@ class RetryBudget:
                 reraise=True,
             )(one_attempt)
         finally:
-            waiter.over()
+            waiter.clear()
 
-    def _report_retry(self, state: RetryCallState, waiter: Waiting) -> None:
+    def _report_retry(self, state: RetryCallState, waiter: WaitReporter) -> None:
         error = None if state.outcome is None else state.outcome.exception()
         if error is None:
             return
         again = datetime.now(UTC) + timedelta(seconds=state.upcoming_sleep)
-        waiter.says(Wait(self._waits_for, _why(error), again, self.ends))
+        waiter.report(Wait(self._wait_code, _why(error), again, self.ends))
         _log.warning(
             "trying again in %.0f s: %s",
             state.upcoming_sleep,
@@ -102,7 +102,7 @@ class RetryBudget:
 
 
 def _why(error: BaseException) -> str:
-    """In few words, what is wrong: of the network, as the system calls it; else the problem's own."""
+    """A short reason: the system's text for a network error, otherwise the problem's."""
     cause = error.__cause__
     if isinstance(cause, OSError) and (cause.errno or 0) > 0:
         return os.strerror(cause.errno or 0).lower()
@@ -115,14 +115,14 @@ def _why(error: BaseException) -> str:
 
 
 _EARLIEST = datetime(2000, 1, 1, tzinfo=UTC)
-_AHEAD = timedelta(minutes=1)
+_CLOCK_TOLERANCE = timedelta(minutes=1)
 _SHORTEST_PAUSE = 0.05
-_YOUNG: Final = phrase("young")
+_TOO_YOUNG: Final = phrase("young")
 
 
 def age(look: FileState, now: datetime) -> float | None:
-    """Seconds since the file was last written; None where the server does not say, or what it tells cannot be."""
-    if look.modified is None or not _EARLIEST <= look.modified <= now + _AHEAD:
+    """Seconds since the file was last written; None if the server tells no time, or an impossible one."""
+    if look.modified is None or not _EARLIEST <= look.modified <= now + _CLOCK_TOLERANCE:
         return None
     return max(0.0, (now - look.modified).total_seconds())
 
@@ -135,27 +135,27 @@ async def wait_until_stable(
     *,
     doubt: Phrase | None = None,
 ) -> Entry:
-    """Wait until a file seems to be written to the end.
+    """Wait until the upload of a file seems complete.
 
     Args:
-        entry: the file as it was last seen.
-        look: looks at it anew.
+        entry: the file with its last state.
+        look: reads its current state.
         stable_for: seconds without a change that count as the end.
         budget: how long to wait at most.
-        doubt: why its modification time is not to be believed; None if nothing speaks against it.
+        doubt: why its modification time is unreliable; None if it is reliable.
 
     Returns:
-        The file as it was seen at the end.
+        The file with its final state.
 
     Raises:
         ProblemError: still-uploading, and whatever ``look`` raises.
     """
-    if doubt is None and _old_enough(entry.look, stable_for):
+    if doubt is None and _is_old_enough(entry.look, stable_for):
         return entry
     clock = asyncio.get_running_loop().time
     # The listing may have told another time than MDTM does; only looks of the same kind are compared.
     seen, since = await look(), clock()
-    why = doubt or _YOUNG
+    why = doubt or _TOO_YOUNG
     while True:
         pause = stable_for - (clock() - since)
         aged = age(seen, datetime.now(UTC)) if doubt is None else None
@@ -166,7 +166,7 @@ async def wait_until_stable(
         pause = max(pause, _SHORTEST_PAUSE)
         if not budget.allows(pause):
             raise ProblemError(problem("still-uploading", file=entry.name, reason=why))
-        await _pause(pause, f"{entry.name}: {why}", budget, trouble=why != _YOUNG)
+        await _pause(pause, f"{entry.name}: {why}", budget, trouble=why != _TOO_YOUNG)
         now = await look()
         if now != seen:
             why = describe_change(seen, now)
@@ -174,19 +174,19 @@ async def wait_until_stable(
 
 
 async def _pause(seconds: float, why: str, budget: RetryBudget, *, trouble: bool) -> None:
-    """Wait, and say so; that a file is young is a usual morning, that it changes or is held waiter should know."""
+    """Wait and report it; a young file is normal, one that changes or is in use needs attention."""
     again = datetime.now(UTC) + timedelta(seconds=seconds)
     with waiting(Wait("upload", why, again, budget.ends, trouble=trouble)):
         await asyncio.sleep(seconds)
 
 
 def describe_change(before: FileState, after: FileState) -> Phrase:
-    """What two looks at one file differ in."""
+    """What two states of a file, in words."""
     if before.size != after.size:
         return phrase("size-changed", before=before.size, after=after.size)
     return phrase("written-anew")
 
 
-def _old_enough(look: FileState, stable_for: float) -> bool:
+def _is_old_enough(look: FileState, stable_for: float) -> bool:
     aged = age(look, datetime.now(UTC))
     return stable_for == 0 or (aged is not None and aged >= stable_for)

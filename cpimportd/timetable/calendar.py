@@ -29,7 +29,7 @@ SECOND: Final = timedelta(seconds=1)
 
 _BEFORE_ALL: Final = EPOCH - timedelta(days=2)
 _AFTER_ALL: Final = datetime(MAX_YEAR + 1, 1, 1, tzinfo=UTC)
-"""The local times that systemd's calendar knows, 1970 to 2199, lie between these in every zone."""
+"""The local times of systemd's calendar, 1970 to 2199, lie between these in every zone."""
 
 _STEPPED_PAST: Final = 86_400
 """Answers, one a second, that are stepped past; no zone's clock has been set back by a whole day since 1970."""
@@ -83,7 +83,7 @@ def parse(expression: str, zone: tzinfo) -> tuple[Line, ...]:
 
 
 def never_matches(expression: str) -> str | None:
-    """The first line of an expression that no day from 1970 to 2199 matches; None where each has one.
+    """The first line of an expression that no day from 1970 to 2199 matches; None if each has one.
 
     Such as a Thursday that is a Friday, or a 30 February. Clock changes are left aside: a local time that does not
     exist on a day is a matter of some zones and years.
@@ -101,8 +101,8 @@ def never_matches(expression: str) -> str | None:
     return None
 
 
-def forget_rules() -> None:
-    """Have the rules of time zones read anew by whoever asks for a zone next: their files may be others by now."""
+def clear_rule_cache() -> None:
+    """Clear the cache of time zone rules, whose files may have changed."""
     ZoneInfo.clear_cache()
     parse.cache_clear()
 
@@ -120,7 +120,7 @@ def _parse_line(text: str, zone: tzinfo) -> Line:
 
 
 def _zone(word: str) -> tzinfo | None:
-    """The zone that the last word of an expression names; None where it is no zone's place to stand.
+    """The zone that the last word of an expression names; None if it is no zone's place to stand.
 
     Raises:
         GrammarError: it stands where a zone does and is none.
@@ -168,12 +168,12 @@ def slots(expression: str, zone: tzinfo, after: datetime) -> Iterator[datetime]:
 
 
 def next_slot(expression: str, zone: tzinfo, after: datetime) -> datetime | None:
-    """The first slot after an instant, None where none comes before 2200; arguments as for :func:`slots`."""
+    """The first slot after an instant, None if none comes before 2200; arguments as for :func:`slots`."""
     return next(slots(expression, zone, after), None)
 
 
 def newest_slot(expression: str, zone: tzinfo, after: datetime, until: datetime) -> datetime | None:
-    """The newest slot in (after, until], None where there is none.
+    """The newest slot in (after, until], None if there is none.
 
     It is found by bisecting the seconds between, so thirty years of a schedule by the minute take some thirty looks.
 

@@ -12,7 +12,7 @@ ON_TIME: Final = timedelta(minutes=1)
 """Without ``catch_up`` an older slot is not started: it was missed, and the daemon looks at the clock more often."""
 
 COUNTED_AT_MOST: Final = 1000
-"""Missed slots are counted to here: after a year of a schedule by the minute nobody asks for more."""
+"""Missed slots are counted up to here: a year of a schedule by the minute."""
 
 
 class Due(msgspec.Struct, frozen=True):
@@ -21,7 +21,7 @@ class Due(msgspec.Struct, frozen=True):
     Attributes:
         slot: the instant, in UTC.
         startable: whether it is young enough to be started; else it was missed for good.
-        missed: how many older slots it stands for, without one that waits; not more than :data:`COUNTED_AT_MOST`.
+        missed: the number of older slots that it replaces, without a waiting one; at most :data:`COUNTED_AT_MOST`.
     """
 
     slot: datetime
@@ -32,7 +32,7 @@ class Due(msgspec.Struct, frozen=True):
 def due(
     schedule: PlannedSchedule, remembered: Remembered, now: datetime, waiting: datetime | None = None
 ) -> Due | None:
-    """The newest slot in (last done, now], None where there is none.
+    """The newest slot in (last done, now], None if there is none.
 
     Missed slots before it are coalesced into it: an import brings today's books, however many days were missed. Where
     there is none, a slot that was started and may not be resumed is missed for good, too.
@@ -57,7 +57,7 @@ def due(
 
 
 def resumable(schedule: PlannedSchedule, remembered: Remembered, now: datetime) -> datetime | None:
-    """The slot that was started before a restart and may still go on, None where there is none.
+    """The slot that was started before a restart and may still go on, None if there is none.
 
     Grace decides whether a slot may start. Once it was started, the time for trying bounds it, with a restart between
     as without one.
@@ -74,5 +74,5 @@ def resumable(schedule: PlannedSchedule, remembered: Remembered, now: datetime) 
 
 
 def upcoming(schedule: PlannedSchedule, remembered: Remembered, now: datetime) -> datetime | None:
-    """The next slot that can become due, None where the expression names none any more."""
+    """The next slot that can become due, None if the expression names none any more."""
     return next_slot(schedule.at, schedule.zone, max(now, remembered.counted_after))

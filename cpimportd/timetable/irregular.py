@@ -23,7 +23,7 @@ _DAY: Final = 86_400
 """Seconds. Two changes of one zone's clock are never nearer: the nearest in the tz database 2025b are a week apart."""
 
 _NAMED: Final = 3
-"""More local times of one date are told as a span."""
+"""More local times of one date are described as a span."""
 
 
 class Irregularity(StrEnum):

@@ -1,6 +1,6 @@
 """What is remembered of the schedules between two starts: from when slots count, which was done last, which is started.
 
-Everything here is a frozen value; changing the memory makes a new one, and whoever changed it stores it.
+Everything here is a frozen value; a change makes a new memory, which the caller stores.
 """
 
 from collections.abc import Iterable, Mapping
@@ -14,7 +14,7 @@ from msgspec.structs import replace
 from cpimportd.core.typed import Instant
 
 AHEAD: Final = timedelta(days=1)
-"""A last slot that lies further in the future than this was written under a wrong clock, and is not believed."""
+"""A last slot further in the future than this was written under a wrong clock, and is dropped."""
 
 
 class PlannedSchedule(msgspec.Struct, frozen=True):
@@ -50,12 +50,12 @@ class Remembered(msgspec.Struct, frozen=True):
     """What is remembered of one schedule; instants are in UTC.
 
     Attributes:
-        at: its expression when ``counting_from`` was set; None where the schedule was switched off since.
+        at: its expression when ``counting_from`` was set; None if the schedule was switched off since.
         timezone: its zone then.
-        counting_from: slots at or before it are nobody's business: the schedule was not in force yet.
+        counting_from: slots at or before it do not count: the schedule was not in force yet.
         last_done: the newest slot that was done, or was missed for good.
         newest_upload: when the newest workbook was uploaded that a done slot has seen, by the server's clock.
-        started: the slot that has come and is not done yet; None where none is. Grace was asked when it came, and
+        started: the slot that has come and is not done yet; None if none is. Grace was asked when it came, and
             is not asked again.
     """
 
@@ -99,12 +99,12 @@ class Memory(msgspec.Struct, frozen=True):
         Args:
             schedule: whose slot.
             slot: the instant, in UTC.
-            newest_upload: when the newest workbook that its run saw was uploaded; None where no run told.
+            newest_upload: when the newest workbook that its run saw was uploaded; None if no run told.
         """
         before = self.of(schedule)
         last = slot if before.last_done is None else max(before.last_done, slot)
         newest = newest_upload or before.newest_upload
-        # A newer slot that was missed for good ends nothing: the older one, which was started, goes on.
+        # A newer slot that was missed for good changes nothing: the older one, which was started, continues.
         started = None if before.started == slot else before.started
         return self.put(schedule, replace(before, last_done=last, newest_upload=newest, started=started))
 
@@ -135,7 +135,7 @@ def put_in_force(memory: Memory, schedules: Iterable[PlannedSchedule], now: date
     return Memory(kept)
 
 
-def disbelieve(memory: Memory, now: datetime) -> tuple[Memory, Mapping[str, datetime]]:
+def drop_future_slots(memory: Memory, now: datetime) -> tuple[Memory, Mapping[str, datetime]]:
     """Correct what was written under a clock that ran ahead.
 
     Slots never begin to count in the future: whatever is still to come was not in the past of any schedule. A last

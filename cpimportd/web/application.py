@@ -57,7 +57,7 @@ def make_application(services: Services) -> ASGIApp:
     """Everything behind its guard, ready for a server."""
 
     @asynccontextmanager
-    async def living(_: FastAPI) -> AsyncIterator[None]:
+    async def lifespan(_: FastAPI) -> AsyncIterator[None]:
         yield
         await services.books.close()
 
@@ -68,7 +68,7 @@ def make_application(services: Services) -> ASGIApp:
         # Pages that describe the interface would load their scripts from elsewhere.
         docs_url=None,
         redoc_url=None,
-        lifespan=living,
+        lifespan=lifespan,
         dependencies=[Depends(refuse_unknown)],
     )
     app.state.services = services

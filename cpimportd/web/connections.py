@@ -31,7 +31,7 @@ _READ_WITHIN: Final = 20.0
 _SLOWEST: Final = 1024
 """Bytes a second that a client has to read of its answer."""
 _DEAD_AFTER: Final = 30
-"""Seconds after which a machine that confirms nothing of what it is sent counts as gone."""
+"""Seconds without acknowledgement after which the peer counts as dead (TCP_USER_TIMEOUT)."""
 _CHECK_EVERY: Final = 1.0
 _WARN_EVERY: Final = 60.0
 _NETWORK: Final = 64
@@ -63,12 +63,12 @@ class Connection(H11Protocol):
         self.address = ""
 
     def connection_made(self, transport: Transport) -> None:  # type: ignore[override]
-        """Count it among the others; where they are too many, one is closed."""
+        """Count the connection; if there are too many, one is closed."""
         super().connection_made(transport)
         self.address = _address(self.client[0] if self.client else "")
         _detect_dead_peer(transport)
         self._next_check = self.loop.call_later(_CHECK_EVERY, self._check_deadlines)
-        self._make_room()
+        self._evict_if_full()
 
     def connection_lost(self, exc: Exception | None) -> None:
         """Stop checking its deadlines."""
@@ -104,7 +104,7 @@ class Connection(H11Protocol):
         super().on_response_complete()
 
     def resume_writing(self) -> None:
-        """A good part of the answer was taken."""
+        """The client has read a good part of the answer."""
         self._answer = None
         super().resume_writing()
 
@@ -120,7 +120,7 @@ class Connection(H11Protocol):
         return self._since
 
     def give_up(self, farewell: bytes = b"") -> None:
-        """Close it now, whatever it has not taken yet.
+        """Close it now, even if the client has not read everything.
 
         Args:
             farewell: the last ones.
@@ -133,16 +133,16 @@ class Connection(H11Protocol):
         else:
             self.transport.abort()
 
-    def _make_room(self) -> None:
+    def _evict_if_full(self) -> None:
         there = [one for one in self.connections if isinstance(one, Connection) and not one.given_up]
         by_address = Counter(one.address for one in there)
         if by_address[self.address] > MAX_PER_ADDRESS:
-            crowd = self.address
+            same_address = self.address
         elif len(there) > MAX_CONNECTIONS:
-            crowd = by_address.most_common(1)[0][0]
+            same_address = by_address.most_common(1)[0][0]
         else:
             return
-        _refuse_one([one for one in there if one.address == crowd and one.waiting] or [self], self)
+        _evict_one([one for one in there if one.address == same_address and one.waiting] or [self], self)
 
     def _check_deadlines(self) -> None:
         self._next_check = self.loop.call_later(_CHECK_EVERY, self._check_deadlines)
@@ -173,12 +173,12 @@ class Connection(H11Protocol):
         return True
 
 
-def _refuse_one(idle: Collection[Connection], new: Connection) -> None:
-    victim = min(idle, key=lambda one: one.since)
+def _evict_one(idle: Collection[Connection], new: Connection) -> None:
+    evicted = min(idle, key=lambda one: one.since)
     if time.monotonic() - Connection.warned_at > _WARN_EVERY:
         Connection.warned_at = time.monotonic()
-        logger.warning("too many connections, the most from %s: those that ask for nothing are closed", victim.address)
-    victim.give_up(_TOO_MANY if victim is new else b"")
+        logger.warning("too many connections, the most from %s: those that ask for nothing are closed", evicted.address)
+    evicted.give_up(_TOO_MANY if evicted is new else b"")
 
 
 def _address(host: str) -> str:

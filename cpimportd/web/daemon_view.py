@@ -1,4 +1,4 @@
-"""The daemon as the page sees it: its status as it is now, how far a run is, and what needs attention."""
+"""The daemon's state for the page: its status, the progress of a run, and what needs attention."""
 
 import asyncio
 import re
@@ -12,7 +12,15 @@ from starlette.concurrency import run_in_threadpool
 from cpimportd.core.outcomes import held_alone
 from cpimportd.core.problems import Problem, ProblemError
 from cpimportd.core.typed import to_json
-from cpimportd.daemon.client import Client, as_told, slotless, trouble_of_run, undone, waits_in_trouble, with_held
+from cpimportd.daemon.client import (
+    Client,
+    failed_jobs,
+    schedules_without_slots,
+    waiting_needs_attention,
+    waits_needing_attention,
+    with_attention,
+    with_database_facts,
+)
 
 FRESH: Final = 0.4
 """Seconds for which a look at the daemon serves everybody who asks."""
@@ -105,15 +113,15 @@ class DaemonView:
         """The status as ``cpimportd status --json`` prints it.
 
         Args:
-            held: the units that the books hold now; None where they could not be asked.
+            held: the units that the books hold now; None if they could not be asked.
             unasked: why not.
-            outstanding: that readers have not been told of runs, by the books.
+            outstanding: problems of notifications that were not sent, by the database.
         """
         seen = await self.look()
         if seen.status is None:
             problems = [] if seen.problem is None else [to_json(seen.problem)]
             return {"daemon": False, "running": False, "problems": problems}
-        return as_told(with_held(dict(seen.status), held, unasked, outstanding))
+        return with_attention(with_database_facts(dict(seen.status), held, unasked, outstanding))
 
 
 def traffic_light(
@@ -136,7 +144,7 @@ def traffic_light(
         red.append({"code": seen.problem.code if seen.problem else "daemon-not-running"})
     if last in {"failed", "abandoned"}:
         red.append({"code": "last-failed"})
-    if seen.status is not None and (failed := len(undone(seen.status))):
+    if seen.status is not None and (failed := len(failed_jobs(seen.status))):
         red.append({"code": "schedule-failed", "count": failed})
     if last is None:
         yellow.append({"code": "no-run"})
@@ -154,9 +162,12 @@ def traffic_light(
 
 def _daemon_problems(status: Mapping[str, Any]) -> list[dict[str, Any]]:
     """What the daemon itself says that needs attention."""
-    counted = {"waiting": sum(map(waits_in_trouble, status["schedules"])), "slotless": len(slotless(status))}
+    counted = {
+        "waiting": sum(map(waiting_needs_attention, status["schedules"])),
+        "slotless": len(schedules_without_slots(status)),
+    }
     found: list[dict[str, Any]] = [{"code": code, "count": count} for code, count in counted.items() if count]
-    if trouble_of_run(status):
+    if waits_needing_attention(status):
         found.append({"code": "run-waiting"})
     if status.get("refused") is not None:
         found.append({"code": "refused"})

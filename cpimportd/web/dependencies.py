@@ -43,7 +43,7 @@ def _services(request: Request) -> Services:
 Shared = Annotated[Services, Depends(_services)]
 """The services, as a parameter of a route."""
 
-SpokenLanguage = Annotated[Language, Depends(language_of)]
+RequestLanguage = Annotated[Language, Depends(language_of)]
 """The language that the client asks for."""
 
 
@@ -79,7 +79,7 @@ def bounded(services: Services, limit: int | None, usual: int = 100) -> int:
 
 
 def refuse_unknown(request: Request) -> None:
-    """For every route, before it does anything: each parameter is one that it knows, and given once.
+    """Check, before any route runs, that each query parameter is known and given once.
 
     An answer that leaves a filter out looks just like one that has it.
 

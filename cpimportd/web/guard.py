@@ -29,7 +29,7 @@ _STATIC: Final = "/static/"
 _SAFE: Final = frozenset({"GET", "HEAD", "OPTIONS"})
 
 _HOST: Final = re.compile(r"(?P<name>\[[0-9A-Fa-f:.]+\]|[A-Za-z0-9_.-]+)(?::[0-9]{1,5})?")
-"""A Host header (RFC 9110, 7.2): nothing that could be taken for a path follows the port."""
+"""A Host header (RFC 9110, 7.2): no text after the port that could be parsed as a path."""
 
 _SECURITY: Final = {
     "Content-Security-Policy": "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; "
@@ -86,20 +86,20 @@ class Guard:
     def _refused(self, request: Request) -> tuple[Problem, int | None] | None:
         headers, path = request.headers, request.scope["path"]  # what is routed by; request.url is made of Host, too
         host = headers.get("host", "")
-        if not self._is_ours(host):
+        if not self._is_allowed_host(host):
             return problem("web-host", value=host), None
-        if request.method not in _SAFE and _from_elsewhere(headers, host):
+        if request.method not in _SAFE and _foreign_origin(headers, host):
             return problem("web-foreign"), None
         length = headers.get("content-length", "0")
         if not length.isascii() or not length.isdigit() or int(length) > LARGEST_BODY:
             return problem("web-request", reason=phrase("body-too-large", limit=LARGEST_BODY)), 413
         if (reason := _unreadable(request.scope)) is not None:
             return problem("web-request", reason=reason), None
-        if path in _WITHOUT_TOKEN or path.startswith(_STATIC) or self._shows_token(headers):
+        if path in _WITHOUT_TOKEN or path.startswith(_STATIC) or self._has_valid_token(headers):
             return None
         return problem("web-unauthorized"), None
 
-    def _is_ours(self, host: str) -> bool:
+    def _is_allowed_host(self, host: str) -> bool:
         found = _HOST.fullmatch(host)
         if found is None:
             return False
@@ -110,14 +110,14 @@ class Guard:
             return name == "localhost" or name in self._hosts
         return True
 
-    def _shows_token(self, headers: Headers) -> bool:
+    def _has_valid_token(self, headers: Headers) -> bool:
         if self._token is None:
             return True  # open on a loopback address, by web.open_on_loopback
         scheme, _, token = headers.get("authorization", "").partition(" ")
         return secrets.compare_digest(token.strip().encode(), self._token) and scheme.lower() == "bearer"
 
 
-def _from_elsewhere(headers: Headers, host: str) -> bool:
+def _foreign_origin(headers: Headers, host: str) -> bool:
     """Whether a page of another origin sends this; a program that is no browser sends neither header."""
     if headers.get("sec-fetch-site", "none") not in {"none", "same-origin"}:
         return True
@@ -126,7 +126,7 @@ def _from_elsewhere(headers: Headers, host: str) -> bool:
 
 
 def _unreadable(scope: Scope) -> Phrase | None:
-    """Why an address is no text that a database or a file system could take; None where it is one.
+    """Why an address is no text that a database or a file system could take; None if it is one.
 
     A NUL is a character to Python and to nobody else; half of a surrogate pair, or a byte that is not UTF-8, is none.
     """

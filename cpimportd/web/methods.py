@@ -13,7 +13,7 @@ _EVERY: Final = ("GET", "POST")
 
 
 def allowed(routes: Iterable[BaseRoute], scope: Scope) -> str:
-    """What may be done at a path, as the header Allow has it; empty where nothing is there."""
+    """What may be done at a path, as the header Allow has it; empty if nothing is there."""
     found = {method for method in _EVERY for route in routes if _is_there(route, {**scope, "method": method})}
     if not found and scope["path"] != "*":
         return ""
@@ -32,7 +32,7 @@ class Methods:
 
     Args:
         app: what answers GET and POST.
-        routes: what it knows.
+        routes: of the application.
     """
 
     def __init__(self, app: ASGIApp, routes: Iterable[BaseRoute]) -> None:
@@ -64,7 +64,7 @@ class Methods:
 
 
 def _relative(headers: MutableHeaders) -> None:
-    """A redirect stays where the request came from: only a proxy knows whether that was https, and by which name."""
+    """A redirect with a relative location: only the proxy knows the scheme and host of the request."""
     location = headers.get("location")
     if location is None:
         return

@@ -1,4 +1,4 @@
-"""Problems as the interface tells them, in the language of whoever asks; errors as problem details (RFC 9457)."""
+"""Problems in the language of the request; errors as problem details (RFC 9457)."""
 
 from collections.abc import Iterable, Mapping
 from http import HTTPStatus
@@ -53,7 +53,7 @@ def language_of(request: Request) -> Language:
     return best[1]
 
 
-def told(found: Mapping[str, Any], language: Language) -> dict[str, Any]:
+def in_language(found: Mapping[str, Any], language: Language) -> dict[str, Any]:
     """A problem as it is stored, with ``effect``, and ``sentence`` and ``way_out`` in a language.
 
     ``details`` is the English message where it knows more than the sentence says, which is so of a problem that was
@@ -71,9 +71,9 @@ def told(found: Mapping[str, Any], language: Language) -> dict[str, Any]:
     }
 
 
-def all_told(found: Iterable[Mapping[str, Any]], language: Language) -> list[dict[str, Any]]:
-    """Several problems, see :func:`told`."""
-    return [told(one, language) for one in found]
+def all_in_language(found: Iterable[Mapping[str, Any]], language: Language) -> list[dict[str, Any]]:
+    """Several problems, see :func:`in_language`."""
+    return [in_language(one, language) for one in found]
 
 
 class ProblemDetails(BaseModel):
@@ -102,10 +102,10 @@ def status_of(found: Problem) -> int:
 
 
 def response(request: Request, found: Problem, status: int | None = None) -> Response:
-    """The answer that tells a problem."""
+    """The response for a problem."""
     number = status or status_of(found)
     language = language_of(request)
-    spoken = told(to_json(found), language)
+    spoken = in_language(to_json(found), language)
     body = {
         "type": "about:blank",
         "title": HTTPStatus(number).phrase,

@@ -1,4 +1,4 @@
-"""What the dashboard is made of: its files, what it shows at a glance, what goes on now, the predecessor's paths."""
+"""Routes of the dashboard: its files, the overview, live events, and the predecessor's paths."""
 
 import asyncio
 import json
@@ -23,8 +23,8 @@ from cpimportd.core.phrases import phrase
 from cpimportd.core.problems import ProblemError, problem
 from cpimportd.core.typed import to_json
 from cpimportd.web.daemon_view import FRESH, traffic_light
-from cpimportd.web.dependencies import Department, Limit, Services, Shared, Skip, SpokenLanguage, bounded
-from cpimportd.web.problem_details import RESPONSES, all_told, response
+from cpimportd.web.dependencies import Department, Limit, RequestLanguage, Services, Shared, Skip, bounded
+from cpimportd.web.problem_details import RESPONSES, all_in_language, response
 
 STATIC: Final = Path(str(files("cpimportd.web") / "static"))
 """The page's own files; it loads no others."""
@@ -65,7 +65,7 @@ async def page() -> FileResponse:
 
 
 @api.get("/import/overview", summary="Everything at a glance")
-async def overview(services: Shared, department: Department, language: SpokenLanguage) -> dict[str, Any]:
+async def overview(services: Shared, department: Department, language: RequestLanguage) -> dict[str, Any]:
     """What the dashboard shows: traffic light, the last 30 days, what is held and why, workbooks, the summary."""
     now, zone = datetime.now(UTC), services.settings.zone
     stale_after = services.settings.source.stale_after
@@ -84,7 +84,7 @@ async def overview(services: Shared, department: Department, language: SpokenLan
         "live": {**seen.live, **({"held": [one.unit.name for one in held]} if seen.status else {})},
         "summary": to_json(summary),
         "days": month,
-        "held": [{**to_json(one), "problems": all_told(to_json(one.problems), language)} for one in held],
+        "held": [{**to_json(one), "problems": all_in_language(to_json(one.problems), language)} for one in held],
         "files": books,
     }
 

@@ -19,8 +19,8 @@ from cpimportd.core.problems import ProblemError, problem
 from cpimportd.core.texts.translation import Language
 from cpimportd.core.typed import to_json
 from cpimportd.render.fields import title_of
-from cpimportd.web.dependencies import Department, Limit, Services, Shared, Skip, SpokenLanguage, bounded
-from cpimportd.web.problem_details import RESPONSES, all_told
+from cpimportd.web.dependencies import Department, Limit, RequestLanguage, Services, Shared, Skip, bounded
+from cpimportd.web.problem_details import RESPONSES, all_in_language
 
 router = APIRouter(responses=RESPONSES)
 
@@ -53,25 +53,28 @@ async def status(services: Shared) -> dict[str, Any]:
 
 
 @router.get("/runs/{run}", summary="One run and its report")
-async def one_run(services: Shared, run: RunNumber, language: SpokenLanguage) -> dict[str, Any]:
+async def one_run(services: Shared, run: RunNumber, language: RequestLanguage) -> dict[str, Any]:
     """The run's line and its report; each problem has ``sentence`` and ``way_out`` in the language asked for."""
     async with services.books.reading() as connection:
-        await _require_ours(connection, run, services)
+        await _require_department(connection, run, services)
         shown = await show(connection, run)
-    return {**to_json(shown.line), "report": None if shown.report is None else _spoken(shown.report, language)}
+    return {
+        **to_json(shown.line),
+        "report": None if shown.report is None else _report_in_language(shown.report, language),
+    }
 
 
-async def _require_ours(connection: asyncpg.Connection, run: int, services: Services) -> None:
+async def _require_department(connection: asyncpg.Connection, run: int, services: Services) -> None:
     if await department_of(connection, run) != services.settings.department_id:
         raise ProblemError(problem("web-not-found", value=phrase("the-run", run=run)))
 
 
-def _spoken(report: Mapping[str, Any], language: Language) -> dict[str, Any]:
+def _report_in_language(report: Mapping[str, Any], language: Language) -> dict[str, Any]:
     parts = {
-        name: [{**one, "problems": all_told(one["problems"], language)} for one in report[name]]
+        name: [{**one, "problems": all_in_language(one["problems"], language)} for one in report[name]]
         for name in ("files", "units")
     }
-    return {**report, **parts, "problems": all_told(report["problems"], language)}
+    return {**report, **parts, "problems": all_in_language(report["problems"], language)}
 
 
 @router.get("/runs/{run}/diff", summary="What a run made different")
@@ -84,7 +87,7 @@ async def diff(
     """
     number = bounded(services, limit)
     async with services.books.reading() as connection:
-        await _require_ours(connection, run, services)
+        await _require_department(connection, run, services)
         found = await read_diff(connection, run, organization=organization)
         async with aclosing(movements(connection, found, skip=skip, limit=number)) as documents:
             page = [one.titled(title_of) async for one in documents]

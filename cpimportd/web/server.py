@@ -103,11 +103,11 @@ async def _serve(settings: Settings, listening: socket.socket, ready: Callable[[
     host, port = listening.getsockname()[:2]
     address = f"http://[{host}]:{port}/" if ":" in host else f"http://{host}:{port}/"
 
-    def told() -> None:
+    def print_address() -> None:
         systemd.notify(f"READY=1\nSTATUS=Answering at {address}")
         ready(address)
 
-    server = _Server(_config(services), told)
+    server = _Server(_config(services), print_address)
 
     def stop() -> None:
         systemd.notify("STOPPING=1")

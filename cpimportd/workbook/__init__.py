@@ -1,4 +1,4 @@
-"""READ: what a workbook holds, cell by cell, from a file that nobody vouches for.
+"""READ: the cells of a workbook from an untrusted file.
 
 ``sandbox`` belongs to the parent process; ``confine``, ``guards`` and ``cells`` run in the child that it starts.
 """

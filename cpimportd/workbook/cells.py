@@ -92,7 +92,7 @@ def _of_zip(workbook: Workbook, contents: Contents, file: str) -> Cells:
         except _UnreadableError as error:
             return Cells("expat", second(error.phrase), contents.since_1904)
         rows = [
-            partial(_first_or_second, page, contents.odd_numbers, partial(_nth_rows, second, place))
+            partial(_merge_engines, page, contents.odd_numbers, partial(_rows_of_second_engine, second, place))
             for place, page in enumerate(pages)
         ]
         sheets = tuple(Sheet(page.name, each) for page, each in zip(pages, rows, strict=True))
@@ -100,13 +100,13 @@ def _of_zip(workbook: Workbook, contents: Contents, file: str) -> Cells:
     return Cells("expat", second(None), contents.since_1904)
 
 
-def _nth_rows(second: Callable[[Phrase | None], tuple[Sheet, ...]], place: int, reason: Phrase) -> Iterator[Row]:
+def _rows_of_second_engine(
+    second: Callable[[Phrase | None], tuple[Sheet, ...]], place: int, reason: Phrase
+) -> Iterator[Row]:
     return second(reason)[place].rows()
 
 
-def _first_or_second(
-    sheet: CalamineSheet, odd_numbers: bool, second: Callable[[Phrase], Iterator[Row]]
-) -> Iterator[Row]:
+def _merge_engines(sheet: CalamineSheet, odd_numbers: bool, second: Callable[[Phrase], Iterator[Row]]) -> Iterator[Row]:
     """A sheet's rows by calamine, and from the first row on that it does not read right by the second engine."""
     last = 0
     try:
@@ -173,7 +173,7 @@ def _pages(workbook: Workbook, package: Package, file: str) -> list[CalamineShee
         with workbook.open("rb") as handle:
             book = CalamineWorkbook.from_filelike(handle if package.plain else with_usual_names(workbook, package))
         pages = _worksheets(book)
-        # Whether calamine sees the worksheets that the package has.
+        # Check that calamine finds the worksheets of the package.
         if [(page.name, page.shown) for page in pages] != [(sheet.name, sheet.shown) for sheet in package.sheets]:
             book = CalamineWorkbook.from_filelike(with_usual_names(workbook, package))
             pages = _worksheets(book)
@@ -216,7 +216,7 @@ def _calamine_rows(sheet: CalamineSheet) -> Iterator[Row]:
 
 
 def _unreadable(error: BaseException, row: int | None = None) -> _UnreadableError:
-    """Turn an exception of calamine's into one of ours; whatever else it is goes on as it is.
+    """Translate an exception of calamine; others are raised unchanged.
 
     A panic of Rust arrives as a class of its own under BaseException, which no module exports.
     """

@@ -74,11 +74,11 @@ class _Container:
         return frozenset(self._streams)
 
     def read(self, name: str) -> bytes:
-        """A stream's bytes; none where there is no such stream."""
+        """A stream's bytes; none if there is no such stream."""
         start, size = self._streams.get(name, (_END_OF_CHAIN, 0))
         if size >= self._cutoff:
             return self._chain(start)[:size]
-        pieces = [self._small[at * 64 : at * 64 + 64] for at in _followed(start, self._small_table)]
+        pieces = [self._small[at * 64 : at * 64 + 64] for at in _follow_chain(start, self._small_table)]
         return b"".join(pieces)[:size]
 
     def _sectors_table(self) -> tuple[int, ...]:
@@ -97,10 +97,10 @@ class _Container:
         return self._whole[start : start + self._size].ljust(self._size, b"\0")
 
     def _chain(self, start: int) -> bytes:
-        return b"".join(self._sector(number) for number in _followed(start, self._table))
+        return b"".join(self._sector(number) for number in _follow_chain(start, self._table))
 
 
-def _followed(number: int, table: tuple[int, ...]) -> Iterator[int]:
+def _follow_chain(number: int, table: tuple[int, ...]) -> Iterator[int]:
     """A chain of sectors; one that bites its tail ends when it has as many links as there are sectors."""
     for _ in range(len(table)):
         if number >= _END_OF_CHAIN:

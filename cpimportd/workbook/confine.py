@@ -1,4 +1,4 @@
-"""What the child gives up of its own accord before it looks at a file: everything but memory and what it has open.
+"""What the child gives up before it reads a file: everything but memory and open descriptors.
 
 The limits on memory and time are set from outside (``sandbox``). Namespaces, Landlock and a filter of system calls are
 three walls, each of which may be refused by an old kernel, a container or the unit's own hardening: each is tried, and
@@ -27,7 +27,7 @@ CLONE_NEWUSER, _CLONE_NEWNET = 0x10000000, 0x40000000  # unshare(2)
 
 @dataclass(frozen=True, slots=True)
 class Walls:
-    """By which means a process is confined.
+    """The means by which a process is confined.
 
     Attributes:
         namespaces: it sees a network of its own, which has not even a loopback.
@@ -43,10 +43,10 @@ class Walls:
 @cache
 def import_codecs() -> None:
     """Have every encoding at hand: a workbook may be in any, and each is a module of its own."""
-    import_whole(encodings)
+    import_submodules(encodings)
 
 
-def import_whole(package: ModuleType, *, but: Collection[str] = ()) -> None:
+def import_submodules(package: ModuleType, *, but: Collection[str] = ()) -> None:
     """Import every module of a package that can be imported here: it would do so itself, when it can no more.
 
     Args:
@@ -62,7 +62,8 @@ def import_whole(package: ModuleType, *, but: Collection[str] = ()) -> None:
 def confine() -> Walls:
     """Give up, for good: new rights, every network, to open any file, to start anything, and to signal anybody.
 
-    Whatever is to be read must be open, and what is to be imported be imported: ``import_codecs``, ``import_whole``.
+    Whatever is to be read must be open, and what is to be imported be imported: ``import_codecs``,
+    ``import_submodules``.
     """
     libc = ctypes.CDLL(None, use_errno=True)
     libc.prctl(_PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0)
@@ -86,7 +87,7 @@ def _seccomp() -> bool:
 
 
 def die_with_parent() -> None:
-    """Be killed when the thread that forked this process ends; a fork of this process must ask anew."""
+    """Have the kernel kill this process when its parent thread ends; a fork must call this again."""
     ctypes.CDLL(None, use_errno=True).prctl(_PR_SET_PDEATHSIG, int(signal.SIGKILL), 0, 0, 0)
 
 

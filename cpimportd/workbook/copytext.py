@@ -104,7 +104,7 @@ _KEY = re.compile(
 
 
 class Keys(Sequence[Document]):
-    """Documents in file order; each is made anew whenever it is asked for."""
+    """Documents in file order; each is created on access."""
 
     __slots__ = ("_kopecks", "_operation_ids", "_organizations", "_rows")
 
@@ -120,7 +120,7 @@ class Keys(Sequence[Document]):
         Args:
             row: its number in the sheet.
             operation_id: which document it is, or belongs to.
-            organization: as the row names it; None where it names none.
+            organization: as the row names it; None if it names none.
             kopecks: its amount.
         """
         self._rows.append(row)
@@ -155,7 +155,7 @@ class Keys(Sequence[Document]):
 
 
 class KeyReader:
-    """Takes the keys of rows that another process wrote, with every doubt about it.
+    """Reads the keys of rows from an untrusted process.
 
     Args:
         keys: where they go.

@@ -20,7 +20,7 @@ from typing import Self
 
 from cpimportd.core.phrases import PhraseError
 from cpimportd.workbook.forkserver import LONGEST
-from cpimportd.workbook.memory import ran_out_of_memory
+from cpimportd.workbook.memory import is_out_of_memory
 from cpimportd.workbook.sandbox import ENVIRONMENT, PIECE, last_line
 
 _SECONDS_TO_END = 1
@@ -85,7 +85,7 @@ class ForkServer:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         async with self._turn:
-            self._hang_up()
+            self._close_connection()
             await self._end()
 
     async def fork(self) -> Forked:
@@ -135,7 +135,7 @@ class ForkServer:
         asyncio.get_running_loop().add_reader(control, self._receive)
 
     async def _end(self) -> None:
-        """See to it that a process to which nobody talks any more ends, and keep what it complained of."""
+        """End the server process after a disconnection, and keep its error output."""
         if self._process is None:
             return
         process = self._process
@@ -155,57 +155,57 @@ class ForkServer:
         async with self._turn:
             if self._control is None:  # else it was started anew meanwhile
                 await self._end()
-        if ran_out_of_memory(self._stderr):
+        if is_out_of_memory(self._stderr):
             return OSError(errno.ENOMEM, os.strerror(errno.ENOMEM))
         return ForkerEndedError("forker-ended", said=last_line(self._stderr))
 
     def _kill(self, ticket: int, answers: _Answers) -> None:
         self._send(b"kill %d" % ticket)
-        asyncio.get_running_loop().call_later(_SECONDS_TO_KILL, self._give_up, answers)
+        asyncio.get_running_loop().call_later(_SECONDS_TO_KILL, self._abandon, answers)
 
-    def _give_up(self, answers: _Answers) -> None:
+    def _abandon(self, answers: _Answers) -> None:
         """A process that does not even kill was stopped, maybe by a child: what it has forked dies with it."""
         if not answers.ended.done():
             if self._process is not None:
                 _kill(self._process)
-            self._hang_up()
+            self._close_connection()
 
     def _send(self, request: bytes, descriptors: Sequence[int] = ()) -> None:
         if self._control is not None:
             try:
                 socket.send_fds(self._control, [request], descriptors)
-            except OSError:  # it is gone, or takes nothing any more
-                self._hang_up()
+            except OSError:  # it has ended, or reads nothing any more
+                self._close_connection()
         else:
-            self._answer_all()
+            self._resolve_all()
 
     def _receive(self) -> None:
         """Take an answer that has come."""
-        assert self._control is not None  # noqa: S101  nobody calls without it
+        assert self._control is not None  # noqa: S101  callers have started it
         try:
             answer = self._control.recv(LONGEST)
         except ConnectionError:
             answer = b""
         if not answer:
-            self._hang_up()
+            self._close_connection()
             return
         ticket, what, number = answer.split()
         answers = self._answers[int(ticket)]
-        if what != b"ended" and not answers.born.done():  # else nobody waits for it any more
+        if what != b"ended" and not answers.born.done():  # otherwise the result is no longer awaited
             answers.born.set_result(int(number) if what == b"born" else OSError(int(number), os.strerror(int(number))))
         if what != b"born":
             answers.ended.set_result(int(number) if what == b"ended" else -signal.SIGKILL)
             del self._answers[int(ticket)]
 
-    def _hang_up(self) -> None:
+    def _close_connection(self) -> None:
         """Talk no more to this process, and count its children as killed: it kills them when it notices."""
         if self._control is not None:
             asyncio.get_running_loop().remove_reader(self._control)
             self._control.close()
             self._control = None
-        self._answer_all()
+        self._resolve_all()
 
-    def _answer_all(self) -> None:
+    def _resolve_all(self) -> None:
         while self._answers:
             _, answers = self._answers.popitem()
             if not answers.born.done():

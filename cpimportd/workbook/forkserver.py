@@ -23,12 +23,12 @@ _STANDARD = (0, 1, 2)
 
 
 def serve() -> None:
-    """Fork as long as there is somebody to ask for it; returns in every child, and nowhere else.
+    """Serve fork requests; returns in every child, and nowhere else.
 
     A child has its own session, the three descriptors that came with its request, and no other.
 
     Raises:
-        SystemExit: who asked is gone. Children that are still there are killed.
+        SystemExit: the client has disconnected; the remaining children are killed.
     """
     die_with_parent()
     control = socket.socket(fileno=0)
@@ -62,7 +62,7 @@ def _answer(control: socket.socket, tickets: dict[int, int]) -> int | None:
     """
     try:
         request, descriptors, _, _ = socket.recv_fds(control, LONGEST, len(_STANDARD))
-    except ConnectionResetError:  # who asked is gone, and has not taken every answer
+    except ConnectionResetError:  # the client has disconnected with unread answers
         request, descriptors = b"", []
     if not request:
         for pid in tickets:
@@ -125,5 +125,5 @@ def _reap(control: socket.socket, tickets: dict[int, int]) -> None:
 
 
 def _send(control: socket.socket, answer: bytes) -> None:
-    with suppress(BrokenPipeError, ConnectionResetError):  # the next request's end says that nobody asks any more
+    with suppress(BrokenPipeError, ConnectionResetError):  # the next read reports the disconnection
         control.send(answer)

@@ -31,10 +31,10 @@ _ENCLOSED = re.compile(r"(?:^|/)(?:embeddings/[^/]+|media/[^/]+(?<!\.png)(?<!\.j
 _DIRECTORY_BYTES_PER_ENTRY = 1024
 _SMALL_PART = 1024 * 1024
 _SMALL_HEAD = 16
-_ROOM = 12_000_000
+_HEADROOM = 12_000_000
 _BYTES_PER_PLACE = 8
 _LONGEST_NAME = 512
-_DAMAGES = (
+_DAMAGE_ERRORS = (
     zipfile.BadZipFile,
     zlib.error,
     EOFError,
@@ -107,7 +107,7 @@ def inspect(workbook: Workbook, limits: ZipLimits, file: str) -> Contents:
             )
         try:
             return _inspect_zip(handle, limits, file)
-        except _DAMAGES as error:
+        except _DAMAGE_ERRORS as error:
             raise_if_memory_was_missing(error)
             raise ProblemError(
                 problem("file-damaged", file=file, reason=reason_of(error) or type(error).__name__)
@@ -134,7 +134,7 @@ def _inspect_zip(handle: IO[bytes], limits: ZipLimits, file: str) -> Contents:
         raise suspicious(file, "large-directory", entries=entries, size=directory, most=limits.entries)
     with zipfile.ZipFile(handle) as archive:
         parts = [part for part in archive.infolist() if not part.is_dir()]
-        _judge(parts, limits, file)
+        _check_parts(parts, limits, file)
         names = [part.filename for part in parts]
         if MANIFEST not in {name.casefold() for name in names}:
             raise ProblemError(problem("file-not-workbook", file=file, reason=phrase("no-manifest")))
@@ -154,7 +154,7 @@ def _inspect_zip(handle: IO[bytes], limits: ZipLimits, file: str) -> Contents:
             odd_numbers = odd_numbers or scanner.odd_numbers
             places, size = places + scanner.places, size + scanner.size
         # calamine keeps a table of all places; where few are filled, a cell lies far away.
-        needs_second_engine = needs_second_engine or places > max(_ROOM, size // _BYTES_PER_PLACE)
+        needs_second_engine = needs_second_engine or places > max(_HEADROOM, size // _BYTES_PER_PLACE)
     return Contents(
         total.text(),
         is_zip=True,
@@ -209,7 +209,7 @@ def _directory_size(handle: IO[bytes]) -> tuple[int, int]:
     return entries, directory
 
 
-def _judge(parts: list[zipfile.ZipInfo], limits: ZipLimits, file: str) -> None:
+def _check_parts(parts: list[zipfile.ZipInfo], limits: ZipLimits, file: str) -> None:
     """Refuse by what the directory declares; zipfile never unpacks more of a part than it declares."""
     seen: set[str] = set()
     total = 0

@@ -1,21 +1,21 @@
 """Whether memory was missing: as a process's last words have it, or as an exception means it that says something else.
 
-A file is not damaged because there was no room to read it, and nobody in accounting can export that away.
+Lack of memory does not mean that the file is damaged, and exporting it again does not help.
 """
 
 import errno
 import zlib
 from collections.abc import Iterator
 
-_SAID = (b"MemoryError", b"memory allocation of", b"annot allocate memory", b"out of memory",
+_MESSAGES = (b"MemoryError", b"memory allocation of", b"annot allocate memory", b"out of memory",
          b"failed to map segment")  # fmt: skip
 # Z_MEM_ERROR of zlib.h; Python's zlib passes on the number alone where inflate() finds no room for its window.
 _ZLIB = "Error -4 "
 
 
-def ran_out_of_memory(complaint: bytes) -> bool:
+def is_out_of_memory(complaint: bytes) -> bool:
     """Whether that is what a process says on stderr, in the words of Python, Rust, expat or ld.so."""
-    return any(sign in complaint for sign in _SAID)
+    return any(sign in complaint for sign in _MESSAGES)
 
 
 def raise_if_memory_was_missing(error: BaseException) -> None:
@@ -43,4 +43,4 @@ def _memory_was_missing(error: BaseException) -> bool:
         return str(error).startswith(_ZLIB)
     if isinstance(error, OSError):
         return error.errno == errno.ENOMEM
-    return isinstance(error, MemoryError) or ran_out_of_memory(str(error).encode(errors="replace"))
+    return isinstance(error, MemoryError) or is_out_of_memory(str(error).encode(errors="replace"))

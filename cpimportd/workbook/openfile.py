@@ -22,7 +22,7 @@ class Workbook(Protocol):
 
 
 class OpenFile:
-    """A file that is opened once and read by whoever asks, any number of times; to be closed at the end of its block.
+    """A file that is opened once and read any number of times, also by several readers; a context manager.
 
     Raises:
         OSError: it cannot be opened.
@@ -45,7 +45,7 @@ class OpenFile:
 
 
 class _Place(io.RawIOBase):
-    """A place in a file whose descriptor others read from, too: pread(2) moves nobody else's."""
+    """A position in a file with a shared descriptor: pread(2) does not move the others' positions."""
 
     def __init__(self, descriptor: int) -> None:
         self._descriptor = descriptor

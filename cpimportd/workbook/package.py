@@ -52,8 +52,8 @@ class Package:
     Attributes:
         workbook: the zip's name of the workbook part.
         sheets: its worksheets, in its order; charts, dialogs and macro sheets are none.
-        strings: the zip's name of the shared texts; None where there are none.
-        styles: the zip's name of the styles; None where there are none.
+        strings: the zip's name of the shared texts; None if there are none.
+        styles: the zip's name of the styles; None if there are none.
         since_1904: it counts its days from 1904.
         plain: calamine, which goes by names, finds the same parts.
     """
@@ -89,7 +89,7 @@ def resolve(names: Iterable[str], read: Read, file: str) -> Package | None:
         file: the workbook's name, for problems.
 
     Returns:
-        None where the workbook is binary (XLSB).
+        None if the workbook is binary (XLSB).
 
     Raises:
         ProblemError: ``file-not-workbook``; ``file-damaged`` where a part is missing or two say different things of
@@ -187,7 +187,7 @@ class _Resolver:
         return tuple(sheets), plain and all(_PLAIN_NAME.fullmatch(sheet.part) for sheet in sheets)
 
     def _only(self, kind: str, relations: Mapping[str, _Relation]) -> str | None:
-        """The one part of a kind that the workbook has, by relationship or, where none speaks, by content type."""
+        """The workbook's only part of a kind, by relationship or, if there is none, by content type."""
         found = self._targets(kind, relations)
         declared = [
             self._parts[name] for name, content in self._types.items()
@@ -238,7 +238,7 @@ class _Resolver:
     def _part(self, target: str, folder: str) -> str | None:
         path = fold_name(urlsplit(target.replace("\\", "/")).path)
         absolute = posixpath.normpath(posixpath.join("/", folder, path))[1:]
-        # Some programs leave out the slash of an absolute target; no part lies where that would point to.
+        # Some programs omit the slash of an absolute target; the relative target then names no part.
         return self._parts.get(absolute) or self._parts.get(posixpath.normpath(path))
 
     def _tags(self, part: str, wanted: Collection[str]) -> list[Element]:

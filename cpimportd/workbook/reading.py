@@ -163,7 +163,7 @@ async def _parse_into(lines: AsyncGenerator[bytes, None], parser: OutputParser, 
         except ProblemError as error:
             parser.problems.extend(error.problems)
         except (ValueError, LookupError, TypeError, AttributeError, RecursionError) as error:
-            # A child of ours speaks the language; one that does not was taken over, or is a defect.
+            # Our child speaks the protocol; one that does not is compromised or defective.
             reason = phrase("reader-broke-protocol", said=reason_of(error) or type(error).__name__)
             parser.problems.append(problem("reader-failed", file=file, reason=reason))
         await asyncio.to_thread(rows.flush)

@@ -32,15 +32,15 @@ _SAMPLE_WORD: Final = "_x0041_"
 """In the sample it stands escaped, as ``_x005F_x0041_``, which python-calamine before 0.9.1 shows as it is written."""
 
 
-async def sample_fault(limits: Reader, within: Path | None = None) -> Problem | None:
+async def sample_problem(limits: Reader, within: Path | None = None) -> Problem | None:
     """Read the sample workbook as a run reads 1C's: by the same limited child process.
 
     Args:
         limits: of the child.
-        within: in which folder the sample lies for that time; None means the usual one for temporary files.
+        within: the folder for the sample meanwhile; None means the default folder for temporary files.
 
     Returns:
-        None where it is read right; ``reader-limit`` where the limits are too narrow for any workbook; else
+        None if it is read right; ``reader-limit`` where the limits are too narrow for any workbook; else
         ``library-wrong``.
 
     Raises:
@@ -70,7 +70,7 @@ def _folder(within: Path | None) -> Iterator[Path]:
 
 
 def _no_longer(limits: Reader) -> Reader:
-    """The same limits, but for a time that somebody waits for."""
+    """The same limits with a shorter time, because a user waits for the result."""
     return limits.model_copy(update={"wall_time": min(limits.wall_time, timedelta(seconds=25))})
 
 

@@ -21,14 +21,14 @@ from cpimportd.config.settings import Reader
 from cpimportd.core.phrases import Reason, phrase, reason_of
 from cpimportd.core.problems import ProblemError, problem
 from cpimportd.core.system import exhausted
-from cpimportd.core.waiting import silence
-from cpimportd.workbook.memory import ran_out_of_memory
+from cpimportd.core.waiting import report_slow
+from cpimportd.workbook.memory import is_out_of_memory
 from cpimportd.workbook.protocol import LONGEST_LINE
 
 PIECE = 256 * 1024
 _STDERR_KEPT = 4096
 _OPEN_FILES = 64
-_SECONDS_TO_DIE = 10
+_KILL_TIMEOUT = 10
 ENVIRONMENT = {"LANG": "C.UTF-8", "MALLOC_ARENA_MAX": "1", "RUST_BACKTRACE": "0"}
 
 
@@ -73,7 +73,7 @@ def spawned(argv: Sequence[str]) -> Start:
     """Children that are programs started anew.
 
     Args:
-        argv: the program, by its full path, and its arguments. It sees no environment but the language.
+        argv: the program, by its full path, and its arguments. Its environment holds only the language.
     """
 
     async def start() -> Child:
@@ -132,7 +132,7 @@ async def run_limited(start: Start, job: bytes, limits: Reader, *, file: str) ->
         _limit(child.pid, limits)
         async with asyncio.timeout_at(deadline):
             await _feed(child, job)
-        async for block in _lines(child, deadline, limits.max_unpacked, file):
+        async for block in _read_lines(child, deadline, limits.max_unpacked, file):
             yield block
         async with asyncio.timeout_at(deadline):
             status = await child.wait()
@@ -142,7 +142,7 @@ async def run_limited(start: Start, job: bytes, limits: Reader, *, file: str) ->
     finally:
         await _end(child, stderr_reader)
     if status != 0:
-        raise _why(status, bytes(stderr_tail), limits, file)
+        raise _end_reason(status, bytes(stderr_tail), limits, file)
 
 
 async def _started(start: Start, deadline: float, limits: Reader, file: str) -> Child:
@@ -159,7 +159,7 @@ async def _started(start: Start, deadline: float, limits: Reader, file: str) -> 
 
 def _limit(pid: int, limits: Reader) -> None:
     cpu = math.ceil(limits.cpu_time.total_seconds())
-    with contextlib.suppress(ProcessLookupError):  # it may be gone already; its exit status says why
+    with contextlib.suppress(ProcessLookupError):  # it may have ended already; its exit status says why
         for which, soft, hard in (
             (resource.RLIMIT_AS, limits.memory, limits.memory),
             (resource.RLIMIT_CPU, cpu, cpu + 1),  # SIGXCPU at the first, SIGKILL at the second
@@ -181,10 +181,10 @@ async def _feed(child: Child, job: bytes) -> None:
         child.stdin.write_eof()
 
 
-async def _lines(child: Child, deadline: float, most: int, file: str) -> AsyncIterator[bytes]:
+async def _read_lines(child: Child, deadline: float, most: int, file: str) -> AsyncIterator[bytes]:
     rest, total = b"", 0
     while True:
-        piece = await _piece(child, deadline, file)
+        piece = await _read_piece(child, deadline, file)
         total += len(piece)
         if total > most:
             raise _limit_hit(file, phrase("output-limit", most=most))
@@ -202,9 +202,9 @@ async def _lines(child: Child, deadline: float, most: int, file: str) -> AsyncIt
         yield rest
 
 
-async def _piece(child: Child, deadline: float, file: str) -> bytes:
+async def _read_piece(child: Child, deadline: float, file: str) -> bytes:
     left = max(0.0, deadline - asyncio.get_running_loop().time())
-    async with silence("reader", f"{file}: it has said nothing yet, or no more", left, trouble=False, times=4):
+    async with report_slow("reader", f"{file}: it has said nothing yet, or no more", left, trouble=False, times=4):
         async with asyncio.timeout_at(deadline):
             return await child.stdout.read(PIECE)
 
@@ -223,7 +223,7 @@ async def _end(child: Child, stderr_reader: "asyncio.Task[None]") -> None:
             child.kill()
         # asyncio sees a process of its own as ended only when its pipes are read to their end.
         with contextlib.suppress(TimeoutError):
-            async with asyncio.timeout(_SECONDS_TO_DIE):
+            async with asyncio.timeout(_KILL_TIMEOUT):
                 while await child.stdout.read(PIECE):
                     pass
                 await child.wait()
@@ -232,8 +232,8 @@ async def _end(child: Child, stderr_reader: "asyncio.Task[None]") -> None:
         child.close()
 
 
-def _why(status: int, stderr_tail: bytes, limits: Reader, file: str) -> ProblemError:
-    if ran_out_of_memory(stderr_tail):
+def _end_reason(status: int, stderr_tail: bytes, limits: Reader, file: str) -> ProblemError:
+    if is_out_of_memory(stderr_tail):
         return _limit_hit(file, phrase("memory-limit", limit=int(limits.memory)))
     if status == -signal.SIGXCPU:
         return _limit_hit(file, phrase("cpu-limit", limit=limits.cpu_time))

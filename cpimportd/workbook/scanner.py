@@ -38,7 +38,7 @@ _ESCAPED = re.compile(rb"_x(?!00)[0-9A-Fa-f]{4}_")
 _UNCALCULATED = re.compile(
     rb"<f(?=[\s/>])(?:[^<>]*/>|[^<>]*>(?:[^<]|<(?!/))*</f>)\s*(?:</c>|<v(?:\s[^<>]*)?/>|<v(?:\s[^<>]*)?>\s*</v>)"
 )
-# 1C's widest exports have 50 columns; what lies beyond AZ is looked at more closely.
+# 1C's widest exports have 50 columns; cells beyond AZ are checked more closely.
 _FAR_COLUMN = re.compile(rb"""r=["']([A-Z]{3,9}|[B-Z][A-Z])(\d{1,9})["']""", re.IGNORECASE)
 _FAR_COLUMN_AS_USUAL = re.compile(rb'r="([A-Z]{3,9}|[B-Z][A-Z])(\d{1,9})"')
 _WIDTH = 52
@@ -103,12 +103,12 @@ class PartScanner:
             text = (self._rest or b"") + piece
             # A tag that the piece's end cuts in two is seen whole with the next piece.
             cut = max(text.rfind(b"<", 0, -_OVERLAP), 0)
-            self._look(text, cut)
+            self._check_text(text, cut)
             self._rest = text[cut:]
 
     def end(self) -> None:
         """Look at what the last piece left over."""
-        self._look(self._rest or b"", len(self._rest or b""))
+        self._check_text(self._rest or b"", len(self._rest or b""))
         self.places = max(self._row, self._last_row) * self._column
         if self._column > LAST_COLUMN or self._row > LAST_ROW:
             self.needs_second_engine = True  # which refuses it
@@ -123,7 +123,7 @@ class PartScanner:
         self._is_xml = piece.lstrip(_BEFORE_XML).startswith(b"<")
         self._rest, self._head = b"", piece[:_OVERLAP]
 
-    def _look(self, text: bytes, until: int) -> None:
+    def _check_text(self, text: bytes, until: int) -> None:
         # A single byte is found ten times as fast as several, and 1C's sheets have hardly one of these.
         if b":" in text:
             self._prefixed(text)
@@ -143,9 +143,9 @@ class PartScanner:
         for match in _ROW.finditer(text):
             if match.start() >= until:
                 break
-            self._in_order(*match.groups())
+            self._check_order(*match.groups())
         for match in _ODD_VALUE.finditer(text, 0, until + len("<v>")):
-            self._make_sense(text, match.start())
+            self._check_value(text, match.start())
 
     def _prefixed(self, text: bytes) -> None:
         """Leave rows and cells with a prefix to the second engine; refuse them where it is no workbook's.
@@ -161,7 +161,7 @@ class PartScanner:
             raise self._damaged("prefixed-rows", tag=match[0].decode(errors="replace"))
         self.needs_second_engine = self._is_prefixed = True
 
-    def _in_order(self, own: bytes | None, cell: bytes | None) -> None:
+    def _check_order(self, own: bytes | None, cell: bytes | None) -> None:
         """Refuse rows out of order, by their own numbers or those of their first cells.
 
         The further cells of a row are not looked at: that would take longer than all else here.
@@ -175,7 +175,7 @@ class PartScanner:
             raise self._damaged("row-after", row=row, other=self._row)
         self._row = row
 
-    def _make_sense(self, text: bytes, value: int) -> None:
+    def _check_value(self, text: bytes, value: int) -> None:
         """Refuse a value with markup inside, a comment too, and a shared text's place that is no number."""
         start = text.find(b">", value) + 1
         end = text.find(b"<", start)

@@ -131,7 +131,7 @@ def _refusal() -> Instruction:
 
 
 def abi_of_this_process() -> Abi | None:
-    """How this process makes system calls; None where no filter is written for that."""
+    """How this process makes system calls; None if no filter is written for that."""
     if struct.calcsize("P") != 8 or sys.byteorder != "little":
         return None
     return ABIS.get(os.uname().machine)

@@ -133,7 +133,7 @@ class _SheetTarget(Target):
     def _start_row(self, attributes: Mapping[str, str]) -> None:
         written = attributes.get("r")
         self._in_row, self._numbered = True, written is not None
-        row = self._row + 1 if written is None else self._whole(written, "row number")
+        row = self._row + 1 if written is None else self._parse_whole(written, "row number")
         self._set_row(row, self._row)
         self._column, self._cells = 0, {}
 
@@ -169,7 +169,7 @@ class _SheetTarget(Target):
             raise SheetError("cell-too-far", name=name, row=self._row)
         if self._column in self._cells:
             raise SheetError("two-cells", row=self._row, column=self._column)
-        self._cells[self._column] = self._meaning()
+        self._cells[self._column] = self._cell_value()
 
     def _end_row(self) -> None:
         self._in_row = False
@@ -177,7 +177,7 @@ class _SheetTarget(Target):
         if any(cell is not None for cell in cells.values()):
             self._done.append((self._row, tuple(map(cells.get, range(1, max(cells) + 1)))))
 
-    def _meaning(self) -> Cell:
+    def _cell_value(self) -> Cell:
         kind = self._attributes.get("t", "")
         if self._is_inline:
             return self._inline.text() or None
@@ -207,19 +207,19 @@ class _SheetTarget(Target):
         raise SheetError("value-of-no-type", text=written[:40], row=self._row, kind=kind)
 
     def _shared(self, value: str) -> str | None:
-        place = self._whole(value, "place of a shared text")
+        place = self._parse_whole(value, "place of a shared text")
         if place >= len(self._texts):
             raise SheetError("no-shared-text", row=self._row, place=place, count=len(self._texts))
         return self._texts[place] or None
 
-    def _whole(self, text: str, what: str) -> int:
+    def _parse_whole(self, text: str, what: str) -> int:
         if not (text.isascii() and text.isdecimal() and len(text) < 10):
             raise SheetError("place-is", what=what, row=self._row, text=text[:40])
         return int(text)
 
 
 def _moment(text: str) -> datetime | date | time | None:
-    """What a cell of type ``d`` says, where it has no zone; None where it is nothing of the kind."""
+    """What a cell of type ``d`` says, where it has no zone; None if it is nothing of the kind."""
     match = _ISO.fullmatch(text)
     if match is None or (match["between"] is None) == (match["day"] is not None and match["time"] is not None):
         return None

@@ -35,15 +35,15 @@ class Sheet:
     rows: Callable[[], Iterator[Row]]
 
 
-class MayBeShown(Protocol):
-    """A sheet of a workbook that a human sees, or does not."""
+class MaybeVisible(Protocol):
+    """A sheet of a workbook, visible or hidden."""
 
     @property
     def shown(self) -> bool:
-        """Whether a human sees it."""
+        """Whether it is visible."""
 
 
-_Page = TypeVar("_Page", bound=MayBeShown)
+_Page = TypeVar("_Page", bound=MaybeVisible)
 
 
 def shown_sheets(sheets: Sequence[_Page]) -> Sequence[_Page]:
@@ -74,7 +74,7 @@ _LAST_SERIAL = 2_958_465
 
 
 def cell_of_serial(number: float, *, since_1904: bool, elapsed: bool) -> Cell:
-    """The date, moment or time of day that a serial number stands for; the number itself where it stands for none.
+    """The date, moment or time of day of a serial number; the number itself if it is none.
 
     Args:
         number: as the cell holds it.

@@ -32,7 +32,7 @@ class Trial:
 
     Attributes:
         walls: by which means the reader is confined.
-        possible: what it could do all the same, as verbs; empty where all is well.
+        possible: what it could do all the same, as verbs; empty if all is well.
     """
 
     walls: Walls
@@ -44,7 +44,7 @@ def attempt_all(walls: Walls, stream: IO[bytes]) -> None:
 
     Args:
         walls: by which means this process is confined.
-        stream: where it is reported, for :func:`understand`.
+        stream: where it is reported, for :func:`parse_trial`.
     """
     possible = [what for what, attempt in _ATTEMPTS.items() if _succeeds(attempt)]
     stream.write(json.dumps({"walls": asdict(walls), "possible": possible}).encode() + b"\n")
@@ -54,7 +54,7 @@ def attempt_all(walls: Walls, stream: IO[bytes]) -> None:
     stream.flush()
 
 
-def understand(said: bytes) -> Trial:
+def parse_trial(said: bytes) -> Trial:
     """What a reader said of its trial.
 
     Raises:
@@ -66,7 +66,7 @@ def understand(said: bytes) -> Trial:
 
 
 def _succeeds(attempt: Callable[[], object]) -> bool:
-    """Whether an attempt went as far as it could: that nobody is there to answer it is no refusal."""
+    """Whether an attempt was permitted: a missing peer is not a refusal."""
     try:
         attempt()
     except OSError as error:

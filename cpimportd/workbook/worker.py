@@ -1,6 +1,6 @@
 """The child process that reads one workbook: its job comes on stdin, what it finds goes to stdout (workbook.protocol).
 
-It imports no settings, no network and no database, and knows no secret.
+It imports no settings, no network and no database, and holds no secret.
 """
 
 import json
@@ -37,14 +37,14 @@ def work(job: Job, workbook: Workbook, output: Output) -> None:
         trailer = Trailer(contents.digest, unchanged=contents.digest in job["known_digests"])
         if not trailer.unchanged:
             cells = open_cells(workbook, contents, job["name"])
-            trailer = _send(_understood(cells, job), job["name"], cells.engine, trailer, output)
+            trailer = _send(_parsed_items(cells, job), job["name"], cells.engine, trailer, output)
     except ProblemError as error:
         for found in error.problems:
             output.problem(found)
     output.end(trailer, job["name"])
 
 
-def _understood(cells: Cells, job: Job) -> Iterator[Item]:
+def _parsed_items(cells: Cells, job: Job) -> Iterator[Item]:
     """What the one sheet with a header holds; where none has one, what is wrong with the first.
 
     Raises:
@@ -111,7 +111,7 @@ def main() -> None:
     die_with_parent()
     import_codecs()
     asked = sys.stdin.buffer.read()
-    if not asked:  # the parent is gone already
+    if not asked:  # the parent has ended already
         return
     job = json.loads(asked)
     if "path" in job:

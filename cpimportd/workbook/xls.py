@@ -28,7 +28,7 @@ _ELAPSED = 7
 """A type of cells beside xlrd's own: a number that is shown as a duration."""
 _ELAPSED_FORMAT = re.compile(r"\[(?:h{1,2}|m{1,2}|s{1,2})\]", re.IGNORECASE)
 # xlrd goes on where a stream is shorter than its directory says, and the rows behind the cut would be missing.
-_CUT_OFF = re.compile(r"expected size|File is truncated")
+_TRUNCATED = re.compile(r"expected size|File is truncated")
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,7 +86,7 @@ def _opened(content: bytes) -> xlrd.book.Book:
             # 1C and others chain their sectors in ways that Excel reads and xlrd calls corrupt.
             ignore_workbook_corruption=True,
         )
-        if found := _CUT_OFF.search(remarks.getvalue()):
+        if found := _TRUNCATED.search(remarks.getvalue()):
             raise UnfitError("cut-off", remark=found[0])
         if encoding or book.biff_version >= _FIRST_UNICODE or book.codepage is not None:
             break

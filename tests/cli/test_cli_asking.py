@@ -18,7 +18,7 @@ def ask(two_days):
     return lambda *arguments, **environ: cpimportd(*arguments, "--config", str(two_days.config), **environ)
 
 
-def test_history_is_filtered_and_says_how_to_go_on(ask):
+def test_history_is_filtered_and_says_how_to_continue(ask):
     tomorrow = datetime.now(UTC).date() + timedelta(days=2)  # in Moscow it may be a day later
     filters = ("--until", str(tomorrow), "--status", "published", "--organization", "ЛОТОС ООО", "--limit", "2")
     shown = json.loads(ask("history", *filters, "--json").stdout)
@@ -27,7 +27,7 @@ def test_history_is_filtered_and_says_how_to_go_on(ask):
     assert "No runs match these filters" in ask("history", "--since", str(tomorrow), "--until", str(date.max)).stdout
 
 
-def test_a_diff_is_told_to_people_in_the_words_of_the_workbook(ask):
+def test_a_diff_is_printed_in_the_words_of_the_workbook(ask):
     done = ask("diff", "2")
     assert (done.returncode, done.stderr) == (0, "")
     for words in ("Removed: 4", "Changed: 6", "Re-timed: 4", "Сумма: ", "123\u00a0518\u00a0517,03", "Лист_1, AK"):
@@ -73,7 +73,7 @@ def test_a_document_a_contract_and_a_sum_are_explained(ask):
         (("rejects", "99"), "nothing-found"),
     ],
 )
-def test_what_cannot_be_answered_is_said_with_a_way_out(ask, arguments, code):
+def test_what_cannot_be_answered_is_reported_with_a_remedy(ask, arguments, code):
     done = ask(*arguments)
     assert (done.returncode, done.stdout) == (2, "")
     assert "Traceback" not in done.stderr
@@ -106,7 +106,7 @@ def test_rejects_are_put_into_the_outbox(ask, tmp_path):
     assert (outbox / MARKED).read_bytes() == (tmp_path / "out" / MARKED).read_bytes()
 
 
-def test_a_workbook_that_the_spool_no_longer_has_is_said(ask, tmp_path):
+def test_a_workbook_that_the_spool_no_longer_has_is_reported(ask, tmp_path):
     gone = ask("rejects", "4", "--output", str(tmp_path), CPIMPORTD_STATE_DIRECTORY=str(tmp_path / "empty"))
     assert gone.returncode == 1
     assert "[workbook-gone]" in gone.stderr

@@ -53,7 +53,7 @@ async def test_a_broken_configuration_is_a_line_for_each_fault(tmp_path):
 
 
 @pytest.mark.asyncio
-async def test_a_database_that_is_away_hides_nothing_else(write_configuration, tmp_path):
+async def test_a_database_that_is_unreachable_hides_nothing_else(write_configuration, tmp_path):
     found = await lines(write_configuration(f"postgresql://u@/x?host={tmp_path}"))
     assert found["database"].status == "FAILED"
     assert found["department"].text == "not tried: the database cannot be reached"
@@ -144,7 +144,7 @@ async def test_a_pooler_in_transaction_mode_asks_for_a_direct_url(database, writ
 
 
 @pytest.mark.asyncio
-async def test_a_cache_that_is_away_is_a_warning_and_shows_no_password(database, write_configuration):
+async def test_a_cache_that_is_unreachable_is_a_warning_and_shows_no_password(database, write_configuration):
     cache = '[cache]\nurl = "redis://:hunter2@127.0.0.1:1/0"\ntimeout = "1s"\n'
     found = await lines(write_configuration(database, more=cache))
     assert found["cache"].status == "WARNING"
@@ -152,7 +152,7 @@ async def test_a_cache_that_is_away_is_a_warning_and_shows_no_password(database,
 
 
 @pytest.mark.asyncio
-async def test_a_source_that_is_away_leaves_the_database_checked(database, write_configuration, tmp_path):
+async def test_a_source_that_is_unreachable_leaves_the_database_checked(database, write_configuration, tmp_path):
     path = write_configuration(database)
     path.write_text(path.read_text().replace("samples/day1", "samples/nowhere"))
     found = await lines(path)
@@ -202,7 +202,7 @@ async def test_a_nearly_full_disk_fails(database, write_configuration, small_dis
 
 
 @pytest.mark.asyncio
-async def test_a_disabled_schedule_is_said(database, write_configuration):
+async def test_a_disabled_schedule_is_reported(database, write_configuration):
     found = await lines(write_configuration(database, more="[schedules.import]\nenabled = false\n"))
     assert found["schedules"].status == "WARNING"
 
@@ -264,7 +264,7 @@ def test_what_namespaces_hold_back_is_not_told_as_possible():
     assert "held back by: namespaces" in line["text"]
 
 
-def test_a_reader_that_does_not_start_is_told_by_the_line(monkeypatch):
+def test_a_reader_that_does_not_start_is_reported_by_the_line(monkeypatch):
     monkeypatch.setattr("cpimportd.cli.checkup.machine.prefork_command", lambda: ("/nowhere/python",))
     found = asyncio.run(attempt("reader confinement", reader_confinement(Reader()), timedelta(seconds=20)))
     assert [(line.status, line.code) for line in found] == [("FAILED", "reader-failed")]

@@ -9,12 +9,12 @@ from cpimportd.books.database.connection import connect
 from cpimportd.books.reports.health import Figures, Health, Success, health
 from cpimportd.cli.checkup.machine import regular_slots
 from cpimportd.config.settings import Schedule, Settings
-from cpimportd.daemon.client import undone, verdict
+from cpimportd.daemon.client import failed_jobs, needing_attention
 from cpimportd.daemon.slots import Slots
 from cpimportd.daemon.state import State
-from cpimportd.daemon.store import Finished, Record, decode, encode
-from cpimportd.daemon.wording import line, status_lines
-from cpimportd.notify.nagios import Level, Thresholds, judge
+from cpimportd.daemon.store import FinishedRun, Record, decode, encode
+from cpimportd.daemon.wording import status_line, status_lines
+from cpimportd.notify.nagios import Level, Thresholds, findings_of_runs
 from cpimportd.notify.nagios_answer import Answer
 from cpimportd.notify.prometheus import registry_of, text_of
 from cpimportd.timetable.calendar import never_matches, next_slot
@@ -34,7 +34,7 @@ def watched(*successes: Success) -> Health:
 
 def level(found: Health, **schedules: Schedule) -> Level:
     settings = Settings(schedules=schedules or {"daily": Schedule(), "hourly": HOURLY})
-    return Answer(tuple(judge(settings, found, Thresholds(), NOW))).level
+    return Answer(tuple(findings_of_runs(settings, found, Thresholds(), NOW))).level
 
 
 def ago(schedule: str | None, kinds: frozenset[str], **span: float) -> Success:
@@ -53,7 +53,7 @@ def test_nor_where_thresholds_are_given():
     found = watched(ago("hourly", RECEIPTS, minutes=5), ago("weekly", ALL, days=1, hours=8))
     for warning, critical, expected in ((2, 3, Level.CRITICAL), (2, 400, Level.WARNING), (400, 400, Level.OK)):
         thresholds = Thresholds(timedelta(days=warning), timedelta(days=critical))
-        assert Answer(tuple(judge(settings, found, thresholds, NOW))).level is expected
+        assert Answer(tuple(findings_of_runs(settings, found, thresholds, NOW))).level is expected
 
 
 def test_nor_does_an_hourly_one_behind_the_daily():
@@ -71,15 +71,15 @@ def test_what_somebody_imported_by_hand_counts_for_each_schedule_whose_kinds_it_
     assert level(watched(ago(None, frozenset({"expenses", "details"}), hours=1)), some=both) is Level.OK
 
 
-def finished(schedule: str | None, status: str, minutes: int = 0) -> Finished:
+def finished(schedule: str | None, status: str, minutes: int = 0) -> FinishedRun:
     ended = NOW + timedelta(minutes=minutes)
-    return Finished(minutes, schedule, None, NOW, ended, status, 0, 1, f"{schedule} {status}")
+    return FinishedRun(minutes, schedule, None, NOW, ended, status, 0, 1, f"{schedule} {status}")
 
 
 def told(record: Record, **at: str) -> dict:
     """What a daemon with these schedules shows, as far as a verdict asks for it."""
     state = State(plan(**at), Slots(Memory()), record, NOW)
-    state.slots.enforce(state.plan, NOW)
+    state.slots.apply_plan(state.plan, NOW)
     upcoming = state.slots.upcoming(NOW)
     last = record.last
     return {
@@ -95,17 +95,17 @@ TWO = {"daily": "06:00", "hourly": "hourly"}
 
 
 @pytest.mark.parametrize("status", ["failed", "crashed", "held", "no-upload"])
-def test_the_daemon_tells_of_the_daily_failure_though_the_hourly_run_came_after_it(status):
+def test_the_daemon_reports_the_daily_failure_though_the_hourly_run_came_after_it(status):
     record = Record().ended(finished("daily", status)).ended(finished("hourly", "published", 1))
-    assert verdict(told(record, **TWO)) == [f"the last job of daily: daily {status}"]
+    assert needing_attention(told(record, **TWO)) == [f"the last job of daily: daily {status}"]
     assert decode(encode(record)).undone == record.undone
     state = State(plan(**TWO), Slots(Memory()), record, NOW)
     assert any(text.startswith("not done: the last job of daily") for text in status_lines(state, "", NOW))
     lamp = traffic_light(DaemonState(told(record, **TWO), None, {}), [], [], "published")
     assert lamp == {"state": "red", "reasons": [{"code": "schedule-failed", "count": 1}]}
-    assert undone(told(Record().ended(finished("daily", status)), **TWO)) == []  # it is the last run: told once
+    assert failed_jobs(told(Record().ended(finished("daily", status)), **TWO)) == []  # it is the last run: told once
     later = record.ended(finished("daily", "published", 2))
-    assert verdict(told(later, **TWO)) == []
+    assert needing_attention(told(later, **TWO)) == []
 
 
 def test_who_imports_by_hand_makes_good_what_the_schedules_of_these_kinds_failed_to():
@@ -118,10 +118,10 @@ def test_who_imports_by_hand_makes_good_what_the_schedules_of_these_kinds_failed
 
 
 def test_a_report_that_was_not_sent_is_not_made_good_by_an_import():
-    record = Record().did(finished("weekly", "failed"))
+    record = Record().after_job(finished("weekly", "failed"))
     assert record.ended(finished(None, "published", 1), ("daily",)).undone.keys() == {"weekly"}
     assert record.ended(finished("daily", "published", 1)).undone.keys() == {"weekly"}
-    assert record.did(finished("weekly", "reported", 1)).undone == {}
+    assert record.after_job(finished("weekly", "reported", 1)).undone == {}
 
 
 @pytest.mark.asyncio
@@ -151,7 +151,11 @@ async def test_the_books_say_when_each_schedule_succeeded(two_days, sql):
     by_schedule = {one.schedule: one.at for one in found.successes if one.schedule is not None}
     assert by_schedule == {"hourly": NOW - timedelta(hours=1)}
     assert [(one.job, one.since) for one in found.undone] == [("report", NOW)]
-    told = [one for one in judge(Settings(), found, Thresholds(), NOW) if "the job report is not done" in one.text]
+    told = [
+        one
+        for one in findings_of_runs(Settings(), found, Thresholds(), NOW)
+        if "the job report is not done" in one.text
+    ]
     assert [one.level for one in told] == [Level.WARNING]
     text = text_of(registry_of(8, Figures(found, {}, ()), None))
     name = 'cpimportd_schedule_last_success_timestamp_seconds{department="8",schedule="hourly"}'
@@ -180,34 +184,34 @@ def test_one_that_a_day_matches_is_not(at):
 
 @pytest.mark.parametrize("at", OVER)
 @pytest.mark.parametrize("job", ["import", "report"])
-def test_a_schedule_that_has_no_slot_any_more_is_told_of_everywhere(at, job, caplog):
+def test_a_schedule_that_has_no_slot_any_more_is_reported_everywhere(at, job, caplog):
     settings = Settings(schedules={"once": Schedule(at=at, job=job), "off": Schedule(at=at, enabled=False)})
     assert next_slot(at, settings.zone, NOW) is None
     checked = [found for found in regular_slots(settings, NOW) if found.code == "slot-none"]
     assert [(found.status, "schedule once at" in found.text) for found in checked] == [("WARNING", True)]
     successes = watched(ago("once", ALL, minutes=1))
-    found = judge(settings, successes, Thresholds(), NOW)
+    found = findings_of_runs(settings, successes, Thresholds(), NOW)
     assert [one.level for one in found if "[slot-none]" in one.text] == [Level.WARNING]
     status = told(Record(), once=at)
-    assert verdict(status) == ["once has no slot any more: nothing starts it by itself"]
+    assert needing_attention(status) == ["once has no slot any more: nothing starts it by itself"]
     lamp = traffic_light(DaemonState(status, None, {}), [], [], "published")
     assert lamp == {"state": "yellow", "reasons": [{"code": "slotless", "count": 1}]}
     state = State(plan(once=at), Slots(Memory()), Record(), NOW)
-    state.slots.enforce(state.plan, NOW)
+    state.slots.apply_plan(state.plan, NOW)
     for _ in range(3):
-        state.slots.look(NOW, 0.0, None)
+        state.slots.check_clock(NOW, 0.0, None)
     assert caplog.text.count("slot-none") == 1
-    assert line(state, NOW, 0.0) == "No schedule has a slot any more; `cpimportd trigger` imports now"
+    assert status_line(state, NOW, 0.0) == "No schedule has a slot any more; `cpimportd trigger` imports now"
     caplog.clear()
-    state.slots.enforce(plan(once=f"{at} "), NOW)
-    state.slots.look(NOW, 0.0, "once")
+    state.slots.apply_plan(plan(once=f"{at} "), NOW)
+    state.slots.check_clock(NOW, 0.0, "once")
     assert "slot-none" not in caplog.text  # its last slot is under way
-    state.slots.look(NOW, 0.0, None)
+    state.slots.check_clock(NOW, 0.0, None)
     assert caplog.text.count("slot-none") == 1
 
 
 def test_the_last_slot_of_a_schedule_is_no_reason_to_warn_while_it_waits():
     status = told(Record(), once="2020-01-01")
     waiting = {**status, "schedules": [{**status["schedules"][0], "waiting": {"why": "1C's upload"}}]}
-    assert verdict(waiting) == ["once waits for 1C's upload"]
-    assert verdict({**status, "running": {"schedule": "once"}}) == []
+    assert needing_attention(waiting) == ["once waits for 1C's upload"]
+    assert needing_attention({**status, "running": {"schedule": "once"}}) == []

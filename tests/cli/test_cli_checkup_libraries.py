@@ -10,14 +10,14 @@ import pytest
 
 from cpimportd.cli.checkup.checkup import checkup
 from cpimportd.config import libraries
-from cpimportd.config.libraries import READING, too_old
+from cpimportd.config.libraries import READING, outdated_packages
 from cpimportd.config.load import load
 from cpimportd.config.settings import Reader, Settings
 from cpimportd.core.problems import ProblemError
 from cpimportd.run.planner import make_plan
 from cpimportd.workbook import sample
 from cpimportd.workbook.engine import opened
-from cpimportd.workbook.sample import sample_fault
+from cpimportd.workbook.sample import sample_problem
 
 SERVED = "[database]\nurl = 'postgresql://u@h/d'\n[source]\nurl = 'ftp://h/1c'\n"
 
@@ -67,11 +67,11 @@ def broken_library(request, monkeypatch, tmp_path):
 
 
 def test_the_sample_is_read_right_by_what_is_installed():
-    assert asyncio.run(sample_fault(Reader())) is None
+    assert asyncio.run(sample_problem(Reader())) is None
 
 
 def test_a_library_that_reads_wrong_is_named_and_no_file_is(broken_library):
-    fault = asyncio.run(sample_fault(Reader()))
+    fault = asyncio.run(sample_problem(Reader()))
     assert fault is not None
     assert fault.code == "library-wrong"
     assert "not 1C's files" in fault.message
@@ -79,15 +79,15 @@ def test_a_library_that_reads_wrong_is_named_and_no_file_is(broken_library):
     assert fault.file is None
 
 
-def test_limits_that_no_workbook_keeps_are_told_as_limits():
-    fault = asyncio.run(sample_fault(Reader(memory="16M")))
+def test_limits_that_no_workbook_keeps_are_reported_as_limits():
+    fault = asyncio.run(sample_problem(Reader(memory="16M")))
     assert fault is not None
     assert fault.code == "reader-limit"
     assert "reader.memory" in fault.way_out
 
 
 @pytest.mark.asyncio
-async def test_check_says_so(broken_library, tmp_path):
+async def test_check_reports_it(broken_library, tmp_path):
     file = tmp_path / "cpimportd.toml"
     file.write_text(f"state_directory = '{tmp_path}'\n[source]\nurl = 'file://{tmp_path}'\n")
     (line,) = [line for line in await checkup(file) if line.name == "reading"]
@@ -101,7 +101,7 @@ async def test_check_says_so(broken_library, tmp_path):
 def test_a_library_that_is_too_old_is_named_with_the_version_that_is_needed(installed, name, version):
     lower = name.lower()
     installed(lower, version)
-    (old,) = too_old()
+    (old,) = outdated_packages()
     assert old.code == "library-old"
     assert old.message.startswith(f"{lower} {version} is installed, and ")
     assert f"'{lower}>=" in old.way_out
@@ -110,7 +110,7 @@ def test_a_library_that_is_too_old_is_named_with_the_version_that_is_needed(inst
 @pytest.mark.parametrize("version", ["99", "99.0.1", "100.0rc1", "2026.1.post1"])
 def test_a_library_that_is_newer_is_no_fault(installed, version):
     installed("python-calamine", version)
-    assert list(too_old()) == []
+    assert list(outdated_packages()) == []
 
 
 def test_the_daemon_does_not_start_with_a_library_that_is_too_old(installed, tmp_path):

@@ -18,7 +18,7 @@ from cpimportd.core.problems import problem
 from cpimportd.core.report import FileReport, FileStatus, HeldUnit
 from cpimportd.daemon.store import Record, Store
 from cpimportd.notify import nagios as nagios_page
-from cpimportd.notify.nagios import Thresholds, judge
+from cpimportd.notify.nagios import Thresholds, findings_of_runs
 from cpimportd.notify.nagios_answer import Answer, Finding, Level
 from cpimportd.timetable.memory import Memory, Remembered
 from tests.support import launcher
@@ -46,7 +46,7 @@ def held_unit(organization: str) -> HeldUnit:
 
 
 def level(found: Health, settings: Settings | None = None, **thresholds: timedelta) -> Level:
-    return Answer(tuple(judge(settings or Settings(), found, Thresholds(**thresholds), NOW))).level
+    return Answer(tuple(findings_of_runs(settings or Settings(), found, Thresholds(**thresholds), NOW))).level
 
 
 @pytest.mark.parametrize(
@@ -62,7 +62,7 @@ def test_the_newest_slot_has_to_be_done(success, expected):
     ("at", "expected"),
     [("14:45", Level.OK), ("14:30", Level.WARNING), ("13:45", Level.WARNING), ("13:30", Level.CRITICAL)],
 )
-def test_a_slot_has_time_to_be_tried_again_and_then_to_be_started_at_all(at, expected):
+def test_a_slot_has_time_to_be_retried_and_then_to_be_started_at_all(at, expected):
     """With the defaults: 20 minutes of trying again, one hour of grace."""
     settings = Settings(schedules={"import": Schedule(at=at)})
     assert level(health(timedelta(hours=10)), settings) is expected
@@ -75,7 +75,9 @@ def test_a_slot_that_lay_before_its_schedule_is_not_waited_for(tmp_path):
     def judged(at: str = "11:00", zone: str = "Europe/Moscow") -> Level:
         memory = Memory({"import": Remembered(at, zone, moved)})
         Store(tmp_path).save(Record(memory))
-        found = judge(settings, health(timedelta(hours=9)), Thresholds(), NOW, nagios_page.counting_from(settings))
+        found = findings_of_runs(
+            settings, health(timedelta(hours=9)), Thresholds(), NOW, nagios_page.counting_from(settings)
+        )
         return Answer(tuple(found)).level
 
     assert level(health(timedelta(hours=9)), settings) is Level.CRITICAL
@@ -106,7 +108,7 @@ def test_explicit_thresholds_take_the_schedules_place():
     assert level(old, critical=timedelta(days=1)) is Level.CRITICAL
 
 
-def test_before_the_first_run_somebody_is_told_and_after_a_failed_one_it_is_grave():
+def test_before_the_first_run_it_warns_and_after_a_failed_one_it_is_critical():
     assert level(health(None)) is Level.WARNING
     failed = LastRun(1, "failed", NOW, NOW, 1.0, {}, "the server is away [source-unreachable]", "Look.")
     assert level(health(None, last_run=failed)) is Level.CRITICAL
@@ -124,7 +126,7 @@ def test_held_units_and_stale_workbooks_are_warnings():
 def test_of_hundreds_of_held_units_and_stale_workbooks_the_first_are_named_and_the_rest_counted():
     held = tuple(held_unit(str(number)) for number in range(200))
     files = tuple(seen(f"{number}.xlsx", NOW - timedelta(days=3)) for number in range(600))
-    texts = [found.text for found in judge(Settings(), health(held=held, files=files), Thresholds(), NOW)]
+    texts = [found.text for found in findings_of_runs(Settings(), health(held=held, files=files), Thresholds(), NOW)]
     assert len(texts) < 30
     assert "190 more units are held" in texts
     assert "590 more workbooks were not uploaded" in texts

@@ -69,7 +69,7 @@ def test_each_script_is_what_the_package_installs_too(name):
     assert f"_CPIMPORTD_COMPLETE={name}_complete" in shown.stdout
 
 
-def test_a_shell_that_is_not_known_is_told_with_those_that_are():
+def test_a_shell_that_is_not_known_is_reported_with_those_that_are():
     refused = subprocess.run(
         [sys.executable, "-m", "cpimportd", "completion", "tcsh"],
         capture_output=True, text=True, check=False, timeout=60,

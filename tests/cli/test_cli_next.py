@@ -78,7 +78,7 @@ def test_an_irregular_date_after_the_last_slot_shown_is_not_named():
     assert "does not exist" not in coming(*arguments).stdout
 
 
-def test_where_slots_run_out_it_is_said_and_the_reason_too():
+def test_where_slots_run_out_it_is_reported_and_the_reason_too():
     found = coming("--schedule", "2011-03-27 02:30", "--timezone", "Europe/Moscow", "--from", "2011-01-01")
     assert found.stdout.splitlines() == [
         "2011-03-27: 02:30 does not exist: no slot on that day",
@@ -125,7 +125,7 @@ def test_the_configurations_zone_holds_for_any_expression(config):
     assert json.loads(named.stdout)["slots"] == ["2026-11-24T06:00:00+01:00"]
 
 
-def test_no_enabled_schedule_is_said(tmp_path):
+def test_no_enabled_schedule_is_reported(tmp_path):
     path = tmp_path / "cpimportd.toml"
     path.write_text("[schedules.import]\nenabled = false\n")
     found = coming("--config", str(path))

@@ -42,7 +42,7 @@ def refused(verb, file, folder, **options):
 
 
 @pytest.mark.parametrize("verb", VERBS)
-def test_without_our_schema_it_says_so(verb, backend_database, tmp_path):
+def test_without_our_schema_it_reports_it(verb, backend_database, tmp_path):
     done = refused(verb, configured(tmp_path, backend_database), tmp_path)
     assert done.returncode == 1
     assert "Run `cpimportd db upgrade`." in done.stderr

@@ -64,7 +64,7 @@ def said(arguments: tuple[str | Path, ...], code: int) -> str:
         return ended(arguments, nowhere)[1] if code or "accept" in arguments else ""
 
 
-def test_what_only_shows_something_fails_where_the_disk_is_full_and_says_so(looks):
+def test_what_only_shows_something_fails_where_the_disk_is_full_and_reports_it(looks):
     for arguments, code in looks.items():
         if arguments[0] == "status" or "99" in arguments:
             continue  # nothing goes to stdout
@@ -95,14 +95,14 @@ def test_no_connection_gets_the_number_of_a_closed_stream(tmp_path):
 
 
 @pytest.mark.parametrize("lost", ["<&-", "</dev/null", "<&- >&-"])
-def test_a_question_that_nobody_can_answer_is_refused_with_the_way_out(two_days, lost):
+def test_a_question_that_nobody_can_answer_is_refused_with_the_remedy(two_days, lost):
     code, _, stderr = shell(f"{command('undo', '3', '--through', '--config', two_days.config)} {lost}")
     assert code == 2, stderr
     assert "--yes" in stderr
     assert not any(word in stderr for word in DEFECT[:4]), stderr
 
 
-def test_a_question_that_is_not_answered_undoes_nothing_and_says_so(two_days):
+def test_a_question_that_is_not_answered_undoes_nothing_and_reports_it(two_days):
     verb = [sys.executable, "-m", "cpimportd", "undo", "3", "--through", "--config", str(two_days.config)]
     ours, theirs = pty.openpty()
     with subprocess.Popen(verb, stdin=theirs, stdout=theirs, stderr=theirs) as process:
@@ -131,7 +131,7 @@ def test_what_a_non_blocking_pipe_does_not_take_at_once_is_not_lost(two_days):
     assert json.loads(told)["documents"]
 
 
-def test_a_file_for_which_the_disk_has_no_room_is_told_once_and_left_nowhere(two_days, tmp_path):
+def test_a_file_for_which_the_disk_has_no_room_is_reported_once_and_left_nowhere(two_days, tmp_path):
     for arguments in (("diff", "2", "--xlsx"), ("metrics", "--textfile")):
         path = tmp_path / "file.xlsx"
         code, _, stderr = shell(f"ulimit -f 2; {command(*arguments, path, '--config', two_days.config)}")

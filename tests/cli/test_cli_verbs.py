@@ -62,7 +62,7 @@ def test_the_report_for_people_ends_in_the_bridge(config):
     assert "0,00" in done.stdout
 
 
-def test_history_show_and_summary_tell_of_the_run(config):
+def test_history_show_and_summary_report_the_run(config):
     cpimportd("run", "--config", str(config))
     runs = json.loads(cpimportd("history", "--config", str(config), "--json").stdout)["runs"]
     assert [run["status"] for run in runs] == ["published"]
@@ -115,7 +115,7 @@ def test_backup_writes_a_dump(config):
     assert Path(made["file"]).read_bytes().startswith(b"PGDMP")
 
 
-def test_check_names_each_step_and_its_way_out(config):
+def test_check_names_each_step_and_its_remedy(config):
     good = cpimportd("check", "--config", str(config), "--json")
     lines = json.loads(good.stdout)
     assert good.returncode == 0, good.stdout
@@ -153,7 +153,7 @@ WRONG = {
 
 @pytest.mark.parametrize("case", WRONG)
 @pytest.mark.parametrize("as_json", [False, True], ids=["text", "json"])
-def test_what_is_wrong_is_said_with_its_code_and_its_way_out(config, case, as_json):
+def test_what_is_wrong_is_reported_with_its_code_and_its_remedy(config, case, as_json):
     break_it, code, problem = WRONG[case]
     break_it(config)
     done = cpimportd("run", "--config", str(config), *(["--json"] if as_json else []))

@@ -219,7 +219,7 @@ def test_what_goes_wrong_is_one_json_document_where_json_is_asked_for(ask, argum
     assert all(found["code"] and found["message"] and found["way_out"] for found in problems)
 
 
-def test_a_database_that_is_away_is_one_json_document_too(two_days):
+def test_a_database_that_is_unreachable_is_one_json_document_too(two_days):
     other = two_days.config.with_name("away.toml")
     other.write_text('[database]\nurl = "postgresql://nobody@localhost:1/nothing"\n')
     other.chmod(0o600)
@@ -285,7 +285,7 @@ def test_thresholds_belong_to_nagios_even_where_they_are_empty(option):
     ],
     ids=" ".join,
 )
-def test_a_plugin_that_is_called_wrong_says_so_in_problems_too(wrong):
+def test_a_plugin_that_is_called_wrong_reports_it_in_problems_too(wrong):
     done = CliRunner().invoke(cli, ["check", "--nagios", "--json", *wrong])
     assert done.exit_code == 3, done.output
     answer = json.loads(done.stdout)

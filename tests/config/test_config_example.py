@@ -9,7 +9,7 @@ import pytest
 from cpimportd.config.keys import all_keys
 from cpimportd.config.load import load
 from cpimportd.config.settings import Settings
-from cpimportd.config.show import as_json, example, render
+from cpimportd.config.show import config_document, example, render
 from cpimportd.config.values import format_size, format_span, parse_size, parse_span
 
 DOCUMENT = Path(__file__).parents[2] / "docs" / "configuration.md"
@@ -24,13 +24,15 @@ def test_the_example_with_every_key_uncommented_loads_and_sets_every_key(read):
     loaded = read(uncommented)
     assert "default" not in loaded.origins.values()
     defaults = load_defaults(read)
-    differs = {key for key, entry in as_json(loaded)["settings"].items() if entry["value"] != defaults[key]["value"]}
+    differs = {
+        key for key, entry in config_document(loaded)["settings"].items() if entry["value"] != defaults[key]["value"]
+    }
     unset = {".".join(path) for path, key in all_keys().items() if key.field.default is None}
     assert differs == unset
 
 
 def load_defaults(read):
-    return as_json(read("", STATE_DIRECTORY="/var/lib/cpimportd"))["settings"]
+    return config_document(read("", STATE_DIRECTORY="/var/lib/cpimportd"))["settings"]
 
 
 def test_every_key_and_section_is_explained():
@@ -70,7 +72,7 @@ def test_rows_are_as_they_would_be_written_in_the_file(read):
 
 
 def test_json_keeps_numbers_and_truth(read):
-    settings = as_json(read("department_id = 3"))["settings"]
+    settings = config_document(read("department_id = 3"))["settings"]
     assert settings["department_id"]["value"] == 3
     assert settings["guards.strict"] == {"value": False, "origin": "default"}
     assert settings["source.url"]["value"] is None

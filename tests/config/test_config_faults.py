@@ -131,7 +131,7 @@ def test_a_span_may_be_written_as_systemd_does_and_waiting_may_be_nought(read, t
     read("", CPIMPORTD_RETRY__WITHIN=text, CPIMPORTD_SCHEDULES__IMPORT__WAIT_FOR_UPLOAD=text)
 
 
-def test_everything_that_is_wrong_is_said_at_once(refused):
+def test_everything_that_is_wrong_is_reported_at_once(refused):
     wrong = refused(
         "department_id = 0\nwithin = 3\n[sorce]\n[database]\npassword = 12",
         {"cache.password": b"\xff"},

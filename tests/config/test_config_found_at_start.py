@@ -252,7 +252,7 @@ def test_two_variables_of_one_key_are_refused(refused):
         ("department_id = 8\n[source\n", "line 2: the section's name is not closed"),
     ],
 )
-def test_what_is_no_toml_is_told_in_words(refused, text, reason):
+def test_what_is_no_toml_is_reported_in_words(refused, text, reason):
     (wrong,) = refused(text)
     assert wrong.code == "config-syntax"
     assert reason in wrong.message
@@ -274,7 +274,7 @@ RUSSIAN = "# Настройки загрузки кредитного портф
         ("koi8-r", "line 1 is not UTF-8, but probably KOI8-R"),
     ],
 )
-def test_a_file_in_another_encoding_is_told_which_and_how_to_convert_it(tmp_path, encoding, named):
+def test_a_file_in_another_encoding_is_reported_with_the_encoding_and_how_to_convert_it(tmp_path, encoding, named):
     path = tmp_path / "cpimportd.toml"
     path.write_bytes((SERVED if encoding.startswith("utf-16-") else RUSSIAN).encode(encoding))
     with pytest.raises(ProblemError) as caught:

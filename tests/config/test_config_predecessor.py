@@ -68,7 +68,7 @@ def test_host_and_folder_become_the_sources_url(read, host, folder, url):
     assert f"{FTP}HOST" in loaded.origins["source.url"]
 
 
-def test_the_old_download_folder_is_said_to_be_unused(read):
+def test_the_old_download_folder_is_reported_to_be_unused(read):
     loaded = read("", **{f"{FTP}LOCAL_DIR": "/srv/old"})
     assert f"{FTP}LOCAL_DIR is not used" in loaded.notes[0]
     assert "/srv/old" not in str(loaded.settings)

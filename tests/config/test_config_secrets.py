@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from cpimportd.config.keys import mask_url
 from cpimportd.config.load import load
-from cpimportd.config.show import as_json, render
+from cpimportd.config.show import config_document, render
 from cpimportd.core.problems import ProblemError
 from cpimportd.core.typed import to_json
 
@@ -92,7 +92,13 @@ EVERYWHERE = [
 def test_no_password_is_shown(read, text, credentials, environ):
     loaded = read(text, credentials, **environ)
     settings = loaded.settings
-    shown = [str(loaded), repr(settings), settings.model_dump_json(), str(render(loaded)), json.dumps(as_json(loaded))]
+    shown = [
+        str(loaded),
+        repr(settings),
+        settings.model_dump_json(),
+        str(render(loaded)),
+        json.dumps(config_document(loaded)),
+    ]
     assert PLANTED not in "\n".join(shown)
     secrets = (settings.source.password, settings.database.url, settings.database.direct_url, settings.cache.password)
     assert any(PLANTED in s.get_secret_value() for s in (*secrets, settings.cache.url) if s)

@@ -78,7 +78,7 @@ def test_no_word_of_the_page_is_anywhere_else():
     assert found == []
 
 
-def test_every_text_that_is_said_is_found():
+def test_every_text_that_is_reported_is_found():
     """Where it is said inside another text's braces, gettext's extraction does not see it."""
     said = {
         (call.args[0].value, call.args[1].value)
@@ -133,7 +133,7 @@ def test_figures_days_and_words_are_written_in_russian():
     )
 
 
-def test_a_phrase_is_told_in_the_readers_language():
+def test_a_phrase_is_shown_in_the_readers_language():
     limit = phrase("limit-sum", documents=20, percent="1", sum="1000.00")
     found = problem("shrunk", organization="ООО", count=2, before=30, sum="5.00", limit=limit, unit="ООО/receipts")
     assert "(allowed: 20 documents, or 1 % of the sum: 1\u00a0000,00)" in found.message
@@ -144,7 +144,7 @@ def test_a_phrase_is_told_in_the_readers_language():
 
 
 @pytest.mark.parametrize("code", CATALOG)
-def test_every_problem_is_told_whole_where_its_facts_are_known(code):
+def test_every_problem_is_reported_whole_where_its_facts_are_known(code):
     kind = CATALOG[code]
     named = {name: "7" for name, _ in places(kind.sentence) | places(kind.way_out)}
     text, whole = told(to_json(problem(code, **named)), "ru")
@@ -152,7 +152,7 @@ def test_every_problem_is_told_whole_where_its_facts_are_known(code):
     assert not re.search(r"[{}]", text.sentence + text.way_out.replace("{", ""))
 
 
-def test_a_problem_that_was_stored_without_facts_is_told_as_the_journal_explains_it():
+def test_a_problem_that_was_stored_without_facts_is_reported_as_the_journal_explains_it():
     stored = to_json(problem("control-total", column="Сумма", sum="1.00", total="2.00", difference="-1.00"))
     del stored["facts"]
     text, whole = told(stored, "ru")
@@ -160,7 +160,7 @@ def test_a_problem_that_was_stored_without_facts_is_told_as_the_journal_explains
     assert stored["message"] in spoken(Problem(**stored), "ru").sentence
 
 
-def test_what_no_catalogue_knows_is_told_in_its_own_words():
+def test_what_no_catalogue_knows_is_reported_in_its_own_words():
     text, whole = told({"code": "from-the-future", "message": "something", "way_out": "wait", "facts": {}}, "ru")
     assert (text, whole) == (("something", "wait"), True)
 

@@ -238,7 +238,7 @@ def test_only_plausibility_problems_offer_to_be_accepted(entries):
             assert kind.effect is Effect.PLAUSIBILITY, kind.code
 
 
-def test_a_problem_that_may_pass_says_so(entries):
+def test_a_transient_problem_is_marked_as_such(entries):
     text = (english.MAY_PASS, translated(english.MAY_PASS, "consequence", "ru"))
     assert any(one in entries[CATALOG["source-unreachable"].message_id].joined for one in text)
     assert not any(one in entries[CATALOG["source-login"].message_id].joined for one in text)

@@ -9,7 +9,7 @@ import pytest
 from cpimportd.core.figures import amount, count, signed
 from cpimportd.core.report import FileReport, FileStatus, RunReport, RunStatus
 from cpimportd.core.time import day, document_day, moment
-from cpimportd.notify.conditions import Look, find
+from cpimportd.notify.conditions import Scope, assess_run
 
 MOSCOW = ZoneInfo("Europe/Moscow")
 EVENING = datetime(2026, 11, 23, 23, 30, tzinfo=UTC)
@@ -43,7 +43,7 @@ def test_a_sum_is_written_as_1c_prints_it_and_never_rounded(value, told):
 def test_an_alert_tells_when_a_workbook_was_uploaded_in_the_configured_zone():
     old = FileReport("a.xlsx", None, (), EVENING, FileStatus.UNCHANGED, 1)
     report = RunReport(1, RunStatus.UNCHANGED, EVENING, 1.0, files=(old,))
-    look = Look(EVENING + timedelta(days=5), stale_after=timedelta(days=2), known_upload=EVENING, zone=MOSCOW)
-    told = [found for one in find(report, look).conditions for found in one.problems]
+    look = Scope(EVENING + timedelta(days=5), stale_after=timedelta(days=2), known_upload=EVENING, zone=MOSCOW)
+    told = [found for one in assess_run(report, look).conditions for found in one.problems]
     assert {found.code for found in told} == {"file-stale", "upload-missing"}
     assert {found.value for found in told} == {"2026-11-24 02:30 MSK"}

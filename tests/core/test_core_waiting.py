@@ -13,7 +13,7 @@ from cpimportd.books.database.connection import connect
 from cpimportd.config.settings import Database, Reader
 from cpimportd.core import waiting
 from cpimportd.core.problems import ProblemError
-from cpimportd.core.waiting import Wait, Waiting, silence, told, told_to
+from cpimportd.core.waiting import Wait, WaitReporter, describe_waits, report_slow, report_waits_to
 from cpimportd.render.progress import JsonProgress, TerminalProgress
 from cpimportd.source.fetch import fetch
 from cpimportd.workbook.sandbox import run_limited, spawned
@@ -38,36 +38,38 @@ def heard(monkeypatch: pytest.MonkeyPatch):
     """What is told in the test; a silence is one after 0.2 s."""
     monkeypatch.setattr(waiting, "SHOWN_AFTER", 0.2)
     found = Heard()
-    with told_to(found.append):
+    with report_waits_to(found.append):
         yield found
 
 
-def test_trouble_comes_first_and_one_thing_is_told_once(heard):
-    young, first, second = Waiting(), Waiting(), Waiting()
-    young.says(Wait("upload", "young", SOON, trouble=False))
-    first.says(Wait("source", "away", LATER, LATER))
-    second.says(Wait("source", "refused", SOON, LATER))
+def test_trouble_comes_first_and_one_thing_is_reported_once(heard):
+    young, first, second = WaitReporter(), WaitReporter(), WaitReporter()
+    young.report(Wait("upload", "young", SOON, trouble=False))
+    first.report(Wait("source", "away", LATER, LATER))
+    second.report(Wait("source", "refused", SOON, LATER))
     assert [wait.why for wait in heard[-1]] == ["refused", "young"]
-    assert told(heard[-1], UTC, NOW) == "the FTP server: refused; next try 03:00:07, gives up 03:20 (and 1 more)"
-    second.over()
+    assert (
+        describe_waits(heard[-1], UTC, NOW) == "the FTP server: refused; next try 03:00:07, gives up 03:20 (and 1 more)"
+    )
+    second.clear()
     assert [wait.why for wait in heard[-1]] == ["away", "young"]
-    first.over()
-    young.over()
-    young.over()
+    first.clear()
+    young.clear()
+    young.clear()
     assert heard[-1] == ()
     assert heard.count(()) == 1
 
 
-def test_where_nobody_hears_nothing_is_said():
-    Waiting().says(Wait("source"))
+def test_without_a_receiver_no_wait_is_reported():
+    WaitReporter().report(Wait("source"))
 
 
 @pytest.mark.asyncio
-async def test_silence_is_told_after_a_while_and_taken_back_when_something_is_heard(heard):
-    async with silence("cache", "no answer yet", limit=60):
+async def test_silence_is_reported_after_a_while_and_cleared_by_an_answer(heard):
+    async with report_slow("cache", "no answer yet", limit=60):
         pass
     assert heard == []
-    async with silence("cache", "no answer yet", limit=60) as answered:
+    async with report_slow("cache", "no answer yet", limit=60) as answered:
         await asyncio.sleep(0.3)
         (wait,) = heard[-1]
         assert timedelta(seconds=58) < wait.until - datetime.now(UTC) < timedelta(seconds=60)
@@ -79,7 +81,7 @@ async def test_silence_is_told_after_a_while_and_taken_back_when_something_is_he
 
 
 @pytest.mark.asyncio
-async def test_a_download_that_stands_still_is_told_and_one_that_flows_is_not(heard, tmp_path: Path):
+async def test_a_download_that_stands_still_is_reported_and_one_that_flows_is_not(heard, tmp_path: Path):
     async with ScriptedServer() as server:
         server.files = {"flows.xlsx": bytes(6), "stands.xlsx": bytes(6)}
 
@@ -102,7 +104,7 @@ async def test_a_download_that_stands_still_is_told_and_one_that_flows_is_not(he
 
 
 @pytest.mark.asyncio
-async def test_a_server_with_too_many_connections_is_told_in_its_own_words(heard, tmp_path: Path):
+async def test_a_server_with_too_many_connections_is_reported_in_its_own_words(heard, tmp_path: Path):
     async with ScriptedServer() as server:
         server.greeting = "421 Too many connections (8) from this IP"
         with pytest.raises(ProblemError, match="source-busy"):
@@ -113,7 +115,7 @@ async def test_a_server_with_too_many_connections_is_told_in_its_own_words(heard
 
 
 @pytest.mark.asyncio
-async def test_a_download_that_breaks_and_is_tried_again_is_told_with_its_file(heard, tmp_path: Path):
+async def test_a_download_that_breaks_and_is_retried_is_reported_with_its_file(heard, tmp_path: Path):
     async with ScriptedServer() as server:
         server.files = {"a.xlsx": bytes(1000)}
 
@@ -141,7 +143,7 @@ async def test_a_file_that_grows_is_trouble_and_one_that_is_young_is_not(heard, 
 
 
 @pytest.mark.asyncio
-async def test_a_database_that_accepts_and_says_nothing_is_told(heard, tmp_path: Path):
+async def test_a_database_that_accepts_and_says_nothing_is_reported(heard, tmp_path: Path):
     async def silent(_reader: asyncio.StreamReader, _writer: asyncio.StreamWriter) -> None:
         await asyncio.sleep(9)  # who lets go of them closes the connection, from Python 3.13 on
 
@@ -154,7 +156,7 @@ async def test_a_database_that_accepts_and_says_nothing_is_told(heard, tmp_path:
 
 
 @pytest.mark.asyncio
-async def test_a_reader_that_says_nothing_is_told_with_its_file_and_its_end(heard):
+async def test_a_reader_that_says_nothing_is_reported_with_its_file_and_its_end(heard):
     limits = Reader(wall_time=timedelta(seconds=1))
     with pytest.raises(ProblemError, match="reader-limit"):
         async for _ in run_limited(spawned(("/bin/sleep", "9")), b"", limits, file="a.xlsx"):
@@ -166,12 +168,12 @@ async def test_a_reader_that_says_nothing_is_told_with_its_file_and_its_end(hear
     assert heard[-1] == ()
 
 
-def test_the_daemon_is_told_at_once_and_in_order():
+def test_the_daemon_is_reported_at_once_and_in_order():
     stream = io.StringIO()
     with JsonProgress(stream):
-        somebody = Waiting()
-        somebody.says(Wait("source", "away", SOON, LATER))
-        somebody.over()
+        somebody = WaitReporter()
+        somebody.report(Wait("source", "away", SOON, LATER))
+        somebody.clear()
     # what other tests left behind may be logged here when Python clears it away
     messages = [json.loads(line) for line in stream.getvalue().splitlines() if '"waits"' in line]
     assert [[wait["why"] for wait in message["waits"]] for message in messages] == [["away"], []]
@@ -183,14 +185,14 @@ def test_a_terminal_shows_it_whole_however_narrow_it_is_and_wipes_it():
     console = Console(file=io.StringIO(), force_terminal=True, width=60)
     progress = TerminalProgress(console, UTC)
     with progress:
-        somebody = Waiting()
-        somebody.says(Wait("source", "connection refused", soon, soon + timedelta(minutes=9)))
+        somebody = WaitReporter()
+        somebody.report(Wait("source", "connection refused", soon, soon + timedelta(minutes=9)))
         (task,) = progress._bars.tasks
         with console.capture() as captured:
             console.print(progress._bars.make_tasks_table(progress._bars.tasks))
         shown = " ".join(captured.get().split())
         assert task.description.startswith("Waiting for the FTP server: connection refused; next try")
-        somebody.over()
+        somebody.clear()
         assert progress._bars.tasks == []
     for word in ("Waiting", "refused;", "gives", "up"):
         assert word in shown

@@ -8,9 +8,9 @@ from datetime import timedelta
 import pytest
 from msgspec.structs import replace
 
-from cpimportd.daemon.attempts import Ended
-from cpimportd.daemon.copies import Copies
-from cpimportd.daemon.messages import Result
+from cpimportd.daemon.attempts import RunExit
+from cpimportd.daemon.copies import ConfigCopies
+from cpimportd.daemon.messages import RunResult
 from cpimportd.daemon.plan import COPY_PREFIX
 from cpimportd.daemon.service import Daemon
 from cpimportd.daemon.store import Record, Store
@@ -37,7 +37,7 @@ class StubRun:
 
     async def wait(self):
         await self.over.wait()
-        return Ended(0 if self._result else -9, self._result)
+        return RunExit(0 if self._result else -9, self._result)
 
     def stop(self):
         self.over.set()
@@ -68,7 +68,7 @@ class House:
         self.daemon = Daemon(
             plans(1), Store(tmp_path), NoSystemd(), lambda *_: self.run,
             read_plan=self._read, prune=lambda plan: self._looks("prune", plan),
-            report_crashed_run=lambda plan, _found, _job: self._looks("crashed run", plan), slice_=0.05,
+            report_crashed_run=lambda plan, _found, _job: self._looks("crashed run", plan), longest_sleep=0.05,
         )  # fmt: skip
 
     async def _read(self):
@@ -84,7 +84,7 @@ class House:
     async def until(self, look):
         async with asyncio.timeout(20):
             while not look():
-                self.daemon.look()
+                self.daemon.wake()
                 await asyncio.sleep(0.01)
 
     @property
@@ -112,7 +112,7 @@ async def lived(house, deeds):
 
 
 @pytest.mark.asyncio
-async def test_whoever_tells_of_a_run_that_died_finds_its_configuration_though_another_was_accepted(house):
+async def test_the_report_of_a_crashed_run_finds_its_configuration_though_another_was_accepted(house):
     here = house()
 
     async def deeds():
@@ -150,8 +150,8 @@ async def test_pruning_finds_its_configuration_though_another_was_accepted_befor
 
 
 @pytest.mark.asyncio
-async def test_a_run_that_speaks_for_itself_leaves_nothing_behind(house):
-    here = house(Result(1, "published", 0, "published 1 document"))
+async def test_a_run_with_a_result_leaves_nothing_behind(house):
+    here = house(RunResult(1, "published", 0, "published 1 document"))
 
     async def deeds():
         here.daemon.trigger()
@@ -166,7 +166,7 @@ async def test_a_run_that_speaks_for_itself_leaves_nothing_behind(house):
 
 
 @pytest.mark.asyncio
-async def test_a_daemon_that_stops_waits_until_a_run_that_died_is_told_of(house):
+async def test_a_daemon_that_stops_waits_until_a_run_that_crashed_is_reported(house):
     here = house()
     serving = asyncio.create_task(here.daemon.serve())
     here.daemon.trigger()
@@ -182,23 +182,23 @@ async def test_a_daemon_that_stops_waits_until_a_run_that_died_is_told_of(house)
 
 
 def test_a_copy_stays_until_the_last_who_uses_it_has_ended(plans):
-    copies, plan = Copies(), plans(1)
-    copies.take(plan)
-    copies.take(plan)
+    copies, plan = ConfigCopies(), plans(1)
+    copies.acquire(plan)
+    copies.acquire(plan)
     copies.supersede(plan)
     copies.release(plan)
     assert plan.copy.exists()
     copies.release(plan)
     assert not plan.copy.exists()
     other = plans(2)
-    copies.take(other)
+    copies.acquire(other)
     copies.release(other)
     assert other.copy.exists()  # it is in force
     copies.supersede(other)
     assert not other.copy.exists()
 
 
-def test_a_run_that_takes_too_long_while_a_reload_is_accepted_is_told_by_the_configuration_that_it_had(place):
+def test_a_run_that_takes_too_long_while_a_reload_is_accepted_is_reported_by_the_configuration_that_it_had(place):
     place.sample("day1")
     with WebServer() as web, WebServer() as other:
         place.configure({"alerts.urls": [f"json://{web.address}/{ALERT_TOKEN}"], "daemon.run_time_limit": 8})

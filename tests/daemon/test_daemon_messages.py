@@ -12,7 +12,7 @@ from cpimportd.core.problems import problem
 from cpimportd.core.report import FileReport, FileStatus, RunReport, RunStatus
 from cpimportd.core.seen import SeenWorkbook
 from cpimportd.core.waiting import Wait
-from cpimportd.daemon.messages import Begun, Result, Said, Stage, Waits, decode, encode
+from cpimportd.daemon.messages import CurrentWaits, LogLine, RunResult, RunStarted, Stage, decode, encode
 from cpimportd.render.progress import messages_of_report
 
 NO_OFFSET = b'{"waits": [{"for": "x", "why": "y", "next": "2026-11-24T03:00", "until": null, "trouble": true}]}'
@@ -23,14 +23,14 @@ BEGAN = datetime(2026, 11, 24, 3, tzinfo=UTC)
     "message",
     [
         Stage("read", "Поступление.xlsx", 10, 20, finished=True),
-        Begun(26),
-        Waits(()),
-        Waits((Wait("source", "away", BEGAN, BEGAN), Wait("upload", "young", trouble=False))),
-        Said(logging.WARNING, "a text", {"CPIMPORTD_CODE": "shrunk"}),
+        RunStarted(26),
+        CurrentWaits(()),
+        CurrentWaits((Wait("source", "away", BEGAN, BEGAN), Wait("upload", "young", trouble=False))),
+        LogLine(logging.WARNING, "a text", {"CPIMPORTD_CODE": "shrunk"}),
         SeenWorkbook("a.xlsx", "receipts", ("ЛОТОС ООО",), BEGAN, "published"),
         SeenWorkbook("b.xlsx", None, (), None, "held"),
-        Result(7, "partial", 3, "published", held=("ЛОТОС ООО/expenses",), problem="x", way_out="y"),
-        Result(None, "failed", 1, "failed", passing=True, codes=("database-unreachable",)),
+        RunResult(7, "partial", 3, "published", held=("ЛОТОС ООО/expenses",), problem="x", way_out="y"),
+        RunResult(None, "failed", 1, "failed", passing=True, codes=("database-unreachable",)),
     ],
 )
 def test_a_message_is_read_back_as_it_was_written(message):
@@ -40,8 +40,8 @@ def test_a_message_is_read_back_as_it_was_written(message):
 @given(st.binary(max_size=200))
 def test_whatever_is_on_a_line_becomes_a_message_without_control_characters(line):
     found = decode(line)
-    assert isinstance(found, Begun | Stage | Waits | Said | SeenWorkbook | Result)
-    if isinstance(found, Said):
+    assert isinstance(found, RunStarted | Stage | CurrentWaits | LogLine | SeenWorkbook | RunResult)
+    if isinstance(found, LogLine):
         assert "\x1b" not in found.text
         assert "\n" not in found.text
 
@@ -60,11 +60,11 @@ def test_whatever_is_on_a_line_becomes_a_message_without_control_characters(line
         b"7",
     ],
 )
-def test_what_only_looks_like_a_message_is_said_as_text(line):
-    assert decode(line) == Said(logging.ERROR, line.decode())
+def test_what_only_looks_like_a_message_is_reported_as_text(line):
+    assert decode(line) == LogLine(logging.ERROR, line.decode())
 
 
-def test_pythons_last_words_are_said_as_an_error():
+def test_pythons_last_output_are_reported_as_an_error():
     found = decode(b"MemoryError: \x1b[31mred\x1b[0m\n")
     assert (found.level, found.text) == (logging.ERROR, "MemoryError: \\x1b[31mred\\x1b[0m")
 

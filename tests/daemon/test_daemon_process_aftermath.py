@@ -26,7 +26,7 @@ def kill_at(place, phase: str, after: Callable[[], None] = lambda: None) -> tupl
     return daemon, waiting.returncode, said, why
 
 
-def test_a_run_killed_after_commit_is_told_to_be_in_the_books(place):
+def test_a_run_killed_after_commit_is_reported_to_be_in_the_books(place):
     daemon, code, said, why = kill_at(place, "commit")
     assert place.books == place.truth("day1")
     assert code == 0
@@ -43,7 +43,7 @@ def test_a_run_killed_after_commit_is_told_to_be_in_the_books(place):
 
 
 @pytest.mark.parametrize("phase", ["fetch", "read", "merge"])
-def test_a_run_killed_before_commit_has_published_nothing_and_says_so(place, phase):
+def test_a_run_killed_before_commit_has_published_nothing_and_reports_it(place, phase):
     daemon, code, said, why = kill_at(place, phase)
     assert place.books == place.truth(None)
     assert code == 1
@@ -52,7 +52,7 @@ def test_a_run_killed_before_commit_has_published_nothing_and_says_so(place, pha
     assert daemon.status["last"]["status"] == "crashed"
 
 
-def test_where_the_database_cannot_be_asked_it_is_said_that_nobody_knows(place):
+def test_where_the_database_cannot_be_queried_the_outcome_is_reported_as_unknown(place):
     _, code, said, why = kill_at(place, "commit", after=(place.folder / "gate" / ".s.PGSQL.5432").unlink)
     assert code == 1
     assert "whether run 1 published is not known: " in said
@@ -116,7 +116,7 @@ def test_no_way_out_promises_another_try():
     assert promised == []
 
 
-def test_a_lock_that_a_run_by_hand_met_is_not_said_to_be_tried_again(place, locked):
+def test_a_lock_that_a_run_by_hand_met_is_not_reported_as_retried(place, locked):
     place.sample("day1")
     place.configure({"database.lock_timeout": "300ms"})
     with locked():

@@ -33,7 +33,7 @@ def undo(place) -> tuple[LivingDaemon, list[str]]:
     return daemon, undone
 
 
-def test_an_undone_unit_stays_held_until_a_different_file_comes_and_status_says_so(place):
+def test_an_undone_unit_stays_held_until_a_different_file_comes_and_status_reports_it(place):
     daemon, undone = undo(place)
     daemon.wait_status(lambda found: found["held"] == undone, "knows what is undone")
     told = status(place)
@@ -76,7 +76,7 @@ def test_monitoring_and_the_page_for_people_know_of_an_undone_unit_before_the_ne
     assert all(unit in answer.stdout for unit in undone)
 
 
-def test_a_run_by_hand_is_told_by_status_and_in_the_journal(place):
+def test_a_run_by_hand_is_reported_by_status_and_in_the_journal(place):
     daemon = place.start()
     place.sample("day1")
     assert place.command("run").returncode == 0
@@ -128,13 +128,13 @@ def test_a_daemon_that_starts_later_knows_of_the_run_too(place):
     assert not (place.state / FILE).exists()
 
 
-def test_where_no_daemon_ever_was_no_word_is_left(place):
+def test_where_no_daemon_ever_was_no_notice_is_left(place):
     place.sample("day1")
     assert place.command("run").returncode == 0
     assert not (place.state / FILE).exists()
 
 
-def test_word_of_an_earlier_run_says_nothing_new(place):
+def test_a_notice_of_an_earlier_run_says_nothing_new(place):
     daemon = place.start()
     place.sample("day1")
     daemon.trigger()
@@ -160,7 +160,7 @@ def _result() -> str:
      json.dumps(dict.fromkeys(("began", "ended"), datetime.now(UTC).isoformat())).encode()],
     ids=["empty", "nothing", "no-text", "numbers", "no-moments", "no-result"],
 )  # fmt: skip
-def test_word_that_cannot_be_understood_is_told_of_once_and_the_daemon_lives_on(place, content):
+def test_a_notice_that_cannot_be_understood_is_reported_once_and_the_daemon_continues(place, content):
     daemon = place.start()
     (place.state / FILE).write_bytes(content)
     daemon.send(signal.SIGCONT)
@@ -172,7 +172,7 @@ def test_word_that_cannot_be_understood_is_told_of_once_and_the_daemon_lives_on(
     assert daemon.trigger()[-1]["status"] == "published"
 
 
-def test_word_that_cannot_be_left_is_a_warning_and_the_run_counts(place):
+def test_a_notice_that_cannot_be_left_is_a_warning_and_the_run_counts(place):
     daemon = place.start()
     place.sample("day1")
     (place.state / FILE).mkdir()
@@ -185,7 +185,7 @@ def test_word_that_cannot_be_left_is_a_warning_and_the_run_counts(place):
 
 
 @pytest.mark.usefixtures("as_nobody")
-def test_what_root_does_the_daemon_of_another_user_hears(place):
+def test_the_daemon_of_another_user_is_notified_of_runs_by_root(place):
     place.give_to(NOBODY)
     daemon, undone = undo(place)
     daemon.wait_status(lambda found: found["held"] == undone, "knows what is undone")

@@ -9,7 +9,7 @@ from tests.support.polling import until
 
 
 @pytest.mark.parametrize(("phase", "said"), [("merge", "[run-crashed]"), ("commit", "[run-broken-off]")])
-def test_monitors_and_the_history_tell_of_a_run_that_died_and_of_none_that_is_under_way(place, phase, said):
+def test_monitors_and_the_history_report_a_run_that_crashed_and_of_none_that_is_under_way(place, phase, said):
     place.sample("day1")
     assert place.command("run").returncode == 0
     with place.standing(phase) as stand:
@@ -39,7 +39,7 @@ def test_nobody_is_sent_to_tell_readers_whom_the_daemon_tells(place):
     assert "cpimportd trigger" not in shown
 
 
-def test_readers_who_were_told_are_told_whatever_became_of_the_output(place):
+def test_notified_readers_are_reported_whatever_became_of_the_output(place):
     place.sample("day1")
     assert place.command("run").returncode == 0
     for options in ("", " --json"):

@@ -30,7 +30,7 @@ def test_the_runs_of_a_daemon_have_what_stands_in_the_env_file(place):
     assert copies(place) == []
 
 
-def test_what_follows_a_run_that_died_goes_by_the_variables_that_were_accepted(place):
+def test_what_follows_a_run_that_crashed_goes_by_the_variables_that_were_accepted(place):
     """The database is asked, and readers are told, by the file that `--env-file` named as it was, not as it is."""
     place.sample("day1")
     with place.standing("commit") as stand:

@@ -22,7 +22,7 @@ def says_held(place):
     assert (found["held"], found["well"], found["held_unasked"]) == ([UNIT], False, None)
 
 
-def test_a_unit_held_before_the_first_daemon_is_told_and_looked_at(place):
+def test_a_unit_held_before_the_first_daemon_is_reported_and_looked_at(place):
     held_by_hand(place)
     place.start()
     says_held(place)
@@ -49,7 +49,7 @@ def test_a_run_of_another_kind_tells_the_daemon_all_that_is_held(place):
     says_held(place)
 
 
-def test_where_the_database_cannot_be_asked_the_daemons_word_is_told_as_that(place):
+def test_where_the_database_cannot_be_asked_the_daemons_word_is_reported_as_that(place):
     held_by_hand(place)
     daemon = place.start()
     daemon.trigger()
@@ -63,7 +63,7 @@ def test_where_the_database_cannot_be_asked_the_daemons_word_is_told_as_that(pla
     assert unasked["code"] == "database-unreachable"
 
 
-def test_an_accept_by_hand_is_told_at_once(place):
+def test_an_accept_by_hand_is_reported_at_once(place):
     place.sample("day1")
     assert place.command("run").returncode == 0
     place.workbook("Postuplenie").unlink()

@@ -78,7 +78,7 @@ def test_a_daemon_killed_between_commit_and_its_memory_does_not_repeat_the_slot(
 
 
 @pytest.mark.parametrize("phase", ["read", "commit"])
-def test_a_run_that_is_killed_is_tried_again_and_the_daemon_lives(place, phase):
+def test_a_run_that_is_killed_is_retried_and_the_daemon_lives(place, phase):
     place.sample("day1")
     slot = place.due_slot()
     with place.standing(phase) as stand:
@@ -91,7 +91,7 @@ def test_a_run_that_is_killed_is_tried_again_and_the_daemon_lives(place, phase):
     assert daemon.process.poll() is None
 
 
-def test_a_run_that_somebody_asked_for_and_that_is_killed_is_told_and_not_tried_again(place):
+def test_a_run_that_was_triggered_and_that_is_killed_is_reported_and_not_retried(place):
     place.sample("day1")
     with place.standing("merge") as stand:
         daemon = place.start()

@@ -112,7 +112,7 @@ def test_a_name_of_a_workbook_cannot_forge_a_line_or_colour_a_terminal(place):
 
 
 @pytest.mark.skipif(Path("/run/systemd/journal/socket").exists(), reason="this machine has a journal")
-def test_asked_for_a_journal_that_is_not_there_it_says_so_and_leaves_no_copy_of_the_configuration(place):
+def test_a_missing_journal_is_reported_and_no_copy_of_the_configuration_is_left(place):
     daemon = place.start(ready=False, form="journal")
     assert daemon.wait() == 2
     assert "there is no journal to write to" in daemon.log

@@ -27,7 +27,7 @@ def look(place) -> tuple[int, str, dict]:
     return shown.returncode, " ".join(shown.stdout.split()), json.loads(scripts.stdout)
 
 
-def test_a_refused_file_is_told_by_everybody_also_after_a_run_until_it_is_as_it_was_loaded(place):
+def test_a_refused_file_is_reported_everywhere_also_after_a_run_until_it_is_restored(place):
     place.sample("day1")
     daemon = place.start()
     right = refuse(place, daemon)
@@ -48,7 +48,7 @@ def test_a_refused_file_is_told_by_everybody_also_after_a_run_until_it_is_as_it_
     assert look(place)[0] == 0
 
 
-def test_a_refused_file_is_told_until_a_reload_is_accepted(place):
+def test_a_refused_file_is_reported_until_a_reload_is_accepted(place):
     daemon = place.start()
     refuse(place, daemon)
     place.configure({"source.parallel": 2})
@@ -103,7 +103,7 @@ def test_a_file_is_as_it_was_loaded_whatever_its_lines_end_with(place, ends):
     daemon.wait_event("refusal-over")
 
 
-def test_a_refusal_is_told_while_a_run_is_under_way_and_a_file_that_is_gone_is_one(place):
+def test_a_refusal_is_reported_while_a_run_is_under_way_and_a_file_that_is_gone_is_one(place):
     place.sample("day1")
     place.due_slot()
     with place.standing("merge") as stand:

@@ -67,7 +67,7 @@ def test_reload_waits_for_the_answer_and_ends_with_it(place):
     assert at(daemon) == LATER
 
 
-def test_reload_fails_where_the_file_is_so_broken_that_nobody_knows_whose_daemon_to_ask(place):
+def test_reload_fails_where_a_broken_file_does_not_name_the_daemon(place):
     daemon = place.start()
     place.file.write_text("state_directory = \n")
     refused = place.command("reload")
@@ -105,7 +105,7 @@ def test_what_was_written_and_not_accepted_yet_is_in_no_run(place):
     assert daemon.trigger(2)[-1]["status"] == "failed"
 
 
-def test_a_fault_in_the_file_hides_neither_the_daemon_nor_its_refusal_and_is_told_where_none_lives(place):
+def test_a_fault_in_the_file_hides_neither_the_daemon_nor_its_refusal_and_is_reported_where_none_lives(place):
     daemon = place.start()
     place.configure({"retry.withn": 5})
     assert place.command("status").returncode == 0
@@ -147,7 +147,7 @@ def test_each_of_many_reloads_is_answered(place):
     assert len(place.notify.times("READY")) == 1 + len(place.notify.times("RELOADING"))
 
 
-def test_another_state_directory_waits_for_the_next_start_and_is_told(place):
+def test_another_state_directory_waits_for_the_next_start_and_is_reported(place):
     place.sample("day1")
     daemon = place.start()
     place.configure({"state_directory": str(place.folder / "elsewhere")})
@@ -223,7 +223,7 @@ def test_a_signal_that_comes_before_it_is_ready_does_not_end_it(place, number):
     assert daemon.stop() == 0
 
 
-def test_an_expression_that_no_day_matches_is_refused_and_one_without_a_slot_any_more_is_told_of(place):
+def test_an_expression_that_no_day_matches_is_refused_and_one_without_a_slot_any_more_is_reported(place):
     daemon = place.start()
     before = at(daemon)
     place.configure({"schedules.import.at": "Thu 2027-01-01"})

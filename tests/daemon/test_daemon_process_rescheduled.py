@@ -15,7 +15,7 @@ def told(place, *arguments: str) -> dict:
     return found | {"next": datetime.fromisoformat(found["slots"][0])}
 
 
-def test_next_shows_rescheduled_slots_until_the_next_start_and_says_so(place):
+def test_next_shows_rescheduled_slots_until_the_next_start_and_reports_it(place):
     daemon = place.start()
     configured = place.keys["schedules.import.at"]
     assert (told(place)["at"], told(place)["rescheduled"]) == (configured, False)
@@ -64,7 +64,7 @@ def test_a_slot_that_was_moved_to_a_later_hour_is_not_missed_to_a_monitor(place)
     daemon.send(signal.SIGTERM)
 
 
-def test_a_rescheduled_slot_that_was_the_last_one_is_told_by_check_and_monitors(place):
+def test_a_rescheduled_slot_that_was_the_last_one_is_reported_by_check_and_monitors(place):
     daemon = place.start()
     once = whole_second(4)
     assert place.command("reschedule", "import", f"{once:%Y-%m-%d %H:%M:%S} UTC").returncode == 0

@@ -100,7 +100,7 @@ def test_the_readers_of_the_configuration_are_no_defect_when_they_are_hit(place)
     assert daemon.having(code="config-refused") == []
 
 
-def test_a_job_and_what_is_started_now_and_then_are_deaf_as_well(place):
+def test_a_job_and_what_is_started_now_and_then_ignore_them_as_well(place):
     place.configure(
         {
             "schedules.weekly.job": "reconcile",

@@ -26,7 +26,7 @@ def test_a_slot_begins_on_time(place):
     assert place.books == place.truth("day1")
 
 
-def test_a_database_that_is_away_at_the_slot_is_tried_again_until_it_is_back(place):
+def test_a_database_that_is_unreachable_at_the_slot_is_retried_until_it_is_back(place):
     place.sample("day1")
     slot = place.due_slot()
     place.behind_the_gate()
@@ -134,7 +134,7 @@ def test_a_run_that_took_too_long_and_was_past_commit_is_what_it_is_published(pl
     assert place.books == place.truth("day1")
 
 
-def test_a_slot_that_waits_goes_on_as_the_next_one(place):
+def test_a_slot_that_waits_continues_as_the_next_one(place):
     place.sample("day1")
     place.behind_the_gate()
     place.configure({"schedules.import.at": "*-*-* *:*:0/2", "retry.wait_first": 3, "retry.wait_longest": 3})
@@ -189,7 +189,7 @@ def test_two_schedules_that_are_due_at_once_run_one_after_the_other(place):
     assert "weekly" in place.command("status").stdout
 
 
-def test_a_slot_older_than_grace_is_told_as_missed_and_not_run(place):
+def test_a_slot_older_than_grace_is_reported_as_missed_and_not_run(place):
     place.sample("day1")
     slot = place.due_slot()
     place.configure({"schedules.import.grace": 10})

@@ -47,7 +47,7 @@ def test_an_expression_that_was_changed_while_no_daemon_was_there_counts_from_it
     [b"", b'{"version": 1, "schedules": {"import": {"at": "*-*-* 06', b"\xff\x00\x1b[31m", b'{"version": 99}', b"[]"],
     ids=["empty", "half", "binary", "another version", "other JSON"],
 )
-def test_a_damaged_memory_is_set_aside_and_said_and_the_daemon_goes_on(place, damaged):
+def test_a_damaged_memory_is_set_aside_and_reported_and_the_daemon_continues(place, damaged):
     place.sample("day1")
     place.due_slot()
     (place.state / "daemon.json").write_bytes(damaged)
@@ -70,7 +70,7 @@ def test_a_memory_that_cannot_be_read_keeps_the_daemon_from_starting(place):
     assert place.notify.times("READY") == []
 
 
-def test_a_memory_that_cannot_be_written_is_said_once_and_again_when_it_can(place):
+def test_a_memory_that_cannot_be_written_is_reported_once_and_again_when_it_can(place):
     place.sample("day1")
     daemon = place.start()
     memory = place.state / "daemon.json"
@@ -90,7 +90,7 @@ def test_a_memory_that_cannot_be_written_is_said_once_and_again_when_it_can(plac
     assert list(place.state.glob(".daemon.json-*")) == []
 
 
-def test_an_ordinary_users_folder_that_is_closed_to_it_meanwhile_is_said_and_lived_with(place, as_nobody):
+def test_an_ordinary_users_folder_that_is_closed_to_it_meanwhile_is_reported_and_lived_with(place, as_nobody):
     place.sample("day1")
     place.give_to(NOBODY)
     daemon = place.start()

@@ -45,7 +45,7 @@ def test_before_commit_the_run_is_rolled_back_and_its_slot_is_caught_up_once_by_
         caught_up(place, slot)
 
 
-def test_a_slot_that_waits_for_1c_goes_on_after_a_restart_though_grace_is_over(place):
+def test_a_slot_that_waits_for_1c_continues_after_a_restart_though_grace_is_over(place):
     slot = place.due_slot()
     place.configure({"schedules.import.wait_for_upload": "2h"})
     daemon = place.start()

@@ -29,7 +29,7 @@ def test_ready_comes_once_and_from_the_daemon_itself_when_the_first_slot_is_know
     assert len(place.notify.times("READY")) == 1
 
 
-def test_a_database_and_a_server_that_are_away_are_no_reason_not_to_be_ready(place):
+def test_a_database_and_a_server_that_are_unreachable_are_no_reason_not_to_be_ready(place):
     place.configure({"database.url": "postgresql://cpimportd@127.0.0.1:1/books", "source.url": "ftp://127.0.0.1:1/"})
     daemon = place.start()
     assert IDLE.fullmatch(place.notify.wait("READY").lines["STATUS"])
@@ -81,7 +81,7 @@ def test_a_watchdog_that_is_meant_for_another_process_hears_nothing(place):
 
 
 @pytest.mark.parametrize("broken", [False, True], ids=["accepted", "refused"])
-def test_a_reload_is_told_from_its_beginning_to_its_end_also_when_it_is_refused(place, broken):
+def test_a_reload_is_distinguished_from_its_beginning_to_its_end_also_when_it_is_refused(place, broken):
     daemon = place.start()
     if broken:
         place.configure({"source.stable_for": "soon"})
@@ -99,7 +99,7 @@ def test_a_reload_is_told_from_its_beginning_to_its_end_also_when_it_is_refused(
     assert len(daemon.having(code="config-refused")) == broken
 
 
-def test_a_stop_is_told_at_once_and_nothing_after_it_claims_to_be_ready(place):
+def test_a_stop_is_reported_at_once_and_nothing_after_it_claims_to_be_ready(place):
     daemon = place.start()
     before = len(place.notify.notices)
     assert daemon.stop() == 0

@@ -44,7 +44,7 @@ def test_sigusr1_imports_from_an_ftp_server_whose_password_only_the_run_knows(pl
     assert place.books == place.truth("day1")
 
 
-def test_who_waits_for_a_run_is_answered_though_others_go_on_asking(place):
+def test_who_waits_for_a_run_is_answered_though_others_continue_asking(place):
     place.sample("day1")
     daemon = place.start()
     waiting = place.begin("trigger", "--wait")
@@ -99,7 +99,7 @@ def test_trigger_wait_ends_with_3_and_names_what_is_held(place):
     assert place.outcomes() == ["partial"]
 
 
-def test_trigger_wait_ends_with_1_where_the_database_is_away_and_the_daemon_lives_on(place):
+def test_trigger_wait_ends_with_1_where_the_database_is_unreachable_and_the_daemon_continues(place):
     url = "postgresql://cpimportd@127.0.0.1:1/books"
     place.configure({"database.url": url})
     daemon = place.start()
@@ -113,7 +113,7 @@ def test_trigger_wait_ends_with_1_where_the_database_is_away_and_the_daemon_live
     assert daemon.stop() == 0
 
 
-def test_trigger_wait_says_so_where_the_daemon_ends_meanwhile(place, locked):
+def test_trigger_wait_reports_it_where_the_daemon_ends_meanwhile(place, locked):
     place.sample("day1")
     with locked():
         daemon = place.start()
@@ -125,7 +125,7 @@ def test_trigger_wait_says_so_where_the_daemon_ends_meanwhile(place, locked):
     assert "daemon-not-running" in said
 
 
-def test_trigger_wait_says_so_where_another_daemon_took_the_place_of_the_one_that_it_asked(place, locked):
+def test_trigger_wait_reports_it_where_another_daemon_took_the_place_of_the_one_that_it_asked(place, locked):
     place.sample("day1")
     with locked():
         daemon = place.start()
@@ -166,7 +166,7 @@ def test_status_tells_monitoring_by_its_code_whether_all_is_well(place):
     assert place.command("status").returncode == 3
 
 
-def test_a_workbook_that_stays_away_is_told_of_once_and_by_status(place):
+def test_a_workbook_that_is_not_uploaded_is_reported_once_and_by_status(place):
     place.configure({"source.stale_after": "1h"})
     place.sample("day1")
     daemon = place.start()
@@ -244,7 +244,7 @@ def test_reschedule_refuses_what_it_does_not_understand_and_changes_nothing(plac
 
 
 @pytest.mark.parametrize("verb", [("trigger", "--wait"), ("reload",), ("reschedule", "import", ELSEWHERE)])
-def test_a_verb_without_a_daemon_says_so_and_how_to_start_one(place, verb):
+def test_a_verb_without_a_daemon_reports_it_and_how_to_start_one(place, verb):
     done = place.command(*verb)
     assert done.returncode == 1
     assert "daemon-not-running" in done.stderr
@@ -264,7 +264,7 @@ def test_a_second_daemon_is_refused_by_name_and_disturbs_nothing(place):
     assert first.trigger()[0]["status"] == "published"
 
 
-def test_another_user_is_told_whose_daemon_it_is(place, as_nobody):
+def test_another_user_is_told_the_owner_of_the_daemon(place, as_nobody):
     place.start()
     place.file.chmod(0o644)
     for verb in (("trigger",), ("status",), ("reload",), ("reschedule", "import", ELSEWHERE)):

@@ -15,7 +15,7 @@ import pytest
 from cpimportd.books.publish.transaction import was_committed
 from cpimportd.config.settings import Database, Retry
 from cpimportd.core.problems import ProblemError
-from cpimportd.core.waiting import Wait, told_to
+from cpimportd.core.waiting import Wait, report_waits_to
 from cpimportd.demo.ftp import LoopbackFtpServer
 from tests.support.daemon.gate import Gate
 from tests.support.daemon.place import SAMPLES
@@ -79,7 +79,7 @@ def trouble(place) -> tuple[int, str, dict]:
     return shown.returncode, shown.stdout.replace("\n", " "), json.loads(scripts.stdout)
 
 
-def test_a_server_that_is_down_at_the_slot_is_told_with_its_next_try_and_its_end_until_it_is_back(place):
+def test_a_server_that_is_down_at_the_slot_is_reported_with_its_next_try_and_its_end_until_it_is_back(place):
     place.sample("day1")
     slot = place.due_slot()
     with LoopbackFtpServer(place.upload) as ftp:
@@ -109,7 +109,7 @@ def test_a_server_that_is_down_at_the_slot_is_told_with_its_next_try_and_its_end
 @pytest.mark.parametrize(
     ("greeting", "during"), [(b"", "the greeting"), (b"220 ready\r\n", "the login")], ids=["greeting", "login"]
 )
-def test_a_server_that_accepts_and_falls_silent_is_told_of_before_it_is_given_up(place, greeting, during):
+def test_a_server_that_accepts_and_falls_silent_is_reported_before_it_is_given_up(place, greeting, during):
     place.due_slot()
     with mute_port(greeting) as port:
         place.configure({"source.url": f"ftp://127.0.0.1:{port}/", "source.user": "finance"})
@@ -136,7 +136,7 @@ def test_a_fresh_file_is_waited_for_and_that_is_no_trouble(place):
     daemon.wait_slot(slot, status="published")
 
 
-def test_a_lock_that_somebody_holds_is_told_with_who_holds_it(place, locked):
+def test_a_lock_that_somebody_holds_is_reported_with_who_holds_it(place, locked):
     place.sample("day1")
     slot = place.due_slot()
     place.configure({"database.lock_timeout": "2s"})
@@ -156,7 +156,7 @@ def other_half_missing(place) -> None:
     shutil.copyfile(fresh, place.upload / fresh.name)
 
 
-def test_the_other_half_of_an_upload_is_waited_for_at_a_slot_and_told(place):
+def test_the_other_half_of_an_upload_is_waited_for_at_a_slot_and_reported(place):
     other_half_missing(place)
     slot = place.due_slot()
     daemon = place.start()
@@ -167,7 +167,7 @@ def test_the_other_half_of_an_upload_is_waited_for_at_a_slot_and_told(place):
     assert place.outcomes(slot) == ["running"]
 
 
-def test_whoever_asks_for_a_run_is_told_of_a_missing_half_at_once_by_hand_and_through_the_daemon(place):
+def test_a_manual_run_reports_a_missing_half_at_once_also_through_the_daemon(place):
     other_half_missing(place)
     began = time.monotonic()
     by_hand = place.command("run")
@@ -206,7 +206,7 @@ def test_a_slot_that_waits_for_the_database_says_until_when_and_others_are_named
     assert shown.count("gives up") >= 2
 
 
-def test_while_a_slot_is_tried_again_it_is_not_said_to_wait_for_that_try(place, locked):
+def test_while_a_slot_is_retried_it_is_not_said_to_wait_for_that_try(place, locked):
     place.sample("day1")
     place.due_slot()
     place.configure({"database.lock_timeout": "300ms", "retry.wait_first": 0.1})
@@ -226,7 +226,7 @@ def test_while_a_slot_is_tried_again_it_is_not_said_to_wait_for_that_try(place, 
     assert tried["trouble"]
 
 
-def test_a_slot_that_waits_for_another_run_is_told_and_is_no_trouble(place, locked):
+def test_a_slot_that_waits_for_another_run_is_reported_and_is_no_trouble(place, locked):
     place.sample("day1")
     slot = place.slot_in(-20, "import", "weekly")
     with place.standing("merge") as stand:
@@ -241,7 +241,7 @@ def test_a_slot_that_waits_for_another_run_is_told_and_is_no_trouble(place, lock
         daemon.wait_slot(slot, schedule="weekly")
 
 
-def test_a_run_that_was_asked_for_meanwhile_is_told_to_follow(place):
+def test_a_run_that_was_triggered_meanwhile_is_reported_as_next(place):
     place.sample("day1")
     place.due_slot()
     with place.standing("merge") as stand:
@@ -263,12 +263,12 @@ def test_a_job_tells_what_it_waits_for(place):
         assert daemon.status["status"].startswith("Report for weekly waits for the database")
 
 
-def test_whether_commit_took_place_is_asked_with_a_word_on_the_waiting(tmp_path):
+def test_the_query_of_a_lost_commit_is_reported_as_a_wait(tmp_path):
     heard: list[tuple[Wait, ...]] = []
     nowhere = Database(url=f"postgresql://nobody@/nothing?host={tmp_path}")  # type: ignore[arg-type]
 
     async def ask() -> None:
-        with told_to(heard.append):
+        with report_waits_to(heard.append):
             await was_committed(nowhere, Retry(within=1.5, wait_first=0.2, wait_longest=0.3), 7)  # type: ignore[arg-type]
 
     with pytest.raises(ProblemError, match="commit-unknown"):

@@ -2,14 +2,14 @@
 
 import pytest
 
-from cpimportd.daemon.messages import Stage, Waits
+from cpimportd.daemon.messages import CurrentWaits, Stage
 from cpimportd.daemon.progress import Progress
 
 
-def heard(*stages: Stage | Waits) -> Progress:
+def heard(*stages: Stage | CurrentWaits) -> Progress:
     progress = Progress()
     for stage in stages:
-        progress.take(stage)
+        progress.update(stage)
     return progress
 
 
@@ -34,7 +34,7 @@ def test_what_was_fetched_is_what_is_to_be_read():
     )
 
 
-def test_a_run_that_says_how_many_files_there_are_is_believed_from_the_first():
+def test_the_number_of_files_is_that_of_the_run_if_it_reports_one():
     many = Stage("fetch", None, done=0, total=600)
     assert str(heard(many)) == "fetching 0/600 files, 0 %"
     assert str(heard(many, Stage("fetch", "a", finished=True))) == "fetching 1/600 files, 0 %"
@@ -44,7 +44,7 @@ def test_a_run_that_says_how_many_files_there_are_is_believed_from_the_first():
     )
 
 
-def test_a_second_look_at_the_server_counts_anew():
+def test_a_second_listing_starts_the_count_again():
     first = [Stage("fetch", None, total=2), Stage("fetch", "a", finished=True), Stage("fetch", "b", finished=True)]
     again = [Stage("fetch", None, done=2, total=2, finished=True), Stage("fetch", None, total=3)]
     assert str(heard(*first, *again)) == "fetching 0/3 files, 0 %"
@@ -55,7 +55,7 @@ def test_more_rows_than_were_announced_are_no_more_than_all():
     assert str(heard(Stage("read", "a", done=30, total=10))) == "reading 0/1 files, 100 %"
 
 
-def test_a_stage_that_nobody_has_words_for_is_named_as_it_is():
+def test_an_unknown_stage_is_shown_by_its_code():
     assert str(heard(Stage("polish"))) == "polish"
 
 
@@ -70,7 +70,7 @@ def test_a_stage_that_nobody_has_words_for_is_named_as_it_is():
         ("tell", "telling readers", True),
     ],
 )
-def test_only_from_the_word_that_it_commits_may_a_run_be_past_commit(stage, doing, committing):
+def test_a_run_counts_as_past_commit_only_after_its_commit_message(stage, doing, committing):
     progress = heard(Stage(stage))
     assert str(progress) == doing
     assert progress.committing is committing

@@ -26,7 +26,7 @@ def plan(database, tmp_path):
 
 
 @pytest.mark.asyncio
-async def test_old_workbooks_go_and_it_is_told(plan, caplog):
+async def test_old_workbooks_go_and_it_is_reported(plan, caplog):
     old = plan.state_directory / "spool" / "20200101T000000.000000Z-1"
     old.mkdir(parents=True)
     with caplog.at_level(logging.INFO, "cpimportd.daemon"):
@@ -38,7 +38,7 @@ async def test_old_workbooks_go_and_it_is_told(plan, caplog):
 
 
 @pytest.mark.asyncio
-async def test_what_goes_wrong_is_a_warning_with_its_way_out(plan, caplog):
+async def test_what_goes_wrong_is_a_warning_with_its_remedy(plan, caplog):
     plan.copy.write_text("[database\n")
     with caplog.at_level(logging.INFO, "cpimportd.daemon"):
         await main._prune(plan)
@@ -47,8 +47,8 @@ async def test_what_goes_wrong_is_a_warning_with_its_way_out(plan, caplog):
 
 
 @pytest.mark.asyncio
-async def test_one_that_does_not_end_is_given_up_and_gone(plan, monkeypatch):
-    monkeypatch.setattr(main, "PRUNING_WITHIN", 0.01)
+async def test_one_that_does_not_end_is_killed(plan, monkeypatch):
+    monkeypatch.setattr(main, "PRUNE_TIMEOUT", 0.01)
     with pytest.raises(ProblemError) as raised:
         await main._prune(plan)
     assert raised.value.problems[0].code == "run-timeout"
@@ -63,7 +63,7 @@ async def test_what_a_short_process_wrote_comes_with_its_exit_code():
 
 @pytest.mark.asyncio
 @pytest.mark.parametrize("said", ["", "head -c 300000 /dev/zero; "], ids=["silent", "with a full pipe"])
-async def test_a_short_process_that_takes_too_long_is_gone_when_that_is_told(said, tmp_path):
+async def test_a_short_process_that_takes_too_long_is_gone_when_that_is_reported(said, tmp_path):
     pid_file = tmp_path / "pid"
     argv = ["/bin/sh", "-c", f"echo $$ >{pid_file}; {said}exec sleep 600"]
     with pytest.raises(TimeoutError):

@@ -24,28 +24,28 @@ def slots() -> Slots:
         look_again=timedelta(minutes=5), run_time_limit=2 * HOUR, stale_after=36 * HOUR,
     )  # fmt: skip
     found = Slots(Memory())
-    found.enforce(plan, START)
+    found.apply_plan(plan, START)
     return found
 
 
 def test_a_slot_in_time_counts_as_neither(slots):
-    slots.look(datetime(2026, 11, 21, 6, tzinfo=UTC), 0.0, None)
+    slots.check_clock(datetime(2026, 11, 21, 6, tzinfo=UTC), 0.0, None)
     assert (slots.misfired["import"], slots.coalesced["import"]) == (0, 0)
 
 
 def test_slots_missed_for_good_misfired_and_each_counts_once(slots):
     for hour in (12, 13):
-        slots.look(datetime(2026, 11, 23, hour, tzinfo=UTC), 0.0, None)
+        slots.check_clock(datetime(2026, 11, 23, hour, tzinfo=UTC), 0.0, None)
     assert (slots.misfired["import"], slots.coalesced["import"]) == (3, 0)
 
 
 def test_older_slots_are_coalesced_into_the_one_that_is_made_up_for(slots):
-    slots.look(datetime(2026, 11, 23, 6, 30, tzinfo=UTC), 0.0, None)
+    slots.check_clock(datetime(2026, 11, 23, 6, 30, tzinfo=UTC), 0.0, None)
     assert (slots.misfired["import"], slots.coalesced["import"]) == (0, 2)
 
 
 def test_a_slot_that_still_waits_is_coalesced_into_the_next(slots):
-    slots.look(datetime(2026, 11, 21, 6, tzinfo=UTC), 0.0, None)
+    slots.check_clock(datetime(2026, 11, 21, 6, tzinfo=UTC), 0.0, None)
     slots.started("import", 0.0)
-    slots.look(datetime(2026, 11, 22, 6, tzinfo=UTC), 86400.0, None)
+    slots.check_clock(datetime(2026, 11, 22, 6, tzinfo=UTC), 86400.0, None)
     assert slots.coalesced["import"] == 1

@@ -11,14 +11,14 @@ from msgspec.structs import replace
 from cpimportd.core.files import write_whole
 from cpimportd.core.model import Kind
 from cpimportd.core.seen import SeenWorkbook
-from cpimportd.daemon.store import GROUPS, Finished, Record, Store, Upload, decode, encode
+from cpimportd.daemon.store import GROUPS, FinishedRun, Record, Store, Upload, decode, encode
 from cpimportd.timetable.memory import Memory, Remembered
 
 NOW = datetime(2026, 11, 24, 3, 0, 1, tzinfo=UTC)
 
 
-def finished(status: str, *held: str) -> Finished:
-    return Finished(3, "import", NOW, NOW, NOW, status, 0, 7, "a summary", held, "a problem", "a way out")
+def finished(status: str, *held: str) -> FinishedRun:
+    return FinishedRun(3, "import", NOW, NOW, NOW, status, 0, 7, "a summary", held, "a problem", "a way out")
 
 
 def record() -> Record:
@@ -38,7 +38,7 @@ def test_what_is_kept_is_read_back(tmp_path):
     assert [path.name for path in tmp_path.iterdir()] == ["daemon.json"]
 
 
-def test_a_file_of_an_earlier_version_says_nothing_of_a_slot_that_was_started(tmp_path):
+def test_a_file_of_an_earlier_version_reports_nothing_about_a_slot_that_was_started(tmp_path):
     tree = json.loads(encode(record()))
     del tree["schedules"]["import"]["started"]
     (tmp_path / "daemon.json").write_text(json.dumps(tree), encoding="utf-8")
@@ -68,7 +68,7 @@ DAMAGE = {
 
 
 @pytest.mark.parametrize("damage", DAMAGE)
-def test_a_damaged_file_is_said_set_aside_and_begun_anew(tmp_path, damage):
+def test_a_damaged_file_is_reported_set_aside_and_begun_anew(tmp_path, damage):
     (tmp_path / "daemon.json").write_bytes(DAMAGE[damage])
     found, said = Store(tmp_path).load()
     assert found == Record()
@@ -114,7 +114,7 @@ def test_the_groups_of_kinds_are_those_of_the_books():
     assert {kind.value: kind.group.value for kind in Kind} == GROUPS
 
 
-def test_what_is_held_is_what_the_last_run_said_that_knew():
+def test_held_units_are_those_of_the_last_run_that_could_query_them():
     before = Record().ended(finished("partial", "ЛОТОС ООО/expenses", "ЛОТОС ООО/receipts"))
     assert before.ended(finished("held", "МАК ООО/receipts")).held == ("МАК ООО/receipts",)
     unknown = before.ended(replace(finished("published"), held=None))
@@ -124,13 +124,15 @@ def test_what_is_held_is_what_the_last_run_said_that_knew():
 
 def test_the_workbooks_of_another_group_are_known_as_they_were():
     names = {"a.xlsx": "receipts", "b.xlsx": "expenses", "c.xlsx": "details", "gone.xlsx": "receipts"}
-    before = Record().saw(tuple(SeenWorkbook(name, kind, (), NOW, "published") for name, kind in names.items()), NOW)
+    before = Record().after_listing(
+        tuple(SeenWorkbook(name, kind, (), NOW, "published") for name, kind in names.items()), NOW
+    )
     later = NOW + timedelta(days=1)
     seen = (
         SeenWorkbook("a.xlsx", "receipts", (), later, "published"),
         SeenWorkbook("c.xlsx", "details", (), later, "ignored"),
     )
-    after = before.saw(seen, later, ("receipts",))
+    after = before.after_listing(seen, later, ("receipts",))
     assert {name: (one.status, one.seen) for name, one in after.uploads.items()} == {
         "a.xlsx": ("published", later),
         "b.xlsx": ("published", NOW),
@@ -145,15 +147,15 @@ def test_the_last_good_run_outlasts_a_bad_one():
 
 def test_a_job_that_failed_is_kept_until_the_schedules_next_one_is_done():
     failed, other = (replace(finished("failed"), schedule=name) for name in ("weekly", "monthly"))
-    both = Record().did(failed).did(other)
-    assert both.did(replace(failed, status="reported")).undone == {"monthly": other}
+    both = Record().after_job(failed).after_job(other)
+    assert both.after_job(replace(failed, status="reported")).undone == {"monthly": other}
     assert (both.last, both.held) == (None, ())
 
 
 def test_a_workbook_of_0_bytes_keeps_what_it_named_last_time_and_one_that_is_gone_is_forgotten():
     name = "Поступление.xlsx"
-    seen = record().saw((SeenWorkbook(name, None, (), None, "held"),), NOW)
+    seen = record().after_listing((SeenWorkbook(name, None, (), None, "held"),), NOW)
     assert (seen.uploads[name].organizations, seen.uploads[name].kind) == (("ЛОТОС ООО",), "receipts")
     assert seen.uploads[name].good == NOW
-    assert list(seen.saw((SeenWorkbook("other", None, (), None, "held"),), NOW).uploads) == ["other"]
-    assert seen.saw((), NOW) == seen
+    assert list(seen.after_listing((SeenWorkbook("other", None, (), None, "held"),), NOW).uploads) == ["other"]
+    assert seen.after_listing((), NOW) == seen

@@ -7,11 +7,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from cpimportd.daemon.store import FILE, Finished, Record, Store, Upload, encode
+from cpimportd.daemon.store import FILE, FinishedRun, Record, Store, Upload, encode
 from cpimportd.timetable.memory import Memory, Remembered
 
 NOW = datetime(2026, 11, 24, 3, 0, 1, tzinfo=UTC)
-FINISHED = Finished(
+FINISHED = FinishedRun(
     3, "import", NOW, NOW, NOW, "partial", 3, 7, "a summary", ("Лотос/expenses",), "a problem", "a way out"
 )
 RECORD = Record(
@@ -43,7 +43,7 @@ def load(tmp_path_factory) -> Callable[[bytes], Record]:
     return load
 
 
-def test_a_file_that_was_cut_off_anywhere_is_not_taken_for_whole(load):
+def test_a_file_that_was_cut_off_anywhere_is_not_accepted_as_complete(load):
     end = WHOLE.rindex(b"}")
     for length in range(0, end, 7):
         assert load(WHOLE[:length]) == Record()

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from cpimportd.daemon.exhaustion import Exhaustion
+from cpimportd.daemon.exhaustion import LoopExceptionHandler
 from tests.support.daemon.living_daemon import environment
 from tests.support.daemon.other_user import NOBODY
 from tests.support.faults.machine import (
@@ -165,7 +165,7 @@ def test_a_run_of_the_daemon_that_gets_no_more_memory_is_told_and_the_daemon_imp
 @pytest.mark.asyncio
 async def test_what_asyncio_cannot_do_for_want_of_memory_is_said_once_and_not_in_a_spin(caplog):
     loop, tries = asyncio.get_running_loop(), []
-    loop.set_exception_handler(Exhaustion())
+    loop.set_exception_handler(LoopExceptionHandler())
 
     def callback():
         tries.append(loop.time())

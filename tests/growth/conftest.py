@@ -19,7 +19,7 @@ from cpimportd.config.sections import Alerts
 from cpimportd.config.settings import Database, Settings, Source
 from cpimportd.core.report import RunReport
 from cpimportd.demo.exports import ExportDay, Holding
-from cpimportd.notify.alerting import Occasion, watched
+from cpimportd.notify.alerting import Occasion, run_with_notifications
 from cpimportd.run.pipeline import run_once
 from cpimportd.run.request import RunRequest
 from cpimportd.workbook import reading
@@ -89,7 +89,7 @@ def imported(templates: Any, tmp_path_factory: pytest.TempPathFactory, quick_rea
         for path in day.write(folder / "upload"):
             os.utime(path, (time.time() - 7200,) * 2)  # its two halves were not uploaded a moment ago
         with ThreadPoolExecutor(1) as thread:
-            watching = watched(settings, Occasion(), run_once(settings, RunRequest()))
+            watching = run_with_notifications(settings, Occasion(), run_once(settings, RunRequest()))
             return thread.submit(asyncio.run, watching).result()
 
     with pytest.MonkeyPatch.context() as patch:

@@ -13,7 +13,7 @@ from tests.support.polling import children, until
 from tests.support.secrets import ALERT_TOKEN, look_at
 
 
-def told_to(place: Place, web: WebServer, **keys: object) -> None:  # noqa: F811 - what the fixture gives
+def report_waits_to(place: Place, web: WebServer, **keys: object) -> None:  # noqa: F811 - what the fixture gives
     place.configure({"alerts.urls": [f"json://{web.address}/{ALERT_TOKEN}"], **keys})
 
 
@@ -23,11 +23,11 @@ def wrong(place: Place) -> dict[str, str]:  # noqa: F811
     return {one["subject"]: one["state"] for one in listed}
 
 
-def test_a_slot_that_is_tried_again_and_again_is_told_once_and_so_is_its_recovery(place, web):  # noqa: F811
+def test_a_slot_that_is_retried_repeatedly_is_reported_once_and_so_is_its_recovery(place, web):  # noqa: F811
     place.sample("day1")
     slot = place.due_slot()
     there = place.url
-    told_to(place, web, **{"database.url": f"{there}-gone", "retry.within": 12})
+    report_waits_to(place, web, **{"database.url": f"{there}-gone", "retry.within": 12})
     daemon = place.start()
     daemon.wait_event("retry")
     assert web.requests == []  # an attempt that another one follows
@@ -49,10 +49,10 @@ def test_a_slot_that_is_tried_again_and_again_is_told_once_and_so_is_its_recover
     assert len(web.requests) == 2
 
 
-def test_a_slot_that_another_run_kept_out_to_the_end_is_told(place, web):  # noqa: F811
+def test_a_slot_that_another_run_kept_out_to_the_end_is_reported(place, web):  # noqa: F811
     place.sample("day1")
     with WebServer() as service, place.standing("fetch"):
-        told_to(place, web, **{"retry.within": 2, "alerts.heartbeat_url": f"http://{service.address}/x"})
+        report_waits_to(place, web, **{"retry.within": 2, "alerts.heartbeat_url": f"http://{service.address}/x"})
         rehearsal = place.begin("run", "--dry-run")
         locks = "SELECT FROM pg_locks JOIN pg_database d ON d.oid = database"
         held = f"{locks} WHERE locktype = 'advisory' AND granted AND datname = current_database()"
@@ -67,9 +67,9 @@ def test_a_slot_that_another_run_kept_out_to_the_end_is_told(place, web):  # noq
     assert service.requests[-1].path == "/x/fail"
 
 
-def test_a_run_that_is_killed_and_not_tried_again_is_told_by_the_daemon(place, web):  # noqa: F811
+def test_a_run_that_is_killed_and_not_retried_is_reported_by_the_daemon(place, web):  # noqa: F811
     place.sample("day1")
-    told_to(place, web)
+    report_waits_to(place, web)
     daemon = place.start()
     daemon.send(signal.SIGUSR1)
     daemon.frozen_readers()
@@ -85,7 +85,7 @@ def test_a_run_that_is_killed_and_not_tried_again_is_told_by_the_daemon(place, w
 
 def test_a_run_that_is_killed_after_its_commit_is_not_told_as_one_that_failed(place, web):  # noqa: F811
     place.sample("day1")
-    told_to(place, web)
+    report_waits_to(place, web)
     with place.standing("commit") as stand:
         daemon = place.start()
         daemon.kill_run(stand)
@@ -97,10 +97,10 @@ def test_a_run_that_is_killed_after_its_commit_is_not_told_as_one_that_failed(pl
     assert place.books == place.truth("day1")
 
 
-def test_a_job_is_done_once_at_its_slot_and_says_nothing_of_the_last_import(place, web):  # noqa: F811
+def test_a_job_is_done_once_at_its_slot_and_reports_nothing_about_the_last_import(place, web):  # noqa: F811
     place.sample("day1")
     assert place.command("run").returncode == 0
-    told_to(place, web, **{"schedules.weekly.job": "report", "schedules.monthly.job": "reconcile"})
+    report_waits_to(place, web, **{"schedules.weekly.job": "report", "schedules.monthly.job": "reconcile"})
     slot = place.slot_in(-20, "weekly", "monthly")
     daemon = place.start()
     ended = {name: daemon.wait_event("slot-done", schedule=name)["CPIMPORTD_STATUS"] for name in ("weekly", "monthly")}
@@ -119,9 +119,9 @@ def test_a_job_is_done_once_at_its_slot_and_says_nothing_of_the_last_import(plac
     assert len(web.requests) == 2
 
 
-def test_a_job_whose_database_is_away_is_tried_again(place, web):  # noqa: F811
+def test_a_job_whose_database_is_unreachable_is_retried(place, web):  # noqa: F811
     there = place.url
-    told_to(place, web, **{"schedules.weekly.job": "report", "database.url": f"{there}-gone"})
+    report_waits_to(place, web, **{"schedules.weekly.job": "report", "database.url": f"{there}-gone"})
     place.slot_in(-20, "weekly")
     daemon = place.start()
     assert "database" in daemon.wait_event("retry", schedule="weekly")["message"]
@@ -130,8 +130,8 @@ def test_a_job_whose_database_is_away_is_tried_again(place, web):  # noqa: F811
     assert daemon.wait_event("slot-done", schedule="weekly")["CPIMPORTD_STATUS"] == "reported"
 
 
-def test_a_job_that_is_killed_is_told_as_that_job_and_no_import_failed(place, web):  # noqa: F811
-    told_to(place, web, **{"schedules.monthly.job": "reconcile", "retry.within": 0})
+def test_a_job_that_is_killed_is_reported_as_that_job_and_no_import_failed(place, web):  # noqa: F811
+    report_waits_to(place, web, **{"schedules.monthly.job": "reconcile", "retry.within": 0})
     with place.database_gate(b"FROM cpimportd.served", answer=True) as gate:
         slot = place.slot_in(-20, "monthly")
         daemon = place.start()
@@ -156,8 +156,8 @@ def test_a_job_that_is_killed_is_told_as_that_job_and_no_import_failed(place, we
         assert wrong(place) == {}
 
 
-def test_a_job_that_fails_for_good_is_told_and_so_is_the_next_that_is_done(place, web):  # noqa: F811
-    told_to(place, web, **{"schedules.monthly.job": "reconcile"})
+def test_a_job_that_fails_for_good_is_reported_and_so_is_the_next_that_is_done(place, web):  # noqa: F811
+    report_waits_to(place, web, **{"schedules.monthly.job": "reconcile"})
     place.sql("ALTER TABLE fin_receipts RENAME COLUMN amount TO total")
     place.slot_in(-20, "monthly")
     daemon = place.start()

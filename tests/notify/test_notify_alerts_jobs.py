@@ -90,7 +90,7 @@ def test_a_document_that_somebody_removed_is_found(books):
     assert {account["kind"] for account in found["accounts"] if not account["equal"]} == {"details"}
 
 
-def test_a_journal_that_does_not_go_on_where_it_ended_is_told_with_both_runs(books):
+def test_a_journal_that_does_not_continue_where_it_ended_is_reported_with_both_runs(books):
     (unit,) = books.sql(
         "SELECT run_id, organization FROM cpimportd.run_unit WHERE kind = 'expenses' AND status = 'published'"
         " AND run_id > (SELECT min(run_id) FROM cpimportd.run_unit) ORDER BY run_id DESC, organization LIMIT 1"
@@ -177,7 +177,7 @@ def test_a_job_that_is_sent_goes_the_way_of_an_alert(books, web, job, title):
     assert (nobody.returncode, "config-incomplete" in nobody.stderr) == (2, True)
 
 
-def test_differences_are_sent_with_the_way_out_first(books, web):
+def test_differences_are_sent_with_the_remedy_first(books, web):
     books.sql("UPDATE fin_receipts SET amount = amount + 1 WHERE id = (SELECT min(id) FROM fin_receipts)")
     environ = {**os.environ, "CPIMPORTD_ALERTS__URLS": f"json://{web.address}/x"}
     assert books.command("reconcile", "--send", env=environ).returncode == 3

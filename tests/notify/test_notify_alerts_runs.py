@@ -13,7 +13,7 @@ import pytest
 
 from cpimportd.core.report import RunReport
 from cpimportd.notify import heartbeat
-from cpimportd.notify.alerting import Occasion, watched
+from cpimportd.notify.alerting import Occasion, run_with_notifications
 from tests.support.notify.desk import WELL, asyncio_apart
 from tests.support.notify.receivers import MailServer
 from tests.support.polling import until
@@ -122,7 +122,7 @@ def test_a_test_says_for_each_address_whether_it_went(office, configured, web):
     assert (nobody.returncode, "config-incomplete" in nobody.stderr) == (2, True)
 
 
-def test_without_the_extra_a_run_says_how_to_install_it_and_goes_on(office, configured, web, tmp_path):
+def test_without_the_extra_a_run_says_how_to_install_it_and_continues(office, configured, web, tmp_path):
     (tmp_path / "apprise.py").write_text("raise ImportError('No module named apprise')")
     config = configured(urls=[f"json://{web.address}/{ALERT_TOKEN}"])
     office.command("run", config=config)
@@ -154,7 +154,7 @@ def test_a_scheduled_run_tells_the_dead_man_service_when_it_begins_and_how_it_en
     assert leaked(failed.stdout + failed.stderr) == []
 
 
-def test_a_failure_that_is_tried_again_is_no_failure_to_the_service_yet(office, configured, web):
+def test_a_failure_that_is_retried_is_no_failure_to_the_service_yet(office, configured, web):
     config = configured(heartbeat_url=f"http://{web.address}/{HEARTBEAT}")
     gone = office.settings.source.url.replace("file://", "ftp://127.0.0.1:9")
     config.write_text(config.read_text().replace(office.settings.source.url, gone))
@@ -177,7 +177,7 @@ def test_a_service_that_hangs_or_refuses_costs_seconds_and_a_warning(desk, web, 
 
     settings = desk.settings(urls=[], heartbeat_url=f"http://{web.address}/{HEARTBEAT}")
     began = time.monotonic()
-    report = asyncio_apart(watched(settings, Occasion(slot=datetime.now(UTC)), published()))
+    report = asyncio_apart(run_with_notifications(settings, Occasion(slot=datetime.now(UTC)), published()))
     assert time.monotonic() - began < 6
     assert [request.path.removeprefix(f"/{HEARTBEAT}") for request in web.requests] == ["/start", ""]
     (found,) = report.problems

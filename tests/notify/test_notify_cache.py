@@ -53,7 +53,7 @@ async def test_a_deletion_counts_what_it_deleted(redis_server, redis_client):
 
 
 @pytest.mark.asyncio
-async def test_without_a_url_nothing_is_done_and_it_is_said(caplog):
+async def test_without_a_url_nothing_is_done_and_it_is_reported(caplog):
     caplog.set_level("INFO")
     began = time.monotonic()
     assert await clear_cache(Cache()) == ()
@@ -62,7 +62,7 @@ async def test_without_a_url_nothing_is_done_and_it_is_said(caplog):
 
 
 @pytest.mark.asyncio
-async def test_a_redis_that_is_away_is_a_warning(make_redis):
+async def test_a_redis_that_is_unreachable_is_a_warning(make_redis):
     server = make_redis(started=False)
     (found,) = await clear_cache(cache(server.url))
     assert found.code == "cache-stale"
@@ -128,7 +128,7 @@ def test_a_broken_url_is_refused_and_shows_no_password():
 
 
 @pytest.mark.asyncio
-async def test_counting_a_cache_that_is_away_raises_a_coded_problem(make_redis):
+async def test_counting_a_cache_that_is_unreachable_raises_a_coded_problem(make_redis):
     with pytest.raises(ProblemError) as caught:
         await count_cached(cache(make_redis(started=False).url))
     assert caught.value.problems[0].code == "cache-unreachable"

@@ -77,7 +77,7 @@ def test_rows_and_sums_are_those_of_the_books(metrics, two_days, sql):
     }
 
 
-def test_runs_are_told_with_their_times(metrics, two_days, sql):
+def test_runs_are_reported_with_their_times(metrics, two_days, sql):
     (last,) = sql(
         two_days.url,
         "SELECT status, finished_at, report->'seconds' AS seconds, report->'stages' AS stages "
@@ -100,7 +100,7 @@ def test_runs_are_told_with_their_times(metrics, two_days, sql):
     assert {status: n for (status,), n in metrics["cpimportd_runs_total"].items() if n} == counted
 
 
-def test_held_units_and_the_age_of_workbooks_are_told(metrics, two_days, sql):
+def test_held_units_and_the_age_of_workbooks_are_reported(metrics, two_days, sql):
     report = json.loads(sql(two_days.url, "SELECT report FROM cpimportd.runs ORDER BY id DESC LIMIT 1")[0]["report"])
     held = {
         (unit["organization"], unit["unit"].rpartition("/")[2], found["code"])
@@ -144,7 +144,7 @@ def test_before_the_first_run_there_is_nothing_to_tell_and_no_failure():
     assert found["cpimportd_held_units"] == {(): 0}
 
 
-def test_the_daemon_tells_of_its_slots():
+def test_the_daemon_reports_its_slots():
     schedules = [
         {"name": "import", "next": "2026-11-25T03:00:00+00:00", "misfired": 3, "coalesced": 1},
         {"name": "never", "next": None, "misfired": 0, "coalesced": 0},
@@ -229,7 +229,7 @@ def test_the_verb_writes_the_file_or_says_why_not(two_days, tmp_path):
     assert "[disk]" in refused.stderr
 
 
-def test_without_the_package_the_way_out_is_named_and_a_run_needs_it_not(two_days, tmp_path):
+def test_without_the_package_the_remedy_is_named_and_a_run_needs_it_not(two_days, tmp_path):
     (tmp_path / "prometheus_client.py").write_text("raise ModuleNotFoundError('no', name='prometheus_client')\n")
     hidden = {"PYTHONPATH": str(tmp_path)}
     done = cpimportd("metrics", "--config", str(two_days.config), environ=hidden)

@@ -59,7 +59,7 @@ async def test_a_right_that_lacks_is_found_by_check_and_given_by_what_is_advised
 
 
 @pytest.mark.asyncio
-async def test_a_password_that_lacks_and_one_that_is_wrong_are_told_apart(make_redis):
+async def test_a_password_that_lacks_and_one_that_is_wrong_are_distinguished(make_redis):
     guarded = make_redis("--requirepass", "right")
     way = await refused(cache(guarded.url))
     assert way == "Set cache.password, better as a credential of that name."
@@ -70,7 +70,7 @@ async def test_a_password_that_lacks_and_one_that_is_wrong_are_told_apart(make_r
 
 
 @pytest.mark.asyncio
-async def test_a_replica_a_wrong_database_and_a_server_that_is_away(make_redis):
+async def test_a_replica_a_wrong_database_and_a_server_that_is_unreachable(make_redis):
     primary, away = make_redis(), make_redis(started=False)
     replica = make_redis("--replicaof", "127.0.0.1", str(primary.port))
     assert "name the primary" in (await refused(cache(replica.url)))

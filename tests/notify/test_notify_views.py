@@ -79,7 +79,7 @@ async def test_a_reader_in_the_middle_of_his_transaction_is_not_in_the_way(views
 
 
 @pytest.mark.asyncio
-async def test_a_reader_goes_on_reading_while_a_view_is_refreshed(views_database, sql, connect):
+async def test_a_reader_continues_reading_while_a_view_is_refreshed(views_database, sql, connect):
     sql(
         views_database,
         """
@@ -243,7 +243,7 @@ async def test_nothing_is_touched_where_refreshing_is_switched_off(views_databas
 
 
 @pytest.mark.asyncio
-async def test_a_database_that_went_away_is_one_warning():
+async def test_a_database_that_became_unreachable_is_one_warning():
     async def refused():
         raise ConnectionRefusedError("no server there")
 

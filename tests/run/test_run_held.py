@@ -12,7 +12,7 @@ from cpimportd.books.reports.health import health
 from cpimportd.core.model import Kind
 from cpimportd.core.problems import ProblemError
 from cpimportd.core.report import RunStatus
-from cpimportd.daemon.messages import Result
+from cpimportd.daemon.messages import RunResult
 from cpimportd.demo.workbook import write_workbook
 from cpimportd.render.progress import messages_of_report
 from cpimportd.run.undoing import undo_once
@@ -33,13 +33,13 @@ async def told(workplace):
     """What each of those who read the books says is held."""
     units = await asked(workplace, held_units)
     wrong = [one for one in await asked(workplace, wrong_now) if one.is_unit]
-    watched = (await asked(workplace, health)).held
+    run_with_notifications = (await asked(workplace, health)).held
     answers = [
         [one.unit.name for one in units],
         [one.subject for one in wrong],
-        [one.unit.name for one in watched],
+        [one.unit.name for one in run_with_notifications],
     ]
-    assert [one.codes for one in units] == [one.codes for one in watched]
+    assert [one.codes for one in units] == [one.codes for one in run_with_notifications]
     assert [one.state for one in units] == [one.state for one in wrong]
     assert [one.since for one in units] == [one.since for one in wrong]
     assert answers[0] == answers[1] == answers[2]
@@ -48,7 +48,7 @@ async def told(workplace):
 
 def heard(report):
     """What the daemon hears of a run."""
-    (result,) = (one for one in messages_of_report(report) if isinstance(one, Result))
+    (result,) = (one for one in messages_of_report(report) if isinstance(one, RunResult))
     return result.held
 
 

@@ -18,7 +18,7 @@ from cpimportd.core.leftovers import LOCK, remove_abandoned, temporary_folder
 from cpimportd.core.model import Kind
 from cpimportd.core.workbooks import FetchedFile
 from cpimportd.run.spool import SpoolFolder, open_spool, prune_spool
-from cpimportd.workbook.sample import sample_fault
+from cpimportd.workbook.sample import sample_problem
 
 KEEP = timedelta(days=30)
 
@@ -57,7 +57,7 @@ async def read(file, *_):
     time.sleep(60)
 
 sample.read = read
-asyncio.run(sample.sample_fault(settings.Reader()))
+asyncio.run(sample.sample_problem(settings.Reader()))
 """
 
 
@@ -221,8 +221,8 @@ def test_a_killed_check_leaves_its_sample_until_the_next_one(tmp_path: Path, mon
     with running(CHECK) as (alive, spared), running(CHECK) as (process, folder):
         kill(process)
         assert folder.is_dir()
-        assert asyncio.run(sample_fault(Reader())) is None
+        assert asyncio.run(sample_problem(Reader())) is None
         assert left_in(tmp_path) == [spared.name]
         kill(alive)
-    assert asyncio.run(sample_fault(Reader())) is None
+    assert asyncio.run(sample_problem(Reader())) is None
     assert left_in(tmp_path) == []

@@ -14,15 +14,15 @@ from cpimportd.core.outcomes import JUDGED, SUCCEEDED, WELL
 from cpimportd.core.report import RunStatus
 from cpimportd.core.seen import SeenWorkbook
 from cpimportd.daemon import attempts
-from cpimportd.daemon.attempts import Attempt, Done, Ended
-from cpimportd.daemon.client import verdict
-from cpimportd.daemon.messages import Result
-from cpimportd.daemon.store import Finished, Record
+from cpimportd.daemon.attempts import Attempt, RunExit, SlotDone
+from cpimportd.daemon.client import needing_attention
+from cpimportd.daemon.messages import RunResult
+from cpimportd.daemon.store import FinishedRun, Record
 from cpimportd.demo.workbook import write_workbook
-from cpimportd.notify.alerting import Occasion, watched
-from cpimportd.notify.conditions import Event, Look, compare, find
+from cpimportd.notify.alerting import Occasion, run_with_notifications
+from cpimportd.notify.conditions import Event, Scope, assess_run, compare
 from cpimportd.notify.heartbeat import Beat
-from cpimportd.notify.nagios import Level, Thresholds, judge
+from cpimportd.notify.nagios import Level, Thresholds, findings_of_runs
 from cpimportd.notify.nagios_answer import Answer
 from cpimportd.notify.prometheus import registry_of, text_of
 from cpimportd.render.journal import summary_line
@@ -51,19 +51,21 @@ def refuses(*names):
 
 async def whoever_watches(workplace, report):
     """What each of those says who derive success from a run; the words are the same for all of them."""
-    result = next(one for one in messages_of_report(report) if isinstance(one, Result))
+    result = next(one for one in messages_of_report(report) if isinstance(one, RunResult))
     found = await asked(workplace, health)
     line = (await asked(workplace, lambda connection, department: history(connection, department_id=department)))[0]
     books = await asked(workplace, lambda c, d: workbooks(c, d, now=NOW, stale_after=timedelta(days=9)))
-    record = Record().ended(Finished.of(result, result.status, job=1, work=(None, None), began=NOW, ended=NOW))
+    record = Record().ended(
+        FinishedRun.from_result(result, result.status, job=1, work=(None, None), began=NOW, ended=NOW)
+    )
     seen = tuple(one for one in messages_of_report(report) if isinstance(one, SeenWorkbook))
     files = [
         {"name": one.name, "status": one.status, "organizations": one.organizations, "stale": False}
-        for one in record.saw(seen, NOW).uploads.values()
+        for one in record.after_listing(seen, NOW).uploads.values()
     ]
     status = {"schedules": [], "held": record.held, "files": files, "last": None, "running": None}
-    slot = attempts.judge(
-        Ended(result.code, result), Attempt(NOW, 0.0, 0.0, runs=1), SCHEDULE, PLAN, now=NOW, monotonic=9e9
+    slot = attempts.decide_next_step(
+        RunExit(result.code, result), Attempt(NOW, 0.0, 0.0, runs=1), SCHEDULE, PLAN, now=NOW, monotonic=9e9
     )
     metrics = text_of(registry_of(8, Figures(found, {}, ()), None))
     return {
@@ -71,13 +73,13 @@ async def whoever_watches(workplace, report):
         "status": report.status.value,
         "stored": line.status,
         "told": result.status,
-        "slot": slot.status if isinstance(slot, Done) else None,
+        "slot": slot.status if isinstance(slot, SlotDone) else None,
         "good": record.last_good is not None,
-        "nagios": Answer(tuple(judge(workplace.settings, found, Thresholds(timedelta(days=9), timedelta(days=9)), NOW))).level,
-        "daemon": verdict(status),
+        "nagios": Answer(tuple(findings_of_runs(workplace.settings, found, Thresholds(timedelta(days=9), timedelta(days=9)), NOW))).level,
+        "daemon": needing_attention(status),
         "light": traffic_light(DaemonState(None, None, {}), [], books, line.status)["reasons"],
         "metrics": f'status="{report.status.value}"}} 1.0' in metrics and "cpimportd_held_file{" in metrics,
-        "alerts": sorted(one.state for one in find(report, Look(NOW)).conditions),
+        "alerts": sorted(one.state for one in assess_run(report, Scope(NOW)).conditions),
     }  # fmt: skip
 
 
@@ -158,10 +160,10 @@ async def test_a_new_organization_that_does_not_come_holds_the_run_on_its_first_
         server.files = {name: body for name, body in server.files.items() if not name.startswith("Novaya")}
         well = await workplace.run(settings)
     assert (well.status, well.code) == (RunStatus.UNCHANGED, 0)
-    held = {one.subject: one for one in find(second, Look(NOW)).conditions}
+    held = {one.subject: one for one in assess_run(second, Scope(NOW)).conditions}
     before = {name: type("R", (), {"subject": name, "state": one.state, "since": NOW, "told_at": NOW})()
               for name, one in held.items()}  # fmt: skip
-    (over,) = compare(before, find(well, Look(NOW)), NOW, timedelta(0))
+    (over,) = compare(before, assess_run(well, Scope(NOW)), NOW, timedelta(0))
     assert over.event is Event.OVER
 
 
@@ -172,13 +174,13 @@ async def test_a_workbook_that_is_right_again_is_no_more_wrong_for_a_run_of_its_
     whole, new = second.read_bytes(), second.rename(second.with_name(NEW))
     new.write_bytes(b"")
     report = await workplace.run(only=frozenset({Kind.RECEIPTS}))
-    look = Look(NOW, kinds=frozenset({Kind.RECEIPTS}))
-    assert [one.subject for one in find(report, look).conditions] == [NEW]
+    look = Scope(NOW, kinds=frozenset({Kind.RECEIPTS}))
+    assert [one.subject for one in assess_run(report, look).conditions] == [NEW]
     new.write_bytes(whole)
-    again = find(await workplace.run(only=frozenset({Kind.RECEIPTS})), look)
-    assert again.judged(NEW)
+    again = assess_run(await workplace.run(only=frozenset({Kind.RECEIPTS})), look)
+    assert again.covers(NEW)
     assert NEW not in {one.subject for one in again.conditions}
-    assert not again.judged("Another.xlsx")  # which another schedule may import
+    assert not again.covers("Another.xlsx")  # which another schedule may import
     assert first.exists()
 
 
@@ -250,9 +252,11 @@ async def test_a_slot_that_another_run_did_and_held_is_not_well_for_who_comes_ne
     assert (await workplace.run(**slot)).status is RunStatus.PARTIAL
     report = await workplace.run(**slot)
     assert (report.code, [found.code for found in report.problems]) == (5, ["slot-done-held"])
-    (result,) = [one for one in messages_of_report(report) if isinstance(one, Result)]
-    done = attempts.judge(Ended(5, result), Attempt(NOW, 0.0, 0.0, runs=1), SCHEDULE, PLAN, now=NOW, monotonic=0.0)
-    assert done == Done("held")
+    (result,) = [one for one in messages_of_report(report) if isinstance(one, RunResult)]
+    done = attempts.decide_next_step(
+        RunExit(5, result), Attempt(NOW, 0.0, 0.0, runs=1), SCHEDULE, PLAN, now=NOW, monotonic=0.0
+    )
+    assert done == SlotDone("held")
     beats = []
 
     async def beat(url, what, text=""):
@@ -262,7 +266,7 @@ async def test_a_slot_that_another_run_did_and_held_is_not_well_for_who_comes_ne
     monkeypatch.setattr("cpimportd.notify.alerting.beat", beat)
     alerts = workplace.settings.alerts.model_copy(update={"heartbeat_url": SecretStr("https://beats.example/x")})
     settings = workplace.settings.model_copy(update={"alerts": alerts})
-    await watched(settings, Occasion(schedule="import", slot=NOW), workplace.run(settings, **slot))
+    await run_with_notifications(settings, Occasion(schedule="import", slot=NOW), workplace.run(settings, **slot))
     assert beats == [Beat.START, Beat.FAIL]
     (workplace.upload / NEW).unlink()
     later = {"schedule": "import", "slot": NOW + timedelta(days=1)}

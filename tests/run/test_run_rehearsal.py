@@ -140,7 +140,7 @@ class Watched:
 
 
 @pytest.fixture
-def watched():
+def run_with_notifications():
     server = Watched()
     yield server
     server.close()
@@ -171,9 +171,9 @@ def every_file(folder: Path) -> dict[str, tuple[object, ...]]:
 
 
 @pytest.mark.parametrize("place", ["books", "books_beside"])
-def test_nothing_real_takes_notice_of_a_rehearsal(place, request, watched):
+def test_nothing_real_takes_notice_of_a_rehearsal(place, request, run_with_notifications):
     books = request.getfixturevalue(place)
-    port = watched.port
+    port = run_with_notifications.port
     new = new_config(
         books,
         f'{NO_REMOVALS}[cache]\nurl = "redis://127.0.0.1:{port}/0"\n'
@@ -187,7 +187,7 @@ def test_nothing_real_takes_notice_of_a_rehearsal(place, request, watched):
     assert done.returncode == 3, done.stderr
     assert every_row(books) == rows
     assert every_file(books.state) == files
-    assert watched.came == 0
+    assert run_with_notifications.came == 0
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])

@@ -30,7 +30,7 @@ def test_the_first_start_ever_imports_nothing_by_surprise():
 
 def test_a_slot_is_run_on_the_second_by_the_slices_that_are_in_use():
     configured = Configured("UTC", (Scheduled("import", AT_SIX),))
-    world = World(BEGINS, configured, slice_=service.SLICE, busy_slice=service.BUSY_SLICE)
+    world = World(BEGINS, configured, longest_sleep=service.LONGEST_SLEEP, busy_slice=service.BUSY_SLEEP)
     with world.open():
         world.start()
         world.pass_time(DAY)

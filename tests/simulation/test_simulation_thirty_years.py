@@ -31,7 +31,7 @@ from tests.support.simulation.world import World
 
 HOUR, DAY = timedelta(hours=1), timedelta(days=1)
 YEARS = 30
-SLICE = 20 * HOUR
+LONGEST_SLEEP = 20 * HOUR
 GRACE = 30 * HOUR
 HAPPY = frozenset({"published", "held", "done-elsewhere"})
 
@@ -111,9 +111,11 @@ def test_thirty_years(zone: str):
     start = datetime(begins, 1, 1, 12, tzinfo=UTC)
     until = start.replace(year=begins + YEARS)
     runs = (outcome(random) for _ in repeat(None))
-    world = World(start, Configured(zone, schedules(rule)), runs, slice_=SLICE.total_seconds(), busy_slice=120)
+    world = World(
+        start, Configured(zone, schedules(rule)), runs, longest_sleep=LONGEST_SLEEP.total_seconds(), busy_slice=120
+    )
     # The status line is as dear as all the rest of a turn; the stories have it.
-    with world.open(), mock.patch.object(wording, "line", lives):
+    with world.open(), mock.patch.object(wording, "status_line", lives):
         try:
             others = live(world, random, rule, zone, until)
             asserted = world.look_back()

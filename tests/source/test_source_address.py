@@ -49,7 +49,7 @@ def test_an_ipv6_host_is_shown_in_brackets() -> None:
         "ftp://:21/a",
     ],
 )
-def test_wrong_urls_are_said_without_repeating_them(url: str) -> None:
+def test_wrong_urls_are_reported_without_repeating_them(url: str) -> None:
     with pytest.raises((ProblemError, ValidationError)) as failure:
         parse(settings.Source(url=url))
     if isinstance(failure.value, ValidationError):  # a configuration refuses most of them as values

@@ -42,7 +42,7 @@ def self_signed(authority: trustme.CA, tmp_path: Path) -> Path:
 
 @pytest.mark.parametrize("wrong", certificates.WRONG)
 @pytest.mark.asyncio
-async def test_an_untrusted_certificate_is_named_with_the_way_to_pin_it_and_told_no_login(
+async def test_an_untrusted_certificate_is_named_with_the_way_to_pin_it_and_gets_no_login(
     wrong: str, authority: trustme.CA, ca_file: Path, tmp_path: Path, spool: Path
 ) -> None:
     path = certificates.store(tmp_path, "wrong", certificates.WRONG[wrong](authority))
@@ -58,7 +58,7 @@ async def test_an_untrusted_certificate_is_named_with_the_way_to_pin_it_and_told
 @pytest.mark.parametrize("wrong", certificates.WRONG)
 @pytest.mark.parametrize("spelled", [str.upper, str.lower, lambda text: text.replace(":", "")])
 @pytest.mark.asyncio
-async def test_a_pinned_certificate_is_believed_whatever_is_wrong_with_it(
+async def test_a_pinned_certificate_is_accepted_whatever_is_wrong_with_it(
     wrong: str, spelled, authority: trustme.CA, tmp_path: Path, spool: Path
 ) -> None:
     path = certificates.store(tmp_path, "wrong", certificates.WRONG[wrong](authority))
@@ -71,7 +71,7 @@ async def test_a_pinned_certificate_is_believed_whatever_is_wrong_with_it(
 
 
 @pytest.mark.asyncio
-async def test_a_self_signed_certificate_is_believed_when_it_is_named_as_its_own_authority(
+async def test_a_self_signed_certificate_is_accepted_when_it_is_named_as_its_own_authority(
     self_signed: Path, spool: Path
 ) -> None:
     async with ScriptedServer(tls=shows(self_signed)) as server:
@@ -80,7 +80,7 @@ async def test_a_self_signed_certificate_is_believed_when_it_is_named_as_its_own
 
 
 @pytest.mark.asyncio
-async def test_no_other_certificate_than_the_pinned_one_is_believed_even_of_a_known_authority(
+async def test_no_other_certificate_than_the_pinned_one_is_accepted_even_of_a_known_authority(
     certificate: Path, ca_file: Path, self_signed: Path, spool: Path
 ) -> None:
     async with ScriptedServer(tls=shows(certificate)) as server:

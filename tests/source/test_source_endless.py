@@ -17,7 +17,7 @@ from cpimportd.daemon.messages import Stage
 from cpimportd.daemon.progress import Progress as Followed
 from cpimportd.source import listing
 from cpimportd.source.fetch import fetch
-from cpimportd.source.interface import FileState, TooMuchError
+from cpimportd.source.interface import FileState, FileTooLargeError
 from tests.support.faults.table import Chapter, Faults
 from tests.support.secrets import FTP
 from tests.support.source.scripted import Conversation, Script, ScriptedServer
@@ -207,11 +207,11 @@ def test_as_many_workbooks_as_are_allowed_are_listed(name: str, monkeypatch: pyt
 
     def listed(count: int) -> int:
         lines = [listing.Line(name.format(number).encode(), "file", FileState(1, None)) for number in range(count)]
-        found = listing.sort_out(lines, "utf-8")
+        found = listing.split_listing(lines, "utf-8")
         return len(found.entries) + len(found.problems)
 
     assert listed(3) == 3
-    with pytest.raises(TooMuchError, match="more than 3 workbooks"):
+    with pytest.raises(FileTooLargeError, match="more than 3 workbooks"):
         listed(4)
 
 
@@ -243,7 +243,7 @@ async def test_six_hundred_files_count_to_six_hundred(spool: Path) -> None:
     followed, said = Followed(), []
 
     def take(progress: Progress) -> None:
-        followed.take(Stage(progress.stage, progress.file, progress.done, progress.total, progress.finished))
+        followed.update(Stage(progress.stage, progress.file, progress.done, progress.total, progress.finished))
         said.append(str(followed))
 
     async with ScriptedServer() as server:

@@ -25,7 +25,7 @@ def fill_the_disk(spool: Path) -> None:
 
 
 @pytest.mark.asyncio
-async def test_a_short_file_is_never_taken_for_whole(spool: Path) -> None:
+async def test_a_short_file_is_never_accepted_as_complete(spool: Path) -> None:
     async with ScriptedServer() as server:
         server.files = {"a.xlsx": bytes(1000), "b.xlsx": bytes(2000)}
 
@@ -85,7 +85,7 @@ async def test_a_wrong_size_of_the_server_is_no_proof(spool: Path) -> None:
 
 
 @pytest.mark.asyncio
-async def test_without_any_size_nothing_is_believed(spool: Path) -> None:
+async def test_without_any_size_nothing_is_accepted(spool: Path) -> None:
     async with ScriptedServer() as server:
         server.listing = b"type=file;modify=20240101000000; a.xlsx\r\n"
         server.scripts["SIZE"] = lambda *_: "502 no"
@@ -97,7 +97,7 @@ async def test_without_any_size_nothing_is_believed(spool: Path) -> None:
 
 @pytest.mark.parametrize("last", ["426 Connection closed; transfer aborted.", "451 Local error."])
 @pytest.mark.asyncio
-async def test_a_transfer_that_the_server_calls_failed_is_tried_again(last: str, spool: Path) -> None:
+async def test_a_transfer_that_the_server_calls_failed_is_retried(last: str, spool: Path) -> None:
     async with ScriptedServer() as server:
 
         async def fail_once(to: Conversation, name: str) -> str:
@@ -111,7 +111,7 @@ async def test_a_transfer_that_the_server_calls_failed_is_tried_again(last: str,
 
 
 @pytest.mark.asyncio
-async def test_a_stalled_transfer_ends_by_the_time_limit_and_others_go_on(spool: Path) -> None:
+async def test_a_stalled_transfer_ends_by_the_time_limit_and_others_continue(spool: Path) -> None:
     async with ScriptedServer() as server:
         server.files = {"a.xlsx": b"stalls", "b.xlsx": b"comes"}
 
@@ -209,7 +209,7 @@ async def test_421_in_the_middle_of_a_transfer_is_survived(spool: Path) -> None:
 
 
 @pytest.mark.asyncio
-async def test_the_words_of_a_421_are_told_where_nothing_helps(spool: Path) -> None:
+async def test_the_words_of_a_421_are_reported_where_nothing_helps(spool: Path) -> None:
     async def farewell(to: Conversation, _: str) -> None:
         await to.say("421 Going down for maintenance.")
         raise Hangup
@@ -360,7 +360,7 @@ async def test_530_at_a_further_login_lowers_the_parallelism(spool: Path) -> Non
 
 
 @pytest.mark.asyncio
-async def test_a_server_without_any_free_connection_is_busy_and_tried_again(spool: Path) -> None:
+async def test_a_server_without_any_free_connection_is_busy_and_retried(spool: Path) -> None:
     async with ScriptedServer() as server:
         server.greeting = "421 There are too many connections from your internet address."
         problem = await failure_of(fetch(source_at(server.url), retry_for(0.5), spool))
@@ -380,7 +380,7 @@ async def test_never_more_transfers_at_once_than_allowed_and_one_per_connection(
 
 
 @pytest.mark.asyncio
-async def test_a_listing_of_nonsense_is_said_and_not_read_as_empty(spool: Path) -> None:
+async def test_a_listing_of_nonsense_is_reported_and_not_read_as_empty(spool: Path) -> None:
     async with ScriptedServer() as server:
         server.listing = b"this is no listing of anything\r\n"
         problem = await failure_of(fetch(source_at(server.url), retry_for(30), spool))
@@ -418,7 +418,7 @@ async def test_an_unreadable_folder_of_vsftpd_is_not_an_empty_one(spool: Path) -
 
 
 @pytest.mark.asyncio
-async def test_a_data_connection_that_fails_is_tried_again(spool: Path) -> None:
+async def test_a_data_connection_that_fails_is_retried(spool: Path) -> None:
     def refuse_once(to: Conversation, argument: str) -> Any:
         return "425 Can't open data connection." if server.count["MLSD"] == 1 else to.on_mlsd(argument)
 
@@ -452,7 +452,7 @@ async def test_hostile_names_are_refused_by_name_and_nothing_leaves_the_spool(sp
 
 
 @pytest.mark.asyncio
-async def test_a_refused_connection_an_unknown_host_and_a_wall_are_told_apart(spool: Path) -> None:
+async def test_a_refused_connection_an_unknown_host_and_a_wall_are_distinguished(spool: Path) -> None:
     with socket.socket() as closed:
         closed.bind(("127.0.0.1", 0))
         url = f"ftp://127.0.0.1:{closed.getsockname()[1]}/"
@@ -478,7 +478,7 @@ async def test_dropped_packets_end_in_words(spool: Path) -> None:
 
 
 @pytest.mark.asyncio
-async def test_something_that_speaks_no_ftp_is_said_to_be_so(spool: Path) -> None:
+async def test_a_server_of_another_protocol_is_reported(spool: Path) -> None:
     async def not_ftp(_: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         writer.write(b"SSH-2.0-OpenSSH_9.2\r\n")
         writer.close()
@@ -545,7 +545,7 @@ async def test_a_full_disk_ends_the_fetch_instead_of_blaming_the_server(spool: P
 async def test_an_idle_connection_that_the_server_closed_is_replaced(
     spool: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("cpimportd.source.pool.FRESH", 0.0)
+    monkeypatch.setattr("cpimportd.source.pool.FRESH_FOR", 0.0)
 
     def idle_too_long(*_: object) -> str:
         raise Hangup
@@ -680,7 +680,7 @@ async def test_a_server_with_list_only_and_no_times_is_served(spool: Path) -> No
 
 
 @pytest.mark.asyncio
-async def test_a_file_that_goes_between_list_and_mdtm_is_told_of_alone(spool: Path) -> None:
+async def test_a_file_that_goes_between_list_and_mdtm_is_reported_alone(spool: Path) -> None:
     async def vsftpd(to: Conversation, _: str) -> str:
         line = "-rw-r--r--    1 1000     1000           12 Jan 02 2024 {}\r\n"
         names = ["a.xlsx", "renamed.xlsx"] if server.count["LIST"] == 1 else ["a.xlsx"]
@@ -716,7 +716,7 @@ async def test_only_wanted_names_are_downloaded(spool: Path) -> None:
 
 
 @pytest.mark.asyncio
-async def test_progress_is_told_in_bytes_and_ends_with_finished(spool: Path) -> None:
+async def test_progress_is_reported_in_bytes_and_ends_with_finished(spool: Path) -> None:
     told = []
     async with ScriptedServer() as server:
         server.files = {"a.xlsx": bytes(3 * 1024**2)}

@@ -79,7 +79,7 @@ async def test_symbolic_links_are_not_followed(exports: Path, spool: Path, tmp_p
 
 
 @pytest.mark.asyncio
-async def test_a_missing_folder_and_an_empty_one_are_told_apart(exports: Path, spool: Path) -> None:
+async def test_a_missing_folder_and_an_empty_one_are_distinguished(exports: Path, spool: Path) -> None:
     for folder, code in ((exports / "absent", "source-listing"), (exports, "source-empty")):
         with pytest.raises(ProblemError) as failure:
             await fetch(source_of(folder), retry_for(30), spool)

@@ -34,7 +34,7 @@ NAMES = (
 @each_server
 @each_security
 @pytest.mark.asyncio
-async def test_every_workbook_arrives_whole_and_nothing_else(
+async def test_every_workbook_arrives_complete_and_nothing_else(
     kind: str, tls: bool, start: Start, served: Path, spool: Path, ca_file: Path
 ) -> None:
     contents = {name: random.Random(name).randbytes(200_000 + len(name)) for name in NAMES}
@@ -111,7 +111,7 @@ async def test_a_missing_folder_is_a_failed_listing_and_not_an_empty_one(kind: s
 
 @each_server
 @pytest.mark.asyncio
-async def test_an_empty_folder_says_so(kind: str, start: Start, spool: Path) -> None:
+async def test_an_empty_folder_reports_it(kind: str, start: Start, spool: Path) -> None:
     with pytest.raises(ProblemError) as failure:
         await fetch(settings_for(start(kind)), retry_for(0), spool)
     assert failure.value.problems[0].code == "source-empty"
@@ -173,7 +173,7 @@ async def test_a_limit_of_connections_makes_it_slower_and_no_failure(
 
 @each_server
 @pytest.mark.asyncio
-async def test_a_certificate_of_nobody_we_know_is_refused_at_once(
+async def test_a_certificate_of_an_unknown_issuer_is_refused_at_once(
     kind: str, start: Start, served: Path, spool: Path
 ) -> None:
     put(served, "a.xlsx", b"content")
@@ -200,7 +200,7 @@ async def test_a_server_without_tls_is_not_spoken_to_in_the_clear(
 
 @pytest.mark.parametrize("kind", ["vsftpd", "proftpd", "pure-ftpd", "pyftpdlib"])
 @pytest.mark.asyncio
-async def test_a_server_that_wants_tls_says_so_instead_of_a_wrong_password(
+async def test_a_server_that_wants_tls_reports_it_instead_of_a_wrong_password(
     kind: str, start: Start, spool: Path, faults: Faults
 ) -> None:
     server = start(kind, tls=True)

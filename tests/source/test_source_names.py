@@ -17,7 +17,7 @@ from cpimportd.source.listing import (
     parse_mlsd,
     parse_time,
     refusal,
-    sort_out,
+    split_listing,
 )
 
 NO_LOOK = FileState(None, None)
@@ -39,7 +39,7 @@ def test_workbooks_are_kept_in_any_case(name: str) -> None:
     "name", ["a.txt", "a.xlsx.tmp", "~$a.xlsx", ".in.a.xlsx", ".xlsx", "a.xlsm", "xlsx", "", "a.xlsx~", "a.xl\u017fx"]
 )
 def test_what_is_no_workbook_is_ignored_silently(name: str) -> None:
-    assert sort_out([line(name)], "utf-8") == sort_out([], "utf-8")
+    assert split_listing([line(name)], "utf-8") == split_listing([], "utf-8")
 
 
 @pytest.mark.parametrize(
@@ -64,8 +64,8 @@ def test_what_is_no_workbook_is_ignored_silently(name: str) -> None:
         "я" * 126 + ".xlsx",
     ],
 )
-def test_dangerous_names_are_refused_and_said(name: str) -> None:
-    found = sort_out([line(name)], "utf-8")
+def test_dangerous_names_are_refused_and_reported(name: str) -> None:
+    found = split_listing([line(name)], "utf-8")
     assert found.entries == ()
     assert [p.code for p in found.problems] == ["name-refused"]
     assert str(found.problems[0]).replace("\u00a0", " ").isprintable()
@@ -74,34 +74,34 @@ def test_dangerous_names_are_refused_and_said(name: str) -> None:
 def test_a_name_of_exactly_255_bytes_is_kept() -> None:
     name = "я" * 125 + ".xlsx"
     assert len(name.encode()) == 255
-    assert len(sort_out([line(name)], "utf-8").entries) == 1
+    assert len(split_listing([line(name)], "utf-8").entries) == 1
 
 
 def test_names_that_differ_by_case_are_two_files() -> None:
-    assert [e.name for e in sort_out([line("a.xlsx"), line("A.xlsx")], "utf-8").entries] == ["A.xlsx", "a.xlsx"]
+    assert [e.name for e in split_listing([line("a.xlsx"), line("A.xlsx")], "utf-8").entries] == ["A.xlsx", "a.xlsx"]
 
 
 def test_a_name_listed_twice_is_one_file() -> None:
-    assert len(sort_out([line("a.xlsx"), line("a.xlsx")], "utf-8").entries) == 1
+    assert len(split_listing([line("a.xlsx"), line("a.xlsx")], "utf-8").entries) == 1
 
 
 def test_links_are_refused_and_directories_ignored() -> None:
-    found = sort_out([line("a.xlsx", "link"), line("b.xlsx", "other")], "utf-8")
+    found = split_listing([line("a.xlsx", "link"), line("b.xlsx", "other")], "utf-8")
     assert found.entries == ()
     assert [(p.code, p.file) for p in found.problems] == [("link-refused", "a.xlsx")]
 
 
 def test_mixed_encodings_are_shown_alike_and_sent_back_as_they_came() -> None:
     old = "Списание.xlsx".encode("cp1251")
-    found = sort_out([line("Поступление.xlsx"), line(old)], "utf-8")
+    found = split_listing([line("Поступление.xlsx"), line(old)], "utf-8")
     assert [(e.name, e.wire) for e in found.entries] == [
         ("Поступление.xlsx", "Поступление.xlsx".encode()),
         ("Списание.xlsx", old),
     ]
 
 
-def test_the_same_name_in_two_encodings_is_told_apart() -> None:
-    found = sort_out([line("Списание.xlsx"), line("Списание.xlsx".encode("cp1251"))], "utf-8")
+def test_the_same_name_in_two_encodings_is_distinguished() -> None:
+    found = split_listing([line("Списание.xlsx"), line("Списание.xlsx".encode("cp1251"))], "utf-8")
     assert [e.name for e in found.entries] == ["Списание.xlsx", "Списание.xlsx [cp1251]"]
 
 
@@ -110,13 +110,13 @@ def test_cp1251_by_settings() -> None:
 
 
 def test_bytes_of_no_known_encoding_are_refused() -> None:
-    found = sort_out([line(b"\x98\xff.xlsx")], "utf-8")
+    found = split_listing([line(b"\x98\xff.xlsx")], "utf-8")
     assert [p.code for p in found.problems] == ["name-refused"]
 
 
 @given(st.binary(max_size=300), st.sampled_from(["utf-8", "cp1251"]))
 def test_any_bytes_are_kept_refused_or_ignored_and_never_crash(name: bytes, encoding: str) -> None:
-    found = sort_out([Line(name + b".xlsx", "file", NO_LOOK)], encoding)
+    found = split_listing([Line(name + b".xlsx", "file", NO_LOOK)], encoding)
     for entry in found.entries:
         assert entry.wire == name + b".xlsx"
         assert entry.name.isprintable() or entry.name.replace("\u00a0", " ").isprintable()
@@ -149,7 +149,7 @@ def test_a_link_of_mlsd_whose_target_has_spaces_leaves_the_other_lines_readable(
 
 
 @pytest.mark.parametrize("text", [b"", b"a.xlsx", b"type=file a.xlsx", b"type=file;size=12;a.xlsx"])
-def test_a_line_of_mlsd_whose_facts_do_not_end_is_said(text: bytes) -> None:
+def test_a_line_of_mlsd_whose_facts_do_not_end_is_reported(text: bytes) -> None:
     with pytest.raises(ListingError, match="cannot be read"):
         list(parse_mlsd([text + b"\r\n"]))
 

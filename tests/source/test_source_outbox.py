@@ -40,7 +40,7 @@ def _write(path: Path, content: bytes) -> None:
 @pytest.mark.parametrize("kind", WRITABLE)
 @pytest.mark.parametrize("tls", [False, True], ids=["plain", "tls"])
 @pytest.mark.asyncio
-async def test_a_file_arrives_whole_under_its_own_name_and_replaces_an_earlier_one(
+async def test_a_file_arrives_complete_under_its_own_name_and_replaces_an_earlier_one(
     kind: str, tls: bool, start: Start, served: Path, ca_file: Path, marked: Path
 ) -> None:
     for name in ("1c", "to-correct"):
@@ -60,7 +60,7 @@ async def test_a_file_arrives_whole_under_its_own_name_and_replaces_an_earlier_o
 
 
 @pytest.mark.asyncio
-async def test_a_server_that_does_not_let_us_write_is_said_with_the_setting_to_look_at(
+async def test_a_server_that_does_not_let_us_write_is_reported_with_the_setting_to_look_at(
     start: Start, served: Path, marked: Path
 ) -> None:
     (served / "to-correct").mkdir()
@@ -75,7 +75,7 @@ async def test_a_server_that_does_not_let_us_write_is_said_with_the_setting_to_l
 
 
 @pytest.mark.asyncio
-async def test_a_folder_that_is_not_there_and_a_server_that_is_away_are_said(
+async def test_a_folder_that_is_not_there_and_a_server_that_is_unreachable_are_reported(
     start: Start, served: Path, marked: Path
 ) -> None:
     server = start("pyftpdlib", options={"perm": "elrawdfm"})
@@ -102,7 +102,7 @@ async def test_a_folder_of_this_machine_is_an_outbox_too(tmp_path: Path, marked:
     assert missing.value.problems[0].code == "outbox-failed"
 
 
-def test_no_outbox_is_said_with_its_key() -> None:
+def test_no_outbox_is_reported_with_its_key() -> None:
     with pytest.raises(ProblemError) as unset:
         require_outbox(Source(url="file:///tmp"))
     assert unset.value.problems[0].code == "config-incomplete"

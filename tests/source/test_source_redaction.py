@@ -145,7 +145,7 @@ async def test_a_size_that_no_file_has_is_no_size(digits: int, verb: str, spool:
 
 
 @pytest.mark.asyncio
-async def test_a_silence_is_told_by_the_limit_that_it_broke(spool: Path) -> None:
+async def test_a_silence_is_reported_by_the_limit_that_it_broke(spool: Path) -> None:
     """A listing may take ``transfer_timeout``, and be silent for ``command_timeout``."""
     async with ScriptedServer() as server:
         server.scripts["MLSD"] = saying("150 soon")

@@ -6,7 +6,7 @@ from zoneinfo import ZoneInfo
 import pytest
 
 from cpimportd.timetable.due import due, resumable, upcoming
-from cpimportd.timetable.memory import Memory, PlannedSchedule, Remembered, disbelieve, put_in_force
+from cpimportd.timetable.memory import Memory, PlannedSchedule, Remembered, drop_future_slots, put_in_force
 
 MOSCOW = ZoneInfo("Europe/Moscow")
 DAILY = PlannedSchedule("import", "*-*-* 06:00:00", MOSCOW, timedelta(hours=1))
@@ -71,7 +71,7 @@ def test_a_newer_slot_that_was_missed_for_good_ends_none_that_was_started():
 
 def test_a_slot_that_was_started_more_than_a_day_ahead_is_forgotten():
     memory = Memory({"import": since("2026-11-20T00:00")}).start("import", at("2030-01-01T06:00"))
-    found, wrong = disbelieve(memory, at("2026-11-24T05:00"))
+    found, wrong = drop_future_slots(memory, at("2026-11-24T05:00"))
     assert (found.of("import").started, wrong) == (None, {})
 
 
@@ -102,22 +102,22 @@ def test_a_schedule_that_comes_back_owes_nothing_and_repeats_nothing():
 
 
 def test_a_clock_set_back_within_a_day_repeats_nothing():
-    memory, wrong = disbelieve(
+    memory, wrong = drop_future_slots(
         Memory({"import": since("2026-11-20T00:00", "2026-11-24T06:00")}), at("2026-11-23T07:00")
     )
     assert not wrong
     assert due(DAILY, memory.of("import"), at("2026-11-24T06:30")) is None
 
 
-def test_a_last_slot_more_than_a_day_ahead_is_not_believed():
+def test_a_last_slot_more_than_a_day_ahead_is_rejected():
     remembered = since("2026-11-20T00:00", "2030-01-01T06:00")
-    memory, wrong = disbelieve(Memory({"import": remembered}), at("2026-11-24T05:00"))
+    memory, wrong = drop_future_slots(Memory({"import": remembered}), at("2026-11-24T05:00"))
     assert wrong == {"import": at("2030-01-01T06:00")}
     assert due(DAILY, memory.of("import"), at("2026-11-24T06:00")).slot == at("2026-11-24T06:00")
 
 
 def test_a_start_under_a_clock_that_ran_ahead_loses_no_slot():
-    memory, _ = disbelieve(Memory({"import": since("2026-11-24T12:00")}), at("2026-11-24T05:00"))
+    memory, _ = drop_future_slots(Memory({"import": since("2026-11-24T12:00")}), at("2026-11-24T05:00"))
     assert due(DAILY, memory.of("import"), at("2026-11-24T06:00")).slot == at("2026-11-24T06:00")
 
 

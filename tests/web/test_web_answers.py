@@ -187,7 +187,7 @@ def test_a_diff_tells_what_the_second_day_changed(served):
 
 
 @pytest.mark.parametrize("path", ["/runs/77", "/runs/77/diff", f"{API}/import/runs/9223372036854775806", "/nowhere"])
-def test_what_is_not_there_is_a_problem_with_a_way_out(served, path):
+def test_what_is_not_there_is_a_problem_with_a_remedy(served, path):
     answer = served.ask(path, headers={"Accept-Language": "ru"})
     told = answer.json()
     assert (answer.status_code, answer.headers["content-type"]) == (404, "application/problem+json")

@@ -11,7 +11,7 @@ from cpimportd.core.figures import amount
 from cpimportd.core.model import Kind
 from cpimportd.core.report import FileStatus, RunStatus, UnitStatus
 from cpimportd.core.waiting import WHAT
-from cpimportd.daemon.progress import _DOING
+from cpimportd.daemon.progress import STAGE_TEXTS
 from tests.support.daemon.fixtures import notify, place
 from tests.support.web.browser import chromium, window
 from tests.support.web.served import API, TOKEN, Served
@@ -97,7 +97,7 @@ def test_who_has_no_token_is_asked_for_it_and_sees_nothing(browser, served):
         assert all("401" in text for text in one.complaints)
 
 
-def test_held_units_are_told_with_their_reason_and_way_out_in_both_languages(opened, served):
+def test_held_units_are_reported_with_their_reason_and_way_out_in_both_languages(opened, served):
     held = served.get(f"{API}/import/overview")["held"]
     page = opened(served, locale="ru-RU")
     assert page.evaluate("document.documentElement.lang") == "ru"
@@ -118,7 +118,9 @@ def test_every_word_is_there_in_both_languages(opened, served):
     keys = {f"status_{one.value}" for kind in (RunStatus, UnitStatus, FileStatus) for one in kind}
     keys |= {f"m_{one.value}" for kind in (UnitStatus, FileStatus) for one in kind}
     keys |= {f"diff_{what.value}" for what in What} | {f"kind_{kind.value}" for kind in Kind}
-    keys |= {f"stage_{doing}" for doing in _DOING.values()} | {f"light_{state}" for state in ("green", "yellow", "red")}
+    keys |= {f"stage_{doing}" for doing in STAGE_TEXTS.values()} | {
+        f"light_{state}" for state in ("green", "yellow", "red")
+    }
     keys |= {
         f"why_{code}"
         for code in (
@@ -304,7 +306,7 @@ def test_progress_and_its_end_appear_by_themselves(browser, place):
         assert one.complaints == []
 
 
-def test_a_database_that_is_away_is_told_with_its_way_out(
+def test_a_database_that_is_unreachable_is_reported_with_its_remedy(
     browser, serve, make_database, published_template, superuser_url, sql
 ):
     url = make_database(published_template)

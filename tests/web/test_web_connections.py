@@ -67,7 +67,7 @@ def test_a_good_client_is_served_while_two_hundred_hang(serve, shared_books, man
     assert not is_closed(hanging[-1])
 
 
-def test_whoever_works_is_never_put_out(serve, shared_books, many):
+def test_an_active_connection_is_never_closed(serve, shared_books, many):
     process = serve(shared_books)
     stream = many.enter_context(dial(process))
     stream.sendall(head(EVENTS))

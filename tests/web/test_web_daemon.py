@@ -48,7 +48,7 @@ def test_a_trigger_over_http_imports_to_the_kopeck(place, served):
     assert served.get(f"{API}/import/overview")["light"] == {"state": "green", "reasons": [{"code": "all-well"}]}
 
 
-def test_what_goes_on_is_told_while_it_does_and_one_more_follows(place, served):
+def test_what_continues_is_reported_while_it_does_and_one_more_follows(place, served):
     place.sample("day1")
     with place.database_gate(b"LOCK TABLE") as gate:
         daemon = place.start()
@@ -68,7 +68,7 @@ def test_what_goes_on_is_told_while_it_does_and_one_more_follows(place, served):
     assert place.outcomes() == ["published", "unchanged"]
 
 
-def test_what_an_import_waits_for_and_a_refused_file_are_told(place, served):
+def test_what_an_import_waits_for_and_a_refused_file_are_reported(place, served):
     place.due_slot()
     place.configure({"source.url": "ftp://127.0.0.1:9/", "source.user": "finance"})
     daemon = place.start()
@@ -92,7 +92,7 @@ def test_a_report_is_no_import():
     assert [one["job"] for one in told["schedules"]] == ["report", "import"]
 
 
-def test_a_daemon_that_ends_is_told_of(place, served):
+def test_a_daemon_that_ends_is_reported(place, served):
     daemon = place.start()
     with watching(served) as told:
         assert next(told)["daemon"] is True
@@ -128,9 +128,9 @@ def served_again(process: Served) -> bool:
 def test_the_daemons_words_for_how_far_it_is_are_understood():
     heard = Progress()
     assert progress(str(heard)) == {"stage": "fetching", "done": None, "files": None, "percent": None}
-    heard.take(Stage("fetch", "a.xlsx", 10, 10, finished=True))
-    heard.take(Stage("fetch", "b.xlsx", 5, 10))
+    heard.update(Stage("fetch", "a.xlsx", 10, 10, finished=True))
+    heard.update(Stage("fetch", "b.xlsx", 5, 10))
     assert progress(str(heard)) == {"stage": "fetching", "done": 1, "files": 2, "percent": 75}
-    heard.take(Stage("tell"))
+    heard.update(Stage("tell"))
     assert progress(str(heard))["stage"] == "telling readers"
     assert progress("something new") == {"stage": "something new", "done": None, "files": None, "percent": None}

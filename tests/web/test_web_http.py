@@ -138,7 +138,7 @@ def test_no_value_of_any_parameter_is_a_defect(served):
 
 
 @pytest.mark.parametrize("value", ["%00", "a%00", "%ED%A0%80", "%FF"])
-def test_what_is_no_text_is_said_to_be_none(served, value):
+def test_an_address_that_is_not_text_is_refused(served, value):
     for path in (f"/runs/2/diff?organization={value}", f"{API}/import/runs/2/diff?organization={value}", f"/runs/{value}", f"/static/{value}",
                  f"/healthz?{value}=1"):  # fmt: skip
         answer = httpx.get(

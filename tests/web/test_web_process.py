@@ -83,7 +83,7 @@ def test_an_address_that_is_none_is_refused(listen):
         Web(listen=listen)
 
 
-def test_an_address_in_use_is_told(refused):
+def test_an_address_in_use_is_reported(refused):
     with socket.create_server(("127.0.0.1", 0)) as taken:
         code, said = refused(web__token=TOKEN, web__listen=f"127.0.0.1:{taken.getsockname()[1]}")
     assert code == 1
@@ -97,7 +97,7 @@ def test_no_answer_waits_for_the_acknowledgement_of_its_head():
             assert accepted.getsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY)
 
 
-def test_without_the_extra_the_way_out_is_said(web_folder, shared_books):
+def test_without_the_extra_the_remedy_is_reported(web_folder, shared_books):
     config = configure(
         web_folder / "c.toml", {"database.url": shared_books, "web.token": TOKEN, "state_directory": str(web_folder)}
     )
@@ -125,7 +125,7 @@ def test_on_a_loopback_address_it_may_be_open(serve, shared_books, web_folder):
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
-def test_it_tells_systemd_and_ends_in_order_though_a_stream_is_open(web_folder, shared_books, number):
+def test_it_notifies_systemd_and_ends_in_order_though_a_stream_is_open(web_folder, shared_books, number):
     keys = {
         "state_directory": str(web_folder),
         "database.url": shared_books,
@@ -214,7 +214,7 @@ def test_another_departments_runs_are_not_shown(serve, make_database, published_
     assert process.ask("/runs/1/diff").status_code == 404
 
 
-def test_a_database_that_goes_away_is_a_problem_and_no_end(serve, tmp_path):
+def test_a_database_that_becomes_unreachable_is_a_problem_and_no_end(serve, tmp_path):
     with EmbeddedPostgres(fast=True) as server:
         process = serve(server.url())
         answer = process.ask(f"{API}/summary")

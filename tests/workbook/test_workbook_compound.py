@@ -37,7 +37,7 @@ def test_a_protected_workbook_is_known(tmp_path, limits, name, stream):
     assert caught.value.problems[0].code == "file-encrypted"
 
 
-def test_a_text_that_speaks_of_protection_protects_nothing(tmp_path, binary_xls):
+def test_a_text_about_protection_protects_nothing(tmp_path, binary_xls):
     path = binary_xls(tmp_path / "a.xls", [["EncryptedPackage", "Итого"]])
     assert "EncryptedPackage".encode("utf-16-le") in path.read_bytes()
     assert not is_protected(path.read_bytes())

@@ -125,14 +125,14 @@ async def test_neither_the_server_nor_its_children_see_our_environment(monkeypat
         assert "geheim" not in str(process_of(server).environ())
 
 
-async def test_a_server_that_cannot_start_is_said():
+async def test_a_server_that_cannot_start_is_reported():
     async with ForkServer(["/nowhere/python"]) as server:
         code, message = await refused(server)
     assert code == "reader-failed"
     assert "/nowhere/python" in message
 
 
-async def test_a_server_that_fails_is_said_with_its_last_words():
+async def test_a_server_that_fails_is_reported_with_its_last_output():
     async with ForkServer([sys.executable, "-I", "-c", "import cpimportd_that_is_not_there"]) as server:
         for _ in range(2):
             code, message = await refused(server)

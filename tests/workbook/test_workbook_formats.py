@@ -193,7 +193,7 @@ def test_russian_without_a_code_page_is_read_as_such(tmp_path, limits):
     assert read(path, limits)[0] == [("Списание с расчетного счета", 1.0)]
 
 
-def test_an_encrypted_xls_is_told(tmp_path, limits):
+def test_an_encrypted_xls_is_reported(tmp_path, limits):
     bof = record(0x0809, struct.pack("<HHHHII", 0x0600, 5, 0, 0, 0, 0x0600))
     stream = bof + record(0x2F, struct.pack("<HHHH", 1, 1, 1, 1) + bytes(48)) + record(0x0A, b"")
     path = tmp_path / "a.xls"

@@ -138,13 +138,13 @@ def test_other_ways_of_packing_are_refused(tmp_path, limits):
     assert code(path, limits) == "zip-suspicious"
 
 
-def test_a_password_is_told_from_damage(tmp_path, limits, encrypted_ole2):
+def test_a_password_is_distinguished_from_damage(tmp_path, limits, encrypted_ole2):
     path = tmp_path / "a.xlsx"
     path.write_bytes(encrypted_ole2)
     assert code(path, limits) == "file-encrypted"
 
 
-def test_an_encrypted_part_is_told_from_damage(tmp_path, limits, simple):
+def test_an_encrypted_part_is_distinguished_from_damage(tmp_path, limits, simple):
     content = bytearray(simple.read_bytes())
     at = content.index(b"PK\x01\x02")
     content[at + 8] |= 1

@@ -84,7 +84,7 @@ class _NoRoomForANumber:
     ],
     ids=lambda error: type(error).__name__,
 )
-def test_what_is_said_where_memory_is_missing_is_known(error):
+def test_what_is_reported_where_memory_is_missing_is_known(error):
     with pytest.raises(MemoryError):
         raise_if_memory_was_missing(error)
 

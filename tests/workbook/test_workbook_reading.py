@@ -110,7 +110,7 @@ async def test_half_a_workbook_is_damaged(tmp_path, expenses):
     assert await only_problem(path, tmp_path) == "file-damaged"
 
 
-async def test_a_password_is_told(tmp_path, encrypted_ole2):
+async def test_a_password_is_reported(tmp_path, encrypted_ole2):
     path = tmp_path / "a.xlsx"
     path.write_bytes(encrypted_ole2)
     assert await only_problem(path, tmp_path) == "file-encrypted"
@@ -122,7 +122,7 @@ async def test_a_zip_bomb_is_refused(tmp_path, simple, changed):
 
 
 @pytest.mark.parametrize("place", ["XFD1048576", "ZZ900000", "A1048576", "B700000"])
-async def test_a_stray_cell_far_below_is_told_and_does_no_harm(tmp_path, expenses, in_sheet, place):
+async def test_a_stray_cell_far_below_is_reported_and_does_no_harm(tmp_path, expenses, in_sheet, place):
     # calamine keeps a table of all cells: this one would have up to 17 thousand million.
     row = re.sub("[A-Z]", "", place)
     stray = f'<row r="{row}"><c r="{place}"><v>1</v></c></row></sheetData>'.encode()
@@ -267,7 +267,7 @@ async def test_a_sheet_without_a_header_beside_it_does_no_harm(tmp_path, expense
     assert not [problem for problem in snapshot.problems if problem.effect != "warns"]
 
 
-async def test_progress_is_told(tmp_path, expenses):
+async def test_progress_is_reported(tmp_path, expenses):
     told: list[Progress] = []
     await read(fetched(expenses), 0, JOB, Reader(), tmp_path, progress=told.append)
     assert told[-1] == Progress("read", expenses.name, 200, 200, finished=True)
@@ -313,7 +313,7 @@ async def said(tmp_path: Path, *lines: str, end: str = "\n"):
     return await read(fetched(path), 0, JOB, Reader(), tmp_path, start=spawned((sys.executable, "-I", "-c", code)))
 
 
-async def test_a_child_that_says_it_all_is_believed(tmp_path):
+async def test_a_child_that_says_it_all_is_accepted(tmp_path):
     snapshot = await said(tmp_path, HEADER, ROW, TRAILER)
     assert not snapshot.problems
     assert (snapshot.sheet, snapshot.columns) == ("TDSheet", {"amount": "C"})
@@ -356,14 +356,14 @@ async def test_a_child_that_says_it_all_is_believed(tmp_path):
         ('{"a":' * 20_000,),
     ],
 )
-async def test_a_child_that_breaks_the_rules_is_not_believed(tmp_path, lines):
+async def test_a_child_that_breaks_the_rules_is_rejected(tmp_path, lines):
     snapshot = await said(tmp_path, *lines)
     (problem,) = snapshot.problems
     assert problem.code == "reader-failed"
     assert "protocol" in problem.message
 
 
-async def test_a_child_that_floods_its_parent_with_problems_is_not_believed(tmp_path):
+async def test_a_child_that_floods_its_parent_with_problems_is_rejected(tmp_path):
     told = json.dumps(
         {"problem": to_json(make_problem("reject", file="a.xlsx", row=3, cell="", reason="«x» is no number"))}
     )
@@ -372,7 +372,7 @@ async def test_a_child_that_floods_its_parent_with_problems_is_not_believed(tmp_
     assert len(snapshot.problems) < 500
 
 
-async def test_a_line_that_is_cut_off_is_not_believed(tmp_path):
+async def test_a_line_that_is_cut_off_is_rejected(tmp_path):
     snapshot = await said(tmp_path, HEADER, ROW, TRAILER, end="")
     (problem,) = snapshot.problems
     assert problem.code == "reader-failed"

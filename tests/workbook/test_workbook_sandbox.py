@@ -95,7 +95,7 @@ async def test_cpu_time_is_limited(refused):
     assert "CPU time" in message
 
 
-async def test_cpu_time_is_limited_for_who_will_not_hear_of_it(refused):
+async def test_cpu_time_is_limited_for_a_child_that_ignores_the_signal(refused):
     spin = "import signal; signal.signal(signal.SIGXCPU, signal.SIG_IGN)\nwhile True: pass"
     assert (await refused(spin, cpu_time=timedelta(seconds=1)))[0] == "reader-limit"
 
@@ -221,7 +221,7 @@ async def test_who_stops_listening_is_rid_of_a_child_that_writes_on(child):
     assert await children_are_gone()
 
 
-async def test_the_loop_goes_on_while_a_child_works(heard):
+async def test_the_loop_continues_while_a_child_works(heard):
     ticks = 0
 
     async def tick():
@@ -236,7 +236,7 @@ async def test_the_loop_goes_on_while_a_child_works(heard):
     assert ticks > 50
 
 
-async def test_a_program_that_is_not_there_is_said():
+async def test_a_program_that_is_not_there_is_reported():
     with pytest.raises(ProblemError) as caught:
         await anext(run_limited(spawned(["/nowhere/python"]), b"", Reader(), file="a"))
     assert caught.value.problems[0].code == "reader-failed"

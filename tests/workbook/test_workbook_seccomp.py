@@ -81,7 +81,7 @@ def test_its_limits_may_be_read_and_nobody_elses(machine):
         assert verdict(machine, prlimit, 0, 7, new, 0) == EPERM
 
 
-def test_of_descriptors_only_flags_are_told(machine):
+def test_of_descriptors_only_flags_are_reported(machine):
     fcntl = ABIS[machine].calls["fcntl"]
     assert {verdict(machine, fcntl, 0, command) for command in (1, 3)} == {ALLOW}
     assert {verdict(machine, fcntl, 0, command) for command in (0, 2, 4, 5, 6, 8, 10, 15, 1030, 1031)} == {EPERM}

@@ -25,7 +25,7 @@ from cpimportd.core.leftovers import abandoned, take_lock
 from cpimportd.core.model import BACKEND_TABLES
 from cpimportd.core.phrases import Reason, phrase
 from cpimportd.core.problems import ProblemError, printable, problem
-from cpimportd.core.waiting import silence
+from cpimportd.core.waiting import report_slow
 
 KEPT: Final = 7
 """How many backups stay in the folder."""
@@ -158,7 +158,10 @@ async def _ended(
     )
     try:
         limit = _LONGEST.total_seconds()
-        async with asyncio.timeout(limit), silence("backup", "it is not through yet", limit, trouble=False, times=4):
+        async with (
+            asyncio.timeout(limit),
+            report_slow("backup", "it is not through yet", limit, trouble=False, times=4),
+        ):
             written, errors = await process.communicate()
     except TimeoutError:
         return 1, "", phrase("program-too-long", program=command[0], limit=_LONGEST)

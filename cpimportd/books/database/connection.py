@@ -13,7 +13,7 @@ from cpimportd.books.database.session import NEWEST, Session, startup_settings
 from cpimportd.books.database.target import Target
 from cpimportd.config.settings import Database
 from cpimportd.core.problems import ProblemError
-from cpimportd.core.waiting import silence
+from cpimportd.core.waiting import report_slow
 
 if TYPE_CHECKING:
     from sqlalchemy.ext.asyncio import AsyncEngine
@@ -53,7 +53,7 @@ async def connect(
         settings["default_transaction_read_only"] = "on"
     limit = target.connect_timeout(database.connect_timeout)
     try:
-        async with silence("database", f"no answer yet from {target.place}", limit):
+        async with report_slow("database", f"no answer yet from {target.place}", limit):
             return await _begin(target, database, target.application_name or application_name, settings)
     except Exception as error:
         raise ProblemError(connecting_failed(error, target.place)) from error
@@ -99,8 +99,8 @@ def _keep_alive(connected: socket.socket, target: Target) -> None:
     ):
         if name in asked:
             connected.setsockopt(socket.IPPROTO_TCP, option, asked[name])
-    if silence := int(target.options.get("tcp_user_timeout", "0")):
-        connected.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, silence)
+    if report_slow := int(target.options.get("tcp_user_timeout", "0")):
+        connected.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, report_slow)
 
 
 @asynccontextmanager

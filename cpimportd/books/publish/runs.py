@@ -18,7 +18,7 @@ from cpimportd.core.model import Kind
 from cpimportd.core.outcomes import WELL
 from cpimportd.core.problems import ProblemError, problem
 from cpimportd.core.typed import json_text
-from cpimportd.core.waiting import silence
+from cpimportd.core.waiting import report_slow
 
 LOCK_CLASS = 0x6370696D
 """First key of our advisory locks ("cpim"); the second is the department."""
@@ -122,7 +122,7 @@ async def begin(connection: asyncpg.Connection, department_id: int, trigger: Tri
     """
     await abandon(connection, department_id)
     try:
-        async with relying(connection), silence("lock", _ROWS):
+        async with relying(connection), report_slow("lock", _ROWS):
             run_id: int = await connection.fetchval(sql("runs", "begin"), *_row(department_id, trigger))
     except asyncpg.UniqueViolationError as error:
         if error.constraint_name != "runs_slot":
@@ -138,7 +138,7 @@ async def begin(connection: asyncpg.Connection, department_id: int, trigger: Tri
 
 async def abandon(connection: asyncpg.Connection, department_id: int) -> None:
     """Note of runs whose process is gone that they are under way no more; the caller holds the lock, so none lives."""
-    async with relying(connection), silence("lock", _ROWS):
+    async with relying(connection), report_slow("lock", _ROWS):
         await connection.execute(sql("runs", "abandon"), department_id)
 
 

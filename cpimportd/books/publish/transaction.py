@@ -19,7 +19,7 @@ from cpimportd.core.model import BACKEND_TABLES
 from cpimportd.core.phrases import Phrase, phrase
 from cpimportd.core.problems import ProblemError, problem
 from cpimportd.core.system import uninterrupted
-from cpimportd.core.waiting import Wait, Waiting, silence, waiting
+from cpimportd.core.waiting import Wait, WaitReporter, report_slow, waiting
 
 
 class CommitUncertainError(Exception):
@@ -128,7 +128,7 @@ async def lock_books(connection: asyncpg.Connection, department_id: int, run_id:
         ProblemError: ``run-superseded``; those of :func:`~cpimportd.books.schema.rights.check_tables`.
         asyncpg.LockNotAvailableError: somebody else held the tables all the while.
     """
-    async with silence("lock", "another run publishes, or was killed and its transaction is not over yet"):
+    async with report_slow("lock", "another run publishes, or was killed and its transaction is not over yet"):
         await connection.execute(sql("runs", "serialize"), runs.LOCK_CLASS, department_id)
         await fence(connection, run_id)
     with waiting() as somebody:
@@ -146,11 +146,11 @@ async def lock_books(connection: asyncpg.Connection, department_id: int, run_id:
     await check_tables(connection)
 
 
-async def _say(connection: asyncpg.Connection, somebody: Waiting, tries_left: int) -> None:
+async def _say(connection: asyncpg.Connection, somebody: WaitReporter, tries_left: int) -> None:
     """Say who holds what we wait for, and how long we go on."""
     each = timedelta(milliseconds=await connection.fetchval(sql("runs", "lock_timeout")))
     holders = await _holders(connection) or phrase("holder-gone")
-    somebody.says(Wait("lock", str(holders), until=datetime.now(UTC) + tries_left * each))
+    somebody.report(Wait("lock", str(holders), until=datetime.now(UTC) + tries_left * each))
 
 
 async def settled(database: Database, department_id: int, run_id: int) -> str | None:
@@ -206,7 +206,7 @@ async def was_committed(database: Database, retry: Retry, run_id: int) -> bool:
         error = None if state.outcome is None else state.outcome.exception()
         why = error.problems[0].message if isinstance(error, ProblemError) else str(error)
         again = datetime.now(UTC) + timedelta(seconds=state.upcoming_sleep)
-        somebody.says(Wait("commit", why, again, until))
+        somebody.report(Wait("commit", why, again, until))
 
     attempts = tenacity.AsyncRetrying(
         retry=tenacity.retry_if_exception_type((ProblemError, OSError)),

@@ -11,7 +11,7 @@ from cpimportd.books.database.failures import failures_as_problems, translate
 from cpimportd.config.settings import Database
 from cpimportd.core.phrases import phrase
 from cpimportd.core.problems import ProblemError, problem
-from cpimportd.core.waiting import silence
+from cpimportd.core.waiting import report_slow
 
 if TYPE_CHECKING:
     from alembic.config import Config
@@ -80,7 +80,7 @@ async def upgrade(
     connecting = engine(database, direct=True)
     try:
         async with connecting.begin() as connection:
-            async with silence("upgrade"):
+            async with report_slow("upgrade"):
                 await _take_lock(connection)
             before = await _revision(connection)
             if before == REVISION:

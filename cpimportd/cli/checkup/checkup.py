@@ -11,7 +11,7 @@ from cpimportd.cli.checkup.line import CheckLine, attempt, bad, good
 from cpimportd.config.load import Loaded, load, require_source
 from cpimportd.config.settings import Settings
 from cpimportd.core.problems import ProblemError, problem
-from cpimportd.daemon.client import as_rescheduled
+from cpimportd.daemon.client import with_rescheduled
 from cpimportd.run.usable import need_faults, require_addresses
 
 WITHIN: Final = timedelta(seconds=30)
@@ -49,7 +49,9 @@ async def checkup(configuration: Loaded | Path | None = None, *, within: timedel
         attempt("cache", _cache(settings), within),
         attempt("state folder", asyncio.to_thread(machine.state_folder, settings), within),
         attempt("time zone", asyncio.to_thread(machine.time_zone, settings), within),
-        attempt("slots", asyncio.to_thread(machine.regular_slots, as_rescheduled(settings), datetime.now(UTC)), within),
+        attempt(
+            "slots", asyncio.to_thread(machine.regular_slots, with_rescheduled(settings), datetime.now(UTC)), within
+        ),
         attempt("closed period", asyncio.to_thread(machine.first_open_day, settings, datetime.now(UTC)), within),
     )
     return tuple(line for lines in found for line in lines)
@@ -82,9 +84,9 @@ async def _source(loaded: Loaded) -> Sequence[CheckLine]:
 
 async def _reading(settings: Settings) -> Sequence[CheckLine]:
     if settings.engine.executor == "local":
-        from cpimportd.workbook.sample import sample_fault
+        from cpimportd.workbook.sample import sample_problem
 
-        if (fault := await sample_fault(settings.reader)) is not None:
+        if (fault := await sample_problem(settings.reader)) is not None:
             return (bad("reading", fault),)
         place = f"on this machine, {settings.reader.parallel} workbooks at once"
         return (good("reading", f"{place}; a sample workbook of our own is read right"),)

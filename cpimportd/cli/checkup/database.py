@@ -72,7 +72,7 @@ def _connected(settings: Database, *, direct: bool) -> AbstractAsyncContextManag
 
 
 async def _looked_at(step: Step, connection: asyncpg.Connection) -> Sequence[CheckLine]:
-    """One step in a transaction, as a run's work is: what it relies on is said there, behind a pooler too."""
+    """One step in a transaction, as in a run, with the same session settings, also behind a pooler."""
     async with connection.transaction(readonly=True):
         return await step(connection)
 

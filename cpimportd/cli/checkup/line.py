@@ -24,8 +24,8 @@ class CheckLine:
         ok: whether a run can take place with it.
         warning: whether something about it asks for attention all the same.
         text: what was found.
-        way_out: what to do about it; None where there is nothing to do.
-        code: of the problem in the catalog; None where there is none.
+        way_out: what to do about it; None if there is nothing to do.
+        code: of the problem in the catalog; None if there is none.
     """
 
     name: str

@@ -22,7 +22,7 @@ from cpimportd.workbook.confine import Walls
 from cpimportd.workbook.forking import ForkServer
 from cpimportd.workbook.reading import prefork_command
 from cpimportd.workbook.sandbox import run_limited
-from cpimportd.workbook.trial import understand
+from cpimportd.workbook.trial import parse_trial
 
 NEEDED: Final = 500 * 1024**2
 """Bytes that shall be free: a month of snapshots, and seven backups."""
@@ -31,7 +31,7 @@ _STATE: Final = "state folder"
 _FREE: Final = "disk space"
 
 COMING: Final = timedelta(days=365)
-"""How far the check of the slots looks ahead."""
+"""The period for which the check computes slots."""
 
 _CONFINEMENT: Final = "reader confinement"
 _TRIAL: Final = b'{"try": "what is possible besides reading"}'
@@ -80,7 +80,7 @@ def _room(there: Path) -> CheckLine:
 
 
 def time_zone(settings: Settings) -> Sequence[CheckLine]:
-    """Which rules the time zone goes by: they change with every decree, and schedules follow them."""
+    """The version of the time zone rules: they change by law, and schedules follow them."""
     now = datetime.now(settings.zone)
     return (good("time zone", f"{settings.timezone}, now {moment(now, settings.zone)}, rules of {_rules(settings)}"),)
 
@@ -130,7 +130,7 @@ def regular_slots(settings: Settings, now: datetime) -> Sequence[CheckLine]:
 
 
 def first_open_day(settings: Settings, now: datetime) -> Sequence[CheckLine]:
-    """Say which day is the first open one; warn where the last day of a month was surely meant to be closed, too.
+    """Name the first open day; warn if the last day of a month was probably meant to be closed, too.
 
     Args:
         settings: the effective settings.
@@ -148,7 +148,7 @@ def first_open_day(settings: Settings, now: datetime) -> Sequence[CheckLine]:
 
 
 async def reader_confinement(limits: Reader) -> Sequence[CheckLine]:
-    """Whether who takes a reader over by its workbook gets anything more than that workbook.
+    """Whether a reader that is compromised by its workbook could do more than read that workbook.
 
     Args:
         limits: as a run sets them.
@@ -159,7 +159,7 @@ async def reader_confinement(limits: Reader) -> Sequence[CheckLine]:
     """
     async with ForkServer(prefork_command()) as readers:
         said = b"".join([block async for block in run_limited(readers.fork, _TRIAL, limits, file="the trial")])
-    trial = understand(said)
+    trial = parse_trial(said)
     walls = _walls_in_words(trial.walls)
     if not trial.possible:
         return (

@@ -1,1 +1,1 @@
-"""Workbooks through a Dask cluster: the run's side, the child process that speaks to Dask, and the worker's task."""
+"""Workbooks through a Dask cluster: the run's side, the child process with Dask's client, and the worker's task."""

@@ -1,4 +1,4 @@
-"""The child process that speaks to a Dask cluster: orders come on stdin, a line for each goes to stdout.
+"""The child process that is the client of a Dask cluster: orders come on stdin, a line for each goes to stdout.
 
 Dask's protocol lets whoever answers at the scheduler's address run code in its client. So the client is a process of
 its own, which knows no secret, no database and no configuration; what it brings is not trusted (``cluster``). It takes
@@ -79,7 +79,7 @@ def _serve(client: "Client", orders: IO[bytes], writer: _LineWriter, threads: in
         executor.submit(eval, _READ, words).add_done_callback(partial(done, order))
 
 
-def _greet(client: "Client", writer: _LineWriter, *, look: bool) -> int:
+def _send_greeting(client: "Client", writer: _LineWriter, *, look: bool) -> int:
     """Say what there is; gives the number of threads."""
     threads: dict[str, int] = client.nthreads()
     readers = client.run(eval, _IDENTIFY, on_error="return") if look and threads else {}
@@ -103,12 +103,12 @@ def main() -> None:
         return
     try:
         client = Client(place["scheduler"], timeout=place["timeout"], set_as_default=False)
-        threads = _greet(client, writer, look=place["look"])
-    except Exception as error:  # noqa: BLE001 - addresses, certificates, versions: the parent tells
+        threads = _send_greeting(client, writer, look=place["look"])
+    except Exception as error:  # noqa: BLE001 - addresses, certificates, versions: the parent reports it
         writer.write(failed=_failed("cluster-unreachable", error))
     else:
         _serve(client, orders, writer, threads)
-    os._exit(0)  # the parent wants nothing more; a scheduler forgets the tasks of a client that is gone
+    os._exit(0)  # the parent is done; a scheduler drops the tasks of a disconnected client
 
 
 if __name__ == "__main__":

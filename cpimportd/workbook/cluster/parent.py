@@ -1,4 +1,4 @@
-"""Reading on a Dask cluster, as the run sees it: workbooks go to workers, and what comes back is not trusted.
+"""Reading on a Dask cluster, the run's side: workbooks are sent to workers, and their replies are not trusted.
 
 The run speaks to a child process (``client``), the child to the scheduler, and the scheduler to workers, each
 of which reads in a limited child of its own (``cluster_task``). A reply meets the same doubts as the words of a child
@@ -23,7 +23,7 @@ from cpimportd.config.settings import Engine, Reader
 from cpimportd.core.phrases import Reason, UnfitError, phrase, reason_of
 from cpimportd.core.problems import Problem, ProblemError, printable, problem
 from cpimportd.core.system import unusable
-from cpimportd.core.waiting import silence
+from cpimportd.core.waiting import report_slow
 from cpimportd.core.workbooks import FetchedFile, Snapshot
 from cpimportd.workbook.cluster.reply import read_head, read_lines
 from cpimportd.workbook.cluster.task import order, reader_identity
@@ -104,7 +104,7 @@ class Cluster:
             reply.unlink(missing_ok=True)
 
     async def _ask(self, words: Mapping[str, str], file: str) -> None:
-        """Place an order and wait until its reply lies in the folder.
+        """Send an order and wait until its reply is in the folder.
 
         Raises:
             ProblemError: there will be none.
@@ -114,7 +114,7 @@ class Cluster:
         answer = self._pending[ticket] = asyncio.get_running_loop().create_future()
         try:
             async with self._turn:
-                with suppress(BrokenPipeError, ConnectionResetError):  # that it is gone is heard on its stdout
+                with suppress(BrokenPipeError, ConnectionResetError):  # its stdout reports the end
                     self._client.stdin.write(json.dumps({"ticket": ticket, **words}).encode() + b"\n")
                     await self._client.stdin.drain()
             await self._wait_for_reply(answer, file)
@@ -127,7 +127,7 @@ class Cluster:
         """Wait as long as anything at all comes back."""
         while not answer.done():
             received = self._received
-            async with silence("cluster", f"a worker reads {file}", self._silence, trouble=False, times=4):
+            async with report_slow("cluster", f"a worker reads {file}", self._silence, trouble=False, times=4):
                 await asyncio.wait({answer}, timeout=self._silence)
             if not answer.done() and received == self._received:
                 reason = phrase("nothing-came-back", seconds=timedelta(seconds=round(self._silence)))
@@ -140,7 +140,7 @@ class Cluster:
             ProblemError: ``cluster-not-installed``, ``cluster-unreachable``.
         """
         try:
-            async with asyncio.timeout(within), silence("cluster", f"no answer yet from {self._address}", within):
+            async with asyncio.timeout(within), report_slow("cluster", f"no answer yet from {self._address}", within):
                 said = json.loads(await self._line())
             if "failed" in said:
                 raise ProblemError(_as_problem(said["failed"], self._address))
@@ -159,16 +159,16 @@ class Cluster:
             while line := await self._line():
                 said = json.loads(line)
                 self._received += 1
-                self._settle(said["ticket"], said.get("failed"))
+                self._resolve(said["ticket"], said.get("failed"))
             reason = f"its client ended: {self._last_stderr_line() or 'it said nothing'}"
         except (ValueError, LookupError, TypeError) as error:
             reason = f"its client broke the protocol: {error}"
-        while True:  # whoever asks from now on gets the same answer
+        while True:  # later requests get the same answer
             for ticket in tuple(self._pending):
-                self._settle(ticket, {"code": "cluster-unreachable", "reason": reason})
+                self._resolve(ticket, {"code": "cluster-unreachable", "reason": reason})
             await asyncio.sleep(0.1)
 
-    def _settle(self, ticket: int, failed: object) -> None:
+    def _resolve(self, ticket: int, failed: object) -> None:
         answer = self._pending.get(ticket)
         if answer is not None and not answer.done():
             answer.set_result(failed)

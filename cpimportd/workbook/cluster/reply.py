@@ -161,7 +161,7 @@ class Head:
 
     Attributes:
         reader: who read, as :func:`cpimportd.workbook.cluster.task.reader_identity` has it.
-        failure: why the reader did not come to its end; None where it did.
+        failure: why the reader did not come to its end; None if it did.
     """
 
     reader: str
@@ -199,7 +199,7 @@ def head_line(reader: str, failure: Problem | None) -> bytes:
 
 
 def read_head(stream: IO[bytes], file: str) -> Head | None:
-    """A reply's first line; None where it makes no sense."""
+    """A reply's first line; None if it makes no sense."""
     try:
         return Head.from_json(stream.readline(_LONGEST_HEAD), file)
     except (ValueError, LookupError, TypeError):

@@ -22,7 +22,7 @@ BEFORE = "books as before; next run puts them right"
 
 
 @dataclass(frozen=True)
-class Ended:
+class RunExit:
     """How ``cpimportd run --json`` ended."""
 
     code: int
@@ -83,14 +83,14 @@ def begin(file: Path, *before: str, **options: Any) -> "subprocess.Popen[str]":
     )
 
 
-def run(file: Path, *before: str, within: float = 120, **options: Any) -> Ended:
+def run(file: Path, *before: str, within: float = 120, **options: Any) -> RunExit:
     """``cpimportd run`` to its end, which comes."""
     process = begin(file, *before, **options)
     try:
         out, said = process.communicate(timeout=within)
     finally:
         process.kill()
-    return Ended(process.returncode, json.loads(out) if out.strip() else {}, said)
+    return RunExit(process.returncode, json.loads(out) if out.strip() else {}, said)
 
 
 def forget_what_was_logged_of_held_files(books: Books) -> None:

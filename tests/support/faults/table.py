@@ -14,7 +14,7 @@ import pytest
 
 PAGE: Final = Path(__file__).parents[3] / "docs" / "faults.md"
 
-_OPENING: Final = """# What was broken on purpose, and what came of it
+_OPENING: Final = """# Injected failures and their results
 
 Made from the tests' own results by `pytest tests/faults --whole --faults-table=write`; every run of the tests compares
 its results with this page. "Books as before" means equal in every row and column to those before the run; "next run puts

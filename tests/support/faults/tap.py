@@ -12,7 +12,7 @@ _APPLICATION_DATA: Final = 23
 
 
 @dataclass
-class Said:
+class LogLine:
     """What the client said on one control connection."""
 
     heard: bytearray = field(default_factory=bytearray)
@@ -41,7 +41,7 @@ class Tap:
     """A running tap: connect to ``port``; ``connections`` fills."""
 
     port: int = 0
-    connections: list[Said] = field(default_factory=list)
+    connections: list[LogLine] = field(default_factory=list)
 
 
 @asynccontextmanager
@@ -50,7 +50,7 @@ async def tapped(server_port: int) -> AsyncIterator[Tap]:
     tap, tasks = Tap(), set[asyncio.Task[None]]()
 
     async def accept(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        said = Said()
+        said = LogLine()
         tap.connections.append(said)
         server_reader, server_writer = await asyncio.open_connection("127.0.0.1", server_port)
         tasks.add(asyncio.create_task(_pass_on(reader, server_writer, said.heard)))

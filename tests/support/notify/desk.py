@@ -14,7 +14,7 @@ from cpimportd.config.settings import Settings
 from cpimportd.core.model import Group, Kind, Unit
 from cpimportd.core.problems import Problem, problem
 from cpimportd.core.report import FileReport, FileStatus, RunReport, RunStatus, UnitReport, UnitStatus
-from cpimportd.notify.alerting import Occasion, tell
+from cpimportd.notify.alerting import Occasion, notify_after_run
 from tests.support.database import Templates
 from tests.support.notify.receivers import WebServer
 from tests.support.secrets import ALERT_TOKEN, look_at
@@ -66,9 +66,9 @@ class Desk:
             {"database": {"url": self.url}, "state_directory": str(self.state), "alerts": given}
         )
 
-    def tell(self, report: RunReport, occasion: Occasion | None = None, /, **alerts: object) -> list[str]:
+    def notify_after_run(self, report: RunReport, occasion: Occasion | None = None, /, **alerts: object) -> list[str]:
         """A run ended so; gives the codes of what could not be told."""
-        told = asyncio_apart(tell(self.settings(**alerts), occasion or Occasion(), report))
+        told = asyncio_apart(notify_after_run(self.settings(**alerts), occasion or Occasion(), report))
         return [found.code for found in told.problems[len(report.problems) :]]
 
     @property

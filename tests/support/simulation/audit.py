@@ -53,7 +53,7 @@ class Quiet:
     intact: bool
 
 
-def audit(spans: list[Quiet], launches: list[Launched], slice_: timedelta) -> int:
+def audit(spans: list[Quiet], launches: list[Launched], longest_sleep: timedelta) -> int:
     """Assert it; for how many slots it was asserted."""
     _once(launches)
     first: dict[tuple[str | None, datetime | None], int] = {}
@@ -62,7 +62,7 @@ def audit(spans: list[Quiet], launches: list[Launched], slice_: timedelta) -> in
     asserted = 0
     for before, span in zip([None, *spans[:-1]], spans, strict=True):
         for one in span.loaded.schedules:
-            for slot, known, by in (*_natural(one, span, slice_), *_jumped(one, span, before, slice_)):
+            for slot, known, by in (*_natural(one, span, longest_sleep), *_jumped(one, span, before, longest_sleep)):
                 number = first.get((one.name, slot))
                 if number is None and _overtaken(one, slot, span, launches):
                     continue
@@ -72,26 +72,26 @@ def audit(spans: list[Quiet], launches: list[Launched], slice_: timedelta) -> in
     return asserted
 
 
-def _natural(one: Scheduled, span: Quiet, slice_: timedelta) -> Iterator[tuple[datetime, datetime, datetime]]:
+def _natural(one: Scheduled, span: Quiet, longest_sleep: timedelta) -> Iterator[tuple[datetime, datetime, datetime]]:
     """The slots that came by themselves; each with when the daemon can know, and by when it has to."""
-    settled = span.begins + max(ONE_RUN, slice_)
+    settled = span.begins + max(ONE_RUN, longest_sleep)
     for slot in between(one.rule, span.loaded.zone, max(span.high, settled), span.ends - ONE_RUN * 2):
         yield slot, slot, slot
 
 
 def _jumped(
-    one: Scheduled, span: Quiet, before: Quiet | None, slice_: timedelta
+    one: Scheduled, span: Quiet, before: Quiet | None, longest_sleep: timedelta
 ) -> Iterator[tuple[datetime, datetime, datetime]]:
     """The newest slot in the jump between two spans, if it is young enough to be made up for."""
     if before is None or not span.intact or before.loaded != span.loaded or not one.catch_up:
         return
-    if before.ends - before.begins < ONE_RUN * 2 or span.ends - span.begins < slice_ + ONE_RUN * 2:
+    if before.ends - before.begins < ONE_RUN * 2 or span.ends - span.begins < longest_sleep + ONE_RUN * 2:
         return
     zone, begins = span.loaded.zone, span.begins
     jumped = between(one.rule, zone, max(span.high, before.ends), begins)
-    follows = between(one.rule, zone, begins, begins + slice_ + ONE_RUN)
-    if jumped and not follows and begins + slice_ - jumped[-1] <= one.grace - ONE_RUN:
-        yield jumped[-1], begins, begins + slice_
+    follows = between(one.rule, zone, begins, begins + longest_sleep + ONE_RUN)
+    if jumped and not follows and begins + longest_sleep - jumped[-1] <= one.grace - ONE_RUN:
+        yield jumped[-1], begins, begins + longest_sleep
 
 
 def _started(number: int, known: datetime, by: datetime, span: Quiet, launches: list[Launched]) -> None:

@@ -120,5 +120,5 @@ stories = st.builds(
         st.just(PUBLISHED),
         st.builds(Outcome, st.sampled_from([Way.PASSING, Way.NOT_UPLOADED, Way.PUBLISHED]), st.sampled_from([3, 1500])),
     ),
-    slice_=st.sampled_from([600, 1800, 2700]),
+    longest_sleep=st.sampled_from([600, 1800, 2700]),
 )

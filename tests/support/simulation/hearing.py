@@ -40,13 +40,13 @@ class Hearing(logging.Handler):
 
     Args:
         told: is given each line about slots or the memory.
-        say: is given every line's text.
+        log: is given every line's text.
     """
 
-    def __init__(self, told: Callable[[Told], None], say: Callable[[str], None]) -> None:
+    def __init__(self, told: Callable[[Told], None], log: Callable[[str], None]) -> None:
         super().__init__()
         self._told = told
-        self._say = say
+        self._log = log
         self._before = (logger.level, logger.propagate)
 
     def __enter__(self) -> Self:
@@ -64,7 +64,7 @@ class Hearing(logging.Handler):
         fields: dict[str, str] = record.__dict__["fields"]
         event = fields.get("CPIMPORTD_EVENT") or fields["CPIMPORTD_CODE"]
         text = record.getMessage()
-        self._say(text)
+        self._log(text)
         assert event not in DEFECTS, text
         assert not _NOTHING.search(text), text
         if event in HEARD:

@@ -100,7 +100,7 @@ class Life:
             read_plan=self._read_plan,
             prune=self._prune,
             now=now,
-            slice_=stage.slice,
+            longest_sleep=stage.slice,
         )
         self.serving = stage.loop.create_task(self.daemon.serve())
 
@@ -112,7 +112,7 @@ class Life:
         self._launched = Launched(order, stage.clocks.wall, stage.clocks.monotonic)
         stage.launches.append(self._launched)
         outcome = next(stage.outcomes, PUBLISHED)
-        stage.say(f"       (this run {outcome.way}, after {outcome.seconds} s)")
+        stage.log(f"       (this run {outcome.way}, after {outcome.seconds} s)")
         self.run = FakeRun(order, outcome, limit, stage.clocks, stage.database, self._over, tell)
         return self.run
 

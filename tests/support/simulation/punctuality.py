@@ -11,12 +11,12 @@ class Punctuality:
     """Follows one life after the other, look by look.
 
     Args:
-        slice_: seconds; the longest sleep between two looks at the clock.
+        longest_sleep: seconds; the longest sleep between two looks at the clock.
         busy_slice: seconds; the same while a run is under way.
     """
 
-    def __init__(self, slice_: float, busy_slice: float) -> None:
-        self._slices = (slice_, busy_slice)
+    def __init__(self, longest_sleep: float, busy_slice: float) -> None:
+        self._slices = (longest_sleep, busy_slice)
         self._last: tuple[datetime, float, bool] | None = None
         self._unsaved_from = 0.0
         self.disturbed = True

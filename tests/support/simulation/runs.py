@@ -7,8 +7,8 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
 from cpimportd.core.seen import SeenWorkbook
-from cpimportd.daemon.attempts import Ended, RunCommand
-from cpimportd.daemon.messages import Message, Result, Stage
+from cpimportd.daemon.attempts import RunCommand, RunExit
+from cpimportd.daemon.messages import Message, RunResult, Stage
 from tests.support.simulation.scene import Outcome, Way
 from tests.support.simulation.virtual_time import Clocks
 
@@ -103,7 +103,7 @@ class FakeRun:
         """Whether it comes to a COMMIT if nobody stops it."""
         return self.outcome.way in _COMMITS
 
-    async def wait(self) -> Ended:
+    async def wait(self) -> RunExit:
         happened, ended = await self._live()
         self._over(Over(self._order, happened, ended.newest_upload))
         return ended
@@ -115,27 +115,27 @@ class FakeRun:
     def kill(self) -> None:
         self._killed.set()
 
-    async def _live(self) -> tuple[str, Ended]:
+    async def _live(self) -> tuple[str, RunExit]:
         self._database.heed(self._clocks.monotonic)
         if self._database.orphan is not None:
             await asyncio.sleep(0.5)
-            return UNDER_WAY, Ended(4, Result(None, "failed", 4, "failed", passing=True, codes=("run-under-way",)))
+            return UNDER_WAY, RunExit(4, RunResult(None, "failed", 4, "failed", passing=True, codes=("run-under-way",)))
         if (self._order.schedule, self._order.slot) in self._database.done:
             await asyncio.sleep(0.5)
-            return DONE_BEFORE, Ended(5, Result(None, "failed", 5, "failed", codes=("slot-done",)))
+            return DONE_BEFORE, RunExit(5, RunResult(None, "failed", 5, "failed", codes=("slot-done",)))
         self._tell(Stage("commit" if self.outcome.way is Way.COMMITTING else "read"))
         return await self._interruptible()
 
-    async def _interruptible(self) -> tuple[str, Ended]:
+    async def _interruptible(self) -> tuple[str, RunExit]:
         if await self._rings(self._stop, min(self._duration, self._limit)):
             await asyncio.sleep(0.2)
-            return STOPPED, Ended(130)
+            return STOPPED, RunExit(130)
         if self._killed.is_set():
-            return KILLED, Ended(-9)
+            return KILLED, RunExit(-9)
         if self._duration > self._limit:
             if self.outcome.way is Way.DEAF:
                 await self._rings(self._killed, PATIENCE)
-            return TIMED_OUT, Ended(-9, timed_out=True)
+            return TIMED_OUT, RunExit(-9, timed_out=True)
         return self._finish()
 
     async def _rings(self, bell: asyncio.Event, within: float) -> bool:
@@ -148,7 +148,7 @@ class FakeRun:
                 wait.cancel()
         return bell.is_set()
 
-    def _finish(self) -> tuple[str, Ended]:
+    def _finish(self) -> tuple[str, RunExit]:
         way = Way.PUBLISHED if self.outcome.way is Way.COMMITTING else self.outcome.way
         match way:
             case Way.NOT_UPLOADED if self._missing:
@@ -163,10 +163,10 @@ class FakeRun:
             case Way.FAILING:
                 return way.value, _failed("database-login", passing=False)
             case Way.CRASHED:
-                return way.value, Ended(-11)
+                return way.value, RunExit(-11)
         self._database.commit(self._order)
         if way is Way.CRASHED_AFTER_COMMIT:
-            return way.value, Ended(-11)
+            return way.value, RunExit(-11)
         self._database.uploaded = self._clocks.wall.replace(microsecond=0)
         return way.value, _done(way, self._database.uploaded)
 
@@ -180,21 +180,21 @@ class FakeRun:
 class TellingRun:
     """Tells readers what they have not been told, of which there is nothing."""
 
-    async def wait(self) -> Ended:
-        return Ended(0, Result(None, "done", 0, ""))
+    async def wait(self) -> RunExit:
+        return RunExit(0, RunResult(None, "done", 0, ""))
 
     def stop(self) -> None: ...
 
     def kill(self) -> None: ...
 
 
-def _done(way: Way, uploaded: datetime | None) -> Ended:
+def _done(way: Way, uploaded: datetime | None) -> RunExit:
     code = _STATUSES[way]
-    return Ended(code, Result(1, way.value, code, way.value), _seen(uploaded))
+    return RunExit(code, RunResult(1, way.value, code, way.value), _seen(uploaded))
 
 
-def _failed(code: str, *, passing: bool, seen: tuple[SeenWorkbook, ...] = ()) -> Ended:
-    return Ended(1, Result(None, "failed", 1, "failed", passing=passing, codes=(code,)), seen)
+def _failed(code: str, *, passing: bool, seen: tuple[SeenWorkbook, ...] = ()) -> RunExit:
+    return RunExit(1, RunResult(None, "failed", 1, "failed", passing=passing, codes=(code,)), seen)
 
 
 def _seen(uploaded: datetime | None) -> tuple[SeenWorkbook, ...]:

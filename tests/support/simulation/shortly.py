@@ -30,7 +30,7 @@ def story(
     """Play a story of one daily schedule; the model looks at every instant of it."""
     schedules = (Scheduled("import", rule, grace, catch_up, wait_for_upload),)
     configured = Configured(zone, schedules, retry_within=retry_within)
-    return play(Story(begins, configured, tuple(outcomes), events, afterwards, slice_=900))
+    return play(Story(begins, configured, tuple(outcomes), events, afterwards, longest_sleep=900))
 
 
 def imported(world: World) -> list[str]:

@@ -39,7 +39,7 @@ class Stage:
         wall: what the clock shows at first.
         configured: the configuration at first.
         outcomes: of the runs, in the order in which they are started; those after are published.
-        slice_: seconds; the longest sleep between two looks at the clock.
+        longest_sleep: seconds; the longest sleep between two looks at the clock.
         busy_slice: seconds; the same while a run is under way.
     """
 
@@ -49,17 +49,17 @@ class Stage:
         configured: Configured,
         outcomes: Iterable[Outcome] = (),
         *,
-        slice_: float = 1200.0,
+        longest_sleep: float = 1200.0,
         busy_slice: float = 15.0,
     ) -> None:
         self.clocks = Clocks(wall)
         self.configured = self.loaded = configured
         self.refused = False
         self.outcomes: Iterator[Outcome] = iter(outcomes)
-        self.slice = slice_
+        self.slice = longest_sleep
         self.disk = Disk()
         self.database = Database()
-        self.punctuality = Punctuality(slice_, busy_slice)
+        self.punctuality = Punctuality(longest_sleep, busy_slice)
         self.model = Model(self.punctuality)
         self.instant = Instant()
         self.life: Life | None = None
@@ -79,14 +79,14 @@ class Stage:
         wall = SimpleNamespace(now=lambda _zone=None: clocks.wall.replace(tzinfo=None))
         times = SimpleNamespace(datetime=wall, timedelta=timedelta)
         with (
-            Hearing(self._hear, self.say),
-            mock.patch.object(service, "BUSY_SLICE", self.busy_slice),
+            Hearing(self._hear, self.log),
+            mock.patch.object(service, "BUSY_SLEEP", self.busy_slice),
             # A story's file never changes by itself: to look for that as often as real time does would take all of it.
-            mock.patch.object(service, "REFUSED_SLICE", self.slice),
+            mock.patch.object(service, "REFUSED_SLEEP", self.slice),
             mock.patch.object(schedule, "datetime", times),
             mock.patch.object(calendar, "BaseIterator", ReadOnce),
             # The status file takes most of a turn, and is nobody's business here.
-            mock.patch.object(document, "document", _nothing),
+            mock.patch.object(document, "status_document", _nothing),
         ):
             try:
                 yield
@@ -104,7 +104,7 @@ class Stage:
 
     # What the daemon does is seen here.
 
-    def say(self, text: str) -> None:
+    def log(self, text: str) -> None:
         """Write a line into the diary."""
         self.diary.append(f"{self.clocks.wall:%Y-%m-%d %H:%M:%S}Z {self.clocks.monotonic:>12.1f}  {text}")
 

@@ -119,7 +119,7 @@ class Story:
     outcomes: tuple[Outcome, ...]
     events: tuple[Event, ...]
     afterwards: Outcome = PUBLISHED
-    slice_: int = 1200
+    longest_sleep: int = 1200
 
 
 class StoryError(AssertionError):
@@ -136,7 +136,7 @@ def play(story: Story) -> World:
         StoryError: the daemon did something else than the model.
     """
     outcomes = chain(story.outcomes, repeat(story.afterwards))
-    world = World(story.begins, story.configured, outcomes, slice_=story.slice_)
+    world = World(story.begins, story.configured, outcomes, longest_sleep=story.longest_sleep)
     with world.open():
         try:
             world.start()

@@ -69,7 +69,7 @@ class World(Stage):
         self._act(f"{why}: {by}")
         self.clocks.step(by)
         self.punctuality.disturbed = True
-        self.say("       (that is what the clock shows now)")
+        self.log("       (that is what the clock shows now)")
 
     def kill(self, *, orphan: bool = False, power_cut: bool = False) -> None:
         """``kill -9``; with ``orphan`` its run goes on, with ``power_cut`` the last save is lost."""
@@ -147,4 +147,4 @@ class World(Stage):
         self._high = max(self._high, self.clocks.wall)
         self._acted = True
         self._actions += 1
-        self.say(f"*** {what}")
+        self.log(f"*** {what}")

@@ -609,6 +609,12 @@ CATALOG: dict[str, ProblemKind] = _catalog(
             "If it is the same organization: cpimportd accept {unit}.",
         ),
         ProblemKind(
+            "difference-unknown",
+            _W,
+            "{organization}: what {unit} would change could not be determined: {reason}",
+            "Decide by the problems above. `cpimportd accept {unit}` shows no difference before it asks.",
+        ),
+        ProblemKind(
             "document-elsewhere",
             _P,
             "{organization}: {count:count} of its documents are in the books under {value}, which is not published together with it",

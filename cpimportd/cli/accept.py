@@ -22,14 +22,15 @@ if TYPE_CHECKING:
 @config_option
 @click.argument("units", nargs=-1, type=NAME, metavar="[UNIT]...")
 @click.option("--run", "run_id", type=RUN, metavar="RUN", help="The run that held them, where it was not the last one.")
+@click.option("--yes", is_flag=True, help="Do not ask.")
 @json_option
 @verb(acts=("units",))
-def accept(call: Call, units: tuple[str, ...], run_id: int | None) -> Answer:
+def accept(call: Call, units: tuple[str, ...], run_id: int | None, yes: bool) -> Answer:
     """Publish units that were held because they looked implausible: you have looked, and they are right.
 
-    Holds for the files that were held: if 1C has uploaded others since, nothing is published. What the integrity checks
-    hold (sums that do not add up, rejected rows) nobody can accept. The history keeps who accepted what, and when.
-    Without a UNIT, lists those that are held.
+    Shows why each is held and what it would change, and asks. Holds for the files that were held: if 1C has uploaded
+    others since, nothing is published. What the integrity checks hold (sums that do not add up, rejected rows) nobody
+    can accept. The history keeps who accepted what, and when. Without a UNIT, lists those that are held.
 
     Example: cpimportd accept "ЛОТОС ООО/expenses"
     """
@@ -38,6 +39,8 @@ def accept(call: Call, units: tuple[str, ...], run_id: int | None) -> Answer:
     if not units:
         return _list(call)
     held = _to_accept(call, units, run_id)
+    if not yes:
+        _ask(call, held)
     request = RunRequest(
         accepted=tuple(one.unit.name for one in held),
         accepted_files={one.unit.name: one.contents for one in held},
@@ -46,6 +49,23 @@ def accept(call: Call, units: tuple[str, ...], run_id: int | None) -> Answer:
     report = run_async(do_run(call.settings, request, "auto", None, None))
     notify_daemon(call.loaded, report)
     return answer_of(report, call.settings.zone)
+
+
+def _ask(call: Call, held: "Sequence[HeldUnit]") -> None:
+    """Show what would change, on stderr, and ask."""
+    from cpimportd.books.reports.decisions import decisions
+    from cpimportd.cli.decision import render_decisions
+    from cpimportd.render.layout import make_console
+
+    _require_terminal()
+    names = [one.unit.name for one in held]
+
+    async def show(connection: "asyncpg.Connection") -> None:
+        found = await decisions(connection, call.settings.department_id, names)
+        await render_decisions(connection, call, found, make_console(sys.stderr))
+
+    call.read(show)
+    _confirm(f"Publish {', '.join(names)}?", "Nothing was published.")
 
 
 def _list(call: Call) -> Answer:
@@ -104,7 +124,9 @@ def undo(call: Call, run: int, through: bool, yes: bool) -> int:
 
     which = call.read(read)
     if not yes:
-        _confirm(which)
+        _require_terminal()
+        runs = ", ".join(str(run) for run in sorted(which))
+        _confirm(f"Undo run {runs}? `cpimportd diff` shows what would be taken back.", "Nothing was undone.")
     report = run_async(_undo(call, run, through=through))
     notify_daemon(call.loaded, report)
     code = call.print(answer_of(report, call.settings.zone))
@@ -114,15 +136,17 @@ def undo(call: Call, run: int, through: bool, yes: bool) -> int:
     return code
 
 
-def _confirm(which: Sequence[int]) -> None:
+def _require_terminal() -> None:
     # Without a terminal nobody sees the question, and waiting for an answer would never end.
     if not (sys.stdin.isatty() and sys.stderr.isatty()):
         raise click.UsageError("nobody is there to be asked: say --yes")
-    runs = ", ".join(str(run) for run in sorted(which))
+
+
+def _confirm(question: str, declined: str) -> None:
     try:
-        click.confirm(f"Undo run {runs}? `cpimportd diff` shows what would be taken back.", abort=True, err=True)
+        click.confirm(question, abort=True, err=True)
     except click.Abort:
-        click.echo("\nNothing was undone. Without the question: --yes", err=True)
+        click.echo(f"\n{declined} Without the question: --yes", err=True)
         raise
 
 

@@ -612,7 +612,7 @@ CATALOG: dict[str, ProblemKind] = _catalog(
             "difference-unknown",
             _W,
             "{organization}: what {unit} would change could not be determined: {reason}",
-            "Decide by the problems above. `cpimportd accept {unit}` shows no difference before it asks.",
+            "Compare the workbook with the books by hand before you decide, and report this as a defect.",
         ),
         ProblemKind(
             "document-elsewhere",

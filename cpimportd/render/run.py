@@ -85,7 +85,8 @@ def render(report: RunReport, console: Console, *, whole: bool = False, zone: tz
     if problems := report.all_problems:
         most = len(problems) if whole else MAX_PROBLEMS
         taken = {found for unit in report.units for found in unit.problems if found.code in unit.accepted}
-        _problems(problems[:most], taken, console)
+        print_heading(console, "Problems")
+        render_problems(problems[:most], taken, console)
         print_rest(console, (found.code for found in problems[most:]), where)
     _next(report, console)
     if report.totals:
@@ -147,9 +148,14 @@ def _status(status: str, accepted: Sequence[str] = ()) -> Text:
     return Text(status + suffix, style=_STYLES.get(status, ""))
 
 
-def _problems(problems: Sequence[Problem], taken: Collection[Problem], console: Console) -> None:
-    """Each problem with its way out; an accepted one has none."""
-    print_heading(console, "Problems")
+def render_problems(problems: Sequence[Problem], taken: Collection[Problem], console: Console) -> None:
+    """Print each problem with its way out.
+
+    Args:
+        problems: what is wrong.
+        taken: those that somebody has accepted: they need no way out.
+        console: where to.
+    """
     for found in problems:
         label, style = ("accepted", "yellow") if found in taken else _EFFECTS[found.effect]
         of = found.organization

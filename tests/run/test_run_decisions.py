@@ -76,7 +76,7 @@ def test_undo_and_accept_as_a_user_runs_them(workplace):
     listed = workplace.command("accept")
     assert listed.stdout.splitlines() == [UNIT]
     assert workplace.command("accept", "nobody/receipts").returncode == 2
-    accepted = workplace.command("accept", UNIT)
+    accepted = workplace.command("accept", UNIT, "--yes")
     assert accepted.returncode == 0, accepted.stderr
     assert workplace.books["receipts"] == 60
     (run,) = workplace.sql(workplace.url, "SELECT * FROM cpimportd.runs ORDER BY id DESC LIMIT 1")

@@ -1,13 +1,24 @@
 """What a held unit would change is kept while it is held, and is what its acceptance changes."""
 
+import json
+import os
+import pty
+import subprocess
+import sys
+from contextlib import suppress
+from decimal import Decimal
+
 import pytest
+from python_calamine import load_workbook
 
 from cpimportd.books.database.connection import connect
 from cpimportd.books.database.queries import at_one_moment
 from cpimportd.books.journal.diff import diff, movements
-from cpimportd.books.publish.held import held_difference, held_documents, held_units
+from cpimportd.books.publish.held import held_units
+from cpimportd.books.reports.decisions import decisions, held_documents
 from cpimportd.core.model import Group, Unit
-from tests.support.run.workbooks import shrink
+from cpimportd.demo.workbook import write_workbook
+from tests.support.run.workbooks import aged, rows_of, shrink
 
 UNIT = Unit("ЛОТОС ООО", Group.RECEIPTS)
 
@@ -25,9 +36,9 @@ async def kept(workplace, unit=UNIT):
     """The numbers and the documents of a held unit's difference."""
 
     async def work(connection):
-        found = await held_difference(connection, 8, unit)
-        documents = [one async for one in held_documents(connection, 8, unit)]
-        return found, documents
+        (one,) = await decisions(connection, 8, [unit.name])
+        documents = [movement async for movement in held_documents(connection, 8, unit)]
+        return (one.difference, one.kept), documents
 
     return await asked(workplace, work)
 
@@ -63,7 +74,6 @@ async def test_what_is_shown_before_is_what_acceptance_changes(workplace):
     assert not found.unexplained
     told = [(one.what, one.key, one.amount_before, one.amount_after, one.differences) for one in documents]
     assert told == [(one.what, one.key, one.amount_before, one.amount_after, one.differences) for one in changed]
-    assert (await kept(workplace)) == (None, [])
     assert await asked(workplace, lambda connection: held_units(connection, 8)) == []
 
 
@@ -79,3 +89,76 @@ async def test_holding_a_unit_leaves_no_trace_of_its_trial(workplace):
     assert await asked(workplace, work) == ([report.run - 1, report.run], 0, report.run - 1)
     again = await workplace.run()
     assert again.run == report.run + 1
+
+
+def answered(workplace, word, *arguments):
+    """What a verb says at a terminal where somebody types this, and its exit code."""
+    verb = [sys.executable, "-m", "cpimportd", *arguments, "--config", str(workplace.config())]
+    ours, theirs = pty.openpty()
+    said = b""
+    with subprocess.Popen(verb, stdin=theirs, stdout=theirs, stderr=theirs) as process:
+        os.close(theirs)
+        with suppress(OSError):  # the other end has gone
+            while chunk := os.read(ours, 10_000):
+                said += chunk
+                if b"[y/N]" in chunk:
+                    os.write(ours, word)
+        code = process.wait(60)
+    os.close(ours)
+    return code, said.decode()
+
+
+@pytest.mark.asyncio
+async def test_a_user_sees_what_would_change_before_he_is_asked(workplace):
+    report = await hold(workplace)
+    refused = workplace.command("accept", UNIT.name)
+    assert (refused.returncode, "--yes" in refused.stderr) == (2, True)
+    before = workplace.books
+    code, said = answered(workplace, b"n\n", "accept", UNIT.name)
+    assert (code, workplace.books) == (1, before)
+    for wanted in ("shrunk", "Would be removed: 20", "Поступление на расчетный счет", "Nothing was published"):
+        assert wanted in said
+    code, said = answered(workplace, b"y\n", "accept", UNIT.name)
+    assert code == 0, said
+    assert workplace.books["receipts"] == before["receipts"] - 20
+    gone = workplace.command("diff", str(report.run), "--held")
+    assert (gone.returncode, "there is no held unit" in gone.stderr) == (2, True)
+
+
+@pytest.mark.asyncio
+async def test_diff_shows_held_units_as_text_json_and_workbook(workplace, tmp_path):
+    report = await hold(workplace)
+    run = str(report.run)
+    text = workplace.command("diff", run, "--held", UNIT.name).stdout
+    assert "Would be removed: 20" in text
+    (one,) = json.loads(workplace.command("diff", run, "--held", "--json").stdout)["held"]
+    removed = [Decimal(document["amount_before"]) for document in one["documents"]]
+    (sums,) = (total for total in one["difference"]["sums"] if total["kind"] == "receipts")
+    assert (one["unit"], one["kept"], len(removed)) == (UNIT.name, 20, 20)
+    assert Decimal(sums["removed"]) == sum(removed)
+    assert Decimal(sums["opening"]) - Decimal(sums["closing"]) == sum(removed)
+    file = tmp_path / "held.xlsx"
+    assert workplace.command("diff", run, "--held", UNIT.name, "--xlsx", str(file)).returncode == 0
+    sheet = load_workbook(str(file)).get_sheet_by_name("Удалено").to_python()
+    assert len(sheet) == 21
+    other = workplace.command("diff", str(report.run - 1), "--held")
+    assert (other.returncode, "--held" in other.stderr) == (2, True)
+
+
+@pytest.mark.asyncio
+async def test_of_what_nobody_can_accept_the_rows_that_were_not_read_are_shown(workplace):
+    workplace.sample("day1")
+    await workplace.run()
+    file = workplace.file("Lotos - Postuplenie")
+    titles, rows = rows_of(file)
+    amount = titles.index("Сумма")
+    total = sum(row[amount] for row in rows)
+    rows[3][amount], rows[7][amount] = "много", "не знаю"
+    write_workbook(file, titles, rows, {"Сумма": total})
+    aged(file)
+    report = await workplace.run()
+    shown = workplace.command("diff", str(report.run), "--held", UNIT.name)
+    assert shown.returncode == 0, shown.stderr
+    assert "Nobody can accept it" in shown.stdout
+    for wanted in ("row 5", "много", "row 9", "не знаю"):
+        assert wanted in shown.stdout

@@ -4,22 +4,22 @@ A unit comes into it and leaves it in the transaction that publishes, so that no
 """
 
 import json
-from collections.abc import AsyncIterator, Collection, Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 
 import asyncpg
 import msgspec
 
-from cpimportd.books.database.queries import in_batches, sql
+from cpimportd.books.database.queries import sql
 from cpimportd.books.journal.diff import Diff
 from cpimportd.books.journal.memory import undone
-from cpimportd.books.journal.movements import Movement, What
+from cpimportd.books.journal.movements import Movement
 from cpimportd.books.publish.plan import NewName, Today
 from cpimportd.books.publish.trial import HeldDifference
 from cpimportd.core.folding import near_hint
 from cpimportd.core.model import Group, Unit
 from cpimportd.core.problems import Problem, ProblemError, printable, problem
 from cpimportd.core.report import HeldUnit, UnitReport, UnitStatus
-from cpimportd.core.typed import from_json, json_text
+from cpimportd.core.typed import json_text
 from cpimportd.core.workbooks import Content
 
 
@@ -95,47 +95,6 @@ async def keep_differences(
             sql("held", "keep_document"),
             [(*name, place, one.what.value, _encoded(one)) for place, one in enumerate(found.movements)],
         )
-
-
-async def held_difference(connection: asyncpg.Connection, department_id: int, unit: Unit) -> tuple[Diff, int] | None:
-    """What a held unit would change, in numbers, and how many of its documents are kept.
-
-    Args:
-        connection: any; best :func:`at_one_moment` with its documents.
-        department_id: whose books.
-        unit: which.
-
-    Returns:
-        None where it is not held, or nobody knows what it would change.
-    """
-    row = await connection.fetchrow(sql("held", "difference"), department_id, unit.group.value, unit.organization)
-    if row is None or row["difference"] is None:
-        return None
-    return from_json(row["difference"], Diff), row["kept"]
-
-
-async def held_documents(
-    connection: asyncpg.Connection,
-    department_id: int,
-    unit: Unit,
-    *what: What,
-    skip: int = 0,
-    limit: int | None = None,
-) -> AsyncIterator[Movement]:
-    """The documents that a held unit would change, as a diff gives those of a run; a few are fetched at a time.
-
-    Args:
-        connection: any; between two documents it may be used for other things.
-        department_id: whose books.
-        unit: which.
-        what: only documents that this would become of; all without any.
-        skip: how many to leave out at the beginning.
-        limit: how many at most.
-    """
-    scope = (department_id, unit.group.value, unit.organization, [one.value for one in what] or None, skip, limit)
-    async for rows in in_batches(connection, sql("held", "documents"), *scope):
-        for row in rows:
-            yield from_json(row["movement"], Movement)
 
 
 def _encoded(value: Diff | Movement) -> str:

@@ -37,7 +37,8 @@ from cpimportd.books.schema.people import (
 
 __all__ = [
     "NAMING", "alert", "change", "condition", "created_reference", "fingerprint", "held", "held_document", "lineage",
-    "metadata", "notice", "published", "run_contract", "run_payment", "run_unit", "runs", "served", "snapshot", "undone_unit",
+    "metadata", "notice", "published", "run_contract", "run_payment", "run_unit", "runs", "served", "snapshot",
+    "undone_unit",
 ]  # fmt: skip
 
 runs = Table(

@@ -119,3 +119,13 @@ FROM cpimportd.held_document
 WHERE (department_id, kind, organization) = ($1, $2, $3) AND ($4::text[] IS NULL OR what = ANY ($4))
 ORDER BY place
 OFFSET $5 LIMIT $6;
+
+-- name: row_problems
+-- What was noticed of single rows of the workbooks that a run held a unit with, in their order.
+SELECT p AS problem
+FROM cpimportd.run_unit u
+JOIN cpimportd.snapshot n ON n.id = ANY (u.snapshots)
+CROSS JOIN jsonb_array_elements(n.problems) WITH ORDINALITY AS o (p, place)
+WHERE u.run_id = $1 AND u.organization = $2 AND (u.kind = $3 OR $3 = 'expenses' AND u.kind = 'details') AND p ->> 'row' IS NOT NULL
+GROUP BY n.id, n.file, p, place
+ORDER BY n.file, place;

@@ -18,8 +18,8 @@ _COMMENTS = (
 
 STATEMENTS = (
     "ALTER TABLE cpimportd.held ADD COLUMN difference JSONB",
-    "COMMENT ON COLUMN cpimportd.held.difference IS 'What it would change: counts and sums as of a diff; empty where that "
-    "is not known.'",
+    "COMMENT ON COLUMN cpimportd.held.difference IS 'What it would change: counts and sums as of a diff; empty "
+    "where that is not known.'",
     """
     CREATE TABLE cpimportd.held_document (
         department_id INTEGER NOT NULL,

@@ -73,7 +73,9 @@ WORDS: Final = (
     "published", "unchanged", "partial", "held", "failed",
     "connecting", "the greeting", "the TLS handshake", "the login", "listing", "looking at a file", "the download",
     "report", "reconcile",
-    "run", "organization", "contract", "document", "department",
+    "run", "organization", "contract", "document", "department", "held unit",
+    "principal", "interest", "other",
+    "added", "removed", "changed", "retimed", "rekeyed",
 )  # fmt: skip
 """Values of ours that a sentence names as ``{fact:word}``, so that a language can have its own word for each."""
 

@@ -7,7 +7,7 @@ is lost without the other; then it is sent. Nothing here can fail a run, or hold
 
 import asyncio
 import io
-from collections.abc import Coroutine, Sequence
+from collections.abc import Coroutine, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta, tzinfo
@@ -27,6 +27,7 @@ from cpimportd.core.texts.translation import say_in
 from cpimportd.notify import delivery
 from cpimportd.notify.conditions import Change, Event, Found, Look, Remembered, compare, find, find_of_job
 from cpimportd.notify.delivery import AWAY, database, deliver, listed
+from cpimportd.notify.differences import lines_of_held
 from cpimportd.notify.heartbeat import Beat, beat
 from cpimportd.notify.sending import names_of, send
 from cpimportd.notify.texts import Message, of_changes
@@ -206,7 +207,10 @@ async def _note(
         changes = compare(before, found, now, settings.alerts.remind_every)
         told = bool(settings.alerts.urls)
         if changes and told:
-            message = _message(settings, changes, report)
+            language = say_in(settings.alerts.language)
+            subjects = [change.subject for change in changes]
+            differences = await lines_of_held(connection, settings.department_id, subjects, language)
+            message = _message(settings, changes, report, differences)
             await notes.queue(message.occasion, message.subject, message.title, message.body, run)
         for change in changes:
             if change.event is Event.OVER:
@@ -236,7 +240,7 @@ async def _tell_directly(
     changes = compare(before, found, now, settings.alerts.remind_every)
     if not changes:
         return ()
-    message = _message(settings, changes, report)
+    message = _message(settings, changes, report, {})
     urls = names_of([url.get_secret_value() for url in settings.alerts.urls])
     seconds = settings.alerts.timeout.total_seconds()
     try:
@@ -256,7 +260,12 @@ async def _tell_directly(
     return problems
 
 
-def _message(settings: Settings, changes: Sequence[Change], report: RunReport | None) -> Message:
+def _message(
+    settings: Settings,
+    changes: Sequence[Change],
+    report: RunReport | None,
+    differences: Mapping[str, Sequence[str]],
+) -> Message:
     return of_changes(
         changes,
         "" if report is None else as_text(report, settings.zone),
@@ -264,6 +273,7 @@ def _message(settings: Settings, changes: Sequence[Change], report: RunReport | 
         department=settings.department_id,
         zone=settings.zone,
         explain=lambda found: spoken(found, settings.alerts.language),
+        differences=differences,
     )
 
 

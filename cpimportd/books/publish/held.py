@@ -97,8 +97,12 @@ async def keep_differences(
         )
 
 
+_ENCODER = msgspec.json.Encoder(decimal_format="number")
+
+
 def _encoded(value: Diff | Movement) -> str:
-    return msgspec.json.encode(value).decode()
+    """A value with its decimals as numbers, as the journal has them: who reads it makes decimals of them again."""
+    return _ENCODER.encode(value).decode()
 
 
 async def note_undo(connection: asyncpg.Connection, department_id: int, run_id: int, units: Collection[Unit]) -> None:

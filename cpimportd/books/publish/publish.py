@@ -12,11 +12,12 @@ from cpimportd.books.publish import account, facts, foreign, held, merge, notice
 from cpimportd.books.publish.foreign import Foreign
 from cpimportd.books.publish.plan import Publication, Published, Today
 from cpimportd.books.publish.transaction import fence, in_one_transaction, lock_books
-from cpimportd.books.publish.trial import HeldDifference, held_differences
+from cpimportd.books.publish.trial import HeldDifference, held_differences, may_be_accepted
 from cpimportd.books.schema.rights import details_unique_index
 from cpimportd.core.model import Figure, Unit
 from cpimportd.core.problems import problem
 from cpimportd.core.report import Bridge, FileStatus, UnitReport, UnitStatus, run_status
+from cpimportd.core.unit_facts import UnitFacts
 from cpimportd.core.verdicts import Judgement, UnitVerdict
 
 
@@ -159,21 +160,24 @@ async def _judge(
         The judgements, and what the held units would change; nothing of that in a dry run.
     """
 
-    async def ask() -> dict[Unit, Judgement]:
-        found = publication.judge(await facts.gather(connection, publication.closed_before, index, publication.older))
+    async def ask() -> tuple[Sequence[UnitFacts], dict[Unit, Judgement]]:
+        gathered = await facts.gather(connection, publication.closed_before, index, publication.older)
+        found = publication.judge(gathered)
         stuck = {unit: found.get(unit, Judgement()) for unit, foreign in written.items() if foreign.stuck}
-        return {**found, **{unit: replace(judgement, stuck=True) for unit, judgement in stuck.items()}}
+        return gathered, {**found, **{unit: replace(judgement, stuck=True) for unit, judgement in stuck.items()}}
 
     await facts.compare(connection)
-    judgements = await ask()
+    gathered, judgements = await ask()
     if old_names := _old_names(judgements) - publication.units.keys():
         await facts.join(connection, old_names)
-        judgements = await ask()
+        gathered, judgements = await ask()
     for unit in publication.units:
         judgements.setdefault(unit, Judgement())
     differences: dict[Unit, HeldDifference] = {}
-    if publication.run_id is not None:
-        for unit, found in (await held_differences(connection, publication.run_id, judgements)).items():
+    if publication.run_id is not None and publication.judge_if_accepted is not None:
+        acceptable = [unit for unit, judgement in judgements.items() if may_be_accepted(judgement)]
+        accepted = publication.judge_if_accepted(gathered, acceptable) if acceptable else {}
+        for unit, found in (await held_differences(connection, publication.run_id, judgements, accepted)).items():
             if isinstance(found, HeldDifference):
                 differences[unit] = found
             else:

@@ -39,16 +39,26 @@ class HeldDifference:
 
 
 async def held_differences(
-    connection: asyncpg.Connection, run_id: int, judgements: Mapping[Unit, Judgement]
+    connection: asyncpg.Connection,
+    run_id: int,
+    judgements: Mapping[Unit, Judgement],
+    if_accepted: Mapping[Unit, Judgement],
 ) -> Mapping[Unit, HeldDifference | Problem]:
     """What each held unit that a human may accept would change, or why that cannot be said.
+
+    All of them together: documents that move between two of them do so here, too.
 
     Args:
         connection: in the publishing transaction, after the guards have judged; what this changes is rolled back.
         run_id: the run that holds them.
         judgements: of all units that are compared.
+        if_accepted: the same, had a human accepted those that he may.
     """
-    asked = {unit: judgement for unit, judgement in judgements.items() if _may_be_accepted(judgement)}
+    asked = {
+        unit: judgement
+        for unit, judgement in if_accepted.items()
+        if not judgement.held and unit in judgements and judgements[unit].held
+    }
     if not asked:
         return {}
     savepoint = connection.transaction()
@@ -66,7 +76,8 @@ async def held_differences(
             await savepoint.rollback()
 
 
-def _may_be_accepted(judgement: Judgement) -> bool:
+def may_be_accepted(judgement: Judgement) -> bool:
+    """Whether a human decides about a held unit: nothing holds it but guards."""
     return judgement.held and not judgement.stuck and not any(stops(found) for found in judgement.problems)
 
 

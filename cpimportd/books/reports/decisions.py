@@ -3,8 +3,10 @@
 import json
 from collections.abc import AsyncIterator, Mapping, Sequence
 from dataclasses import dataclass
+from decimal import Decimal
 
 import asyncpg
+import msgspec
 
 from cpimportd.books.database.queries import in_batches, sql
 from cpimportd.books.journal.diff import Diff
@@ -14,9 +16,10 @@ from cpimportd.core.folding import near_hint
 from cpimportd.core.model import Unit
 from cpimportd.core.problems import Problem, ProblemError, problem
 from cpimportd.core.report import HeldUnit
-from cpimportd.core.typed import from_json
 
 _FEW = 5
+_DIFF = msgspec.json.Decoder(Diff, float_hook=Decimal)
+_MOVEMENT = msgspec.json.Decoder(Movement, float_hook=Decimal)
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,7 +81,7 @@ async def _decision(connection: asyncpg.Connection, department_id: int, held: He
     return Decision(
         held,
         tuple(found for found in every if (found.file, found.row, found.code) not in told),
-        None if stored is None else from_json(stored, Diff),
+        None if stored is None else _DIFF.decode(stored),
         0 if row is None else row["kept"],
     )
 
@@ -104,4 +107,4 @@ async def held_documents(
     scope = (department_id, unit.group.value, unit.organization, [one.value for one in what] or None, skip, limit)
     async for rows in in_batches(connection, sql("held", "documents"), *scope):
         for row in rows:
-            yield from_json(row["movement"], Movement)
+            yield _MOVEMENT.decode(row["movement"])

@@ -100,6 +100,8 @@ def _tables(
     where: str,
 ) -> None:
     for what, movements in documents.items():
+        if not movements:
+            continue
         print_heading(console, f"{titles[what.value]}: {count(found.movements[what])}")
         show = _documents if what.value in {"added", "removed"} else _changes
         show(movements, zone, console)

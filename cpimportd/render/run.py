@@ -189,6 +189,8 @@ def _next(report: RunReport, console: Console) -> None:
     acceptable = [unit for unit in units if _can_be_accepted(unit)]
     stuck = [unit for unit in units if not _can_be_accepted(unit)]
     if acceptable:
+        if report.run is not None:
+            print_line(console, f"To see what they would change: cpimportd diff {report.run} --held", indent=_INDENT)
         print_line(console, "Look at the problems above. If the new files are right, accept them:", indent=_INDENT)
         paste = command("accept", *(clean(unit.unit.name) for unit in acceptable))
         # One line, whatever the width: it is there to be copied.

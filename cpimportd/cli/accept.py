@@ -9,7 +9,7 @@ import click
 from cpimportd.cli.arguments import NAME, RUN
 from cpimportd.cli.common import Call, config_option, json_option, verb, who
 from cpimportd.cli.connect import run_async
-from cpimportd.cli.output import Answer
+from cpimportd.cli.output import Answer, confirm, require_terminal
 from cpimportd.cli.run import answer_of, do_run, notify_daemon
 
 if TYPE_CHECKING:
@@ -57,7 +57,7 @@ def _ask(call: Call, held: "Sequence[HeldUnit]") -> None:
     from cpimportd.cli.decision import render_decisions
     from cpimportd.render.layout import make_console
 
-    _require_terminal()
+    require_terminal()
     names = [one.unit.name for one in held]
 
     async def show(connection: "asyncpg.Connection") -> None:
@@ -65,7 +65,7 @@ def _ask(call: Call, held: "Sequence[HeldUnit]") -> None:
         await render_decisions(connection, call, found, make_console(sys.stderr))
 
     call.read(show)
-    _confirm(f"Publish {', '.join(names)}?", "Nothing was published.")
+    confirm(f"Publish {', '.join(names)}?", "Nothing was published.")
 
 
 def _list(call: Call) -> Answer:
@@ -124,9 +124,9 @@ def undo(call: Call, run: int, through: bool, yes: bool) -> int:
 
     which = call.read(read)
     if not yes:
-        _require_terminal()
+        require_terminal()
         runs = ", ".join(str(run) for run in sorted(which))
-        _confirm(f"Undo run {runs}? `cpimportd diff` shows what would be taken back.", "Nothing was undone.")
+        confirm(f"Undo run {runs}? `cpimportd diff` shows what would be taken back.", "Nothing was undone.")
     report = run_async(_undo(call, run, through=through))
     notify_daemon(call.loaded, report)
     code = call.print(answer_of(report, call.settings.zone))
@@ -134,20 +134,6 @@ def undo(call: Call, run: int, through: bool, yes: bool) -> int:
         paste = command("accept", unit)
         click.echo(f"held until 1C uploads other files: {unit}\n  → to take those of now: {paste}", err=True)
     return code
-
-
-def _require_terminal() -> None:
-    # Without a terminal nobody sees the question, and waiting for an answer would never end.
-    if not (sys.stdin.isatty() and sys.stderr.isatty()):
-        raise click.UsageError("nobody is there to be asked: say --yes")
-
-
-def _confirm(question: str, declined: str) -> None:
-    try:
-        click.confirm(question, abort=True, err=True)
-    except click.Abort:
-        click.echo(f"\n{declined} Without the question: --yes", err=True)
-        raise
 
 
 async def _undo(call: Call, run: int, *, through: bool) -> "RunReport":

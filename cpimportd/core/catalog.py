@@ -1190,6 +1190,20 @@ CATALOG: dict[str, ProblemKind] = _catalog(
             "Do not rely on this sum: compare it with 1C, and report it as a defect.",
         ),
         # Questions to the books, and what is written for people.
+        ProblemKind(
+            "upload-refused",
+            _F,
+            "{value} is no workbook by its name (expected: {suffixes})",
+            "Name the workbooks as 1C exported them.",
+            exit_code=2,
+        ),
+        ProblemKind(
+            "upload-twice",
+            _F,
+            "two of the given files have the name {value}",
+            "Give one of them, or rename the other.",
+            exit_code=2,
+        ),
         ProblemKind("nothing-found", _F, "there is no {what:word} {value}", "{hint}", exit_code=2),
         ProblemKind(
             "name-ambiguous",

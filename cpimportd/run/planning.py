@@ -57,7 +57,7 @@ def today(request: RunRequest, intake: Intake) -> Today:
         groups=request.groups,
         file_nos={unit: found.file_nos for unit, found in verdict.units.items()},
         contents={unit: intake.contents(unit) for unit in verdict.units},
-        whole=not unfetched and not nobodys,
+        whole=not unfetched and not nobodys and not request.alone,
         new_names=tuple(name for unit in unchanged for name in _new_names(intake, unit)),
     )
 
@@ -87,6 +87,8 @@ def _only_put_right(intake: Intake, unit: Unit) -> bool:
 def _judge(run: Run, intake: Intake, first_open: date | None) -> JudgeIfAccepted:
     """The guards, in the form in which the books ask them."""
     organizations = frozenset(unit.organization for unit, found in intake.verdict.units.items() if found.has_file)
+    if run.request.alone:  # others are not gone: nobody looked for their workbooks
+        organizations |= {entry.organization for entry in intake.read.served}
 
     def judge(facts: Sequence[UnitFacts], accepted: Collection[Unit]) -> Mapping[Unit, Judgement]:
         return plausibility(

@@ -1,11 +1,6 @@
 """What a held unit would change is kept while it is held, and is what its acceptance changes."""
 
 import json
-import os
-import pty
-import subprocess
-import sys
-from contextlib import suppress
 from dataclasses import replace
 from decimal import Decimal
 
@@ -21,6 +16,7 @@ from cpimportd.core.model import Group, Unit
 from cpimportd.core.report import RunStatus
 from cpimportd.demo.workbook import write_workbook
 from cpimportd.run.undoing import undo_once
+from tests.support.run.terminal import answered
 from tests.support.run.workbooks import aged, rename, rows_of, shrink
 
 UNIT = Unit("ЛОТОС ООО", Group.RECEIPTS)
@@ -85,23 +81,6 @@ async def test_holding_a_unit_leaves_no_trace_of_its_trial(workplace):
     assert await asked(workplace, work) == ([report.run - 1, report.run], 0, report.run - 1)
     again = await workplace.run()
     assert again.run == report.run + 1
-
-
-def answered(workplace, word, *arguments):
-    """What a verb says at a terminal where somebody types this, and its exit code."""
-    verb = [sys.executable, "-m", "cpimportd", *arguments, "--config", str(workplace.config())]
-    ours, theirs = pty.openpty()
-    said = b""
-    with subprocess.Popen(verb, stdin=theirs, stdout=theirs, stderr=theirs) as process:
-        os.close(theirs)
-        with suppress(OSError):  # the other end has gone
-            while chunk := os.read(ours, 10_000):
-                said += chunk
-                if b"[y/N]" in chunk:
-                    os.write(ours, word)
-        code = process.wait(60)
-    os.close(ours)
-    return code, said.decode()
 
 
 @pytest.mark.asyncio

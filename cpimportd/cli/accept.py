@@ -9,7 +9,7 @@ import click
 from cpimportd.cli.arguments import NAME, RUN
 from cpimportd.cli.common import Call, config_option, current_user, json_option, verb
 from cpimportd.cli.connect import run_async
-from cpimportd.cli.output import Answer
+from cpimportd.cli.output import Answer, confirm, require_terminal
 from cpimportd.cli.run import answer_of, do_run, notify_daemon
 
 if TYPE_CHECKING:
@@ -22,12 +22,14 @@ if TYPE_CHECKING:
 @config_option
 @click.argument("units", nargs=-1, type=NAME, metavar="[UNIT]...")
 @click.option("--run", "run_id", type=RUN, metavar="RUN", help="The run that held them, where it was not the last one.")
+@click.option("--yes", is_flag=True, help="Do not ask.")
 @json_option
 @verb(changes_something=("units",))
-def accept(call: Call, units: tuple[str, ...], run_id: int | None) -> Answer:
+def accept(call: Call, units: tuple[str, ...], run_id: int | None, yes: bool) -> Answer:
     """Publish units that were held as implausible, after you have checked that they are right.
 
-    Accepts only the files that were held: if 1C has uploaded others since, nothing is published. Units held by
+    Shows why each is held and what it would change, and asks. Accepts only the files that were held: if 1C has uploaded
+    others since, nothing is published. Units held by
     integrity checks (sums that do not add up, rejected rows) cannot be accepted. The history records who accepted what,
     and when. Without a UNIT, lists the held units.
 
@@ -38,6 +40,8 @@ def accept(call: Call, units: tuple[str, ...], run_id: int | None) -> Answer:
     if not units:
         return _list(call)
     held = _to_accept(call, units, run_id)
+    if not yes:
+        _ask(call, held)
     request = RunRequest(
         accepted=tuple(one.unit.name for one in held),
         accepted_files={one.unit.name: one.contents for one in held},
@@ -46,6 +50,23 @@ def accept(call: Call, units: tuple[str, ...], run_id: int | None) -> Answer:
     report = run_async(do_run(call.settings, request, "auto", None, None))
     notify_daemon(call.loaded, report)
     return answer_of(report, call.settings.zone)
+
+
+def _ask(call: Call, held: "Sequence[HeldUnit]") -> None:
+    """Show what would change, on stderr, and ask."""
+    from cpimportd.books.reports.decisions import decisions
+    from cpimportd.cli.decision import render_decisions
+    from cpimportd.render.layout import make_console
+
+    require_terminal()
+    names = [one.unit.name for one in held]
+
+    async def show(connection: "asyncpg.Connection") -> None:
+        found = await decisions(connection, call.settings.department_id, names)
+        await render_decisions(connection, call, found, make_console(sys.stderr))
+
+    call.read(show)
+    confirm(f"Publish {', '.join(names)}?", "Nothing was published.")
 
 
 def _list(call: Call) -> Answer:
@@ -104,7 +125,9 @@ def undo(call: Call, run: int, through: bool, yes: bool) -> int:
 
     which = call.read(read)
     if not yes:
-        _confirm(which)
+        require_terminal()
+        runs = ", ".join(str(run) for run in sorted(which))
+        confirm(f"Undo run {runs}? `cpimportd diff` shows what would be taken back.", "Nothing was undone.")
     report = run_async(_undo(call, run, through=through))
     notify_daemon(call.loaded, report)
     code = call.print(answer_of(report, call.settings.zone))
@@ -112,18 +135,6 @@ def undo(call: Call, run: int, through: bool, yes: bool) -> int:
         paste = command("accept", unit)
         click.echo(f"held until 1C uploads other files: {unit}\n  → to take those of now: {paste}", err=True)
     return code
-
-
-def _confirm(which: Sequence[int]) -> None:
-    # Without a terminal there is no one to answer the question.
-    if not (sys.stdin.isatty() and sys.stderr.isatty()):
-        raise click.UsageError("nobody is there to be asked: say --yes")
-    runs = ", ".join(str(run) for run in sorted(which))
-    try:
-        click.confirm(f"Undo run {runs}? `cpimportd diff` shows what would be taken back.", abort=True, err=True)
-    except click.Abort:
-        click.echo("\nNothing was undone. Without the question: --yes", err=True)
-        raise
 
 
 async def _undo(call: Call, run: int, *, through: bool) -> "RunReport":

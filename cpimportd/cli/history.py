@@ -179,21 +179,34 @@ async def _show_text(
 @config_option
 @click.argument("run", type=RUN)
 @click.option("--organization", metavar="NAME", help="Only this organization's documents.")
+@click.option("--held", is_flag=False, flag_value="", metavar="[UNIT]",
+              help="Instead: what the units would change that this run holds, or one of them.")  # fmt: skip
 @click.option("--xlsx", type=FilePath(dir_okay=False), metavar="FILE",
               help="Write it into this workbook: Добавлено, Удалено, Изменено, Итоги.")  # fmt: skip
 @click.option("--force", is_flag=True, help="Overwrite FILE if it exists.")
 @json_option
 @verb(changes_something=("xlsx",))
-def diff(call: Call, run: int, organization: str | None, xlsx: Path | None, force: bool) -> None:
+def diff(call: Call, run: int, organization: str | None, held: str | None, xlsx: Path | None, force: bool) -> None:
     """What a run made different: documents added, removed and changed, field by field, old and new.
 
     A document that 1C only gave another time is shown once, as re-timed. The sums agree with the run's bridge. A run
     from long ago is shown as it was then, whatever has happened to its documents since.
 
-    Example: cpimportd diff 42 --organization "ЛОТОС ООО" --xlsx changes.xlsx
+    With --held: why units are held, which rows were not read, and what would come, go and change if you accepted them.
+
+    Example: cpimportd diff 42 --organization "ЛОТОС ООО" --xlsx changes.xlsx; cpimportd diff 42 --held
     """
     if force and xlsx is None:
         raise click.UsageError("--force goes with --xlsx")
+    if held is not None:
+        if organization is not None:
+            raise click.UsageError(
+                "--organization does not go with --held: name the unit, --held ORGANIZATION/receipts"
+            )
+        from cpimportd.cli.decision import print_decisions
+
+        call.read(lambda connection: print_decisions(connection, call, [held] if held else [], run, xlsx, force))
+        return
     call.read(lambda connection: _diff(connection, call, run, organization, xlsx, force))
 
 

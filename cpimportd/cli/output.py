@@ -168,3 +168,30 @@ def after_output(code: int, *, acted: bool) -> int:
     abandon_stream(sys.stdout)
     print_problems((problem("output-lost", reason=lost.strerror or str(lost)),))
     return code if code or acted else 1
+
+
+def require_terminal() -> None:
+    """Make sure that somebody is there to be asked: without a terminal, waiting for an answer would never end.
+
+    Raises:
+        click.UsageError: nobody is.
+    """
+    if not (sys.stdin.isatty() and sys.stderr.isatty()):
+        raise click.UsageError("nobody is there to be asked: say --yes")
+
+
+def confirm(question: str, declined: str) -> None:
+    """Ask on stderr before something is done.
+
+    Args:
+        question: with a mark at its end.
+        declined: what is said where the answer is no.
+
+    Raises:
+        click.Abort: the answer is no, or there is none.
+    """
+    try:
+        click.confirm(question, abort=True, err=True)
+    except click.Abort:
+        click.echo(f"\n{declined} Without the question: --yes", err=True)
+        raise

@@ -1,5 +1,6 @@
 """``run``: import today's workbooks; and what every verb that makes a run needs."""
 
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta, tzinfo
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -9,7 +10,7 @@ import click
 from cpimportd.cli.arguments import INSTANT, NAME, SECONDS, FilePath, require_schedule
 from cpimportd.cli.common import Call, config_option, current_user, json_option, verb
 from cpimportd.cli.connect import run_async
-from cpimportd.cli.output import Answer, print_problems
+from cpimportd.cli.output import Answer, confirm, print_problems, require_terminal
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -20,14 +21,17 @@ if TYPE_CHECKING:
     from cpimportd.core.report import RunReport
     from cpimportd.run.request import RunRequest
 
+_HELD = 3
 _KINDS = ("receipts", "expenses", "details")
 
 
 @click.command()
 @config_option
+@click.argument("files", nargs=-1, type=FilePath(exists=True, dir_okay=False), metavar="[FILE]...")
 @click.option("--from", "folder", type=FilePath(exists=True, file_okay=False), metavar="FOLDER",
               help="Take the workbooks from this folder instead of the configured source.")  # fmt: skip
 @click.option("--dry-run", is_flag=True, help="Do everything but COMMIT, and show what would change.")
+@click.option("--yes", is_flag=True, help="With FILEs: publish them without asking.")
 @click.option("--only", multiple=True, type=click.Choice(_KINDS),
               help="Import this kind only (repeatable). Expenses and details go together.")  # fmt: skip
 @click.option("--strict", is_flag=True, default=None, help="One held unit holds all.")
@@ -55,8 +59,10 @@ _KINDS = ("receipts", "expenses", "details")
 @verb(changes_something=True)
 def run(
     call: Call,
+    files: tuple[Path, ...],
     folder: Path | None,
     dry_run: bool,
+    yes: bool,
     only: tuple[str, ...],
     strict: bool | None,
     accepted: tuple[str, ...],
@@ -75,6 +81,9 @@ def run(
     details that do not match yet because 1C is still uploading are held at once; with --wait the run waits for the
     rest.
 
+    With FILEs, workbooks that somebody has on his disk: shows what they would change, and asks. Other organizations are
+    not concerned; of these, the files of the next night are taken as always. The history keeps who did it.
+
     Examples: `cpimportd run --dry-run` shows what would change; `cpimportd run --from /srv/1c-exports` reads a folder.
     Afterwards: `cpimportd summary`, `cpimportd diff RUN`. With a daemon you can also use `cpimportd trigger --wait`.
     """
@@ -85,6 +94,10 @@ def run(
 
     if (slot is None) != (schedule is None):
         raise click.UsageError("--schedule and --slot go together")
+    if files and (folder is not None or schedule is not None):
+        raise click.UsageError("FILEs are a source of their own: without --from, --schedule and --slot")
+    if yes and not files:
+        raise click.UsageError("--yes goes with FILEs")
     request = RunRequest(
         from_folder=folder,
         dry_run=dry_run,
@@ -99,7 +112,7 @@ def run(
     )
     try:
         settings = call.require_database()
-        if folder is None:
+        if folder is None and not files:
             require_source(settings, call.loaded.path)
         if schedule is not None:
             require_schedule(settings, schedule, "run", enabled=False)
@@ -107,9 +120,33 @@ def run(
         if not call.as_json:
             raise
         return answer_of(_refused(error, progress_form), UTC)  # the zone is not used: this report is printed as JSON
+    if files:
+        return _import_files(call, files, replace(request, alone=True), progress_form, yes=yes)
     report = run_async(do_run(settings, request, progress_form, again_within, known_upload))
     if not dry_run and progress_form != "json":  # the daemon is notified by these messages
         notify_daemon(call.loaded, report, elsewhere=folder is not None, only=only)
+    return answer_of(report, settings.zone)
+
+
+def _import_files(
+    call: Call, files: tuple[Path, ...], request: "RunRequest", progress_form: str, *, yes: bool
+) -> Answer:
+    """Show what somebody's files would change, ask, and publish them."""
+    from cpimportd.run.uploaded import laid_out
+
+    settings = call.settings
+    with laid_out(files) as folder:
+        request = replace(request, from_folder=folder)
+        if not yes and not request.dry_run:
+            require_terminal()
+            tried = run_async(do_run(settings, replace(request, dry_run=True), progress_form, None, None))
+            answer_of(tried, settings.zone).print(as_json=False)
+            if tried.code not in {0, _HELD}:
+                return Answer(lambda: tried, code=tried.code)
+            confirm("Publish this?", "Nothing was published.")
+        report = run_async(do_run(settings, request, progress_form, None, None))
+    if not request.dry_run:
+        notify_daemon(call.loaded, report, elsewhere=True)
     return answer_of(report, settings.zone)
 
 

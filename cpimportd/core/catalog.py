@@ -612,6 +612,12 @@ CATALOG: dict[str, ProblemKind] = _catalog(
             "If it is the same organization: cpimportd accept {unit}.",
         ),
         ProblemKind(
+            "difference-unknown",
+            _W,
+            "{organization}: what {unit} would change could not be determined: {reason:said}",
+            "Compare the workbook with the books by hand before you decide, and report this as a defect.",
+        ),
+        ProblemKind(
             "document-elsewhere",
             _P,
             "{organization}: {count:count} of its documents are in the books under {value}, which is not published together with it",
@@ -1193,6 +1199,20 @@ CATALOG: dict[str, ProblemKind] = _catalog(
             "Do not rely on this sum: compare it with 1C, and report it as a defect.",
         ),
         # Questions to the books, and what is written for people.
+        ProblemKind(
+            "upload-refused",
+            _F,
+            "{value} is no workbook by its name (expected: {suffixes})",
+            "Name the workbooks as 1C exported them.",
+            exit_code=2,
+        ),
+        ProblemKind(
+            "upload-twice",
+            _F,
+            "two of the given files have the name {value}",
+            "Give one of them, or rename the other.",
+            exit_code=2,
+        ),
         ProblemKind("nothing-found", _F, "there is no {what:word} {value}", "{hint}", exit_code=2),
         ProblemKind(
             "name-ambiguous",

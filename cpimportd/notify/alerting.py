@@ -7,7 +7,7 @@ database is unreachable.
 
 import asyncio
 import io
-from collections.abc import Coroutine, Sequence
+from collections.abc import Coroutine, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta, tzinfo
@@ -27,6 +27,7 @@ from cpimportd.core.texts.translation import say_in
 from cpimportd.notify import delivery
 from cpimportd.notify.conditions import Assessment, Change, Event, Scope, assess_job, assess_run, compare
 from cpimportd.notify.delivery import DATABASE_ERRORS, database, deliver
+from cpimportd.notify.differences import lines_of_held
 from cpimportd.notify.heartbeat import Beat, beat
 from cpimportd.notify.sending import labelled_urls, send
 from cpimportd.notify.texts import Message, of_changes
@@ -210,7 +211,10 @@ async def _record_and_queue(
         changes = compare(before, found, now, settings.alerts.remind_every)
         has_urls = bool(settings.alerts.urls)
         if changes and has_urls:
-            message = _message(settings, changes, report)
+            language = say_in(settings.alerts.language)
+            subjects = [change.subject for change in changes]
+            differences = await lines_of_held(connection, settings.department_id, subjects, language)
+            message = _message(settings, changes, report, differences)
             await notes.queue(message.occasion, message.subject, message.title, message.body, run)
         for change in changes:
             if change.event is Event.OVER:
@@ -237,7 +241,7 @@ async def _notify_without_database(
     changes = compare(before, found, now, settings.alerts.remind_every)
     if not changes:
         return ()
-    message = _message(settings, changes, report)
+    message = _message(settings, changes, report, {})
     urls = labelled_urls([url.get_secret_value() for url in settings.alerts.urls])
     seconds = settings.alerts.timeout.total_seconds()
     try:
@@ -260,7 +264,12 @@ async def _notify_without_database(
     return problems
 
 
-def _message(settings: Settings, changes: Sequence[Change], report: RunReport | None) -> Message:
+def _message(
+    settings: Settings,
+    changes: Sequence[Change],
+    report: RunReport | None,
+    differences: Mapping[str, Sequence[str]],
+) -> Message:
     return of_changes(
         changes,
         "" if report is None else as_text(report, settings.zone),
@@ -268,6 +277,7 @@ def _message(settings: Settings, changes: Sequence[Change], report: RunReport | 
         department=settings.department_id,
         zone=settings.zone,
         explain=lambda found: spoken(found, settings.alerts.language),
+        differences=differences,
     )
 
 

@@ -1,6 +1,6 @@
 """The text of an alert in a language: a title of one line, the problems with their remedies, and the report."""
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, tzinfo
 from typing import Final
@@ -32,7 +32,14 @@ class Message:
 
 
 def of_changes(
-    changes: Sequence[Change], report: str, *, say: Say, department: int, zone: tzinfo, explain: Explain
+    changes: Sequence[Change],
+    report: str,
+    *,
+    say: Say,
+    department: int,
+    zone: tzinfo,
+    explain: Explain,
+    differences: Mapping[str, Sequence[str]],
 ) -> Message:
     """The alert of what changed in one run or job.
 
@@ -43,9 +50,13 @@ def of_changes(
         department: whose books.
         zone: in which instants are shown.
         explain: a problem in that language.
+        differences: of held units, by their names: what they would change, line by line.
     """
     title = place(say, department) + "; ".join(_headlines(changes, say))
-    lines = [line for change in changes for line in (*_paragraph(change, say, zone, explain), "")]
+    lines = []
+    for change in changes:
+        more = () if change.event is Event.OVER else differences.get(change.subject, ())
+        lines += [*_paragraph(change, say, zone, explain), *(f"  {line}" for line in more), ""]
     body = "\n".join([*lines, say("alert", "The run's report:"), "", report] if report else lines).strip()
     subjects = ", ".join(printable(change.subject) for change in changes)
     return Message(_occasion(changes), subjects, _one_line(title), shortened(body, say))

@@ -28,6 +28,13 @@ _TITLES: Final = {
     "retimed": "Re-timed",
     "rekeyed": "Re-keyed",
 }
+_WOULD: Final = {
+    "added": "Would be added",
+    "removed": "Would be removed",
+    "changed": "Would be changed",
+    "retimed": "Would be re-timed",
+    "rekeyed": "Would be re-keyed",
+}
 _DOCUMENTS: Final = (
     Column("Organization"),
     Column("Document"),
@@ -55,13 +62,49 @@ def render_diff(found: "Diff", documents: "Mapping[What, Sequence[Movement]]", z
         print_line(console, "It added, removed and changed no document.")
         return
     _sums(found, console)
+    _tables(found, documents, _TITLES, zone, console, where="--xlsx FILE or --json has all of them.")
+
+
+def render_difference(
+    found: "Diff", documents: "Mapping[What, Sequence[Movement]]", kept: int, zone: tzinfo, console: Console
+) -> None:
+    """Print what a held unit would change, if somebody accepted it.
+
+    Args:
+        found: its counts and sums.
+        documents: of each kind the first.
+        kept: how many of its documents are kept at all.
+        zone: in which instants are told.
+        console: where to.
+    """
+    if not found.total:
+        print_line(console, "It would add, remove and change no document.")
+        return
+    _sums(found, console)
+    where = (
+        "--xlsx FILE or --json has all of them."
+        if kept == found.total
+        else (f"--xlsx FILE or --json has the first {count(kept)} of all {count(found.total)}; no more are kept.")
+    )
+    _tables(found, documents, _WOULD, zone, console, where=where)
+
+
+def _tables(
+    found: "Diff",
+    documents: "Mapping[What, Sequence[Movement]]",
+    titles: Mapping[str, str],
+    zone: tzinfo,
+    console: Console,
+    *,
+    where: str,
+) -> None:
     for what, movements in documents.items():
         if not movements:
             continue
-        print_heading(console, f"{_TITLES[what.value]}: {count(found.movements[what])}")
+        print_heading(console, f"{titles[what.value]}: {count(found.movements[what])}")
         show = _documents if what.value in {"added", "removed"} else _changes
         show(movements, zone, console)
-        print_more(console, found.movements[what] - len(movements), "--xlsx FILE or --json has all of them.")
+        print_more(console, found.movements[what] - len(movements), where)
 
 
 def _sums(found: "Diff", console: Console) -> None:

@@ -85,7 +85,8 @@ def render(report: RunReport, console: Console, *, whole: bool = False, zone: tz
     if problems := report.all_problems:
         most = len(problems) if whole else MAX_PROBLEMS
         accepted = {found for unit in report.units for found in unit.problems if found.code in unit.accepted}
-        _problems(problems[:most], accepted, console)
+        print_heading(console, "Problems")
+        render_problems(problems[:most], accepted, console)
         print_rest(console, (found.code for found in problems[most:]), where)
     _what_next(report, console)
     if report.totals:
@@ -147,9 +148,14 @@ def _status(status: str, accepted: Sequence[str] = ()) -> Text:
     return Text(status + suffix, style=_STYLES.get(status, ""))
 
 
-def _problems(problems: Sequence[Problem], accepted: Collection[Problem], console: Console) -> None:
-    """Each problem with its way out; an accepted one has none."""
-    print_heading(console, "Problems")
+def render_problems(problems: Sequence[Problem], accepted: Collection[Problem], console: Console) -> None:
+    """Print each problem with its way out.
+
+    Args:
+        problems: what is wrong.
+        accepted: those that somebody has accepted: they need no way out.
+        console: where to.
+    """
     for found in problems:
         label, style = ("accepted", "yellow") if found in accepted else _EFFECTS[found.effect]
         of = found.organization
@@ -183,6 +189,8 @@ def _what_next(report: RunReport, console: Console) -> None:
     acceptable = [unit for unit in units if _can_be_accepted(unit)]
     stuck = [unit for unit in units if not _can_be_accepted(unit)]
     if acceptable:
+        if report.run is not None:
+            print_line(console, f"To see what they would change: cpimportd diff {report.run} --held", indent=_INDENT)
         print_line(console, "Look at the problems above. If the new files are right, accept them:", indent=_INDENT)
         paste = command("accept", *(clean(unit.unit.name) for unit in acceptable))
         # One line, whatever the width: it is there to be copied.

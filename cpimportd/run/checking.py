@@ -124,9 +124,11 @@ async def check_workbooks(
         similar_expenses=read.similar_expenses,
         fetch_problems=[one.why for one in missed],
         only=request.only,
-        strict=request.is_strict(run.settings),
+        strict=request.is_strict(run.settings) and not request.alone,
         accepted=frozenset(request.accepted),
     )
+    if request.alone:
+        verdict = replace(verdict, units={unit: found for unit, found in verdict.units.items() if found.file_nos})
     run.progress(Progress("check", finished=True))
     if not verdict.units and not verdict.anything_held:
         raise ProblemError(_nothing_to_import(run, len(read.snapshots)))

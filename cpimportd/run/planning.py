@@ -1,10 +1,10 @@
 """From the checks' verdict to the books' plan: which files and units go on, and how the guards are asked."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from datetime import date, datetime
 
 from cpimportd.books.publish.notices import readers
-from cpimportd.books.publish.plan import Judge, NewName, Publication, Today
+from cpimportd.books.publish.plan import JudgeIfAccepted, NewName, Publication, Today
 from cpimportd.checks.guards import closed_before
 from cpimportd.checks.plausibility import plausibility
 from cpimportd.core.catalog import Effect
@@ -26,6 +26,7 @@ def plan_publication(run: Run, intake: Intake) -> Publication:
     verdict, settings = intake.verdict, run.settings
     first_open = closed_before(settings.guards.closed_before, datetime.now(settings.zone).date())
     units = {unit: found for unit, found in verdict.units.items() if not found.held and not found.unchanged}
+    judge = _judge(run, intake, first_open)
     return Publication(
         run_id=run.run_id,
         department_id=settings.department_id,
@@ -33,7 +34,8 @@ def plan_publication(run: Run, intake: Intake) -> Publication:
         files={file.snapshot.file_no: file for file in verdict.files.values() if not file.snapshot.unchanged},
         units=units,
         held={unit: found.problems for unit, found in verdict.units.items() if found.held},
-        judge=_judge(run, intake, first_open),
+        judge=lambda facts: judge(facts, ()),
+        judge_if_accepted=None if run.request.dry_run else judge,
         channel=settings.tell.channel,
         readers=readers(settings),
         seconds=lambda: run.seconds,
@@ -55,7 +57,7 @@ def today(request: RunRequest, intake: Intake) -> Today:
         groups=request.groups,
         file_nos={unit: found.file_nos for unit, found in verdict.units.items()},
         contents={unit: intake.contents(unit) for unit in verdict.units},
-        whole=not unfetched and not nobodys,
+        whole=not unfetched and not nobodys and not request.alone,
         new_names=tuple(name for unit in unchanged for name in _new_names(intake, unit)),
     )
 
@@ -82,15 +84,17 @@ def _only_put_right(intake: Intake, unit: Unit) -> bool:
     return {snapshot.digest for snapshot in intake.snapshots(unit)} == then
 
 
-def _judge(run: Run, intake: Intake, first_open: date | None) -> Judge:
+def _judge(run: Run, intake: Intake, first_open: date | None) -> JudgeIfAccepted:
     """The guards, in the form in which the books ask them."""
     organizations = frozenset(unit.organization for unit, found in intake.verdict.units.items() if found.has_file)
+    if run.request.alone:  # others are not gone: nobody looked for their workbooks
+        organizations |= {entry.organization for entry in intake.read.served}
 
-    def judge(facts: Sequence[UnitFacts]) -> Mapping[Unit, Judgement]:
+    def judge(facts: Sequence[UnitFacts], accepted: Collection[Unit]) -> Mapping[Unit, Judgement]:
         return plausibility(
             facts,
             run.settings.guards,
-            frozenset(run.request.accepted),
+            frozenset(run.request.accepted) | {unit.name for unit in accepted},
             organizations_today=organizations,
             strict=run.request.is_strict(run.settings),
             first_open=first_open,

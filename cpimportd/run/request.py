@@ -29,6 +29,8 @@ class RunRequest:
         slot: the instant that was due.
         uploaded_after: where nothing is new and no workbook was uploaded after this instant, the run fails with
             ``upload-missing`` and leaves no trace in ``runs``: the daemon looks again later.
+        alone: these workbooks are all that the run is about, as where somebody uploads some by hand: of units that none
+            of them brings it says nothing.
         wait: the other half of an upload is waited for, as it is for a slot; without it the run is reported at once.
     """
 
@@ -42,6 +44,7 @@ class RunRequest:
     schedule: str | None = None
     slot: datetime | None = None
     uploaded_after: datetime | None = None
+    alone: bool = False
     wait: bool = False
 
     @property

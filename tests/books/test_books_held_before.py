@@ -16,6 +16,7 @@ from tests.support.run.workplace import make_workplace
 
 BEFORE = (
     "DROP TABLE cpimportd.notice",
+    "DROP TABLE cpimportd.held_document",
     "DROP TABLE cpimportd.held",
     "DROP INDEX cpimportd.snapshot_digest_idx, cpimportd.snapshot_sha256_idx",
     "ALTER TABLE cpimportd.runs DROP COLUMN kinds",

@@ -52,7 +52,7 @@ def test_an_undone_unit_stays_held_until_a_different_file_comes_and_status_repor
 
 def test_what_was_undone_can_be_accepted_at_once_and_status_knows_it(place):
     daemon, undone = undo(place)
-    done = place.command("accept", *undone)
+    done = place.command("accept", *undone, "--yes")
     assert done.returncode == 0, done.stderr
     assert place.books == place.truth("day2")
     daemon.wait_status(lambda found: found["held"] == [], "knows what was accepted")
@@ -63,7 +63,7 @@ def test_what_was_undone_can_be_accepted_at_once_and_status_knows_it(place):
 def test_an_undone_unit_whose_files_are_others_by_now_cannot_be_accepted_blindly(place):
     _, undone = undo(place)
     place.sample("day1")
-    done = place.command("accept", *undone)
+    done = place.command("accept", *undone, "--yes")
     assert done.returncode == 1
     assert "accept-outdated" in done.stdout + done.stderr
     assert place.books == place.truth("day1")

@@ -70,6 +70,6 @@ def test_an_accept_by_hand_is_reported_at_once(place):
     assert place.command("run").returncode == 3
     place.start()
     says_held(place)
-    assert place.command("accept", UNIT).returncode == 0
+    assert place.command("accept", UNIT, "--yes").returncode == 0
     told = place.command("status")
     assert (told.returncode, "Held" in told.stdout) == (0, False), told.stdout

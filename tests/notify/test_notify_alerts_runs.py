@@ -17,9 +17,11 @@ from cpimportd.notify.alerting import Occasion, run_with_notifications
 from tests.support.notify.desk import WELL, asyncio_apart
 from tests.support.notify.receivers import MailServer
 from tests.support.polling import until
+from tests.support.run.workbooks import shrink
 from tests.support.run.workplace import Workplace, make_workplace
 from tests.support.secrets import ALERT_PASSWORD, ALERT_TOKEN, HEARTBEAT, leaked
 
+NBSP = "\u00a0"
 SLOT = ("--schedule", "import", "--slot")
 
 
@@ -201,3 +203,29 @@ def test_addresses_come_from_credentials_and_are_never_shown(office, configured,
     wrong = office.command("config", "show", config=configured(), env=environ)
     assert (wrong.returncode, "alerts.urls" in wrong.stderr) == (2, True)
     assert leaked("".join(done.stdout + done.stderr for done in (shown, plain, wrong))) == []
+
+
+@pytest.mark.parametrize(
+    ("language", "told"),
+    [
+        (
+            "en",
+            (
+                "If it were accepted:",
+                "removed 985 200 000,00",
+                "removed: Поступление",
+                "… and 10 more: cpimportd diff 2",
+            ),
+        ),
+        ("ru", ("Если принять:", "удалено 985 200 000,00", "удалено: Поступление", "… и ещё 10: cpimportd diff 2")),
+    ],
+)
+def test_a_letter_about_a_held_unit_shows_what_would_change(office, configured, mail, language, told):
+    config = configured(urls=[mailto(mail)], language=language)
+    office.sample("day1")
+    assert office.command("run", config=config).returncode == 0
+    shrink(office.file("Lotos - Postuplenie"), keep=20)
+    assert office.command("run", config=config).returncode == 3
+    text = mail.letters[-1].get_body().get_content().replace(NBSP, " ")
+    assert [part for part in told if part not in text] == []
+    assert text.count("Поступление на расчетный счет") >= 10

@@ -1,13 +1,10 @@
 """What only a human may decide: taking a run back, accepting what was held, changing a closed period."""
 
 import json
-import os
-import time
 from datetime import date
 from decimal import Decimal
 
 import pytest
-from python_calamine import load_workbook
 
 from cpimportd.books.database.connection import connect
 from cpimportd.books.journal.movements import What
@@ -15,10 +12,9 @@ from cpimportd.books.publish.held import held_units, to_accept
 from cpimportd.config.settings import Guards
 from cpimportd.core.problems import ProblemError
 from cpimportd.core.report import RunStatus
-from cpimportd.demo.workbook import write_workbook
 from cpimportd.run.undoing import undo_once
 from tests.support.books.whole_diff import diff
-from tests.support.run.workbooks import shrink
+from tests.support.run.workbooks import rename, shrink
 
 UNIT = "ЛОТОС ООО/receipts"
 AMOUNTS = ("receipts", "expenses", "details", "receipts_sum", "expenses_sum", "details_sum")
@@ -76,7 +72,7 @@ def test_undo_and_accept_as_a_user_runs_them(workplace):
     listed = workplace.command("accept")
     assert listed.stdout.splitlines() == [UNIT]
     assert workplace.command("accept", "nobody/receipts").returncode == 2
-    accepted = workplace.command("accept", UNIT)
+    accepted = workplace.command("accept", UNIT, "--yes")
     assert accepted.returncode == 0, accepted.stderr
     assert workplace.books["receipts"] == 60
     (run,) = workplace.sql(workplace.url, "SELECT * FROM cpimportd.runs ORDER BY id DESC LIMIT 1")
@@ -149,22 +145,6 @@ async def test_what_an_integrity_check_holds_is_nothing_to_accept(workplace):
             await to_accept(connection, 8, ["ЛОТОС ООО"])
     finally:
         await connection.close()
-
-
-def rename(file, *, changed=False):
-    """1C calls ЛОТОС ООО by another name; ``changed``: and of its documents one is re-timed, another deleted."""
-    titles, *rows, _total = load_workbook(str(file)).get_sheet_by_index(0).to_python(skip_empty_area=False)
-    at = {title: number for number, title in enumerate(titles)}
-    lines = [[None if cell == "" else cell for cell in row] for row in rows]
-    for line in lines:
-        line[at["Организация"]] = "ЛОТОС ПЛЮС ООО"
-    if changed:
-        del lines[1]
-        document = next(at[title] for title in titles if title.startswith("Поступление"))
-        seconds = lines[0][document][-2:]
-        lines[0][document] = lines[0][document][:-2] + ("11" if seconds != "11" else "12")
-    write_workbook(file, titles, lines, {"Сумма": round(sum(line[at["Сумма"]] for line in lines), 2)})
-    os.utime(file, (time.time() - 7200,) * 2)
 
 
 @pytest.mark.asyncio

@@ -119,7 +119,7 @@ async def test_an_accept_clears_it_everywhere_at_once(workplace):
     await hold(workplace)
     workplace.command("run")  # who watches over runs notes it for the alerts, too
     assert workplace.sql(workplace.url, "SELECT subject FROM cpimportd.condition")[0][0] == UNIT
-    assert workplace.command("accept", UNIT).returncode == 0
+    assert workplace.command("accept", UNIT, "--yes").returncode == 0
     assert await told(workplace) == []
     assert not workplace.sql(workplace.url, "SELECT * FROM cpimportd.condition")
     assert workplace.command("accept").stdout == "no unit is held\n"

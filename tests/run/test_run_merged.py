@@ -88,7 +88,7 @@ async def test_a_small_workbook_that_is_gone_is_missed_however_much_the_other_gr
     report = await workplace.run()
     assert "file-missing" in codes(report)
     assert workplace.books == books
-    accepted = workplace.command("accept", UNIT)
+    accepted = workplace.command("accept", UNIT, "--yes")
     assert accepted.returncode == 0, accepted.stdout + accepted.stderr
     assert workplace.books["receipts"] == books["receipts"] + 8 - small
     assert served(workplace) == [grown.name]
@@ -104,12 +104,12 @@ async def test_a_unit_that_misses_a_workbook_is_accepted_as_it_was_seen_and_not_
     second.write_bytes(content)
     aged(second)
     books = workplace.books
-    refused = workplace.command("accept", UNIT, "--json")
+    refused = workplace.command("accept", UNIT, "--json", "--yes")
     assert json.loads(refused.stdout)["problems"][0]["code"] == "accept-outdated"
     assert workplace.books == books
     second.unlink()
     await workplace.run()
-    assert workplace.command("accept", UNIT).returncode == 0
+    assert workplace.command("accept", UNIT, "--yes").returncode == 0
     assert workplace.books["receipts"] == books["receipts"] - (books["receipts"] - 40 - 20)
 
 
@@ -119,7 +119,7 @@ async def test_a_unit_with_no_workbook_left_is_accepted(workplace):
     await workplace.run()
     workplace.file("Lotos - Postuplenie").unlink()
     assert codes(await workplace.run()) == {"file-missing"}
-    accepted = workplace.command("accept", UNIT)
+    accepted = workplace.command("accept", UNIT, "--yes")
     assert accepted.returncode == 0, accepted.stdout + accepted.stderr
     assert served(workplace) == []
 
@@ -131,7 +131,7 @@ async def test_what_nobody_can_override_is_said_at_once_with_the_reason(workplac
     file = workplace.file("Lotos - Postuplenie")
     file.write_bytes(file.read_bytes()[:5000])
     await workplace.run()
-    refused = workplace.command("accept", UNIT)
+    refused = workplace.command("accept", UNIT, "--yes")
     assert refused.returncode == 2
     assert "file-damaged, which nobody can override: " in refused.stderr
     assert "accept-outdated" not in refused.stderr

@@ -20,7 +20,7 @@ from cpimportd.books.journal.movements import (
     Sums,
     What,
 )
-from cpimportd.core.model import Figure
+from cpimportd.core.model import Figure, Group
 from cpimportd.core.phrases import phrase
 from cpimportd.core.problems import ProblemError, problem
 from cpimportd.core.report import TERMS, Bridge
@@ -31,13 +31,14 @@ _AT_ONCE = 200
 """Documents that are in memory at the same time."""
 
 
-@json_keys("department_id", "organization", "movements", "documents", counts="counts")
+@json_keys("department_id", "organization", "group", "movements", "documents", counts="counts")
 @dataclass(frozen=True, slots=True)
 class Diff:
     """What one run made different, less the documents: :func:`movements` gives these.
 
     Attributes:
         organization: whose documents alone; None: everybody's.
+        group: documents of this group alone; None: of both.
         movements: how many there are of each kind; of a document that was corrected and that 1C changed, both.
         documents: the same, each document once: what 1C did, as the run counted it.
         moved: how many of these are of another organization now.
@@ -50,6 +51,7 @@ class Diff:
     finished_at: datetime | None
     undoes: tuple[int, ...]
     organization: str | None
+    group: Group | None
     movements: Mapping[What, int]
     documents: Mapping[What, int]
     moved: int
@@ -76,13 +78,16 @@ class Diff:
         return found
 
 
-async def diff(connection: asyncpg.Connection, run: int, *, organization: str | None = None) -> Diff:
+async def diff(
+    connection: asyncpg.Connection, run: int, *, organization: str | None = None, group: Group | None = None
+) -> Diff:
     """What a run made different, in numbers.
 
     Args:
         connection: any; best :func:`at_one_moment` with what is asked of it next.
         run: its number.
         organization: only this organization's documents.
+        group: only documents of this group.
 
     Raises:
         ProblemError: ``nothing-found``: there is no such run, or the organization had no part in it.
@@ -91,7 +96,7 @@ async def diff(connection: asyncpg.Connection, run: int, *, organization: str | 
         row = await connection.fetchrow(sql("past", "run"), run)
         if row is None:
             raise ProblemError(problem("nothing-found", what="run", value=str(run), hint=phrase("hint-history")))
-        undo, scope = bool(row["undoes"]), (run, row["department_id"], organization)
+        undo, scope = bool(row["undoes"]), (run, row["department_id"], organization, group)
         async with whole_sets(connection):
             numbers = await connection.fetch(heads_query("numbers", undo=undo), *scope)
         counts = [one for one in numbers if one["what"] is not None]
@@ -107,10 +112,11 @@ async def diff(connection: asyncpg.Connection, run: int, *, organization: str | 
         finished_at=row["finished_at"],
         undoes=tuple(row["undoes"]),
         organization=organization,
+        group=group,
         movements={What(one["what"]): one["movements"] for one in counts},
         documents={What(one["what"]): one["documents"] for one in counts},
         moved=sum(one["moved"] for one in counts),
-        sums=_sums(sums, bridges, undo=undo),
+        sums=_sums(sums, (one for one in bridges if group is None or one["kind"] in group.figures), undo=undo),
     )
 
 
@@ -136,7 +142,7 @@ async def movements(
     """
     undo = bool(found.undoes)
     kinds = [one.value for one in what] or None
-    scope = (found.run, found.department_id, found.organization, kinds, skip, limit)
+    scope = (found.run, found.department_id, found.organization, kinds, skip, limit, found.group)
     async with at_one_moment(connection), AsyncExitStack() as stack:
         # Not by pages: the order of a large run is worth being made once.
         async with whole_sets(connection):

@@ -4,13 +4,17 @@ A unit comes into it and leaves it in the transaction that publishes, so that no
 """
 
 import json
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 
 import asyncpg
+import msgspec
 
 from cpimportd.books.database.queries import sql
+from cpimportd.books.journal.diff import Diff
 from cpimportd.books.journal.memory import undone
+from cpimportd.books.journal.movements import Movement
 from cpimportd.books.publish.plan import NewName, Today
+from cpimportd.books.publish.trial import HeldDifference
 from cpimportd.core.folding import near_hint
 from cpimportd.core.model import Group, Unit
 from cpimportd.core.phrases import Phrase, phrase
@@ -71,7 +75,35 @@ async def note(
             for unit, report in sorted(held.items())
         ],
     )
+    await connection.execute(sql("held", "forget_documents"), department_id, *_columns(held))
     await _rename(connection, department_id, today.new_names)
+
+
+async def keep_differences(
+    connection: asyncpg.Connection, department_id: int, differences: Mapping[Unit, HeldDifference]
+) -> None:
+    """Keep what held units would change, in the place of what was known before.
+
+    Args:
+        connection: in the run's transaction, once it has noted what it holds.
+        department_id: whose books.
+        differences: of units that are held.
+    """
+    for unit, found in differences.items():
+        name = (department_id, unit.group.value, unit.organization)
+        await connection.execute(sql("held", "keep_difference"), *name, _encoded(found.diff))
+        await connection.executemany(
+            sql("held", "keep_document"),
+            [(*name, place, one.what.value, _encoded(one)) for place, one in enumerate(found.movements)],
+        )
+
+
+_ENCODER = msgspec.json.Encoder(decimal_format="number")
+
+
+def _encoded(value: Diff | Movement) -> str:
+    """A value with its decimals as numbers, as the journal has them: who reads it makes decimals of them again."""
+    return _ENCODER.encode(value).decode()
 
 
 async def note_undo(connection: asyncpg.Connection, department_id: int, run_id: int, units: Collection[Unit]) -> None:

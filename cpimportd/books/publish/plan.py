@@ -1,6 +1,6 @@
 """What a publication is asked to do, and what it answers: the door between the pipeline and the books."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date
 from typing import NamedTuple
@@ -14,6 +14,7 @@ from cpimportd.core.verdicts import FileVerdict, Judgement, UnitVerdict
 from cpimportd.core.workbooks import Content
 
 Judge = Callable[[Sequence[UnitFacts]], Mapping[Unit, Judgement]]
+JudgeIfAccepted = Callable[[Sequence[UnitFacts], Collection[Unit]], Mapping[Unit, Judgement]]
 
 
 class NewName(NamedTuple):
@@ -57,6 +58,8 @@ class Publication:
         units: those that may be published.
         held: those that the integrity checks hold, to be recorded.
         judge: decides, from how the snapshot stands to the books, which units stay out after all.
+        judge_if_accepted: decides the same as if a human had accepted some units; None: what held units would change is
+            not found out.
         channel: of the NOTIFY.
         readers: who is to be told after COMMIT, by :data:`cpimportd.books.publish.notices.Target`.
         seconds: how long the run has lasted so far, for the backend's import log.
@@ -76,6 +79,7 @@ class Publication:
     held: Mapping[Unit, tuple[Problem, ...]]
     judge: Judge
     channel: str
+    judge_if_accepted: JudgeIfAccepted | None = None
     readers: tuple[str, ...] = ()
     seconds: Callable[[], float] = lambda: 0.0
     closed_before: date | None = None

@@ -12,10 +12,12 @@ from cpimportd.books.publish import account, facts, foreign, held, merge, notice
 from cpimportd.books.publish.foreign import Foreign
 from cpimportd.books.publish.plan import Publication, Published, Today
 from cpimportd.books.publish.transaction import fence, in_one_transaction, lock_books
+from cpimportd.books.publish.trial import HeldDifference, held_differences, may_be_accepted
 from cpimportd.books.schema.rights import details_unique_index
 from cpimportd.core.model import Figure, Unit
 from cpimportd.core.problems import problem
 from cpimportd.core.report import Bridge, FileStatus, UnitReport, UnitStatus, run_status
+from cpimportd.core.unit_facts import UnitFacts
 from cpimportd.core.verdicts import Judgement, UnitVerdict
 
 
@@ -47,6 +49,7 @@ async def _publish(connection: asyncpg.Connection, publication: Publication) -> 
     await stage.create(connection, publication, run_id)
     snapshot_ids = await record.add_snapshots(connection, publication, run_id)
     judgements: Mapping[Unit, Judgement] = {}
+    differences: Mapping[Unit, HeldDifference] = {}
     written: Mapping[Unit, Foreign] = {}
     units: tuple[UnitReport, ...] = ()
     if publication.units:
@@ -61,7 +64,7 @@ async def _publish(connection: asyncpg.Connection, publication: Publication) -> 
         concerned = publication.units.keys() | publication.held.keys()
         written = await foreign.correct(connection, journal, publication.department_id, concerned, index)
         if publication.units:
-            judgements = await _judge(connection, publication, written, index)
+            judgements, differences = await _judge(connection, publication, written, index)
             publication = _with_old_names(publication, judgements)
             units = await _merge(connection, publication, journal, judgements, written)
     else:
@@ -74,6 +77,7 @@ async def _publish(connection: asyncpg.Connection, publication: Publication) -> 
     await record.set_status(connection, snapshot_ids, files)
     await record.add_units(connection, run_id, publication, units, snapshot_ids)
     await held.note(connection, publication.department_id, run_id, publication.today, units)
+    await held.keep_differences(connection, publication.department_id, differences)
     logs = await record.add_import_logs(connection, publication, files)
     published = Published(status, units, files, logs)
     if published.changed_books:
@@ -149,26 +153,41 @@ def _with_names_left(
 
 async def _judge(
     connection: asyncpg.Connection, publication: Publication, written: Mapping[Unit, Foreign], index: str | None
-) -> Mapping[Unit, Judgement]:
-    """Let the guards judge how the snapshot stands to what we published; what they hold leaves the stage."""
+) -> tuple[Mapping[Unit, Judgement], Mapping[Unit, HeldDifference]]:
+    """Let the guards judge how the snapshot stands to what we published; what they hold leaves the stage.
 
-    async def ask() -> dict[Unit, Judgement]:
-        found = publication.judge(await facts.gather(connection, publication.closed_before, index, publication.older))
+    Returns:
+        The judgements, and what the held units would change; nothing of that in a dry run.
+    """
+
+    async def ask() -> tuple[Sequence[UnitFacts], dict[Unit, Judgement]]:
+        gathered = await facts.gather(connection, publication.closed_before, index, publication.older)
+        found = publication.judge(gathered)
         stuck = {unit: found.get(unit, Judgement()) for unit, foreign in written.items() if foreign.stuck}
-        return {**found, **{unit: replace(judgement, stuck=True) for unit, judgement in stuck.items()}}
+        return gathered, {**found, **{unit: replace(judgement, stuck=True) for unit, judgement in stuck.items()}}
 
     await facts.compare(connection)
-    judgements = await ask()
+    gathered, judgements = await ask()
     if old_names := _old_names(judgements) - publication.units.keys():
         await facts.join(connection, old_names)
-        judgements = await ask()
+        gathered, judgements = await ask()
     for unit in publication.units:
         judgements.setdefault(unit, Judgement())
+    differences: dict[Unit, HeldDifference] = {}
+    if publication.run_id is not None and publication.judge_if_accepted is not None:
+        acceptable = [unit for unit, judgement in judgements.items() if may_be_accepted(judgement)]
+        accepted = publication.judge_if_accepted(gathered, acceptable) if acceptable else {}
+        for unit, found in (await held_differences(connection, publication.run_id, judgements, accepted)).items():
+            if isinstance(found, HeldDifference):
+                differences[unit] = found
+            else:
+                judgements[unit] = replace(judgements[unit], problems=(*judgements[unit].problems, found))
     await facts.forget(connection, [unit for unit, judgement in judgements.items() if judgement.held])
     await facts.mark_accepted(connection, [unit for unit, judgement in judgements.items() if judgement.accepted])
-    return {
+    staying = {
         unit: judgement for unit, judgement in judgements.items() if unit in publication.units or not judgement.held
     }
+    return staying, differences
 
 
 def _old_names(judgements: Mapping[Unit, Judgement]) -> set[Unit]:

@@ -1,6 +1,17 @@
 """Those of our tables that people ask for and are told by: bridges, held and undone units, notices, alerts."""
 
-from sqlalchemy import ARRAY, BigInteger, CheckConstraint, Column, Index, Integer, Table, Text, text
+from sqlalchemy import (
+    ARRAY,
+    BigInteger,
+    CheckConstraint,
+    Column,
+    ForeignKeyConstraint,
+    Index,
+    Integer,
+    Table,
+    Text,
+    text,
+)
 from sqlalchemy.dialects.postgresql import JSONB
 
 from cpimportd.books.schema.columns import MOMENT, bridge, count, department, identity, key, metadata, needed, run
@@ -64,7 +75,29 @@ held = Table(
         "'[]'",
     ),
     Column("undone_run", BigInteger(), comment="The run whose publication a human has undone, where that is why."),
+    Column(
+        "difference",
+        JSONB(none_as_null=True),
+        comment="What it would change: counts and sums as of a diff; empty where that is not known.",
+    ),
     comment="What is held now, one row per unit; written by the transaction of the run that judged it.",
+)
+
+held_document = Table(
+    "held_document",
+    metadata,
+    key("department_id", Integer(), "Whose books: departments.id in the backend."),
+    key("kind", Text(), "receipts or expenses: the unit's group."),
+    key("organization", Text(), "Whose unit."),
+    key("place", Integer(), "In the order of a diff."),
+    needed("what", Text(), "What would become of it: added, removed, changed, retimed or rekeyed."),
+    needed("movement", JSONB(), "The document, before and after, as a diff has it."),
+    ForeignKeyConstraint(
+        ["department_id", "kind", "organization"],
+        [held.c.department_id, held.c.kind, held.c.organization],
+        ondelete="CASCADE",
+    ),
+    comment="The first documents that a held unit would change.",
 )
 
 notice = Table(

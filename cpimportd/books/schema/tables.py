@@ -38,11 +38,21 @@ from cpimportd.books.schema.columns import (
     needed,
     run,
 )
-from cpimportd.books.schema.people import alert, condition, held, notice, run_contract, run_payment, undone_unit
+from cpimportd.books.schema.people import (
+    alert,
+    condition,
+    held,
+    held_document,
+    notice,
+    run_contract,
+    run_payment,
+    undone_unit,
+)
 
 __all__ = [
-    "NAMING", "alert", "change", "condition", "created_reference", "fingerprint", "held", "lineage", "metadata",
-    "notice", "published", "run_contract", "run_payment", "run_unit", "runs", "served", "snapshot", "undone_unit",
+    "NAMING", "alert", "change", "condition", "created_reference", "fingerprint", "held", "held_document", "lineage",
+    "metadata", "notice", "published", "run_contract", "run_payment", "run_unit", "runs", "served", "snapshot",
+    "undone_unit",
 ]  # fmt: skip
 
 runs = Table(

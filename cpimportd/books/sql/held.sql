@@ -35,7 +35,7 @@ SELECT $1, $2, $3, r.id, r.id, r.started_at, $5, $6,
 FROM cpimportd.runs r WHERE r.id = $4
 ON CONFLICT (department_id, kind, organization) DO UPDATE
 SET run_id = excluded.run_id, problems = excluded.problems, contents = excluded.contents,
-    undone_run = excluded.undone_run;
+    undone_run = excluded.undone_run, difference = NULL;
 
 -- name: put_back
 -- A unit that an undo put back is held at once: with the workbooks of the latest run that was undone, which lie there if 1C
@@ -79,3 +79,53 @@ RETURNING snapshot_id, run_id, digest, rows, control_total;
 INSERT INTO cpimportd.served (department_id, kind, organization, file, snapshot_id, run_id, digest, sha256, rows,
                               control_total)
 VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10);
+
+-- name: begin_trial
+-- A row for the run that publishes held units on trial, behind a savepoint: of the run that holds them, under a number that
+-- no run has, which is taken from no sequence.
+INSERT INTO cpimportd.runs (id, department_id, status, started_at)
+SELECT $2, department_id, 'held', started_at FROM cpimportd.runs WHERE id = $1;
+
+-- name: on_trial
+-- What is written from here on belongs to the trial.
+UPDATE stage_scope SET run_id = $1;
+
+-- name: keep_difference
+-- What a held unit would change: its counts and sums.
+UPDATE cpimportd.held SET difference = $4 WHERE (department_id, kind, organization) = ($1, $2, $3);
+
+-- name: forget_documents
+-- The documents of what held units would have changed when a run held them before.
+DELETE FROM cpimportd.held_document d
+USING unnest($2::text[], $3::text[]) AS held (kind, organization)
+WHERE d.department_id = $1 AND (d.kind, d.organization) = (held.kind, held.organization);
+
+-- name: keep_document
+-- One document of a held unit's difference.
+INSERT INTO cpimportd.held_document (department_id, kind, organization, place, what, movement)
+VALUES ($1, $2, $3, $4, $5, $6);
+
+-- name: difference
+-- What a held unit would change, by the run that holds it now.
+SELECT run_id, difference, (SELECT count(*) FROM cpimportd.held_document d
+                            WHERE (d.department_id, d.kind, d.organization) = (h.department_id, h.kind, h.organization)) AS kept
+FROM cpimportd.held h
+WHERE (department_id, kind, organization) = ($1, $2, $3);
+
+-- name: documents
+-- The documents of that, in the order of a diff.
+SELECT movement
+FROM cpimportd.held_document
+WHERE (department_id, kind, organization) = ($1, $2, $3) AND ($4::text[] IS NULL OR what = ANY ($4))
+ORDER BY place
+OFFSET $5 LIMIT $6;
+
+-- name: row_problems
+-- What was noticed of single rows of the workbooks that a run held a unit with, in their order.
+SELECT p AS problem
+FROM cpimportd.run_unit u
+JOIN cpimportd.snapshot n ON n.id = ANY (u.snapshots)
+CROSS JOIN jsonb_array_elements(n.problems) WITH ORDINALITY AS o (p, place)
+WHERE u.run_id = $1 AND u.organization = $2 AND (u.kind = $3 OR $3 = 'expenses' AND u.kind = 'details') AND p ->> 'row' IS NOT NULL
+GROUP BY n.id, n.file, p, place
+ORDER BY n.file, place;

@@ -366,6 +366,7 @@ wanted AS MATERIALIZED (
     SELECT kind, what, key, was, seqs, part, day, coalesce(organization_after, organization_before) AS organization
     FROM heads
     WHERE ($3::text IS NULL OR $3 IN (organization_before, organization_after)) AND ($4::text[] IS NULL OR what = ANY ($4))
+      AND ($7::text IS NULL OR kind = $7)
 ), chosen AS MATERIALIZED (
     SELECT *, row_number() OVER (ORDER BY kind = 'expenses', organization COLLATE "C", day, key COLLATE "C", part, what) AS place
     FROM asked
@@ -383,7 +384,8 @@ ORDER BY c.place;
 -- How many there are of each kind: all, and each document once (of one that was corrected and that 1C changed, what 1C did);
 -- and what they add up to, per organization and figure: a document that changed hands went from one and came to the other.
 {heads}, told_once AS MATERIALIZED (
-    SELECT * FROM heads WHERE $3::text IS NULL OR $3 IN (organization_before, organization_after)
+    SELECT * FROM heads
+    WHERE ($3::text IS NULL OR $3 IN (organization_before, organization_after)) AND ($4::text IS NULL OR kind = $4)
 ), by_1c AS (
     SELECT kind, key FROM heads WHERE why IS DISTINCT FROM 'put-right'
     UNION ALL

@@ -46,3 +46,19 @@ def shrink(file: Path, keep: int) -> None:
     titles, documents = rows[0], [[None if cell == "" else cell for cell in row] for row in rows[1 : keep + 1]]
     amount = titles.index("Сумма")
     write_workbook(file, titles, documents, {"Сумма": sum(row[amount] for row in documents)})
+
+
+def rename(file: Path, *, changed: bool = False) -> None:
+    """1C calls ЛОТОС ООО by another name; ``changed``: and of its documents one is re-timed, another deleted."""
+    titles, *rows, _total = load_workbook(str(file)).get_sheet_by_index(0).to_python(skip_empty_area=False)
+    at = {title: number for number, title in enumerate(titles)}
+    lines = [[None if cell == "" else cell for cell in row] for row in rows]
+    for line in lines:
+        line[at["Организация"]] = "ЛОТОС ПЛЮС ООО"
+    if changed:
+        del lines[1]
+        document = next(at[title] for title in titles if title.startswith("Поступление"))
+        seconds = lines[0][document][-2:]
+        lines[0][document] = lines[0][document][:-2] + ("11" if seconds != "11" else "12")
+    write_workbook(file, titles, lines, {"Сумма": round(sum(line[at["Сумма"]] for line in lines), 2)})
+    aged(file)

@@ -1,0 +1,111 @@
+"""How verbs show what there is to be decided about held units: ``diff --held``, and ``accept`` before it asks."""
+
+from collections.abc import AsyncGenerator, Sequence
+from contextlib import aclosing
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from cpimportd.cli.common import Call
+from cpimportd.cli.output import print_json_lists
+
+if TYPE_CHECKING:
+    import asyncpg
+    from rich.console import Console
+
+    from cpimportd.books.reports.decisions import Decision
+
+
+async def print_decisions(
+    connection: "asyncpg.Connection", call: Call, names: Sequence[str], run: int | None, xlsx: Path | None, force: bool
+) -> None:
+    """Print what there is to be decided, as text, as JSON, or into a workbook.
+
+    Raises:
+        ProblemError: a unit is not held.
+    """
+    from cpimportd.books.database.queries import at_one_moment
+    from cpimportd.books.reports.decisions import decisions
+
+    department = call.settings.department_id
+    async with at_one_moment(connection):
+        found = await decisions(connection, department, names, run)
+        if xlsx is not None:
+            await _write(connection, call, found, xlsx, force)
+        if call.as_json:
+            head = {"run": run, "xlsx": None if xlsx is None else str(xlsx)}
+            await print_json_lists(head, {"held": _documents(connection, call, found)})
+        elif xlsx is None:
+            from cpimportd.render.layout import stdout_console
+
+            await render_decisions(connection, call, found, stdout_console())
+
+
+async def render_decisions(
+    connection: "asyncpg.Connection", call: Call, found: "Sequence[Decision]", console: "Console"
+) -> None:
+    """Print units for people, each with the first documents that it would change."""
+    from cpimportd.books.journal.movements import What
+    from cpimportd.books.reports.decisions import held_documents
+    from cpimportd.render.diff import MAX_ROWS
+    from cpimportd.render.held import render_decision
+
+    department, zone = call.settings.department_id, call.settings.zone
+    for one in found:
+        counted = {} if one.difference is None else one.difference.movements
+        documents = {
+            what: [
+                movement async for movement in held_documents(
+                    connection, department, one.held.unit, what, limit=MAX_ROWS
+                )
+            ]
+            for what in What
+            if what in counted
+        }  # fmt: skip
+        render_decision(one, documents, zone, console)
+
+
+async def _documents(
+    connection: "asyncpg.Connection", call: Call, found: "Sequence[Decision]"
+) -> "AsyncGenerator[object, None]":
+    from cpimportd.books.reports.decisions import held_documents
+    from cpimportd.core.typed import to_json
+    from cpimportd.render.fields import title_of
+
+    for one in found:
+        async with aclosing(held_documents(connection, call.settings.department_id, one.held.unit)) as moved:
+            documents = [movement.titled(title_of) async for movement in moved]
+        yield {
+            **to_json(one.held),
+            "rows": to_json(one.rows),
+            "difference": None if one.difference is None else one.difference.head(),
+            "kept": one.kept,
+            "documents": documents,
+        }
+
+
+async def _write(
+    connection: "asyncpg.Connection", call: Call, found: "Sequence[Decision]", xlsx: Path, force: bool
+) -> None:
+    from cpimportd.books.reports.decisions import held_documents
+    from cpimportd.core.figures import count
+    from cpimportd.render.workbooks.diff import write_diff
+    from cpimportd.render.workbooks.output import opened_output
+
+    known = [one for one in found if one.difference is not None]
+    if len(known) != 1:
+        raise click.UsageError(
+            "--xlsx goes with one unit whose difference is known: --held UNIT"
+            if known
+            else "nobody knows what these units would change: the integrity checks hold them"
+        )
+    (one,) = known
+    if one.difference is None:
+        raise AssertionError("chosen for its difference")
+    with opened_output(xlsx, force=force) as path:
+        await write_diff(
+            one.difference, partial(held_documents, connection, call.settings.department_id, one.held.unit), path
+        )
+    click.echo(f"{xlsx}: {count(one.kept)} of {count(one.difference.total)} documents", err=True)

@@ -291,7 +291,7 @@ PHRASES: Final[Mapping[str, str]] = {
     "hint-document": "Copy the document's name from 1C, or from `cpimportd diff RUN`; what went before the journal began, or before journal.keep, is not known any more.",
     "hint-organizations": "{meant}The books know: {names:lines}.",
     "hint-held-units": "{meant}Held now: {names:lines}.",
-    "hint-held-unit": "{unit} (cpimportd diff {run} --held)",
+    "hint-held-unit": "{unit} (`cpimportd diff {run} --held`)",
     "hint-nothing-held": "No unit is held.",
     "of-run": "of run {run}",
     "hint-departments": "The backend has: {names:lines}.",

@@ -62,5 +62,5 @@ def _lines(one: Decision, documents: Sequence[Movement], say: Say) -> Iterator[s
             sums=" → ".join(dict.fromkeys(amount(side) for side in sides if side is not None)),
         )
     if more := difference.total - len(documents):
-        text = say("alert", "  … and {count} more: cpimportd diff {run} --held")
+        text = say("alert", "  … and {count} more: `cpimportd diff {run} --held`")
         yield text.format(count=count(more), run=one.held.run)

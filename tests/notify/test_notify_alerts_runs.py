@@ -214,10 +214,18 @@ def test_addresses_come_from_credentials_and_are_never_shown(office, configured,
                 "If it were accepted:",
                 "removed 985 200 000,00",
                 "removed: Поступление",
-                "… and 10 more: cpimportd diff 2",
+                "… and 10 more: `cpimportd diff 2 --held`",
             ),
         ),
-        ("ru", ("Если принять:", "удалено 985 200 000,00", "удалено: Поступление", "… и ещё 10: cpimportd diff 2")),
+        (
+            "ru",
+            (
+                "Если принять:",
+                "удалено 985 200 000,00",
+                "удалено: Поступление",
+                "… и ещё 10: `cpimportd diff 2 --held`",
+            ),
+        ),
     ],
 )
 def test_a_letter_about_a_held_unit_shows_what_would_change(office, configured, mail, language, told):

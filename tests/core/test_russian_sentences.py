@@ -345,8 +345,8 @@ def test_no_fact_of_a_problem_is_english_prose():
                         if word not in WORDS and (prose(given.value) or name in said):
                             text = ast.unparse(given.value)
                             found.add(f"{file.name}:{call.lineno} {given.arg}={text}")
-    # a place, as config show writes it
-    assert [one for one in found if not one.startswith("sources.py")] == []
+    allowed = ("outcome.py", "sources.py")  # a word of WORDS chosen there; a place, as config show writes it
+    assert [one for one in found if not one.startswith(allowed)] == []
 
 
 def test_every_word_of_ours_has_its_translation():

@@ -195,7 +195,7 @@ class Control(threading.Thread):
 def probed(config: Path, results: Path) -> int:
     """The daemon, with a probe beside it on its loop that notes how late it is called."""
     from cpimportd.daemon import main
-    from cpimportd.daemon.beginning import start_planner
+    from cpimportd.daemon.command_lines import start_planner
 
     late: list[float] = []
 

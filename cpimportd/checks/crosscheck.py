@@ -5,8 +5,8 @@ from dataclasses import dataclass
 from typing import NamedTuple
 
 from cpimportd.checks.attribution import AttributedFile, KnownExpenses
-from cpimportd.core.figures import money
 from cpimportd.core.folding import describe_differences, fold, with_code_points
+from cpimportd.core.formatting import money
 from cpimportd.core.model import Document, Kind, amount_of_kopecks
 from cpimportd.core.phrases import phrase
 from cpimportd.core.problems import Problem, problem

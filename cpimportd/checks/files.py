@@ -5,8 +5,8 @@ from decimal import Decimal
 from typing import Final, NamedTuple
 
 from cpimportd.checks.attribution import AttributedFile
-from cpimportd.core.figures import money
 from cpimportd.core.folding import describe_differences, fold, with_code_points
+from cpimportd.core.formatting import money
 from cpimportd.core.identity import are_same_document, numbered, parse_identity
 from cpimportd.core.model import KOPECK, Document, Kind, amount_of_kopecks
 from cpimportd.core.phrases import Phrase, phrase

@@ -8,8 +8,8 @@ from typing import Final
 
 from cpimportd.checks.units import file_missing
 from cpimportd.config.settings import Guards
-from cpimportd.core.figures import money
 from cpimportd.core.folding import describe_differences, fold, with_code_points
+from cpimportd.core.formatting import money
 from cpimportd.core.model import KOPECK
 from cpimportd.core.phrases import Phrase, phrase
 from cpimportd.core.problems import Problem, problem

@@ -19,7 +19,7 @@ from cpimportd.checks.guards import (
 )
 from cpimportd.checks.pairs import rekeyed_pairs, retimed_pairs
 from cpimportd.config.settings import Guards
-from cpimportd.core.figures import money
+from cpimportd.core.formatting import money
 from cpimportd.core.model import Unit
 from cpimportd.core.problems import Problem, problem
 from cpimportd.core.unit_facts import UnitFacts

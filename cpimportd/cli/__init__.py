@@ -10,8 +10,8 @@ import click
 from cpimportd import __version__
 from cpimportd.cli.output import after_output
 from cpimportd.cli.sections import Sections, Verbs
-from cpimportd.core import streams
-from cpimportd.core.coredumps import forbid_core_dumps
+from cpimportd.core import process
+from cpimportd.core.process import forbid_core_dumps
 
 _EPILOG = """
 Exit codes: 0 done, or nothing new · 1 failed, nothing published · 2 wrong use or configuration ·
@@ -67,7 +67,7 @@ the start."""
 
 def main() -> None:
     """The console script's entry."""
-    streams.prepare()
+    process.prepare()
     forbid_core_dumps()
     os.umask(0o077)  # whatever a verb or a child of it writes holds the holding's payments
     # Plugins of other packages would see every value that pydantic validates, with the passwords; and to look for them

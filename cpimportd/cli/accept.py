@@ -115,7 +115,7 @@ def undo(call: Call, run: int, through: bool, yes: bool) -> int:
     """
     from cpimportd.books.journal.names import require_run
     from cpimportd.books.publish.undo import runs_to_undo
-    from cpimportd.core.shell import command
+    from cpimportd.core.formatting import command
 
     department = call.settings.department_id
 

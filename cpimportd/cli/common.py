@@ -29,7 +29,7 @@ def _named(context: click.Context, parameter: click.Parameter, file: Path | None
     """Name a file of variables for everything that this command reads and starts."""
     import os
 
-    from cpimportd.core.statefolder import ENV_FILE
+    from cpimportd.core.state_folder import ENV_FILE
 
     if file is not None:
         os.environ[ENV_FILE] = str(file.absolute())

@@ -70,7 +70,7 @@ def daemon_client(config_file: Path | None) -> "Client":
         ProblemError: what is wrong with the configuration, where no daemon lives.
     """
     from cpimportd.core.problems import ProblemError
-    from cpimportd.core.statefolder import configured_state_folder, default_state_folder
+    from cpimportd.core.state_folder import configured_state_folder, default_state_folder
     from cpimportd.daemon.client import Client
     from cpimportd.daemon.lock import holder
 

@@ -8,7 +8,7 @@ from cpimportd.cli.common import Call, config_option, json_option, verb
 from cpimportd.cli.output import Answer
 
 if TYPE_CHECKING:
-    from cpimportd.daemon.journal import Form
+    from cpimportd.daemon.log import Form
 
 
 @click.command()
@@ -28,7 +28,7 @@ def daemon(call: Call, form: "Form") -> int:
     """
     import signal
 
-    from cpimportd.daemon.beginning import start_planner
+    from cpimportd.daemon.command_lines import start_planner
 
     # Until the loop listens to them, they would end the process: signal(7).
     for number in (signal.SIGHUP, signal.SIGUSR1, signal.SIGUSR2):
@@ -55,7 +55,7 @@ def web(call: Call) -> int:
     open the address that it prints, and enter the token there.
     """
     from cpimportd.core.problems import ProblemError, problem
-    from cpimportd.daemon.journal import set_log_timezone, set_up_logging
+    from cpimportd.daemon.log import set_log_timezone, set_up_logging
 
     settings = call.settings
     if settings.web.database_url is None:

@@ -90,9 +90,9 @@ async def _write(
     connection: "asyncpg.Connection", call: Call, found: "Sequence[Decision]", xlsx: Path, force: bool
 ) -> None:
     from cpimportd.books.reports.decisions import held_documents
-    from cpimportd.core.figures import count
+    from cpimportd.core.formatting import count
     from cpimportd.render.workbooks.diff import write_diff
-    from cpimportd.render.workbooks.output import opened_output
+    from cpimportd.render.workbooks.tables import opened_output
 
     known = [one for one in found if one.difference is not None]
     if len(known) != 1:

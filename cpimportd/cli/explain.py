@@ -141,9 +141,9 @@ def rejects(call: Call, run: int, folder: Path, force: bool, upload: bool) -> in
     Example: cpimportd rejects 42 --output /tmp/to-correct --upload
     """
     from cpimportd.books.journal.names import require_run
-    from cpimportd.render.workbooks.output import make_folder
+    from cpimportd.render.workbooks.tables import make_folder
     from cpimportd.run.marking import faulty_workbooks, mark_workbook, marked_names
-    from cpimportd.source.outbox import put, require_outbox
+    from cpimportd.source.upload import put, require_outbox
 
     settings = call.settings
     if upload:

@@ -13,7 +13,7 @@ from cpimportd.cli.arguments import DAY, RUN, FilePath, require_order
 from cpimportd.cli.common import Call, config_option, json_option, verb
 from cpimportd.cli.output import Answer, print_json_lists, print_list
 from cpimportd.core.lists import each
-from cpimportd.core.outcomes import ENDED
+from cpimportd.core.model import ENDED
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator
@@ -231,7 +231,7 @@ async def _diff(
         moved = partial(movements, connection, found)
         if xlsx is not None:
             from cpimportd.render.workbooks.diff import write_diff
-            from cpimportd.render.workbooks.output import opened_output
+            from cpimportd.render.workbooks.tables import opened_output
 
             with opened_output(xlsx, force=force) as path:
                 await write_diff(found, moved, path)
@@ -241,7 +241,7 @@ async def _diff(
             head = {**found.head(), "xlsx": None if xlsx is None else str(xlsx)}
             await print_json_lists(head, {"documents": each(lambda one: [one.titled(title_of)], moved())})
         elif xlsx is not None:
-            from cpimportd.core.figures import count
+            from cpimportd.core.formatting import count
 
             click.echo(f"{xlsx}: {count(found.total)} documents", err=True)
         else:

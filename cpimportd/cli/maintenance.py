@@ -32,7 +32,7 @@ def backup(call: Call) -> Answer:
 
     Example: `cpimportd backup`; it prints the file. What is in it: `pg_restore --list FILE`.
     """
-    from cpimportd.core.figures import count
+    from cpimportd.core.formatting import count
 
     file = run_async(_back_up(call.require_database()))
     size = file.stat().st_size
@@ -53,7 +53,7 @@ def prune(call: Call) -> Answer:
     from datetime import UTC, datetime
 
     from cpimportd.books.publish.runs import prune_changes
-    from cpimportd.core.figures import count
+    from cpimportd.core.formatting import count
     from cpimportd.run.spool import prune_spool
 
     settings, now = call.settings, datetime.now(UTC)

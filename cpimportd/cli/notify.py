@@ -57,11 +57,11 @@ def _report_crash(settings: "Settings", code: str, text: str, facts: str, job: s
     from datetime import UTC, datetime
 
     from cpimportd.core.catalog import CATALOG
+    from cpimportd.core.formatting import span
     from cpimportd.core.phrases import received_facts
     from cpimportd.core.problems import Problem, printable
     from cpimportd.core.report import RunReport, RunStatus
-    from cpimportd.core.time import span
-    from cpimportd.notify.alerting import Occasion, notify_after_job, notify_after_run
+    from cpimportd.notify.after_run import Occasion, notify_after_job, notify_after_run
 
     limit = span(settings.daemon.run_time_limit) if code == "run-timeout" else None
     value, known = limit if job == "import" else job, received_facts(json.loads(facts))

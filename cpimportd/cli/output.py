@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Final, TypeVar
 
 import click
 
-from cpimportd.core.streams import lost_error
+from cpimportd.core.process import lost_error
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -160,7 +160,7 @@ def after_output(code: int, *, acted: bool) -> int:
         acted: whether it did something, and was not only asked to show something.
     """
     from cpimportd.core.problems import problem
-    from cpimportd.core.streams import abandon_stream, unread
+    from cpimportd.core.process import abandon_stream, unread
 
     lost = lost_error(sys.stdout)
     if lost is None or unread(sys.stdout):

@@ -38,8 +38,8 @@ def rehearse(call: Call, new: Path, days: int | None) -> Answer:
     """
     from datetime import UTC, datetime
 
-    from cpimportd.config.yearslots import compare_schedules
-    from cpimportd.render.rehearsal import render_rehearsal
+    from cpimportd.config.show import compare_schedules
+    from cpimportd.render.lists import render_rehearsal
 
     present, proposed = call.settings, load(new).settings
     found = run_async(_rehearse(present, proposed, days))

@@ -73,7 +73,7 @@ def _run_job_verb(
     call: Call, job: "JobName", *, since: datetime | None, send: bool, form: str, again_within: timedelta | None
 ) -> int:
     from cpimportd.core.problems import ProblemError
-    from cpimportd.notify.alerting import notify_after_job
+    from cpimportd.notify.after_run import notify_after_job
 
     began, loaded = time.monotonic(), None
     try:

@@ -168,7 +168,7 @@ async def do_run(
     known_upload: datetime | None,
 ) -> "RunReport":
     """Do a run: show its progress, send heartbeats and alerts."""
-    from cpimportd.notify.alerting import Occasion, run_with_notifications
+    from cpimportd.notify.after_run import Occasion, run_with_notifications
     from cpimportd.render.progress import choose_progress
     from cpimportd.run.pipeline import run_once
 
@@ -211,9 +211,9 @@ def notify_daemon(
         elsewhere: its workbooks were not those on the server.
         only: the kinds that it was to import; empty means all.
     """
-    from cpimportd.core.outcomes import JUDGED
+    from cpimportd.core.model import JUDGED
     from cpimportd.core.problems import ProblemError
-    from cpimportd.core.seen import SeenWorkbook
+    from cpimportd.core.workbooks import SeenWorkbook
     from cpimportd.daemon.client import Client
     from cpimportd.daemon.messages import RunResult
     from cpimportd.daemon.run_notice import RunNotice

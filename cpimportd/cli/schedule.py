@@ -142,7 +142,7 @@ def _show(
     found: Mapping[str, _Slots], zone: ZoneInfo, begin: datetime, count: int, countdown: str, said: Sequence[str],
     console: "Console",
 ) -> None:  # fmt: skip
-    from cpimportd.core.time import moment, span
+    from cpimportd.core.formatting import moment, span
     from cpimportd.render.lists import render_slots
 
     slots = sorted((slot, name) for name, one in found.items() for slot in one.slots)
@@ -174,7 +174,7 @@ def _usual_timezone(call: Call) -> str:
 
 
 def _zone(name: str) -> ZoneInfo:
-    from cpimportd.core.time import parse_zone
+    from cpimportd.core.formatting import parse_zone
 
     try:
         return parse_zone(name)
@@ -257,8 +257,8 @@ def reschedule(call: Call, name: str, expression: str | None, reset: bool) -> in
     Examples: `cpimportd reschedule import '*-*-* 07:30:00'`; `cpimportd reschedule import --reset`. What an expression
     means: `cpimportd next --schedule '*-*-* 07:30:00'`.
     """
+    from cpimportd.core.formatting import moment
     from cpimportd.core.problems import problem
-    from cpimportd.core.time import moment
     from cpimportd.daemon.client import Client
     from cpimportd.timetable.calendar import next_slot
 

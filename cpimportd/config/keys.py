@@ -12,7 +12,7 @@ from pydantic.fields import FieldInfo
 
 from cpimportd.config.sections import Section
 from cpimportd.config.settings import Schedule, Settings
-from cpimportd.core.statefolder import PREFIX
+from cpimportd.core.state_folder import PREFIX
 
 KeyPath = tuple[str, ...]
 """A key with the sections around it, from the outside: ``("schedules", "import", "at")``."""

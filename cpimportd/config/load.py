@@ -1,18 +1,29 @@
 """From all places to one frozen Settings, with every fault said at once."""
 
 import os
+import re
 import stat
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import NoReturn
+from typing import TYPE_CHECKING, Any, Final, NoReturn
 
-from pydantic import BaseModel, SecretStr, ValidationError
+from pydantic import BaseModel, SecretStr, TypeAdapter, ValidationError
 
-from cpimportd.config.environment import read_environment
-from cpimportd.config.faults import problems_of_validation
-from cpimportd.config.keys import SCHEDULE, KeyPath, all_keys, dotted, holds_secret, variable
-from cpimportd.config.predecessor import from_predecessor
+from cpimportd.config.environment import from_predecessor, read_environment
+from cpimportd.config.keys import (
+    MASK,
+    SCHEDULE,
+    KeyPath,
+    all_keys,
+    dotted,
+    find,
+    holds_secret,
+    in_file,
+    masked,
+    suggest,
+    variable,
+)
 from cpimportd.config.settings import Settings
 from cpimportd.config.sources import (
     ConfigFile,
@@ -21,13 +32,111 @@ from cpimportd.config.sources import (
     from_credentials,
     from_environment,
     leaves,
+    origin_of,
+    place,
     place_in,
     read_file,
     split_login,
+    unknown,
 )
-from cpimportd.core import statefolder
+from cpimportd.config.values import Calendar
+from cpimportd.core import state_folder
+from cpimportd.core.phrases import PhraseError, Reason, phrase
 from cpimportd.core.problems import Problem, ProblemError, problem
-from cpimportd.core.statefolder import DEFAULT_PATH
+from cpimportd.core.state_folder import DEFAULT_PATH
+
+if TYPE_CHECKING:
+    from pydantic_core import ErrorDetails
+
+
+def problems_of_validation(error: ValidationError, merged: Found, file: ConfigFile | None) -> Iterable[Problem]:
+    """Every fault that pydantic found, as a problem.
+
+    Args:
+        error: pydantic's.
+        merged: the values that were validated, with their origins.
+        file: the TOML file, for the lines in it.
+    """
+    for detail in error.errors(include_url=False, include_input=False, include_context=True):
+        path = tuple(part for part in detail["loc"] if isinstance(part, str) and part != "[key]")
+        if detail["type"] == "extra_forbidden":
+            yield _unknown(path, merged, file)
+        else:
+            yield _wrong_value(path, detail, merged, file)
+
+
+def _unknown(path: KeyPath, merged: Found, file: ConfigFile | None) -> Problem:
+    section = isinstance(merged.get(path), Mapping)
+    candidates = suggest(path, section=section)
+    origin = origin_of(path, merged, file)
+    if origin.startswith("environment "):
+        return unknown(path, origin, [variable(key) for key in candidates])
+    names = [f"[{dotted(key)}]" if section else in_file(key) for key in candidates]
+    return unknown(path, place(path, merged, file), names)
+
+
+_EXPECTED: Final = {
+    **dict.fromkeys(("int_type", "int_parsing"), "expected-integer"),
+    **dict.fromkeys(("float_type", "float_parsing", "decimal_type", "decimal_parsing"), "expected-valid-number"),
+    **dict.fromkeys(("bool_type", "bool_parsing"), "expected-boolean"),
+    "string_type": "expected-string",
+    "greater_than_equal": "expected-at-least",
+    "less_than_equal": "expected-at-most",
+    "greater_than": "expected-more-than",
+    "less_than": "expected-less-than",
+    "literal_error": "expected-one-of",
+}
+"""What pydantic's types of errors say, as phrases."""
+
+_LIMITS: Final = ("ge", "le", "gt", "lt")
+
+
+def _expected(detail: "ErrorDetails") -> Reason:
+    """What was expected instead of a value: as our own validators say it, or else pydantic."""
+    context = detail.get("ctx", {})
+    if isinstance(error := context.get("error"), PhraseError):
+        return error.phrase
+    if code := _EXPECTED.get(detail["type"]):
+        choices = re.split(r", | or ", context.get("expected", ""))
+        return phrase(code, limit=next((context[name] for name in _LIMITS if name in context), None), choices=choices)
+    said = detail["msg"].removeprefix("Value error, ").split(", unable")[0]
+    return re.sub(r"^(Input|String) should be", "expected", said)
+
+
+def _wrong_value(path: KeyPath, detail: "ErrorDetails", merged: Found, file: ConfigFile | None) -> Problem:
+    reason = _expected(detail)
+    if find(path) is None and "dictionary" in str(reason):
+        reason = phrase("expected-section")
+    shown = _shown_value(path, merged.get(path))
+    return problem(
+        "config-value",
+        key=dotted(path),
+        place=place(path, merged, file),
+        reason=reason if shown is None else phrase("not-that", reason=reason, value=repr(shown)),
+        value=shown,
+    )
+
+
+def _shown_value(path: KeyPath, value: Any) -> object:  # noqa: ANN401 - whatever TOML can hold
+    key = find(path)
+    if key is None or key.secret or isinstance(value, Mapping):
+        return None
+    shown = masked(path, value)
+    return None if shown == MASK else shown
+
+
+def check_expression(at: str, place: str) -> str:
+    """An OnCalendar expression that can be understood.
+
+    Raises:
+        ProblemError: ``config-value``.
+    """
+    try:
+        return TypeAdapter[str](Calendar).validate_python(at)
+    except ValidationError as error:
+        reason = _expected(error.errors()[0])
+        raise ProblemError(problem("config-value", key="at", place=place, reason=reason)) from None
+
 
 _SECRET_VARIABLES = {variable(key.path): dotted(key.path) for key in all_keys().values() if key.secret} | {
     "CREDIT_PORTFOLIO_FTP_PASSWORD": "source.password",
@@ -104,9 +213,9 @@ def load(config: Path | None = None, environ: Mapping[str, str] = os.environ) ->
         *(_warnings(file) if file else ()),
         *environment.readable_secrets(_SECRET_VARIABLES),
     )  # a login inside source.url is still there
-    for place in places:
-        split_login(place, file)
-        wrong.extend(place.problems)
+    for found in places:
+        split_login(found, file)
+        wrong.extend(found.problems)
     merged = _merge([_base(environ), *places])
     settings, found_wrong = _validate(merged, file)
     wrong.extend(found_wrong)
@@ -134,9 +243,9 @@ def _validate(merged: Found, file: ConfigFile | None) -> tuple[Settings | None, 
 def _merge(places: Iterable[Found]) -> Found:
     """All places in one, the later the stronger."""
     merged = Found()
-    for place in places:
-        merged.values = _merged(merged.values, place.values)
-        merged.origins |= place.origins
+    for found in places:
+        merged.values = _merged(merged.values, found.values)
+        merged.origins |= found.origins
     return merged
 
 
@@ -152,7 +261,7 @@ def _base(environ: Mapping[str, str]) -> Found:
     """What is there without being asked for: the import's schedule, and a folder that this user can write to."""
     base = Found(values={"schedules": {SCHEDULE: {}}})
     origin = "environment STATE_DIRECTORY" if environ.get("STATE_DIRECTORY") else "default"
-    base.put(("state_directory",), str(statefolder.default_state_folder(environ)), origin)
+    base.put(("state_directory",), str(state_folder.default_state_folder(environ)), origin)
     return base
 
 

@@ -31,7 +31,7 @@ from cpimportd.config.values import (
     Words,
     Zone,
 )
-from cpimportd.core import statefolder
+from cpimportd.core import state_folder
 from cpimportd.core.phrases import UnfitError
 
 
@@ -210,7 +210,7 @@ class Settings(Section):
         validate_default=True,  # a machine may have no time zone data at all
     )
     state_directory: AbsolutePath = Field(
-        statefolder.USUAL, description="For the spool and the daemon's memory; private to its user."
+        state_folder.USUAL, description="For the spool and the daemon's memory; private to its user."
     )
     database: Database = Database()
     source: Source = Source()

@@ -15,7 +15,7 @@ from cpimportd.config.settings import Settings
 from cpimportd.core.addresses import advice
 from cpimportd.core.phrases import phrase, reason_of
 from cpimportd.core.problems import Problem, ProblemError, problem
-from cpimportd.core.statefolder import ENV_FILE, PREFIX
+from cpimportd.core.state_folder import ENV_FILE, PREFIX
 
 if TYPE_CHECKING:
     from pydantic.fields import FieldInfo

@@ -13,9 +13,9 @@ from typing import Annotated, Literal
 
 from pydantic import AfterValidator, BeforeValidator, Field, SecretStr
 
-from cpimportd.core import addresses, postgresurl
+from cpimportd.core import addresses
+from cpimportd.core.formatting import parse_zone
 from cpimportd.core.phrases import UnfitError
-from cpimportd.core.time import parse_zone
 from cpimportd.timetable.calendar import ExpressionError, never_matches, parse
 
 _SPAN = re.compile(r"\s*(\d+(?:\.\d+)?)\s*([a-z]*)\s*")
@@ -157,8 +157,8 @@ def _postgresql(url: SecretStr) -> SecretStr:
     match = _DRIVER.fullmatch(url.get_secret_value())
     if match is None:
         raise UnfitError("expected-postgresql")
-    with suppress(postgresurl.UnknownOptionError):  # what can be done instead is said where the option is used
-        postgresurl.parse(match[1] + match[2])
+    with suppress(addresses.UnknownOptionError):  # what can be done instead is said where the option is used
+        addresses.parse(match[1] + match[2])
     return SecretStr(match[1] + match[2])  # SQLAlchemy's name of a driver is none of libpq's business
 
 

@@ -13,7 +13,7 @@ from typing import Final, NamedTuple
 from zoneinfo import ZoneInfo
 
 from cpimportd.core.folding import fold, visible
-from cpimportd.core.time import in_years
+from cpimportd.core.formatting import in_years
 
 _MOMENT = re.compile(r"([0-9]{1,2})\.([0-9]{2})\.([0-9]{4})(?:\s?г\.?)?(?:\s+([0-9]{1,2}):([0-9]{2})(?::([0-9]{2}))?)?")
 _DIGIT = re.compile("[0-9]")

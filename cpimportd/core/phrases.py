@@ -11,8 +11,8 @@ from decimal import Decimal
 from typing import Final, Protocol, runtime_checkable
 
 from cpimportd.core.catalog import CATALOG
+from cpimportd.core.formatting import zoned_text
 from cpimportd.core.sentences import Fact, Sentence
-from cpimportd.core.time import zoned_text
 from cpimportd.core.wordings import PHRASES
 
 

@@ -13,10 +13,10 @@ from datetime import date, timedelta
 from typing import Any, Final
 
 from cpimportd.core.catalog import CATALOG, Effect, ProblemKind
+from cpimportd.core.formatting import OURS, command
 from cpimportd.core.phrases import Phrase, fact
 from cpimportd.core.phrases import printable as printable  # noqa: PLC0414 - what makes problems, or tells them, asks for it beside them
 from cpimportd.core.sentences import Fact, sentence
-from cpimportd.core.shell import OURS, command
 
 
 def journal_fields(facts: Mapping[str, object]) -> dict[str, str]:

@@ -10,13 +10,11 @@ from typing import Any, Final
 import msgspec
 
 from cpimportd.core.catalog import CATALOG, Effect, message_id
-from cpimportd.core.figures import money
-from cpimportd.core.model import Figure, Kind, Unit
-from cpimportd.core.outcomes import held_alone
+from cpimportd.core.formatting import money
+from cpimportd.core.model import Figure, Kind, Unit, held_alone
 from cpimportd.core.problems import Problem
-from cpimportd.core.seen import SeenWorkbook
 from cpimportd.core.typed import from_tree, json_keys
-from cpimportd.core.workbooks import Content
+from cpimportd.core.workbooks import Content, SeenWorkbook
 
 
 class RunStatus(StrEnum):

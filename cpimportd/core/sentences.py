@@ -8,17 +8,16 @@ from datetime import date, datetime, timedelta
 from decimal import Decimal
 
 from cpimportd.core.catalog import CATALOG
-from cpimportd.core.figures import amount, signed
-from cpimportd.core.figures import count as grouped
-from cpimportd.core.time import document_day, from_zoned_text, moment, span
+from cpimportd.core.formatting import amount, document_day, from_zoned_text, moment, signed, span
+from cpimportd.core.formatting import count as grouped
 from cpimportd.core.wordings import PHRASES
 
 Fact = str | int | float | bool | Sequence[object] | Mapping[str, object] | None
 """A fact as JSON has it.
 
-A sum is a string with a point, a span its seconds, an instant as of :func:`~cpimportd.core.time.zoned_text`; a mapping
-with the key ``phrase`` is a :class:`~cpimportd.core.phrases.Phrase`, one with ``problem`` the problem that is the
-reason for another.
+A sum is a string with a point, a span its seconds, an instant as of
+:func:`~cpimportd.core.formatting.zoned_text`; a mapping with the key ``phrase`` is a
+:class:`~cpimportd.core.phrases.Phrase`, one with ``problem`` the problem that is the reason for another.
 """
 
 

@@ -30,7 +30,7 @@ from zoneinfo import ZoneInfo
 
 import msgspec
 
-from cpimportd.core.figures import money
+from cpimportd.core.formatting import money
 
 T = TypeVar("T")
 

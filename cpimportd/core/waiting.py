@@ -16,7 +16,7 @@ from typing import Final
 
 import msgspec
 
-from cpimportd.core.time import clock
+from cpimportd.core.formatting import clock
 from cpimportd.core.typed import Instant
 
 SHOWN_AFTER: Final = 5.0

@@ -7,9 +7,12 @@ from decimal import Decimal
 from pathlib import Path
 from typing import NamedTuple
 
+import msgspec
+
 from cpimportd.core.folding import fold
 from cpimportd.core.model import MAIN_AMOUNT, Document, Kind
 from cpimportd.core.problems import Problem
+from cpimportd.core.typed import Instant
 
 
 @dataclass(frozen=True, slots=True)
@@ -140,3 +143,24 @@ class Served:
     rows: int
     control_total: Decimal
     whole: bool = True
+
+
+class SeenWorkbook(msgspec.Struct, frozen=True):
+    """A workbook as a run saw it on the server.
+
+    What else somebody knows of it stands in a class of his own that builds on this one: a run its rows and problems
+    (:class:`cpimportd.core.report.FileReport`), the daemon when it saw it (:class:`cpimportd.daemon.store.Upload`).
+
+    Attributes:
+        name: as the server has it.
+        kind: receipts, expenses or details; None where nothing tells.
+        organizations: whose documents it holds, as far as it could be read.
+        modified: when it was uploaded, by the server's clock; None where the server does not tell.
+        status: how it fared, see :class:`cpimportd.core.report.FileStatus`.
+    """
+
+    name: str
+    kind: str | None
+    organizations: tuple[str, ...]
+    modified: Instant | None
+    status: str

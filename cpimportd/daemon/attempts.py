@@ -6,13 +6,13 @@ from typing import TYPE_CHECKING, Final
 import msgspec
 
 from cpimportd.core.phrases import Phrase, phrase
-from cpimportd.core.seen import SeenWorkbook
+from cpimportd.core.workbooks import SeenWorkbook
 from cpimportd.daemon.messages import RunResult
 from cpimportd.daemon.plan import Plan
 from cpimportd.timetable.memory import PlannedSchedule
 
 if TYPE_CHECKING:
-    from cpimportd.daemon.aftermath import CrashOutcome
+    from cpimportd.daemon.crash_outcome import CrashOutcome
 
 RUN_IN_PROGRESS: Final = 4
 DONE_ELSEWHERE: Final = 5

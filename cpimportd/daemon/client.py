@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 from cpimportd.core.files import write_whole
-from cpimportd.core.outcomes import held_alone
+from cpimportd.core.model import held_alone
 from cpimportd.core.phrases import phrase
 from cpimportd.core.problems import Problem, ProblemError, problem
 from cpimportd.core.typed import from_tree, to_json
@@ -162,7 +162,7 @@ class Client:
         Raises:
             ProblemError: as :meth:`status`; ``config-value`` for an invalid expression; ``disk``.
         """
-        from cpimportd.config.faults import check_expression  # noqa: PLC0415 - with pydantic; others need none
+        from cpimportd.config.load import check_expression  # noqa: PLC0415 - with pydantic; others need none
 
         if expression is not None:
             check_expression(expression, "the command line")

@@ -13,18 +13,16 @@ from pathlib import Path
 from typing import Final
 
 from cpimportd.core.files import unfinished
-from cpimportd.core.leftovers import remove_abandoned
 from cpimportd.core.phrases import phrase
 from cpimportd.core.problems import Problem, ProblemError, printable, problem
+from cpimportd.core.spool_locks import remove_abandoned
 from cpimportd.core.system import exhausted, unusable
-from cpimportd.daemon import journal, planning, run_notice
+from cpimportd.daemon import log, planner_process, run_notice
 from cpimportd.daemon import status as document
-from cpimportd.daemon.beginning import module_command
-from cpimportd.daemon.copies import remove_copy
-from cpimportd.daemon.exhaustion import LoopExceptionHandler
-from cpimportd.daemon.journal import log_event, log_problem
+from cpimportd.daemon.command_lines import module_command
 from cpimportd.daemon.lock import locked
-from cpimportd.daemon.plan import COPY_PREFIX, RESCHEDULED, Plan, env_copy
+from cpimportd.daemon.log import LoopExceptionHandler, log_event, log_problem
+from cpimportd.daemon.plan import COPY_PREFIX, RESCHEDULED, Plan, env_copy, remove_copy
 from cpimportd.daemon.process import launch, run_environment, run_to_completion
 from cpimportd.daemon.run_notice import RunNotices
 from cpimportd.daemon.service import Daemon
@@ -42,7 +40,7 @@ CRASH_REPORT_TIMEOUT: Final = 120.0
 """Seconds that reporting a crashed run may take."""
 
 
-def main(configuration: Path | None, form: journal.Form, planner: "subprocess.Popen[str]") -> int:
+def main(configuration: Path | None, form: log.Form, planner: "subprocess.Popen[str]") -> int:
     """Run the daemon until SIGTERM.
 
     Args:
@@ -56,8 +54,8 @@ def main(configuration: Path | None, form: journal.Form, planner: "subprocess.Po
     logging_problem = _set_up_log(form)
     supervisor = Supervisor()
     try:
-        plan = planning.wait_for_plan(planner)
-        journal.set_log_timezone(plan.zone)
+        plan = planner_process.wait_for_plan(planner)
+        log.set_log_timezone(plan.zone)
         try:
             if logging_problem is not None:
                 raise ProblemError(logging_problem)
@@ -84,12 +82,12 @@ def _report_start_failure(error: ProblemError, supervisor: Supervisor) -> int:
     return error.exit_code
 
 
-def _set_up_log(form: journal.Form) -> Problem | None:
+def _set_up_log(form: log.Form) -> Problem | None:
     """Choose the destination of log lines; if there is none, return the problem and log as text."""
     try:
-        journal.set_up_logging(form, sys.stdout)
+        log.set_up_logging(form, sys.stdout)
     except OSError as error:
-        journal.set_up_logging("text", sys.stdout)
+        log.set_up_logging("text", sys.stdout)
         return problem("wrong-use", reason=phrase("no-journal", said=error.strerror), verb="daemon")
     return None
 
@@ -132,7 +130,7 @@ async def _serve(plan: Plan, configuration: Path | None, supervisor: Supervisor)
             Store(plan.state_directory),
             supervisor,
             launch,
-            read_plan=lambda: planning.read_plan(configuration),
+            read_plan=lambda: planner_process.read_plan(configuration),
             prune=_prune,
             report_crashed_run=_report_crashed_run,
             take_notice=RunNotices(plan.state_directory).take,
@@ -178,4 +176,4 @@ async def _run_subcommand(event: str, time_limit: float, *arguments: str) -> Non
         ) from error
     level = logging.WARNING if code else logging.INFO
     for line in said.decode(errors="replace").splitlines():
-        journal.log_event(level, event, printable(line))
+        log.log_event(level, event, printable(line))

@@ -1,11 +1,10 @@
-"""The daemon's plan: the schedules in force and a few spans, read from the configuration by a child process.
+"""What the daemon goes by: its plan, the copies of accepted configurations, and a refused one."""
 
-The daemon itself loads no configuration: the validating library is heavy, and a process that lives for months must hold
-no secret. The child is :mod:`cpimportd.run.planner`. Both directions of its output are defined here.
-"""
-
+import hashlib
 import json
-from datetime import timedelta
+from collections import Counter
+from contextlib import suppress
+from datetime import datetime, timedelta, tzinfo
 from pathlib import Path
 from typing import Final
 from zoneinfo import ZoneInfo
@@ -13,6 +12,7 @@ from zoneinfo import ZoneInfo
 import msgspec
 from msgspec.structs import replace
 
+from cpimportd.core.formatting import clock
 from cpimportd.core.phrases import phrase
 from cpimportd.core.problems import Problem, ProblemError, problem
 from cpimportd.core.typed import from_json, json_text
@@ -125,3 +125,107 @@ def read_rescheduled(file: Path) -> dict[str, str]:
         reason = phrase("expected-expressions")
         raise ProblemError(problem("config-unreadable", path=str(file), reason=reason))
     return found
+
+
+class ConfigCopies:
+    """Counts the users of each copy, and removes a superseded copy when its last user has ended."""
+
+    def __init__(self) -> None:
+        self._users: Counter[Path] = Counter()
+        self._superseded: set[Path] = set()
+
+    def acquire(self, plan: Plan) -> None:
+        """Count a user, before it starts: no other plan can come into force in between."""
+        self._users[plan.copy] += 1
+
+    def release(self, plan: Plan) -> None:
+        """Count a user off."""
+        self._users[plan.copy] -= 1
+        self._remove_if_unused(plan)
+
+    def supersede(self, plan: Plan) -> None:
+        """Mark a plan with which nothing more will be started."""
+        self._superseded.add(plan.copy)
+        self._remove_if_unused(plan)
+
+    def _remove_if_unused(self, plan: Plan) -> None:
+        if plan.copy in self._superseded and self._users[plan.copy] <= 0:
+            remove_copy(plan)
+            self._superseded.discard(plan.copy)
+            del self._users[plan.copy]
+
+
+def remove_copy(plan: Plan) -> None:
+    """Remove a plan's copy of the configuration, which may hold a password."""
+    with suppress(OSError):
+        plan.copy.unlink(missing_ok=True)
+        env_copy(plan.copy).unlink(missing_ok=True)
+
+
+_BLOCK: Final = 64 * 1024
+
+
+class Refusal(msgspec.Struct, frozen=True):
+    """What was refused.
+
+    Attributes:
+        at: when, in UTC; the first of several refusals of the same text.
+        problems: the reasons.
+        file: the digest of the refused file; None if it could not be read.
+        differed: whether the file differed from the one in force; otherwise the problem lies outside the file.
+        changed: whether the file was written since, so that its validity is unknown.
+    """
+
+    at: datetime
+    problems: tuple[Problem, ...]
+    file: bytes | None
+    differed: bool
+    changed: bool = False
+
+    def describe(self, zone: tzinfo, now: datetime) -> str:
+        """One sentence, without a full stop."""
+        at = clock(self.at.replace(second=0), zone, now)
+        if self.changed:
+            return f"the file on the disk was refused at {at}, and changed since: have it read by `cpimportd reload`"
+        what = "the file on the disk" if self.differed else "the configuration"
+        return f"{what} was refused at {at}; a restart would fail"
+
+
+def record_refusal(before: Refusal | None, problems: tuple[Problem, ...], in_force: Plan, now: datetime) -> Refusal:
+    """The refusal of a reload.
+
+    Args:
+        before: an earlier refusal that was not corrected since.
+        problems: the reasons.
+        in_force: the plan that stays.
+        now: the wall clock, in UTC.
+    """
+    file = _digest(Path(in_force.source))
+    at = before.at if before is not None and before.file == file else now
+    return Refusal(at, problems, file, file != _digest(in_force.copy))
+
+
+def recheck(refusal: Refusal, in_force: Plan) -> Refusal | None:
+    """The refusal after another look at the file; None if the file is again the one in force."""
+    file = _digest(Path(in_force.source))
+    if refusal.differed and file is not None and file == _digest(in_force.copy):
+        return None
+    return replace(refusal, changed=file != refusal.file)
+
+
+def _digest(path: Path) -> bytes | None:
+    """The digest of a file without its carriage returns; its secrets do not stay in memory."""
+    found, block = hashlib.sha256(), bytearray(_BLOCK)
+    try:
+        with path.open("rb", buffering=0) as stream, memoryview(block) as view:
+            while length := stream.readinto(view):
+                begin = 0
+                while (end := block.find(b"\r", begin, length)) >= 0:  # the copy of what was loaded has none
+                    found.update(view[begin:end])
+                    begin = end + 1
+                found.update(view[begin:length])
+    except OSError:
+        return None
+    finally:
+        block[:] = bytes(_BLOCK)
+    return found.digest()

@@ -12,16 +12,15 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final, Protocol
 
 from cpimportd.core.phrases import phrase
-from cpimportd.core.seen import SeenWorkbook
-from cpimportd.core.statefolder import ENV_FILE
+from cpimportd.core.state_folder import ENV_FILE
 from cpimportd.core.system import exhausted
+from cpimportd.core.workbooks import SeenWorkbook
 from cpimportd.daemon.attempts import NOTIFY, RunCommand, RunExit
-from cpimportd.daemon.beginning import module_command
-from cpimportd.daemon.messages import LONGEST_LINE, LogLine, Message, RunResult, RunStarted, Stage, decode
-from cpimportd.daemon.progress import Progress
+from cpimportd.daemon.command_lines import module_command
+from cpimportd.daemon.messages import LONGEST_LINE, LogLine, Message, Progress, RunResult, RunStarted, Stage, decode
 
 if TYPE_CHECKING:
-    from cpimportd.daemon.aftermath import CrashOutcome
+    from cpimportd.daemon.crash_outcome import CrashOutcome
 
 KILL_AFTER: Final = 30.0
 """Seconds between SIGTERM and SIGKILL for a run that took longer than allowed."""
@@ -202,7 +201,7 @@ class _ProcessRun:
 
     async def _crash_outcome(self) -> "CrashOutcome | None":
         """What the database says of a run that crashed after COMMIT had begun."""
-        from cpimportd.daemon.aftermath import CrashOutcome, query_crash_outcome  # noqa: PLC0415 - it imports this module
+        from cpimportd.daemon.crash_outcome import CrashOutcome, query_crash_outcome  # noqa: PLC0415 - it imports this module
 
         number = self._progress.run
         if self._result is not None or number is None or not self._progress.reached_commit:

@@ -13,8 +13,8 @@ import msgspec
 from cpimportd.core.files import write_whole
 from cpimportd.core.phrases import exception, phrase
 from cpimportd.core.problems import Problem, problem
-from cpimportd.core.seen import SeenWorkbook
 from cpimportd.core.typed import Instant, from_json, in_utc, json_text
+from cpimportd.core.workbooks import SeenWorkbook
 from cpimportd.daemon.messages import RunResult, decode, encode
 
 FILE: Final = "elsewhere.json"

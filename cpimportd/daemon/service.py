@@ -18,17 +18,17 @@ from schedule import Scheduler
 from cpimportd import __version__
 from cpimportd.core.phrases import exception
 from cpimportd.core.problems import Problem, ProblemError, problem
-from cpimportd.daemon import wording
+from cpimportd.daemon import supervisor
 from cpimportd.daemon.housekeeping import housekeeping, stale_uploads
-from cpimportd.daemon.journal import log_event, log_problem
+from cpimportd.daemon.log import log_event, log_problem
 from cpimportd.daemon.plan import Plan
 from cpimportd.daemon.process import Launch
-from cpimportd.daemon.reloading import Reloader
+from cpimportd.daemon.reload import Reloader
 from cpimportd.daemon.run_notice import RunNotice
 from cpimportd.daemon.runs import Runs
-from cpimportd.daemon.showing import StatusWriter
 from cpimportd.daemon.slots import Slots
 from cpimportd.daemon.state import RecordSaver, RecordStore, State
+from cpimportd.daemon.status_writer import StatusWriter
 from cpimportd.daemon.supervisor import Supervisor
 
 LONGEST_SLEEP: Final = 30.0
@@ -138,7 +138,7 @@ class Daemon:
 
     def log_status(self) -> None:
         """Write the status in full to the journal (SIGUSR2)."""
-        for line in wording.status_lines(self.state, self._status_line(), self._now()):
+        for line in supervisor.status_lines(self.state, self._status_line(), self._now()):
             log_event(logging.INFO, "status", line)
 
     # The loop.
@@ -214,7 +214,7 @@ class Daemon:
         if self._stop_requested is None:
             self._supervisor.keep_alive(self._status_line())
         elif running is not None:
-            self._supervisor.keep_alive(wording.stopping_line(running, self.state.plan.zone, self._now()))
+            self._supervisor.keep_alive(supervisor.stopping_line(running, self.state.plan.zone, self._now()))
             if running.progress.committing:
                 self._supervisor.extend_stop_timeout()
             # A silent database answers no ROLLBACK either; it rolls back by itself when the connection ends.
@@ -267,7 +267,7 @@ class Daemon:
         self._status_writer.write(self._status_line(), self._now(), self._monotonic())
 
     def _status_line(self) -> str:
-        return wording.status_line(self.state, self._now(), self._monotonic())
+        return supervisor.status_line(self.state, self._now(), self._monotonic())
 
     @staticmethod
     def _monotonic() -> float:

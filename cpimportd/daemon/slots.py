@@ -7,14 +7,22 @@ from datetime import UTC, datetime
 
 from msgspec.structs import replace
 
+from cpimportd.core.formatting import moment
 from cpimportd.core.phrases import phrase
 from cpimportd.core.problems import problem
-from cpimportd.core.time import moment
 from cpimportd.daemon.attempts import Attempt, Retry
-from cpimportd.daemon.journal import log_event, log_problem
+from cpimportd.daemon.log import log_event, log_problem
 from cpimportd.daemon.plan import Plan
-from cpimportd.timetable.due import Due, due, resumable, upcoming
-from cpimportd.timetable.memory import Memory, PlannedSchedule, drop_future_slots, put_in_force
+from cpimportd.timetable.memory import (
+    Due,
+    Memory,
+    PlannedSchedule,
+    drop_future_slots,
+    due,
+    put_in_force,
+    resumable,
+    upcoming,
+)
 
 
 class Slots:

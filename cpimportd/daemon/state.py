@@ -10,11 +10,9 @@ from msgspec.structs import replace
 
 from cpimportd.core.problems import Problem, problem
 from cpimportd.daemon.attempts import Attempt, RunCommand
-from cpimportd.daemon.copies import ConfigCopies
-from cpimportd.daemon.journal import log_event, log_problem
-from cpimportd.daemon.plan import Plan
-from cpimportd.daemon.progress import Progress
-from cpimportd.daemon.refusal import Refusal
+from cpimportd.daemon.log import log_event, log_problem
+from cpimportd.daemon.messages import Progress
+from cpimportd.daemon.plan import ConfigCopies, Plan, Refusal
 from cpimportd.daemon.slots import Slots
 from cpimportd.daemon.store import FinishedRun, Record, groups_of
 

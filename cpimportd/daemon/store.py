@@ -9,11 +9,11 @@ import msgspec
 from msgspec.structs import asdict, replace
 
 from cpimportd.core.files import write_whole
-from cpimportd.core.outcomes import JUDGED, SUCCEEDED, WELL
+from cpimportd.core.model import JUDGED, SUCCEEDED, WELL
 from cpimportd.core.phrases import exception
 from cpimportd.core.problems import Problem, problem
-from cpimportd.core.seen import SeenWorkbook
 from cpimportd.core.typed import Instant, from_json, in_utc, json_text
+from cpimportd.core.workbooks import SeenWorkbook
 from cpimportd.daemon.messages import RunResult
 from cpimportd.timetable.memory import Memory, Remembered
 

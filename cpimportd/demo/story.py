@@ -23,7 +23,7 @@ from rich.console import Console
 from cpimportd.books.database.embedded import EmbeddedPostgres
 from cpimportd.books.schema.upgrade import upgrade
 from cpimportd.config.settings import Database, Retry, Settings, Source
-from cpimportd.core.figures import amount
+from cpimportd.core.formatting import amount
 from cpimportd.core.model import Kind
 from cpimportd.core.report import RunReport, RunStatus, UnitStatus
 from cpimportd.demo.dashboard import DashboardError, dashboard

@@ -6,9 +6,9 @@ from datetime import date, datetime, time, timedelta, tzinfo
 from functools import lru_cache
 
 from cpimportd.core.folding import without_format_characters
+from cpimportd.core.formatting import FIRST_YEAR, LAST_YEAR, in_years
 from cpimportd.core.model import Cell, CellError
 from cpimportd.core.phrases import UnfitError
-from cpimportd.core.time import FIRST_YEAR, LAST_YEAR, in_years
 
 _MONTHS = (
     "января", "февраля", "марта", "апреля", "мая", "июня",

@@ -1,13 +1,17 @@
-"""What comes out of a workbook: its header, its rows, its totals; problems stand between them."""
+"""What comes out of a workbook: header, rows, totals, problems; and warnings given once per file."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from decimal import Decimal
 from typing import NamedTuple
 
-from cpimportd.core.model import Cell, Kind, UncalculatedFormula, Value
+from cpimportd.core.folding import fold
+from cpimportd.core.formatting import money
+from cpimportd.core.model import PAYMENT_TYPES, Cell, Kind, UncalculatedFormula, Value
 from cpimportd.core.phrases import Phrase, phrase
 from cpimportd.core.problems import Problem, problem
+from cpimportd.documents.columns import KNOWN_OPERATION_TYPES
+from cpimportd.documents.header import Layout
 from cpimportd.documents.values import is_blank
 
 
@@ -78,3 +82,104 @@ class Fault(NamedTuple):
             return problem(code, file=file, row=row, column=self.title, value=text, formula=shown)
         cell = phrase("cell", text=shown)
         return problem("reject", file=file, row=row, column=self.title, value=text, cell=cell, reason=self.reason)
+
+
+LISTED = 20
+"""As many of one kind are listed one by one; the rest is counted."""
+
+_KNOWN_TYPES = frozenset(fold(text) for text in KNOWN_OPERATION_TYPES)
+_NO_TEXT = "(empty)"
+
+
+@dataclass(slots=True)
+class Tally:
+    """How often something was seen, where first, and for how much."""
+
+    count: int = 0
+    row: int = 0
+    sum: Decimal = Decimal(0)
+
+    def add(self, row: int, amount: Decimal = Decimal(0)) -> None:
+        """Count one more."""
+        if not self.count:
+            self.row = row
+        self.count += 1
+        self.sum += amount
+
+
+class Tallies:
+    """What one file's rows gave reason to mention.
+
+    Attributes:
+        undated: documents whose date was empty, so that their own moment's was taken.
+        zero: documents with an amount of 0.
+        unconfirmed: documents that the bank's statement does not confirm.
+    """
+
+    def __init__(self, layout: Layout, file: str) -> None:
+        self.undated, self.zero, self.unconfirmed = Tally(), Tally(), Tally()
+        self._layout, self._file = layout, file
+        self._operation_types: dict[str, Tally] = {}
+        self._payment_types: dict[str, Tally] = {}
+        self._listed: dict[str, list[Problem]] = {}
+        self._unlisted: dict[str, int] = {}
+
+    def operation_type(self, text: str | None, row: int, amount: Decimal) -> None:
+        """Count a document by its kind of operation, unless that is a known one."""
+        if text not in KNOWN_OPERATION_TYPES and fold(text or _NO_TEXT) not in _KNOWN_TYPES:
+            self._operation_types.setdefault(text or _NO_TEXT, Tally()).add(row, amount)
+
+    def payment_type(self, text: str | None, row: int, amount: Decimal) -> None:
+        """Count a detail line that is neither principal nor interest; reports compare these texts exactly."""
+        if text not in PAYMENT_TYPES.values():
+            self._payment_types.setdefault(text or _NO_TEXT, Tally()).add(row, amount)
+
+    def settlement(self, row: int, column: str, value: Decimal, expected: Decimal) -> None:
+        """Mention a settlement amount that does not follow from payment and rate."""
+        code = "settlement-mismatch"
+        if self._has_room(code):
+            found = problem(code, file=self._file, row=row, column=column, value=value, expected=money(expected))
+            self._listed[code].append(found)
+
+    def text_cut(self, row: int, column: str, text: str, limit: int) -> None:
+        """Mention a text that was cut."""
+        code = "text-cut"
+        if self._has_room(code):
+            found = problem(code, file=self._file, row=row, column=column, value=text, length=len(text), limit=limit)
+            self._listed[code].append(found)
+
+    def problems(self) -> Iterator[Problem]:
+        """Everything that was seen, as warnings."""
+        for code, tally, column in (
+            ("date-from-document", self.undated, "document_date"),
+            ("amount-zero", self.zero, "amount"),
+            ("unconfirmed", self.unconfirmed, "unconfirmed_by_bank"),
+        ):
+            if tally.count:
+                yield self._warning(code, tally, self._layout.title_of(column))
+        for code, types in (
+            ("operation-type-new", self._operation_types),
+            ("payment-type-other", self._payment_types),
+        ):
+            every = list(types.items())
+            for text, tally in every[:LISTED]:
+                yield self._warning(code, tally, value=text)
+            yield from self._rest(code, len(every) - LISTED)
+        for code, listed in self._listed.items():
+            yield from listed
+            yield from self._rest(code, self._unlisted.get(code, 0))
+
+    def _warning(self, code: str, tally: Tally, column: str | None = None, value: str | None = None) -> Problem:
+        total = money(tally.sum)
+        return problem(code, file=self._file, row=tally.row, column=column, value=value, count=tally.count, sum=total)
+
+    def _has_room(self, code: str) -> bool:
+        """Whether one more of a code is listed one by one; else it is counted here."""
+        if len(self._listed.setdefault(code, [])) < LISTED:
+            return True
+        self._unlisted[code] = self._unlisted.get(code, 0) + 1
+        return False
+
+    def _rest(self, code: str, count: int) -> Iterator[Problem]:
+        if count > 0:
+            yield problem("and-more", file=self._file, value=code, count=count)

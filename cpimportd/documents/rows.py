@@ -11,10 +11,9 @@ from cpimportd.core.phrases import phrase, reason_of
 from cpimportd.core.problems import Problem
 from cpimportd.documents.columns import column_letter
 from cpimportd.documents.header import Layout
-from cpimportd.documents.items import DocumentRow, Fault
+from cpimportd.documents.items import DocumentRow, Fault, Tallies
 from cpimportd.documents.numbers import RATE_TOTAL, is_sum_in_doubles, parse_number
 from cpimportd.documents.rules import Values, places, rules_for
-from cpimportd.documents.tallies import Tallies
 from cpimportd.documents.values import is_blank, json_value, parsers_in
 
 _EXTRA_TEXTS_REMEMBERED = 16_384

@@ -9,8 +9,7 @@ from cpimportd.core.model import KOPECK, STAGED_COLUMNS, Kind, Value
 from cpimportd.core.phrases import phrase
 from cpimportd.documents.dates import date_in_contract
 from cpimportd.documents.header import Layout
-from cpimportd.documents.items import Fault
-from cpimportd.documents.tallies import Tallies
+from cpimportd.documents.items import Fault, Tallies
 from cpimportd.documents.values import ROUBLE, is_rouble_account
 
 Values = list[Value]

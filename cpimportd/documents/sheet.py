@@ -17,10 +17,9 @@ from cpimportd.core.phrases import reason_of
 from cpimportd.core.problems import Problem, problem
 from cpimportd.documents.columns import IDENTIFYING, Meaning
 from cpimportd.documents.header import Layout
-from cpimportd.documents.items import DocumentRow, Fault, Totals
+from cpimportd.documents.items import DocumentRow, Fault, Tally, Totals
 from cpimportd.documents.numbers import MONEY_TOTAL, RATE_TOTAL, is_sum_in_doubles, parse_number
 from cpimportd.documents.rows import RowReader
-from cpimportd.documents.tallies import Tally
 from cpimportd.documents.values import is_blank
 
 _TOTAL = re.compile(r"(?:общ(?:ий|ая|ее) )?(?:итого?|всего)\b[\s:.,(]*(.*?)[\s:.,)]*", re.DOTALL)

@@ -7,7 +7,7 @@ import asyncpg
 
 from cpimportd.books.journal.movements import Movement
 from cpimportd.books.reports.decisions import Decision, decisions, held_documents
-from cpimportd.core.figures import amount, count, signed
+from cpimportd.core.formatting import amount, count, signed
 from cpimportd.core.lists import first
 from cpimportd.core.problems import printable
 from cpimportd.notify.texts import Say

@@ -14,11 +14,10 @@ from cpimportd.books.reports.reconciliation import Reconciliation, reconcile
 from cpimportd.books.reports.weekly import Weekly, weekly
 from cpimportd.books.schema.upgrade import require_current
 from cpimportd.config.settings import Settings
+from cpimportd.core.formatting import day
 from cpimportd.core.phrases import phrase
 from cpimportd.core.problems import Problem, ProblemError, problem
-from cpimportd.core.texts.telling import spoken
-from cpimportd.core.texts.translation import say_in
-from cpimportd.core.time import day
+from cpimportd.core.texts.translation import say_in, spoken
 from cpimportd.core.typed import to_json
 from cpimportd.notify.delivery import deliver
 from cpimportd.notify.texts import place, shortened

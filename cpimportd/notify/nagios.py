@@ -15,10 +15,10 @@ from cpimportd.books.reports.health import health as read_health
 from cpimportd.books.schema.upgrade import require_current
 from cpimportd.config.load import Loaded, require_database, require_source
 from cpimportd.config.settings import Schedule, Settings
+from cpimportd.core.formatting import moment, span
 from cpimportd.core.model import Group, Kind
 from cpimportd.core.phrases import phrase
 from cpimportd.core.problems import Problem, ProblemError, problem
-from cpimportd.core.time import moment, span
 from cpimportd.daemon.client import waits_needing_attention, with_rescheduled
 from cpimportd.daemon.lock import LOCK, holder
 from cpimportd.daemon.store import FILE as MEMORY

@@ -10,7 +10,7 @@ from prometheus_client.registry import Collector
 
 from cpimportd import __version__
 from cpimportd.books.reports.health import Figures
-from cpimportd.core.outcomes import ENDED
+from cpimportd.core.model import ENDED
 
 _FLOAT: Final = "A float by nature: to the kopeck are the books alone."
 

@@ -8,17 +8,21 @@ thread that hangs on a silent name server or mail server must delay neither a ru
 """
 
 import asyncio
+import http.client
 import logging
 import re
 import threading
+import urllib.error
+import urllib.request
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from datetime import timedelta
+from enum import StrEnum
 from typing import Any, Final, TypeVar
 from urllib.parse import unquote, unquote_plus
 
 from cpimportd.core.phrases import Reason, phrase
-from cpimportd.core.problems import ProblemError, printable, problem
+from cpimportd.core.problems import Problem, ProblemError, printable, problem
 from cpimportd.core.waiting import report_slow
 
 Result = TypeVar("Result")
@@ -193,3 +197,55 @@ def without_secrets(reason: str, url: str) -> str:
     for piece in sorted((one for one in pieces if len(one) >= _SHORTEST_SECRET), key=len, reverse=True):
         reason = re.sub(re.escape(piece), "********", reason, flags=re.IGNORECASE)
     return printable(" ".join(reason.split()), limit=_LONGEST_REASON)
+
+
+LIMIT: Final = 5.0
+"""Time limit of one message, in seconds."""
+
+LONGEST_BODY: Final = 10_000
+"""Bytes."""
+
+
+class Beat(StrEnum):
+    """What is sent, as the path below the check's address."""
+
+    START = "/start"
+    SUCCESS = ""
+    FAIL = "/fail"
+
+
+async def beat(url: str, what: Beat, text: str = "") -> tuple[Problem, ...]:
+    """Notify the service.
+
+    Args:
+        url: the check's address.
+        what: has happened.
+        text: sent along, cut to 10 kB.
+
+    Returns:
+        ``heartbeat-unsent`` where it could not be sent; nothing is ever raised for it.
+    """
+    try:
+        await run_with_timeout(lambda: _post(url + what, text), LIMIT)
+    except TimeoutError:
+        return (problem("heartbeat-unsent", reason=phrase("no-answer-within", limit=timedelta(seconds=LIMIT))),)
+    except urllib.error.HTTPError as error:
+        error.close()
+        return (problem("heartbeat-unsent", reason=phrase("it-answers", code=error.code)),)
+    except (OSError, ValueError, http.client.HTTPException, RuntimeError) as error:
+        cause = getattr(error, "reason", None) or error
+        return (
+            problem(
+                "heartbeat-unsent",
+                reason=phrase("exception", kind=type(cause).__name__, said=without_secrets(str(cause), url)),
+            ),
+        )
+    return ()
+
+
+def _post(url: str, text: str) -> None:
+    body = text.encode("utf-8", "replace")[:LONGEST_BODY]
+    headers = {"Content-Type": "text/plain; charset=utf-8", "User-Agent": "cpimportd"}
+    request = urllib.request.Request(url, data=body, headers=headers, method="POST")  # noqa: S310 - http(s), by settings
+    with urllib.request.urlopen(request, timeout=LIMIT) as answer:  # noqa: S310
+        answer.read(1)

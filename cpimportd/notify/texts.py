@@ -5,10 +5,10 @@ from dataclasses import dataclass
 from datetime import datetime, tzinfo
 from typing import Final
 
-from cpimportd.core.outcomes import JOB
+from cpimportd.core.formatting import moment
+from cpimportd.core.model import JOB
 from cpimportd.core.problems import Problem, printable
-from cpimportd.core.time import moment
-from cpimportd.notify.conditions import RUN, UPLOAD, Change, Event, is_upload
+from cpimportd.notify.assessment import RUN, UPLOAD, Change, Event, is_upload
 
 LONGEST_TITLE: Final = 150
 LONGEST_BODY: Final = 30_000

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Final
 from rich.console import Console
 from rich.text import Text
 
-from cpimportd.core.figures import amount, count, signed
+from cpimportd.core.formatting import amount, count, signed
 from cpimportd.core.model import Figure
 from cpimportd.core.report import TERMS, Bridge, UnitReport
 from cpimportd.render.layout import (

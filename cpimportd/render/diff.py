@@ -7,8 +7,7 @@ from typing import TYPE_CHECKING, Final
 from rich.console import Console
 from rich.text import Text
 
-from cpimportd.core.figures import amount, count, signed
-from cpimportd.core.time import moment
+from cpimportd.core.formatting import amount, count, moment, signed
 from cpimportd.render.bridge import COLUMNS
 from cpimportd.render.explain import spot
 from cpimportd.render.fields import differences

@@ -7,9 +7,8 @@ from typing import TYPE_CHECKING, Final
 from rich.console import Console
 from rich.text import Text
 
-from cpimportd.core.figures import amount, count
+from cpimportd.core.formatting import amount, count, day, document_day, moment
 from cpimportd.core.model import Kind
-from cpimportd.core.time import day, document_day, moment
 from cpimportd.render import fields
 from cpimportd.render.bridge import COLUMNS, terms
 from cpimportd.render.fields import line_text, title_of

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any, Final
 
-from cpimportd.core.figures import amount
+from cpimportd.core.formatting import amount
 from cpimportd.core.model import Kind
 from cpimportd.core.problems import printable
 from cpimportd.documents.columns import COLUMNS

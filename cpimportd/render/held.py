@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from rich.console import Console
 
-from cpimportd.core.time import moment
+from cpimportd.core.formatting import moment
 from cpimportd.render.diff import render_difference
 from cpimportd.render.layout import MAX_PROBLEMS, clean, print_heading, print_line, print_rest
 from cpimportd.render.run import render_problems

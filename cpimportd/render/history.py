@@ -10,11 +10,10 @@ from rich.console import Console
 from rich.text import Text
 
 from cpimportd.core.catalog import CATALOG
-from cpimportd.core.figures import amount, count
+from cpimportd.core.formatting import amount, count, moment
 from cpimportd.core.model import Kind, Unit
 from cpimportd.core.problems import Problem
 from cpimportd.core.report import FileReport, RunReport, UnitReport
-from cpimportd.core.time import moment
 from cpimportd.core.typed import from_tree, to_json
 from cpimportd.render import fields
 from cpimportd.render.layout import (

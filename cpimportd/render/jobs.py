@@ -7,9 +7,8 @@ from typing import TYPE_CHECKING, Final
 from rich.console import Console
 from rich.text import Text
 
-from cpimportd.core.figures import amount, count
+from cpimportd.core.formatting import amount, count, moment
 from cpimportd.core.model import Kind
-from cpimportd.core.time import moment
 from cpimportd.render.bridge import terms
 from cpimportd.render.layout import (
     Cell,

@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import NamedTuple
 
 from cpimportd.core.catalog import Effect
-from cpimportd.core.figures import amount, count
+from cpimportd.core.formatting import amount, count
 from cpimportd.core.model import Kind
 from cpimportd.core.problems import Problem, printable
 from cpimportd.core.report import (

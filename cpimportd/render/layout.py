@@ -18,7 +18,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from cpimportd.core.figures import count
+from cpimportd.core.formatting import count
 from cpimportd.core.problems import printable
 
 _ENDLESS: Final = 100_000

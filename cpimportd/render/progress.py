@@ -21,12 +21,12 @@ from rich.progress import BarColumn, ProgressColumn, SpinnerColumn, Task, TaskID
 from rich.progress import Progress as Bars
 from rich.text import Text
 
-from cpimportd.core.figures import count
+from cpimportd.core.formatting import count
 from cpimportd.core.model import Progress
 from cpimportd.core.problems import Problem
 from cpimportd.core.report import RunReport
-from cpimportd.core.seen import SeenWorkbook
 from cpimportd.core.waiting import Wait, describe_waits, report_waits_to
+from cpimportd.core.workbooks import SeenWorkbook
 from cpimportd.daemon.messages import (
     CurrentWaits,
     LogLine,

@@ -8,12 +8,10 @@ from rich.console import Console
 from rich.text import Text
 
 from cpimportd.core.catalog import Effect
-from cpimportd.core.figures import amount, count
+from cpimportd.core.formatting import amount, command, count, moment
 from cpimportd.core.model import Kind
 from cpimportd.core.problems import Problem
 from cpimportd.core.report import FileReport, FileStatus, KindTotal, RunReport, RunStatus, UnitReport, UnitStatus
-from cpimportd.core.shell import command
-from cpimportd.core.time import moment
 from cpimportd.render.bridge import render_bridge
 from cpimportd.render.journal import summary_line
 from cpimportd.render.layout import (

@@ -10,7 +10,7 @@ from zoneinfo import ZoneInfo
 from rich.console import Console
 from rich.text import Text
 
-from cpimportd.core.time import moment, span
+from cpimportd.core.formatting import moment, span
 from cpimportd.render.layout import (
     FEW_ROWS,
     Column,

@@ -16,9 +16,9 @@ from cpimportd.books.journal import memory
 from cpimportd.checks.guards import Earlier
 from cpimportd.checks.integrity import integrity
 from cpimportd.core.catalog import Effect
+from cpimportd.core.formatting import day
 from cpimportd.core.model import Kind, Progress, Unit
 from cpimportd.core.problems import Problem, ProblemError, problem
-from cpimportd.core.time import day
 from cpimportd.core.verdicts import UnitVerdict, Verdict
 from cpimportd.core.waiting import Wait, waiting
 from cpimportd.core.workbooks import Content, MissedFile, Snapshot

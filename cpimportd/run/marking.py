@@ -20,10 +20,10 @@ from cpimportd.config.settings import Reader, Settings
 from cpimportd.core.catalog import CATALOG, Effect
 from cpimportd.core.phrases import phrase
 from cpimportd.core.problems import Problem, ProblemError, printable, problem
-from cpimportd.core.texts.telling import told
+from cpimportd.core.texts.translation import told
 from cpimportd.core.typed import json_keys, to_json
 from cpimportd.render.workbooks.notes import MarkJob, Note
-from cpimportd.render.workbooks.output import write_output
+from cpimportd.render.workbooks.tables import write_output
 from cpimportd.run.spool import archived_runs, find_in_spool
 from cpimportd.workbook.reading import child_command
 from cpimportd.workbook.sandbox import run_limited, spawned

@@ -10,7 +10,7 @@ import asyncpg
 from cpimportd.books.journal import memory
 from cpimportd.books.publish.held import held_units
 from cpimportd.books.publish.plan import Published
-from cpimportd.core.figures import money
+from cpimportd.core.formatting import money
 from cpimportd.core.model import Kind
 from cpimportd.core.problems import Problem, printable, problem
 from cpimportd.core.report import FileReport, FileStatus, HeldUnit, KindTotal, UnitReport, UnitStatus

@@ -12,14 +12,13 @@ from pathlib import Path
 
 from msgspec.structs import replace
 
-from cpimportd.config.faults import check_expression
-from cpimportd.config.load import Loaded, load, require_database, require_source
+from cpimportd.config.load import Loaded, check_expression, load, require_database, require_source
 from cpimportd.config.settings import Settings
-from cpimportd.core.coredumps import forbid_core_dumps
 from cpimportd.core.files import own_folder
 from cpimportd.core.problems import ProblemError
+from cpimportd.core.process import forbid_core_dumps
 from cpimportd.core.system import unusable
-from cpimportd.daemon.beginning import STARTING
+from cpimportd.daemon.command_lines import STARTING
 from cpimportd.daemon.plan import (
     COPY_PREFIX,
     RESCHEDULED,

@@ -18,20 +18,18 @@ from typing import Final
 import asyncpg
 from pydantic import SecretStr
 
-from cpimportd.books.database.connection import opened
+from cpimportd.books.database.connection import create_scratch, drop_scratch, opened
 from cpimportd.books.database.embedded import EmbeddedPostgres, PostgresError
-from cpimportd.books.database.scratch import create_scratch, drop_scratch
 from cpimportd.books.reports.overview import Closings, PastRun, closings, past_runs
 from cpimportd.books.schema.upgrade import require_current, upgrade
 from cpimportd.config.settings import Database, Retry, Settings, Source
 from cpimportd.core.catalog import CATALOG, Effect
 from cpimportd.core.files import make_folder
-from cpimportd.core.leftovers import temporary_folder
-from cpimportd.core.model import Kind, Progress, Unit
-from cpimportd.core.outcomes import held_alone
+from cpimportd.core.model import Kind, Progress, Unit, held_alone
 from cpimportd.core.problems import ProblemError, problem
 from cpimportd.core.rehearsed import Rehearsal, RehearsedRun, SumDiffers
 from cpimportd.core.report import RunReport, RunStatus, UnitStatus
+from cpimportd.core.spool_locks import temporary_folder
 from cpimportd.core.system import uninterrupted, unusable
 from cpimportd.run.pipeline import run_once
 from cpimportd.run.request import RunRequest

@@ -27,9 +27,9 @@ from typing import Final
 import msgspec
 
 from cpimportd.core.files import make_folder, own_folder, write_whole
-from cpimportd.core.leftovers import LOCK, MANIFEST, ROWS, STAMP, may_be_in_use, remove_abandoned, take_lock
 from cpimportd.core.model import Kind
 from cpimportd.core.problems import ProblemError
+from cpimportd.core.spool_locks import LOCK, MANIFEST, ROWS, STAMP, may_be_in_use, remove_abandoned, take_lock
 from cpimportd.core.system import unusable
 from cpimportd.core.typed import from_tree, to_json
 from cpimportd.core.workbooks import FetchedFile

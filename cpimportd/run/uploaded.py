@@ -5,8 +5,8 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
-from cpimportd.core.leftovers import temporary_folder
 from cpimportd.core.problems import ProblemError, problem
+from cpimportd.core.spool_locks import temporary_folder
 from cpimportd.core.system import unusable
 from cpimportd.source.listing import SUFFIXES, is_workbook
 

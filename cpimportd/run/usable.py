@@ -14,7 +14,7 @@ from cpimportd.config.load import Loaded
 from cpimportd.config.settings import Settings
 from cpimportd.core.phrases import phrase
 from cpimportd.core.problems import Problem, ProblemError, problem, with_facts
-from cpimportd.core.statefolder import DEFAULT_PATH
+from cpimportd.core.state_folder import DEFAULT_PATH
 
 
 def require_usable(loaded: Loaded) -> None:

@@ -15,10 +15,9 @@ from cpimportd.core.phrases import Phrase, Reason, as_phrase, phrase, reason_of
 from cpimportd.core.problems import ProblemError, problem
 from cpimportd.core.waiting import report_slow
 from cpimportd.source.client import PassiveError, UnexpectedPeerError
-from cpimportd.source.control import TRANSPARENT, ImplicitTlsError, OtherProtocolError, reply_text
+from cpimportd.source.control import TRANSPARENT, ImplicitTlsError, OtherProtocolError, redact, reply_text
 from cpimportd.source.interface import FileTooLargeError, InUseError, PermanentError
 from cpimportd.source.listing import decode
-from cpimportd.source.redaction import redact
 
 _LIMIT = re.compile(r"maximum|too many|limit|already connected|no more connections", re.IGNORECASE)
 _LOCKED_OUT = re.compile(r"fail|attempt|incorrect|password|auth", re.IGNORECASE)

@@ -13,8 +13,8 @@ from cpimportd.core.phrases import phrase
 from cpimportd.core.problems import Problem, ProblemError, problem
 from cpimportd.core.workbooks import FetchedFile, MissedFile
 from cpimportd.source import address
+from cpimportd.source.download import Incoming, Spool, too_large
 from cpimportd.source.folder import FolderSource
-from cpimportd.source.incoming import Incoming, Spool, too_large
 from cpimportd.source.interface import (
     Entry,
     FileState,

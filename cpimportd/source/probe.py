@@ -7,10 +7,9 @@ from dataclasses import dataclass
 from datetime import UTC, tzinfo
 
 from cpimportd.config import settings
-from cpimportd.core.figures import count
+from cpimportd.core.formatting import count, moment
 from cpimportd.core.phrases import phrase
 from cpimportd.core.problems import Problem, ProblemError, printable, problem
-from cpimportd.core.time import moment
 from cpimportd.source import address
 from cpimportd.source.folder import FolderSource
 from cpimportd.source.ftp import BLOCK, FtpSession

@@ -21,7 +21,7 @@ from zoneinfo import ZoneInfo
 import msgspec
 from oncalendar import MAX_YEAR, BaseIterator
 
-from cpimportd.core.time import parse_zone
+from cpimportd.core.formatting import parse_zone
 from cpimportd.timetable.grammar import GrammarError, spelled_out
 
 EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)

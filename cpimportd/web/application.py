@@ -12,15 +12,13 @@ from fastapi.security import HTTPBearer
 from starlette.staticfiles import StaticFiles
 from starlette.types import ASGIApp
 
-from cpimportd.books.reports.reader import BooksReader
 from cpimportd.config.settings import Database, Settings
 from cpimportd.core.problems import ProblemError
 from cpimportd.daemon.client import Client
 from cpimportd.web import problem_details, routes_page, routes_runs
 from cpimportd.web.daemon_view import DaemonView
-from cpimportd.web.dependencies import Services, Shared, refuse_unknown
-from cpimportd.web.guard import Guard
-from cpimportd.web.methods import Methods
+from cpimportd.web.dependencies import BooksReader, Services, Shared, refuse_unknown
+from cpimportd.web.guard import Guard, Methods
 
 PREFIX: Final = "/api/v1/credit-portfolio"
 _DAEMON_ANSWERS_WITHIN: Final = 10.0

@@ -9,7 +9,7 @@ from typing import Any, Final
 
 from starlette.concurrency import run_in_threadpool
 
-from cpimportd.core.outcomes import held_alone
+from cpimportd.core.model import held_alone
 from cpimportd.core.problems import Problem, ProblemError
 from cpimportd.core.typed import to_json
 from cpimportd.daemon.client import (
@@ -27,7 +27,7 @@ FRESH: Final = 0.4
 
 _IMPORT: Final = "import"
 _PROGRESS: Final = re.compile(r"(?P<stage>[a-z ]+?)(?: (?P<done>\d+)/(?P<files>\d+) files, (?P<percent>\d+) %)?")
-"""As cpimportd.daemon.progress writes it."""
+"""As cpimportd.daemon.messages writes it."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,10 +13,10 @@ from starlette.responses import JSONResponse, Response
 from cpimportd.core.catalog import CATALOG
 from cpimportd.core.phrases import phrase
 from cpimportd.core.problems import Problem, ProblemError, problem
-from cpimportd.core.texts import telling
+from cpimportd.core.texts import translation
 from cpimportd.core.texts.translation import Language
 from cpimportd.core.typed import to_json
-from cpimportd.web.methods import allowed
+from cpimportd.web.guard import allowed
 
 MEDIA_TYPE: Final = "application/problem+json"
 
@@ -60,7 +60,7 @@ def in_language(found: Mapping[str, Any], language: Language) -> dict[str, Any]:
     stored before facts were; else None.
     """
     kind, message = CATALOG.get(str(found["code"])), str(found["message"])
-    text, whole = telling.told(found, language)
+    text, whole = translation.told(found, language)
     headless = text.sentence is message and bool(found.get("file")) and message.startswith(_HEADLESS)
     return {
         **found,

@@ -22,13 +22,13 @@ from python_calamine import (
 from cpimportd.core.model import Cell
 from cpimportd.core.phrases import Phrase, PhraseError, phrase, reason_of
 from cpimportd.core.problems import ProblemError, problem
-from cpimportd.workbook import second_engine, xls, xlsb
-from cpimportd.workbook.canonical import with_usual_names
+from cpimportd.core.system import raise_if_memory_was_missing
+from cpimportd.workbook import xls, xlsb, xlsx
 from cpimportd.workbook.guards import Contents
-from cpimportd.workbook.memory import raise_if_memory_was_missing
 from cpimportd.workbook.openfile import Workbook
 from cpimportd.workbook.package import Package
 from cpimportd.workbook.sheets import Row, Sheet, shown_sheets
+from cpimportd.workbook.xlsx import with_usual_names
 
 _ZERO_YEAR = 1899
 """Of the day that calamine makes of what is no number."""
@@ -84,7 +84,7 @@ def _of_zip(workbook: Workbook, contents: Contents, file: str) -> Cells:
         return _of_xlsb(workbook, file)
 
     def second(reason: Phrase | None) -> tuple[Sheet, ...]:
-        return second_engine.sheets(workbook, package, file, reason)
+        return xlsx.sheets(workbook, package, file, reason)
 
     if not contents.needs_second_engine:
         try:

@@ -7,13 +7,16 @@ import asyncio
 import json
 import os
 import sys
-from collections.abc import AsyncGenerator, Callable, Mapping
-from contextlib import aclosing
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Coroutine, Mapping
+from contextlib import aclosing, asynccontextmanager
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
+from typing import Any, ParamSpec, Protocol, TypeVar
 
 import cpimportd
-from cpimportd.config.settings import Reader
+from cpimportd.config.libraries import READING, require_new_enough
+from cpimportd.config.settings import Reader, Settings
 from cpimportd.core.files import open_private
 from cpimportd.core.model import Progress
 from cpimportd.core.phrases import phrase, reason_of
@@ -21,6 +24,7 @@ from cpimportd.core.problems import ProblemError, problem
 from cpimportd.core.system import unusable
 from cpimportd.core.workbooks import FetchedFile, Snapshot
 from cpimportd.documents.header import kind_by_name
+from cpimportd.workbook.forking import ForkServer
 from cpimportd.workbook.protocol import Job, OutputParser
 from cpimportd.workbook.sandbox import Start, run_limited, spawned
 
@@ -65,7 +69,7 @@ def worker_command() -> tuple[str, ...]:
 
 def prefork_command() -> tuple[str, ...]:
     """The command that starts the process that forks such children."""
-    return child_command("cpimportd.workbook.prefork")
+    return child_command("cpimportd.workbook.preload")
 
 
 async def read(
@@ -181,3 +185,54 @@ def child_job(path: Path, name: str, file_no: int, job: ReadJob, limits: Reader)
         "zip": {"entries": limits.max_entries, "unpacked": limits.max_unpacked, "ratio": limits.max_ratio},
         "most_problems": limits.max_problems,
     }
+
+
+P = ParamSpec("P")
+Result = TypeVar("Result")
+Act = Callable[P, Coroutine[Any, Any, Result]]
+
+
+class Read(Protocol):
+    """Reads one workbook, as :func:`read` does; called for all at once, it takes them in turn."""
+
+    async def __call__(
+        self,
+        file: FetchedFile,
+        file_no: int,
+        job: ReadJob,
+        limits: Reader,
+        rows_folder: Path,
+        *,
+        progress: Report = ...,
+    ) -> Snapshot:
+        """Arguments and result are those of :func:`cpimportd.workbook.reading.read`."""
+        ...
+
+
+@asynccontextmanager
+async def opened(settings: Settings) -> AsyncIterator[Read]:
+    """What reads, by ``engine.executor``.
+
+    Raises:
+        ProblemError: ``cluster-not-installed``, ``cluster-unreachable``, ``library-old``.
+    """
+    if settings.engine.executor == "dask":
+        from cpimportd.workbook.cluster.parent import connected  # noqa: PLC0415 - few read elsewhere
+
+        async with connected(settings.engine, settings.reader) as (cluster, _):
+            yield cluster.read
+        return
+    require_new_enough(READING)
+    async with ForkServer(prefork_command()) as workers:
+        yield _in_turn(partial(read, start=workers.fork), settings.reader.parallel)
+
+
+def _in_turn(act: Act[P, Result], at_once: int) -> Act[P, Result]:
+    """The same act, for so many callers at a time."""
+    turns = asyncio.Semaphore(at_once)
+
+    async def in_turn(*arguments: P.args, **named: P.kwargs) -> Result:
+        async with turns:
+            return await act(*arguments, **named)
+
+    return in_turn

@@ -15,10 +15,10 @@ from typing import Final
 
 from cpimportd.config.libraries import READING
 from cpimportd.config.settings import Reader
-from cpimportd.core.leftovers import temporary_folder
 from cpimportd.core.model import Kind
 from cpimportd.core.phrases import Phrase, phrase
 from cpimportd.core.problems import Problem, ProblemError, problem
+from cpimportd.core.spool_locks import temporary_folder
 from cpimportd.core.system import unusable
 from cpimportd.core.workbooks import FetchedFile, Snapshot
 from cpimportd.workbook.reading import ReadJob, read

@@ -6,9 +6,9 @@ import subprocess
 import pytest
 from pydantic import SecretStr
 
-from cpimportd.books.database import dumped, programs
+from cpimportd.books.database import programs
 from cpimportd.books.database.backup import backup
-from cpimportd.books.database.dumped import Relation
+from cpimportd.books.database.programs import Relation
 from cpimportd.books.schema.upgrade import upgrade
 from cpimportd.config.settings import Database
 from cpimportd.core.problems import ProblemError
@@ -194,9 +194,9 @@ def test_what_is_wanted_is_compared_whole_and_in_words():
         Relation("public", "a_id_seq", "S", "x", asked=False, readable=False),
     ]
     listed = "; comment\n1; 0 2 TABLE public a x\n2; 0 3 TABLE public a b x\n3; 0 4 SEQUENCE public a_id_seq x\n"
-    assert dumped.missing(wanted, listed) == ("TABLE DATA public a x",)
-    assert dumped.missing(wanted, listed + "4; 0 2 TABLE DATA public a b x\n") == ("TABLE DATA public a x",)
-    assert dumped.missing(wanted, listed + "4; 0 2 TABLE DATA public a x\n") == ()
+    assert programs.missing(wanted, listed) == ("TABLE DATA public a x",)
+    assert programs.missing(wanted, listed + "4; 0 2 TABLE DATA public a b x\n") == ("TABLE DATA public a x",)
+    assert programs.missing(wanted, listed + "4; 0 2 TABLE DATA public a x\n") == ()
 
 
 # As the program says it in Russian, where LC_ALL does not forbid it; and as several vendors say it.

@@ -4,7 +4,7 @@ import asyncio
 
 import pytest
 
-from cpimportd.books.schema import needed
+from cpimportd.books.schema import rights
 from cpimportd.books.schema.rights import (
     check_tables,
     department_exists,
@@ -126,14 +126,14 @@ async def test_a_backend_that_has_changed_is_told_by_table_and_column(
 
 
 def test_what_a_run_compares_with_is_what_the_backend_makes():
-    types = {"Integer": needed.INTEGER, "String": needed.TEXT, "Text": needed.TEXT, "Numeric": needed.NUMERIC,
-             "Date": needed.DATE, "DateTime": needed.TIME, "Boolean": needed.BOOLEAN}  # fmt: skip
+    types = {"Integer": rights.INTEGER, "String": rights.TEXT, "Text": rights.TEXT, "Numeric": rights.NUMERIC,
+             "Date": rights.DATE, "DateTime": rights.TIME, "Boolean": rights.BOOLEAN}  # fmt: skip
     made = {table.name: {one.name: types[type(one.type).__name__] for one in table.columns} for table in BACKEND_TABLES}
-    assert list(needed.NEEDED) == list(made)
+    assert list(rights.NEEDED) == list(made)
     for table, columns in made.items():
-        unused = needed.NOT_USED.get(table, frozenset())
+        unused = rights.NOT_USED.get(table, frozenset())
         assert unused <= columns.keys()
-        assert needed.NEEDED[table] == {name: of for name, of in columns.items() if name not in unused}
+        assert rights.NEEDED[table] == {name: of for name, of in columns.items() if name not in unused}
 
 
 @pytest.mark.asyncio

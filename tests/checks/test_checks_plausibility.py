@@ -7,7 +7,7 @@ import pytest
 
 from cpimportd.checks.plausibility import plausibility
 from cpimportd.config.settings import Guards
-from cpimportd.core.figures import count
+from cpimportd.core.formatting import count
 from cpimportd.core.model import Group, Unit
 from cpimportd.core.problems import problem
 from cpimportd.core.unit_facts import DocumentFact, UnitFacts

@@ -13,7 +13,7 @@ from cpimportd.daemon.client import failed_jobs, needing_attention
 from cpimportd.daemon.slots import Slots
 from cpimportd.daemon.state import State
 from cpimportd.daemon.store import FinishedRun, Record, decode, encode
-from cpimportd.daemon.wording import status_line, status_lines
+from cpimportd.daemon.supervisor import status_line, status_lines
 from cpimportd.notify.nagios import Level, Thresholds, findings_of_runs
 from cpimportd.notify.nagios_answer import Answer
 from cpimportd.notify.prometheus import registry_of, text_of

@@ -16,7 +16,7 @@ from cpimportd.config.settings import Reader, Settings
 from cpimportd.core.problems import ProblemError
 from cpimportd.run.planner import make_plan
 from cpimportd.workbook import sample
-from cpimportd.workbook.engine import opened
+from cpimportd.workbook.reading import opened
 from cpimportd.workbook.sample import sample_problem
 
 SERVED = "[database]\nurl = 'postgresql://u@h/d'\n[source]\nurl = 'ftp://h/1c'\n"

@@ -14,10 +14,10 @@ from rich.console import Console
 from cpimportd.books.journal.names import ambiguous
 from cpimportd.cli import cli
 from cpimportd.core.catalog import CATALOG
+from cpimportd.core.formatting import command
 from cpimportd.core.model import Group, Unit
 from cpimportd.core.problems import problem
 from cpimportd.core.report import RunReport, RunStatus, UnitReport, UnitStatus
-from cpimportd.core.shell import command
 from cpimportd.render.run import render
 
 NAMES = (

@@ -11,10 +11,10 @@ from click.testing import CliRunner
 from cpimportd.cli import cli
 from cpimportd.config import unit
 from cpimportd.config.load import load
-from cpimportd.core import statefolder
+from cpimportd.config.unit import systemd
+from cpimportd.core import state_folder
 from cpimportd.core.problems import ProblemError
 from cpimportd.core.typed import to_json
-from cpimportd.core.unitfile import systemd
 from cpimportd.daemon.plan import env_copy
 from cpimportd.run.planner import _keep
 
@@ -186,7 +186,7 @@ def test_a_run_is_given_what_was_accepted_of_it(beside, tmp_path):
 
 def test_the_state_folder_is_not_guessed_where_the_file_may_say_it(beside):
     config = beside("CPIMPORTD_STATE_DIRECTORY=/state", "state_directory = '/file'")
-    assert statefolder.configured_state_folder(config, {}) is None
+    assert state_folder.configured_state_folder(config, {}) is None
     assert str(load(config, {}).settings.state_directory) == "/state"
 
 

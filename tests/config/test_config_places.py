@@ -11,7 +11,7 @@ from cpimportd.config.load import load, values
 from cpimportd.config.settings import Settings
 from cpimportd.config.show import render
 from cpimportd.core.problems import ProblemError
-from cpimportd.core.statefolder import DEFAULT_PATH
+from cpimportd.core.state_folder import DEFAULT_PATH
 
 FILE = '[source]\npassword = "from file"\nuser = "file"\n'
 OURS = {"CPIMPORTD_SOURCE__PASSWORD": "from environment"}

@@ -3,7 +3,7 @@
 import pytest
 
 from cpimportd.config.load import load
-from cpimportd.core import statefolder
+from cpimportd.core import state_folder
 
 FILES = ["", "state_directory = '/file/state'", "[database]\nurl = 'postgresql://h/d'"]
 ENVIRONMENTS = [
@@ -23,12 +23,12 @@ ENVIRONMENTS = [
 @pytest.mark.parametrize("content", FILES)
 def test_it_is_the_one_that_the_whole_configuration_names(tmp_path, monkeypatch, content, environ, root):
     monkeypatch.setattr("os.geteuid", lambda: 0 if root else 1000)
-    monkeypatch.setattr(statefolder, "USUAL", tmp_path / "nowhere")
+    monkeypatch.setattr(state_folder, "USUAL", tmp_path / "nowhere")
     file = tmp_path / "cpimportd.toml"
     file.write_text(content)
     whole = load(file, environ).settings.state_directory
-    assert statefolder.configured_state_folder(file, environ) == whole
-    assert statefolder.configured_state_folder(None, {**environ, "CPIMPORTD_CONFIG": str(file)}) == whole
+    assert state_folder.configured_state_folder(file, environ) == whole
+    assert state_folder.configured_state_folder(None, {**environ, "CPIMPORTD_CONFIG": str(file)}) == whole
 
 
 @pytest.mark.parametrize(
@@ -38,7 +38,7 @@ def test_it_is_the_one_that_the_whole_configuration_names(tmp_path, monkeypatch,
 def test_a_fault_elsewhere_does_not_hide_it(tmp_path, content):
     file = tmp_path / "cpimportd.toml"
     file.write_text(content)
-    assert str(statefolder.configured_state_folder(file, {})) == "/file/state"
+    assert str(state_folder.configured_state_folder(file, {})) == "/file/state"
 
 
 @pytest.mark.parametrize(
@@ -48,7 +48,7 @@ def test_where_the_file_does_not_say_it_nothing_is_guessed(tmp_path, content):
     file = tmp_path / "cpimportd.toml"
     if content is not None:
         file.write_bytes(content)
-    assert statefolder.configured_state_folder(file, {}) is None
+    assert state_folder.configured_state_folder(file, {}) is None
 
 
 @pytest.mark.parametrize(
@@ -63,7 +63,7 @@ def test_where_the_file_does_not_say_it_nothing_is_guessed(tmp_path, content):
 def test_a_file_that_is_no_toml_still_says_it_in_a_line_of_its_own(tmp_path, rest):
     file = tmp_path / "cpimportd.toml"
     file.write_bytes(b"state_directory = '/file/state'  # ours\n" + rest)
-    assert str(statefolder.configured_state_folder(file, {})) == "/file/state"
+    assert str(state_folder.configured_state_folder(file, {})) == "/file/state"
 
 
 @pytest.mark.parametrize(
@@ -78,10 +78,10 @@ def test_a_file_that_is_no_toml_still_says_it_in_a_line_of_its_own(tmp_path, res
 def test_where_no_toml_says_it_twice_or_elsewhere_nothing_is_guessed(tmp_path, content):
     file = tmp_path / "cpimportd.toml"
     file.write_bytes(content)
-    assert statefolder.configured_state_folder(file, {}) is None
+    assert state_folder.configured_state_folder(file, {}) is None
 
 
 def test_a_byte_order_mark_is_no_fault(tmp_path):
     file = tmp_path / "cpimportd.toml"
     file.write_bytes(b"\xef\xbb\xbfstate_directory = '/file/state'")
-    assert str(statefolder.configured_state_folder(file, {})) == "/file/state"
+    assert str(state_folder.configured_state_folder(file, {})) == "/file/state"

@@ -12,8 +12,7 @@ from cpimportd.core.catalog import CATALOG
 from cpimportd.core.phrases import phrase
 from cpimportd.core.problems import Problem, problem
 from cpimportd.core.texts import page, po
-from cpimportd.core.texts.telling import spoken, told
-from cpimportd.core.texts.translation import Translated
+from cpimportd.core.texts.translation import Translated, spoken, told
 from cpimportd.core.typed import to_json
 
 FILE = po.FOLDER / "ru.po"

@@ -7,7 +7,7 @@ import pytest
 
 import cpimportd.documents
 from cpimportd.core.phrases import PHRASES, UnfitError, phrase, reason_of
-from cpimportd.core.texts.telling import told
+from cpimportd.core.texts.translation import told
 from cpimportd.core.typed import to_json
 from cpimportd.documents.items import Fault
 

@@ -15,8 +15,7 @@ from cpimportd.core.problems import problem, sentence
 from cpimportd.core.report import RunStatus, run_message_id
 from cpimportd.core.texts import english
 from cpimportd.core.texts.explanation import FIELDS, Consequence, consequence_of, fields_of, fields_of_status, quote
-from cpimportd.core.texts.telling import journal_text, spoken, whole_text
-from cpimportd.core.texts.translation import translated
+from cpimportd.core.texts.translation import journal_text, spoken, translated, whole_text
 
 FIELD = re.compile(r"@([A-Z_]+)@")
 KINDS = pytest.mark.parametrize("kind", CATALOG.values(), ids=list(CATALOG))

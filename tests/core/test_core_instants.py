@@ -6,10 +6,9 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
-from cpimportd.core.figures import amount, count, signed
+from cpimportd.core.formatting import amount, count, day, document_day, moment, signed
 from cpimportd.core.report import FileReport, FileStatus, RunReport, RunStatus
-from cpimportd.core.time import day, document_day, moment
-from cpimportd.notify.conditions import Scope, assess_run
+from cpimportd.notify.assessment import Scope, assess_run
 
 MOSCOW = ZoneInfo("Europe/Moscow")
 EVENING = datetime(2026, 11, 23, 23, 30, tzinfo=UTC)

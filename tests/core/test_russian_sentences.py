@@ -16,15 +16,14 @@ import pytest
 
 import cpimportd
 from cpimportd.books.database import libpq, remedies
-from cpimportd.config import faults
+from cpimportd.config import load
 from cpimportd.core import addresses, system
 from cpimportd.core.catalog import CATALOG
 from cpimportd.core.phrases import Phrase, fact, phrase
 from cpimportd.core.problems import pasteable, problem
 from cpimportd.core.sentences import Sentence
 from cpimportd.core.texts import po
-from cpimportd.core.texts.telling import told
-from cpimportd.core.texts.translation import Translated, translated
+from cpimportd.core.texts.translation import Translated, told, translated
 from cpimportd.core.typed import to_json
 from cpimportd.core.wordings import PHRASES, WORDS
 from cpimportd.notify import cache
@@ -305,7 +304,7 @@ def test_every_phrase_that_a_table_names_is_on_the_list():
     named = {
         *(code for _, *codes in libpq._UNSUPPORTED.values() for code in codes), *libpq._HOSTADDR,
         *(code for _, code in remedies._LOGINS), *(code for _, code in cache._WAYS), *addresses._OTHER_SOURCES.values(),
-        *(code for code in system._EXHAUSTED.values() if code), *faults._EXPECTED.values(),
+        *(code for code in system._EXHAUSTED.values() if code), *load._EXPECTED.values(),
     }  # fmt: skip
     assert len(named) > 50
     assert named <= PHRASES.keys()

@@ -5,7 +5,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 from msgspec.structs import replace
 
-from cpimportd.core.seen import SeenWorkbook
+from cpimportd.core.workbooks import SeenWorkbook
 from cpimportd.daemon.attempts import Attempt, Retry, RunExit, SlotDone, backoff, decide_next_step, next_command
 from cpimportd.daemon.messages import RunResult
 from cpimportd.timetable.memory import PlannedSchedule

@@ -9,9 +9,8 @@ import pytest
 from msgspec.structs import replace
 
 from cpimportd.daemon.attempts import RunExit
-from cpimportd.daemon.copies import ConfigCopies
 from cpimportd.daemon.messages import RunResult
-from cpimportd.daemon.plan import COPY_PREFIX
+from cpimportd.daemon.plan import COPY_PREFIX, ConfigCopies
 from cpimportd.daemon.service import Daemon
 from cpimportd.daemon.store import Record, Store
 from tests.support.daemon.plans import PLAN

@@ -10,8 +10,8 @@ from hypothesis import strategies as st
 from cpimportd.core.model import Kind
 from cpimportd.core.problems import problem
 from cpimportd.core.report import FileReport, FileStatus, RunReport, RunStatus
-from cpimportd.core.seen import SeenWorkbook
 from cpimportd.core.waiting import Wait
+from cpimportd.core.workbooks import SeenWorkbook
 from cpimportd.daemon.messages import CurrentWaits, LogLine, RunResult, RunStarted, Stage, decode, encode
 from cpimportd.render.progress import messages_of_report
 

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from cpimportd.core.leftovers import remove_abandoned
+from cpimportd.core.spool_locks import remove_abandoned
 from tests.support.faults.table import Chapter
 from tests.support.polling import until
 

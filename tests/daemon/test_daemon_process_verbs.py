@@ -9,7 +9,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from cpimportd.core.time import moment
+from cpimportd.core.formatting import moment
 from cpimportd.daemon.plan import RESCHEDULED
 from cpimportd.demo.ftp import LoopbackFtpServer
 from tests.support.daemon.other_user import NOBODY

@@ -2,8 +2,7 @@
 
 import pytest
 
-from cpimportd.daemon.messages import CurrentWaits, Stage
-from cpimportd.daemon.progress import Progress
+from cpimportd.daemon.messages import CurrentWaits, Progress, Stage
 
 
 def heard(*stages: Stage | CurrentWaits) -> Progress:

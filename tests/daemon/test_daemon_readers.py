@@ -4,7 +4,7 @@ import pytest
 
 from cpimportd.daemon.attempts import NOTIFY, RunCommand, RunExit
 from cpimportd.daemon.messages import RunResult, decode, encode
-from cpimportd.daemon.readers import LONGEST_DELAY, RETRY_AFTER, NotifyRetry
+from cpimportd.daemon.runs import LONGEST_DELAY, RETRY_AFTER, NotifyRetry
 
 IMPORT, TELLING = RunCommand(), RunCommand(job=NOTIFY)
 

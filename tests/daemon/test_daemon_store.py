@@ -10,7 +10,7 @@ from msgspec.structs import replace
 
 from cpimportd.core.files import write_whole
 from cpimportd.core.model import Kind
-from cpimportd.core.seen import SeenWorkbook
+from cpimportd.core.workbooks import SeenWorkbook
 from cpimportd.daemon.store import GROUPS, FinishedRun, Record, Store, Upload, decode, encode
 from cpimportd.timetable.memory import Memory, Remembered
 

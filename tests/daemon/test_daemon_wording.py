@@ -7,15 +7,15 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
-from cpimportd.core.time import moment, span
+from cpimportd.core.formatting import moment, span
 from cpimportd.core.waiting import Wait
 from cpimportd.daemon.attempts import Retry, RunCommand
 from cpimportd.daemon.messages import CurrentWaits, Stage
-from cpimportd.daemon.refusal import Refusal
+from cpimportd.daemon.plan import Refusal
 from cpimportd.daemon.slots import Slots
 from cpimportd.daemon.state import Answers, State
 from cpimportd.daemon.store import FinishedRun, Record, Upload
-from cpimportd.daemon.wording import shorten, status_line, status_lines
+from cpimportd.daemon.supervisor import shorten, status_line, status_lines
 from cpimportd.timetable.memory import Memory
 from tests.daemon.test_daemon_progress import heard
 from tests.support.daemon.plans import plan

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from cpimportd.source.control import Stream
-from cpimportd.source.incoming import OVERLAP
+from cpimportd.source.download import OVERLAP
 from tests.support.faults.carriers import cut, stall, swallow, trickle
 from tests.support.faults.line import ALWAYS, WHOLE, content, first, first_replies, line_to, sample
 from tests.support.faults.proxy import Cut

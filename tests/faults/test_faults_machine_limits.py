@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from cpimportd.daemon.exhaustion import LoopExceptionHandler
+from cpimportd.daemon.log import LoopExceptionHandler
 from tests.support.daemon.living_daemon import environment
 from tests.support.daemon.other_user import NOBODY
 from tests.support.faults.machine import (

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from cpimportd.source.incoming import OVERLAP
+from cpimportd.source.download import OVERLAP
 from tests.support.faults.carriers import cut, swallow
 from tests.support.faults.line import ALWAYS, WHOLE, Line, content, first, line_to
 from tests.support.faults.proxy import Cut

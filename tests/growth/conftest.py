@@ -19,7 +19,7 @@ from cpimportd.config.sections import Alerts
 from cpimportd.config.settings import Database, Settings, Source
 from cpimportd.core.report import RunReport
 from cpimportd.demo.exports import ExportDay, Holding
-from cpimportd.notify.alerting import Occasion, run_with_notifications
+from cpimportd.notify.after_run import Occasion, run_with_notifications
 from cpimportd.run.pipeline import run_once
 from cpimportd.run.request import RunRequest
 from cpimportd.workbook import reading

@@ -5,7 +5,7 @@ import json
 from cpimportd.core.model import Kind
 from cpimportd.core.report import RunStatus, UnitStatus
 from cpimportd.demo.exports import books_after
-from cpimportd.notify.alerting import as_text
+from cpimportd.notify.after_run import as_text
 from cpimportd.notify.texts import LONGEST_BODY, LONGEST_TITLE
 from cpimportd.render.journal import journal_lines
 from cpimportd.render.layout import FEW_ROWS, MAX_ROWS

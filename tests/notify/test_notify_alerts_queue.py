@@ -12,7 +12,7 @@ from cpimportd.core.model import Kind
 from cpimportd.core.problems import problem
 from cpimportd.core.report import FileReport, FileStatus, HeldUnit, RunStatus
 from cpimportd.core.typed import to_json
-from cpimportd.notify.alerting import Occasion, notify_after_run
+from cpimportd.notify.after_run import Occasion, notify_after_run
 from cpimportd.notify.delivery import database, deliver
 from tests.support.notify.desk import FAILED, HELD, LOGIN, LOTOS, SHRUNK, VEGA, WELL, asyncio_apart, run_report
 from tests.support.notify.receivers import WebServer

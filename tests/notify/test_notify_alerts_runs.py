@@ -12,8 +12,8 @@ from urllib.parse import quote
 import pytest
 
 from cpimportd.core.report import RunReport
-from cpimportd.notify import heartbeat
-from cpimportd.notify.alerting import Occasion, run_with_notifications
+from cpimportd.notify import sending
+from cpimportd.notify.after_run import Occasion, run_with_notifications
 from tests.support.notify.desk import WELL, asyncio_apart
 from tests.support.notify.receivers import MailServer
 from tests.support.polling import until
@@ -171,7 +171,7 @@ def test_a_failure_that_is_retried_is_no_failure_to_the_service_yet(office, conf
     ("status", "hanging", "reason"), [(200, True, "no answer within 0.5 s"), (404, False, "it answers 404")]
 )
 def test_a_service_that_hangs_or_refuses_costs_seconds_and_a_warning(desk, web, monkeypatch, status, hanging, reason):
-    monkeypatch.setattr(heartbeat, "LIMIT", 0.5)
+    monkeypatch.setattr(sending, "LIMIT", 0.5)
     web.status, web.hanging = status, hanging
 
     async def published() -> RunReport:

@@ -7,7 +7,7 @@ import pytest
 
 from cpimportd.core.problems import ProblemError
 from cpimportd.notify.metrics import write_textfile
-from cpimportd.render.workbooks.output import write_output
+from cpimportd.render.workbooks.tables import write_output
 
 
 def write(text):

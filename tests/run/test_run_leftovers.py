@@ -14,8 +14,8 @@ from pathlib import Path
 import pytest
 
 from cpimportd.config.settings import Reader
-from cpimportd.core.leftovers import LOCK, remove_abandoned, temporary_folder
 from cpimportd.core.model import Kind
+from cpimportd.core.spool_locks import LOCK, remove_abandoned, temporary_folder
 from cpimportd.core.workbooks import FetchedFile
 from cpimportd.run.spool import SpoolFolder, open_spool, prune_spool
 from cpimportd.workbook.sample import sample_problem
@@ -39,7 +39,7 @@ time.sleep(60)
 
 REHEARSAL = """
 import time
-from cpimportd.core.leftovers import temporary_folder
+from cpimportd.core.spool_locks import temporary_folder
 
 with temporary_folder("cpimportd-rehearsal-") as folder:
     (folder / "a.xlsx").write_bytes(b"payments")

@@ -9,22 +9,21 @@ from cpimportd.books.reports.health import Figures, health
 from cpimportd.books.reports.history import history
 from cpimportd.books.reports.overview import workbooks
 from cpimportd.config.settings import Retry, Source
-from cpimportd.core.model import Kind
-from cpimportd.core.outcomes import JUDGED, SUCCEEDED, WELL
+from cpimportd.core.model import JUDGED, SUCCEEDED, WELL, Kind
 from cpimportd.core.report import RunStatus
-from cpimportd.core.seen import SeenWorkbook
+from cpimportd.core.workbooks import SeenWorkbook
 from cpimportd.daemon import attempts
 from cpimportd.daemon.attempts import Attempt, RunExit, SlotDone
 from cpimportd.daemon.client import needing_attention
 from cpimportd.daemon.messages import RunResult
 from cpimportd.daemon.store import FinishedRun, Record
 from cpimportd.demo.workbook import write_workbook
-from cpimportd.notify.alerting import Occasion, run_with_notifications
-from cpimportd.notify.conditions import Event, Scope, assess_run, compare
-from cpimportd.notify.heartbeat import Beat
+from cpimportd.notify.after_run import Occasion, run_with_notifications
+from cpimportd.notify.assessment import Event, Scope, assess_run, compare
 from cpimportd.notify.nagios import Level, Thresholds, findings_of_runs
 from cpimportd.notify.nagios_answer import Answer
 from cpimportd.notify.prometheus import registry_of, text_of
+from cpimportd.notify.sending import Beat
 from cpimportd.render.journal import summary_line
 from cpimportd.render.progress import messages_of_report
 from cpimportd.run.spool import archived_runs
@@ -263,7 +262,7 @@ async def test_a_slot_that_another_run_did_and_held_is_not_well_for_who_comes_ne
         beats.append(what)
         return ()
 
-    monkeypatch.setattr("cpimportd.notify.alerting.beat", beat)
+    monkeypatch.setattr("cpimportd.notify.after_run.beat", beat)
     alerts = workplace.settings.alerts.model_copy(update={"heartbeat_url": SecretStr("https://beats.example/x")})
     settings = workplace.settings.model_copy(update={"alerts": alerts})
     await run_with_notifications(settings, Occasion(schedule="import", slot=NOW), workplace.run(settings, **slot))

@@ -10,8 +10,8 @@ from pathlib import Path
 
 import pytest
 
+from cpimportd.books.database.connection import create_scratch, drop_scratch
 from cpimportd.books.database.embedded import EmbeddedPostgres
-from cpimportd.books.database.scratch import create_scratch, drop_scratch
 from cpimportd.config.settings import Database, Guards
 from cpimportd.core.problems import ProblemError
 from cpimportd.run import rehearsal

@@ -12,7 +12,7 @@ from unittest import mock
 
 import pytest
 
-from cpimportd.daemon import wording
+from cpimportd.daemon import supervisor
 from tests.support.simulation.naive_calendar import Rule, between, daily
 from tests.support.simulation.scene import Configured, Outcome, Scheduled, Way
 from tests.support.simulation.stories import (
@@ -115,7 +115,7 @@ def test_thirty_years(zone: str):
         start, Configured(zone, schedules(rule)), runs, longest_sleep=LONGEST_SLEEP.total_seconds(), busy_slice=120
     )
     # The status line is as dear as all the rest of a turn; the stories have it.
-    with world.open(), mock.patch.object(wording, "status_line", lives):
+    with world.open(), mock.patch.object(supervisor, "status_line", lives):
         try:
             others = live(world, random, rule, zone, until)
             asserted = world.look_back()

@@ -13,8 +13,8 @@ import pytest
 
 from cpimportd.config import settings
 from cpimportd.core.model import Progress
+from cpimportd.daemon.messages import Progress as Followed
 from cpimportd.daemon.messages import Stage
-from cpimportd.daemon.progress import Progress as Followed
 from cpimportd.source import listing
 from cpimportd.source.fetch import fetch
 from cpimportd.source.interface import FileState, FileTooLargeError

@@ -11,8 +11,8 @@ import pytest
 
 from cpimportd.config import settings
 from cpimportd.core.problems import ProblemError
+from cpimportd.source.download import Spool
 from cpimportd.source.fetch import fetch
-from cpimportd.source.incoming import Spool
 from cpimportd.source.interface import Entry, FileState
 from cpimportd.source.probe import probe
 from tests.support.source.serving import put, retry_for

@@ -7,7 +7,7 @@ import pytest
 
 from cpimportd.config.settings import Source
 from cpimportd.core.problems import ProblemError
-from cpimportd.source.outbox import put, require_outbox
+from cpimportd.source.upload import put, require_outbox
 from tests.support.source.serving import Start, files_in, settings_for
 
 NAME = "Lotos - Spisanie XLSX - исправить.xlsx"

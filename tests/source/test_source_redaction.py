@@ -14,9 +14,9 @@ import pytest
 from pydantic import SecretStr
 
 from cpimportd.core.problems import ProblemError
+from cpimportd.source.control import MASK, redact
 from cpimportd.source.fetch import fetch
 from cpimportd.source.probe import probe
-from cpimportd.source.redaction import MASK, redact
 from tests.source.test_source_answers import failure_of, saying, source_at
 from tests.support.secrets import FTP, FTP_ASCII
 from tests.support.source.scripted import Conversation, ScriptedServer

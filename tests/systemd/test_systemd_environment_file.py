@@ -1,6 +1,6 @@
 """EnvironmentFile= in a drop-in: what the unit is given by it, root's verbs see too, read by systemd's own rules."""
 
-from cpimportd.core.unitfile import systemd
+from cpimportd.config.unit import systemd
 from tests.support.systemd.machine import UNIT
 
 FILE = r"""# The predecessor's, word for word

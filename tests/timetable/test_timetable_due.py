@@ -5,8 +5,16 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
-from cpimportd.timetable.due import due, resumable, upcoming
-from cpimportd.timetable.memory import Memory, PlannedSchedule, Remembered, drop_future_slots, put_in_force
+from cpimportd.timetable.memory import (
+    Memory,
+    PlannedSchedule,
+    Remembered,
+    drop_future_slots,
+    due,
+    put_in_force,
+    resumable,
+    upcoming,
+)
 
 MOSCOW = ZoneInfo("Europe/Moscow")
 DAILY = PlannedSchedule("import", "*-*-* 06:00:00", MOSCOW, timedelta(hours=1))

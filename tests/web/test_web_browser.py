@@ -7,11 +7,11 @@ import pytest
 from playwright.sync_api import expect
 
 from cpimportd.books.journal.movements import What
-from cpimportd.core.figures import amount
+from cpimportd.core.formatting import amount
 from cpimportd.core.model import Kind
 from cpimportd.core.report import FileStatus, RunStatus, UnitStatus
 from cpimportd.core.waiting import WHAT
-from cpimportd.daemon.progress import STAGE_TEXTS
+from cpimportd.daemon.messages import STAGE_TEXTS
 from tests.support.daemon.fixtures import notify, place
 from tests.support.web.browser import chromium, window
 from tests.support.web.served import API, TOKEN, Served

@@ -9,8 +9,7 @@ from typing import Any
 import httpx
 import pytest
 
-from cpimportd.daemon.messages import Stage
-from cpimportd.daemon.progress import Progress
+from cpimportd.daemon.messages import Progress, Stage
 from cpimportd.web.daemon_view import DaemonState, progress
 from tests.support.daemon.fixtures import notify, place
 from tests.support.polling import until

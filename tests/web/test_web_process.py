@@ -12,10 +12,10 @@ import pytest
 from pydantic import ValidationError
 
 from cpimportd.books.database.embedded import EmbeddedPostgres
-from cpimportd.books.reports.reader import BooksReader
 from cpimportd.config.sections import Web
 from cpimportd.config.settings import Database
 from cpimportd.core.problems import ProblemError
+from cpimportd.web.dependencies import BooksReader
 from cpimportd.web.server import bind, require_closed
 from tests.support import launcher
 from tests.support.daemon.living_daemon import environment

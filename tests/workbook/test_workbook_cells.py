@@ -7,7 +7,7 @@ import pytest
 from cpimportd.core.model import CellError
 from cpimportd.core.problems import ProblemError
 from cpimportd.demo.workbook import write_workbook
-from cpimportd.workbook import second_engine
+from cpimportd.workbook import xlsx
 from cpimportd.workbook.cells import open_cells
 from cpimportd.workbook.guards import Contents, inspect
 from cpimportd.workbook.package import resolve
@@ -38,7 +38,7 @@ def package_of(path):
 
 
 def by_expat(path):
-    (sheet,) = second_engine.sheets(path, package_of(path), path.name)
+    (sheet,) = xlsx.sheets(path, package_of(path), path.name)
     return list(sheet.rows())
 
 
@@ -189,13 +189,13 @@ HIDDEN, VERY_HIDDEN = ' state="hidden"', ' state="veryHidden"'
 def test_hidden_sheets_count_only_where_nothing_else_is_there(changed, simple, limits, states, names):
     path = changed(simple, two_sheets(states))
     assert [sheet.name for sheet in cells(path, limits).sheets] == names
-    assert [sheet.name for sheet in second_engine.sheets(path, package_of(path), "a")] == names
+    assert [sheet.name for sheet in xlsx.sheets(path, package_of(path), "a")] == names
 
 
 def test_rows_can_be_read_twice(simple, limits):
     (sheet,) = cells(simple, limits).sheets
     assert list(sheet.rows()) == list(sheet.rows()) == SIMPLE
-    (sheet,) = second_engine.sheets(simple, package_of(simple), "a")
+    (sheet,) = xlsx.sheets(simple, package_of(simple), "a")
     assert list(sheet.rows()) == list(sheet.rows()) == SIMPLE
 
 

@@ -2,7 +2,7 @@
 
 import pytest
 
-from cpimportd.workbook import second_engine
+from cpimportd.workbook import xlsx
 from cpimportd.workbook.cells import open_cells
 from cpimportd.workbook.guards import inspect
 from tests.support.workbook.generated import Generator
@@ -31,7 +31,7 @@ def test_both_engines_show_what_a_spreadsheet_program_shows(tmp_path, limits, se
     opened = open_cells(path, contents, "a")
     assert opened.engine == "calamine"
     assert filled(opened.sheets) == meant(made.cells)
-    assert filled(second_engine.sheets(path, contents.package, "a")) == meant(made.cells)
+    assert filled(xlsx.sheets(path, contents.package, "a")) == meant(made.cells)
 
 
 @pytest.mark.parametrize("seed", range(1000, 1200))
@@ -67,4 +67,4 @@ def test_numbers_that_show_dates_are_rounded_alike(tmp_path, limits, seed):
     contents = inspect(path, limits, "a")
     opened = open_cells(path, contents, "a")
     assert opened.engine == "calamine"
-    assert filled(opened.sheets) == filled(second_engine.sheets(path, contents.package, "a"))
+    assert filled(opened.sheets) == filled(xlsx.sheets(path, contents.package, "a"))

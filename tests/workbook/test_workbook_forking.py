@@ -285,7 +285,7 @@ async def test_server_and_children_die_with_a_parent_that_has_no_time_to_clean_u
 async def test_what_is_prepared_for_reading_knows_no_settings_and_no_database():
     *python, _code, folder = prefork_command()
     assert [*python, folder] == [*child_command("cpimportd.workbook.worker")[:-2], folder]
-    code = "import sys; sys.path.insert(0, sys.argv[1]); import cpimportd.workbook.prefork; print(*sys.modules)"
+    code = "import sys; sys.path.insert(0, sys.argv[1]); import cpimportd.workbook.preload; print(*sys.modules)"
     process = await asyncio.create_subprocess_exec(*python, code, folder, stdout=asyncio.subprocess.PIPE)
     modules = (await process.communicate())[0].decode().split()
     assert {"cpimportd.workbook.worker", "python_calamine"} <= set(modules)

@@ -13,9 +13,9 @@ import pytest
 from openpyxl.descriptors.base import _convert
 from python_calamine import CalamineError
 
+from cpimportd.core.system import raise_if_memory_was_missing
 from cpimportd.workbook.cells import open_cells
 from cpimportd.workbook.guards import Contents
-from cpimportd.workbook.memory import raise_if_memory_was_missing
 from cpimportd.workbook.package import resolve
 
 _EVERY_ALLOCATION = """
@@ -126,7 +126,7 @@ def test_an_engine_that_hides_it_does_not_make_the_file_damaged(simple, monkeypa
         raise error
 
     monkeypatch.setattr("cpimportd.workbook.cells.CalamineWorkbook.from_filelike", hidden)
-    monkeypatch.setattr("cpimportd.workbook.second_engine.shared_texts", hidden)
+    monkeypatch.setattr("cpimportd.workbook.xlsx.shared_texts", hidden)
     with zipfile.ZipFile(simple) as archive:
         package = resolve(archive.namelist(), archive.read, "a.xlsx")
     contents = Contents("", is_zip=True, needs_second_engine=engine == "expat", package=package)

@@ -8,7 +8,7 @@ import pytest
 
 from cpimportd.core.model import CellError
 from cpimportd.core.problems import ProblemError
-from cpimportd.workbook import second_engine
+from cpimportd.workbook import xlsx
 from cpimportd.workbook.cells import open_cells
 from cpimportd.workbook.guards import inspect
 
@@ -103,7 +103,7 @@ def test_parts_are_found_wherever_they_lie_by_both_engines(stored, limits, where
     path = stored(*ELSEWHERE[where])
     contents, cells = opened(path, limits)
     assert (cells.engine, rows(cells.sheets)) == ("calamine", SIMPLE)
-    assert rows(second_engine.sheets(path, contents.package, "a")) == SIMPLE
+    assert rows(xlsx.sheets(path, contents.package, "a")) == SIMPLE
 
 
 @pytest.mark.parametrize("where", ELSEWHERE)
@@ -147,7 +147,7 @@ def test_engines_open_the_target_and_not_the_part_of_the_usual_name(stored, limi
     )
     path = stored({}, [("worksheets/sheet1.xml", "xl/worksheets/sheet1.xml")], **{"xl/xl/worksheets/sheet1.xml": other})
     contents, cells = opened(path, limits)
-    assert rows(cells.sheets) == rows(second_engine.sheets(path, contents.package, "a")) == [(1, (7.0,))]
+    assert rows(cells.sheets) == rows(xlsx.sheets(path, contents.package, "a")) == [(1, (7.0,))]
 
 
 def strict(_, content):
@@ -160,7 +160,7 @@ def test_strict_workbooks_are_read_by_both_engines(stored, limits):
     path = stored({}, (), strict)
     contents, cells = opened(path, limits)
     assert (cells.engine, rows(cells.sheets)) == ("calamine", SIMPLE)
-    assert rows(second_engine.sheets(path, contents.package, "a")) == SIMPLE
+    assert rows(xlsx.sheets(path, contents.package, "a")) == SIMPLE
 
 
 def test_a_workbook_that_counts_from_1904_is_known_wherever_it_lies(stored, limits):

@@ -13,18 +13,17 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Final
 
-from cpimportd.books.database import dumped, programs
+from cpimportd.books.database import programs
 from cpimportd.books.database.connection import SCHEMA, opened
-from cpimportd.books.database.dumped import Relation
-from cpimportd.books.database.programs import Program
+from cpimportd.books.database.programs import Program, Relation
 from cpimportd.books.database.session import patient
 from cpimportd.books.database.target import Target
 from cpimportd.config.settings import Database
 from cpimportd.core.files import own_folder
-from cpimportd.core.leftovers import abandoned, take_lock
 from cpimportd.core.model import BACKEND_TABLES
 from cpimportd.core.phrases import Reason, phrase
 from cpimportd.core.problems import ProblemError, printable, problem
+from cpimportd.core.spool_locks import abandoned, take_lock
 from cpimportd.core.waiting import report_slow
 
 KEPT: Final = 7
@@ -60,12 +59,12 @@ async def backup(
     """
     target = Target.of(database, direct=True)
     wanted, major, encoding = await _wanted(database)
-    dumped.require_rows(wanted)
+    programs.require_rows(wanted)
     pg_dump, pg_restore = await _chosen(programs.found("pg_dump") if candidates is None else candidates, major)
     limits = [f"--lock-wait-timeout={round(database.lock_timeout.total_seconds() * 1000)}"]
     if encoding != "SQL_ASCII":  # whose texts are in no encoding that could be converted from
         limits.append("--encoding=UTF8")
-    command = [str(pg_dump.path), "--format=custom", "--no-password", *limits, *dumped.selection(wanted)]
+    command = [str(pg_dump.path), "--format=custom", "--no-password", *limits, *programs.selection(wanted)]
     try:
         _make(folder)
         final = folder / f"{SCHEMA}-{datetime.now(UTC):%Y%m%dT%H%M%S.%fZ}.dump"
@@ -91,7 +90,7 @@ async def backup(
 async def _wanted(database: Database) -> tuple[tuple[Relation, ...], int, str]:
     """What a backup has to hold; the server's major version, and its encoding."""
     async with opened(database, direct=True) as connection:
-        wanted = await dumped.relations(connection, SCHEMA, ("departments", *BACKEND_TABLES))
+        wanted = await programs.relations(connection, SCHEMA, ("departments", *BACKEND_TABLES))
         encoding = await connection.fetchval("SELECT current_setting('server_encoding')")
         return wanted, connection.get_server_version().major, encoding
 
@@ -177,7 +176,7 @@ async def _prove(pg_restore: Program, file: Path, wanted: Sequence[Relation]) ->
     code, listed, said = await _ended([str(pg_restore.path), "--list", str(file)], programs.environment())
     missing: tuple[Reason, ...] = (said or phrase("program-ended", program=pg_restore.told, code=code),)
     if code == 0:
-        missing = dumped.missing(wanted, listed)
+        missing = programs.missing(wanted, listed)
     if missing:
         raise _incomplete(missing)
 

@@ -13,9 +13,9 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Final
 
-from cpimportd.core import postgresurl
+from cpimportd.core import addresses
+from cpimportd.core.addresses import KEYWORDS, UnknownOptionError
 from cpimportd.core.phrases import Reason, phrase, reason_of
-from cpimportd.core.postgresurl import KEYWORDS, UnknownOptionError
 from cpimportd.core.problems import ProblemError, problem
 
 _SYSTEM_FOLDERS: Final = ("/etc/postgresql-common", "/etc/sysconfig/pgsql", "/etc")
@@ -28,13 +28,13 @@ def refused(reason: Reason) -> ProblemError:
 
 
 def parse_url(url: str) -> dict[str, str]:
-    """The keywords that a URL sets, as :func:`cpimportd.core.postgresurl.parse` finds them.
+    """The keywords that a URL sets, as :func:`cpimportd.core.addresses.parse` finds them.
 
     Raises:
         ProblemError: ``config-value``: it cannot be read; ``database-option``: libpq knows no such keyword.
     """
     try:
-        return postgresurl.parse(url)
+        return addresses.parse(url)
     except UnknownOptionError as error:
         reason, way = phrase("no-such-option"), phrase("way-server-setting", name=error.name)
         raise ProblemError(problem("database-option", value=error.name, reason=reason, way=way)) from None

@@ -12,8 +12,8 @@ import asyncpg
 from cpimportd.books.database.queries import SHAPES, at_one_moment, in_batches, sql
 from cpimportd.books.journal.names import ambiguous
 from cpimportd.books.journal.origins import Origins, Place
-from cpimportd.core.figures import money
 from cpimportd.core.folding import fold
+from cpimportd.core.formatting import money
 from cpimportd.core.lists import each, first
 from cpimportd.core.model import Figure, Kind
 from cpimportd.core.phrases import phrase

@@ -18,7 +18,7 @@ from cpimportd.books.database.queries import at_one_moment, in_batches, sql
 from cpimportd.books.journal.names import find_organization
 from cpimportd.books.journal.origins import Origins, Place
 from cpimportd.books.journal.states import shape_of
-from cpimportd.core.figures import money
+from cpimportd.core.formatting import money
 from cpimportd.core.model import Figure, Kind
 from cpimportd.core.typed import json_keys
 

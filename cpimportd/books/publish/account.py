@@ -7,7 +7,7 @@ from decimal import Decimal
 import asyncpg
 
 from cpimportd.books.database.queries import EXPENSES, SHAPES, Shape, sql
-from cpimportd.core.figures import money
+from cpimportd.core.formatting import money
 from cpimportd.core.model import PAYMENTS, Figure, Kind, Unit
 from cpimportd.core.problems import Problem, ProblemError, problem
 from cpimportd.core.report import TERMS, Bridge

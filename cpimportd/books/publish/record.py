@@ -9,7 +9,7 @@ import asyncpg
 from cpimportd.books.database.queries import EXPENSES, SHAPES, sql
 from cpimportd.books.journal.memory import NOTHING, Fingerprints, fingerprints
 from cpimportd.books.publish.plan import Publication
-from cpimportd.core.figures import money
+from cpimportd.core.formatting import money
 from cpimportd.core.model import PAYMENTS, Figure, Group, Kind, Unit
 from cpimportd.core.problems import Problem
 from cpimportd.core.report import Bridge, FileStatus, UnitReport, UnitStatus

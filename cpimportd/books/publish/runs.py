@@ -14,8 +14,7 @@ import asyncpg
 from cpimportd import __version__
 from cpimportd.books.database.queries import sql
 from cpimportd.books.database.session import relying
-from cpimportd.core.model import Kind
-from cpimportd.core.outcomes import WELL
+from cpimportd.core.model import WELL, Kind
 from cpimportd.core.problems import ProblemError, problem
 from cpimportd.core.typed import json_text
 from cpimportd.core.waiting import report_slow

@@ -13,13 +13,12 @@ import asyncpg
 from cpimportd.books.database.obstacles import naming_interference
 from cpimportd.books.database.queries import FROM_JSON, SHAPES, sql
 from cpimportd.books.journal import memory
-from cpimportd.books.publish import account, held, notices, record, stage, undo_match
+from cpimportd.books.publish import account, held, merge, notices, record, stage
 from cpimportd.books.publish.merge import Journal
 from cpimportd.books.publish.plan import Published
 from cpimportd.books.publish.transaction import in_one_transaction, lock_books
-from cpimportd.core.figures import money
-from cpimportd.core.model import Kind, Unit
-from cpimportd.core.outcomes import PUBLISHED
+from cpimportd.core.formatting import money
+from cpimportd.core.model import PUBLISHED, Kind, Unit
 from cpimportd.core.phrases import Phrase, Reason, phrase
 from cpimportd.core.problems import Problem, ProblemError, problem
 from cpimportd.core.report import RunStatus, UnitReport, UnitStatus
@@ -78,7 +77,7 @@ async def _undo(connection: asyncpg.Connection, request: Undo) -> Published:
     await lock_books(connection, request.department_id, request.run_id)
     before = await _before(connection, request)
     await _require_ours(connection, request, before)
-    await undo_match.remember(connection)
+    await merge.remember(connection)
     journal = Journal(connection)
     steps = count(1)
     for run_id in request.runs:
@@ -91,7 +90,7 @@ async def _undo(connection: asyncpg.Connection, request: Undo) -> Published:
     await journal.write("references", "reactivate_organizations")
     closing = await _booked(connection)
     _require_equal(before, closing)
-    await undo_match.match(connection, request.run_id)
+    await merge.match(connection, request.run_id)
     await account.bridge_contracts(connection)
     await _remember(connection, request, before)
     undone = {Unit(organization, kind.group) for kind, organization in before}

@@ -12,8 +12,7 @@ from cpimportd.books.database.queries import sql
 from cpimportd.books.journal import memory
 from cpimportd.books.publish import held, notices
 from cpimportd.books.publish.notices import Outstanding
-from cpimportd.core.model import Kind
-from cpimportd.core.outcomes import JOB, SUCCEEDED
+from cpimportd.core.model import JOB, SUCCEEDED, Kind
 from cpimportd.core.problems import Problem
 from cpimportd.core.report import FileReport, HeldUnit
 

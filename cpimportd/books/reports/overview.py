@@ -14,9 +14,8 @@ from cpimportd.books.database.queries import at_one_moment, sql
 from cpimportd.books.journal import memory
 from cpimportd.books.journal.memory import EVER, Period
 from cpimportd.books.reports.history import RunLine, history
-from cpimportd.core.figures import money
-from cpimportd.core.model import Kind
-from cpimportd.core.outcomes import PUBLISHED
+from cpimportd.core.formatting import money
+from cpimportd.core.model import PUBLISHED, Kind
 from cpimportd.core.report import KindTotal
 from cpimportd.core.typed import json_keys, to_json
 

@@ -13,7 +13,7 @@ from cpimportd.books.database.queries import sql
 from cpimportd.books.journal.memory import NOTHING, fingerprints
 from cpimportd.books.publish import foreign
 from cpimportd.books.publish.foreign import Foreign, Shift, figure_sum
-from cpimportd.core.figures import money
+from cpimportd.core.formatting import money
 from cpimportd.core.model import Figure, Kind, Unit
 from cpimportd.core.phrases import Phrase, phrase
 from cpimportd.core.problems import Problem, problem

@@ -10,12 +10,12 @@ from pathlib import Path
 from typing import Final
 
 from cpimportd.checks.guards import closed_before
-from cpimportd.cli.checkup.line import CheckLine, bad, good
+from cpimportd.cli.checkup.checkup import CheckLine, bad, good
 from cpimportd.config.settings import Reader, Settings
 from cpimportd.core.files import foreign
+from cpimportd.core.formatting import day, document_day, moment
 from cpimportd.core.phrases import phrase
 from cpimportd.core.problems import problem
-from cpimportd.core.time import day, document_day, moment
 from cpimportd.timetable.calendar import next_slot
 from cpimportd.timetable.irregular import irregular_dates
 from cpimportd.workbook.confine import Walls

@@ -15,8 +15,7 @@ from cpimportd.core.catalog import CATALOG
 from cpimportd.core.report import RunStatus, run_message_id
 from cpimportd.core.texts import english
 from cpimportd.core.texts.explanation import Explanation, consequence_of, fields_of, fields_of_status, may_pass, quote
-from cpimportd.core.texts.telling import journal_text
-from cpimportd.core.texts.translation import Language, translated
+from cpimportd.core.texts.translation import Language, journal_text, translated
 
 _WIDTH = 78
 _HEAD = """\

@@ -3,8 +3,9 @@
 Cells hold what they say: texts stay texts, sums are numbers, dates are dates.
 """
 
-from collections.abc import AsyncGenerator, Iterable, Sequence
-from contextlib import aclosing, suppress
+import os
+from collections.abc import AsyncGenerator, Callable, Iterable, Iterator, Sequence
+from contextlib import aclosing, contextmanager, suppress
 from datetime import date
 from decimal import Decimal
 from pathlib import Path
@@ -15,7 +16,9 @@ from openpyxl.cell import WriteOnlyCell
 from openpyxl.styles import Alignment, Font
 from openpyxl.utils import get_column_letter
 
-from cpimportd.core.problems import printable
+from cpimportd.core import files
+from cpimportd.core.problems import ProblemError, printable, problem
+from cpimportd.core.system import require_replaceable, unusable
 
 Book: TypeAlias = Any
 Sheet: TypeAlias = Any
@@ -145,3 +148,51 @@ def cell_of(sheet: Sheet, value: object) -> SomeCell:
         cell.alignment = Alignment(vertical="top")
         return cell
     return text_cell(sheet, value)
+
+
+def make_folder(path: Path) -> None:
+    """Make a folder that a user named, private, with those above it; one that is there is left as it is.
+
+    Raises:
+        ProblemError: ``disk``, ``machine-exhausted``.
+    """
+    try:
+        files.make_folder(path)
+    except OSError as error:
+        raise ProblemError(unusable(path, error)) from error
+
+
+def write_output(path: Path, write: Callable[[Path], None], *, force: bool = False) -> None:
+    """Write a file by a function that is given a temporary one, see :func:`opened_output`.
+
+    Raises:
+        ProblemError: ``output-exists``, ``disk``, ``machine-exhausted``.
+    """
+    with opened_output(path, force=force) as temporary:
+        write(temporary)
+
+
+@contextmanager
+def opened_output(path: Path, *, force: bool = False) -> Iterator[Path]:
+    """A file to be written, mode 0600, under a temporary name in its folder; it has its own name once it is whole.
+
+    With ``force`` a file of that name is replaced.
+
+    Raises:
+        ProblemError: ``output-exists``, ``disk``, ``machine-exhausted``.
+    """
+    if not force and os.path.lexists(path):
+        raise _exists(path)
+    try:
+        require_replaceable(path)
+        with files.replacing(path, force=force) as temporary:
+            yield temporary
+            files.sync(temporary)
+    except FileExistsError as error:
+        raise _exists(path) from error
+    except OSError as error:
+        raise ProblemError(unusable(path, error)) from error
+
+
+def _exists(path: Path) -> ProblemError:
+    return ProblemError(problem("output-exists", path=str(path)))

@@ -18,7 +18,7 @@ from functools import partial
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any
 
-from cpimportd.core.coredumps import forbid_core_dumps
+from cpimportd.core.process import forbid_core_dumps
 from cpimportd.workbook.cluster.task import reader_identity
 
 if TYPE_CHECKING:

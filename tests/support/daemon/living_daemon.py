@@ -146,7 +146,7 @@ class LivingDaemon:
         run = self.run_pid()
 
         def stopped() -> list[int]:
-            readers = children(run, "cpimportd.workbook.prefork")
+            readers = children(run, "cpimportd.workbook.preload")
             signal_all(readers, signal.SIGSTOP)
             self._frozen += readers
             return readers
@@ -183,7 +183,7 @@ class LivingDaemon:
         self.process.wait()
         # One that was stopped before it could ask to die with its parent would stand for ever.
         signal_all(
-            [pid for pid in self._frozen if "cpimportd.workbook.prefork" in processes().get(pid, (0, ""))[1]],
+            [pid for pid in self._frozen if "cpimportd.workbook.preload" in processes().get(pid, (0, ""))[1]],
             signal.SIGKILL,
         )
 

@@ -10,7 +10,7 @@ from typing import Self
 from tests.support.polling import processes, until
 
 _ROLES = {
-    "cpimportd.workbook.prefork": "reader of a workbook",
+    "cpimportd.workbook.preload": "reader of a workbook",
     "-m cpimportd daemon": "daemon",
     "-m cpimportd.run.planner": "reader of the configuration",
     "-m cpimportd": "run",

@@ -14,7 +14,7 @@ from cpimportd.config.settings import Settings
 from cpimportd.core.model import Group, Kind, Unit
 from cpimportd.core.problems import Problem, problem
 from cpimportd.core.report import FileReport, FileStatus, RunReport, RunStatus, UnitReport, UnitStatus
-from cpimportd.notify.alerting import Occasion, notify_after_run
+from cpimportd.notify.after_run import Occasion, notify_after_run
 from tests.support.database import Templates
 from tests.support.notify.receivers import WebServer
 from tests.support.secrets import ALERT_TOKEN, look_at

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Self
 
-from cpimportd.daemon.journal import logger
+from cpimportd.daemon.log import logger
 
 _STANDS_FOR = re.compile(r"stands for ([\d\u00a0]+) older")
 _NOTHING = re.compile(r"\bNone\b")

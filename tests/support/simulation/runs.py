@@ -6,7 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
-from cpimportd.core.seen import SeenWorkbook
+from cpimportd.core.workbooks import SeenWorkbook
 from cpimportd.daemon.attempts import RunCommand, RunExit
 from cpimportd.daemon.messages import Message, RunResult, Stage
 from tests.support.simulation.scene import Outcome, Way

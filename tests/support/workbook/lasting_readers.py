@@ -17,7 +17,7 @@ from typing import Any
 
 import pytest
 
-from cpimportd.workbook import engine
+from cpimportd.workbook import reading
 from cpimportd.workbook.forking import ForkServer
 from cpimportd.workbook.sandbox import ENVIRONMENT
 from tests.support import launcher
@@ -109,6 +109,6 @@ atexit.register(LastingForkServer.end_all)
 @pytest.fixture(scope="session", autouse=True)
 def _readers_last() -> Iterator[None]:
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(engine, "ForkServer", LastingForkServer)
+        patch.setattr(reading, "ForkServer", LastingForkServer)
         yield
     LastingForkServer.end_all()

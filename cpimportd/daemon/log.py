@@ -3,18 +3,21 @@
 Modules of this room log with :func:`log_event` and :func:`log_problem`; the destination is chosen once, at the start.
 """
 
+import asyncio
 import json
 import logging
 import sys
+import time
 from collections.abc import Mapping
 from datetime import UTC, datetime, tzinfo
-from typing import IO, Final, Literal
+from typing import IO, Any, Final, Literal
 
 from logging_journald import Facility, JournaldTransport, check_journal_stream
 
 from cpimportd.core.catalog import message_id
 from cpimportd.core.problems import Problem, journal_fields
-from cpimportd.core.streams import lost_error
+from cpimportd.core.process import lost_error
+from cpimportd.core.system import exhausted
 
 Form = Literal["auto", "text", "json", "journal"]
 
@@ -183,3 +186,29 @@ class JsonFormatter(logging.Formatter):
         moment = datetime.fromtimestamp(record.created).astimezone()
         head = {"time": moment.isoformat(), "level": record.levelname.lower(), "priority": _priority(record.levelno)}
         return json.dumps({**head, "message": super().format(record), **_fields(record)}, ensure_ascii=False)
+
+
+_LOG_EVERY: Final = 60.0
+"""Seconds."""
+
+_PAUSE: Final = 0.1
+"""Seconds before the loop retries; short beside any watchdog interval."""
+
+
+class LoopExceptionHandler:
+    """An exception handler of an event loop."""
+
+    def __init__(self) -> None:
+        self._last_logged: float | None = None
+
+    def __call__(self, loop: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
+        """Handle an error of a callback."""
+        error = context.get("exception")
+        found = None if error is None else exhausted(error)
+        if found is None:
+            loop.default_exception_handler(context)
+            return
+        if self._last_logged is None or loop.time() - self._last_logged >= _LOG_EVERY:
+            self._last_logged = loop.time()
+            log_problem(found)
+        time.sleep(_PAUSE)

@@ -1,12 +1,40 @@
-"""How instants, days, zones and spans of time are written, for people, everywhere; in the zone of ``timezone``.
+"""How values are written for people: sums, counts, instants, days, zones, spans, and words of a shell."""
 
-An instant and its day are written as systemd and journalctl(1) write them, so that they can be pasted there; a date
-that stands in a document, without any clock, as 1C writes it. Scripts get ISO 8601 with an offset instead.
-"""
-
+import shlex
 from datetime import date, datetime, timedelta, tzinfo
+from decimal import Decimal
 from typing import Final
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError, available_timezones
+
+NBSP: Final = "\u00a0"
+"""Between thousands: a number is never torn apart at it."""
+
+_DECIMALS: Final = 2
+
+
+def amount(value: Decimal) -> str:
+    """A sum of money: ``1 234 567,89``, with no-break spaces; never rounded.
+
+    The kopecks are always there, fractions of them only where there are any: a control total of rates has some.
+    """
+    whole, _, part = f"{abs(value):f}".partition(".")
+    part = part.rstrip("0").ljust(_DECIMALS, "0")
+    return f"{'-' if value < 0 else ''}{count(int(whole))},{part}"
+
+
+def signed(value: Decimal) -> str:
+    """A sum whose direction matters: ``+12,00``, ``-3,50``, ``0,00``."""
+    return f"+{amount(value)}" if value > 0 else amount(value)
+
+
+def count(value: int) -> str:
+    """A number of things: ``1 050``, with a no-break space."""
+    return f"{value:,}".replace(",", NBSP)
+
+
+def money(value: Decimal) -> str:
+    """A sum as scripts get it: two decimals, a point, no thousands."""
+    return f"{value:.2f}"
 
 
 def moment(instant: datetime, zone: tzinfo | None) -> str:
@@ -96,3 +124,16 @@ LAST_YEAR: Final = 2100
 def in_years(day: date) -> bool:
     """Whether a date lies in the plausible years."""
     return FIRST_YEAR <= day.year <= LAST_YEAR
+
+
+OURS = "cpimportd"
+
+
+def command(*words: str) -> str:
+    """Our command with its words, as any POSIX shell takes it: ``cpimportd accept 'ООО "Рога"/expenses'``.
+
+    ``--`` ends the options, so that a word with a leading dash is not parsed as one.
+    """
+    verb, *rest = words
+    ends_options = ["--"] if any(word.startswith("-") for word in rest) else []
+    return shlex.join([OURS, verb, *ends_options, *rest])

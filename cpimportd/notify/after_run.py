@@ -22,14 +22,12 @@ from cpimportd.core.model import Kind
 from cpimportd.core.phrases import phrase
 from cpimportd.core.problems import Problem, ProblemError, problem
 from cpimportd.core.report import RunReport, RunStatus
-from cpimportd.core.texts.telling import spoken
-from cpimportd.core.texts.translation import say_in
+from cpimportd.core.texts.translation import say_in, spoken
 from cpimportd.notify import delivery
-from cpimportd.notify.conditions import Assessment, Change, Event, Scope, assess_job, assess_run, compare
+from cpimportd.notify.assessment import Assessment, Change, Event, Scope, assess_job, assess_run, compare
 from cpimportd.notify.delivery import DATABASE_ERRORS, database, deliver
 from cpimportd.notify.differences import lines_of_held
-from cpimportd.notify.heartbeat import Beat, beat
-from cpimportd.notify.sending import labelled_urls, send
+from cpimportd.notify.sending import Beat, beat, labelled_urls, send
 from cpimportd.notify.texts import Message, of_changes
 from cpimportd.render.layout import unwrapped
 from cpimportd.render.run import render

@@ -6,7 +6,7 @@ from pathlib import Path
 from cpimportd.core.files import write_whole
 from cpimportd.core.system import unusable
 from cpimportd.daemon import status as document
-from cpimportd.daemon.journal import log_problem
+from cpimportd.daemon.log import log_problem
 from cpimportd.daemon.state import State
 
 

@@ -1,9 +1,4 @@
-"""Standard input, output and error of a command: always there, and never a reason to break off what is being done.
-
-A reader that goes away, a full disk or a stream that was closed from the start changes nothing about what a command
-does, so it must not change its exit code either. Writes to these streams never raise; what was lost is told when the
-command ends.
-"""
+"""What holds for every process of ours: its standard streams exist, and its memory is written to no disk."""
 
 import errno
 import io
@@ -15,6 +10,8 @@ from typing import IO, TYPE_CHECKING, Final
 
 if TYPE_CHECKING:
     from _typeshed import ReadableBuffer
+import ctypes
+import resource
 
 _READER_GONE: Final = frozenset({errno.EPIPE, errno.ECONNRESET, errno.ENOTCONN, errno.ESHUTDOWN})
 
@@ -125,3 +122,17 @@ def _raw(stream: IO[str]) -> _LossTolerantStream | None:
     """The raw stream below; None if it is not ours, as in a test or another program."""
     raw = getattr(getattr(stream, "buffer", None), "raw", None)
     return raw if isinstance(raw, _LossTolerantStream) else None
+
+
+_PR_SET_DUMPABLE = 4  # prctl(2)
+
+
+def forbid_core_dumps() -> None:
+    """Leave no core dump, whoever started us and however.
+
+    The limit is inherited by every child. Where ``core_pattern`` names a program, the kernel pays no heed to the limit
+    (core(5)), but does so to the attribute, which also closes our memory and environment in /proc to everybody but root
+    (proc(5)); it ends with the next exec, so each program of ours says it anew.
+    """
+    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+    ctypes.CDLL(None).prctl(_PR_SET_DUMPABLE, 0, 0, 0, 0)

@@ -1,8 +1,8 @@
 """The child process that asks the database what a run did that died after it had begun to commit.
 
-``python -m cpimportd.run.aftermath FILE RUN`` prints one JSON document: ``status``, as the row has it once nothing of
-the run is under way in the database any more, or ``problem``, why that could not be learned. The daemon starts it, for
-it loads no database library itself.
+``python -m cpimportd.run.crash_outcome FILE RUN`` prints one JSON document: ``status``, as the row has it once
+nothing of the run is under way in the database any more, or ``problem``, why that could not be learned. The daemon
+starts it, for it loads no database library itself.
 """
 
 import asyncio
@@ -15,8 +15,8 @@ import asyncpg
 from cpimportd.books.database.failures import translate
 from cpimportd.books.publish.transaction import settled
 from cpimportd.config.load import load, require_database
-from cpimportd.core.coredumps import forbid_core_dumps
 from cpimportd.core.problems import ProblemError
+from cpimportd.core.process import forbid_core_dumps
 from cpimportd.core.typed import to_json
 
 

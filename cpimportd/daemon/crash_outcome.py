@@ -8,11 +8,11 @@ from typing import Final
 
 import msgspec
 
-from cpimportd.core.outcomes import PUBLISHED
+from cpimportd.core.model import PUBLISHED
 from cpimportd.core.phrases import Phrase, Reason, phrase
 from cpimportd.core.problems import Problem, printable, problem, with_facts
 from cpimportd.core.typed import from_tree
-from cpimportd.daemon.beginning import module_command
+from cpimportd.daemon.command_lines import module_command
 from cpimportd.daemon.process import run_environment, run_to_completion
 
 QUERY_TIMEOUT: Final = 45.0
@@ -66,7 +66,7 @@ async def query_crash_outcome(configuration: Path, run: int) -> CrashOutcome:
         configuration: of the run.
         run: its number.
     """
-    argv = module_command("cpimportd.run.aftermath", str(configuration), str(run))
+    argv = module_command("cpimportd.run.crash_outcome", str(configuration), str(run))
     try:
         _, answer = await run_to_completion(argv, QUERY_TIMEOUT, stdout=PIPE, stderr=DEVNULL, environ=run_environment())
         found = json.loads(answer)

@@ -7,10 +7,9 @@ from datetime import datetime
 from msgspec.structs import replace
 
 from cpimportd.core.problems import Problem, ProblemError, problem
-from cpimportd.daemon import refusal
-from cpimportd.daemon.copies import remove_copy
-from cpimportd.daemon.journal import log_event, log_problem, set_log_timezone
-from cpimportd.daemon.plan import Plan
+from cpimportd.daemon import plan
+from cpimportd.daemon.log import log_event, log_problem, set_log_timezone
+from cpimportd.daemon.plan import Plan, remove_copy
 from cpimportd.daemon.state import State
 from cpimportd.timetable.calendar import clear_rule_cache
 
@@ -53,7 +52,7 @@ class Reloader:
             except ProblemError as error:
                 refused = error.problems
                 self._log_refusal(refused)
-                self._state.refusal = refusal.record_refusal(self._state.refusal, refused, self._last_accepted, now())
+                self._state.refusal = plan.record_refusal(self._state.refusal, refused, self._last_accepted, now())
             self._state.answers = replace(self._state.answers, reloads_answered=answers.reloads_asked, refused=refused)
             on_answer()
 
@@ -81,7 +80,7 @@ class Reloader:
         found = self._state.refusal
         if found is None:
             return
-        self._state.refusal = refusal.recheck(found, self._last_accepted)
+        self._state.refusal = plan.recheck(found, self._last_accepted)
         if self._state.refusal is None:
             log_event(logging.INFO, "refusal-over", "the configuration file is again as it was loaded")
 
@@ -104,6 +103,6 @@ class Reloader:
 
     def remove_copies(self) -> None:
         """Remove the copies of the configurations, at the daemon's end."""
-        for plan in (self._state.plan, self._accepted):
-            if plan is not None:
-                remove_copy(plan)
+        for accepted in (self._state.plan, self._accepted):
+            if accepted is not None:
+                remove_copy(accepted)

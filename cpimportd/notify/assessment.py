@@ -8,8 +8,7 @@ from enum import StrEnum
 from typing import Final, Protocol
 
 from cpimportd.core.catalog import Effect
-from cpimportd.core.model import Group, Kind
-from cpimportd.core.outcomes import JOB, held_alone
+from cpimportd.core.model import JOB, Group, Kind, held_alone
 from cpimportd.core.problems import Problem, problem
 from cpimportd.core.report import FileStatus, RunReport, RunStatus, UnitStatus
 

@@ -9,7 +9,7 @@ from typing import Final
 from cpimportd.core.phrases import Reason, phrase
 from cpimportd.core.problems import Problem, ProblemError, problem
 from cpimportd.core.system import exhausted
-from cpimportd.daemon.beginning import command_line
+from cpimportd.daemon.command_lines import command_line
 from cpimportd.daemon.plan import Plan, decode
 from cpimportd.daemon.process import run_to_completion
 

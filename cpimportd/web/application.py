@@ -18,7 +18,8 @@ from cpimportd.daemon.client import Client
 from cpimportd.web import problem_details, routes_page, routes_runs
 from cpimportd.web.daemon_view import DaemonView
 from cpimportd.web.dependencies import BooksReader, Services, Shared, refuse_unknown
-from cpimportd.web.guard import Guard, Methods
+from cpimportd.web.guard import Guard
+from cpimportd.web.methods import Methods
 
 PREFIX: Final = "/api/v1/credit-portfolio"
 _DAEMON_ANSWERS_WITHIN: Final = 10.0

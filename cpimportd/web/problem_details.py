@@ -16,7 +16,7 @@ from cpimportd.core.problems import Problem, ProblemError, problem
 from cpimportd.core.texts import translation
 from cpimportd.core.texts.translation import Language
 from cpimportd.core.typed import to_json
-from cpimportd.web.guard import allowed
+from cpimportd.web.methods import allowed
 
 MEDIA_TYPE: Final = "application/problem+json"
 

@@ -11,7 +11,8 @@ from pathlib import Path
 
 import pytest
 
-from cpimportd.cli.checkup.checkup import attempt, checkup
+from cpimportd.cli.checkup.checkup import checkup
+from cpimportd.cli.checkup.line import attempt
 from cpimportd.cli.checkup.machine import reader_confinement
 from cpimportd.config.load import load
 from cpimportd.config.settings import Reader

@@ -3,7 +3,8 @@
 import pytest
 import trustme
 
-from cpimportd.cli.checkup.checkup import CheckLine, checkup
+from cpimportd.cli.checkup.checkup import checkup
+from cpimportd.cli.checkup.line import CheckLine
 from cpimportd.config.load import load
 from cpimportd.core.problems import ProblemError
 from cpimportd.workbook.cluster.task import reader_identity

@@ -7,7 +7,7 @@ from zoneinfo import ZoneInfo
 
 from cpimportd.books.reports.history import Change, Inserted, RunLine, Shown
 from cpimportd.books.reports.overview import CurrencyTotals, Summary
-from cpimportd.cli.checkup.checkup import CheckLine
+from cpimportd.cli.checkup.line import CheckLine
 from cpimportd.core.model import Kind
 from cpimportd.core.report import KindTotal
 from cpimportd.core.typed import to_json

@@ -14,7 +14,7 @@ from cpimportd.books.database.failures import translate
 from cpimportd.books.publish.notices import outstanding, readers
 from cpimportd.books.schema import rights
 from cpimportd.books.schema.upgrade import require_current
-from cpimportd.cli.checkup.checkup import CheckLine, attempt, bad, good, skipped
+from cpimportd.cli.checkup.line import CheckLine, attempt, bad, good, skipped
 from cpimportd.config.load import Loaded, require_database
 from cpimportd.config.settings import Database, Settings
 from cpimportd.core.phrases import phrase

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Final
 
 from cpimportd.checks.guards import closed_before
-from cpimportd.cli.checkup.checkup import CheckLine, bad, good
+from cpimportd.cli.checkup.line import CheckLine, bad, good
 from cpimportd.config.settings import Reader, Settings
 from cpimportd.core.files import foreign
 from cpimportd.core.formatting import day, document_day, moment

@@ -209,7 +209,8 @@ def _close_spool(run: Run, spool: SpoolFolder, kept: Intake | None) -> None:
     keep = kept is not None and bool(kept.read.snapshots) and not run.request.dry_run
     if kept is not None and keep:
         try:
-            spool.archive(run.run_id, [snapshot.file for snapshot in kept.read.snapshots], run.request.only)
+            files = [snapshot.file for snapshot in kept.read.snapshots]
+            spool.archive(run.run_id, files, run.request.only, alone=run.request.alone)
         except OSError as error:
             logger.warning("the workbooks of run %s could not be archived: %s", run.run_id, error)
     spool.close(keep_files=keep)

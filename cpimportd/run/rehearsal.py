@@ -139,6 +139,7 @@ class _Stage:
             from_folder=self.upload,
             only=frozenset(Kind(kind) for kind in archived.only),
             accepted=past[0].accepted,
+            alone=archived.alone,
         )
         report = await run_once(self.settings, request, self.progress)
         compared = await self._compare(report, past, day)

@@ -62,7 +62,9 @@ class SpoolFolder:
         """Their rows on the way to the database; gone when the run ends."""
         return self.path / ROWS
 
-    def archive(self, run: int | None, files: Sequence[FetchedFile], only: Iterable[Kind]) -> None:
+    def archive(
+        self, run: int | None, files: Sequence[FetchedFile], only: Iterable[Kind], *, alone: bool = False
+    ) -> None:
         """Write down what was fetched, and share with other runs what is byte for byte the same.
 
         The list is written first, and each link takes its file's place in one step: whenever this is stopped, the
@@ -72,6 +74,7 @@ class SpoolFolder:
             run: its number.
             files: what it worked on; what an earlier look at the server brought goes.
             only: the kinds that it was asked for.
+            alone: the files are not those of a day: somebody gave them.
 
         Raises:
             OSError: the disk is full; the files are there all the same.
@@ -80,7 +83,7 @@ class SpoolFolder:
             _Stored(file.name, str(file.path.relative_to(self.files)), file.size, file.sha256, file.modified)
             for file in files
         )
-        manifest = _Manifest(_VERSION, run, tuple(sorted(kind.value for kind in only)), listed)
+        manifest = _Manifest(_VERSION, run, tuple(sorted(kind.value for kind in only)), listed, alone)
         # In ASCII, as names on a disk need not be text.
         write_whole(self.path / MANIFEST, json.dumps(to_json(manifest), indent=1) + "\n")
         for earlier in {path.name for path in self.files.iterdir()} - {file.path.parent.name for file in files}:
@@ -131,6 +134,7 @@ class _Manifest(msgspec.Struct, frozen=True):
     run: int | None
     only: tuple[str, ...]
     files: tuple[_Stored, ...]
+    alone: bool = False
 
 
 def _manifest(folder: Path) -> _Manifest | None:
@@ -250,6 +254,7 @@ class ArchivedRun:
         began: when it did, in UTC.
         run: its number in the database.
         only: the kinds that it was asked for.
+        alone: the files are not those of a day: somebody gave them.
     """
 
     path: Path
@@ -257,6 +262,7 @@ class ArchivedRun:
     run: int
     only: tuple[str, ...]
     files: tuple[FetchedFile, ...]
+    alone: bool = False
 
 
 def archived_runs(root: Path) -> tuple[ArchivedRun, ...]:
@@ -278,4 +284,4 @@ def _archived(folder: Path, began: datetime) -> ArchivedRun | None:
     )
     if not all(file.path.is_file() for file in files):
         return None
-    return ArchivedRun(folder, began, found.run, found.only, files)
+    return ArchivedRun(folder, began, found.run, found.only, files, found.alone)

@@ -94,3 +94,16 @@ def test_copies_have_the_names_and_times_of_the_files_and_go(two_organizations):
         assert copy.stat().st_mtime == given.stat().st_mtime
         assert folder.stat().st_mode & 0o077 == 0
     assert not folder.exists()
+
+
+def test_a_rehearsal_takes_them_as_they_were_given(workplace, two_organizations):
+    assert workplace.command("run", *of(two_organizations, "Lotos"), "--yes").returncode == 0
+    done = workplace.command("rehearse", str(workplace.config()), "--json")
+    assert done.returncode == 0, done.stderr
+    first, by_hand = json.loads(done.stdout)["runs"]
+    assert (first["now"], by_hand["then"], by_hand["now"], by_hand["now_held"]) == (
+        "published",
+        "published",
+        "published",
+        [],
+    )

@@ -11,7 +11,7 @@ from cpimportd.books.journal import memory
 from cpimportd.books.publish import account, facts, foreign, held, merge, notices, record, runs, stage
 from cpimportd.books.publish.foreign import Foreign
 from cpimportd.books.publish.plan import Publication, Published, Today
-from cpimportd.books.publish.transaction import fence, in_one_transaction, lock_books
+from cpimportd.books.publish.transaction import distrust_estimates, fence, in_one_transaction, lock_books
 from cpimportd.books.publish.trial import HeldDifference, held_differences, may_be_accepted
 from cpimportd.books.schema.rights import details_unique_index
 from cpimportd.core.model import Figure, Unit
@@ -64,6 +64,7 @@ async def _publish(connection: asyncpg.Connection, publication: Publication) -> 
         concerned = publication.units.keys() | publication.held.keys()
         written = await foreign.correct(connection, journal, publication.department_id, concerned, index)
         if publication.units:
+            await distrust_estimates(connection)
             judgements, differences = await _judge(connection, publication, written, index)
             publication = _with_old_names(publication, judgements)
             units = await _merge(connection, publication, journal, judgements, written)

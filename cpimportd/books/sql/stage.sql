@@ -102,3 +102,15 @@ FROM unnest($1::text[]) AS wanted (name)
 JOIN pg_class c ON c.oid = to_regclass(wanted.name)
 WHERE pg_has_role(c.relowner, 'USAGE')
   AND pg_relation_size(c.oid) > current_setting('block_size')::int * greatest(c.relpages * 1.5, 128);
+
+-- name: underestimated
+-- Whether one of these tables has pages and, as far as the planner knows, hardly a row beside what the stage holds.
+SELECT EXISTS (
+    SELECT FROM unnest($1::text[]) AS wanted (name)
+    JOIN pg_class c ON c.oid = to_regclass(wanted.name)
+    WHERE c.relpages > 0
+      AND c.reltuples * 100 < (SELECT count(*) FROM stage_receipts) + (SELECT count(*) FROM stage_expenses));
+
+-- name: holds_rows
+-- Whether a table holds any row.
+SELECT EXISTS (SELECT FROM {table});

@@ -47,7 +47,7 @@ class Costs:
 
 MEASURED: Final = {
     "read_file_ms": ("a workbook's child process: fork, job, end", "ms of a processor"),
-    "spawn_file_ms": ("the same, started anew, as a cluster's worker does", "ms of a processor"),
+    "spawn_file_ms": ("the same with a new process, as on a cluster's worker", "ms of a processor"),
     "read_row_us": ("reading and understanding a row, in the child", "µs of a processor"),
     "child_bytes": ("address space of a child whose workbook has next to no rows", "bytes"),
     "child_row_bytes": ("a row, beyond that", "bytes"),
@@ -95,7 +95,7 @@ def needs(c: Costs) -> Iterator[tuple[str, str, str]]:
     yield (
         "reading all of them on a cluster",
         f"{hours(worker)} of a processor",
-        "workbooks × child started anew + rows × (reading + packing)",
+        "workbooks × new child process + rows × (reading + packing)",
     )
     yield "workers that read them in an hour", f"{count(math.ceil(worker / HOUR))} processors", "that, per hour"
     yield "the parent's share, which one process does", hours(parent), "rows × receiving"
@@ -171,7 +171,7 @@ def crowds(c: Costs) -> list[tuple[float, str, str, str, str]]:
         (2 * HOUR * 1e3 / c.read_file_ms, "an hour on two processors for the starts of children alone",
          "reading takes longer than its rows",
          f'`engine.executor = "dask"` with more than {count(2 * c.spawn_file_ms / c.read_file_ms)} processors: a worker'
-         " starts each reader anew"),
+         " starts a new process for each reader"),
         (600e3 / c.publish_file_ms, "ten minutes for statements per workbook, within the transaction",
          "publications take longer than their rows", "several rows per INSERT (`snapshot`, `run_unit`, the import log)"),
         (MIB / 68, "1 MiB of known digests sent to each child (68 bytes each), so in all workbooks² × 68 bytes",

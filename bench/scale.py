@@ -47,12 +47,12 @@ class Costs:
 
 MEASURED: Final = {
     "read_file_ms": ("a workbook's child process: fork, job, end", "ms of a processor"),
-    "spawn_file_ms": ("the same, started anew, as a cluster's worker does", "ms of a processor"),
+    "spawn_file_ms": ("the same with a new process, as on a cluster's worker", "ms of a processor"),
     "read_row_us": ("reading and understanding a row, in the child", "µs of a processor"),
     "child_bytes": ("address space of a child whose workbook has next to no rows", "bytes"),
     "child_row_bytes": ("a row, beyond that", "bytes"),
-    "hear_row_us": ("taking a row down, in the parent", "µs of a processor"),
-    "pack_row_us": ("packing a row for the way back, on a cluster's worker", "µs of a processor"),
+    "hear_row_us": ("receiving a row, in the parent", "µs of a processor"),
+    "pack_row_us": ("packing a row for its return, on a cluster's worker", "µs of a processor"),
     "unpack_row_us": ("unpacking it, in the parent", "µs of a processor"),
     "key_bytes": ("what the parent keeps of a row for the checks (tracemalloc)", "bytes"),
     "travel_bytes": ("a row on its way to the temporary table", "bytes"),
@@ -95,13 +95,13 @@ def needs(c: Costs) -> Iterator[tuple[str, str, str]]:
     yield (
         "reading all of them on a cluster",
         f"{hours(worker)} of a processor",
-        "workbooks × child started anew + rows × (reading + packing)",
+        "workbooks × new child process + rows × (reading + packing)",
     )
     yield "workers that read them in an hour", f"{count(math.ceil(worker / HOUR))} processors", "that, per hour"
-    yield "the parent's share, which one process does", hours(parent), "rows × taking down"
-    yield "the same with a cluster", hours(parent + unpacking), "rows × (taking down + unpacking)"
+    yield "the parent's share, which one process does", hours(parent), "rows × receiving"
+    yield "the same with a cluster", hours(parent + unpacking), "rows × (receiving + unpacking)"
     yield "what the parent keeps meanwhile", size(ROWS * c.key_bytes), "rows × what is kept of a row"
-    yield "rows on their way", size(ROWS * c.travel_bytes), "rows × bytes; once in the spool, once as temporary tables"
+    yield "rows in transit", size(ROWS * c.travel_bytes), "rows × bytes; once in the spool, once as temporary tables"
     yield "the first publication, in one transaction", hours(first), "rows × (comparison + insertion) + workbooks"
     yield "a day's publication, in one transaction", hours(day), "rows × comparison + changed documents + workbooks"
     yield (
@@ -123,7 +123,7 @@ def needs(c: Costs) -> Iterator[tuple[str, str, str]]:
     spent = CHANGED * LINES_PER_DOCUMENT
     left = (2**31 - ROWS * 14 / 25) / spent / 365
     yield (
-        "numbers left in `fin_expense_details.id`",
+        "ids left in `fin_expense_details.id`",
         f"for {left:.1f} years",
         "(2³¹ − details) ÷ lines of changed documents",
     )
@@ -135,20 +135,20 @@ def breaks(c: Costs) -> list[tuple[float, str, str, str, str]]:
     journal = 365 * CHANGED / ROWS * c.journal_document
     found = (
         (64 * MIB / c.travel_bytes, "rows a day", "`temp_buffers` (64 MB, set by us)",
-         "temporary tables go to the disk of the database: slower, and it needs the room",
+         "temporary tables go to the disk of the database: slower, and they need space there",
          "nothing; later the comparison organization by organization"),
         (100e9 / journal, "rows in the books", "100 GB of journal a year, at 0.5 % a day",
          "the database grows by its history", "`journal.keep`; `change` partitioned by month"),
         (15e6 / (c.stage_row_us + c.insert_row_us), "new rows", "3 × `database.lock_timeout` (15 s)",
-         "another department's run gives up waiting for the tables, and tries again",
+         "another department's run stops waiting for the tables, and retries",
          "raise `lock_timeout`; keep first imports apart"),
         (SHEET, "rows of one kind of one organization in one file", "a sheet of an .xlsx",
          "1C cannot export it", "several files of one organization and kind are one snapshot already"),
         ((GIB - c.child_bytes) / c.child_row_bytes, "rows in one file", "`reader.memory` (1 GiB)",
-         "its reader is ended (`reader-limit`), and its unit held", "raise it, or export in several files"),
+         "its reader is stopped (`reader-limit`), and its unit held", "raise it, or export in several files"),
         (200 * MIB / c.xlsx_bytes, "rows in one file", "`source.max_file_size` (200M)",
          "the file is refused", "raise it, or export in several files"),
-        (300e6 / c.read_row_us, "rows in one file", "`reader.cpu_time` (5 min)", "its reader is ended", "raise it"),
+        (300e6 / c.read_row_us, "rows in one file", "`reader.cpu_time` (5 min)", "its reader is stopped", "raise it"),
         (GIB / c.key_bytes, "rows a day", "1 GiB in the parent, for the keys of all documents",
          "the run outgrows a small machine",
          "a run per department; then integrity checks by SQL over the staged rows instead of keys in memory"),
@@ -159,7 +159,7 @@ def breaks(c: Costs) -> list[tuple[float, str, str, str, str]]:
         (7200e6 / one_run, "rows a day", "`daemon.run_time_limit` (2 h): reading by two, comparison by one",
          "the daily run is stopped", "`engine.executor = \"dask\"` for reading; several departments for publishing"),
         (8 * 3600e6 / c.backup_row_us, "rows in the books", "a backup in a night (8 h)",
-         "pg_dump is no backup any more", "physical backups with WAL archiving (pgBackRest, barman)"),
+         "pg_dump no longer serves as a backup", "physical backups with WAL archiving (pgBackRest, barman)"),
     )  # fmt: skip
     # What only a sheet longer than a sheet can be would reach is no limit.
     return sorted(row for row in found if row[1] != "rows in one file" or row[0] < SHEET)
@@ -171,11 +171,11 @@ def crowds(c: Costs) -> list[tuple[float, str, str, str, str]]:
         (2 * HOUR * 1e3 / c.read_file_ms, "an hour on two processors for the starts of children alone",
          "reading takes longer than its rows",
          f'`engine.executor = "dask"` with more than {count(2 * c.spawn_file_ms / c.read_file_ms)} processors: a worker'
-         " starts each reader anew"),
+         " starts a new process for each reader"),
         (600e3 / c.publish_file_ms, "ten minutes for statements per workbook, within the transaction",
          "publications take longer than their rows", "several rows per INSERT (`snapshot`, `run_unit`, the import log)"),
-        (MIB / 68, "1 MiB of known digests told to each child (68 bytes each), so in all workbooks² × 68 bytes",
-         "reading grows with the square", "tell a child only the digest of its own workbook"),
+        (MIB / 68, "1 MiB of known digests sent to each child (68 bytes each), so in all workbooks² × 68 bytes",
+         "reading grows with the square", "send a child only the digest of its own workbook"),
         (2**28 / c.report_file_bytes, "256 MiB, the most that a jsonb holds",
          "the report cannot be stored in `runs`", "keep files and units in their own tables alone"),
     )  # fmt: skip

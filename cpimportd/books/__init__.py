@@ -1,1 +1,1 @@
-"""Books: the database, the journal of changes and the memory of runs."""
+"""The books: database, publication, journal of changes, reports, and the records of runs."""

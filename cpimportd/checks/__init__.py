@@ -1,7 +1,7 @@
-"""TRUST: decides, from what was read and what the books say, what may be published and what is held.
+"""TRUST: decides from the snapshot and the books what may be published and what is held.
 
-Pure functions from frozen values to decisions. :func:`integrity` judges today's files by themselves: do they add up, is
-every document there once, do expenses and details match, did every organization's file come. Nobody can override
-what it finds, but for organizations that are closed for good. :func:`plausibility` compares with the books: is a
-unit so different from yesterday's that a human should look. He can accept that by the unit's name.
+Pure functions from frozen values to decisions. :func:`integrity` judges today's files alone: whether they add up, every
+document is there once, expenses and details match, and every organization's file came. Nobody can override its
+findings, except for organizations that are closed for good. :func:`plausibility` compares with the books: whether a
+unit differs so much from yesterday's that a human should check it. He can accept the unit by its name.
 """

@@ -1,4 +1,4 @@
-"""Whose documents a file holds: by what it names today, and by what its name brought last time."""
+"""Attributes a file to organizations: by the names in it today, and by the last file of the same name."""
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass

@@ -1,4 +1,4 @@
-"""Expenses against their details: every line has its expense, and the two sum to the same."""
+"""Compares expenses with their details: every line has its expense, and both have the same sum."""
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass

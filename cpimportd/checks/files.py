@@ -1,4 +1,4 @@
-"""Each file by itself: does it add up, and is anything in it twice, in two rows or under two names."""
+"""Checks each file alone: whether it adds up, and whether anything is in it twice, in two rows or under two names."""
 
 from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
 from decimal import Decimal

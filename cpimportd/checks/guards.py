@@ -1,4 +1,4 @@
-"""The guards: what of a unit's difference to the books a human should look at before it is published."""
+"""The guards: they find differences to the books that a human should check before a unit is published."""
 
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass

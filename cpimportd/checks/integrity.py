@@ -1,4 +1,4 @@
-"""May today's files be believed: the decision for each of them and for each unit, before the books are asked."""
+"""Decides for each of today's files and units whether it may be trusted, before the comparison with the books."""
 
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace

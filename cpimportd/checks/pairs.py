@@ -1,4 +1,4 @@
-"""Documents that went and came again under another name, found in pairs."""
+"""Pairs documents that were removed with the same documents under new names."""
 
 from collections import Counter
 from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence

@@ -1,4 +1,4 @@
-"""Should a human look first: how today's snapshot of each unit stands to the books."""
+"""Compares today's snapshot of each unit with the books, and decides whether a human must check it first."""
 
 from collections import Counter
 from collections.abc import Collection, Iterable, Mapping, Sequence

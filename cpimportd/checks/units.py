@@ -1,4 +1,4 @@
-"""What each unit is made of today, what it lacks, and which of its unchanged files must be read all the same."""
+"""Finds today's files of each unit, its missing files, and the unchanged files that must be read nevertheless."""
 
 from collections import Counter
 from collections.abc import Collection, Mapping, Sequence

@@ -1,4 +1,4 @@
-"""The verbs. Each one calls a function of a room; it and what it needs are imported when it is called."""
+"""The verbs. Each one calls a function of a room, and is imported with its dependencies only when it is called."""
 
 import gc
 import os

@@ -1,4 +1,4 @@
-"""``accept`` and ``undo``: what only a human may decide."""
+"""``accept`` and ``undo``: decisions reserved for a human."""
 
 import sys
 from collections.abc import Sequence

@@ -1,4 +1,4 @@
-"""What all verbs share: --config and --json, the call that they are given, and one way to end."""
+"""The parts that all verbs share: --config and --json, their call, and their ending."""
 
 import functools
 import signal

@@ -1,4 +1,4 @@
-"""How verbs reach the configuration, the books and the daemon, and wait for them."""
+"""Gives verbs the configuration, the books and the daemon, and waits for them."""
 
 import signal
 import sys

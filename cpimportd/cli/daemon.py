@@ -1,4 +1,4 @@
-"""``daemon`` and ``web``: the two that stay."""
+"""``daemon`` and ``web``: the two processes that keep running."""
 
 from typing import TYPE_CHECKING
 

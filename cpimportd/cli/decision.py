@@ -1,4 +1,4 @@
-"""How verbs show what there is to be decided about held units: ``diff --held``, and ``accept`` before it asks."""
+"""Shows held units before a decision: ``diff --held``, and ``accept`` before it asks."""
 
 from collections.abc import AsyncGenerator, Sequence
 from contextlib import aclosing

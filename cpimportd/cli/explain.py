@@ -1,4 +1,4 @@
-"""``explain`` and ``rejects``: from the books back to the cells of 1C's workbooks, and what is wrong in those."""
+"""``explain`` and ``rejects``: the cells of 1C's workbooks behind the books, and the errors in the workbooks."""
 
 from pathlib import Path
 from typing import TYPE_CHECKING

@@ -1,4 +1,4 @@
-"""``history``, ``show`` and ``diff``: which runs there were, and what each of them did."""
+"""``history``, ``show`` and ``diff``: the runs and their changes."""
 
 from collections.abc import Callable
 from datetime import date, datetime, timedelta

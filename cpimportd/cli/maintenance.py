@@ -1,4 +1,4 @@
-"""``db``, ``backup``, ``prune``, ``config`` and ``completion``: setting up, and looking after what is kept."""
+"""``db``, ``backup``, ``prune``, ``config`` and ``completion``: installation and maintenance."""
 
 from pathlib import Path
 from typing import TYPE_CHECKING

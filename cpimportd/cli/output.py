@@ -1,4 +1,4 @@
-"""What verbs print: JSON or text on stdout, problems on stderr, and long lists while they are read."""
+"""The output of verbs: JSON or text on stdout, problems on stderr, and long lists while they are read."""
 
 import json
 import sys

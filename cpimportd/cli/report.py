@@ -1,4 +1,4 @@
-"""``report`` and ``reconcile``: the jobs that a schedule can do, at a terminal or by alerts."""
+"""``report`` and ``reconcile``: the jobs that a schedule can run, shown at a terminal or sent as alerts."""
 
 import time
 from collections.abc import Callable

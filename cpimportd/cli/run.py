@@ -1,4 +1,4 @@
-"""``run``: import today's workbooks; and what every verb that makes a run needs."""
+"""``run``: imports today's workbooks; with the parts that every verb that starts a run needs."""
 
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta, tzinfo

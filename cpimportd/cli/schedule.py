@@ -1,4 +1,4 @@
-"""``next``, ``trigger``, ``reload`` and ``reschedule``: when something is due, and what the daemon is asked to do."""
+"""``next``, ``trigger``, ``reload`` and ``reschedule``: due times, and requests to the daemon."""
 
 import os
 from collections.abc import Mapping, Sequence

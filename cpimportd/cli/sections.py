@@ -1,4 +1,4 @@
-"""`cpimportd --help`: the verbs by what one wants to do, each with a line that is not cut off."""
+"""`cpimportd --help`: the verbs by purpose, each with an uncut line."""
 
 import itertools
 from collections import UserDict

@@ -1,4 +1,4 @@
-"""``status``, ``check`` and ``summary``: how the daemon, the machine and the books are now."""
+"""``status``, ``check`` and ``summary``: the present state of the daemon, the machine and the books."""
 
 from pathlib import Path
 from typing import TYPE_CHECKING, Final

@@ -1,4 +1,4 @@
-"""The variables in force, of process, unit and ``.env`` file, and the predecessor's names for ours."""
+"""The environment variables of process, unit and ``.env`` file, and the predecessor's names for our keys."""
 
 import io
 import logging

@@ -1,4 +1,4 @@
-"""The text of a configuration file or a credential: how its bytes are read, and what is wrong with its TOML."""
+"""Reads the text of a configuration file or a credential, and reports errors in its TOML."""
 
 import codecs
 import re

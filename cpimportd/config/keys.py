@@ -1,4 +1,4 @@
-"""The tree of keys that Settings has: which there are, what may be shown of their values, and which one was meant."""
+"""The tree of keys of Settings: existing keys, secret ones, and the key most similar to a misspelt one."""
 
 import re
 from collections.abc import Iterator, Mapping

@@ -1,4 +1,4 @@
-"""Whether the libraries that are installed are as new as this version of cpimportd declares that it needs."""
+"""Checks whether the installed libraries are as new as this version of cpimportd requires."""
 
 import re
 from collections.abc import Collection, Iterator, Sequence

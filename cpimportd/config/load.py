@@ -1,4 +1,4 @@
-"""From all places to one frozen Settings, with every fault said at once."""
+"""Loads all sources into one frozen Settings, and reports all errors at once."""
 
 import os
 import re

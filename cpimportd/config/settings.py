@@ -1,4 +1,4 @@
-"""What can be set, with its default: one frozen Settings. Where the values come from is configuration's business."""
+"""The keys of the configuration with their defaults: one frozen Settings. :mod:`.load` fills it."""
 
 from collections.abc import Mapping
 from datetime import timedelta

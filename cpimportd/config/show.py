@@ -1,4 +1,4 @@
-"""The configuration as people and scripts see it, without secrets; an example; and the slots of a year."""
+"""Shows the configuration to people and scripts, without secrets; an example; and the slots of a year."""
 
 import json
 from collections.abc import Iterator

@@ -1,4 +1,4 @@
-"""Where values are found: the TOML file, our environment variables, systemd's credentials. Each says from where."""
+"""The sources of values: the TOML file, our environment variables, systemd's credentials. Each names its place."""
 
 import re
 from collections.abc import Iterable, Iterator, Mapping

@@ -1,7 +1,7 @@
 """The variables and credentials of the daemon's unit, so that root's verbs use the same.
 
-systemd gives ``Environment=``, ``EnvironmentFile=`` and ``LoadCredential=`` to the unit alone. A check by hand without
-them would try another configuration than the run at 06:00. This imports little: it is asked before every verb.
+systemd gives ``Environment=``, ``EnvironmentFile=`` and ``LoadCredential=`` only to the unit. Without them, a check by
+hand would test another configuration than that of the run at 06:00. Keep the imports few: every verb calls this module.
 """
 
 import os

@@ -1,6 +1,6 @@
-"""How a value may be written in the configuration: time spans, sizes, calendar expressions, zones and URLs.
+"""The types of the configuration's values: time spans, sizes, calendar expressions, zones and URLs.
 
-The types here check what people write and say what was expected; they never repeat the value, which may be a secret.
+A type checks the text of a value and reports the expected form. It never repeats the value, which may be a secret.
 """
 
 import re

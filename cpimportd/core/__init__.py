@@ -1,1 +1,1 @@
-"""Words that cross doors between rooms: no room of its own work, and no I/O."""
+"""The values that rooms exchange, their texts and JSON, and helpers for files, time and processes."""

@@ -1,4 +1,4 @@
-"""URLs and paths as a configuration may have them; those of a PostgreSQL database taken apart as libpq does."""
+"""Parses the URLs and paths of a configuration; the URLs of a PostgreSQL database as libpq does."""
 
 import re
 from collections.abc import Mapping

@@ -1,4 +1,4 @@
-"""The catalog of problems: of each its code, what it does to a run, its sentence and its way out in English.
+"""The catalog of problems: the code of each, its effect on a run, its sentence and its remedy in English.
 
 A code never changes: scripts, queries of the journal and what the database has stored rely on it. The sentences have
 ``{placeholders}`` for facts, see :class:`cpimportd.core.sentences.Sentence`.

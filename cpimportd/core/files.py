@@ -1,7 +1,7 @@
-"""Files that are written atomically and are private: mode 0700 and 0600 whatever the umask.
+"""Writes private files atomically: mode 0700 and 0600 whatever the umask.
 
-What root makes in a folder of the service's user belongs to that user: a verb that an administrator tried must leave
-nothing that the daemon then cannot use. Imported by the daemon, and so imports nothing that is heavy.
+Files that root creates in a folder of the service's user belong to that user, so that the daemon can use whatever an
+administrator's verb has left. The daemon imports this module: it needs nothing that is heavy.
 """
 
 import os

@@ -1,6 +1,6 @@
-"""How texts are compared: the one folded form of titles, names and document ids; how two differ; what a typo meant.
+"""Folds titles, names and document ids for comparison; describes how two differ; finds the name meant by a typo.
 
-Texts are stored as they came and compared folded: two that fold alike look alike to a human and mean the same thing.
+Texts are stored as they came and compared folded: two texts with one folded form look alike and mean the same.
 The look-alike letters are those among Unicode's confusables (UTS #39) that a Russian keyboard's user types by mistake:
 Latin and Greek letters for Cyrillic ones.
 """

@@ -1,4 +1,4 @@
-"""How values are written for people: sums, counts, instants, days, zones, spans, and words of a shell."""
+"""Formats values for people: sums, counts, instants, days, zones, spans, and words of a shell."""
 
 import shlex
 from datetime import date, datetime, timedelta, tzinfo

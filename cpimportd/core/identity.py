@@ -1,7 +1,7 @@
-"""A document's own number and moment, out of the text by which 1C names it, and when two documents are one.
+"""Extracts a document's number and time from its name in 1C, and decides whether two documents are one.
 
-1C gives a number once a year in an organization, whatever else the names say. Source: numbers of 10,147 documents of
-real exports; by (kind, organization, number, year) none was there twice.
+1C uses a number once a year within an organization. Source: numbers of 10,147 documents of real exports; no combination
+of kind, organization, number and year occurred twice.
 """
 
 import re

@@ -1,6 +1,6 @@
-"""Lists that come while they are read, out of a cursor in the end: whoever leaves one early closes what it is made of.
+"""Lists read from a cursor while they are consumed. Stopping early closes the source of the list.
 
-Python closes an iterator that is left only when it comes to it, and the connection may be at something else then.
+Python closes an abandoned iterator at an arbitrary time, when the connection may be in use for something else.
 """
 
 from collections.abc import AsyncGenerator, Callable, Iterable

@@ -1,8 +1,7 @@
-"""The words that cross the doors between the rooms: frozen values, no behaviour beyond naming things.
+"""The frozen values that rooms exchange. They have no behaviour except their names.
 
-A workbook that was downloaded is a *snapshot*: it holds every document of its organizations since 2020, every day
-anew. What is published together or not at all is a *unit*: an organization's receipts, or its expenses with their
-details.
+A downloaded workbook is a *snapshot*: it holds every document of its organizations since 2020, every day anew. A *unit*
+is published together or not at all: an organization's receipts, or its expenses with their details.
 """
 
 from collections.abc import Collection, Mapping

@@ -1,7 +1,7 @@
-"""Parts of sentences that are words of ours: each has a code, so that a language can say it in its own way.
+"""Phrases inside sentences: each has a code, so that it can be translated.
 
-A fact of a problem that is not a number, a name or a place is one of them: what makes a cell a reject, which limit was
-exceeded. What a server or the system says stays as it is. The list is in :mod:`cpimportd.core.wordings`.
+A fact of a problem that is not a number, a name or a place is a phrase: the reason of a reject, the exceeded limit.
+Messages of a server or the system stay as they are. The list is in :mod:`cpimportd.core.wordings`.
 """
 
 from collections.abc import Mapping

@@ -1,9 +1,9 @@
-"""Every way a run can go wrong: a code and facts, an English sentence and a way out, and a MESSAGE_ID for the journal.
+"""Problems: a code and facts, an English sentence and a remedy, and a MESSAGE_ID for the journal.
 
-Whoever notices something makes a ``Problem`` with :func:`problem`; what cannot go on raises :class:`ProblemError` with
-it. A code that is not in the catalog does not exist. Texts that come from files or servers are data: their control
-characters are escaped here, before they can reach a log line or a terminal. Other languages are made of code and facts
-where somebody reads them (:mod:`cpimportd.core.texts`).
+Make a ``Problem`` with :func:`problem`; if the work cannot continue, raise :class:`ProblemError` with it. Every code
+must be in the catalog. Texts from files or servers are data: their control characters are escaped here, before they can
+reach a log line or a terminal. Sentences in other languages are made from code and facts where they are read
+(:mod:`cpimportd.core.texts`).
 """
 
 import string

@@ -1,4 +1,4 @@
-"""What holds for every process of ours: its standard streams exist, and its memory is written to no disk."""
+"""Prepares every process of ours: its standard streams exist, and its memory is never dumped to disk."""
 
 import errno
 import io

@@ -1,4 +1,4 @@
-"""What a rehearsal found: run by run, what would be other than it was."""
+"""The result of a rehearsal: for each run, the differences from the past run."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field

@@ -1,4 +1,4 @@
-"""What one run did: filled in by the pipeline, read by the journal, a terminal and scripts."""
+"""The report of a run: filled in by the pipeline, read by the journal, terminals and scripts."""
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace

@@ -1,4 +1,4 @@
-"""How facts are written into a sentence: those of English here, those of another language in ``core/texts``."""
+"""Inserts facts into a sentence: English sentences here, other languages in ``core/texts``."""
 
 import re
 import shlex

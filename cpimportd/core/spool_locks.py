@@ -1,8 +1,8 @@
-"""What a process that was killed left behind, told apart from what a living one works on by a lock.
+"""Distinguishes the folders of killed processes from those in use, by a lock.
 
-The kernel gives a lock of flock(2) back when the process that holds it ends, however it ends. So a folder whose lock
-can be had belongs to nobody any more; one whose lock cannot be asked for (another user's, a file system without locks)
-is left alone. Imported by the daemon, and so imports nothing that is heavy.
+The kernel releases a lock of flock(2) when its process ends, however it ends. So a folder whose lock is free belongs to
+no process any more. A folder whose lock cannot be requested (another user's, a file system without locks) is left
+alone. The daemon imports this module: it needs nothing that is heavy.
 """
 
 import fcntl

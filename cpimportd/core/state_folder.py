@@ -1,7 +1,7 @@
-"""The state folder, found without the rest of the configuration, for clients of the daemon.
+"""Finds the state folder without the rest of the configuration, for clients of the daemon.
 
-It goes by the configuration that it accepted. A fault in the file as it is now must not hide from an administrator what
-the daemon does, and to validate everything takes half of the time until it answers.
+The daemon uses the configuration that it accepted. An error in the present file must not hide the daemon's status from
+an administrator. Validating everything would also take half of the time until the answer.
 """
 
 import os

@@ -1,4 +1,4 @@
-"""What it means when the operating system refuses: disk, memory, processes, open files."""
+"""Turns errors of the operating system into problems: disk, memory, processes, open files."""
 
 import asyncio
 import errno

@@ -1,4 +1,4 @@
-"""How today's documents of a unit stand to the books: what the guards judge by."""
+"""Today's documents of a unit compared with the books: the facts that the guards judge."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field

@@ -1,4 +1,4 @@
-"""What the checks decide: about each file, each unit, and the run as a whole."""
+"""The decisions of the checks about each file, each unit, and the whole run."""
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace

@@ -1,4 +1,4 @@
-"""Waits, reported while they last: what for, why, until when, and when the next try is.
+"""Reports waits while they last: what for, why, until when, and the time of the next attempt.
 
 Any room reports a wait here. The caller of the work chooses the receiver (:func:`report_waits_to`): a run sends its
 waits to the daemon, a verb prints them at a terminal; without a receiver they are dropped. Reporting changes nothing

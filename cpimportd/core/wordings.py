@@ -1,6 +1,6 @@
-"""The list of phrases: of each its code, and its English; see :mod:`cpimportd.core.phrases`.
+"""The list of phrases, each with its code and its English; see :mod:`cpimportd.core.phrases`.
 
-A code never changes: what the database has stored relies on it.
+A code never changes: the data in the database relies on it.
 """
 
 from collections.abc import Mapping

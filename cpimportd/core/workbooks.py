@@ -1,4 +1,4 @@
-"""A workbook on its way: fetched or missed, read and understood, and, of an earlier day, remembered by the books."""
+"""A workbook at each stage: fetched or missed, read and understood, and recorded by an earlier run."""
 
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field

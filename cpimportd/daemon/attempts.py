@@ -1,4 +1,4 @@
-"""Attempts at a slot: what the next run should do, and whether to retry after one has ended. Pure."""
+"""Attempts at a slot: decides what the next run should do, and whether to retry after a run has ended. Pure."""
 
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Final

@@ -1,4 +1,4 @@
-"""What the daemon goes by: its plan, the copies of accepted configurations, and a refused one."""
+"""The daemon's plan, the copies of accepted configurations, and the record of a refused one."""
 
 import hashlib
 import json

@@ -1,4 +1,4 @@
-"""Reload of the configuration: accepted and put in force, or refused, and the old one stays."""
+"""Reloads the configuration: a valid one is put in force, an invalid one is refused and the old one stays."""
 
 import logging
 from collections.abc import Awaitable, Callable

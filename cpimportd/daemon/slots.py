@@ -1,4 +1,4 @@
-"""The slots: which is due, which waits for a retry, which were missed; changes are logged."""
+"""Tracks the slots: which is due, which waits for a retry, which were missed. Logs the changes."""
 
 import logging
 from collections import Counter

@@ -1,4 +1,4 @@
-"""The status as one document: the daemon writes it into its runtime folder, ``cpimportd status`` reads it."""
+"""The status document: the daemon writes it into its runtime folder, ``cpimportd status`` reads it."""
 
 import json
 import os

@@ -1,4 +1,4 @@
-"""The daemon's memory on disk: which slots were done, how the last runs ended, when each workbook was uploaded."""
+"""The daemon's record on disk: the done slots, the results of the last runs, the upload time of each workbook."""
 
 from collections.abc import Collection, Mapping
 from datetime import UTC, datetime

@@ -1,4 +1,4 @@
-"""What systemd is notified of (sd_notify(3)): ready, the watchdog, and the one line of ``systemctl status``."""
+"""Notifies systemd (sd_notify(3)): ready, the watchdog, and the status line of ``systemctl status``."""
 
 import os
 import time

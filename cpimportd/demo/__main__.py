@@ -1,4 +1,4 @@
-"""The demo's FTP server alone, for whoever has a daemon and a database: ``python -m cpimportd.demo``.
+"""Runs only the demo's FTP server, for use with your own daemon and database: ``python -m cpimportd.demo``.
 
 It serves the generated exports of a holding, and a further day of them after each ``--every``. The password is read
 from ``CPIMPORTD_DEMO_PASSWORD``, so that no process list shows it.

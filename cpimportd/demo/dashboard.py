@@ -1,4 +1,4 @@
-"""The demo's dashboard: the real daemon and the real web process over the demo's books, as long as it is kept."""
+"""The demo's dashboard: the real daemon and the real web process over the demo's books, until the demo ends."""
 
 import json
 import os

@@ -1,7 +1,7 @@
-"""A generated holding and its daily exports: workbooks as 1C uploads them, beside the truth about them.
+"""Generates a holding and its daily exports: workbooks as 1C uploads them, and their true sums.
 
-Everything follows from a seed. The truth is counted in kopecks from the documents, never read back from a workbook, so
-it can judge whoever reads one.
+Everything follows from a seed. The true sums are counted in kopecks from the documents and never read back from a
+workbook, so they can verify any reader.
 """
 
 import os

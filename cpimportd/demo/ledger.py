@@ -1,4 +1,4 @@
-"""What one organization's 1C holds, and what its bookkeepers do to it overnight; the same seed gives the same books."""
+"""Generates the content of one organization's 1C and its changes overnight; the same seed gives the same books."""
 
 import random
 from collections import Counter

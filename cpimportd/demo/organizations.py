@@ -1,4 +1,4 @@
-"""The organizations of the generated holding: each has habits of its own, as every 1C database does."""
+"""The organizations of the generated holding: each has its own conventions, as every 1C database does."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field

@@ -1,4 +1,4 @@
-"""From a ledger to the cells of a workbook, as the organization's 1C would fill them."""
+"""Turns a ledger into the cells of a workbook, as the organization's 1C would fill them."""
 
 import random
 from collections.abc import Iterator, Mapping

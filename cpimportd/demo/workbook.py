@@ -1,8 +1,8 @@
-"""Writes workbooks as 1C:Enterprise 8.3 writes them, byte for byte, habits and all.
+"""Writes workbooks as 1C:Enterprise 8.3 writes them, byte for byte, with its peculiarities.
 
-The habits matter to readers: a BOM before every part, empty cells of type "error" without a value, a dimension that
-names only the last cell, one text once in the shared strings, amounts as plain doubles, no ``docProps``, and a last row
-``Итого``, merged across, with the control totals.
+These peculiarities matter to readers: a BOM before every part, empty cells of type "error" without a value, a dimension
+that names only the last cell, one text once in the shared strings, amounts as plain doubles, no ``docProps``, and a
+last row ``Итого``, merged across, with the control totals.
 """
 
 import re

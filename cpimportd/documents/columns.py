@@ -1,4 +1,4 @@
-"""Which column of an export goes into which field: one table per kind of documents.
+"""Maps the columns of an export to fields: one table for each kind of documents.
 
 A title is compared by :func:`~cpimportd.core.folding.fold`, so case, ``ё`` and spaces do not matter. Columns that
 are not listed here are kept in ``extra``.

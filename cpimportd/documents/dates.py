@@ -1,4 +1,4 @@
-"""Dates, however a workbook writes them, and the date of a contract, out of the text that names it."""
+"""Parses dates in all forms that workbooks use, and extracts the date of a contract from its name."""
 
 import math
 import re

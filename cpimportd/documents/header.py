@@ -1,4 +1,4 @@
-"""The row with the titles: where it is, which kind it speaks of, and what that means for every column below it."""
+"""Finds the row with the titles, the kind of documents, and the meaning of every column below."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass

@@ -1,4 +1,4 @@
-"""What comes out of a workbook: header, rows, totals, problems; and warnings given once per file."""
+"""The items read from a workbook: header, rows, totals, problems; and warnings given once per file."""
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field

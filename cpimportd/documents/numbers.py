@@ -1,4 +1,4 @@
-"""Amounts and rates: exact decimals, however a workbook writes them."""
+"""Parses amounts and rates in all forms that workbooks use into exact decimals."""
 
 import math
 import re

@@ -1,4 +1,4 @@
-"""One document's row: from cells to the values that are staged, or to everything that is wrong with it."""
+"""Turns a document's row of cells into the values to stage, or into all of its errors."""
 
 from collections.abc import Callable, Mapping, Sequence
 from decimal import Decimal

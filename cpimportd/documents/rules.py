@@ -1,4 +1,4 @@
-"""What the fields of one document mean together: dates and currency that follow from others, and what to warn of."""
+"""Rules over several fields of a document: dates and currency derived from other fields, and warnings."""
 
 from collections.abc import Collection, Mapping, Sequence
 from decimal import Decimal

@@ -1,7 +1,7 @@
-"""Below the header: documents go on as they come, everything else waits until it is clear what it was.
+"""Reads the rows below the header: documents are passed on at once, other rows wait until their meaning is clear.
 
-A total is the last one only when no other follows; a group's heading is one only when its rows follow; and what stands
-below the last total may be a leftover or the beginning of something cut off.
+A total is the last one only if no other follows. A row is a group's heading only if the group's rows follow. Rows below
+the last total may be a leftover or the beginning of something cut off.
 """
 
 import re

@@ -1,4 +1,4 @@
-"""From a sheet's cells to documents: the way in."""
+"""Turns a sheet's cells into documents: the entry point of this room."""
 
 from collections.abc import Iterable, Iterator, Mapping
 from zoneinfo import ZoneInfo

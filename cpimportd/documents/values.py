@@ -1,7 +1,7 @@
-"""What the cells of a column mean: one small function per meaning.
+"""Parsers for the cells of a column: one small function for each type of value.
 
-Each takes a cell and gives the value, or None where the cell is empty. What cannot be understood raises a ValueError
-whose text goes on a sentence that begins with the cell: «abc» *is no number*.
+Each takes a cell and returns the value, or None if the cell is empty. An invalid cell raises a ValueError whose text
+continues a sentence that begins with the cell: «abc» *is no number*.
 """
 
 import re

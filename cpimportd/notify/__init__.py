@@ -1,1 +1,1 @@
-"""Who is notified after COMMIT and when something is wrong: cache, views, alerts, heartbeat, metrics, Nagios."""
+"""Notifications after COMMIT and of problems: cache, views, alerts, heartbeat, metrics, Nagios."""

@@ -1,7 +1,7 @@
 """Metrics from the database and the daemon, for `cpimportd metrics`, a run's end, and /metrics.
 
-The metrics room and prometheus_client are imported when they are needed: a run without ``metrics.textfile`` knows
-nothing of them.
+The module of the metrics and prometheus_client are imported when they are needed: a run without ``metrics.textfile``
+does not load them.
 """
 
 from collections.abc import Collection, Mapping

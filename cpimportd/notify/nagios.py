@@ -1,4 +1,4 @@
-"""The check for Nagios and Icinga: state of the imports, by the database, the source and the daemon."""
+"""The check for Nagios and Icinga: the state of the imports from the database, the source and the daemon."""
 
 import asyncio
 from collections.abc import Callable, Iterator, Mapping, Sequence

@@ -1,4 +1,4 @@
-"""How a monitoring plugin answers: one line for the machine, more for people, and an exit code.
+"""Formats the answer of a monitoring plugin: one line for the machine, more for people, and an exit code.
 
 Source: the Monitoring Plugins Development Guidelines, https://www.monitoring-plugins.org/doc/guidelines.html.
 """

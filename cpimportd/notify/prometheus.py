@@ -1,4 +1,4 @@
-"""Metrics for Prometheus: which there are, each with its name, its labels and what it means, and their text format."""
+"""Metrics for Prometheus: the name, labels and meaning of each, and their text format."""
 
 from collections.abc import Iterable, Iterator, Mapping
 from datetime import datetime

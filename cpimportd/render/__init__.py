@@ -1,1 +1,1 @@
-"""The human faces of the product: a run's report, lists and tables, in a terminal, a pipe and the journal."""
+"""Formats output for people: a run's report, lists and tables, for a terminal, a pipe and the journal."""

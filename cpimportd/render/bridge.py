@@ -1,4 +1,4 @@
-"""The bridge from yesterday's sums to today's: what an accountant reads first."""
+"""Shows the bridge from yesterday's sums to today's, which an accountant reads first."""
 
 from collections.abc import Iterator, Sequence
 from decimal import Decimal

@@ -1,4 +1,4 @@
-"""What a run made different, as people read it: the sums first, then document by document."""
+"""Shows the changes of a run: the sums first, then document by document."""
 
 from collections.abc import Mapping, Sequence
 from datetime import tzinfo

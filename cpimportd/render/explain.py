@@ -1,4 +1,4 @@
-"""A document, a contract or a sum explained, as people read it: newest first, each with the cell that it came from."""
+"""Shows an explained document, contract or sum: newest first, each value with its cell."""
 
 from collections.abc import Sequence
 from datetime import date, tzinfo

@@ -1,4 +1,4 @@
-"""A document's fields as an accountant reads them: the workbook's titles, dates and sums as he writes them."""
+"""Formats a document's fields for an accountant: the workbook's titles, and dates and sums in his notation."""
 
 import json
 import re

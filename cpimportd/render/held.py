@@ -1,4 +1,4 @@
-"""A held unit as people see it before they decide: why it is held, what was not read, what it would change."""
+"""Shows a held unit before a decision: why it is held, what was not read, what it would change."""
 
 from collections.abc import Mapping, Sequence
 from datetime import tzinfo

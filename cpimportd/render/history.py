@@ -1,4 +1,4 @@
-"""Earlier runs as people read them: the list, a stored report, and the journal of changes."""
+"""Shows earlier runs: the list, a stored report, and the journal of changes."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import fields as fields_of

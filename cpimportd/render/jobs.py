@@ -1,4 +1,4 @@
-"""The weekly summary, the reconciliation and the alerts as people read them."""
+"""Shows the weekly summary, the reconciliation and the alerts."""
 
 from collections.abc import Sequence
 from datetime import tzinfo

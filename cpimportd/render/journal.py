@@ -1,4 +1,4 @@
-"""A run in lines: one true sentence, and what the journal keeps of the rest."""
+"""The journal's lines about a run: one sentence on the result, and lines with the details."""
 
 import logging
 from collections.abc import Callable, Iterator, Mapping, Sequence

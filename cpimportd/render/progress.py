@@ -1,7 +1,7 @@
-"""How far a run is: bars for a person at a terminal, JSON lines for the daemon, nothing for everybody else.
+"""Shows the progress of a run: bars at a terminal, JSON lines for the daemon, otherwise nothing.
 
-Each is called with every :class:`Progress` and used as a context manager around the run, in which it
-hears what is waited for, too. None of them can stop a run, even if its reader has gone.
+Each display is called with every :class:`Progress`. It is a context manager around the run, and also receives the run's
+waits. No display can stop a run, even if its reader has gone.
 """
 
 import logging

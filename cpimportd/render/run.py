@@ -1,4 +1,4 @@
-"""The report of a run as people read it: what happened, file by file, unit by unit, why not, and what now."""
+"""Shows the report of a run: the result, each file and unit, the problems, and the remedies."""
 
 from collections.abc import Collection, Sequence
 from datetime import UTC, tzinfo

@@ -1,4 +1,4 @@
-"""The daemon's status as people read it, and its progress while a verb waits for a run."""
+"""Shows the daemon's status, and its progress while a verb waits for a run."""
 
 import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence

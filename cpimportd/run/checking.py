@@ -1,6 +1,6 @@
-"""Check today's workbooks: may they be believed, by themselves and by what is known of earlier days.
+"""Checks whether today's workbooks may be trusted, alone and compared with earlier days.
 
-Where expenses and details were exported at different hours, the rest of the upload may be waited for.
+If expenses and details were exported at different hours, the run may wait for the rest of the upload.
 """
 
 import asyncio

@@ -1,8 +1,8 @@
-"""The child process that asks the database what a run did that died after it had begun to commit.
+"""The child process that queries the database for the result of a run that died after it had begun to commit.
 
-``python -m cpimportd.run.crash_outcome FILE RUN`` prints one JSON document: ``status``, as the row has it once
-nothing of the run is under way in the database any more, or ``problem``, why that could not be learned. The daemon
-starts it, for it loads no database library itself.
+``python -m cpimportd.run.crash_outcome FILE RUN`` prints one JSON document: ``status``, from the run's row after the
+run's last statement in the database has ended, or ``problem``, if the query failed. The daemon starts this process,
+because it loads no database library itself.
 """
 
 import asyncio

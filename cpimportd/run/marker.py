@@ -1,6 +1,6 @@
 """The child process that marks one workbook: its job comes on stdin, the marked workbook goes to stdout in base64.
 
-Like the worker that reads, it imports no settings, no network and no database, and knows no secret.
+Like the worker that reads, it imports no settings, no network and no database, and holds no secret.
 """
 
 import base64

@@ -1,6 +1,6 @@
-"""The workbooks of a run with what is to be corrected marked in them: asked of the books, found in the spool, marked.
+"""Marks the cells to be corrected in the workbooks of a run: problems from the books, workbooks from the spool.
 
-Each one is marked in a limited child process (``marker``), like the one that reads them: nobody knows what is in them.
+A limited child process (``marker``) marks each workbook, like the one that reads it: its content is not trusted.
 """
 
 import base64

@@ -1,8 +1,8 @@
-"""After COMMIT: notify the cache and the views that the books changed, also of runs that could not do it themselves.
+"""Notifies the cache and the views after COMMIT, also on behalf of runs that could not do it themselves.
 
-A run's own transaction notes who has to be notified (:mod:`cpimportd.books.publish.notices`). If the process dies after
-COMMIT, or the cache is away, the notice stays outstanding. Whoever comes next sends it: a run, however it ends, an
-undo, or `cpimportd notify`, which the daemon starts where a run died.
+A run's own transaction records its notifications (:mod:`cpimportd.books.publish.notices`). If the process dies after
+COMMIT, or the cache is unreachable, they stay outstanding. The next process sends them: a run, however it ends, an
+undo, or `cpimportd notify`, which the daemon starts after a run that died.
 """
 
 import asyncio

@@ -1,4 +1,4 @@
-"""The parts of a run's report: its files, its units, what the books hold now, and the documents that no file brings."""
+"""Makes the parts of a run's report: files, units, the books' totals, and the documents that no file brings."""
 
 from collections import Counter, defaultdict
 from collections.abc import Sequence

@@ -3,7 +3,7 @@
     fetch   → read     → check  → publish → notify → report
     source    workbook   checks   books     notify   core.report
 
-:func:`_import` is that line; each of its steps is one call, and each call leads to the room that does it.
+:func:`_import` is that line: each step is one call, and each call leads to the room that does the work.
 """
 
 import asyncio

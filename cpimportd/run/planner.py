@@ -1,6 +1,6 @@
 """The child process that reads the configuration for the daemon: ``python -m cpimportd.run.planner``.
 
-It prints a plan, or everything that is wrong, as one JSON document, and keeps what it accepted for the runs.
+It prints a plan, or all errors, as one JSON document, and keeps a copy of an accepted configuration for the runs.
 """
 
 import os

@@ -1,4 +1,4 @@
-"""From the checks' verdict to the books' plan: which files and units go on, and how the guards are asked."""
+"""Turns the checks' verdict into the plan of a publication: its files and units, and the call of the guards."""
 
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from datetime import date, datetime

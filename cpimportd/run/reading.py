@@ -1,4 +1,4 @@
-"""Read today's workbooks: what changed at once, the rest only where one of its units needs it."""
+"""Reads today's workbooks: changed ones at once, unchanged ones only if one of their units needs them."""
 
 import asyncio
 from collections.abc import Callable, Collection, Mapping, Sequence

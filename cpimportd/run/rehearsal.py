@@ -1,7 +1,7 @@
-"""A rehearsal: the archived days once more, by another configuration, in a database of their own.
+"""A rehearsal: imports the archived days again, with another configuration, into a separate database.
 
-The books, the server of 1C, the cache, the alerts and the daemon are not concerned: of the proposed configuration only
-what judges is taken (department, time zone, reader, guards), all else is left at defaults that reach nobody.
+The books, 1C's server, the cache, the alerts and the daemon are not affected. Only the judging parts of the proposed
+configuration are used (department, time zone, reader, guards). All other keys have defaults that contact no system.
 """
 
 import asyncio

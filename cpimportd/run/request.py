@@ -1,4 +1,4 @@
-"""What one run is asked to do, and the run that does it."""
+"""The request for one run, and the function that carries it out."""
 
 import time
 from collections.abc import Callable, Mapping

@@ -1,4 +1,4 @@
-"""What imports and undos have in common: connection, lock, the run's row, the certainty of COMMIT, why they failed."""
+"""Common parts of imports and undos: connection, lock, the run's row, confirmation of COMMIT, causes of failures."""
 
 import logging
 from collections.abc import AsyncIterator, Awaitable, Sequence

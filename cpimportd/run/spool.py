@@ -1,4 +1,4 @@
-"""Where the workbooks of a run lie: a folder of its own, private to the daemon's user, kept for ``spool.keep``.
+"""Stores the workbooks of each run in a separate folder, private to the daemon's user, kept for ``spool.keep``.
 
     spool/20261124T030004.118203Z-4711/files.json            what the run fetched: names, upload times, digests
     spool/20261124T030004.118203Z-4711/files/00/000.xlsx     byte for byte; a hard link to …

@@ -1,4 +1,4 @@
-"""One undo, start to end: the books as they were before a run, by a run of its own."""
+"""One undo, start to end: a run that restores the books as they were before another run."""
 
 import asyncio
 import time

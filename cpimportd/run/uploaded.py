@@ -1,4 +1,4 @@
-"""Workbooks that somebody has on his disk, laid out as a folder for a run to take: the same checks, the same reader."""
+"""Copies workbooks given by hand into a folder that a run can import, with the same checks and the same reader."""
 
 import shutil
 from collections.abc import Iterator, Sequence

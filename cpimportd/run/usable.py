@@ -1,7 +1,7 @@
-"""What of a configuration would fail only when a run comes to it, found where it is read: at the start, at a reload.
+"""Checks a configuration when it is read for errors that would otherwise appear only during a run.
 
-The types in :mod:`values` judge each value by itself. This page asks the rooms that will use them: whether
-the addresses can be taken apart, whether what a job needs is set, whether the packages are there that are asked for.
+The types in :mod:`values` judge each value alone. This module calls the rooms that will use the values: whether the
+addresses can be parsed, the keys that a job needs are set, and the required packages are installed.
 """
 
 import os

@@ -1,4 +1,4 @@
-"""``source.url``, understood in this one place."""
+"""Parses ``source.url``. No other module does."""
 
 from dataclasses import dataclass
 from typing import Literal

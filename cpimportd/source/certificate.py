@@ -1,4 +1,4 @@
-"""The certificate of an FTP server: whom we trust, and how an untrusted one is shown to a human without a login."""
+"""The certificate of an FTP server: verifies it, and shows an untrusted one to a human without a login."""
 
 import asyncio
 import hashlib

@@ -1,7 +1,7 @@
 """aioftp's client, with TLS and data connections as real servers need them, and without decoding of bytes.
 
-Of what a server says of a data connection (EPSV, RFC 2428; PASV, RFC 959) only the port is taken. The address in an
-answer is never used: behind a NAT it is often wrong, and a forged one would redirect us.
+From a server's answer about a data connection (EPSV, RFC 2428; PASV, RFC 959) only the port is used. The address is
+never used: behind a NAT it is often wrong, and a forged one would redirect us.
 """
 
 import asyncio

@@ -1,4 +1,4 @@
-"""The run's private folder: a file has its final name only once all of it is there."""
+"""Downloads into the run's private folder: a file gets its final name only when it is complete."""
 
 import hashlib
 import io

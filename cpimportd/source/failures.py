@@ -1,4 +1,4 @@
-"""What went wrong on the wire, as problems of the catalog."""
+"""Turns network and FTP failures into problems of the catalog."""
 
 import asyncio
 import re

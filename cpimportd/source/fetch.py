@@ -1,4 +1,4 @@
-"""GET, the whole: list the folder, wait for what is still being written, download several at a time, verify, retry."""
+"""The whole fetch: lists the folder, waits for unfinished uploads, downloads several at a time, verifies, retries."""
 
 import asyncio
 import logging

@@ -1,4 +1,4 @@
-"""A folder of this machine as a source: for tests, mounts, and servers whose FTP daemon runs beside us."""
+"""A local folder as a source: for tests, mounts, and an FTP daemon on the same machine."""
 
 import asyncio
 import os

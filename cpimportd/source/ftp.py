@@ -1,4 +1,4 @@
-"""A conversation with an FTP server, plain or under explicit TLS (RFC 4217)."""
+"""A session with an FTP server, plain or under explicit TLS (RFC 4217)."""
 
 import re
 import ssl

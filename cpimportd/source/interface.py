@@ -1,4 +1,4 @@
-"""What every source of workbooks can do, and the types that it gives and takes."""
+"""The interface of every source of workbooks, and its types."""
 
 from collections.abc import Callable
 from contextlib import AbstractAsyncContextManager

@@ -1,8 +1,8 @@
-"""The lines of a listing (MLSD: RFC 3659, section 7; two customary shapes of LIST), and which names are workbooks.
+"""Parses a listing (MLSD: RFC 3659, section 7; two common forms of LIST), and selects the workbooks.
 
-LIST's times are not read: they come without seconds, in whatever zone the server likes. A client's parser that
-decodes and trims the line would lose names in another encoding and spaces at a name's ends; so bytes are read here.
-A name is data. It is shown, matched and sent back, and never used as a path on this machine.
+LIST's times are not read: they have no seconds, and their zone is unknown. A parser that decodes and trims the line
+would lose names in another encoding and spaces at a name's ends; so bytes are parsed here. A name is data: it is shown,
+matched and sent back, and never used as a path on this machine.
 """
 
 import re

@@ -1,4 +1,4 @@
-"""Several conversations with one FTP server: one connection for each transfer, as many as the server grants."""
+"""Several sessions with one FTP server: one connection for each transfer, as many as the server grants."""
 
 import asyncio
 import logging

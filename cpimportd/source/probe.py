@@ -1,4 +1,4 @@
-"""Whether the source works, step by step: for ``cpimportd check``."""
+"""Tests the source step by step, for ``cpimportd check``."""
 
 import os
 from collections.abc import Mapping, Sequence

@@ -1,16 +1,16 @@
 """One time budget for all retries and waits of a fetch, and the check whether an upload is complete.
 
-FTP does not tell when an upload is complete. A file that was last written at least ``stable_for`` ago, by the server's
-clock against ours, counts as complete at once: usual mornings cost no wait. Any other is checked again:
+FTP does not show when an upload is complete. A file that was last written at least ``stable_for`` ago, by the server's
+clock compared with ours, counts as complete at once: a usual morning has no wait. Any other file is checked again:
 
-- younger: until it is old enough and two looks agree;
-- no time known (a server without MLSD and MDTM), or one that cannot be (before 2000, or more than a minute ahead of our
-  clock: a server that tells local time east of Greenwich): until two looks ``stable_for`` apart agree;
-- seen to change, or to be held by another program, though it seemed old (a clock that is wrong, local time west of
-  Greenwich): likewise, whatever its time says.
+- a younger file: until it is old enough and two checks agree;
+- a file without a time (a server without MLSD and MDTM), or with an impossible one (before 2000, or more than a minute
+  ahead of our clock: a server that reports local time east of Greenwich): until two checks ``stable_for`` apart agree;
+- a file that changed or was locked by another program although it seemed old (a wrong clock, local time west of
+  Greenwich): likewise, whatever its time.
 
-All this only saves work: whether a file is whole is decided by its size before and after the transfer, and by the
-workbook in it.
+All this only saves work: the file's size before and after the transfer, and the workbook in it, decide whether a file
+is complete.
 """
 
 import asyncio

@@ -1,1 +1,1 @@
-"""WHEN: expression, zone and instant → slots; memory and now → which slot is due. Pure: clock and files are others'."""
+"""WHEN: expression, zone and instant → slots; record and now → the due slot. Pure: no clock, no files."""

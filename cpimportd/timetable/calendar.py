@@ -2,8 +2,8 @@
 
 The expressions are those of systemd.time(7), one per line, each with a zone of its own at its end or without. They are
 read by :mod:`cpimportd.timetable.grammar`, and the package oncalendar walks through the calendar by them. A local time
-that does not exist on a day has no slot on it; one that exists twice has one, the first. So the slots of an expression
-are the same wherever one begins to count them.
+that does not exist on a day has no slot; one that exists twice has one slot, the first. So the slots of an expression
+do not depend on the instant at which counting begins.
 
 Slots are given in UTC: Python compares two instants of one zone by their wall time, and is wrong where that repeats.
 """

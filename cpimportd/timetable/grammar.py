@@ -1,9 +1,9 @@
-"""What an OnCalendar expression says, as systemd 252 reads it: the grammar of systemd.time(7) to the letter. Pure.
+"""Parses an OnCalendar expression as systemd 252 does, exactly by the grammar of systemd.time(7). Pure.
 
-The package oncalendar walks through the calendar well, and reads several spellings otherwise than systemd: ``15..15/1``
-as the 15th and all days after it, steps in ``~`` ranges from the wrong end, steps that are longer than their range. So
-an expression is read here, by the rules of systemd's src/shared/calendarspec.c, and handed over with every value
-spelled out, as which both read it alike. Whatever systemd refuses is refused, and told how it is written.
+The package oncalendar computes dates correctly, but reads several spellings differently from systemd: ``15..15/1`` as
+the 15th and all days after it, steps in ``~`` ranges from the wrong end, steps that are longer than their range. So an
+expression is parsed here, by the rules of systemd's src/shared/calendarspec.c, and passed on with every value spelled
+out, which both read alike. An expression that systemd refuses is refused, with the correct form.
 """
 
 import re

@@ -1,6 +1,6 @@
-"""Dates on which a local time that an expression names does not exist, or exists twice. Pure.
+"""Finds dates on which a local time of an expression does not exist, or exists twice. Pure.
 
-Clocks are put forward and back. systemd leaves a local time out that is skipped, and so do our slots; one that comes
+Clocks are put forward and back. Like systemd, our slots leave out a local time that is skipped. A local time that comes
 twice has one slot, the first.
 """
 

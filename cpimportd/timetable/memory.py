@@ -1,4 +1,4 @@
-"""What is remembered of the schedules between two starts, and which slot is due by it."""
+"""The record of the schedules between two starts, and the slot that is due according to it."""
 
 from collections.abc import Iterable, Mapping
 from datetime import datetime, timedelta

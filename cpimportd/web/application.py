@@ -1,4 +1,4 @@
-"""The application: routes, errors and the guard put together; health and metrics for monitoring."""
+"""The application: combines routes, errors and the guard; health and metrics for monitoring."""
 
 import asyncio
 import time

@@ -1,8 +1,8 @@
 """One HTTP connection with deadlines, so that a slow client cannot take the place of others.
 
-uvicorn's own timeout begins after the first answer, and its limit counts connections that never asked for anything. So
-a request has to be whole within some seconds, an answer has to be taken, and where connections are too many, the one
-that has waited longest without a request goes: whoever asks at once is always served.
+uvicorn's own timeout begins after the first answer, and its limit counts connections that never sent a request. So a
+request must be complete within some seconds, and the client must read the answer. If there are too many connections,
+the one that has waited longest without a request is closed: a client that sends its request at once is always served.
 """
 
 import logging

@@ -1,4 +1,4 @@
-"""What every route can reach: the settings, the books, the daemon, and the checks that requests share."""
+"""The dependencies of all routes: the settings, the books, the daemon, and the common checks of requests."""
 
 import asyncio
 from collections.abc import AsyncIterator, Iterator

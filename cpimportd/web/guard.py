@@ -1,8 +1,7 @@
-"""Which requests are let through, before anything else handles them; and the headers of every answer.
+"""Admits or refuses requests before anything else handles them, and sets the headers of every answer.
 
-Rebinding a name to this address (a page of another site whose host name suddenly means us) is met by the list of host
-names; a page that sends a request across sites by Sec-Fetch-Site and Origin, because a server without a token has
-nothing else to tell it by.
+The list of host names prevents DNS rebinding (a page of another site whose host name resolves to our address).
+Sec-Fetch-Site and Origin identify cross-site requests, because a server without a token has no other sign of them.
 """
 
 import logging

@@ -1,4 +1,4 @@
-"""HEAD, OPTIONS and the address of a redirect: what HTTP wants of every resource, for all routes alike (RFC 9110)."""
+"""HEAD, OPTIONS and the address of a redirect, which HTTP requires of every resource, for all routes (RFC 9110)."""
 
 from collections.abc import Iterable
 from typing import Final

@@ -1,4 +1,4 @@
-"""Runs: the list, one with its report, and what it made different; and the status of the daemon."""
+"""Routes of the runs: the list, one run with its report, and its changes; and the status of the daemon."""
 
 from collections.abc import Mapping
 from contextlib import aclosing

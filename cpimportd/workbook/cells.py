@@ -1,6 +1,6 @@
-"""A workbook's sheets as rows of cells: each format by the engine that reads it right.
+"""Reads a workbook's sheets as rows of cells, each format by the engine that reads it correctly.
 
-XLSX is read by calamine, or by the second engine where calamine would be wrong; XLS by xlrd, and XLSB record by record.
+calamine reads XLSX, or the second engine if calamine would be wrong; xlrd reads XLS; XLSB is read record by record.
 Runs in the child process, after the guards.
 """
 

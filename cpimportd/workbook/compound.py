@@ -1,4 +1,4 @@
-"""Whether a file in a compound container (OLE2, [MS-CFB]) is encrypted, before an engine opens it."""
+"""Checks whether a file in a compound container (OLE2, [MS-CFB]) is encrypted, before an engine opens it."""
 
 import struct
 from collections.abc import Iterator

@@ -1,8 +1,8 @@
-"""What the child gives up before it reads a file: everything but memory and open descriptors.
+"""Confines the child before it reads a file: it keeps only memory and open descriptors.
 
 The limits on memory and time are set from outside (``sandbox``). Namespaces, Landlock and a filter of system calls are
-three walls, each of which may be refused by an old kernel, a container or the unit's own hardening: each is tried, and
-any of the last two is enough that no file can be opened. ``cpimportd check`` reports what is left (``trial``).
+three walls. An old kernel, a container or the unit's own hardening may refuse each of them. All are tried, and either
+of the last two alone prevents opening any file. ``cpimportd check`` reports what is still possible (``trial``).
 """
 
 import ctypes

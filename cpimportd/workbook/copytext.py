@@ -1,6 +1,6 @@
-r"""Understood rows in the text format of PostgreSQL's COPY: how the child writes them, what its parent keeps of them.
+r"""Rows in the text format of PostgreSQL's COPY: the child writes them, the parent keeps their keys.
 
-One line a row, columns apart by tabs, ``\N`` for NULL, and backslash, tab, line feed and carriage return escaped
+One line a row, columns separated by tabs, ``\N`` for NULL, and backslash, tab, line feed and carriage return escaped
 (PostgreSQL's manual, COPY, "Text Format").
 
 A day may have a million rows, and all their keys are in memory at once. As one object each they take some 600 bytes a

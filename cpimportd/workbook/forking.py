@@ -1,6 +1,6 @@
-"""Children for the sandbox, forked by a process that has imported already what they need (``forkserver``).
+"""Gets children for the sandbox from a process that has already imported what they need (``forkserver``).
 
-Starting a reader anew costs a tenth of a second of a processor, nearly all of it for imports; a fork costs a tenth of
+Starting a new reader costs a tenth of a second of a processor, nearly all of it for imports. A fork costs a tenth of
 that.
 """
 

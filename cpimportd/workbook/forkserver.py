@@ -1,7 +1,7 @@
-"""A process that has imported what a child needs, and forks one whenever it is asked: the child's side of ``forking``.
+"""A process that has imported what a child needs, and forks one on request: the child's side of ``forking``.
 
-The standard library's ``multiprocessing.forkserver`` does the same, but hands on the whole environment of the process
-that starts it, and with it whatever secrets are there.
+The standard library's ``multiprocessing.forkserver`` does the same, but passes on the whole environment of the process
+that starts it, and with it all secrets there.
 
 Requests come as packets over the socket that is this process's stdin: ``fork N`` with the child's stdin, stdout and
 stderr, and ``kill N``. Answers go back the same way: ``N born PID`` or ``N failed ERRNO``, and ``N ended STATUS``, the

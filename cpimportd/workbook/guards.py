@@ -1,7 +1,7 @@
-"""What a file is, whether it is safe to unpack, and the digest of its content, in one pass over its bytes.
+"""Determines a file's format, whether it is safe to unpack, and its content's digest, in one pass over its bytes.
 
-Runs in the child process. A zip's directory is judged before anything of it is read; then every part is unpacked once,
-in pieces, and what the reader must know is noticed on the way.
+Runs in the child process. A zip's directory is checked before its parts are read. Then every part is unpacked once, in
+pieces, and the facts for the reader are collected in the same pass.
 """
 
 import codecs

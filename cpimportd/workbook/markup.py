@@ -1,6 +1,6 @@
-"""XML read by expat, with namespaces as they are bound and without ever expanding an entity of the document's own.
+"""Parses XML by expat, resolving namespaces and never expanding an entity that the document defines.
 
-By way of ElementTree's parser: that of ``xml.parsers.expat`` dies of a missing byte of memory (CPython 3.11).
+It uses ElementTree's parser: that of ``xml.parsers.expat`` crashes when memory runs out (CPython 3.11).
 """
 
 import re

@@ -1,7 +1,7 @@
-"""A workbook that stays open, to be read where no file may be opened any more, and the digest of its content.
+"""A workbook that stays open, for reading after no file may be opened any more; and the digest of its content.
 
-The digest shows by which version of the reader it was made. A file that lies on the server as it lay yesterday is not
-even unpacked; so whether a newer reader is to look at it anew must be seen in the digest that is remembered.
+The digest contains the version of the reader. A file that is unchanged since yesterday is not even unpacked, so the
+recorded digest must show whether a newer reader has to read it again.
 """
 
 import hashlib

@@ -1,7 +1,7 @@
-"""Which part of a workbook's zip is what: as relationships and content types say, never by its name.
+"""Finds the parts of a workbook's zip by relationships and content types, never by their names.
 
-ECMA-376 part 2: relationships name their targets (clause 6.5), ``[Content_Types].xml`` says what a part is (6.2.3), and
-names are compared without case (6.2.2.3). What guards and both engines look at is found here, once for all of them.
+ECMA-376 part 2: relationships name their targets (clause 6.5), ``[Content_Types].xml`` gives the type of a part
+(6.2.3), and names are compared without case (6.2.2.3). The guards and both engines use the parts found here.
 """
 
 import posixpath

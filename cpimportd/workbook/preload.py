@@ -1,6 +1,6 @@
 """The process that forks a worker for every workbook, so that what they all need is imported once.
 
-It gets no job, opens no workbook and holds no secret; ``workbook.forkserver`` describes its work.
+It gets no job, opens no workbook and holds no secret. ``workbook.forkserver`` describes its work.
 """
 
 import os

@@ -1,6 +1,6 @@
-"""What the child that reads a workbook and its parent say to each other: one document in, lines out.
+"""The messages between the child that reads a workbook and its parent: one document in, lines out.
 
-Lines that begin with a digit are understood rows in the text format of PostgreSQL's COPY, columns as in STAGED_COLUMNS.
+Lines that begin with a digit are rows in the text format of PostgreSQL's COPY, columns as in STAGED_COLUMNS.
 Lines that begin with ``{`` are messages of one key: ``header`` (kind, engine, sheet, columns), ``problem`` (as
 Problem.as_json), ``progress`` (rows so far), and at the very end ``trailer``: without one the child died.
 """

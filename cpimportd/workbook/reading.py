@@ -1,6 +1,6 @@
-"""Downloaded workbooks become snapshots: one limited child process each (``worker``), listened to and not trusted.
+"""Turns downloaded workbooks into snapshots: a limited child process each (``worker``), whose output is not trusted.
 
-What is wrong with a file ends up in its snapshot's problems, never as an exception: one bad file stops no other.
+An error in a file becomes a problem of its snapshot, never an exception: one bad file does not stop the others.
 """
 
 import asyncio

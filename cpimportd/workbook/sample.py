@@ -1,6 +1,6 @@
-"""A workbook of our own, read as a run reads those of 1C: what goes wrong with it is no fault of 1C's.
+"""A sample workbook, read as a run reads those of 1C: a failure on it is not 1C's fault.
 
-A wrong version of a library that reads workbooks would otherwise be reported as a fault of the files, every day anew.
+Otherwise an incompatible version of a reading library would be reported every day as an error in the files.
 """
 
 import asyncio

@@ -1,8 +1,7 @@
-"""A child process with limits, seen from its parent: started, fed one job, listened to, and killed in time.
+"""Runs a child process with limits: starts it, sends it one job, reads its output, and kills it in time.
 
-It is started anew (``spawned``) or forked by a process that is prepared for it (``forking``). Either way the limits are
-set with prlimit(2) from outside while the child still waits for its job on stdin, so that nothing untrusted is touched
-before they hold.
+The child is started anew (``spawned``) or forked by a prepared process (``forking``). Either way the parent sets the
+limits with prlimit(2) while the child still waits for its job on stdin, so nothing untrusted is read before they apply.
 """
 
 import asyncio

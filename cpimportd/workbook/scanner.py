@@ -1,4 +1,4 @@
-"""What the reader must know of one part of a workbook's zip, noticed while its bytes pass by for the digest."""
+"""Collects the facts for the reader from one part of a workbook's zip, while its bytes are read for the digest."""
 
 import re
 from enum import Enum, auto

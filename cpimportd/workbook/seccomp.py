@@ -1,8 +1,8 @@
-"""A filter of the kernel's for system calls: what a reader needs once it has begun to read, and nothing else.
+"""The kernel's filter of system calls: it allows only the calls that a reader needs after it has begun to read.
 
-Unlike a list of what is forbidden, a list of what is needed does not age: no call that a later kernel adds is on it. No
-file can be opened under it, so that all modules must be imported and the workbook be open before it is put in force.
-It is written by hand since nothing on the package index does it without a library of C and its own list of defects
+Unlike a list of forbidden calls, a list of needed calls does not age: no call that a later kernel adds is on it. No
+file can be opened under the filter, so all modules must be imported and the workbook be open before it is put in force.
+The code is our own, because the alternatives on the package index need a C library and have defects of their own
 (pyseccomp is of 2021 and needs libseccomp.so).
 """
 

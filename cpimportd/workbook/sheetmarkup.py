@@ -1,4 +1,4 @@
-"""The XML of worksheets: cells as calamine gives them, and what it does not show."""
+"""Parses the XML of worksheets: cells as calamine returns them, and those that it does not show."""
 
 import re
 from collections.abc import Callable, Mapping, Sequence

@@ -1,4 +1,4 @@
-"""What an engine gives: worksheets, and their rows of cells."""
+"""The result of an engine: worksheets, and their rows of cells."""
 
 import math
 from collections.abc import Callable, Iterator, Mapping, Sequence

@@ -1,7 +1,7 @@
-"""What a reader of workbooks could do besides reading: tried by a real one, in the place where it would read.
+"""Tests what a reader of workbooks could do besides reading: a real reader tries it, in its real environment.
 
-``cpimportd check`` asks for it: what a kernel, a container or a unit grants shows only inside. Where an attempt
-succeeds nothing is harmed: it goes no further than that.
+``cpimportd check`` runs it, because the permissions of a kernel, a container or a unit can only be tested inside. An
+attempt that succeeds does no harm: it goes no further.
 """
 
 import ctypes

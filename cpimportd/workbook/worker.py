@@ -1,4 +1,4 @@
-"""The child process that reads one workbook: its job comes on stdin, what it finds goes to stdout (workbook.protocol).
+"""The child process that reads one workbook: its job comes on stdin, its results go to stdout (workbook.protocol).
 
 It imports no settings, no network and no database, and holds no secret.
 """

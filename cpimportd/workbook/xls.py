@@ -1,6 +1,6 @@
-"""The binary XLS (BIFF5 to BIFF8), read by xlrd: it shows error values, which calamine's Python binding gives as empty.
+"""Reads binary XLS (BIFF5 to BIFF8) by xlrd: it shows error values, which calamine's Python binding returns as empty.
 
-A sheet of XLS has at most 65,536 rows, so that xlrd's being five times slower costs two seconds at worst.
+A sheet of XLS has at most 65,536 rows, so xlrd, which is five times slower, costs two seconds at worst.
 """
 
 import io

@@ -1,6 +1,6 @@
-"""The binary XLSB, record by record ([MS-XLSB] 2.1.4): calamine's Python binding gives its error values as empty.
+"""Reads binary XLSB record by record ([MS-XLSB] 2.1.4): calamine's Python binding returns its error values as empty.
 
-It also gives whole dates as numbers. 1C writes no XLSB: such a workbook was saved by somebody in Excel.
+That binding also returns whole dates as numbers. 1C writes no XLSB: somebody saved such a workbook in Excel.
 """
 
 import posixpath

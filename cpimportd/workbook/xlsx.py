@@ -1,7 +1,7 @@
-"""The engine for what calamine does not read right: slower, by expat, and row by row.
+"""The engine for XLSX that calamine does not read correctly: slower, by expat, and row by row.
 
-It knows error values, formulas without a value, every ``_xHHHH_``, prefixes and encodings, and keeps no table of all
-cells: one far away costs nothing. What calamine reads right, this engine reads alike.
+It reads error values, formulas without a value, every ``_xHHHH_``, prefixes and encodings, and keeps no table of all
+cells: a cell far away costs nothing. It gives the same result as calamine where calamine is correct.
 """
 
 import zipfile

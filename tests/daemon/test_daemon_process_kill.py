@@ -36,9 +36,7 @@ def test_a_daemon_killed_with_its_run_catches_its_slot_up_once(place, phase, fau
     faults.tell(
         Chapter.MACHINE,
         f"`kill -9` of the daemon with its run at: {phase}",
-        "books as after; slot done once"
-        if phase == "commit"
-        else "books as before; slot caught up once by the next start",
+        "books as after; slot done once" if phase == "commit" else "books as before; the next start runs the slot once",
     )
 
 

@@ -39,7 +39,7 @@ def test_a_daemon_that_starts_removes_what_its_killed_run_left(place, faults):
     daemon = place.start()
     assert "1 runs left in the spool" in daemon.wait_event("tidied")["message"]
     assert run_folders(place) == []
-    outcome = "its folder in the spool goes with the next run, `prune` or start of the daemon"
+    outcome = "its folder in the spool is removed by the next run, `prune` or start of the daemon"
     faults.tell(Chapter.MACHINE, "`kill -9` of a run while rows lie in the spool", outcome)
 
 
@@ -70,7 +70,7 @@ def test_a_verb_makes_everything_private_whatever_the_umask(place, mask, faults)
     assert {path.stat().st_mode & 0o777 for path in made if path.is_file()} == {0o600}
     assert place.folder.stat().st_mode & 0o777 == 0o755
     faults.tell(
-        Chapter.MACHINE, f"a run under the umask {mask:03o}", "folders 0700, files 0600, every level that it made"
+        Chapter.MACHINE, f"a run under the umask {mask:03o}", "folders 0700, files 0600, at every level that it made"
     )
 
 

@@ -72,7 +72,7 @@ def test_signals_that_are_meant_for_the_daemon_do_no_harm_to_its_run(place, phas
     faults.tell(
         Chapter.MACHINE,
         "SIGUSR1, SIGUSR2 and SIGHUP to every process of a unit, as `systemctl kill` sends them",
-        "the daemon alone minds them: the run and its readers go on, books as after",
+        "only the daemon reacts to them: the run and its readers continue, books as after",
     )
 
 

@@ -13,7 +13,7 @@ from tests.support.faults.books import assert_told, codes, killer, server_socket
 from tests.support.faults.table import Chapter
 from tests.support.faults.wire import Harm, Wire, tapped
 
-_PUTS_RIGHT = "next run puts them right"
+_PUTS_RIGHT = "next run corrects them"
 
 # What the backend does to a table, how it undoes that, and what that is in words.
 _HARMLESS = [
@@ -27,7 +27,7 @@ _HARMFUL = [
     (
         "ADD COLUMN kind text; UPDATE fin_expenses SET kind = ''; ALTER TABLE fin_expenses ALTER COLUMN kind SET NOT NULL",
         "DROP COLUMN kind",
-        "adds a column that must be given",
+        "adds a required column",
     ),
     (
         "ALTER COLUMN amount TYPE double precision",
@@ -76,7 +76,7 @@ async def test_a_change_of_the_backend_that_we_cannot_work_with_is_told(make_boo
     assert codes(again) == codes(report)
     _alter(books, back)
     await books.put_right()
-    outcome += "; the run after the backend has undone it puts them right"
+    outcome += "; the run after the backend has reverted it corrects them"
     faults.tell(Chapter.DATABASE, f"The backend {words} between reading and publishing", outcome)
 
 
@@ -140,7 +140,7 @@ async def test_a_migration_that_is_killed_leaves_nothing_and_can_be_run_again(
     faults.tell(
         Chapter.DATABASE,
         "`cpimportd db upgrade` loses its server process at any of its statements, COMMIT too",
-        f"{outcome}, nothing is left behind; the next upgrade does it all",
+        f"{outcome}, nothing is left behind; the next upgrade is complete",
     )
 
 
@@ -148,11 +148,11 @@ async def test_a_migration_that_is_killed_leaves_nothing_and_can_be_run_again(
 @pytest.mark.parametrize(
     ("harm", "mended", "words", "upgraded"),
     [
-        ("UPDATE cpimportd.alembic_version SET version_num = '9999'", _AS_IT_WAS, "is of a newer version", False),
-        ("UPDATE cpimportd.alembic_version SET version_num = '0000'", _AS_IT_WAS, "is of an unknown version", False),
-        ("DELETE FROM cpimportd.alembic_version", _ANEW, "does not say of which version it is", False),
-        ("ALTER TABLE cpimportd.alembic_version RENAME TO lost", _BACK, "has lost the table of its version", False),
-        ("DROP SCHEMA cpimportd CASCADE", None, "is gone altogether", True),
+        ("UPDATE cpimportd.alembic_version SET version_num = '9999'", _AS_IT_WAS, "has a newer version", False),
+        ("UPDATE cpimportd.alembic_version SET version_num = '0000'", _AS_IT_WAS, "has an unknown version", False),
+        ("DELETE FROM cpimportd.alembic_version", _ANEW, "has no version recorded", False),
+        ("ALTER TABLE cpimportd.alembic_version RENAME TO lost", _BACK, "has lost its version table", False),
+        ("DROP SCHEMA cpimportd CASCADE", None, "is gone", True),
     ],
 )
 async def test_a_schema_of_another_version_is_told(make_books, sql, faults, harm, mended, words, upgraded):
@@ -190,4 +190,4 @@ async def test_numbers_that_were_given_already_are_no_slot_that_was_done(books, 
     report = await books.run()
     outcome = f"{codes(report)}, {stand(books, report, before)}; {_PUTS_RIGHT}"
     await books.put_right()
-    faults.tell(Chapter.DATABASE, "The sequence of run numbers was set back, as by half a restore", outcome)
+    faults.tell(Chapter.DATABASE, "The sequence of run numbers was set back, as after a partial restore", outcome)

@@ -35,9 +35,9 @@ def _when(statements):
         elif n == commit:
             places["at COMMIT"].append(n)
         elif "WITH RECURSIVE reads" in text or "pg_backend_pid" in text:  # their connection's first question
-            places["after COMMIT, when views are looked for"].append(n)
+            places["after COMMIT, when views are listed"].append(n)
         elif any(f"cpimportd: {name}" in text for name in ("outstanding", "settle", "fail ")):
-            places["after COMMIT, when it is noted who was told"].append(n)
+            places["after COMMIT, when notifications are marked as sent"].append(n)
         elif "cpimportd: finish" in text:
             places["after COMMIT, when the report is stored"].append(n)
         else:
@@ -73,7 +73,7 @@ async def test_a_connection_lost_at_any_statement_leaves_the_books_before_or_aft
             await books.put_right()
         assert len(outcomes) == 1, outcomes
         faults.tell(
-            Chapter.DATABASE, f"{_FAULTS[harm]}, at any statement {when}", outcomes.pop() + "; next run puts them right"
+            Chapter.DATABASE, f"{_FAULTS[harm]}, at any statement {when}", outcomes.pop() + "; next run corrects them"
         )
 
 

@@ -55,7 +55,7 @@ async def test_a_second_run_through_a_pooler_is_answered_at_once(books, faults):
     (other,) = others
     faults.tell(
         Chapter.DATABASE,
-        "A second run through a pooler in transaction mode while one is under way",
+        "A second run through a pooler in transaction mode during another run",
         f"{codes(other)} (exit {other.code}); the first: {codes(report)}, books as after an undisturbed run",
     )
 
@@ -69,7 +69,9 @@ async def test_migrations_go_through_a_pooler(make_database, faults):
             second = await upgrade(Database(url=through_it))
     assert (first.changed, second.changed) == (True, False)
     faults.tell(
-        Chapter.DATABASE, "`cpimportd db upgrade` through a pooler in transaction mode", "done, and again nothing to do"
+        Chapter.DATABASE,
+        "`cpimportd db upgrade` through a pooler in transaction mode",
+        "done; the second time nothing to do",
     )
 
 
@@ -104,7 +106,7 @@ async def test_a_run_shares_a_pooler_with_busy_clients(books, faults):
     books.assert_right()
     faults.tell(
         Chapter.DATABASE,
-        "A pooler in transaction mode whose three server processes change hands at every statement",
+        "A pooler in transaction mode whose three server processes alternate at every statement",
         f"{codes(report)}, books as after an undisturbed run",
     )
 

@@ -11,7 +11,7 @@ from tests.support.faults.books import codes, stand
 from tests.support.faults.table import Chapter
 
 _QUICK = {"lock_timeout": timedelta(milliseconds=100)}
-_PUTS_RIGHT = "next run puts them right"
+_PUTS_RIGHT = "next run corrects them"
 
 
 class _Holder:
@@ -136,7 +136,7 @@ async def test_a_missing_right_is_named_with_the_grant_that_mends_it(books, sql,
     for right, place in _RIGHTS if whole else [*_RIGHTS[1::19], *_RIGHTS[-2:]]:
         sql(books.root, f"REVOKE {right} ON {place} FROM cpimportd")
         report = await books.run()
-        outcomes.add(f"{codes(report)} with the GRANT that mends it, {stand(books, report, before)}")
+        outcomes.add(f"{codes(report)} with the necessary GRANT, {stand(books, report, before)}")
         for problem in report.problems:
             sql(books.root, _grant(problem))
     await books.put_right()
@@ -154,7 +154,7 @@ async def test_a_right_taken_away_during_a_run_is_named(books, sql, faults, tabl
             sql(books.root, f"REVOKE INSERT, UPDATE, DELETE ON {table} FROM cpimportd")
 
     report = await books.run(None, revoke)
-    outcome = f"{codes(report)} with the GRANT that mends it, {stand(books, report, before)}; {_PUTS_RIGHT}"
+    outcome = f"{codes(report)} with the necessary GRANT, {stand(books, report, before)}; {_PUTS_RIGHT}"
     sql(books.root, _grant(report.problems[0]))
     await books.put_right()
     faults.tell(Chapter.DATABASE, f"A right on {table} is taken away between reading and publishing", outcome)

@@ -16,7 +16,7 @@ from tests.support.faults.books import codes, server_socket, stand, through
 from tests.support.faults.table import Chapter
 from tests.support.faults.wire import Harm, Wire, tapped
 
-_PUTS_RIGHT = "next run puts them right"
+_PUTS_RIGHT = "next run corrects them"
 
 
 def _restart(server, mode):

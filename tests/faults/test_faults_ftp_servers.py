@@ -49,7 +49,7 @@ class Way:
     listing: str
 
     def __str__(self) -> str:
-        reuse = ", the session's reuse required" if self.tls and self.kind in WANTS_REUSE else ""
+        reuse = ", session reuse required" if self.tls and self.kind in WANTS_REUSE else ""
         return f"{self.kind}, {self.tls or 'plain'}{reuse}, names in {self.names}, {self.listing}"
 
     @property

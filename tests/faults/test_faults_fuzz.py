@@ -38,7 +38,7 @@ from tests.support.workbook.binaries import Formula, Shown, write_xls, write_xls
 SAMPLE = Path(__file__).parent.parent / "samples" / "day2" / "Lotos - Spisanie kredity XLSX.xlsx"
 CORPUS = sorted((Path(__file__).parent / "corpus").iterdir())
 MEMORY = 71
-OUTCOME = "read, or held by a coded problem; nothing else came of any of them"
+OUTCOME = "read, or held by a coded problem; no other result"
 
 
 def example_count(whole: bool, few: int, many: int) -> Callable[[Any], Any]:
@@ -180,7 +180,7 @@ def test_any_part_of_a_workbook_may_be_mutated(small, tmp_path, whole, faults, n
         judge(understood(zipped({**small, name: changed}), tmp_path))
 
     holds()
-    faults.tell(Chapter.HOSTILE, f"bytes changed, removed, put in and doubled in {name}, its checksum right", OUTCOME)
+    faults.tell(Chapter.HOSTILE, f"bytes changed, removed, inserted and doubled in {name}, its checksum right", OUTCOME)
 
 
 def test_any_bytes_of_a_workbook_may_be_mutated(small, tmp_path, whole, faults):
@@ -190,7 +190,7 @@ def test_any_bytes_of_a_workbook_may_be_mutated(small, tmp_path, whole, faults):
         judge(understood(changed, tmp_path))
 
     holds()
-    faults.tell(Chapter.HOSTILE, "bytes changed, removed, put in and doubled in a workbook's zip", OUTCOME)
+    faults.tell(Chapter.HOSTILE, "bytes changed, removed, inserted and doubled in a workbook's zip", OUTCOME)
 
 
 def binary_table() -> list[list[Any]]:
@@ -212,7 +212,7 @@ def test_any_bytes_of_a_binary_workbook_may_be_mutated(tmp_path, whole, faults, 
         judge(understood(changed, tmp_path))
 
     holds()
-    faults.tell(Chapter.HOSTILE, "bytes changed, removed, put in and doubled in a binary XLS", OUTCOME)
+    faults.tell(Chapter.HOSTILE, "bytes changed, removed, inserted and doubled in a binary XLS", OUTCOME)
 
 
 @pytest.mark.parametrize(
@@ -228,7 +228,7 @@ def test_any_part_of_an_xlsb_may_be_mutated(tmp_path, whole, faults, name):
         judge(understood(zipped({**parts, name: changed}), tmp_path))
 
     holds()
-    faults.tell(Chapter.HOSTILE, f"bytes changed, removed, put in and doubled in an XLSB's {name}", OUTCOME)
+    faults.tell(Chapter.HOSTILE, f"bytes changed, removed, inserted and doubled in an XLSB's {name}", OUTCOME)
 
 
 cells = st.one_of(
@@ -259,6 +259,6 @@ async def test_the_corpus_is_read_through_the_sandbox(path, tmp_path, faults):
     json.dumps([to_json(found) for found in snapshot.problems])
     faults.tell(
         Chapter.HOSTILE,
-        f"a workbook that fuzzing found, or is odd: {path.name}",
+        f"a workbook found by fuzzing, or an unusual one: {path.name}",
         "read" if not codes else f"`{codes[0]}`",
     )

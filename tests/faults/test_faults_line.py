@@ -53,7 +53,7 @@ async def test_a_data_connection_cut_at_any_byte(
     faults.tell(
         Chapter.LINE,
         f"{kind}: the data connection is cut at any byte of the file ({how})",
-        f"{once.pop()} by another try; cut near its beginning at every try: `download-short` or `download-failed`",
+        f"{once.pop()} by a retry; cut near its beginning at every attempt: `download-short` or `download-failed`",
     )
 
 
@@ -80,7 +80,7 @@ async def test_a_listing_cut_at_any_byte(
     faults.tell(
         Chapter.LINE,
         f"the listing is cut within a line ({how})",
-        f"{once.pop()} by another try; at every try: {always.pop()}",
+        f"{once.pop()} by a retry; at every attempt: {always.pop()}",
     )
 
 
@@ -125,7 +125,7 @@ async def test_any_reply_that_is_not_as_it_should_be(
     faults.tell(
         Chapter.LINE,
         f"{words} any one reply, from the greeting to the last",
-        f"{WHOLE} by another try; at every try: {' or '.join(sorted(always))}",
+        f"{WHOLE} by a retry; at every attempt: {' or '.join(sorted(always))}",
     )
 
 
@@ -148,7 +148,7 @@ async def test_a_control_connection_cut_at_any_byte(
     faults.tell(
         Chapter.LINE,
         "the control connection is cut at any byte, within replies too",
-        f"{once.pop()} by another try; at every try: {' or '.join(sorted(always))}",
+        f"{once.pop()} by a retry; at every attempt: {' or '.join(sorted(always))}",
     )
 
 
@@ -178,7 +178,7 @@ async def test_the_control_connection_is_cut_before_the_final_226(
     faults.tell(
         Chapter.LINE,
         f"{kind}: all bytes came, and the control connection is cut before the final 226",
-        f"{once} by another try, which has only the last {OVERLAP // 1024} KiB sent again; at every try: {always}",
+        f"{once} by a retry, which has only the last {OVERLAP // 1024} KiB sent again; at every attempt: {always}",
     )
 
 
@@ -198,7 +198,7 @@ async def test_a_stalled_data_connection(start: Start, served: Path, spool: Path
     faults.tell(
         Chapter.LINE,
         "the data connection falls silent at any byte, also after the last",
-        f"{once.pop()} by another try after source.command_timeout; at every try: {always.pop()}; a listing: {listing}",
+        f"{once.pop()} by a retry after source.command_timeout; at every attempt: {always.pop()}; a listing: {listing}",
     )
 
 
@@ -216,7 +216,7 @@ async def test_one_byte_at_a_time(start: Start, served: Path, spool: Path, fault
     faults.tell(
         Chapter.LINE,
         "bytes come one at a time, never silent long enough for source.command_timeout",
-        f"{once} by another try after source.transfer_timeout; at every try: {always}; a listing: {listing}",
+        f"{once} by a retry after source.transfer_timeout; at every attempt: {always}; a listing: {listing}",
     )
 
 

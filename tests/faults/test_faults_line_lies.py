@@ -45,8 +45,8 @@ async def test_a_wrong_size(lie: str, start: Start, served: Path, spool: Path, f
     assert always in outcomes
     faults.tell(
         Chapter.LINE,
-        f"SIZE tells {lie}, the listing tells the truth",
-        f"told once: {once}; told always: {' or '.join(sorted(outcomes))}",
+        f"SIZE reports {lie}, the listing is right",
+        f"once: {once}; always: {' or '.join(sorted(outcomes))}",
     )
 
 
@@ -72,17 +72,17 @@ def _line_of(lines: bytes, name: bytes) -> bytes:
 
 
 LISTINGS: dict[str, tuple[Callable[[bytes], bytes], str, list[str]]] = {
-    "tells other sizes": (lambda lines: re.sub(rb"size=\d+", b"size=7", lines), WHOLE, BOTH),
-    "tells no sizes": (lambda lines: re.sub(rb"size=\d+;", b"", lines), WHOLE, BOTH),
-    "tells a time to come": (lambda lines: re.sub(rb"modify=\d+", b"modify=20991231235959", lines), WHOLE, BOTH),
-    "tells a time that cannot be": (lambda lines: re.sub(rb"modify=\d+", b"modify=20261399999999", lines), WHOLE, BOTH),
+    "gives other sizes": (lambda lines: re.sub(rb"size=\d+", b"size=7", lines), WHOLE, BOTH),
+    "gives no sizes": (lambda lines: re.sub(rb"size=\d+;", b"", lines), WHOLE, BOTH),
+    "gives a future time": (lambda lines: re.sub(rb"modify=\d+", b"modify=20991231235959", lines), WHOLE, BOTH),
+    "gives an impossible time": (lambda lines: re.sub(rb"modify=\d+", b"modify=20261399999999", lines), WHOLE, BOTH),
     "has a name twice": (lambda lines: lines + _line_of(lines, b"a.xlsx"), WHOLE, BOTH),
-    "has a file that is not there, of a name that differs by case": (
+    "names a file that does not exist, of a name that differs by case": (
         lambda lines: lines + _line_of(lines, b"a.xlsx").replace(b"a.xlsx", b"A.xlsx"),
         "`download-failed`",
         ["A.xlsx", *BOTH],
     ),
-    "has a file that is not there": (
+    "names a file that does not exist": (
         lambda lines: lines + _line_of(lines, b"a.xlsx").replace(b"a.xlsx", b"c.xlsx"),
         "`download-failed`",
         [*BOTH, "c.xlsx"],
@@ -102,7 +102,7 @@ async def test_a_listing_that_lies(lie: str, start: Start, served: Path, spool: 
         outcome = await line.fetch()
     assert outcome == expected
     assert sorted(c.removeprefix("RETR ") for c in line.proxy.commands if c.startswith("RETR")) == asked
-    of = " and ".join(asked) if outcome == WHOLE else "for that one; the others come whole"
+    of = " and ".join(asked) if outcome == WHOLE else "for that one; the others are fetched whole"
     faults.tell(Chapter.LINE, f"the listing of a.xlsx and b.xlsx {lie}", f"{outcome} {of}")
 
 
@@ -142,7 +142,7 @@ async def test_a_file_that_changes_during_the_download(
     faults.tell(
         Chapter.LINE,
         f"the file is {how} during the download",
-        f"{once}, as it is in the end; changing all the time: {always}",
+        f"{once}, in its final state; changing all the time: {always}",
     )
 
 

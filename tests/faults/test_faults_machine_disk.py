@@ -135,8 +135,8 @@ def test_the_daemon_lives_on_over_a_disk_that_cannot_be_used_and_imports_when_it
     assert "Traceback" not in daemon.log
     faults.tell(
         Chapter.MACHINE,
-        f"state and spool disk {fault} under a living daemon",
-        "run: `disk`; daemon lives on, says `state-unsaved` and `disk` for its own files once; imports when there is room",
+        f"state and spool disk {fault} while the daemon runs",
+        "run: `disk`; daemon keeps running, reports `state-unsaved` and `disk` for its own files once; imports when there is space",
     )
 
 

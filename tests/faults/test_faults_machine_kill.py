@@ -62,7 +62,7 @@ async def test_a_run_killed_at_any_instant_leaves_the_books_before_or_after_and_
     faults.tell(
         Chapter.MACHINE,
         f"`kill -9` of {what} at any instant",
-        "books as before or as after, in every row and column; next run puts them right; no process and no litter stays",
+        "books as before or as after, in every row and column; next run corrects them; no process and no temporary file remains",
     )
 
 
@@ -79,5 +79,5 @@ def test_what_a_daemon_killed_while_it_wrote_had_begun_is_removed_by_the_next_on
     faults.tell(
         Chapter.MACHINE,
         "`kill -9` of the daemon while it writes its memory or its status",
-        "old content stays whole; what was begun is removed by the next start",
+        "the old content stays intact; the next start removes the unfinished file",
     )

@@ -61,7 +61,7 @@ async def test_a_run_that_gets_no_more_of_the_machine_says_so_and_leaves_the_boo
     faults.tell(
         Chapter.MACHINE,
         f"{what} of a run exhausted, at any limit",
-        f"`machine-exhausted` or what it could not reach, {BEFORE}",
+        f"`machine-exhausted` or the problem of what it could not reach, {BEFORE}",
     )
 
 
@@ -133,7 +133,7 @@ def test_a_daemon_that_gets_no_more_of_the_machine_lives_on_says_so_and_imports_
     faults.tell(
         Chapter.MACHINE,
         f"{what} of the daemon exhausted",
-        "run: `run-crashed`; reload refused: `machine-exhausted`, `config-refused`; daemon lives on, imports when there is more",
+        "run: `run-crashed`; reload refused: `machine-exhausted`, `config-refused`; daemon keeps running, imports when more is available",
     )
 
 
@@ -158,7 +158,7 @@ def test_a_run_of_the_daemon_that_gets_no_more_memory_is_told_and_the_daemon_imp
     faults.tell(
         Chapter.MACHINE,
         "memory limit reached by a run of the daemon",
-        "run failed with its code; daemon lives on, the next run publishes",
+        "run failed with its code; daemon keeps running, the next run publishes",
     )
 
 
@@ -195,5 +195,5 @@ def test_a_daemon_started_with_too_few_open_files_says_so_or_serves(place, fault
         assert "Traceback" not in said, f"{value}: {said}"
         assert daemon.returncode == 0 or "[machine-exhausted]" in said, f"{value}: {said}"
     faults.tell(
-        Chapter.MACHINE, "daemon started with too few open files (LimitNOFILE=)", "`machine-exhausted`, or it serves"
+        Chapter.MACHINE, "daemon started with too few open files (LimitNOFILE=)", "`machine-exhausted`, or it works"
     )

@@ -62,8 +62,8 @@ def test_a_power_cut_leaves_the_old_memory_or_the_new_and_never_a_damaged_one(sa
     assert [Store(left[-1]).load()[0]] == [records[1]]
     faults.tell(
         Chapter.MACHINE,
-        "power cut at any operation on the daemon's memory (daemon.json), what was not fsynced gone",
-        "old memory or new, never a damaged one; the new one from the moment that it counts",
+        "power cut at any operation on the daemon's memory (daemon.json), with the loss of what was not fsynced",
+        "the old record or the new one, never a damaged one; the new one as soon as it is in effect",
     )
 
 
@@ -108,5 +108,7 @@ def test_a_power_cut_leaves_a_whole_backup_or_none(tmp_path, monkeypatch, faults
     assert {(one / final.name).read_bytes() for one in left if (one / final.name).exists()} == {b"a dump of the books"}
     assert (left[-1] / final.name).exists()
     faults.tell(
-        Chapter.MACHINE, "power cut while a backup is written", "a whole backup or none; never a half one by its name"
+        Chapter.MACHINE,
+        "power cut while a backup is written",
+        "a complete backup or none; never an incomplete one under its name",
     )

@@ -57,7 +57,7 @@ def test_the_package_tzdata_does_where_the_system_has_no_time_zone_data(books, f
     ended = run(configuration(books), env=environment(PYTHONTZPATH="", PYTHONPATH=str(_ROOT)))
     assert ended.report["status"] == "published", ended
     books.assert_right()
-    faults.tell(Chapter.MACHINE, "no time zone data but the package tzdata, which cpimportd depends on", "published")
+    faults.tell(Chapter.MACHINE, "no time zone data except the package tzdata, which cpimportd depends on", "published")
 
 
 _PLACES = {
@@ -111,5 +111,5 @@ def test_a_daemon_without_dns_lives_on_tries_again_and_imports_when_there_is_som
     until(lambda: place.books == place.truth("day1"), "import")
     assert "Traceback" not in daemon.log
     faults.tell(
-        Chapter.MACHINE, "DNS away at the slot", "daemon lives on, tries again, and publishes when names are resolved"
+        Chapter.MACHINE, "DNS unavailable at the slot", "daemon keeps running, retries, and publishes when DNS works"
     )

@@ -28,11 +28,11 @@ NAMES = {
     "an absolute path": (b"/etc/cron.d/evil.xlsx", "/etc/cron.d/evil.xlsx"),
     "NUL": (b"nul\0.xlsx", "nul\\x00.xlsx"),
     "a carriage return": (b"cr\rERROR all is lost.xlsx", "cr\\rERROR"),
-    "a line feed's kin (U+2028)": ("ls\u2028ERROR.xlsx".encode(), "ls\\u2028ERROR"),
+    "a line separator (U+2028)": ("ls\u2028ERROR.xlsx".encode(), "ls\\u2028ERROR"),
     "a terminal's escapes": (b"esc\x1b[2J\x1b]0;title\x07.xlsx", "esc\\x1b[2J\\x1b]0;title\\x07"),
     "a terminal's escapes of one byte (C1)": ("c1\u009b2J.xlsx".encode(), "c1\\x9b2J"),
-    "marks that turn the writing around": ("bidi\u202excod.xlsx".encode(), "bidi\\u202excod"),
-    "a mark that is not seen (U+200B)": ("zero\u200b.xlsx".encode(), "zero\\u200b"),
+    "marks that reverse the direction of writing": ("bidi\u202excod.xlsx".encode(), "bidi\\u202excod"),
+    "an invisible character (U+200B)": ("zero\u200b.xlsx".encode(), "zero\\u200b"),
     "4,096 bytes": (b"long" + b"x" * 4_087 + b".xlsx", "longxxx"),
     "bytes of no encoding": (b"bytes\x98\xff.xlsx", "bytes\\udc98\\udcff"),
     "a space at its end": (b"space.xlsx ", "space.xlsx"),
@@ -162,7 +162,7 @@ async def test_a_passive_answer_that_names_another_host_leads_nowhere(tmp_path, 
     faults.tell(
         Chapter.HOSTILE,
         "a passive answer that names another host",
-        "not followed: the file comes from the host that was asked",
+        "ignored: the file comes from the host of the control connection",
     )
 
 
@@ -205,4 +205,6 @@ async def test_a_file_without_end_is_cut_off_and_the_others_come(tmp_path: Path,
     assert (found.code, found.file) == ("file-too-large", "endless.xlsx")
     assert [file.name for file in fetched.files] == ["a.xlsx"]
     assert files_in(tmp_path / "spool") == ["000.xlsx"]
-    faults.tell(Chapter.HOSTILE, "a file that never ends", f"`{found.code}` at source.max_file_size; the others come")
+    faults.tell(
+        Chapter.HOSTILE, "a file that never ends", f"`{found.code}` at source.max_file_size; the others are fetched"
+    )

@@ -143,8 +143,8 @@ def test_readers_of_a_run_killed_behind_commit_are_told_by_whoever_comes_next(re
     assert readers.outstanding == []
     faults.tell(
         Chapter.MACHINE,
-        "`kill -9` of a run between COMMIT and telling readers",
-        "books as after; whoever comes next tells readers: any run, also unchanged, failed or of a slot done, an undo, "
+        "`kill -9` of a run between COMMIT and notifying readers",
+        "books as after; the next process notifies readers: any run, also unchanged, failed or of a slot done, an undo, "
         "`notify`",
     )
 
@@ -297,8 +297,8 @@ def test_a_daemon_whose_run_was_killed_behind_commit_tells_readers_at_once(place
     assert place.sql(RIGHT)[0]["right"]
     faults.tell(
         Chapter.MACHINE,
-        "`kill -9` of a daemon's run between COMMIT and telling readers",
-        "`run-broken-off`; a process of its own tells readers at once",
+        "`kill -9` of a daemon's run between COMMIT and notifying readers",
+        "`run-broken-off`; a separate process notifies readers at once",
     )
 
 

@@ -36,7 +36,7 @@ async def test_a_broken_download_goes_on_and_saves_bytes(
     faults.tell(
         Chapter.LINE,
         f"{kind}: a download breaks in the middle",
-        f"{outcome}; the next try goes on there, with the last {OVERLAP // 1024} KiB sent again and compared",
+        f"{outcome}; the next attempt continues there, with the last {OVERLAP // 1024} KiB sent again and compared",
     )
 
 
@@ -50,7 +50,7 @@ async def test_a_line_that_breaks_again_and_again_brings_the_file_in_pieces(
         outcome = await line.fetch()
     assert outcome == WHOLE
     assert line.proxy.count("RETR") == 3
-    faults.tell(Chapter.LINE, "every data connection is cut halfway", f"{outcome}, in pieces, one for each try")
+    faults.tell(Chapter.LINE, "every data connection is cut halfway", f"{outcome}, in pieces, one for each attempt")
 
 
 def _refuse_rest(command: str) -> bytes | None:
@@ -79,7 +79,7 @@ UNWILLING: dict[str, tuple[str, Callable[[], Callable[[str], bytes | None]], byt
     "refuses RETR": ("takes REST and refuses RETR after it", _refuse_the_restarted, content(SIZE)),
     "ignores": ("takes REST and sends from the beginning", lambda: _ignore_rest, content(SIZE)),
     "ignores, and it looks right": (
-        "takes REST and sends from the beginning a file that is alike everywhere",
+        "takes REST and sends from the beginning a file whose parts are all alike",
         lambda: _ignore_rest,
         bytes(SIZE),
     ),
@@ -144,7 +144,9 @@ async def test_a_file_replaced_between_two_tries_is_never_mixed(
     assert outcome == WHOLE
     assert line.proxy.count("REST") == restarts
     faults.tell(
-        Chapter.LINE, f"a download breaks, and the file is replaced before the next try {words}", f"the new {outcome}"
+        Chapter.LINE,
+        f"a download breaks, and the file is replaced before the next attempt {words}",
+        f"the new {outcome}",
     )
 
 
@@ -158,5 +160,5 @@ async def test_without_times_nothing_is_resumed(start: Start, served: Path, spoo
     assert outcome == WHOLE
     assert line.proxy.count("REST") == 0
     faults.tell(
-        Chapter.LINE, "a download breaks, and the server tells no time of its files", f"{outcome}, from its beginning"
+        Chapter.LINE, "a download breaks, and the server gives no times of its files", f"{outcome}, from its beginning"
     )

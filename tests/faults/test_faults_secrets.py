@@ -184,7 +184,7 @@ def test_no_onlooker_learns_a_password_while_a_daemon_imports_and_backs_up(locke
     look_into_backup(place)
     who = "; ".join(sorted({role for sight in onlooker.seen if leaked(sight.environment) for role in [sight.role]}))
     told = f"no command line, log line, answer, state file or backup has one; in the environment of: {who}"
-    faults.tell(Chapter.SECRETS, f"a whole run with a backup watched; passwords given by {WAYS[way]}", told)
+    faults.tell(Chapter.SECRETS, f"a whole run with a backup, observed; passwords given by {WAYS[way]}", told)
 
 
 WAYS = {"file": "the configuration file", "credential": "systemd credentials", "environment": "the environment"}
@@ -315,7 +315,7 @@ def test_nothing_of_a_run_can_be_dumped_or_read_by_another_process_of_its_user(p
     assert owners == {"daemon": 0, "run": 0}
     # Between fork and its first instruction a process has the limit of whoever started it.
     assert {sight.core_limit for sight in onlooker.seen if sight.pid in pids.values()} >= {"0"}
-    told = "no core dump, whatever the kernel is told to do with them; memory and environment closed to its own user"
+    told = "no core dump, whatever the kernel's setting; memory and environment unreadable even for its own user"
     faults.tell(Chapter.SECRETS, "another process of the daemon's user looks, or the run crashes", told)
 
 

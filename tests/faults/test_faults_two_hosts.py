@@ -57,7 +57,7 @@ def test_of_two_that_live_one_does_the_slot_and_the_other_knows(hosts, faults):
     assert hosts.first.outcomes(slot) == ["published"]
     assert [line["message"] for daemon in daemons for line in daemon.events if line["priority"] <= 3] == []
     faults.tell(
-        Chapter.HOSTS, "two daemons live, a slot comes to both", f"one says {done[1]}, one {done[0]}; {RIGHT_ONCE}"
+        Chapter.HOSTS, "two daemons run, a slot is due on both", f"one reports {done[1]}, one {done[0]}; {RIGHT_ONCE}"
     )
 
 
@@ -66,7 +66,7 @@ def test_of_two_that_live_one_does_the_slot_and_the_other_knows(hosts, faults):
     [
         (b"LOCK TABLE", True, "before COMMIT"),
         (b"COMMIT;", False, "while COMMIT is on its way"),
-        (b"COMMIT;", True, "when COMMIT was carried out and nobody was told"),
+        (b"COMMIT;", True, "after COMMIT was carried out and before anybody was notified"),
     ],
     ids=["before", "on its way", "carried out"],
 )
@@ -84,7 +84,9 @@ def test_when_a_host_dies_in_its_run_the_standby_does_the_same_slot(hosts, fault
         back = how_done(hosts.first.start(), slot)
     hosts.done_once(slot)
     assert back == "done-elsewhere"
-    told = f"the standby, which waited, does the same slot: {done}; the first says {back} when it is back; {RIGHT_ONCE}"
+    told = (
+        f"the standby, which waited, does the same slot: {done}; the first reports {back} when it is back; {RIGHT_ONCE}"
+    )
     faults.tell(Chapter.HOSTS, f"daemon and run of one host killed {when}", told)
 
 
@@ -96,7 +98,7 @@ def test_a_run_that_outlives_its_daemon_is_waited_for_by_the_standby(hosts, faul
         done = how_done(standby, slot)
     hosts.done_once(slot)
     assert hosts.first.outcomes(slot) == ["published"]
-    faults.tell(Chapter.HOSTS, "a daemon killed, its run lives on", f"the standby waits for it: {done}; {RIGHT_ONCE}")
+    faults.tell(Chapter.HOSTS, "a daemon killed, its run continues", f"the standby waits for it: {done}; {RIGHT_ONCE}")
 
 
 def test_a_host_killed_after_its_slot_leaves_nothing_to_do(hosts, faults, in_full):
@@ -107,7 +109,7 @@ def test_a_host_killed_after_its_slot_leaves_nothing_to_do(hosts, faults, in_ful
     done = how_done(hosts.standby.start(), slot)
     hosts.done_once(slot)
     assert hosts.first.outcomes(slot) == ["published"]
-    faults.tell(Chapter.HOSTS, "a host killed after its slot", f"the standby says {done}; {RIGHT_ONCE}")
+    faults.tell(Chapter.HOSTS, "a host killed after its slot", f"the standby reports {done}; {RIGHT_ONCE}")
 
 
 def test_a_host_that_cannot_reach_the_database_leaves_the_slot_to_the_other(hosts, faults):
@@ -119,7 +121,7 @@ def test_a_host_that_cannot_reach_the_database_leaves_the_slot_to_the_other(host
     with hosts.first.database_gate(b"never asked"):
         done = how_done(first, slot)
     hosts.done_once(slot)
-    told = f"`database-unreachable`, the other does the slot; {done} when the line is back; {RIGHT_ONCE}"
+    told = f"`database-unreachable`, the other does the slot; {done} when the connection is back; {RIGHT_ONCE}"
     faults.tell(Chapter.HOSTS, "one host cut off from the database before its run", told)
 
 
@@ -139,9 +141,7 @@ def test_a_host_cut_off_in_the_middle_is_overtaken_and_cannot_publish_later(host
         done = how_done(first, slot)
     hosts.done_once(slot)
     assert done in {"failed", "done-elsewhere"}  # whether there is time for another try
-    told = (
-        f"the other does the slot once the server has given the session up; the first publishes nothing; {RIGHT_ONCE}"
-    )
+    told = f"the other does the slot once the server has ended the session; the first publishes nothing; {RIGHT_ONCE}"
     faults.tell(Chapter.HOSTS, "one host cut off from the database in the middle of its run", told)
 
 
@@ -154,7 +154,7 @@ def test_a_host_whose_clock_is_ahead_does_the_slot_early_and_the_other_does_not_
     assert (late.returncode, "slot-done" in late.stderr) == (5, True), late.stderr
     hosts.done_once(slot)
     assert hosts.first.outcomes(slot) == ["published"]
-    told = f"the slot is known by its name, not by when it is done: {done}; asked for later, `slot-done`; {RIGHT_ONCE}"
+    told = f"the slot is identified by its name, not by the time when it is done: {done}; requested later, `slot-done`; {RIGHT_ONCE}"
     faults.tell(Chapter.HOSTS, "clocks of the two some seconds apart", told)
 
 
@@ -167,7 +167,7 @@ def test_two_hosts_with_different_hours_import_twice_and_the_second_changes_noth
     done = standby.wait_event("slot-done")["CPIMPORTD_STATUS"]
     assert hosts.standby.keys["schedules.import.at"] != time_of_day(slot)
     hosts.done_once(slot)
-    told = f"each host does its own slot; the second says {done}; {RIGHT_ONCE}"
+    told = f"each host does its own slot; the second reports {done}; {RIGHT_ONCE}"
     faults.tell(Chapter.HOSTS, "the same schedule at different hours on the two", told)
 
 
@@ -180,7 +180,7 @@ def test_when_both_are_killed_in_the_middle_and_come_back_the_slot_is_done_once(
         release()
         done = sorted(how_done(daemon, slot) for daemon in [hosts.standby.start(), hosts.first.start()])
     hosts.done_once(slot)
-    told = f"when both are back, one says {done[1]}, one {done[0]}; {RIGHT_ONCE}"
+    told = f"when both are back, one reports {done[1]}, one {done[0]}; {RIGHT_ONCE}"
     faults.tell(Chapter.HOSTS, "both hosts killed in the middle of a run", told)
 
 
@@ -191,5 +191,5 @@ def test_a_run_killed_under_a_daemon_that_lives_is_done_by_whoever_is_first(host
         release()
         done = sorted(how_done(daemon, slot) for daemon in (first, standby))
     hosts.done_once(slot)
-    told = f"both try again: one says {done[1]}, one {done[0]}; {RIGHT_ONCE}"
-    faults.tell(Chapter.HOSTS, "a run killed while both daemons live", told)
+    told = f"both retry: one reports {done[1]}, one {done[0]}; {RIGHT_ONCE}"
+    faults.tell(Chapter.HOSTS, "a run killed while both daemons run", told)

@@ -65,7 +65,9 @@ async def test_a_hostile_workbook_is_held_by_name_and_the_others_are_published(c
     assert lotos(books) == before
     shutil.copy(SAMPLES / "day2" / target.name, target)
     await put_right(books)
-    outcome = f"held by `{told.code}`{where}; its books as before, the others published; the corrected export is taken"
+    outcome = (
+        f"held by `{told.code}`{where}; its books as before, the others published; the corrected export is published"
+    )
     faults.tell(Chapter.HOSTILE, case.fault, outcome)
 
 
@@ -80,7 +82,7 @@ async def test_a_cell_in_the_last_row_and_column_is_told_and_harms_nothing(books
     faults.tell(
         Chapter.HOSTILE,
         "a cell in the last row and column, XFD1048576",
-        "published, and told by `rows-below-total` with its row",
+        "published, and reported by `rows-below-total` with its row",
     )
 
 
@@ -150,10 +152,8 @@ async def test_sixteen_thousand_columns_are_read(books, upload, faults, alike, w
     assert report.status is RunStatus.PUBLISHED
     kept = books.sql(books.root, "SELECT max((SELECT count(*) FROM jsonb_object_keys(extra))) FROM cpimportd.lineage")
     assert kept[0][0] > 16_000
-    titles = "all titled alike" if alike else "each with a title"
-    faults.tell(
-        Chapter.HOSTILE, f"16,384 columns, {titles}", "published; what has no field of its own is kept in `extra`"
-    )
+    titles = "all with the same title" if alike else "each with a title"
+    faults.tell(Chapter.HOSTILE, f"16,384 columns, {titles}", "published; columns without a field are kept in `extra`")
 
 
 @pytest.mark.asyncio
@@ -172,7 +172,9 @@ async def test_a_hidden_sheet_beside_the_shown_one_does_no_harm(books, upload, f
 async def test_deep_nesting_costs_no_stack(books, upload, faults):
     hostile.nested(1_000_000)(upload(EXPENSES))
     await put_right(books)
-    faults.tell(Chapter.HOSTILE, "a million elements inside each other", "published: what is no row is passed over")
+    faults.tell(
+        Chapter.HOSTILE, "a million elements inside each other", "published: elements outside of rows are ignored"
+    )
 
 
 @pytest.mark.asyncio
@@ -189,7 +191,7 @@ async def test_a_binary_workbook_called_xlsx_is_known_by_its_content(books, uplo
     (file,) = [found for found in report.files if RECEIPTS in found.name]
     assert (file.rows, file.problems) == (40, ())
     await put_right(books)
-    faults.tell(Chapter.HOSTILE, "a binary XLS called .xlsx", "published: what counts is the content")
+    faults.tell(Chapter.HOSTILE, "a binary XLS called .xlsx", "published: the content decides")
 
 
 @pytest.mark.asyncio
@@ -198,7 +200,7 @@ async def test_an_xlsx_called_xls_is_known_by_its_content(books, upload, faults)
     old.rename(old.with_name(old.name.replace("xlsx", "xls")))
     report = await run(books)
     assert report.status is RunStatus.PUBLISHED
-    faults.tell(Chapter.HOSTILE, "an XLSX called .xls", "published: what counts is the content")
+    faults.tell(Chapter.HOSTILE, "an XLSX called .xls", "published: the content decides")
 
 
 @pytest.mark.asyncio
@@ -227,7 +229,7 @@ async def test_a_million_bad_rows_are_counted_and_the_first_are_listed(books, up
         faults.tell(
             Chapter.HOSTILE,
             "a million bad rows in one workbook",
-            f"held by `reject`: the first {len(listed)} are listed, all are counted (`{more.code}`), and the way to list all of them is told",
+            f"held by `reject`: the first {len(listed)} are listed, all are counted (`{more.code}`), and the report says how to list all of them",
         )
 
 

@@ -92,8 +92,8 @@ def test_a_slot_that_a_suspended_machine_slept_through_is_made_up_for_within_gra
     longer = "longer than grace" if told else "within grace"
     faults.tell(
         Chapter.MACHINE,
-        f"machine suspended over a slot, {longer}",
-        "`misfired`, and no run" if told else "made up for when it wakes",
+        f"machine suspended at the time of a slot, {longer}",
+        "`misfired`, and no run" if told else "started late when it wakes",
     )
 
 
@@ -115,7 +115,7 @@ def test_a_clock_that_is_set_back_by_days_imports_nothing_twice(faults):
     faults.tell(
         Chapter.MACHINE,
         "clock set back by days",
-        "`state-future` once; slots done before are known to the database, each once",
+        "`state-future` once; the database knows the slots done before, each once",
     )
 
 

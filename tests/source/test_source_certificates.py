@@ -146,7 +146,7 @@ async def test_words_in_the_clear_do_not_pass_for_words_under_tls(
     assert server.count == {"AUTH": 1}
     faults.tell(
         Chapter.LINE,
-        "an answer of the server forged in the clear just before TLS begins",
+        "an answer of the server forged in plain text just before TLS begins",
         f"`{found.code}`, no login sent",
     )
 
@@ -169,7 +169,7 @@ async def test_bytes_in_the_clear_do_not_pass_for_a_listing_under_tls(
     assert (found.code, "in the clear" in found.message) == ("source-tls", True)
     faults.tell(
         Chapter.LINE,
-        "a line of the listing forged in the clear just before TLS begins on the data connection",
+        "a line of the listing forged in plain text just before TLS begins on the data connection",
         f"`{found.code}`, the listing is not read",
     )
 

@@ -120,8 +120,8 @@ GREETINGS = {
     "one line": flood(b"x" * 1000),
     "one line of a greeting": flood(b"x" * 1000, b"220-"),
     "bytes that are no text": flood(bytes(range(128, 256)) * 8 + b"\n"),
-    "replies that put us off": flood(b"120 in a moment\r\n"),
-    "words without any code": flood(b"hello\r\n"),
+    "replies that ask us to wait": flood(b"120 in a moment\r\n"),
+    "lines without a reply code": flood(b"hello\r\n"),
 }
 
 
@@ -134,7 +134,7 @@ async def test_an_endless_greeting_takes_no_memory_and_no_time(how: str, spool: 
     assert "its answer" in outcome.message or "replies came before" in outcome.message
     assert outcome.memory < MOST_MEMORY
     assert outcome.seconds < 10
-    faults.tell(Chapter.HOSTILE, f"a greeting without end: {how}", f"`{outcome.code}`, at once and in little memory")
+    faults.tell(Chapter.HOSTILE, f"a greeting without end: {how}", f"`{outcome.code}`, at once, with little memory")
 
 
 @pytest.mark.parametrize(
@@ -188,7 +188,7 @@ async def test_an_endless_listing_is_bounded_in_lines_and_bytes(how: str, spool:
     assert outcome.code == "source-listing"
     assert said in outcome.message
     assert outcome.memory < MOST_MEMORY
-    faults.tell(Chapter.HOSTILE, f"a listing without end: {how}", f"`{outcome.code}`, at once and in little memory")
+    faults.tell(Chapter.HOSTILE, f"a listing without end: {how}", f"`{outcome.code}`, at once, with little memory")
 
 
 @pytest.mark.asyncio

@@ -194,7 +194,7 @@ async def test_a_server_without_tls_is_not_spoken_to_in_the_clear(
             await fetch(settings_for(server, url=f"ftps://127.0.0.1:{tap.port}/"), retry_for(60), spool)
     code, said = failure.value.problems[0].code, [connection.clear for connection in tap.connections]
     assert (code, said) == ("source-tls", [b"AUTH TLS\r\n"])
-    outcome = f"`{code}`; all that went there in the clear: `{said[0].decode().strip()}`"
+    outcome = f"`{code}`; sent there in plain text: only `{said[0].decode().strip()}`"
     faults.tell(Chapter.SERVER, f"{kind} without TLS under `ftps://`", outcome)
 
 
@@ -209,7 +209,9 @@ async def test_a_server_that_wants_tls_reports_it_instead_of_a_wrong_password(
     assert failure.value.problems[0].code == "source-tls"
     assert "ftps://" in failure.value.problems[0].message
     code = failure.value.problems[0].code
-    faults.tell(Chapter.SERVER, f"{kind} that wants TLS under `ftp://`", f"`{code}`, which says to write `ftps://`")
+    faults.tell(
+        Chapter.SERVER, f"{kind} that requires TLS under `ftp://`", f"`{code}`, with the advice to write `ftps://`"
+    )
 
 
 @each_server

@@ -1,4 +1,4 @@
-"""Getting into the database: any libpq URL, timeouts for every statement, and failures as problems of the catalog."""
+"""Opens and closes database connections: any libpq URL, timeouts for every statement, failures as problems."""
 
 import socket
 from collections.abc import AsyncIterator, Mapping

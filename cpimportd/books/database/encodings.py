@@ -1,7 +1,7 @@
-"""Texts in a database that is not in UTF-8: which characters it has, and what is written in place of those it has not.
+"""Texts in a database that is not in UTF-8: finds characters that its encoding lacks, and replaces them in reports.
 
-What a workbook says is never written otherwise: a character that the database cannot hold holds its workbook. Reports,
-names of files and the like are texts about it, and tell such a character by its number.
+A text of a workbook is never changed: a character that the database cannot store holds its workbook. Reports, names of
+files and other texts about a workbook show such a character by its number.
 https://www.postgresql.org/docs/current/multibyte.html
 """
 

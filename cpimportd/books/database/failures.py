@@ -1,7 +1,6 @@
-"""What a failure of the driver or the server means: exceptions of asyncpg as problems of the catalog.
+"""Turns exceptions of the driver and errors of the server into problems of the catalog.
 
-No text made here holds a secret: what the server says never repeats a password, and of a URL only host and database are
-shown.
+No text made here holds a secret: the server never repeats a password, and of a URL only host and database are shown.
 """
 
 import os

@@ -1,4 +1,4 @@
-"""Where a connection goes, found out as libpq does: a URL, a service, ``PG*`` variables, in this order.
+"""Finds the target of a connection as libpq does: a URL, a service, ``PG*`` variables, in this order.
 
 https://www.postgresql.org/docs/current/libpq-connect.html (connection URIs, keywords), libpq-pgservice.html,
 libpq-envars.html and libpq-pgpass.html; in PostgreSQL's sources ``src/interfaces/libpq/fe-connect.c``.

@@ -1,4 +1,4 @@
-"""What stands in our way in somebody else's database: policies, triggers, rules, sorts of tables, its encoding."""
+"""Finds obstacles in the backend's database: policies, triggers, rules, unusual tables, its encoding."""
 
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager

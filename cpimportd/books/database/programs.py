@@ -1,4 +1,4 @@
-"""PostgreSQL's own programs: where they are, how they run, and whether a dump is complete."""
+"""Finds and runs PostgreSQL's own programs, and checks whether a dump is complete."""
 
 import asyncio
 import importlib.util

@@ -1,4 +1,4 @@
-"""What mends a refusal of the server: statements that can be run as they stand, and give no more than a run needs."""
+"""Remedies for a refusal of the server: statements that can be run as they are, and grant no more than a run needs."""
 
 import re
 from typing import Final

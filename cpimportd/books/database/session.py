@@ -1,10 +1,10 @@
-"""What a run relies on is said in its session: no default of a role, database or server changes what a run does.
+"""Sets the session settings that a run relies on, so that no default of a role, database or server changes its work.
 
-A session that is the server's own is told at its start (a startup packet's settings stand above those of ``ALTER
-ROLE``), and every transaction is told again at its own, since behind a pooler in transaction mode nothing else counts.
-What is not said here has its meaning in the default: ``search_path`` (where the backend's tables are), ``TimeZone``
-(the backend's timestamps are naive and mean it), ``default_transaction_read_only`` (somebody froze the database: that
-is told, not overridden), tablespaces.
+The settings are sent at the session's start (a startup packet overrides ``ALTER ROLE``), and again at the start of
+every transaction, because behind a pooler in transaction mode nothing else has an effect. Some settings keep their
+defaults on purpose: ``search_path`` (it finds the backend's tables), ``TimeZone`` (the backend's timestamps are naive
+and in this zone), ``default_transaction_read_only`` (somebody froze the database: that is reported, not overridden),
+tablespaces.
 
 https://www.postgresql.org/docs/current/runtime-config-client.html
 """

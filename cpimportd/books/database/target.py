@@ -1,4 +1,4 @@
-"""Where a connection goes, as one value: asyncpg, Alembic and pg_dump are all given the same."""
+"""The target of a connection as one value, used alike by asyncpg, Alembic and pg_dump."""
 
 import os
 import random

@@ -1,1 +1,1 @@
-"""What changed: the journal and lineage, as states, differences, explanations and bridges."""
+"""Reads the journal and lineage: states, differences, explanations and bridges."""

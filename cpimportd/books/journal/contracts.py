@@ -1,4 +1,4 @@
-"""A contract explained: its documents with the cells that they came from, what left it, and its bridges run by run."""
+"""Explains a contract: its documents with their cells, the documents that left it, and its bridges run by run."""
 
 from collections.abc import AsyncGenerator, Mapping
 from contextlib import aclosing

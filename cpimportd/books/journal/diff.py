@@ -1,8 +1,7 @@
-"""What a run made different, document by document, with sums that agree with the run's own bridges.
+"""The changes of a run, document by document, with sums that agree with the run's own bridges.
 
-A run from long ago is told as it was then: what has happened to its documents since is taken back first. Which
-documents these are, in which order, and what they add up to, the database says; documents are fetched some at a time,
-as they are asked for, however many there are.
+An old run is shown as it was then: later changes of its documents are taken back first. The database selects, orders
+and sums the documents. They are fetched in batches, as they are requested, however many there are.
 """
 
 from collections.abc import AsyncGenerator, Iterable, Mapping

@@ -1,4 +1,4 @@
-"""A document explained: what it is now, and every earlier value, back to run, workbook, sheet, row and cell."""
+"""Explains a document: its present values and every earlier one, each with run, workbook, sheet, row and cell."""
 
 import re
 from collections.abc import Iterable, Mapping, Sequence

@@ -1,6 +1,6 @@
-"""Some of the documents that a run made different, told in full: what the database chose is walked back to its day.
+"""Describes a batch of the documents that a run changed, as they were on that day.
 
-A *head* names a document, what became of it, and the entries of the run's journal that tell of it
+A *head* names a document, its change, and the entries of the run's journal that record the change
 (``sql/movements.sql``).
 """
 

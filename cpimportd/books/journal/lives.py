@@ -1,4 +1,4 @@
-"""What became of documents since: their states of now and of then, fetched from the books and the journal."""
+"""Fetches the present and the former states of documents from the books and the journal."""
 
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Sequence

@@ -1,4 +1,4 @@
-"""What the books remember: what they serve, from which files, and whether somebody else has written since."""
+"""Reads what earlier runs recorded: the served files, and whether somebody else has written since."""
 
 from collections import defaultdict
 from collections.abc import Collection, Iterable, Mapping

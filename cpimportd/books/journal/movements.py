@@ -1,4 +1,4 @@
-"""What became of one document in a run, told field by field, and what that does to the sums."""
+"""The change of one document in a run, field by field, and its effect on the sums."""
 
 import json
 from collections import Counter

@@ -1,4 +1,4 @@
-"""Names and numbers that people give: what they fit, and whether there is such a thing."""
+"""Finds the organizations, documents and contracts that match the names and numbers given by people."""
 
 import shlex
 from collections.abc import Iterable, Sequence

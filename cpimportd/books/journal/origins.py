@@ -1,4 +1,4 @@
-"""Where a document's content came from: run, workbook, sheet, row, and the cell of each field."""
+"""The origin of a document's content: run, workbook, sheet, row, and the cell of each field."""
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass

@@ -1,7 +1,7 @@
-"""A document as it stood after some run: what the books hold now, walked back through the journal.
+"""Restores the state of a document after an earlier run from the books and the journal.
 
-The journal keeps what was before each change, so a state is the present one (of a document that is gone: the whole that
-its deletion kept) with the ``old`` of every later change laid over it, the newest first.
+The journal keeps the values before each change. So a former state is the present one (of a removed document: the row
+that its deletion recorded) with the ``old`` of every later change laid over it, the newest first.
 """
 
 import json

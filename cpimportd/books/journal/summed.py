@@ -1,4 +1,4 @@
-"""A summed figure explained: every document or detail line that it counts, with the cell that each came from.
+"""Explains a sum: every document or detail line that it counts, each with its cell.
 
 It is counted as the backend counts it (``sql/memory.sql`` has the same sums over all organizations and months): by the
 document's own date, principal and interest by the payment type of the lines.

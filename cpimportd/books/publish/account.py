@@ -1,4 +1,4 @@
-"""Does it add up? The bridge of every unit, and the sums in the database beside the control totals, before COMMIT."""
+"""Computes the bridge of every unit, and compares the sums in the database with the control totals, before COMMIT."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace

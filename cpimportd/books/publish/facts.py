@@ -1,4 +1,4 @@
-"""How today's snapshot stands to the books, before anything is written: the facts that the guards judge."""
+"""Compares today's snapshot with the books before anything is written: the facts that the guards judge."""
 
 from collections import defaultdict
 from collections.abc import Collection, Mapping, Sequence

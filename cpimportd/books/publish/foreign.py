@@ -1,7 +1,7 @@
-"""What somebody else wrote into the books, document by document: found, journaled and corrected.
+"""Finds, journals and corrects foreign writes in the books, document by document.
 
-That comes before anything of 1C's is compared. So the guards judge today's files against what we published, the journal
-tells the two apart, and no undo brings back what was never ours.
+This precedes every comparison with 1C's files. So the guards judge today's files against what we published, the journal
+separates our changes from foreign ones, and no undo restores a foreign value.
 """
 
 from collections import defaultdict

@@ -1,6 +1,6 @@
-"""Which units are held now, and with which workbooks: one table, written by the run that judges, read by everybody.
+"""The table of the units held now with their workbooks: the run that judges writes it, everybody reads it.
 
-A unit comes into it and leaves it in the transaction that publishes, so that no two readers can tell two things.
+A unit enters and leaves it in the publishing transaction, so that all readers see the same.
 """
 
 import json

@@ -1,4 +1,4 @@
-"""The change itself, diff first: only what differs is written, and the journal says what was before.
+"""Writes the differences into the books, and the previous values into the journal.
 
 The order matters: the journal reads what is about to change; all deletions come before any insertion (an amount may
 move between two lines under a unique index); lineage comes last, when the present content stands.

@@ -1,6 +1,6 @@
-"""Which readers of the books are still to be told of a run: noted in its transaction, settled by whoever tells them.
+"""Notifications of a run that are still outstanding: recorded in its transaction, marked as sent by the sender.
 
-A process may die right behind COMMIT. What it had still to do is then found here by whoever comes next.
+A process may die directly after COMMIT. The next process then finds its outstanding notifications here.
 """
 
 from collections.abc import Collection, Iterable, Sequence

@@ -1,4 +1,4 @@
-"""What a publication is asked to do, and what it answers: the door between the pipeline and the books."""
+"""The request and the result of a publication: the types between the pipeline and the books."""
 
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field

@@ -1,4 +1,4 @@
-"""The publishing transaction, in order: a whole day becomes visible in one COMMIT, or nothing does."""
+"""The steps of the publishing transaction in order: a whole day becomes visible in one COMMIT, or nothing does."""
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, replace

@@ -1,4 +1,4 @@
-"""What stays of a publication besides the documents: snapshots, what is served, bridges, logs, fingerprints."""
+"""Records a publication: snapshots, served files, bridges, logs, fingerprints."""
 
 import json
 from collections.abc import Callable, Iterable, Mapping

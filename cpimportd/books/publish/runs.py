@@ -1,4 +1,4 @@
-"""The ``runs`` table and its locks: one run at once, each slot once, and an answer to "was it committed?"."""
+"""The ``runs`` table and its locks: one run at a time, each slot once, and the query whether a run was committed."""
 
 import asyncio
 import os

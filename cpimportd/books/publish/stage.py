@@ -1,4 +1,4 @@
-"""Today's rows in temporary tables: nothing of the backend's tables is touched yet."""
+"""Copies today's rows into temporary tables. The backend's tables are not touched yet."""
 
 from collections.abc import Mapping
 

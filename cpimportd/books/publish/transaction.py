@@ -1,4 +1,4 @@
-"""The publishing transaction: its locks, its COMMIT, whether that took place, and what the planner knows before it."""
+"""The publishing transaction: its locks, statistics for the query planner, its COMMIT, and whether that took place."""
 
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import asynccontextmanager

@@ -1,6 +1,6 @@
-"""What a held unit would change: published on trial behind a savepoint, told as the diff of a run, and taken back.
+"""Computes what a held unit would change: publishes it behind a savepoint, records the diff, and rolls back.
 
-One way makes both: what is shown before somebody accepts is made by the statements that publish once he has.
+The same statements publish the unit after it is accepted, so the preview shows exactly what will happen.
 """
 
 from collections.abc import Iterable, Mapping

@@ -1,4 +1,4 @@
-"""Taking runs back: the books as they were before them, from the journal, in one transaction.
+"""Undoes runs: restores the books before them from the journal, in one transaction.
 
 An undo is itself a run, with a journal, a bridge and a row in the backend's import log; so it can be undone, too.
 """

@@ -1,1 +1,1 @@
-"""What the books say to people and monitors: history, health, summary, reconciliation."""
+"""Reports from the books for people and monitors: history, health, summary, reconciliation."""

@@ -1,4 +1,4 @@
-"""The queue of alerts and what they tell of, as the database keeps them: the tables ``condition`` and ``alert``."""
+"""The queue of alerts and the problems that they report: the tables ``condition`` and ``alert``."""
 
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager

@@ -1,4 +1,4 @@
-"""What a human sees before he accepts a held unit: why it is held, what was not read, and what it would change."""
+"""The information for accepting a held unit: why it is held, what was not read, and what it would change."""
 
 import json
 from collections.abc import AsyncGenerator, Mapping, Sequence

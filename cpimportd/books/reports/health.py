@@ -1,4 +1,4 @@
-"""What monitoring watches: how the imports fare, what is held, how fresh the workbooks are, what the books hold."""
+"""Figures for monitoring: results of imports, held units, age of the workbooks, content of the books."""
 
 import json
 from collections.abc import Collection, Mapping

@@ -1,4 +1,4 @@
-"""What earlier runs did, read back: the list of runs, one run with its bridges, and its journal of changes."""
+"""Reads earlier runs: the list of runs, one run with its bridges, and its journal of changes."""
 
 import json
 from collections.abc import AsyncGenerator, Mapping, Sequence

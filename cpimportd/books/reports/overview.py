@@ -1,4 +1,4 @@
-"""What a page for people shows at a glance: runs day by day, what is held and why, workbooks, sums by month."""
+"""The overview for the dashboard: runs day by day, held units with reasons, workbooks, sums by month."""
 
 import json
 from collections.abc import Collection, Mapping

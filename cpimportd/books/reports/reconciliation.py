@@ -1,4 +1,4 @@
-"""Whether three accounts of the same money agree: the books, the control totals of their workbooks, and the journal."""
+"""Compares three accounts of the same sums: the books, the control totals of their workbooks, and the journal."""
 
 from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence

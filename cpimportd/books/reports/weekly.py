@@ -1,4 +1,4 @@
-"""What a period brought: runs, what changed per organization, what is wrong, sums by month, how fresh workbooks are."""
+"""The summary of a period: runs, changes per organization, problems, sums by month, age of the workbooks."""
 
 from collections import Counter
 from dataclasses import dataclass

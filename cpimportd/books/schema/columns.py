@@ -1,4 +1,4 @@
-"""How the columns of our own tables are written down: each with a comment that goes into the database."""
+"""Definitions for the columns of our own tables, each with a comment that is stored in the database."""
 
 from typing import Any, Final
 

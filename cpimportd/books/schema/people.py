@@ -1,4 +1,4 @@
-"""Those of our tables that people ask for and are told by: bridges, held and undone units, notices, alerts."""
+"""Our tables behind reports and messages to people: bridges, held and undone units, notices, alerts."""
 
 from sqlalchemy import (
     ARRAY,

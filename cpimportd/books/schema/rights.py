@@ -1,4 +1,4 @@
-"""Whether the database lets us work: rights, and the backend's tables with the columns that we use."""
+"""Checks the rights in the database, and the backend's tables with the columns that we use."""
 
 from collections.abc import Iterable, Mapping
 from typing import Any, Final

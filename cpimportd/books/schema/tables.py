@@ -1,9 +1,8 @@
 r"""Our own tables, all in the schema ``cpimportd``: runs, what they read, what they changed, and what is served now.
 
-Nothing here points into the backend's tables by a foreign key, and nothing is added to them (:mod:`.needed` says what
+Nothing here points into the backend's tables by a foreign key, and nothing is added to them (:mod:`.rights` lists what
 of them we use). The comments go into the database: ``\d+ cpimportd.change`` in psql explains itself. The migrations
-under ``migrations/`` make these tables; a test compares the two. What people ask for and are told of is on a page of
-its own.
+under ``migrations/`` make these tables; a test compares the two. :mod:`.people` has those for reports and messages.
 """
 
 from sqlalchemy import (

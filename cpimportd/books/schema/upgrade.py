@@ -1,4 +1,4 @@
-"""Bringing our schema to what this program needs, and knowing whether it is there: Alembic, run on our connection."""
+"""Upgrades our schema, and checks its version: Alembic, run on our connection."""
 
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass

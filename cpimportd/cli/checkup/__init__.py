@@ -1,1 +1,1 @@
-"""The verb ``check``: is everything there that a run needs? It changes nothing."""
+"""The verb ``check``: tests whether everything is there that a run needs. It changes nothing."""

@@ -1,4 +1,4 @@
-"""What ``check`` does: is everything there that a run needs? It changes nothing."""
+"""The work of ``check``: tests whether everything is there that a run needs. It changes nothing."""
 
 import asyncio
 from collections.abc import Sequence

@@ -1,4 +1,4 @@
-"""The database: reach, rights, schema, department, pooler, the predecessor, the clock."""
+"""Checks of the database: connection, rights, schema, department, pooler, the predecessor, the clock."""
 
 import time
 from collections.abc import Awaitable, Callable, Sequence

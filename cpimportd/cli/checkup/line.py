@@ -1,4 +1,4 @@
-"""One line of ``check``: what was tried, how it went, and the way out."""
+"""One line of ``check``: the test, its result, and the remedy."""
 
 import asyncio
 from collections.abc import Awaitable, Sequence

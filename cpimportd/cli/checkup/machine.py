@@ -1,4 +1,4 @@
-"""The machine and its clock: state folder, disk, the reader's walls, time zone, slots, closed period."""
+"""Checks of the machine and its clock: state folder, disk, the reader's walls, time zone, slots, closed period."""
 
 import os
 import stat

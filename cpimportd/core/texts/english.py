@@ -1,4 +1,4 @@
-"""The journal's catalog in English: sentences of :mod:`cpimportd.core.catalog` less facts that no field holds."""
+"""The journal's catalog in English: sentences of :mod:`cpimportd.core.catalog` without facts that no field holds."""
 
 import re
 from collections.abc import Collection

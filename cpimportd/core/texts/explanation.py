@@ -1,4 +1,4 @@
-"""What one entry of the journal's catalog says: which fields it may quote, and what its problem does to the import."""
+"""Texts of an entry of the journal's catalog: the fields that it may quote, and its problem's effect on the import."""
 
 import string
 from collections.abc import Iterable, Iterator

@@ -1,6 +1,6 @@
 """Every word of the dashboard in English, and ``words.js``, which has them in all languages for the browser.
 
-What the server says besides comes in the language that was asked for.
+All other texts come from the server, in the language of the request.
 """
 
 import json

@@ -1,7 +1,7 @@
-"""``python -m cpimportd.core.texts.po``: bring the translations up to date with the texts, and compile them.
+"""``python -m cpimportd.core.texts.po``: updates the translations from the texts, and compiles them.
 
-What is new comes into ``ru.po`` untranslated, what was changed is marked fuzzy there: translate it, remove the mark,
-and run this again. The page's ``words.js`` is made of them, too.
+New texts come into ``ru.po`` untranslated, changed texts are marked fuzzy there. Translate them, remove the mark, and
+run the command again. It also makes the page's ``words.js``.
 """
 
 import sys

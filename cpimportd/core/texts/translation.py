@@ -1,4 +1,4 @@
-"""Texts in a language, from the gettext catalogue beside this module: problems, numbers, days."""
+"""Translates problems, numbers and days, with the gettext catalogue beside this module."""
 
 import re
 from collections.abc import Callable, Mapping, Sequence

@@ -1,1 +1,1 @@
-"""Workbooks that we write for people, and the one way in which a file of theirs is written."""
+"""The workbooks that we write for people, and the function that writes their files."""

@@ -1,4 +1,4 @@
-"""What a run made different, as a workbook: Добавлено, Удалено, Изменено, Итоги."""
+"""Writes the changes of a run as a workbook: Добавлено, Удалено, Изменено, Итоги."""
 
 import re
 from collections.abc import AsyncGenerator, Iterable, Iterator

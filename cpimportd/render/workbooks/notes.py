@@ -1,4 +1,4 @@
-"""What the child process that marks a workbook is asked to do; the parent need not load openpyxl to ask it."""
+"""The request to the child process that marks a workbook; the parent builds it without loading openpyxl."""
 
 from collections.abc import Mapping
 from typing import NamedTuple

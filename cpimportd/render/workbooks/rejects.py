@@ -1,7 +1,7 @@
-"""A workbook as 1C sent it, with what is to be corrected coloured and commented, and listed on a first sheet.
+"""Marks 1C's workbook: cells to be corrected are coloured and commented, and listed on a first sheet.
 
-Nothing in it executes: formulas are turned into the texts that they are written as, names, links, validations and
-conditional formats are left out. This runs in a child process with limits (:mod:`cpimportd.run.marker`).
+Nothing in the result executes: formulas become their texts; names, links, validations and conditional formats are left
+out. This runs in a child process with limits (:mod:`cpimportd.run.marker`).
 """
 
 # ruff: noqa: SLF001 - what a subclass of openpyxl's writer has to touch has no public name

@@ -1,6 +1,6 @@
 """A workbook of plain tables: a sheet each, with titles that stay in sight.
 
-Cells hold what they say: texts stay texts, sums are numbers, dates are dates.
+Cells keep their types: texts stay texts, sums are numbers, dates are dates.
 """
 
 import os

@@ -1,8 +1,8 @@
-"""The child process that is the client of a Dask cluster: orders come on stdin, a line for each goes to stdout.
+"""The child process that is the client of a Dask cluster: requests come on stdin, a line for each goes to stdout.
 
-Dask's protocol lets whoever answers at the scheduler's address run code in its client. So the client is a process of
-its own, which knows no secret, no database and no configuration; what it brings is not trusted (``cluster``). It takes
-the workbooks from where they lie and leaves the replies as files, so that neither passes through a pipe.
+Dask's protocol lets anybody who answers at the scheduler's address run code in its client. So the client is a separate
+process without secrets, database and configuration; its results are not trusted (``parent``). It reads the workbooks
+from their files and writes the replies as files, so that neither passes through a pipe.
 """
 
 import asyncio

@@ -1,8 +1,7 @@
 """Reading on a Dask cluster, the run's side: workbooks are sent to workers, and their replies are not trusted.
 
 The run speaks to a child process (``client``), the child to the scheduler, and the scheduler to workers, each
-of which reads in a limited child of its own (``cluster_task``). A reply meets the same doubts as the words of a child
-here.
+of which reads in a limited child process (``task``). A reply is checked like the output of a local child.
 """
 
 import asyncio

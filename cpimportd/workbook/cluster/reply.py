@@ -1,9 +1,9 @@
-"""A worker's reply: a head as one line of JSON, then what its reader said, rows turned into columns and compressed.
+"""A worker's reply: a head as one line of JSON, then its reader's output, with rows turned into columns and compressed.
 
-The worker writes it; the run reads it with every doubt. Texts of one column resemble each other, so columns are smaller
-than the rows they came from (by a fifth; three quarters of zlib's rows). The form, as xz: a line that begins with ``{``
-is a message, as the reader wrote it; a line ``ROWS COLUMNS`` is followed by that many lines, each of which holds one
-column's fields apart by tabs. Nothing is lost: a field of COPY's text format holds no tab and no line feed.
+The worker writes it; the run does not trust it. Texts of one column resemble each other, so columns are smaller than
+their rows (by a fifth; three quarters of zlib's rows). The form, as xz: a line that begins with ``{`` is a message of
+the reader; a line ``ROWS COLUMNS`` is followed by that many lines, each with one column's fields separated by tabs.
+Nothing is lost: a field of COPY's text format holds no tab and no line feed.
 """
 
 import asyncio

@@ -1,7 +1,7 @@
-"""What a worker of a Dask cluster does for us: reads one workbook in a limited child process, and packs what it says.
+"""The task of a Dask worker: reads one workbook in a limited child process, and packs the output.
 
-It gets the workbook's bytes and what to read them by, and no secret; it keeps nothing. Arguments and result are texts
-and bytes only, so that a worker with another version of us can still say so.
+The task gets the workbook's bytes and the reader's settings, and no secret. It keeps nothing. Arguments and result are
+texts and bytes only, so that a worker with another version of cpimportd can still report it.
 """
 
 import asyncio

@@ -1,4 +1,4 @@
-"""A bad machine: runs as real processes over broken books, disks that are full or read-only, limits, what is left."""
+"""Machine faults: runs as real processes over broken books, disks that are full or read-only, limits, what is left."""
 
 import json
 import os
@@ -18,7 +18,7 @@ from tests.support.daemon.living_daemon import environment
 from tests.support.faults.books import Books
 from tests.support.polling import processes, until
 
-BEFORE = "books as before; next run puts them right"
+BEFORE = "books as before; next run corrects them"
 
 
 @dataclass(frozen=True)

@@ -1,7 +1,7 @@
 """The table of faults, made from the tests' own results: ``docs/faults.md``.
 
-A test tells the table what it broke and what came of it. Every run of the tests compares that with the page; with
-``--faults-table=write`` the rows of the test files that were run are replaced in it.
+A test adds a row: the fault that it injected, and the outcome. Every run of the tests compares its rows with the page;
+``--faults-table=write`` replaces the rows of the test files that were run.
 """
 
 import re
@@ -16,30 +16,32 @@ PAGE: Final = Path(__file__).parents[3] / "docs" / "faults.md"
 
 _OPENING: Final = """# Injected failures and their results
 
-Made from the tests' own results by `pytest tests/faults --whole --faults-table=write`; every run of the tests compares
-its results with this page. "Books as before" means equal in every row and column to those before the run; "next run puts
-them right" means equal to those of a run that nothing disturbed. A code in `this type` is a problem whose text and way out
-are in `journalctl -x`.
+`pytest tests/faults --whole --faults-table=write` makes this page from the results of the tests. Every run of the tests compares
+its results with this page.
+
+- *Books as before*: equal in every row and column to the books before the run.
+- *Next run corrects them*: after the next run, the books equal those of an undisturbed run.
+- A code in `this type` is a problem. Read its text and remedy in `journalctl -x`.
 """
 
 _ROW: Final = re.compile(r"\| (?P<fault>.*?) \| (?P<outcome>.*?) \| `(?P<test>[^`]*)` \|")
 
 
 class Chapter(StrEnum):
-    """What is broken."""
+    """The part that a test breaks."""
 
     SERVER = "Real FTP servers"
-    LINE = "A bad line"
-    HOSTILE = "A hostile server or upload"
-    DATABASE = "A bad database"
-    MACHINE = "A bad machine"
+    LINE = "Network faults"
+    HOSTILE = "Hostile servers and uploads"
+    DATABASE = "Database faults"
+    MACHINE = "Machine faults"
     SECRETS = "Secrets"
     HOSTS = "Two hosts"
 
 
 @dataclass(frozen=True, slots=True, order=True)
 class Row:
-    """One fault and its outcome, and the test file that has seen both."""
+    """One fault, its outcome, and the test file that observed both."""
 
     chapter: Chapter
     test: str
@@ -48,7 +50,7 @@ class Row:
 
 
 class FaultTable:
-    """What the tests of this session have seen."""
+    """The rows of this session's tests."""
 
     def __init__(self) -> None:
         self.seen: set[Row] = set()
@@ -65,8 +67,8 @@ class Faults:
 
         Args:
             chapter: what was broken.
-            fault: what was done to it, in words an administrator understands.
-            outcome: what the product made of it, taken from what really came: the same at every run.
+            fault: what was done to it, in an administrator's words.
+            outcome: how the product reacted, taken from the real result; the same at every run.
         """
         row = Row(chapter, self._test, _cell(fault), _cell(outcome))
         self._table.seen.add(row)
@@ -126,7 +128,7 @@ def pytest_sessionfinish(session: pytest.Session) -> None:
 
 @pytest.fixture
 def faults(request: pytest.FixtureRequest) -> Faults:
-    """Tells ``docs/faults.md`` what this test broke and what came of it."""
+    """Adds rows to ``docs/faults.md``: the faults that this test injects, and their outcomes."""
     table = request.config.stash[_TABLE]
     return Faults(table, request.node.path.name, compare=request.config.getoption("--faults-table") == "compare")
 

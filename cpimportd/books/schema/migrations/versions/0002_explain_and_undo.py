@@ -1,4 +1,4 @@
-"""What explaining, undoing and telling need: where earlier values came from, what was served before, alerts.
+"""Data for explaining, undoing and alerting: origins of earlier values, formerly served files, alerts.
 
 Nothing of the backend's is touched. Runs from before it stay readable; they cannot be undone, for their journal does
 not say what was served before them.

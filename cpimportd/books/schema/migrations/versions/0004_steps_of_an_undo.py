@@ -1,7 +1,7 @@
-"""What the journal says of an undo that takes back several things: in which order.
+"""The order of the steps in the journal of an undo that takes back several runs.
 
-A document may have an entry in each of its steps. An undo of an undo goes through them the other way round; from the
-journal of an earlier version nobody could tell it, so such an undo cannot be undone.
+A document may have an entry in each step. An undo of an undo takes the steps in reverse. The journal of an earlier
+version does not have them, so such an undo cannot be undone.
 """
 
 from alembic import op

@@ -1,7 +1,7 @@
-"""Each document as we published it, so that what somebody else wrote is known document by document, and put right.
+"""Each document as we published it, so that foreign writes can be found and corrected document by document.
 
-What was published before is taken from the books themselves, of units to which nobody else has written since. The
-fingerprints look at the texts of contracts and bank accounts from now on; those that are true get the new form.
+Earlier publications are taken from the books, for units without foreign writes. The fingerprints now include the texts
+of contracts and bank accounts; valid fingerprints get the new form.
 """
 
 from alembic import op

@@ -1,7 +1,7 @@
-"""What is held now, in one table; what a run looked for; contents that were published are found by an index.
+"""One table of the units held now; what a run looked for; an index over published contents.
 
-What is held was read from the reports of the last runs, each reader going back as far as it saw fit. The table is
-filled from all of them, and from the undos that no run has judged since.
+Before, each reader found held units in the reports of the last runs, and each went back a different number of runs. The
+table is filled from all reports, and from the undos that no run has judged since.
 """
 
 import json

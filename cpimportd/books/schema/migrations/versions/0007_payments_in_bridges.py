@@ -1,7 +1,7 @@
-"""What a run's bridge says of principal, interest and the rest, of documents that changed hands, and how long it took.
+"""Principal, interest and other in a run's bridge, documents that moved to another unit, and the run's duration.
 
-Of runs before this nobody can tell; their rows of run_unit leave moved_in and moved_out empty. That also tells an undo
-whose bridge counts a document twice that went and came back, as earlier versions wrote it.
+Earlier runs do not have these figures: their rows of run_unit leave moved_in and moved_out empty. That also marks an
+undo by an earlier version, whose bridge counts a document twice that was removed and came back.
 """
 
 from alembic import op

@@ -1,6 +1,6 @@
-"""Who is still to be told of a run that was committed, noted in its own transaction: caches, materialized views.
+"""Outstanding notifications of a committed run, recorded in its transaction: caches, materialized views.
 
-Of runs before this nothing is outstanding: whether their readers were told, nobody noted.
+Earlier runs have no outstanding notifications: nothing recorded whether they were sent.
 """
 
 from alembic import op

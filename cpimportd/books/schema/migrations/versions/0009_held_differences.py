@@ -1,4 +1,4 @@
-"""What held units would change, kept while they are held, so that a human sees it before he accepts."""
+"""The changes that held units would make, kept while they are held, for review before acceptance."""
 
 from alembic import op
 

@@ -22,9 +22,9 @@ from python_calamine import (
 from cpimportd.core.model import Cell
 from cpimportd.core.phrases import Phrase, PhraseError, phrase, reason_of
 from cpimportd.core.problems import ProblemError, problem
-from cpimportd.core.system import raise_if_memory_was_missing
 from cpimportd.workbook import xls, xlsb, xlsx
 from cpimportd.workbook.guards import Contents
+from cpimportd.workbook.memory import raise_if_memory_was_missing
 from cpimportd.workbook.openfile import Workbook
 from cpimportd.workbook.package import Package
 from cpimportd.workbook.sheets import Row, Sheet, shown_sheets

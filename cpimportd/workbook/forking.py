@@ -19,8 +19,8 @@ from types import TracebackType
 from typing import Self
 
 from cpimportd.core.phrases import PhraseError
-from cpimportd.core.system import is_out_of_memory
 from cpimportd.workbook.forkserver import LONGEST
+from cpimportd.workbook.memory import is_out_of_memory
 from cpimportd.workbook.sandbox import ENVIRONMENT, PIECE, last_line
 
 _SECONDS_TO_END = 1

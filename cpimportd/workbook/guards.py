@@ -15,8 +15,8 @@ from typing import IO
 
 from cpimportd.core.phrases import PhraseError, phrase, reason_of
 from cpimportd.core.problems import ProblemError, problem
-from cpimportd.core.system import raise_if_memory_was_missing
 from cpimportd.workbook.compound import is_protected
+from cpimportd.workbook.memory import raise_if_memory_was_missing
 from cpimportd.workbook.openfile import ContentDigest, Workbook
 from cpimportd.workbook.package import MANIFEST, Package, fold_name, resolve
 from cpimportd.workbook.scanner import ZIP, PartScanner, Role, suspicious

@@ -11,7 +11,7 @@ from xml.etree.ElementTree import ParseError, XMLParser
 
 from cpimportd.core.phrases import phrase, reason_of
 from cpimportd.core.problems import ProblemError, problem
-from cpimportd.core.system import raise_if_memory_was_missing
+from cpimportd.workbook.memory import raise_if_memory_was_missing
 
 MAIN = frozenset(
     {

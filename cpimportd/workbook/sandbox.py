@@ -19,8 +19,9 @@ from typing import Protocol
 from cpimportd.config.settings import Reader
 from cpimportd.core.phrases import Reason, phrase, reason_of
 from cpimportd.core.problems import ProblemError, problem
-from cpimportd.core.system import exhausted, is_out_of_memory
+from cpimportd.core.system import exhausted
 from cpimportd.core.waiting import report_slow
+from cpimportd.workbook.memory import is_out_of_memory
 from cpimportd.workbook.protocol import LONGEST_LINE
 
 PIECE = 256 * 1024

@@ -17,7 +17,7 @@ import xlrd.sheet
 from cpimportd.core.model import Cell
 from cpimportd.core.phrases import Reason, UnfitError, phrase, reason_of
 from cpimportd.core.problems import ProblemError, problem
-from cpimportd.core.system import raise_if_memory_was_missing
+from cpimportd.workbook.memory import raise_if_memory_was_missing
 from cpimportd.workbook.openfile import Workbook
 from cpimportd.workbook.sheets import Row, Sheet, cell_of_serial, error_value
 

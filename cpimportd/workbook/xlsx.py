@@ -14,8 +14,8 @@ from xml.etree.ElementTree import ParseError
 
 from cpimportd.core.phrases import Phrase, exception, phrase, reason_of
 from cpimportd.core.problems import ProblemError, problem
-from cpimportd.core.system import raise_if_memory_was_missing
 from cpimportd.workbook.markup import as_problem, cell_formats, shared_texts
+from cpimportd.workbook.memory import raise_if_memory_was_missing
 from cpimportd.workbook.openfile import Workbook
 from cpimportd.workbook.package import Package
 from cpimportd.workbook.sheetmarkup import SheetError, SheetParser, Styles

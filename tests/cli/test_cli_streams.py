@@ -86,7 +86,7 @@ def test_no_connection_gets_the_number_of_a_closed_stream(tmp_path):
     """What is said on stderr must not travel into a socket that was opened as descriptor 2."""
     log = tmp_path / "found"
     looked = (
-        "import os, sys; from cpimportd.core import streams; streams.prepare();"
+        "import os, sys; from cpimportd.core import process; process.prepare();"
         "found = [os.readlink(f'/proc/self/fd/{number}') for number in (0, 1, 2)];"
         f"open({str(log)!r}, 'w').write(' '.join(found))"
     )

@@ -21,7 +21,7 @@ def test_the_daemons_code_imports_nothing_heavy():
     assert not HEAVY & set(done.stdout.split())
 
 
-@pytest.mark.parametrize("module", ["daemon.main", "workbook.worker", "workbook.prefork"])
+@pytest.mark.parametrize("module", ["daemon.main", "workbook.worker", "workbook.preload"])
 def test_neither_the_daemon_nor_the_reader_of_a_workbook_loads_translations(module):
     code = f"import sys, cpimportd.{module}; print(*sys.modules)"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)

@@ -95,7 +95,7 @@ def test_a_slot_on_time_that_a_stop_interrupts_is_caught_up_by_the_next_start(pl
 
 def test_a_slot_that_comes_while_no_daemon_is_there_is_caught_up_and_a_later_start_repeats_nothing(place):
     place.sample("day1")
-    slot = place.slot_in(2)
+    slot = place.slot_in(8)
     daemon = place.start()
     assert daemon.stop() == 0
     assert daemon.having(event="slot-due") == []

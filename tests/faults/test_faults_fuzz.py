@@ -79,7 +79,7 @@ def understood(content: bytes, folder: Path) -> OutputParser | None:
     """
     path, said, complaint = (folder / name for name in ("fuzzed.xlsx", "said", "complaint"))
     path.write_bytes(content)
-    for engine in ("second_engine", "xls", "xlsb"):  # once, not in each fork
+    for engine in ("xlsx", "xls", "xlsb"):  # once, not in each fork
         importlib.import_module(f"cpimportd.workbook.{engine}")
     pid = os.fork()
     if pid == 0:

@@ -13,9 +13,9 @@ import pytest
 from openpyxl.descriptors.base import _convert
 from python_calamine import CalamineError
 
-from cpimportd.core.system import raise_if_memory_was_missing
 from cpimportd.workbook.cells import open_cells
 from cpimportd.workbook.guards import Contents
+from cpimportd.workbook.memory import raise_if_memory_was_missing
 from cpimportd.workbook.package import resolve
 
 _EVERY_ALLOCATION = """

@@ -33,7 +33,8 @@ def first_day(templates: Templates, tmp_path_factory: pytest.TempPathFactory) ->
 def own_server() -> Iterator[EmbeddedPostgres]:
     """A server that may be restarted, filled up and copied: nothing else runs on it."""
     server = chosen_postgres()
-    server._configuration["synchronous_commit"] = "on"  # what was committed has to be there after a crash
+    # What was committed has to be there after a crash, and be copied to a standby.
+    server._configuration |= {"synchronous_commit": "on", "wal_level": "replica", "max_wal_senders": "4"}
     with server:
         yield server
 

@@ -331,8 +331,8 @@ def main():
         LIBC.prctl(4, 1, 0, 0, 0)  # PR_SET_DUMPABLE: as a program that this user has started itself
     if how == "marker":
         marker.with_declared_names = lambda _: None
-        # What main() has decoded is the marker's own: the attack gets it by the frame.
-        marker.mark = lambda *_, **__: attack(sys._getframe(1).f_locals["job"]) or b""
+        # What main() was asked is its own: the attack gets it by the frame.
+        marker.mark = lambda *_, **__: attack(json.loads(sys._getframe(1).f_locals["asked"])) or b""
         marker.main()
     else:
         worker.work = work

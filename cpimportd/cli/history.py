@@ -108,7 +108,7 @@ def _midnight(day: datetime | None, zone: ZoneInfo, days: int = 0) -> datetime |
 def show(call: Call, run: int, organization: str | None, by_contract: bool, whole: bool) -> None:
     """One run: its report, and its journal of what was added, changed and removed, with what was before.
 
-    Of a large run the first 100 documents of each kind, and as many contracts; --whole and --json have all of them.
+    Of a large run the first 100 documents of each kind, and as many sums of contracts; --whole and --json have all.
 
     Example: `cpimportd show 42`; `cpimportd history` has the numbers, `cpimportd diff 42` each field old and new.
     """

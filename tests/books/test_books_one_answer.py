@@ -20,7 +20,14 @@ from cpimportd.render.layout import make_console
 from cpimportd.render.run import render
 from cpimportd.render.workbooks.diff import tables_of
 from tests.books.test_books_undo_random import ORGANIZATIONS, Ledger, edit_by_hand
-from tests.support.books.tellers import all_agree, booked, booked_by_contract, of_units, week_agrees
+from tests.support.books.tellers import (
+    all_agree,
+    booked,
+    booked_by_contract,
+    contracts_agree,
+    of_units,
+    week_agrees,
+)
 from tests.support.books.whole_diff import diff
 
 A, B = ORGANIZATIONS
@@ -66,11 +73,7 @@ def lives(database, publish_day, take_back, sql, connect):
             published = await doing
             async with connect(database) as connection:
                 told, found = await all_agree(connection, sql, database, published, self.run, before)
-            after = booked_by_contract(sql, database)
-            for row in sql(database, f"SELECT * FROM cpimportd.run_contract WHERE run_id = {self.run}"):
-                key = row["organization"], row["kind"], row["contract"]
-                assert (row["opening"], row["closing"]) == (contracts[key], after[key])
-                assert row["opening"] + row["added"] - row["removed"] + row["changed"] == row["closing"]
+            contracts_agree(sql, database, self.run, told[1], contracts)
             self.told, self.diffs = (*self.told, told), (*self.diffs, (found.sums, found.head()["counts"]))
             return published
 

@@ -54,9 +54,10 @@ class Left:
 @json_keys("contract", "rows_before", "rows_after", "control_total")
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ContractBridge(Bridge):
-    """How the sum of one contract of one organization moved in one run.
+    """How one sum of one contract of one organization moved in one run.
 
-    What documents of another contract became adds to it, and what became another's is removed from it.
+    What documents of another contract became adds to it, and what became another's is removed from it, with their
+    lines: those count for the contract of their document, as in :class:`ContractDocument`.
 
     Attributes:
         at: when the run ended.
@@ -182,7 +183,7 @@ def bridges_of(connection: asyncpg.Connection, found: ExplainedContract) -> Asyn
 def bridges_of_run(
     connection: asyncpg.Connection, run_id: int, *, organization: str | None = None
 ) -> AsyncGenerator[ContractBridge, None]:
-    """The contracts whose sum a run moved, by organization, kind and number; a first run moved every one.
+    """The sums of contracts that a run moved, by organization and number; a first run moved every one.
 
     Args:
         connection: any; it may be used for other things between two bridges.

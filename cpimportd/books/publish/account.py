@@ -1,6 +1,7 @@
 """Computes the bridge of every unit, and compares the sums in the database with the control totals, before COMMIT."""
 
-from collections.abc import Mapping
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from decimal import Decimal
 
@@ -53,21 +54,28 @@ async def bridges(connection: asyncpg.Connection) -> Mapping[tuple[Figure, str],
 
 
 async def bridge_contracts(connection: asyncpg.Connection, *, foreign: bool = False) -> None:
-    """Record, for every contract whose sum moved, how yesterday's became today's.
+    """Record, for every contract, how yesterday's sums became today's: of its documents, and of what they pay.
+
+    Sums that did not move are not recorded.
 
     Args:
         connection: in the run's transaction.
         foreign: what somebody else had written was corrected in it: the bridges open with what lay there.
 
     Raises:
-        ProblemError: ``sums-differ`` where that does not close.
+        ProblemError: ``sums-differ`` where one does not close, or principal, interest and other are not the details.
     """
     for shape in SHAPES:
+        found: defaultdict[tuple[str, str], dict[Figure, Bridge]] = defaultdict(dict)
         for row in await connection.fetch(_sql("bridge_contracts", shape, foreign=foreign)):
-            bridge = Bridge(Figure(shape.kind.value), **{name: row[name] for name in TERMS})
-            if bridge.gap:
-                scope = f"{row['organization']}, {row['contract'] or '(without a contract)'}"
-                raise ProblemError(_differ(scope, bridge.kind, bridge.closing, bridge.closing + bridge.gap))
+            figure = Figure(row["figure"])
+            found[row["organization"], row["contract"]][figure] = Bridge(figure, **{name: row[name] for name in TERMS})
+        for (organization, contract), bridges in found.items():
+            scope = f"{organization}, {contract or '(without a contract)'}"
+            for bridge in bridges.values():
+                _require_explained(scope, bridge)
+            if Figure.DETAILS in bridges:
+                _require_paid(scope, bridges[Figure.DETAILS], [bridges[part] for part in PAYMENTS])
 
 
 async def booked(connection: asyncpg.Connection, shape: Shape) -> Mapping[tuple[Figure, str], tuple[int, Decimal]]:
@@ -124,14 +132,21 @@ def _require_closed(found: Mapping[tuple[Figure, str], Bridge]) -> None:
         ProblemError: ``sums-differ``.
     """
     for (figure, organization), bridge in found.items():
-        if bridge.unexplained:
-            raise ProblemError(_differ(organization, figure, bridge.closing, bridge.closing + bridge.gap))
+        _require_explained(organization, bridge)
         if figure is Figure.DETAILS:
-            parts = [found[part, organization] for part in PAYMENTS]
-            for name in TERMS:
-                paid = sum((getattr(part, name) for part in parts), Decimal(0))
-                if paid != getattr(bridge, name):
-                    raise ProblemError(_differ(organization, figure, getattr(bridge, name), paid))
+            _require_paid(organization, bridge, [found[part, organization] for part in PAYMENTS])
+
+
+def _require_explained(scope: str, bridge: Bridge) -> None:
+    if bridge.unexplained:
+        raise ProblemError(_differ(scope, bridge.kind, bridge.closing, bridge.closing + bridge.gap))
+
+
+def _require_paid(scope: str, details: Bridge, parts: Sequence[Bridge]) -> None:
+    for name in TERMS:
+        paid = sum((getattr(part, name) for part in parts), Decimal(0))
+        if paid != getattr(details, name):
+            raise ProblemError(_differ(scope, Figure.DETAILS, getattr(details, name), paid))
 
 
 async def _compare_files(connection: asyncpg.Connection) -> None:

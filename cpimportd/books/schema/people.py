@@ -21,13 +21,19 @@ run_contract = Table(
     metadata,
     run("The run.", key=True),
     key("organization", Text(), "Whose documents."),
-    key("kind", Text(), "receipts or expenses."),
+    key(
+        "kind",
+        Text(),
+        "receipts or expenses; or details, the lines of its expenses, and what these pay: principal, interest "
+        "or other.",
+    ),
     key("contract", Text(), "The contract's number; empty for documents without one."),
     *bridge(
         "Sum of the documents that came, also from another contract.",
         "Sum of the documents that went, also to another contract.",
     ),
-    comment="The bridge per contract, of those whose sum moved; the rest stayed as it was.",
+    comment="The bridge per contract, of the sums that moved; the rest stayed as it was. Of details, principal, "
+    "interest and other earlier versions wrote no rows.",
 )
 
 run_payment = Table(

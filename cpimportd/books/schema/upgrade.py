@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from sqlalchemy import Connection
     from sqlalchemy.ext.asyncio import AsyncConnection
 
-REVISION: Final = "0009"
+REVISION: Final = "0010"
 """The newest migration: what this program needs."""
 
 _LOCK: Final = int.from_bytes(b"cpimport")

@@ -90,13 +90,15 @@ SELECT n.run_id AS run, coalesce(r.finished_at, r.started_at) AS at, n.organizat
 FROM cpimportd.run_contract n JOIN cpimportd.runs r ON r.id = n.run_id
 
 -- name: contracts_of_run
--- The bridge of one run per contract.
+-- The bridge of one run per contract, what a contract's documents pay below them.
 {contract_bridges}
 WHERE n.run_id = $1 AND ($2::text IS NULL OR n.organization = $2)
-ORDER BY n.organization, n.kind, n.contract;
+ORDER BY n.organization, n.contract,
+         array_position(ARRAY['receipts', 'expenses', 'details', 'principal', 'interest', 'other'], n.kind);
 
 -- name: runs_of_contract
 -- How one contract's sums moved, run by run.
 {contract_bridges}
 WHERE r.department_id = $1 AND n.contract = $2
-ORDER BY n.run_id DESC, n.organization, n.kind;
+ORDER BY n.run_id DESC, n.organization,
+         array_position(ARRAY['receipts', 'expenses', 'details', 'principal', 'interest', 'other'], n.kind);

@@ -40,9 +40,28 @@ BOOKED = """
     WHERE payment_type IS NULL OR payment_type NOT IN ('Погашение долга', 'Уплата процентов') GROUP BY 1
 """
 BOOKED_BY_CONTRACT = """
-    SELECT o.name, '{kind}' AS kind, coalesce(k.contract_number, '') AS contract, sum(f.amount) AS total
-    FROM {table} f JOIN fin_organizations o ON o.id = f.organization_id
-    LEFT JOIN fin_contracts k ON k.id = f.contract_id WHERE f.department_id = 8 GROUP BY 1, 3
+    WITH documents AS (
+        SELECT 'receipts' AS figure, operation_id, organization_id, contract_id, amount FROM fin_receipts WHERE department_id = 8
+        UNION ALL
+        SELECT 'expenses', operation_id, organization_id, contract_id, amount FROM fin_expenses WHERE department_id = 8
+    ), named AS (
+        SELECT o.name, d.figure, coalesce(k.contract_number, '') AS contract, d.operation_id, d.amount
+        FROM documents d JOIN fin_organizations o ON o.id = d.organization_id
+        LEFT JOIN fin_contracts k ON k.id = d.contract_id
+    ), lines AS (
+        SELECT n.name, n.contract, d.payment_type, d.payment_amount AS amount
+        FROM named n JOIN fin_expense_details d ON n.figure = 'expenses' AND d.expense_operation_id = n.operation_id
+    )
+    SELECT name, figure, contract, sum(amount) AS total FROM named GROUP BY 1, 2, 3
+    UNION ALL
+    SELECT name, 'details', contract, sum(amount) FROM lines GROUP BY 1, 3
+    UNION ALL
+    SELECT name, 'principal', contract, sum(amount) FROM lines WHERE payment_type = 'Погашение долга' GROUP BY 1, 3
+    UNION ALL
+    SELECT name, 'interest', contract, sum(amount) FROM lines WHERE payment_type = 'Уплата процентов' GROUP BY 1, 3
+    UNION ALL
+    SELECT name, 'other', contract, sum(amount) FROM lines
+    WHERE payment_type IS NULL OR payment_type NOT IN ('Погашение долга', 'Уплата процентов') GROUP BY 1, 3
 """
 
 
@@ -53,12 +72,46 @@ def booked(sql, database):
 
 
 def booked_by_contract(sql, database):
-    """The same per contract."""
+    """The sum of each figure per contract, of the document's contract."""
     found = defaultdict(Decimal)
-    for kind in (Kind.RECEIPTS, Kind.EXPENSES):
-        for row in sql(database, BOOKED_BY_CONTRACT.format(kind=kind.value, table=kind.table)):
-            found[row["name"], row["kind"], row["contract"]] = row["total"]
-    return found
+    rows = sql(database, BOOKED_BY_CONTRACT)
+    return found | {(row["name"], row["figure"], row["contract"]): row["total"] for row in rows}
+
+
+def contracts_agree(sql, database, run, sums, before):
+    """The bridges per contract tell what the tables held and hold, and add up to those of their organizations.
+
+    Args:
+        sql: asks the database.
+        database: which.
+        run: its number.
+        sums: of the run, terms per organization and figure.
+        before: of ``booked_by_contract``, before the run.
+
+    Returns:
+        The terms per organization, figure and contract.
+    """
+    after = booked_by_contract(sql, database)
+    rows = sql(database, f"SELECT * FROM cpimportd.run_contract WHERE run_id = {run}")
+    told = {(row["organization"], row["kind"], row["contract"]): tuple(row[name] for name in TERMS) for row in rows}
+    for key, (opening, added, removed, changed, closing) in told.items():
+        assert opening + added - removed + changed == closing, (run, key)
+        assert (opening, closing) == (before[key], after[key]), (run, key)
+        assert (added, removed, changed) != (0, 0, 0), (run, key)
+    taking_part = {(organization, figure) for organization, figure in sums}
+    moved = {key for key in {**before, **after} if before[key] != after[key] and (key[0], key[1]) in taking_part}
+    assert moved <= told.keys(), run
+    for organization, figure in taking_part:
+        own = [terms for key, terms in told.items() if key[:2] == (organization, figure)]
+        opening, _, _, _, closing = sums[organization, figure]
+        assert sum(terms[4] - terms[0] for terms in own) == closing - opening, (run, organization, figure)
+    for organization, contract in {(key[0], key[2]) for key in told}:
+        details, *parts = (
+            told.get((organization, figure, contract), (0,) * 5)[1:4]
+            for figure in ("details", "principal", "interest", "other")
+        )
+        assert tuple(map(sum, zip(*parts, strict=True))) == tuple(details), (run, organization, contract)
+    return told
 
 
 def of_units(units):

@@ -65,6 +65,8 @@ async def bridge_contracts(connection: asyncpg.Connection, *, foreign: bool = Fa
     Raises:
         ProblemError: ``sums-differ`` where one does not close, or principal, interest and other are not the details.
     """
+    # After a first import nobody has counted the lines yet: the planner would sort them all by their documents' names.
+    await connection.execute("SET LOCAL enable_mergejoin = off")
     for shape in SHAPES:
         found: defaultdict[tuple[str, str], dict[Figure, Bridge]] = defaultdict(dict)
         for row in await connection.fetch(_sql("bridge_contracts", shape, foreign=foreign)):
@@ -75,7 +77,9 @@ async def bridge_contracts(connection: asyncpg.Connection, *, foreign: bool = Fa
             for bridge in bridges.values():
                 _require_explained(scope, bridge)
             if Figure.DETAILS in bridges:
-                _require_paid(scope, bridges[Figure.DETAILS], [bridges[part] for part in PAYMENTS])
+                parts = [bridges.get(part) or _nothing(part) for part in PAYMENTS]
+                _require_paid(scope, bridges[Figure.DETAILS], parts)
+    await connection.execute("SET LOCAL enable_mergejoin TO DEFAULT")
 
 
 async def booked(connection: asyncpg.Connection, shape: Shape) -> Mapping[tuple[Figure, str], tuple[int, Decimal]]:

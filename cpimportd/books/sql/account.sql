@@ -96,102 +96,98 @@ CASE d.payment_type WHEN 'Погашение долга' THEN 'principal' WHEN '
 -- name: bridge_contracts
 -- The same per contract, of documents, of expenses' lines and of what these pay, for the sums that moved; closing is what the
 -- books hold now. A document that changes its contract or organization goes from one and comes to the other, and its lines
--- with it. Answered is what was written; where a sum of lines moved, the others beside it too, so that they can be compared.
+-- with it. What lines pay is told by one look at the books' own: those of documents that stay as they are were there before;
+-- of the others there were those that went, and those that nobody wrote anew. Answered is what was written, and, where a sum
+-- of lines moved, the others beside it, so that they can be compared: of details all terms but the closing come from the
+-- comparison of snapshot and books.
 WITH {documents}, present AS (
-    SELECT f.operation_id, coalesce(k.contract_number, '') AS contract
+    SELECT f.operation_id, f.organization_id, f.contract_id, coalesce(k.contract_number, '') AS contract
     FROM {table} f LEFT JOIN fin_contracts k ON k.id = f.contract_id
     WHERE f.department_id = (SELECT department_id FROM stage_scope)
-), lines AS (
-    SELECT operation_id, sum(amount) FILTER (WHERE was_there AND paid = 'principal') AS principal_before,
-           sum(amount) FILTER (WHERE was_there AND paid = 'interest') AS interest_before,
-           sum(amount) FILTER (WHERE was_there AND paid = 'other') AS other_before,
-           sum(amount) FILTER (WHERE is_there AND paid = 'principal') AS principal_after,
-           sum(amount) FILTER (WHERE is_there AND paid = 'interest') AS interest_after,
-           sum(amount) FILTER (WHERE is_there AND paid = 'other') AS other_after
-    FROM (
-        SELECT m.operation_id, {paid} AS paid, d.payment_amount AS amount, c.operation_id IS NULL AS was_there,
-               true AS is_there
-        FROM match_expenses m
-        JOIN fin_expense_details d ON d.expense_operation_id = m.operation_id
-        LEFT JOIN changed_details c ON c.operation_id = m.operation_id
-        UNION ALL
-        SELECT operation_id, paid, amount, true, false FROM gone_line
-    ) each
-    WHERE '{kind}' = 'expenses'
-    GROUP BY operation_id
+), placed AS (
+    SELECT d.old_id, d.new_id, d.owner_before, d.owner_after, coalesce(d.contract_before, '') AS contract_before,
+           p.contract AS contract_after, p.organization_id, p.contract_id, d.before, d.after,
+           coalesce((d.owner_after, p.contract) = (d.owner_before, coalesce(d.contract_before, '')), false) AS stays
+    FROM documents d LEFT JOIN present p ON p.operation_id = d.new_id AND d.there_after
 ), flows AS (
-    SELECT d.owner_before, d.owner_after, coalesce(d.contract_before, '') AS contract_before,
-           p.contract AS contract_after, sum(d.before) AS amount_before, sum(d.after) AS amount_after,
-           sum(o.amount_before) AS paid_before, sum(n.amount_after) AS paid_after,
-           sum(was.principal_before) AS principal_before, sum(will.principal_after) AS principal_after,
-           sum(was.interest_before) AS interest_before, sum(will.interest_after) AS interest_after,
-           sum(was.other_before) AS other_before, sum(will.other_after) AS other_after
-    FROM documents d
-    LEFT JOIN present p ON p.operation_id = d.new_id AND d.there_after
-    LEFT JOIN match_details o ON '{kind}' = 'expenses' AND o.operation_id = d.old_id
-    LEFT JOIN match_details n ON '{kind}' = 'expenses' AND n.operation_id = d.new_id
-    LEFT JOIN lines was ON was.operation_id = d.old_id
-    LEFT JOIN lines will ON will.operation_id = d.new_id
-    GROUP BY 1, 2, 3, 4
+    SELECT d.owner_before, d.owner_after, d.contract_before, d.contract_after, d.stays, sum(d.before) AS amount_before,
+           sum(d.after) AS amount_after, coalesce(sum(n.amount_before), 0) AS paid_before,
+           coalesce(sum(n.amount_after), 0) AS paid_after
+    FROM placed d LEFT JOIN match_details n ON '{kind}' = 'expenses' AND n.operation_id = d.new_id
+    GROUP BY 1, 2, 3, 4, 5
 ), judged AS (
-    SELECT f.owner_before, f.owner_after, f.contract_before, f.contract_after, s.figure, coalesce(s.before, 0) AS before,
-           coalesce(s.after, 0) AS after,
-           coalesce((owner_after, contract_after) = (owner_before, contract_before), false) AS stays
+    SELECT f.owner_before, f.owner_after, f.contract_before, f.contract_after, f.stays, s.figure, s.before, s.after
     FROM flows f
-    CROSS JOIN LATERAL (VALUES
-        ('{kind}', amount_before, amount_after), ('details', paid_before, paid_after),
-        ('principal', principal_before, principal_after), ('interest', interest_before, interest_after),
-        ('other', other_before, other_after)
-    ) AS s (figure, before, after)
+    CROSS JOIN LATERAL (VALUES ('{kind}', amount_before, amount_after), ('details', paid_before, paid_after)) AS s (
+        figure, before, after)
     WHERE s.figure = '{kind}' OR '{kind}' = 'expenses'
-), movements AS (
-    SELECT owner_before AS organization, contract_before AS contract, figure, before AS opening, 0 AS added,
-           CASE WHEN stays THEN 0 ELSE before END AS removed, CASE WHEN stays THEN -before ELSE 0 END AS changed
-    FROM judged
     UNION ALL
-    SELECT owner_after, contract_after, figure, 0, CASE WHEN stays THEN 0 ELSE after END, 0,
-           CASE WHEN stays THEN after ELSE 0 END
-    FROM judged
-    {foreign_movements}
-), summed AS (
-    SELECT organization, contract, figure, sum(opening) AS opening, sum(added) AS added, sum(removed) AS removed,
-           sum(changed) AS changed, (sum(added), sum(removed), sum(changed)) <> (0, 0, 0) AS moved
-    FROM movements
-    WHERE organization IN (SELECT organization FROM stage_unit WHERE kind = '{kind}')
-    GROUP BY organization, contract, figure
-), told AS (
-    SELECT *, bool_or(moved) OVER (PARTITION BY organization, contract, figure = '{kind}') AS together FROM summed
+    SELECT d.owner_before, d.owner_after, d.contract_before, d.contract_after, d.stays, 'details', o.amount_before, 0
+    FROM placed d JOIN match_details o ON o.operation_id = d.old_id
+    WHERE d.old_id <> d.new_id AND '{kind}' = 'expenses'
+    UNION ALL
+    SELECT d.owner_before, d.owner_after, d.contract_before, d.contract_after, d.stays, g.paid, g.amount, 0
+    FROM placed d JOIN gone_line g ON g.operation_id = d.old_id
+    WHERE '{kind}' = 'expenses'
+), lines AS (
+    SELECT n.organization_id, n.contract_id, {paid} AS figure, n.owner_before, n.contract_before, n.stays,
+           c.operation_id IS NOT NULL AS written_anew, sum(coalesce(d.payment_amount, 0)) AS amount
+    FROM placed n
+    JOIN fin_expense_details d ON d.expense_operation_id = n.new_id
+    LEFT JOIN changed_details c ON c.operation_id = n.new_id
+    WHERE '{kind}' = 'expenses'
+    GROUP BY 1, 2, 3, 4, 5, 6, 7
 ), held AS (
-    SELECT f.organization_id, f.contract_id, '{kind}' AS figure, sum(f.amount) AS amount
-    FROM {table} f
-    WHERE f.organization_id IN (SELECT organization_id FROM stage_unit WHERE kind = '{kind}')
-      AND f.department_id = (SELECT department_id FROM stage_scope)
+    SELECT organization_id, contract_id, '{kind}' AS figure, NULL AS owner_before, NULL AS contract_before,
+           NULL::boolean AS stays, NULL::boolean AS written_anew, sum(amount) AS amount
+    FROM {table}
+    WHERE department_id = (SELECT department_id FROM stage_scope)
+      AND organization_id = ANY (ARRAY(SELECT organization_id FROM stage_unit WHERE kind = '{kind}'))
     GROUP BY 1, 2
     UNION ALL
-    SELECT f.organization_id, f.contract_id, {paid}, sum(d.payment_amount)
-    FROM fin_expenses f JOIN fin_expense_details d ON d.expense_operation_id = f.operation_id
-    WHERE '{kind}' = 'expenses' AND f.organization_id IN (SELECT organization_id FROM stage_unit WHERE kind = 'expenses')
-      AND f.department_id = (SELECT department_id FROM stage_scope)
-    GROUP BY 1, 2, 3
-), closed AS (
-    SELECT u.organization, coalesce(k.contract_number, '') AS contract, s.figure, sum(h.amount) AS closing
+    SELECT * FROM lines
+), books AS (
+    SELECT u.organization, coalesce(k.contract_number, '') AS contract, h.*
     FROM held h
     JOIN stage_unit u ON u.kind = '{kind}' AND u.organization_id = h.organization_id
     LEFT JOIN fin_contracts k ON k.id = h.contract_id
-    CROSS JOIN LATERAL (VALUES (h.figure), (CASE h.figure WHEN '{kind}' THEN NULL ELSE 'details' END)) AS s (figure)
-    WHERE s.figure IS NOT NULL
-    GROUP BY 1, 2, 3
+), movements AS (
+    SELECT owner_before AS organization, contract_before AS contract, figure, before AS opening, 0 AS added,
+           CASE WHEN stays THEN 0 ELSE before END AS removed, CASE WHEN stays THEN -before ELSE 0 END AS changed,
+           0 AS closing
+    FROM judged
+    UNION ALL
+    SELECT owner_after, contract_after, figure, 0, CASE WHEN stays THEN 0 ELSE after END, 0,
+           CASE WHEN stays THEN after ELSE 0 END, 0
+    FROM judged
+    UNION ALL
+    SELECT organization, contract, figure, 0, 0, 0, 0, amount FROM books
+    UNION ALL
+    SELECT organization, contract, 'details', 0, 0, 0, 0, amount FROM books WHERE figure <> '{kind}'
+    UNION ALL
+    SELECT organization, contract, figure, CASE WHEN stays AND NOT written_anew THEN amount ELSE 0 END,
+           CASE WHEN stays THEN 0 ELSE amount END, 0, CASE WHEN stays AND written_anew THEN amount ELSE 0 END, 0
+    FROM books WHERE figure <> '{kind}'
+    UNION ALL
+    SELECT owner_before, contract_before, figure, amount, 0, amount, 0, 0
+    FROM books WHERE figure <> '{kind}' AND NOT stays AND NOT written_anew
+    {foreign_movements}
+), summed AS (
+    SELECT organization, contract, figure, sum(opening) AS opening, sum(added) AS added, sum(removed) AS removed,
+           sum(changed) AS changed, sum(closing) AS closing,
+           (sum(added), sum(removed), sum(changed)) <> (0, 0, 0) AS moved
+    FROM movements
+    WHERE organization IN (SELECT organization FROM stage_unit WHERE kind = '{kind}')
+    GROUP BY organization, contract, figure
 ), bridges AS (
-    SELECT organization, contract, figure, opening, added, removed, changed, coalesce(closing, 0) AS closing, moved
-    FROM told LEFT JOIN closed USING (organization, contract, figure)
-    WHERE together
+    SELECT *, bool_or(moved) OVER (PARTITION BY organization, contract, figure = '{kind}') AS told FROM summed
 ), written AS (
     INSERT INTO cpimportd.run_contract (run_id, organization, kind, contract, opening, added, removed, changed, closing)
     SELECT scope.run_id, organization, figure, contract, opening, added, removed, changed, closing
     FROM bridges CROSS JOIN stage_scope scope
     WHERE moved
 )
-SELECT organization, contract, figure, opening, added, removed, changed, closing FROM bridges;
+SELECT organization, contract, figure, opening, added, removed, changed, closing FROM bridges WHERE told;
 
 -- name: foreign_movements
 -- To be put among the movements of contracts where somebody else had written: from what lay there to what we had published.
@@ -208,9 +204,9 @@ FROM (
 ) w
 CROSS JOIN LATERAL (VALUES
     (organization_before, contract_before, figure, before, 0, CASE WHEN stays THEN 0 ELSE before END,
-     CASE WHEN stays THEN -before ELSE 0 END),
+     CASE WHEN stays THEN -before ELSE 0 END, 0),
     (organization_after, contract_after, figure, -after, CASE WHEN stays THEN 0 ELSE after END, 0,
-     CASE WHEN stays THEN after ELSE 0 END)
+     CASE WHEN stays THEN after ELSE 0 END, 0)
 ) x
 
 -- name: counts

@@ -1,5 +1,6 @@
 """``run``: imports today's workbooks; with the parts that every verb that starts a run needs."""
 
+import sys
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta, tzinfo
 from pathlib import Path
@@ -94,10 +95,7 @@ def run(
 
     if (slot is None) != (schedule is None):
         raise click.UsageError("--schedule and --slot go together")
-    if files and (folder is not None or schedule is not None):
-        raise click.UsageError("FILEs are a source of their own: without --from, --schedule and --slot")
-    if yes and not files:
-        raise click.UsageError("--yes goes with FILEs")
+    _require_one_source(files, folder, schedule, yes=yes)
     request = RunRequest(
         from_folder=folder,
         dry_run=dry_run,
@@ -128,10 +126,19 @@ def run(
     return answer_of(report, settings.zone)
 
 
+def _require_one_source(files: tuple[Path, ...], folder: Path | None, schedule: str | None, *, yes: bool) -> None:
+    if files and (folder is not None or schedule is not None):
+        raise click.UsageError("FILEs are a source of their own: without --from, --schedule and --slot")
+    if yes and not files:
+        raise click.UsageError("--yes goes with FILEs")
+
+
 def _import_files(
     call: Call, files: tuple[Path, ...], request: "RunRequest", progress_form: str, *, yes: bool
 ) -> Answer:
     """Show what somebody's files would change, ask, and publish them."""
+    from cpimportd.render.layout import make_console
+    from cpimportd.render.run import render
     from cpimportd.run.uploaded import laid_out
 
     settings = call.settings
@@ -140,7 +147,7 @@ def _import_files(
         if not yes and not request.dry_run:
             require_terminal()
             tried = run_async(do_run(settings, replace(request, dry_run=True), progress_form, None, None))
-            answer_of(tried, settings.zone).print(as_json=False)
+            render(tried, make_console(sys.stderr), zone=settings.zone)
             if tried.code not in {0, _HELD}:
                 return Answer(lambda: tried, code=tried.code)
             confirm("Publish this?", "Nothing was published.")

@@ -5,11 +5,12 @@ import os
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any, Final
+from zoneinfo import ZoneInfo
 
 from cpimportd import __version__
 from cpimportd.core.typed import json_text, to_json
 from cpimportd.daemon.attempts import NOTIFY, RETRY_PREFIX
-from cpimportd.daemon.state import State
+from cpimportd.daemon.state import Running, State
 
 FILE: Final = "status.json"
 """In the runtime folder."""
@@ -48,19 +49,7 @@ def status_document(state: State, line: str, now: datetime, monotonic: float) ->
             }
             for schedule in plan.schedules
         ],
-        "running": running
-        and {
-            "job": running.job,
-            "schedule": running.command.schedule,
-            "slot": running.command.slot,
-            "began": running.began,
-            "progress": str(running.progress),
-            "run": running.progress.run,
-            "waits": [
-                {**to_json(wait), "what": wait.what, "told": wait.describe(plan.zone, now)}
-                for wait in running.progress.waits
-            ],
-        },
+        "running": running and _running(running, plan.zone, now),
         "refused": state.refusal
         and {
             "at": state.refusal.at,
@@ -77,6 +66,20 @@ def status_document(state: State, line: str, now: datetime, monotonic: float) ->
         "jobs": state.finished,
     }
     return json_text(tree)
+
+
+def _running(running: Running, zone: ZoneInfo, now: datetime) -> dict[str, object]:
+    return {
+        "job": running.job,
+        "schedule": running.command.schedule,
+        "slot": running.command.slot,
+        "began": running.began,
+        "progress": str(running.progress),
+        "run": running.progress.run,
+        "waits": [
+            {**to_json(wait), "what": wait.what, "told": wait.describe(zone, now)} for wait in running.progress.waits
+        ],
+    }
 
 
 def _waiting(state: State, schedule: str, now: datetime, monotonic: float) -> dict[str, object] | None:

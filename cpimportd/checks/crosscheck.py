@@ -1,6 +1,6 @@
 """Compares expenses with their details: every line has its expense, and both have the same sum."""
 
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -73,7 +73,16 @@ def orphan_details(
     if left:
         key, first = next(iter(left.items()))
         other = ", ".join(f"«{name}»" for name in today.doubtful)
-        unread = problem("expense-unseen", file=file.name, row=first.row, value=key, count=len(left), other=other)
+        rows = [document.row for document in left.values()]
+        unread = problem(
+            "expense-unseen",
+            file=file.name,
+            row=first.row,
+            value=key,
+            count=len(left),
+            other=other,
+            every_row=rows,
+        )
         found = (*found, unread)
     return found
 
@@ -102,8 +111,15 @@ def _looks_like(file: AttributedFile, document: Document, twin: str, place: str)
     )
 
 
-class _Place(NamedTuple):
+class Expense(NamedTuple):
+    """An expense, and the workbook that it stands in."""
+
     file: str
+    document: Document
+
+
+class _Place(NamedTuple):
+    file: AttributedFile
     row: int
 
 
@@ -116,9 +132,9 @@ class DetailSums:
         for file in self._files:
             for document in file.snapshot.documents:
                 self._sums[document.operation_id] = self._sums.get(document.operation_id, 0) + document.kopecks
-        self._first: dict[str, _Place] = {}
+        self._lines: dict[str, list[_Place]] = {}
 
-    def compare(self, organization: str, expenses: Sequence[Document]) -> tuple[Problem, ...]:
+    def compare(self, organization: str, expenses: Sequence[Expense]) -> tuple[Problem, ...]:
         """Compare an organization's expenses with their details, document by document and in total.
 
         Once every document that has details agrees with them, the totals can only differ by expenses that have none.
@@ -128,44 +144,63 @@ class DetailSums:
         """
         details, bare, wrong = 0, [], []
         for expense in expenses:
-            lines = self._sums.get(expense.operation_id)
+            document = expense.document
+            lines = self._sums.get(document.operation_id)
             if lines is not None:
                 details += lines
-                if lines != expense.kopecks:
-                    wrong.append(_details_sum(organization, expense, lines, self._place(expense)))
-            elif expense.kopecks:
+                if lines != document.kopecks:
+                    wrong.append(_details_sum(organization, expense, lines, self._places(document)))
+            elif document.kopecks:
                 bare.append(expense)
-        total = sum(expense.kopecks for expense in expenses)
-        without = sum(expense.kopecks for expense in bare)
+        total = sum(expense.document.kopecks for expense in expenses)
+        without = sum(expense.document.kopecks for expense in bare)
         found = capped(wrong)
         if total != details and (len(bare) != 1 or total - details != without):
             disagree = problem("totals-disagree", organization=organization, total=_money(total), sum=_money(details))
             found = (disagree, *found)
-        if bare:
-            first, count = bare[0].operation_id, len(bare)
-            absent = problem("details-absent", organization=organization, value=first, count=count, sum=_money(without))
-            found = (*found, absent)
-        return found
+        return (*found, *_details_absent(organization, bare))
 
-    def _place(self, expense: Document) -> _Place:
-        """Where its first line stands; the places are looked for when the first one is asked for."""
-        if not self._first:
+    def _places(self, expense: Document) -> Sequence[_Place]:
+        """Where its lines stand; the places are looked for when the first ones are asked for."""
+        if not self._lines:
             for file in self._files:
                 for document in file.snapshot.documents:
-                    self._first.setdefault(document.operation_id, _Place(file.name, document.row))
-        return self._first[expense.operation_id]
+                    self._lines.setdefault(document.operation_id, []).append(_Place(file, document.row))
+        return self._lines[expense.operation_id]
 
 
-def _details_sum(organization: str, expense: Document, lines: int, place: _Place) -> Problem:
+def _details_sum(organization: str, expense: Expense, lines: int, places: Sequence[_Place]) -> Problem:
+    file, document = places[0].file, expense.document
     return problem(
         "details-sum",
-        file=place.file,
-        row=place.row,
-        value=expense.operation_id,
+        file=file.name,
+        row=places[0].row,
+        column=file.snapshot.main_title,
+        value=document.operation_id,
         organization=organization,
         sum=_money(lines),
-        total=_money(expense.kopecks),
+        total=_money(document.kopecks),
+        other=phrase("row-of-file", row=document.row, file=expense.file),
+        every_row=[place.row for place in places if place.file is file],
     )
+
+
+def _details_absent(organization: str, bare: Sequence[Expense]) -> Iterator[Problem]:
+    """Expenses without details, told once for each workbook that they stand in."""
+    by_file: dict[str, list[Document]] = {}
+    for expense in bare:
+        by_file.setdefault(expense.file, []).append(expense.document)
+    for file, documents in by_file.items():
+        yield problem(
+            "details-absent",
+            file=file,
+            row=documents[0].row,
+            organization=organization,
+            value=documents[0].operation_id,
+            count=len(documents),
+            sum=_money(sum(document.kopecks for document in documents)),
+            every_row=[document.row for document in documents],
+        )
 
 
 def _money(kopecks: int) -> str:

@@ -32,7 +32,13 @@ def control_total_problems(snapshot: Snapshot) -> tuple[Problem, ...]:
         return (problem("control-total-missing", file=name, column=main),)
     return tuple(
         problem(
-            "control-total", file=name, column=column, sum=_exact(wrong), total=_exact(total), difference=_exact(gap)
+            "control-total",
+            file=name,
+            row=snapshot.total_row,
+            column=column,
+            sum=_exact(wrong),
+            total=_exact(total),
+            difference=_exact(gap),
         )
         for column, total in snapshot.control_totals.items()
         for wrong, gap in _differences(snapshot, column, total, main)

@@ -4,7 +4,7 @@ from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from cpimportd.checks.attribution import AttributedFile, Claim, KnownExpenses, Memory, attribute, expense_index
-from cpimportd.checks.crosscheck import DetailSums, ExpensesToday, orphan_details
+from cpimportd.checks.crosscheck import DetailSums, Expense, ExpensesToday, orphan_details
 from cpimportd.checks.files import control_total_problems, copies, duplicate_documents
 from cpimportd.checks.units import (
     UnitParts,
@@ -131,7 +131,7 @@ class _Judge:
             return ()
         organization = parts.unit.organization
         expenses = [
-            document
+            Expense(file.name, document)
             for file in both[0]
             for document in file.snapshot.documents
             if document.organization == organization

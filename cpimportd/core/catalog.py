@@ -483,7 +483,7 @@ CATALOG: dict[str, ProblemKind] = _catalog(
         ProblemKind(
             "details-sum",
             _I,
-            "{value}: its details sum to {sum:money}, the expense says {total:money}",
+            "{value}: its details sum to {sum:money}, the expense says {total:money} ({other})",
             "Export expenses and details at the same hour.",
         ),
         ProblemKind(

@@ -91,6 +91,9 @@ _LONGEST: Final = 300
 _LONGEST_STATEMENT: Final = 2000
 _MOST: Final = 20
 
+MOST_ROWS: Final = 300
+"""So many rows a problem of many names one by one, in its fact ``every_row``; ``count`` tells of all."""
+
 
 def fact(value: object) -> Fact:  # noqa: PLR0911 - one line a type
     """A fact as JSON has it; texts are safe for one line."""
@@ -126,7 +129,16 @@ def received_facts(told: object, depth: int = 0) -> dict[str, Fact]:
     """
     if not isinstance(told, Mapping) or len(told) > _MOST:
         raise ValueError("its facts are none")
-    return {printable(name, 40): _received(one, depth + 1) for name, one in told.items()}
+    return {
+        printable(name, 40): _received_rows(one) if name == "every_row" else _received(one, depth + 1)
+        for name, one in told.items()
+    }
+
+
+def _received_rows(value: object) -> Fact:
+    if not isinstance(value, list) or len(value) > MOST_ROWS or not all(type(one) is int and one > 0 for one in value):
+        raise ValueError("its facts are none")
+    return value
 
 
 _DEEPEST: Final = 6

@@ -7,14 +7,14 @@ reach a log line or a terminal. Sentences in other languages are made from code 
 """
 
 import string
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import date, timedelta
 from typing import Any, Final
 
 from cpimportd.core.catalog import CATALOG, Effect, ProblemKind
 from cpimportd.core.formatting import OURS, command
-from cpimportd.core.phrases import Phrase, fact
+from cpimportd.core.phrases import MOST_ROWS, Phrase, fact
 from cpimportd.core.phrases import printable as printable  # noqa: PLC0414 - what makes problems, or tells them, asks for it beside them
 from cpimportd.core.sentences import Fact, sentence
 
@@ -112,6 +112,7 @@ def problem(
     column: str | None = None,
     value: object = None,
     organization: str | None = None,
+    every_row: Sequence[int] = (),
     **facts: object,
 ) -> Problem:
     """Make a problem from the catalog's sentence and the facts at hand.
@@ -123,6 +124,7 @@ def problem(
         column: the column's title.
         value: what stood there; a phrase, an instant or a span is a fact besides.
         organization: whose documents are concerned.
+        every_row: of a problem of several rows all of them; the first :data:`MOST_ROWS` are kept, as a fact.
         **facts: further placeholders of the sentence.
 
     Raises:
@@ -140,6 +142,8 @@ def problem(
         "value": None if value is None else printable(value),
         "organization": None if organization is None else printable(organization),
     }
+    if every_row:
+        facts["every_row"] = every_row[:MOST_ROWS]
     kept = {name: fact(one) for name, one in facts.items()}
     named = pasteable({**places, **kept})
     return Problem(

@@ -18,7 +18,15 @@ def capped(problems: Sequence[Problem]) -> tuple[Problem, ...]:
     if (more := len(problems) - LIMIT) <= 0:
         return tuple(problems)
     first = problems[0]
-    rest = problem("and-more", file=first.file, organization=first.organization, value=first.code, count=more)
+    rows = [one.row for one in problems[LIMIT:] if one.file == first.file and one.row is not None]
+    rest = problem(
+        "and-more",
+        file=first.file,
+        organization=first.organization,
+        value=first.code,
+        count=more,
+        every_row=rows,
+    )
     return (*problems[:LIMIT], rest)
 
 

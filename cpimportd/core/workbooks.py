@@ -75,6 +75,7 @@ class Snapshot:
         documents: the keys of the understood rows, in file order.
         control_totals: per amount column (its title in the workbook), what the ``Итого`` row says.
         sums: per amount column, the sum over the understood rows.
+        total_row: where the ``Итого`` row stands; None where there is none, or nothing was read.
         problems: everything that was noticed while reading, rejects and warnings included.
         rows_path: the understood rows in PostgreSQL's COPY text format, columns as in STAGED_COLUMNS.
         unchanged: the content is what was published last time, so nothing was read beyond the digest.
@@ -97,6 +98,7 @@ class Snapshot:
     rejected: int = 0
     sheet: str = ""
     columns: Mapping[str, str] = field(default_factory=dict)
+    total_row: int | None = None
 
     @property
     def content(self) -> Content:

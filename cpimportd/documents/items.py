@@ -8,7 +8,7 @@ from typing import NamedTuple
 from cpimportd.core.folding import fold
 from cpimportd.core.formatting import money
 from cpimportd.core.model import PAYMENT_TYPES, Cell, Kind, UncalculatedFormula, Value
-from cpimportd.core.phrases import Phrase, phrase
+from cpimportd.core.phrases import MOST_ROWS, Phrase, phrase
 from cpimportd.core.problems import Problem, problem
 from cpimportd.documents.columns import KNOWN_OPERATION_TYPES
 from cpimportd.documents.header import Layout
@@ -50,12 +50,14 @@ class Totals:
         sums: per amount column, the sum over the understood rows.
         rows: how many rows were understood.
         rejected: how many were not.
+        row: where the last ``Итого`` stands; None where there is none.
     """
 
     control_totals: Mapping[str, Decimal]
     sums: Mapping[str, Decimal]
     rows: int
     rejected: int = 0
+    row: int | None = None
 
 
 _SHOWN = 80
@@ -93,18 +95,23 @@ _NO_TEXT = "(empty)"
 
 @dataclass(slots=True)
 class Tally:
-    """How often something was seen, where first, and for how much."""
+    """How often something was seen, in which rows (the first of them, where there are many), and for how much."""
 
     count: int = 0
-    row: int = 0
+    rows: list[int] = field(default_factory=list)
     sum: Decimal = Decimal(0)
 
     def add(self, row: int, amount: Decimal = Decimal(0)) -> None:
         """Count one more."""
-        if not self.count:
-            self.row = row
+        if self.count < MOST_ROWS:
+            self.rows.append(row)
         self.count += 1
         self.sum += amount
+
+    @property
+    def facts(self) -> dict[str, object]:
+        """Row, number and rows, as a problem tells them."""
+        return {"row": self.rows[0], "count": self.count, "every_row": self.rows}
 
 
 class Tallies:
@@ -122,7 +129,7 @@ class Tallies:
         self._operation_types: dict[str, Tally] = {}
         self._payment_types: dict[str, Tally] = {}
         self._listed: dict[str, list[Problem]] = {}
-        self._unlisted: dict[str, int] = {}
+        self._unlisted: dict[str, Tally] = {}
 
     def operation_type(self, text: str | None, row: int, amount: Decimal) -> None:
         """Count a document by its kind of operation, unless that is a known one."""
@@ -137,14 +144,14 @@ class Tallies:
     def settlement(self, row: int, column: str, value: Decimal, expected: Decimal) -> None:
         """Mention a settlement amount that does not follow from payment and rate."""
         code = "settlement-mismatch"
-        if self._has_room(code):
+        if self._has_room(code, row):
             found = problem(code, file=self._file, row=row, column=column, value=value, expected=money(expected))
             self._listed[code].append(found)
 
     def text_cut(self, row: int, column: str, text: str, limit: int) -> None:
         """Mention a text that was cut."""
         code = "text-cut"
-        if self._has_room(code):
+        if self._has_room(code, row):
             found = problem(code, file=self._file, row=row, column=column, value=text, length=len(text), limit=limit)
             self._listed[code].append(found)
 
@@ -157,29 +164,27 @@ class Tallies:
         ):
             if tally.count:
                 yield self._warning(code, tally, self._layout.title_of(column))
-        for code, types in (
-            ("operation-type-new", self._operation_types),
-            ("payment-type-other", self._payment_types),
+        for code, types, column in (
+            ("operation-type-new", self._operation_types, "operation_type"),
+            ("payment-type-other", self._payment_types, "payment_type"),
         ):
             every = list(types.items())
             for text, tally in every[:LISTED]:
-                yield self._warning(code, tally, value=text)
-            yield from self._rest(code, len(every) - LISTED)
+                yield self._warning(code, tally, self._layout.title_of(column), text)
+            if len(every) > LISTED:
+                yield problem("and-more", file=self._file, value=code, count=len(every) - LISTED)
         for code, listed in self._listed.items():
             yield from listed
-            yield from self._rest(code, self._unlisted.get(code, 0))
+            if rest := self._unlisted.get(code):
+                yield problem("and-more", file=self._file, value=code, count=rest.count, every_row=rest.rows)
 
     def _warning(self, code: str, tally: Tally, column: str | None = None, value: str | None = None) -> Problem:
         total = money(tally.sum)
-        return problem(code, file=self._file, row=tally.row, column=column, value=value, count=tally.count, sum=total)
+        return problem(code, file=self._file, column=column, value=value, sum=total, **tally.facts)  # type: ignore[arg-type] # its row is one
 
-    def _has_room(self, code: str) -> bool:
+    def _has_room(self, code: str, row: int) -> bool:
         """Whether one more of a code is listed one by one; else it is counted here."""
         if len(self._listed.setdefault(code, [])) < LISTED:
             return True
-        self._unlisted[code] = self._unlisted.get(code, 0) + 1
+        self._unlisted.setdefault(code, Tally()).add(row)
         return False
-
-    def _rest(self, code: str, count: int) -> Iterator[Problem]:
-        if count > 0:
-            yield problem("and-more", file=self._file, value=code, count=count)

@@ -196,7 +196,7 @@ def totals(layout: Layout, reader: RowReader, total: Row | None, file: str) -> I
             both = reader.extra.control_total(index, cells[index], reader.rows)
             if both is not None:
                 control[title], sums[title] = both
-    yield Totals(control, sums, reader.rows, reader.rejected)
+    yield Totals(control, sums, reader.rows, reader.rejected, None if total is None else total[0])
 
 
 _Found = DocumentRow | Problem | Totals
@@ -278,10 +278,11 @@ class SheetReader:
         yield from self._unrecognized()
         below = left[len(left) - sum(end is not None and row > end for row, _ in left) :]
         if below:
-            row, text = below[0]
-            yield problem("rows-below-total", file=self._file, row=row, value=text, count=len(below))
+            rows, texts = zip(*below, strict=True)
+            count = len(below)
+            yield problem("rows-below-total", file=self._file, row=rows[0], value=texts[0], count=count, every_row=rows)
         if self._below.count:
-            yield problem("documents-below-total", file=self._file, row=self._below.row, count=self._below.count)
+            yield problem("documents-below-total", file=self._file, **self._below.facts)  # type: ignore[arg-type]
         yield from self._reader.tallies.problems()
         yield from totals(self._layout, self._reader, self._total, self._file)
 

@@ -7,7 +7,7 @@ import base64
 import itertools
 import json
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from contextlib import aclosing
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,13 +17,12 @@ import asyncpg
 
 from cpimportd.books.database.queries import sql
 from cpimportd.config.settings import Reader, Settings
-from cpimportd.core.catalog import CATALOG, Effect
 from cpimportd.core.phrases import phrase
-from cpimportd.core.problems import Problem, ProblemError, printable, problem
-from cpimportd.core.texts.translation import told
+from cpimportd.core.problems import Problem, ProblemError, problem
 from cpimportd.core.typed import json_keys, to_json
 from cpimportd.render.workbooks.notes import MarkJob, Note
 from cpimportd.render.workbooks.tables import write_output
+from cpimportd.run.remarks import compares, concerns, notes_of, one_line_each
 from cpimportd.run.spool import archived_runs, find_in_spool
 from cpimportd.workbook.reading import child_command
 from cpimportd.workbook.sandbox import run_limited, spawned
@@ -69,7 +68,7 @@ class Marked:
 
 
 async def faulty_workbooks(connection: asyncpg.Connection, run: int, spool: Path) -> list[Faulty]:
-    """The workbooks of a run in which a row has a problem.
+    """The workbooks of a run in which a row has a problem, or an amount is not what it should be.
 
     Raises:
         ProblemError: ``nothing-found``: there is no such run.
@@ -81,14 +80,15 @@ async def faulty_workbooks(connection: asyncpg.Connection, run: int, spool: Path
     report = json.loads(row["report"]) if row["report"] else {}
     reported = [*report.get("problems", ()), *(p for unit in report.get("units", ()) for p in unit["problems"])]
     snapshots = {one["file"]: one for one in await connection.fetch(sql("past", "run_snapshots"), run)}
-    listed = {one["name"]: one["problems"] for one in report.get("files", ())}
+    listed = {one["name"]: one for one in report.get("files", ())}
     found = []
     for name in dict.fromkeys((*snapshots, *listed)):
         snapshot = snapshots.get(name)
         own = json.loads(snapshot["problems"]) if snapshot else []
-        every = [*own, *listed.get(name, ()), *(p for p in reported if p["file"] == printable(name))]
-        problems = tuple({json.dumps(one, sort_keys=True): one for one in every}.values())
-        if any(one["row"] is not None for one in problems):
+        line = listed.get(name, {})
+        every = [*own, *line.get("problems", ()), *(one for one in reported if concerns(one, name, line))]
+        problems = tuple(one_line_each(every))
+        if any(one["row"] is not None or compares(one["code"]) for one in problems):
             sha256 = snapshot["sha256"] if snapshot else _archived(spool, run, name)
             sheet, columns = (snapshot["sheet"], json.loads(snapshot["columns"])) if snapshot else (None, {})
             found.append(Faulty(name, sha256, sheet, columns, problems))
@@ -109,12 +109,13 @@ async def mark_workbook(one: Faulty, settings: Settings, run: int, target: Path,
     Raises:
         ProblemError: ``output-exists``, ``disk``.
     """
-    count = len(one.problems)
+    notes = notes_of(one.problems, one.file)
+    count = len(notes)
     path = find_in_spool(settings.spool_directory, one.sha256) if one.sha256 else None
     if path is None:
         return Marked(one.file, None, count, problem("workbook-gone", file=one.file, run=run))
     try:
-        content = await _marked(one, path, settings.reader)
+        content = await _marked(one, path, notes, settings.reader)
     except ProblemError as error:
         reason = error.problems[0]
         return Marked(one.file, None, count, problem("workbook-unmarked", file=one.file, run=run, reason=reason))
@@ -146,13 +147,13 @@ def marked_names(files: Iterable[str]) -> dict[str, str]:
     return names
 
 
-async def _marked(one: Faulty, path: Path, limits: Reader) -> bytes:
+async def _marked(one: Faulty, path: Path, notes: tuple[Note, ...], limits: Reader) -> bytes:
     """The marked workbook, from the child.
 
     Raises:
         ProblemError: ``reader-limit``, ``reader-failed``.
     """
-    job = MarkJob(str(path), one.sheet, one.columns, tuple(map(note_of, in_order(one.problems))))
+    job = MarkJob(str(path), one.sheet, one.columns, notes)
     content = bytearray()
     start = spawned(child_command("cpimportd.run.marker"))
     async with aclosing(run_limited(start, json.dumps(to_json(job)).encode(), limits, file=one.file)) as lines:
@@ -160,19 +161,3 @@ async def _marked(one: Faulty, path: Path, limits: Reader) -> bytes:
             for line in block.splitlines():
                 content += base64.b64decode(line, validate=True)
     return bytes(content)
-
-
-def in_order(problems: Sequence[Mapping[str, Any]]) -> list[Mapping[str, Any]]:
-    """What holds documents back first, then by row; what is about the whole workbook before its rows."""
-    return sorted(problems, key=lambda one: (not _grave(one["code"]), one["row"] or 0))
-
-
-def note_of(found: Mapping[str, Any]) -> Note:
-    """A problem in Russian."""
-    text, whole = told(found, "ru")
-    sentence = text.sentence if whole else f"{text.sentence}: {found['message']}"
-    return Note(found["row"], found["column"], found["value"], sentence, text.way_out, _grave(found["code"]))
-
-
-def _grave(code: str) -> bool:
-    return code not in CATALOG or CATALOG[code].effect is not Effect.WARNS

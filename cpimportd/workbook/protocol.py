@@ -58,6 +58,7 @@ class Trailer:
         rejected: how many were not.
         control_totals: by title, what the last row says.
         sums: by title, what the understood rows sum to.
+        total_row: where the last ``Итого`` stands; None where there is none.
     """
 
     digest: str = ""
@@ -66,6 +67,7 @@ class Trailer:
     rejected: int = 0
     control_totals: Mapping[str, Decimal] = field(default_factory=dict)
     sums: Mapping[str, Decimal] = field(default_factory=dict)
+    total_row: int | None = None
 
     def as_json(self) -> dict[str, object]:
         """The trailer as it travels: amounts as plain decimal text."""
@@ -76,6 +78,7 @@ class Trailer:
             "rejected": self.rejected,
             "control_totals": {title: f"{amount:f}" for title, amount in self.control_totals.items()},
             "sums": {title: f"{amount:f}" for title, amount in self.sums.items()},
+            "total_row": self.total_row,
         }
 
     @classmethod
@@ -86,14 +89,15 @@ class Trailer:
             ValueError: it makes no sense.
         """
         digest, unchanged, rows, rejected = (said[name] for name in ("digest", "unchanged", "rows", "rejected"))
-        counted = isinstance(rows, int) and isinstance(rejected, int)
+        row = said.get("total_row")
+        counted = isinstance(rows, int) and isinstance(rejected, int) and (row is None or isinstance(row, int))
         if not re.fullmatch("[0-9a-f]{64}|", digest) or not isinstance(unchanged, bool) or not counted:
             raise UnfitError("last-line-senseless")
         totals, sums = (
             {printable(title): amount_of(text) for title, text in said[name].items()}
             for name in ("control_totals", "sums")
         )
-        return cls(digest, unchanged, rows, rejected, totals, sums)
+        return cls(digest, unchanged, rows, rejected, totals, sums, row)
 
 
 class Output:

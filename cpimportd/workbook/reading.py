@@ -142,6 +142,7 @@ async def parse_reader_output(
         documents=parser.documents,
         control_totals=said.control_totals,
         sums=said.sums,
+        total_row=said.total_row,
         problems=tuple(parser.problems),
         rows_path=rows_path,
         unchanged=said.unchanged,

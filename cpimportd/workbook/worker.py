@@ -91,6 +91,7 @@ def _send(items: Iterator[Item], file: str, engine: str, trailer: Trailer, outpu
         else:
             rejected = trailer.rejected + item.rejected
             trailer = replace(trailer, rejected=rejected, control_totals=item.control_totals, sums=item.sums)
+            trailer = replace(trailer, total_row=item.row)
     return trailer
 
 

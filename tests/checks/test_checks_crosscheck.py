@@ -50,7 +50,7 @@ def test_a_wrong_document_is_named_with_both_sums(day):
     day.add("d.xlsx", Kind.DETAILS, [("С 1", None, 4), ("С 1", None, 6)])
     found = judge(day).units[A].problems[-1]
     assert (found.message, found.file, found.row) == (
-        "С 1: its details sum to 10,00, the expense says 10,50", "d.xlsx", 2
+        "С 1: its details sum to 10,00, the expense says 10,50 (row 2 of «e.xlsx»)", "d.xlsx", 2
     )  # fmt: skip
 
 

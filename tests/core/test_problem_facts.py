@@ -46,6 +46,12 @@ def test_a_problem_that_was_stored_without_facts_is_one():
     assert Problem(**stored).facts == {}
 
 
+def test_rows_are_told_as_numbers_so_many_as_there_is_room_for():
+    found = problem("amount-zero", row=2, count=1000, every_row=tuple(range(2, 1002)))
+    assert found.facts["every_row"] == list(range(2, 302))
+    assert received_facts(json.loads(json.dumps(found.facts))) == found.facts
+
+
 def test_texts_from_outside_are_escaped_in_facts_too():
     assert problem("file-damaged", file="a.xlsx", reason="a\x1b[31mb").facts == {"reason": "a\\x1b[31mb"}
     assert received_facts({"reason": "a\nb", "count": 1}) == {"reason": "a\\nb", "count": 1}
@@ -59,6 +65,10 @@ def test_texts_from_outside_are_escaped_in_facts_too():
         {str(number): number for number in range(21)},
         {"a": {"phrase": "cell", "text": {"c": 1}}},
         {"a": {"phrase": "{"}},
+        {"every_row": list(range(1, 302))},
+        {"every_row": [2, "3"]},
+        {"every_row": [0]},
+        {"every_row": [True]},
     ],
 )
 def test_what_is_no_fact_is_refused(told):

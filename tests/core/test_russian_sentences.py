@@ -27,6 +27,7 @@ from cpimportd.core.texts.translation import Translated, told, translated
 from cpimportd.core.typed import to_json
 from cpimportd.core.wordings import PHRASES, WORDS
 from cpimportd.notify import cache
+from cpimportd.run import remarks
 
 AT = datetime(2026, 11, 24, 6, 0, tzinfo=ZoneInfo("Europe/Moscow"))
 SAID = "Connection refused"
@@ -61,7 +62,7 @@ OF_CODE: Mapping[str, Mapping[str, object]] = {
     "orphan-lookalike": {"other": phrase("in-todays-expenses")}, "expense-unseen": {"other": "Списания.xlsx"},
     "document-twin": {"owner": phrase("owner", owner="ООО «Василёк»"), "characters": phrase("differ", characters=BY_NAME["characters"])},
     "organization-lookalike": {"place": phrase("in-todays-files")}, "partner-held": {"others": phrase("and-so-is", names="Списания.xlsx")},
-    "partner-missing": {"missing": "details"}, "accept-unknown": {"near": phrase("did-you-mean", name="ООО «Ромашка»/expenses")},
+    "details-sum": {"other": OTHER_ROW}, "partner-missing": {"missing": "details"}, "accept-unknown": {"near": phrase("did-you-mean", name="ООО «Ромашка»/expenses")},
     "database-login": {"way": phrase("way-password")}, "database-tls": {"way": phrase("way-tls")},
     "database-option": {"value": "sslcertmode", "reason": phrase("certificate-sent-anyway"), "way": phrase("way-remove")},
     "database-rights": {"grant": phrase("grant-to", grant="GRANT SELECT ON departments", user="cpimportd")},
@@ -305,6 +306,7 @@ def test_every_phrase_that_a_table_names_is_on_the_list():
         *(code for _, *codes in libpq._UNSUPPORTED.values() for code in codes), *libpq._HOSTADDR,
         *(code for _, code in remedies._LOGINS), *(code for _, code in cache._WAYS), *addresses._OTHER_SOURCES.values(),
         *(code for code in system._EXHAUSTED.values() if code), *load._EXPECTED.values(),
+        *(code for pair in remarks._PAIRS.values() for code in (*pair.names, pair.less, pair.more)),
     }  # fmt: skip
     assert len(named) > 50
     assert named <= PHRASES.keys()

@@ -19,6 +19,15 @@ def test_unconfirmed_documents_are_counted_and_summed(sheet):
     (warning,) = found.problems
     assert (warning.code, warning.row) == ("unconfirmed", 3)
     assert "2 documents, 11,50," in warning.message
+    assert warning.facts["every_row"] == [3, 4]
+
+
+def test_of_very_many_the_first_rows_are_named(sheet):
+    found = sheet()
+    for _ in range(302):
+        found.document(amount=0.0)
+    (warning,) = found.understood().problems
+    assert (warning.facts["count"], warning.facts["every_row"]) == (302, list(range(2, 302)))
 
 
 def test_a_new_kind_of_operation_is_told_once_with_its_sum(sheet):
@@ -26,6 +35,7 @@ def test_a_new_kind_of_operation_is_told_once_with_its_sum(sheet):
     found = sheet().document().document(new, amount=10.0).document(new, amount=5.0).document({"Вид операции": None})
     first, second = found.understood().problems
     assert (first.code, first.row, first.value) == ("operation-type-new", 3, "Выдача займа контрагенту")
+    assert (first.column, first.facts["every_row"]) == ("Вид операции", [3, 4])
     assert "2 documents, 15,00" in first.message
     assert (second.code, second.row, second.value) == ("operation-type-new", 5, "(empty)")
 

@@ -4,7 +4,13 @@ import openpyxl
 import pytest
 
 from cpimportd.config.settings import Settings
-from cpimportd.run.marking import Faulty, in_order, mark_workbook, marked_names, note_of
+from cpimportd.core.phrases import phrase
+from cpimportd.core.problems import problem
+from cpimportd.core.typed import to_json
+from cpimportd.core.verdicts import capped
+from cpimportd.render.workbooks.notes import Note
+from cpimportd.run.marking import Faulty, mark_workbook, marked_names
+from cpimportd.run.remarks import concerns, in_order, note_of, notes_of, one_line_each
 from tests.support.two_days import SAMPLES
 
 NAME = "Lotos - Spisanie kredity XLSX.xlsx"
@@ -116,6 +122,51 @@ def test_what_holds_documents_back_comes_first_then_by_row():
     ]  # fmt: skip
 
 
+def rows_of(found, file="a.xlsx"):
+    return [(note[0], note[1]) for note in notes_of([to_json(one) for one in found], file)]
+
+
+def test_both_rows_of_a_pair_are_marked_and_none_twice():
+    def twice(row, other, file="a.xlsx"):
+        return problem("duplicate-document", file=file, row=row, value="X", other=other)
+
+    assert rows_of([twice(9, phrase("row", row=4))]) == [(4, None), (9, None)]
+    both = [twice(9, phrase("row", row=4)), twice(11, phrase("row", row=4))]
+    assert rows_of(both) == [(4, None), (9, None), (11, None)]
+    elsewhere = phrase("row-of-file", row=7, file="b.xlsx")
+    assert rows_of([twice(9, elsewhere)]) == [(9, None)]
+    wrong = problem("details-sum", file="a.xlsx", row=3, column="Сумма платежа", value="X", sum="1.00", total="2.00",
+                    other=elsewhere, every_row=[3, 5])  # fmt: skip
+    assert rows_of([wrong]) == [(3, "Сумма платежа"), (5, "Сумма платежа")]
+    assert concerns(to_json(wrong), "b.xlsx", {})
+    assert not concerns(to_json(wrong), "c.xlsx", {})
+    assert rows_of([wrong], "b.xlsx") == [(7, "Сумма")]
+
+
+def test_what_is_not_listed_one_by_one_is_marked():
+    found = capped([problem("orphan-detail", file="a.xlsx", row=row, value=f"X {row}") for row in range(2, 32)])
+    assert {row for row, _ in rows_of(found)} == {None, *range(2, 32)}
+
+
+def test_a_settlement_amount_stands_beside_what_it_should_be():
+    (note,) = notes_of(
+        [to_json(problem("settlement-mismatch", file="a.xlsx", row=2, column="x", value="12.00", expected="11.50"))],
+        "a.xlsx",
+    )
+    assert note[-1] == (
+        "Сумма взаиморасчётов", "12.00", "Платёж × курс", "11.50",
+        "сумма взаиморасчётов больше, чем платёж × курс, на 0,50",
+    )  # fmt: skip
+
+
+def test_units_that_wait_for_one_workbook_are_told_in_one_line():
+    waiting = [to_json(problem("partner-held", file="a.xlsx", organization=name, others="")) for name in "АБА"]
+    other = to_json(problem("partner-held", file="b.xlsx", organization="А", others=""))
+    first, second = one_line_each([*waiting, other, other])
+    assert (first["organization"], second["organization"]) == ("А, Б", "А")
+    assert note_of(first)[3].startswith("А, Б: ")
+
+
 def test_every_problem_can_be_told_in_russian():
     from cpimportd.core.catalog import CATALOG
 
@@ -128,4 +179,4 @@ def test_every_problem_can_be_told_in_russian():
 
 def test_a_problem_of_another_version_keeps_its_own_words():
     note = note_of({"code": "made-up", "row": 1, "column": "x", "value": "y", "message": "m", "way_out": "w"})
-    assert note == (1, "x", "y", "m", "w", True)
+    assert note == Note(1, "x", "y", "m", "w", True)

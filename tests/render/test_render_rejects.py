@@ -9,7 +9,7 @@ from openpyxl.styles import PatternFill
 from openpyxl.workbook.defined_name import DefinedName
 from openpyxl.worksheet.datavalidation import DataValidation
 
-from cpimportd.render.workbooks.rejects import LIST, Note, mark
+from cpimportd.render.workbooks.rejects import LIST, Compared, Note, mark
 
 COLUMNS = {"operation_id": "A", "amount": "B"}
 GRAVE = Note(2, "Сумма", "сто", "Не число", "Исправьте", True)
@@ -63,6 +63,20 @@ def test_the_first_sheet_lists_everything_with_links(workbook):
         "'Лист ''1'''!C3",
     ]
     assert [row[7].value for row in rows] == [None, "Списание 1", "Списание 2"]
+
+
+def test_amounts_stand_beside_each_other_where_two_are_compared(workbook):
+    gap = "сумма строк меньше, чем «Итого», на 0,50"
+    compared = Compared("Сумма строк", "1234.50", "«Итого»", "1235.00", gap)
+    book = marked(workbook, GRAVE._replace(compared=compared), LIGHT)
+    titles, first, second = book[LIST].iter_rows(values_only=True)
+    assert titles[3:10] == ("Значение", "Одна сумма", "Сколько", "Другая сумма", "Сколько", "Разница", "Что не так")
+    assert first[4:9] == ("Сумма строк", 1234.5, "«Итого»", 1235, gap)
+    assert second[4:9] == (None,) * 5
+    assert [book[LIST].cell(2, column).number_format for column in (6, 8)] == ["#,##0.00"] * 2
+    said = book.worksheets[1]["B2"].comment.text.replace("\N{NO-BREAK SPACE}", " ")
+    assert "Сумма строк: 1 234,50\n«Итого»: 1 235,00\nРазница: сумма строк меньше" in said
+    assert "Одна сумма" not in next(marked(workbook, GRAVE)[LIST].iter_rows(values_only=True))
 
 
 def test_several_things_wrong_with_one_cell_stand_in_one_comment(workbook):

@@ -6,6 +6,16 @@ from typing import NamedTuple
 import msgspec
 
 
+class Compared(NamedTuple):
+    """Two amounts that should be one, each led by what it is, and their difference in words, in Russian."""
+
+    here: str
+    amount: str
+    there: str
+    other: str
+    difference: str
+
+
 class Note(NamedTuple):
     """One thing to be corrected.
 
@@ -16,6 +26,7 @@ class Note(NamedTuple):
         text: what is wrong, in Russian.
         advice: what to do, in Russian.
         grave: whether it holds documents back.
+        compared: the amounts that it tells of; None where there are none.
     """
 
     row: int | None
@@ -24,6 +35,7 @@ class Note(NamedTuple):
     text: str
     advice: str
     grave: bool
+    compared: Compared | None = None
 
 
 class MarkJob(msgspec.Struct, frozen=True):

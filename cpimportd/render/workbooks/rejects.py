@@ -11,6 +11,7 @@ import warnings
 import zipfile
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
+from decimal import Decimal
 from pathlib import Path
 from typing import Any, BinaryIO, Final
 
@@ -27,8 +28,9 @@ from openpyxl.worksheet.hyperlink import Hyperlink
 from openpyxl.writer.excel import ExcelWriter
 
 from cpimportd.core.folding import fold
-from cpimportd.render.workbooks.notes import Note
-from cpimportd.render.workbooks.tables import Book, Sheet, SomeCell, Titled, harmless, neutralize
+from cpimportd.core.formatting import amount
+from cpimportd.render.workbooks.notes import Compared, Note
+from cpimportd.render.workbooks.tables import SUM_FORMAT, Book, Sheet, SomeCell, Titled, harmless, neutralize
 
 LIST: Final = "Что исправить"
 _AUTHOR: Final = "cpimportd"
@@ -36,6 +38,7 @@ _RED: Final = PatternFill("solid", fgColor="FFFFC7CE")
 _YELLOW: Final = PatternFill("solid", fgColor="FFFFEB9C")
 _LINK: Final = Font(color="FF0563C1", underline="single")
 _WRAPPED: Final = Alignment(vertical="top", wrap_text=True)
+_TOP: Final = Alignment(vertical="top")
 _HEADER_ROWS: Final = 50
 _COLUMNS: Final = (
     Titled("№", 6),
@@ -47,6 +50,15 @@ _COLUMNS: Final = (
     Titled("Важность", 16),
     Titled("Документ", 52),
 )
+_AMOUNTS: Final = (
+    Titled("Одна сумма", 22),
+    Titled("Сколько", 18),
+    Titled("Другая сумма", 22),
+    Titled("Сколько", 18),
+    Titled("Разница", 40),
+)
+"""Where two amounts that should be one are among what is to be corrected: they stand beside each other."""
+_FIRST_AMOUNT: Final = 4
 
 
 def mark(source: Path | BinaryIO, notes: Sequence[Note], *, sheet: str | None, columns: Mapping[str, str]) -> bytes:
@@ -141,7 +153,16 @@ def _comment(cell: SomeCell, notes: Sequence[Note]) -> None:
 def _comment_text(note: Note) -> str:
     value = f"\nЗначение: {note.value}" if note.value else ""
     column = f"\nКолонка: {note.column}" if note.column else ""
-    return f"{note.text}{column}{value}\nЧто сделать: {note.advice}"
+    return f"{note.text}{column}{value}{_amounts(note.compared)}\nЧто сделать: {note.advice}"
+
+
+def _amounts(compared: Compared | None) -> str:
+    """Both amounts, one below the other, and their difference."""
+    if compared is None:
+        return ""
+    lines = ((compared.here, compared.amount), (compared.there, compared.other))
+    told = "".join(f"\n{name}: {amount(Decimal(said))}" for name, said in lines)
+    return f"{told}\nРазница: {compared.difference}"
 
 
 def _list(
@@ -153,7 +174,9 @@ def _list(
 ) -> None:
     """The first sheet: everything that is to be corrected, each with a link to its cell."""
     sheet = book.create_sheet(LIST, 0)
-    for number, column in enumerate(_COLUMNS, start=1):
+    with_amounts = any(note.compared for note in notes)
+    columns = (*_COLUMNS[:_FIRST_AMOUNT], *_AMOUNTS, *_COLUMNS[_FIRST_AMOUNT:]) if with_amounts else _COLUMNS
+    for number, column in enumerate(columns, start=1):
         sheet.column_dimensions[get_column_letter(number)].width = column.width
         _put(sheet.cell(1, number), column.title).font = Font(bold=True)
     sheet.freeze_panes = "A2"
@@ -168,7 +191,8 @@ def _list(
             link.font = _LINK
         severity = "Ошибка" if note.grave else "Предупреждение"
         name = page.cell(note.row, document).value if document and cell is not None and note.row else None
-        texts = (note.column, note.value, note.text, note.advice, severity, name)
+        amounts = _as_cells(note.compared) if with_amounts else ()
+        texts = (note.column, note.value, *amounts, note.text, note.advice, severity, name)
         for place, text in enumerate(texts, start=3):
             _put(sheet.cell(row, place), "" if text is None else text)
     book.active = 0
@@ -176,7 +200,17 @@ def _list(
         other.sheet_view.tabSelected = other is sheet
 
 
+def _as_cells(compared: Compared | None) -> tuple[object, ...]:
+    if compared is None:
+        return (None,) * len(_AMOUNTS)
+    one, other = Decimal(compared.amount), Decimal(compared.other)
+    return compared.here, one, compared.there, other, compared.difference
+
+
 def _put(cell: SomeCell, text: object) -> SomeCell:
+    if isinstance(text, Decimal):
+        cell.value, cell.number_format, cell.alignment = text, SUM_FORMAT, _TOP
+        return cell
     cell.value = harmless(text) or None
     if cell.value is not None:
         neutralize(cell)

@@ -8,7 +8,7 @@ import pytest
 
 from cpimportd.books.database import queries
 from cpimportd.books.journal.contracts import bridges_of_run
-from cpimportd.books.publish import account, stage, undo_match
+from cpimportd.books.publish import account, merge, stage
 from cpimportd.core.model import Kind
 from cpimportd.core.problems import ProblemError
 from cpimportd.core.report import TERMS
@@ -220,8 +220,8 @@ async def test_a_contract_whose_lines_are_not_what_was_compared_stops_the_run(da
         await connection.execute(queries.sql("undo", "create"))
         await connection.execute("INSERT INTO stage_unit (organization, kind) VALUES ('ЛОТОС ООО', 'expenses')")
         await connection.execute(queries.sql("facts", "find_organizations"))
-        await undo_match.remember(connection)
-        await undo_match.match(connection, 1)
+        await merge.remember(connection)
+        await merge.match(connection, 1)
         await connection.execute("DELETE FROM cpimportd.run_contract")
         await account.bridge_contracts(connection)
         assert not await connection.fetch("SELECT FROM cpimportd.run_contract")

@@ -16,7 +16,7 @@ from cpimportd.daemon.messages import RunResult
 from cpimportd.demo.workbook import write_workbook
 from cpimportd.render.progress import messages_of_report
 from cpimportd.run.undoing import undo_once
-from tests.support.run.workbooks import rows_of, shrink
+from tests.support.run.workbooks import hold_a_unit, rows_of, shrink
 
 UNIT = "ЛОТОС ООО/receipts"
 
@@ -52,17 +52,9 @@ def heard(report):
     return result.held
 
 
-async def hold(workplace):
-    """A first day, and a second one on which a unit shrinks; gives its report."""
-    workplace.sample("day1")
-    await workplace.run()
-    shrink(workplace.file("Lotos - Postuplenie"), keep=20)
-    return await workplace.run()
-
-
 @pytest.mark.asyncio
 async def test_a_unit_stays_held_through_any_number_of_runs_of_another_kind(workplace):
-    report = await hold(workplace)
+    report = await hold_a_unit(workplace)
     before = await asked(workplace, held_units)
     for _ in range(25):
         last = await workplace.run(only=frozenset({Kind.EXPENSES}))
@@ -80,7 +72,7 @@ async def test_a_unit_stays_held_through_any_number_of_runs_of_another_kind(work
 
 @pytest.mark.asyncio
 async def test_since_when_it_is_held_stays_and_why_is_the_latest(workplace):
-    await hold(workplace)
+    await hold_a_unit(workplace)
     (first,) = await asked(workplace, held_units)
     assert (first.codes, first.since_run, len(first.contents)) == (("shrunk",), 2, 1)
     workplace.file("Lotos - Postuplenie").write_bytes(b"no workbook")
@@ -99,7 +91,7 @@ async def test_since_when_it_is_held_stays_and_why_is_the_latest(workplace):
 
 @pytest.mark.asyncio
 async def test_neither_a_dry_run_nor_one_that_fails_says_what_is_held(workplace):
-    await hold(workplace)
+    await hold_a_unit(workplace)
     before = await asked(workplace, held_units)
     workplace.sample("day1")
     assert (await workplace.run(dry_run=True)).status is RunStatus.DRY_RUN
@@ -116,7 +108,7 @@ async def test_neither_a_dry_run_nor_one_that_fails_says_what_is_held(workplace)
 
 @pytest.mark.asyncio
 async def test_an_accept_clears_it_everywhere_at_once(workplace):
-    await hold(workplace)
+    await hold_a_unit(workplace)
     workplace.command("run")  # who watches over runs notes it for the alerts, too
     assert workplace.sql(workplace.url, "SELECT subject FROM cpimportd.condition")[0][0] == UNIT
     assert workplace.command("accept", UNIT, "--yes").returncode == 0
@@ -130,7 +122,7 @@ async def test_an_accept_clears_it_everywhere_at_once(workplace):
 
 @pytest.mark.asyncio
 async def test_what_runs_held_that_nobody_watched_over_is_told_by_every_verb(workplace):
-    await hold(workplace)  # as the demo imports: no alerts, no daemon
+    await hold_a_unit(workplace)  # as the demo imports: no alerts, no daemon
     for verb in ("alerts", "report"):
         assert UNIT in workplace.command(verb).stdout, verb
         (wrong,) = json.loads(workplace.command(verb, "--json").stdout)["wrong"]
@@ -222,14 +214,14 @@ async def test_an_organization_that_ended_is_held_no_more(workplace):
 
 @pytest.mark.asyncio
 async def test_a_lost_journal_of_reports_takes_nothing_with_it(workplace):
-    await hold(workplace)
+    await hold_a_unit(workplace)
     workplace.sql(workplace.url, "UPDATE cpimportd.runs SET report = NULL")
     assert await told(workplace) == [UNIT]
 
 
 @pytest.mark.asyncio
 async def test_a_run_asked_for_by_number_is_one_that_held_it(workplace):
-    await hold(workplace)
+    await hold_a_unit(workplace)
     with pytest.raises(ProblemError, match="run 1 did not hold it"):
         await asked(workplace, to_accept, [UNIT], 1)
     (found,) = await asked(workplace, to_accept, [UNIT], 2)

@@ -17,7 +17,7 @@ from cpimportd.core.report import RunStatus
 from cpimportd.demo.workbook import write_workbook
 from cpimportd.run.undoing import undo_once
 from tests.support.run.terminal import answered
-from tests.support.run.workbooks import aged, rename, rows_of, shrink
+from tests.support.run.workbooks import aged, hold_a_unit, rename, rows_of, shrink
 
 UNIT = Unit("ЛОТОС ООО", Group.RECEIPTS)
 
@@ -50,16 +50,9 @@ async def of_run(workplace, run, unit=UNIT):
     return await asked(workplace, work)
 
 
-async def hold(workplace):
-    workplace.sample("day1")
-    await workplace.run()
-    shrink(workplace.file("Lotos - Postuplenie"), keep=20)
-    return await workplace.run()
-
-
 @pytest.mark.asyncio
 async def test_what_is_shown_before_is_what_acceptance_changes(workplace):
-    report = await hold(workplace)
+    report = await hold_a_unit(workplace)
     (found, count), documents = await kept(workplace)
     assert count == len(documents) == found.total == 20
     assert (found.run, found.status) == (report.run, "held")
@@ -71,7 +64,7 @@ async def test_what_is_shown_before_is_what_acceptance_changes(workplace):
 
 @pytest.mark.asyncio
 async def test_holding_a_unit_leaves_no_trace_of_its_trial(workplace):
-    report = await hold(workplace)
+    report = await hold_a_unit(workplace)
 
     async def work(connection):
         runs = [row["id"] for row in await connection.fetch("SELECT id FROM cpimportd.runs ORDER BY id")]
@@ -85,7 +78,7 @@ async def test_holding_a_unit_leaves_no_trace_of_its_trial(workplace):
 
 @pytest.mark.asyncio
 async def test_a_user_sees_what_would_change_before_he_is_asked(workplace):
-    report = await hold(workplace)
+    report = await hold_a_unit(workplace)
     refused = workplace.command("accept", UNIT.name)
     assert (refused.returncode, "--yes" in refused.stderr) == (2, True)
     before = workplace.books
@@ -102,7 +95,7 @@ async def test_a_user_sees_what_would_change_before_he_is_asked(workplace):
 
 @pytest.mark.asyncio
 async def test_diff_shows_held_units_as_text_json_and_workbook(workplace, tmp_path):
-    report = await hold(workplace)
+    report = await hold_a_unit(workplace)
     run = str(report.run)
     text = workplace.command("diff", run, "--held", UNIT.name).stdout
     assert "Would be removed: 20" in text

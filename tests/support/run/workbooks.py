@@ -7,7 +7,9 @@ from typing import Any
 
 from python_calamine import load_workbook
 
+from cpimportd.core.report import RunReport
 from cpimportd.demo.workbook import write_workbook
+from tests.support.run.workplace import Workplace
 
 Rows = tuple[list[str], list[list[Any]]]
 
@@ -62,3 +64,11 @@ def rename(file: Path, *, changed: bool = False) -> None:
         lines[0][document] = lines[0][document][:-2] + ("11" if seconds != "11" else "12")
     write_workbook(file, titles, lines, {"Сумма": round(sum(line[at["Сумма"]] for line in lines), 2)})
     aged(file)
+
+
+async def hold_a_unit(workplace: Workplace) -> RunReport:
+    """A first day, and a second one on which the receipts of ЛОТОС ООО shrink, which holds them; gives its report."""
+    workplace.sample("day1")
+    await workplace.run()
+    shrink(workplace.file("Lotos - Postuplenie"), keep=20)
+    return await workplace.run()

@@ -47,23 +47,14 @@ async def render_decisions(
     connection: "asyncpg.Connection", call: Call, found: "Sequence[Decision]", console: "Console"
 ) -> None:
     """Print units for people, each with the first documents that it would change."""
-    from cpimportd.books.journal.movements import What
     from cpimportd.books.reports.decisions import held_documents
-    from cpimportd.render.diff import MAX_ROWS
+    from cpimportd.render.diff import first_of_each
     from cpimportd.render.held import render_decision
 
     department, zone = call.settings.department_id, call.settings.zone
     for one in found:
-        counted = {} if one.difference is None else one.difference.movements
-        documents = {
-            what: [
-                movement async for movement in held_documents(
-                    connection, department, one.held.unit, what, limit=MAX_ROWS
-                )
-            ]
-            for what in What
-            if what in counted
-        }  # fmt: skip
+        moved = partial(held_documents, connection, department, one.held.unit)
+        documents = {} if one.difference is None else await first_of_each(one.difference, moved)
         render_decision(one, documents, zone, console)
 
 
@@ -94,18 +85,15 @@ async def _write(
     from cpimportd.render.workbooks.diff import write_diff
     from cpimportd.render.workbooks.tables import opened_output
 
-    known = [one for one in found if one.difference is not None]
+    known = [(one, one.difference) for one in found if one.difference is not None]
     if len(known) != 1:
         raise click.UsageError(
             "--xlsx goes with one unit whose difference is known: --held UNIT"
             if known
             else "nobody knows what these units would change: the integrity checks hold them"
         )
-    (one,) = known
-    if one.difference is None:
-        raise AssertionError("chosen for its difference")
+    ((one, difference),) = known
+    moved = partial(held_documents, connection, call.settings.department_id, one.held.unit)
     with opened_output(xlsx, force=force) as path:
-        await write_diff(
-            one.difference, partial(held_documents, connection, call.settings.department_id, one.held.unit), path
-        )
-    click.echo(f"{xlsx}: {count(one.kept)} of {count(one.difference.total)} documents", err=True)
+        await write_diff(difference, moved, path)
+    click.echo(f"{xlsx}: {count(one.kept)} of {count(difference.total)} documents", err=True)

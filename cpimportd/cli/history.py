@@ -249,9 +249,7 @@ async def _diff(
 
 
 async def _print_diff(found: "Diff", moved: "Callable[..., AsyncGenerator[Movement, None]]", zone: ZoneInfo) -> None:
-    from cpimportd.books.journal.movements import What
-    from cpimportd.render.diff import MAX_ROWS, render_diff
+    from cpimportd.render.diff import first_of_each, render_diff
     from cpimportd.render.layout import stdout_console
 
-    documents = {what: [one async for one in moved(what, limit=MAX_ROWS)] for what in What if what in found.movements}
-    render_diff(found, documents, zone, stdout_console())
+    render_diff(found, await first_of_each(found, moved), zone, stdout_console())

@@ -88,7 +88,6 @@ def run(
     Examples: `cpimportd run --dry-run` shows what would change; `cpimportd run --from /srv/1c-exports` reads a folder.
     Afterwards: `cpimportd summary`, `cpimportd diff RUN`. With a daemon you can also use `cpimportd trigger --wait`.
     """
-    from cpimportd.config.load import require_source
     from cpimportd.core.model import Kind
     from cpimportd.core.problems import ProblemError
     from cpimportd.run.request import RunRequest
@@ -109,11 +108,7 @@ def run(
         wait=wait,
     )
     try:
-        settings = call.require_database()
-        if folder is None and not files:
-            require_source(settings, call.loaded.path)
-        if schedule is not None:
-            require_schedule(settings, schedule, "run", enabled=False)
+        settings = _usable_settings(call, schedule, needs_source=folder is None and not files)
     except ProblemError as error:
         if not call.as_json:
             raise
@@ -124,6 +119,17 @@ def run(
     if not dry_run and progress_form != "json":  # the daemon is notified by these messages
         notify_daemon(call.loaded, report, elsewhere=folder is not None, only=only)
     return answer_of(report, settings.zone)
+
+
+def _usable_settings(call: Call, schedule: str | None, *, needs_source: bool) -> "Settings":
+    from cpimportd.config.load import require_source
+
+    settings = call.require_database()
+    if needs_source:
+        require_source(settings, call.loaded.path)
+    if schedule is not None:
+        require_schedule(settings, schedule, "run", enabled=False)
+    return settings
 
 
 def _require_one_source(files: tuple[Path, ...], folder: Path | None, schedule: str | None, *, yes: bool) -> None:

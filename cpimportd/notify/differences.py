@@ -6,11 +6,13 @@ from typing import Final
 import asyncpg
 
 from cpimportd.books.journal.movements import Movement
-from cpimportd.books.reports.decisions import Decision, decisions, held_documents
+from cpimportd.books.publish.held import held_units
+from cpimportd.books.reports.decisions import Decision, decision_about, held_documents
 from cpimportd.core.formatting import amount, count, signed
 from cpimportd.core.lists import first
 from cpimportd.core.problems import printable
 from cpimportd.notify.texts import Say
+from cpimportd.render.diff import amounts
 
 _DOCUMENTS: Final = 10
 
@@ -28,9 +30,12 @@ async def lines_of_held(
     """
     wanted = frozenset(subjects)
     found = {}
-    for one in await decisions(connection, department_id):
-        unit = one.held.unit
-        if unit.name in wanted and one.difference is not None:
+    for held in await held_units(connection, department_id):
+        unit = held.unit
+        if unit.name not in wanted:
+            continue
+        one = await decision_about(connection, department_id, held)
+        if one.difference is not None:
             documents = await first(held_documents(connection, department_id, unit, limit=_DOCUMENTS), _DOCUMENTS)
             found[unit.name] = tuple(_lines(one, documents, say))
     return found
@@ -55,12 +60,8 @@ def _lines(one: Decision, documents: Sequence[Movement], say: Say) -> Iterator[s
             changed=signed(sums.changed),
         )
     for movement in documents:
-        sides = (movement.amount_before, movement.amount_after)
-        yield "  {what}: {document}, {sums}".format(
-            what=say("word", movement.what.value),
-            document=printable(movement.key.operation_id),
-            sums=" → ".join(dict.fromkeys(amount(side) for side in sides if side is not None)),
-        )
+        what, document = say("word", movement.what.value), printable(movement.key.operation_id)
+        yield f"  {what}: {document}, {amounts(movement)}"
     if more := difference.total - len(documents):
         text = say("alert", "  … and {count} more: `cpimportd diff {run} --held`")
         yield text.format(count=count(more), run=one.held.run)

@@ -1,6 +1,6 @@
 """Shows the changes of a run: the sums first, then document by document."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
 from datetime import tzinfo
 from typing import TYPE_CHECKING, Final
 
@@ -151,12 +151,30 @@ def _documents(movements: "Sequence[Movement]", zone: tzinfo, console: Console) 
 
 def _changes(movements: "Sequence[Movement]", zone: tzinfo, console: Console) -> None:
     for one in movements:
-        sums = " → ".join(dict.fromkeys(amount(s) for s in (one.amount_before, one.amount_after) if s is not None))
         why = f" ({one.why})" if one.why not in {None, "snapshot"} else ""
-        print_line(console, f"{one.organization}: {one.key.operation_id}: {sums}{why}", style="yellow")
+        print_line(console, f"{one.organization}: {one.key.operation_id}: {amounts(one)}{why}", style="yellow")
         if one.was is not None:
             print_line(console, f"it was: {one.was}", indent=4)
         for text in differences(one.key.kind, one.differences, one.lines_gone, one.lines_new):
             print_line(console, text, indent=4)
         if came := spot(one.origin.document, zone):
             print_line(console, f"came in {came}", indent=4, style="dim")
+
+
+def amounts(one: "Movement") -> str:
+    """A document's sum; where it changes, the old and the new one."""
+    return " → ".join(dict.fromkeys(amount(s) for s in (one.amount_before, one.amount_after) if s is not None))
+
+
+async def first_of_each(
+    found: "Diff", moved: "Callable[..., AsyncGenerator[Movement, None]]"
+) -> "dict[What, Sequence[Movement]]":
+    """Of each kind of movement the first ``MAX_ROWS`` documents.
+
+    Args:
+        found: which kinds there are.
+        moved: reads those of a kind, at most ``limit``.
+    """
+    return {
+        what: [one async for one in moved(what, limit=MAX_ROWS)] for what in found.counts if what in found.movements
+    }

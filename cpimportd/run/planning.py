@@ -35,7 +35,7 @@ def plan_publication(run: Run, intake: Intake) -> Publication:
         units=units,
         held={unit: found.problems for unit, found in verdict.units.items() if found.held},
         judge=lambda facts: judge(facts, ()),
-        judge_if_accepted=None if run.request.dry_run else judge,
+        judge_if_accepted=judge,
         channel=settings.tell.channel,
         readers=readers(settings),
         seconds=lambda: run.seconds,

@@ -18,9 +18,8 @@ from cpimportd.core.problems import ProblemError
 from cpimportd.core.workbooks import FetchedFile, Served, Snapshot
 from cpimportd.render.fields import title_of
 from cpimportd.run.request import Run
-from cpimportd.workbook import reading
 from cpimportd.workbook.openfile import is_current
-from cpimportd.workbook.reading import ReadJob
+from cpimportd.workbook.reading import ReadJob, opened
 from cpimportd.workbook.sample import SUSPICIOUS, sample_problem
 
 
@@ -138,7 +137,7 @@ class Reader:
             through += 1
             self.progress(Progress("read", None, through, len(files), finished=through == len(files)))
 
-        async with reading.opened(self.settings) as read, asyncio.TaskGroup() as group:
+        async with opened(self.settings) as read, asyncio.TaskGroup() as group:
             tasks = [
                 group.create_task(read(file, numbers[file], job, limits, self.rows, progress=self.progress))
                 for file in files

@@ -12,7 +12,7 @@ from contextlib import AbstractAsyncContextManager, asynccontextmanager, nullcon
 from dataclasses import dataclass
 from functools import cache
 from importlib.resources import files
-from typing import TYPE_CHECKING, Final, NamedTuple
+from typing import TYPE_CHECKING, Final, Literal, NamedTuple
 
 import asyncpg
 
@@ -148,6 +148,21 @@ def at_one_moment(connection: asyncpg.Connection) -> AbstractAsyncContextManager
         return nullcontext()
     moment: AbstractAsyncContextManager[object] = connection.transaction(isolation="repeatable_read", readonly=True)
     return moment
+
+
+@asynccontextmanager
+async def planned_without(connection: asyncpg.Connection, way: Literal["nestloop", "mergejoin"]) -> AsyncIterator[None]:
+    """Plan without one way of joining, and then as before.
+
+    Args:
+        connection: in a transaction; one that fails within it is rolled back, and the setting with it.
+        way: which.
+    """
+    setting = f"enable_{way}"
+    before = await connection.fetchval("SELECT current_setting($1)", setting)
+    await connection.execute("SELECT set_config($1, 'off', true)", setting)
+    yield
+    await connection.execute("SELECT set_config($1, $2, true)", setting, before)
 
 
 @asynccontextmanager

@@ -11,7 +11,7 @@ from typing import Literal
 
 import asyncpg
 
-from cpimportd.books.database.queries import SHAPES, queries, sql
+from cpimportd.books.database.queries import SHAPES, planned_without, queries, sql
 from cpimportd.books.journal.lives import Life, states_after
 from cpimportd.books.journal.movements import Difference, Movement, What, added, changed, compare_lines_extra, removed
 from cpimportd.books.journal.origins import Origins
@@ -53,9 +53,9 @@ async def whole_sets(connection: asyncpg.Connection) -> AsyncIterator[None]:
     Args:
         connection: in a transaction.
     """
-    await connection.execute("SET LOCAL enable_nestloop = off; SET LOCAL jit = off")
-    yield
-    await connection.execute("SET LOCAL enable_nestloop = on")
+    await connection.execute("SET LOCAL jit = off")
+    async with planned_without(connection, "nestloop"):
+        yield
 
 
 def _piece(name: str, **identifiers: str) -> str:

@@ -7,7 +7,7 @@ from decimal import Decimal
 
 import asyncpg
 
-from cpimportd.books.database.queries import EXPENSES, SHAPES, Shape, sql
+from cpimportd.books.database.queries import EXPENSES, SHAPES, Shape, planned_without, sql
 from cpimportd.core.formatting import money
 from cpimportd.core.model import PAYMENTS, Figure, Kind, Unit
 from cpimportd.core.problems import Problem, ProblemError, problem
@@ -65,11 +65,12 @@ async def bridge_contracts(connection: asyncpg.Connection, *, foreign: bool = Fa
     Raises:
         ProblemError: ``sums-differ`` where one does not close, or principal, interest and other are not the details.
     """
-    # After a first import nobody has counted the lines yet: the planner would sort them all by their documents' names.
-    await connection.execute("SET LOCAL enable_mergejoin = off")
     for shape in SHAPES:
         found: defaultdict[tuple[str, str], dict[Figure, Bridge]] = defaultdict(dict)
-        for row in await connection.fetch(_sql("bridge_contracts", shape, foreign=foreign)):
+        # After a first import nobody has counted the lines yet: the planner would sort them all by their documents.
+        async with planned_without(connection, "mergejoin"):
+            rows = await connection.fetch(_sql("bridge_contracts", shape, foreign=foreign))
+        for row in rows:
             figure = Figure(row["figure"])
             found[row["organization"], row["contract"]][figure] = Bridge(figure, **{name: row[name] for name in TERMS})
         for (organization, contract), bridges in found.items():
@@ -79,7 +80,6 @@ async def bridge_contracts(connection: asyncpg.Connection, *, foreign: bool = Fa
             if Figure.DETAILS in bridges:
                 parts = [bridges.get(part) or _nothing(part) for part in PAYMENTS]
                 _require_paid(scope, bridges[Figure.DETAILS], parts)
-    await connection.execute("SET LOCAL enable_mergejoin TO DEFAULT")
 
 
 async def booked(connection: asyncpg.Connection, shape: Shape) -> Mapping[tuple[Figure, str], tuple[int, Decimal]]:

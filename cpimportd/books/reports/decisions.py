@@ -62,7 +62,7 @@ async def decisions(
     if run is not None and not by_run:
         raise ProblemError(_not_held(phrase("of-run", run=run), held))
     chosen = [by_run[name] for name in names or by_run]
-    return [await _decision(connection, department_id, one) for one in chosen]
+    return [await decision_about(connection, department_id, one) for one in chosen]
 
 
 def _not_held(name: str | Phrase, held: Mapping[str, HeldUnit]) -> Problem:
@@ -75,7 +75,8 @@ def _not_held(name: str | Phrase, held: Mapping[str, HeldUnit]) -> Problem:
     return problem("nothing-found", what="held unit", value=name, hint=hint)
 
 
-async def _decision(connection: asyncpg.Connection, department_id: int, held: HeldUnit) -> Decision:
+async def decision_about(connection: asyncpg.Connection, department_id: int, held: HeldUnit) -> Decision:
+    """What there is to be decided about one held unit."""
     unit = held.unit
     row = await connection.fetchrow(sql("held", "difference"), department_id, unit.group.value, unit.organization)
     stored = None if row is None else row["difference"]
